@@ -1,0 +1,27 @@
+/// Why lastbeat was blind. Each is a value of the label `reason`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Blind {
+    /// No connection to the stream.
+    Disconnected,
+    /// Connected, but the stream's own alert was due.
+    Stalled,
+    /// Messages were dropped on their way to us.
+    Dropped,
+    /// The process itself stood still.
+    Suspended,
+}
+
+impl Blind {
+    /// Every reason, in the order of their numbers.
+    pub const ALL: [Blind; 4] = [Blind::Disconnected, Blind::Stalled, Blind::Dropped, Blind::Suspended];
+
+    /// The label's value.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Blind::Disconnected => "disconnected",
+            Blind::Stalled => "stalled",
+            Blind::Dropped => "dropped",
+            Blind::Suspended => "suspended",
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What the core shows to readers: metrics, page and API read this copy and never the state itself.
+
+use super::listening::Blind;
+use super::notice::Scope;
+use super::rule::Severity;
+use super::time::{Now, Wall};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A copy of everything that readers see, taken at one moment between two batches of entries.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// When it was taken.
+    pub now: Now,
+    /// Wall clock of the stream's last arrival; `None` before the first.
+    pub stream_seen: Option<Wall>,
+    /// Whether the stream's alert fires.
+    pub stalled: bool,
+    /// Time listened.
+    pub listened: Duration,
+    /// Time blind, by reason, the current interval included.
+    pub blind: Vec<(Blind, Duration)>,
+    /// Rejected, by reason.
+    pub rejected: Vec<(&'static str, u64)>,
+    /// Each app.
+    pub apps: Vec<AppRow>,
+    /// Each region: name, wall clock of its last entry.
+    pub regions: Vec<(Arc<str>, Wall)>,
+    /// Instances by app, region and verdict.
+    pub verdicts: Vec<VerdictRow>,
+    /// Alerts by rule and state.
+    pub alerts: Vec<AlertRow>,
+    /// Open incidents by scope.
+    pub incidents: Vec<(Scope, u64)>,
+    /// Instances, the first `max_series` of them.
+    pub instances: Vec<InstanceRow>,
+    /// Beats, the first `max_series` of them.
+    pub beats: Vec<BeatRow>,
+    /// Rows left out of `instances` and `beats`.
+    pub suppressed: u64,
+    /// Rules in force, without the stream's.
+    pub rules: u64,
+}
+
+/// An app's sums.
+#[derive(Clone, Debug)]
+pub struct AppRow {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Entries that arrived.
+    pub entries: u64,
+    /// Bytes of their payloads.
+    pub bytes: u64,
+    /// Beats.
+    pub beats: u64,
+    /// Holes in `seq=`.
+    pub lost: u64,
+}
+
+/// How many instances of an app in a region have a verdict.
+#[derive(Clone, Debug)]
+pub struct VerdictRow {
+    /// The app.
+    pub app: Arc<str>,
+    /// The region.
+    pub region: Arc<str>,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// How many.
+    pub count: u64,
+}
+
+/// How many alerts of a rule are in a state.
+#[derive(Clone, Debug)]
+pub struct AlertRow {
+    /// The rule's name; `stream` for the stream's own.
+    pub rule: Arc<str>,
+    /// The rule's severity.
+    pub severity: Severity,
+    /// `ok`, `pending` or `firing`.
+    pub state: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
+/// One instance.
+#[derive(Clone, Debug)]
+pub struct InstanceRow {
+    /// The app.
+    pub app: Arc<str>,
+    /// The region.
+    pub region: Arc<str>,
+    /// The instance.
+    pub instance: Arc<str>,
+    /// Wall clock of its last entry.
+    pub seen: Wall,
+}
+
+/// One beat of one instance.
+#[derive(Clone, Debug)]
+pub struct BeatRow {
+    /// The app.
+    pub app: Arc<str>,
+    /// The region.
+    pub region: Arc<str>,
+    /// The instance.
+    pub instance: Arc<str>,
+    /// Its `name=`; empty for the plain one.
+    pub beat: Arc<str>,
+    /// Wall clock of the last one.
+    pub seen: Wall,
+    /// Wall clock at which it fires unless heard or blind before; `None` where no rule watches it, it is
+    /// stopped, or it fires already.
+    pub due: Option<Wall>,
+    /// What is thought of it.
+    pub verdict: Verdict,
+}
+
+/// What is thought of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Heard within its time.
+    Live,
+    /// Its alert is pending.
+    Late,
+    /// Its alert fires.
+    Silent,
+    /// It stops on purpose.
+    Stopped,
+}
+
+impl Verdict {
+    /// Every one.
+    pub const ALL: [Verdict; 4] = [Verdict::Live, Verdict::Late, Verdict::Silent, Verdict::Stopped];
+
+    /// As it stands in labels.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Verdict::Live => "live",
+            Verdict::Late => "late",
+            Verdict::Silent => "silent",
+            Verdict::Stopped => "stopped",
+        }
+    }
+}
