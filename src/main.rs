@@ -1,1 +1,47 @@
-fn main(){}
+//! The command line: a table of contents.
+
+use clap::{Parser, Subcommand};
+use lastbeat::commands::{beat, check, demo, run};
+use std::process::ExitCode;
+
+/// Notices within seconds when logs go quiet, and says which hop went quiet.
+#[derive(Parser)]
+#[command(version, about, after_help = EXIT_CODES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 asked to stop, and stopped; 1 could not start, or a part died; 64 bad settings or rules.
+
+Try `lastbeat demo` first: it needs no server.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Watch the stream, alert on silence, serve /metrics
+    Run(run::RunArgs),
+    /// Watch a simulated organisation in which things go wrong; needs no server
+    Demo(demo::DemoArgs),
+    /// Say everything that is wrong with the rules
+    Check(check::CheckArgs),
+    /// Print heartbeats, for a Procfile or a region's canary
+    Beat(beat::BeatArgs),
+}
+
+fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => match cli.command {
+            Command::Run(args) => run::run(&args),
+            Command::Demo(args) => demo::run(&args),
+            Command::Check(args) => check::run(&args),
+            Command::Beat(args) => beat::run(&args),
+        },
+        Err(err) => {
+            let asked = !err.use_stderr();
+            // Where not even that can be written, the exit code speaks.
+            let _ = err.print();
+            ExitCode::from(if asked { 0 } else { check::EXIT_BAD_RULES })
+        }
+    }
+}

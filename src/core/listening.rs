@@ -1,3 +1,15 @@
+//! Listened time: how long lastbeat could have heard something, and when it was blind.
+//!
+//! The interval between two arrivals counts as listened if nothing in it kept us from hearing; else it is
+//! blind, whole. What lies after the last arrival counts for nothing yet: it is not evidenced.
+
+use super::time::{Listened, Mono, Stamp};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Blind intervals remembered one by one: enough for a day of a flapping link, 32 bytes each.
+const LEDGER: usize = 512;
+
 /// Why lastbeat was blind. Each is a value of the label `reason`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Blind {
@@ -13,7 +25,12 @@ pub enum Blind {
 
 impl Blind {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Blind; 4] = [Blind::Disconnected, Blind::Stalled, Blind::Dropped, Blind::Suspended];
+    pub const ALL: [Blind; 4] = [
+        Blind::Disconnected,
+        Blind::Stalled,
+        Blind::Dropped,
+        Blind::Suspended,
+    ];
 
     /// The label's value.
     pub const fn label(self) -> &'static str {
@@ -23,5 +40,282 @@ impl Blind {
             Blind::Dropped => "dropped",
             Blind::Suspended => "suspended",
         }
+    }
+}
+
+/// One blind interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlindInterval {
+    /// The last arrival before it.
+    pub from: Mono,
+    /// The first arrival after it.
+    pub to: Mono,
+    /// Why.
+    pub reason: Blind,
+    /// What the listened clock showed all through it.
+    listened: Listened,
+}
+
+/// The listened clock.
+#[derive(Clone, Debug)]
+pub struct Listening {
+    /// The last arrival of anything; `None` before the first.
+    last: Option<Mono>,
+    /// From when the stream counts as quiet: its last arrival, or later where we could not know better.
+    quiet_since: Mono,
+    /// What the clock shows: time listened up to the last arrival.
+    listened: Listened,
+    /// Why the interval since the last arrival will not count; the first reason stands.
+    taint: Option<Blind>,
+    /// When and what the clock showed at the last check that found no message lost.
+    intact: Stamp,
+    blind: [Duration; Blind::ALL.len()],
+    ledger: VecDeque<BlindInterval>,
+}
+
+impl Listening {
+    /// A clock that has heard nothing yet.
+    pub fn new(start: Mono) -> Self {
+        Listening {
+            last: None,
+            quiet_since: start,
+            listened: Listened::ZERO,
+            taint: None,
+            intact: Stamp {
+                at: start,
+                listened: Listened::ZERO,
+            },
+            blind: [Duration::ZERO; Blind::ALL.len()],
+            ledger: VecDeque::with_capacity(LEDGER),
+        }
+    }
+
+    /// Something arrived: closes the interval since the arrival before it. Arrivals come in order; one that
+    /// seems to lie before the last counts as at the same moment.
+    #[inline]
+    pub fn arrival(&mut self, at: Mono) {
+        let Some(last) = self.last else {
+            self.taint = None;
+            self.last = Some(at);
+            self.quiet_since = at;
+            self.intact.at = at;
+            return;
+        };
+        let at = at.max(last);
+        match self.taint.take() {
+            None => self.listened = self.listened + at.since(last),
+            Some(reason) => self.went_blind(last, at, reason),
+        }
+        self.last = Some(at);
+        self.quiet_since = at;
+    }
+
+    /// Something keeps us from hearing: the interval that runs will not count.
+    pub fn blinded(&mut self, reason: Blind) {
+        self.taint.get_or_insert(reason);
+    }
+
+    /// The process stood still until `now`: what was quiet meanwhile says nothing of the stream.
+    pub fn suspended(&mut self, now: Mono) {
+        self.blinded(Blind::Suspended);
+        self.quiet_since = self.quiet_since.max(now);
+    }
+
+    /// Checked at `now`: nothing was lost since the last check.
+    pub fn intact(&mut self) {
+        self.intact = self.stamp();
+    }
+
+    /// Messages were found lost; which is unknown, so that all since the last check that found none is blind.
+    /// The clock goes back to what it showed then.
+    pub fn dropped(&mut self) {
+        let stamp = self.stamp();
+        if stamp.listened > self.intact.listened {
+            self.listened = self.intact.listened;
+            // Intervals inside were blind for a reason of their own, which stands.
+            while self
+                .ledger
+                .back()
+                .is_some_and(|interval| interval.from >= self.intact.at)
+            {
+                self.ledger.pop_back();
+            }
+            let lost = stamp.listened.since(self.intact.listened);
+            self.blind[Blind::Dropped as usize] += lost;
+            self.remember(self.intact.at, stamp.at, Blind::Dropped);
+        }
+        self.blinded(Blind::Dropped);
+        self.intact = self.stamp();
+    }
+
+    /// The last arrival of anything, and what the clock showed then; its zero before the first.
+    #[inline]
+    pub fn stamp(&self) -> Stamp {
+        Stamp {
+            at: self.last.unwrap_or(self.quiet_since),
+            listened: self.listened,
+        }
+    }
+
+    /// The last arrival of anything.
+    pub fn last_arrival(&self) -> Option<Mono> {
+        self.last
+    }
+
+    /// From when the stream counts as quiet.
+    pub fn quiet_since(&self) -> Mono {
+        self.quiet_since
+    }
+
+    /// What the clock shows.
+    #[inline]
+    pub fn listened(&self) -> Listened {
+        self.listened
+    }
+
+    /// Why the interval since the last arrival will not count; `None` where nothing keeps us from hearing.
+    pub fn blind_now(&self) -> Option<Blind> {
+        self.taint
+    }
+
+    /// Time blind for a reason up to `now`, the interval that runs included.
+    pub fn blind(&self, reason: Blind, now: Mono) -> Duration {
+        let running = match (self.taint, self.last) {
+            (Some(taint), Some(last)) if taint == reason => now.since(last),
+            _ => Duration::ZERO,
+        };
+        self.blind[reason as usize] + running
+    }
+
+    /// The blind intervals that are over, the oldest first; at most the last 512.
+    pub fn ledger(&self) -> impl DoubleEndedIterator<Item = &BlindInterval> {
+        self.ledger.iter()
+    }
+
+    /// The arrival time at which the clock first showed `point`. Exact as far back as the ledger reaches.
+    pub fn date_of(&self, point: Listened) -> Mono {
+        let Stamp {
+            mut at,
+            mut listened,
+        } = self.stamp();
+        for interval in self.ledger.iter().rev() {
+            if point > interval.listened {
+                break;
+            }
+            at = interval.from;
+            listened = interval.listened;
+        }
+        if point >= listened {
+            at + point.since(listened)
+        } else {
+            at - listened.since(point)
+        }
+    }
+
+    fn went_blind(&mut self, from: Mono, to: Mono, reason: Blind) {
+        self.blind[reason as usize] += to.since(from);
+        self.remember(from, to, reason);
+    }
+
+    fn remember(&mut self, from: Mono, to: Mono, reason: Blind) {
+        if self.ledger.len() == LEDGER {
+            self.ledger.pop_front();
+        }
+        self.ledger.push_back(BlindInterval {
+            from,
+            to,
+            reason,
+            listened: self.listened,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Mono {
+        Mono::from_nanos(seconds * 1_000_000_000)
+    }
+
+    fn clock(arrivals: &[u64]) -> Listening {
+        let mut clock = Listening::new(at(0));
+        arrivals.iter().for_each(|&s| clock.arrival(at(s)));
+        clock
+    }
+
+    #[test]
+    fn only_the_time_between_arrivals_counts() {
+        assert_eq!(clock(&[]).listened(), Listened::ZERO);
+        assert_eq!(
+            clock(&[7]).listened(),
+            Listened::ZERO,
+            "what lies before the first arrival is not evidenced"
+        );
+        assert_eq!(clock(&[7, 9, 12]).listened().seconds(), 5.0);
+    }
+
+    #[test]
+    fn a_tainted_interval_is_blind_whole_and_the_next_one_counts_again() {
+        let mut clock = clock(&[0, 10]);
+        clock.blinded(Blind::Disconnected);
+        clock.blinded(Blind::Stalled);
+        assert_eq!(
+            clock.blind(Blind::Disconnected, at(15)),
+            Duration::from_secs(5),
+            "the interval that runs shows"
+        );
+        clock.arrival(at(70));
+        clock.arrival(at(75));
+        assert_eq!(clock.listened().seconds(), 15.0);
+        assert_eq!(
+            clock.blind(Blind::Disconnected, at(99)),
+            Duration::from_secs(60),
+            "the first reason has it"
+        );
+        assert_eq!(clock.blind(Blind::Stalled, at(99)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_date_is_found_across_blind_intervals() {
+        let mut clock = clock(&[0, 10]);
+        clock.blinded(Blind::Disconnected);
+        clock.arrival(at(70));
+        clock.arrival(at(75));
+        let shows = |s: u64| clock.date_of(Listened::from_nanos(s * 1_000_000_000));
+        assert_eq!(
+            (shows(4), shows(10), shows(11), shows(15), shows(20)),
+            (at(4), at(10), at(71), at(75), at(80))
+        );
+    }
+
+    #[test]
+    fn lost_messages_make_all_since_the_last_clean_check_blind() {
+        let mut clock = clock(&[0, 10]);
+        clock.intact();
+        clock.arrival(at(11));
+        clock.dropped();
+        assert_eq!(clock.listened().seconds(), 10.0);
+        assert_eq!(clock.blind(Blind::Dropped, at(11)), Duration::from_secs(1));
+        clock.arrival(at(12));
+        assert_eq!(
+            clock.blind(Blind::Dropped, at(12)),
+            Duration::from_secs(2),
+            "the interval that ran is blind too"
+        );
+        clock.arrival(at(15));
+        assert_eq!(clock.listened().seconds(), 13.0);
+    }
+
+    #[test]
+    fn after_a_suspension_the_stream_is_quiet_from_the_waking_on() {
+        let mut clock = clock(&[0, 10]);
+        clock.suspended(at(310));
+        assert_eq!(clock.quiet_since(), at(310));
+        clock.arrival(at(311));
+        assert_eq!(
+            clock.blind(Blind::Suspended, at(311)),
+            Duration::from_secs(301)
+        );
     }
 }

@@ -9,11 +9,14 @@
 pub mod alert;
 pub mod engine;
 pub mod entry;
+mod judge;
 pub mod lag;
 pub mod listening;
 pub mod names;
 pub mod notice;
 pub mod rule;
 pub mod snapshot;
+mod telling;
 pub mod time;
 pub mod tracker;
+mod view;

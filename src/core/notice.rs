@@ -34,8 +34,14 @@ pub enum Scope {
 
 impl Scope {
     /// Every one, the widest first.
-    pub const ALL: [Scope; 6] =
-        [Scope::Stream, Scope::Region, Scope::App, Scope::AppRegion, Scope::Host, Scope::Instance];
+    pub const ALL: [Scope; 6] = [
+        Scope::Stream,
+        Scope::Region,
+        Scope::App,
+        Scope::AppRegion,
+        Scope::Host,
+        Scope::Instance,
+    ];
 
     /// As it stands in tags and labels.
     pub const fn label(self) -> &'static str {
@@ -174,6 +180,8 @@ pub struct Notice {
     pub decided: Wall,
     /// The last beat's text; empty where there was none.
     pub last_text: String,
+    /// What else is known of the cause, in words; empty where nothing is.
+    pub detail: String,
     /// The rule's `summary`, not yet filled in.
     pub summary: Option<String>,
     /// Where to read what to do.

@@ -29,7 +29,11 @@ pub struct RuleSet {
 
 impl Default for RuleSet {
     fn default() -> Self {
-        RuleSet { stream: StreamRule::default(), rules: Vec::new(), markers: vec![DEFAULT_MARKER.to_owned()] }
+        RuleSet {
+            stream: StreamRule::default(),
+            rules: Vec::new(),
+            markers: vec![DEFAULT_MARKER.to_owned()],
+        }
     }
 }
 
@@ -145,7 +149,12 @@ pub enum Severity {
 
 impl Severity {
     /// Every one, the worst first.
-    pub const ALL: [Severity; 4] = [Severity::Critical, Severity::Error, Severity::Warning, Severity::Info];
+    pub const ALL: [Severity; 4] = [
+        Severity::Critical,
+        Severity::Error,
+        Severity::Warning,
+        Severity::Info,
+    ];
 
     /// As it stands in rule files and labels.
     pub const fn label(self) -> &'static str {

@@ -90,10 +90,17 @@ pub struct InstanceRow {
     pub app: Arc<str>,
     /// The region.
     pub region: Arc<str>,
-    /// The instance.
-    pub instance: Arc<str>,
+    /// The whole subject.
+    pub subject: Arc<str>,
     /// Wall clock of its last entry.
     pub seen: Wall,
+}
+
+impl InstanceRow {
+    /// The instance's name.
+    pub fn instance(&self) -> &str {
+        last_token(&self.subject)
+    }
 }
 
 /// One beat of one instance.
@@ -103,8 +110,8 @@ pub struct BeatRow {
     pub app: Arc<str>,
     /// The region.
     pub region: Arc<str>,
-    /// The instance.
-    pub instance: Arc<str>,
+    /// The whole subject.
+    pub subject: Arc<str>,
     /// Its `name=`; empty for the plain one.
     pub beat: Arc<str>,
     /// Wall clock of the last one.
@@ -114,6 +121,18 @@ pub struct BeatRow {
     pub due: Option<Wall>,
     /// What is thought of it.
     pub verdict: Verdict,
+}
+
+impl BeatRow {
+    /// The instance's name.
+    pub fn instance(&self) -> &str {
+        last_token(&self.subject)
+    }
+}
+
+/// The last token of a subject: its instance.
+pub fn last_token(subject: &str) -> &str {
+    subject.rsplit('.').next().unwrap_or(subject)
 }
 
 /// What is thought of a target.
@@ -131,7 +150,12 @@ pub enum Verdict {
 
 impl Verdict {
     /// Every one.
-    pub const ALL: [Verdict; 4] = [Verdict::Live, Verdict::Late, Verdict::Silent, Verdict::Stopped];
+    pub const ALL: [Verdict; 4] = [
+        Verdict::Live,
+        Verdict::Late,
+        Verdict::Silent,
+        Verdict::Stopped,
+    ];
 
     /// As it stands in labels.
     pub const fn label(self) -> &'static str {

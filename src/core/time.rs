@@ -81,7 +81,11 @@ pub struct Now {
 impl Now {
     /// The wall clock's time of a point on the arrival clock, by today's distance between the two.
     pub fn wall_of(&self, at: Mono) -> Wall {
-        if at <= self.mono { self.wall - self.mono.since(at) } else { self.wall + at.since(self.mono) }
+        if at <= self.mono {
+            self.wall - self.mono.since(at)
+        } else {
+            self.wall + at.since(self.mono)
+        }
     }
 }
 

@@ -1,0 +1,93 @@
+//! `lastbeat beat`: prints heartbeats, a program of its own.
+
+use crate::core::rule::{DEFAULT_MARKER, LONGEST_SPAN};
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Print heartbeats, for a Procfile or a region's canary.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+A line each 30 s until SIGTERM or SIGINT, then `HEARTBEAT bye`, so that a stop on purpose alerts nobody.
+
+  heartbeat: lastbeat beat --every 30s --name worker     (a line of a Procfile)")]
+pub struct BeatArgs {
+    /// How often
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = every)]
+    every: Duration,
+    /// Name of the beat, watched on its own
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    name: Option<String>,
+}
+
+fn every(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(every) if every >= Duration::from_millis(100) && every <= LONGEST_SPAN => Ok(every),
+        Ok(_) => Err("give 100ms to a year".to_owned()),
+        Err(err) => Err(format!("{err}; give a duration such as 30s or 5m")),
+    }
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let fits = !text.is_empty()
+        && text.len() <= 64
+        && !text.contains(|c: char| c.is_whitespace() || c == '=');
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("give a word of at most 64 bytes".to_owned())
+    }
+}
+
+/// Prints beats until a signal asks to stop.
+pub fn run(args: &BeatArgs) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(err) => {
+            eprintln!("cannot start: {err}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(beats(args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(err) => {
+            eprintln!("heartbeats cannot be printed: {err}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn beats(args: &BeatArgs) -> io::Result<()> {
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
+    let mut ticks = tokio::time::interval(args.every);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let every = humantime::format_duration(args.every)
+        .to_string()
+        .replace(' ', "");
+    let name = args
+        .name
+        .as_ref()
+        .map(|name| format!(" name={name}"))
+        .unwrap_or_default();
+    for seq in 1_u64.. {
+        tokio::select! {
+            _ = ticks.tick() => say(&format!("{DEFAULT_MARKER} every={every}{name} seq={seq}"))?,
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+        }
+    }
+    say(&format!("{DEFAULT_MARKER} bye{name}"))
+}
+
+fn say(line: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}

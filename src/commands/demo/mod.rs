@@ -1,0 +1,112 @@
+//! `lastbeat demo`: a simulated organisation through the real core, rules and HTTP; time as it is.
+
+mod organisation;
+mod story;
+
+use crate::app::logging;
+use crate::app::service::Service;
+use crate::core::alert::State;
+use crate::core::engine::Output;
+use crate::core::notice::{Notice, NoticeKind};
+use crate::core::rule::Globs;
+use crate::decode::rules_file;
+use crate::words;
+use futures_util::FutureExt;
+use organisation::Entries;
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+/// The demo's own rules: as in life, only faster.
+const RULES: &str = include_str!("rules.toml");
+
+/// Watch a simulated organisation in which things go wrong; needs no server.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+A dozen instances beat each second. Within 20 seconds one falls silent, one says bye (no alert), and the whole
+stream stalls for a while; then it begins anew.")]
+pub struct DemoArgs {
+    /// Address for /metrics, /healthz and /readyz
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9090")]
+    listen: SocketAddr,
+}
+
+/// Runs until a signal asks to stop.
+pub fn run(args: &DemoArgs) -> ExitCode {
+    // Alerts are told on standard output, and need not be logged beside.
+    logging::start(None, "error,lastbeat::app::delivery=off");
+    let reading = rules_file::read(&[("demo".to_owned(), RULES.as_bytes().to_vec())]);
+    let Some(rules) = reading.set else {
+        reading.faults.iter().for_each(|fault| eprintln!("{fault}"));
+        return ExitCode::FAILURE;
+    };
+    let code = super::serve(Service::<Entries> {
+        rules,
+        ignore: Globs::default(),
+        listen: args.listen,
+        notifiers: Vec::new(),
+        max_series: 20_000,
+        feeder: Box::new(|clock, links| story::tell(clock, links).boxed()),
+        listener: Box::new(show),
+        on_listening: Box::new(greet),
+    });
+    if code == ExitCode::SUCCESS {
+        say("demo", "ended: lastbeat stopped, as asked");
+    }
+    code
+}
+
+fn greet(address: SocketAddr) {
+    let lines = [
+        "lastbeat demo: 12 instances of 4 apps in 3 regions, a heartbeat each second; silence is an alert after 3s.",
+        "Nothing here is faked but the organisation: core, rules and HTTP are the ones of `lastbeat run`.",
+    ];
+    println!("{}\n", lines.join("\n"));
+    println!(
+        "  metrics   http://{address}/metrics\n  ready?    http://{address}/readyz\n  stop      Ctrl-C\n"
+    );
+}
+
+fn show(output: &Output) {
+    match output {
+        Output::Tell(notice) => tell(notice),
+        Output::Changed(change) if change.to == State::Pending => {
+            let who = [&change.who.app, &change.who.region, &change.who.instance]
+                .map(|part| words::name(part));
+            say(
+                "late",
+                &format!("{} is pending: {}", who.join("/"), change.reason.label()),
+            );
+        }
+        Output::Changed(_) => {}
+    }
+}
+
+fn tell(notice: &Notice) {
+    let label = match notice.kind {
+        NoticeKind::Opened => "ALERT",
+        NoticeKind::Closed(_) => "closed",
+    };
+    say(label, &words::sentence(notice));
+}
+
+/// A line for people, with the time in front.
+fn say(label: &str, text: &str) {
+    let time = words::wall_seconds(crate::clock::wall());
+    let time = time.get(11..19).unwrap_or(&time);
+    let mut out = std::io::stdout().lock();
+    let colour = match label {
+        "ALERT" => "\u{1b}[1;31m",
+        "closed" => "\u{1b}[32m",
+        "late" => "\u{1b}[33m",
+        _ => "\u{1b}[2m",
+    };
+    let (on, off) = if out.is_terminal() {
+        (colour, "\u{1b}[0m")
+    } else {
+        ("", "")
+    };
+    // A terminal that is gone is no reason to stop watching.
+    let _ = writeln!(out, "{time}  {on}{label:<7}{off} {text}");
+    let _ = out.flush();
+}

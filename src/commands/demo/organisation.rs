@@ -1,0 +1,150 @@
+//! A dozen instances that beat and chatter.
+
+use crate::io::feed::{Raw, Source};
+use futures_util::Stream;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// App, region and instance of everyone.
+const INSTANCES: [(&str, &str, &str); 12] = [
+    ("web", "iad", "148e21ea7d3789"),
+    ("web", "iad", "3287e2f4c04d18"),
+    ("web", "lhr", "d891203a229e18"),
+    ("web", "fra", "91852e1b0de283"),
+    ("api", "iad", "0e286551c30586"),
+    ("api", "lhr", "4d8912a3f55e87"),
+    ("api", "fra", "e784079b449483"),
+    ("worker", "iad", "3d8d9250a27de8"),
+    ("worker", "lhr", "6e82d4e6a37548"),
+    ("worker", "fra", "2865339c9d6e98"),
+    ("db", "iad", "e286565f969386"),
+    ("db", "lhr", "9080e6f3a12d87"),
+];
+
+/// What they say between their beats.
+const CHATTER: [&str; 6] = [
+    "GET /orders/1042 200 in 12ms",
+    "POST /carts 201 in 31ms",
+    "\u{1b}[32mINFO\u{1b}[0m checkpoint complete: wrote 41 buffers",
+    "job 7731 done in 0.84s",
+    "{\"level\":\"info\",\"msg\":\"cache warmed\",\"keys\":512}",
+    "GET /health 200 in 1ms",
+];
+
+/// One message of the simulated stream.
+#[derive(Debug)]
+pub struct Entry {
+    subject: String,
+    payload: String,
+}
+
+impl Raw for Entry {
+    fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    fn payload(&self) -> &[u8] {
+        self.payload.as_bytes()
+    }
+}
+
+/// The simulated stream.
+#[derive(Debug)]
+pub struct Entries(pub mpsc::Receiver<Entry>);
+
+impl Stream for Entries {
+    type Item = Entry;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Entry>> {
+        self.0.poll_recv(cx)
+    }
+}
+
+impl Source for Entries {
+    fn received(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// How an instance fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It beats.
+    Beats,
+    /// It hangs, and says nothing.
+    Hangs,
+    /// It said bye.
+    Left,
+}
+
+/// The organisation.
+#[derive(Debug)]
+pub struct Organisation {
+    fates: [Fate; INSTANCES.len()],
+    seqs: [u64; INSTANCES.len()],
+    chatter: usize,
+}
+
+impl Organisation {
+    /// Everyone beats.
+    pub fn new() -> Self {
+        Organisation {
+            fates: [Fate::Beats; INSTANCES.len()],
+            seqs: [0; INSTANCES.len()],
+            chatter: 0,
+        }
+    }
+
+    /// How many there are.
+    pub const fn len() -> usize {
+        INSTANCES.len()
+    }
+
+    /// An instance in words.
+    pub fn name(who: usize) -> String {
+        let (app, region, instance) = INSTANCES[who];
+        format!("{app}/{region}/{instance}")
+    }
+
+    /// Changes an instance's fate; who leaves says so.
+    pub fn set(&mut self, who: usize, fate: Fate) -> Option<Entry> {
+        self.fates[who] = fate;
+        (fate == Fate::Left).then(|| entry(who, "HEARTBEAT bye"))
+    }
+
+    /// What an instance says when its second comes round.
+    pub fn speak(&mut self, who: usize) -> Vec<Entry> {
+        if self.fates[who] != Fate::Beats {
+            return Vec::new();
+        }
+        self.seqs[who] += 1;
+        self.chatter += 1;
+        let chatter = entry(who, CHATTER[self.chatter % CHATTER.len()]);
+        vec![
+            chatter,
+            entry(who, &format!("HEARTBEAT every=1s seq={}", self.seqs[who])),
+        ]
+    }
+}
+
+/// How long everyone takes to speak once.
+pub const ROUND: Duration = Duration::from_secs(1);
+
+fn entry(who: usize, message: &str) -> Entry {
+    let (app, region, instance) = INSTANCES[who];
+    let time = crate::words::wall(crate::clock::wall());
+    let payload = serde_json::json!({
+        "event": {"provider": "app"},
+        "fly": {"app": {"instance": instance, "name": app}, "region": region},
+        "host": format!("{:04x}", 0x77a0 + who / 2),
+        "log": {"level": "info"},
+        "message": message,
+        "timestamp": time,
+    });
+    Entry {
+        subject: format!("logs.{app}.{region}.{instance}"),
+        payload: payload.to_string(),
+    }
+}

@@ -1,0 +1,110 @@
+//! What goes wrong in the demo, and when.
+
+use super::organisation::{Entries, Entry, Fate, Organisation, ROUND};
+use super::say;
+use crate::clock::Clock;
+use crate::io::feed::{Link, Trouble};
+use std::convert::Infallible;
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+/// The story begins anew after this many seconds.
+const LENGTH: u64 = 60;
+
+/// One turn of the story.
+enum Turn {
+    Fate(usize, Fate, &'static str),
+    Stall,
+    Resume,
+}
+
+/// Second of the story, what happens, and how it is told.
+const STORY: [(u64, Turn); 8] = [
+    (
+        4,
+        Turn::Fate(
+            2,
+            Fate::Hangs,
+            "hangs: it falls silent, and the others go on",
+        ),
+    ),
+    (10, Turn::Fate(2, Fate::Beats, "is back")),
+    (
+        12,
+        Turn::Fate(
+            9,
+            Fate::Left,
+            "says HEARTBEAT bye and stops: nobody is alerted",
+        ),
+    ),
+    (14, Turn::Stall),
+    (24, Turn::Resume),
+    (
+        32,
+        Turn::Fate(
+            8,
+            Fate::Hangs,
+            "hangs; its rule waits a second more (for = \"1s\")",
+        ),
+    ),
+    (42, Turn::Fate(8, Fate::Beats, "is back")),
+    (48, Turn::Fate(9, Fate::Beats, "starts again")),
+];
+
+/// Feeds the organisation's entries to the core, for ever.
+pub async fn tell(_: Clock, links: mpsc::Sender<Link<Entries>>) -> Result<Infallible, Trouble> {
+    let (entries, source) = mpsc::channel(1024);
+    // Where nobody listens any more the program is stopping, and this task with it.
+    let _ = links.send(Link::Up(Entries(source))).await;
+    let mut organisation = Organisation::new();
+    let mut stalled = false;
+    let steps = Organisation::len() as u32;
+    let mut ticks = tokio::time::interval(ROUND / steps);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    for step in 0_u64.. {
+        ticks.tick().await;
+        let (second, who) = (step / u64::from(steps), (step % u64::from(steps)) as usize);
+        if who == 0 {
+            for (_, turn) in STORY.iter().filter(|(at, _)| *at == second % LENGTH) {
+                let said = happen(turn, &mut organisation, &mut stalled);
+                send(&entries, said.into_iter().collect()).await;
+            }
+        }
+        let said = organisation.speak(who);
+        if !stalled {
+            send(&entries, said).await;
+        }
+    }
+    std::future::pending().await
+}
+
+fn happen(turn: &Turn, organisation: &mut Organisation, stalled: &mut bool) -> Option<Entry> {
+    match turn {
+        Turn::Fate(who, fate, how) => {
+            say("demo", &format!("{} {how}", Organisation::name(*who)));
+            organisation.set(*who, *fate)
+        }
+        Turn::Stall => {
+            say(
+                "demo",
+                "the whole stream stalls: connected, and nothing arrives",
+            );
+            *stalled = true;
+            None
+        }
+        Turn::Resume => {
+            say(
+                "demo",
+                "the stream flows again: nobody is blamed for the time between",
+            );
+            *stalled = false;
+            None
+        }
+    }
+}
+
+async fn send(entries: &mpsc::Sender<Entry>, said: Vec<Entry>) {
+    for entry in said {
+        let _ = entries.send(entry).await;
+    }
+}

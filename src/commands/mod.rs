@@ -1,0 +1,32 @@
+//! One file per subcommand.
+
+pub mod beat;
+pub mod check;
+pub mod demo;
+pub mod run;
+
+use crate::app::service::{self, Service};
+use crate::io::feed::Source;
+use crate::words;
+use std::process::ExitCode;
+
+/// Runs a service on a runtime of its own, to the end.
+fn serve<S: Source>(service: Service<S>) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(err) => return failed(&format!("cannot start: {err}")),
+    };
+    match runtime.block_on(service::run(service)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => failed(&words::chain(&fault)),
+    }
+}
+
+/// Says why, and gives the exit code of a program that could not do its work.
+fn failed(why: &str) -> ExitCode {
+    tracing::error!("{why}");
+    ExitCode::FAILURE
+}

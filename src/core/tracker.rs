@@ -1,0 +1,469 @@
+//! Who was heard when: instances, their beats, and the apps, regions, app-regions and hosts that hold them.
+
+use super::entry::{BeatLine, MarkerId, Reject, Subject};
+use super::names::Names;
+use super::time::{Listened, Stamp};
+use foldhash::quality::RandomState;
+use hashbrown::HashTable;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// "None" among the numbers of instances, beats, hosts and targets.
+pub const NONE: u32 = u32::MAX;
+/// Of an instance that never logged anything itself: whether a rule watches its logs was not asked yet.
+pub const UNDECIDED: u32 = u32::MAX - 1;
+/// Instances tracked at once: ten times the largest organisation known.
+const MAX_INSTANCES: usize = 1_000_000;
+/// Beats tracked at once: some instances say several.
+const MAX_BEATS: usize = 2_000_000;
+/// Named beats of one instance: a list is walked at each beat.
+const MAX_BEATS_OF_INSTANCE: usize = 64;
+const MAX_APPS: usize = 50_000;
+const MAX_REGIONS: usize = 1_000;
+const MAX_HOSTS: usize = 200_000;
+const MAX_BEAT_NAMES: usize = 50_000;
+/// Of a beat's text this much is kept, in bytes.
+pub const MAX_TEXT: usize = 120;
+
+/// An instance: a place in [`Tracker::instances`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct InstanceId(pub u32);
+
+/// A beat of an instance: a place in [`Tracker::beats`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BeatId(pub u32);
+
+/// What became of a subject seen for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admitted {
+    /// It is tracked from now on.
+    New(InstanceId),
+    /// Its app is ignored: it proves that the stream flows, and nothing else.
+    Ignored(u32),
+}
+
+/// One machine of an app.
+#[derive(Debug)]
+pub struct Instance {
+    /// The whole subject; `None` in a free slot.
+    pub subject: Option<Arc<str>>,
+    /// Its app-region.
+    pub place: u32,
+    /// Its physical host, [`NONE`] until a beat has told it.
+    pub host: u32,
+    /// When anything of it was last heard.
+    pub seen: Stamp,
+    /// The target of a rule that watches its logs, [`NONE`] or [`UNDECIDED`].
+    pub logs: u32,
+    /// The first of its beats, or [`NONE`].
+    pub first_beat: u32,
+}
+
+/// One beat of one instance.
+#[derive(Debug)]
+pub struct Beat {
+    /// Whose; [`NONE`] in a free slot.
+    pub instance: u32,
+    /// The next beat of the same instance, or [`NONE`].
+    pub next: u32,
+    /// Its `name=`, a number of [`Tracker::beat_names`]; 0 is the plain one.
+    pub name: u32,
+    /// Its marker.
+    pub marker: MarkerId,
+    /// Whether it said `bye`.
+    pub stopped: bool,
+    /// The interval it declares, in milliseconds; 0 where it declares none.
+    pub every_ms: u32,
+    /// The last `seq=`; `u64::MAX` where it has none.
+    pub seq: u64,
+    /// When it was last heard.
+    pub seen: Stamp,
+    /// The target of the rule that watches it, or [`NONE`].
+    pub target: u32,
+    /// Its last text.
+    pub text: String,
+}
+
+impl Beat {
+    /// The interval it declares.
+    pub fn every(&self) -> Option<Duration> {
+        (self.every_ms > 0).then(|| Duration::from_millis(u64::from(self.every_ms)))
+    }
+}
+
+/// An app's sums.
+#[derive(Debug, Default)]
+pub struct App {
+    /// Its entries prove only that the stream flows.
+    pub ignored: bool,
+    /// When anything of it was last heard.
+    pub seen: Stamp,
+    /// Entries that arrived.
+    pub entries: u64,
+    /// Bytes of their payloads.
+    pub bytes: u64,
+    /// Beats.
+    pub beats: u64,
+    /// Holes in `seq=`.
+    pub lost: u64,
+}
+
+/// An app in a region.
+#[derive(Debug)]
+pub struct Place {
+    /// The app, a number of [`Tracker::app_names`].
+    pub app: u32,
+    /// The region, a number of [`Tracker::region_names`].
+    pub region: u32,
+    /// When anything of it was last heard.
+    pub seen: Stamp,
+}
+
+/// What a beat told beyond that it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beaten {
+    /// Which beat.
+    pub beat: BeatId,
+    /// Whether it was never heard before.
+    pub new: bool,
+    /// When it was heard before; for a new one the same as now.
+    pub before: Stamp,
+    /// Whether it was stopped until now.
+    pub was_stopped: bool,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub struct Tracker {
+    /// By number; slots of the forgotten are used again.
+    pub instances: Vec<Instance>,
+    /// By number; slots of the forgotten are used again.
+    pub beats: Vec<Beat>,
+    /// By number of [`Self::app_names`].
+    pub apps: Vec<App>,
+    /// By number of [`Self::region_names`].
+    pub regions: Vec<Stamp>,
+    /// By number.
+    pub places: Vec<Place>,
+    /// By number of [`Self::host_names`].
+    pub hosts: Vec<Stamp>,
+    /// Names of apps.
+    pub app_names: Names,
+    /// Names of regions.
+    pub region_names: Names,
+    /// Names of hosts.
+    pub host_names: Names,
+    /// Names of beats; number 0 is the empty one.
+    pub beat_names: Names,
+    subjects: HashTable<u32>,
+    place_ids: HashTable<u32>,
+    free_instances: Vec<u32>,
+    free_beats: Vec<u32>,
+    hash: RandomState,
+}
+
+impl Default for Tracker {
+    fn default() -> Self {
+        let mut beat_names = Names::new(MAX_BEAT_NAMES);
+        beat_names.intern("");
+        Tracker {
+            instances: Vec::new(),
+            beats: Vec::new(),
+            apps: Vec::new(),
+            regions: Vec::new(),
+            places: Vec::new(),
+            hosts: Vec::new(),
+            app_names: Names::new(MAX_APPS),
+            region_names: Names::new(MAX_REGIONS),
+            host_names: Names::new(MAX_HOSTS),
+            beat_names,
+            subjects: HashTable::new(),
+            place_ids: HashTable::new(),
+            free_instances: Vec::new(),
+            free_beats: Vec::new(),
+            hash: RandomState::default(),
+        }
+    }
+}
+
+impl Tracker {
+    /// The instance that speaks under this subject, where it is known.
+    #[inline]
+    pub fn find(&self, subject: &str) -> Option<InstanceId> {
+        let is = |&id: &u32| self.instances[id as usize].subject.as_deref() == Some(subject);
+        self.subjects
+            .find(self.hash.hash_one(subject), is)
+            .map(|&id| InstanceId(id))
+    }
+
+    /// Takes in a subject that [`Self::find`] does not know.
+    ///
+    /// # Errors
+    /// [`Reject::Limit`] where there is no room for one more.
+    pub fn admit(
+        &mut self,
+        subject: &Subject<'_>,
+        ignored: impl Fn(&str) -> bool,
+        now: Stamp,
+    ) -> Result<Admitted, Reject> {
+        let app = self.app(subject.app, ignored).ok_or(Reject::Limit)?;
+        if self.apps[app as usize].ignored {
+            return Ok(Admitted::Ignored(app));
+        }
+        if self.subjects.len() >= MAX_INSTANCES {
+            return Err(Reject::Limit);
+        }
+        let region = self
+            .region_names
+            .intern(subject.region)
+            .ok_or(Reject::Limit)?;
+        grow(&mut self.regions, region, Stamp::default);
+        let place = self.place(app, region, now);
+        let instance = Instance {
+            subject: Some(Arc::from(subject.raw)),
+            place,
+            host: NONE,
+            seen: now,
+            logs: UNDECIDED,
+            first_beat: NONE,
+        };
+        let id = store(&mut self.instances, &mut self.free_instances, instance);
+        let (instances, hash) = (&self.instances, &self.hash);
+        let hash_of =
+            |&id: &u32| hash.hash_one(instances[id as usize].subject.as_deref().unwrap_or(""));
+        self.subjects
+            .insert_unique(hash.hash_one(subject.raw), id, hash_of);
+        Ok(Admitted::New(InstanceId(id)))
+    }
+
+    /// An entry of a known instance arrived.
+    #[inline]
+    pub fn heard(&mut self, id: InstanceId, bytes: usize, now: Stamp) {
+        let instance = &mut self.instances[id.0 as usize];
+        instance.seen = now;
+        if let Some(host) = self.hosts.get_mut(instance.host as usize) {
+            *host = now;
+        }
+        let place = &mut self.places[instance.place as usize];
+        place.seen = now;
+        self.regions[place.region as usize] = now;
+        let app = &mut self.apps[place.app as usize];
+        app.seen = now;
+        app.entries += 1;
+        app.bytes += bytes as u64;
+    }
+
+    /// An entry of an ignored app arrived.
+    pub fn heard_ignored(&mut self, app: u32, bytes: usize, now: Stamp) {
+        let app = &mut self.apps[app as usize];
+        app.seen = now;
+        app.entries += 1;
+        app.bytes += bytes as u64;
+    }
+
+    /// A known instance said a beat.
+    ///
+    /// # Errors
+    /// [`Reject::Limit`] where it has a name for which there is no room.
+    pub fn beat(
+        &mut self,
+        id: InstanceId,
+        line: &BeatLine<'_>,
+        now: Stamp,
+    ) -> Result<Beaten, Reject> {
+        self.host(id, line.host, now);
+        let name = self.beat_names.intern(line.name).ok_or(Reject::Limit)?;
+        let (beat, new) = match self.find_beat(id, line.marker, name) {
+            Some(beat) => (beat, false),
+            None => (
+                self.new_beat(id, line.marker, name, now)
+                    .ok_or(Reject::Limit)?,
+                true,
+            ),
+        };
+        let app =
+            &mut self.apps[self.places[self.instances[id.0 as usize].place as usize].app as usize];
+        let record = &mut self.beats[beat as usize];
+        let beaten = Beaten {
+            beat: BeatId(beat),
+            new,
+            before: record.seen,
+            was_stopped: record.stopped,
+        };
+        app.beats += 1;
+        app.lost += lost(record.seq, line.seq);
+        record.seq = line.seq.unwrap_or(u64::MAX);
+        record.seen = now;
+        record.stopped = line.bye;
+        if let Some(every) = line.every {
+            record.every_ms = u32::try_from(every.as_millis()).unwrap_or(u32::MAX).max(1);
+        }
+        record.text.clear();
+        record.text.push_str(cut(line.text, MAX_TEXT));
+        Ok(beaten)
+    }
+
+    /// The beats of an instance.
+    pub fn beats_of(&self, id: InstanceId) -> impl Iterator<Item = BeatId> {
+        let follow = |id: u32| (id != NONE).then_some(BeatId(id));
+        std::iter::successors(
+            follow(self.instances[id.0 as usize].first_beat),
+            move |beat| follow(self.beats[beat.0 as usize].next),
+        )
+    }
+
+    /// Instances that are tracked.
+    pub fn len(&self) -> usize {
+        self.subjects.len()
+    }
+
+    /// Whether none is tracked.
+    pub fn is_empty(&self) -> bool {
+        self.subjects.is_empty()
+    }
+
+    /// Beats that are tracked.
+    pub fn beat_count(&self) -> usize {
+        self.beats.len() - self.free_beats.len()
+    }
+
+    /// Every instance that is tracked.
+    pub fn iter(&self) -> impl Iterator<Item = (InstanceId, &Instance)> {
+        let known = self
+            .instances
+            .iter()
+            .enumerate()
+            .filter(|(_, instance)| instance.subject.is_some());
+        known.map(|(id, instance)| (InstanceId(id as u32), instance))
+    }
+
+    /// Forgets an instance and its beats.
+    pub fn forget(&mut self, id: InstanceId) {
+        let beats: Vec<BeatId> = self.beats_of(id).collect();
+        for beat in beats {
+            self.beats[beat.0 as usize].instance = NONE;
+            self.free_beats.push(beat.0);
+        }
+        let Some(subject) = self.instances[id.0 as usize].subject.take() else {
+            return;
+        };
+        if let Ok(entry) = self
+            .subjects
+            .find_entry(self.hash.hash_one(&*subject), |&other| other == id.0)
+        {
+            entry.remove();
+        }
+        self.free_instances.push(id.0);
+    }
+
+    /// The instances of which nothing was heard since `before`, on the listened clock.
+    pub fn unheard_since(&self, before: Listened) -> Vec<InstanceId> {
+        self.iter()
+            .filter(|(_, instance)| instance.seen.listened < before)
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    fn find_beat(&self, id: InstanceId, marker: MarkerId, name: u32) -> Option<u32> {
+        let is = |beat: &BeatId| {
+            let beat = &self.beats[beat.0 as usize];
+            beat.name == name && beat.marker == marker
+        };
+        self.beats_of(id).find(is).map(|beat| beat.0)
+    }
+
+    fn new_beat(&mut self, id: InstanceId, marker: MarkerId, name: u32, now: Stamp) -> Option<u32> {
+        if self.beat_count() >= MAX_BEATS || self.beats_of(id).count() >= MAX_BEATS_OF_INSTANCE {
+            return None;
+        }
+        let next = self.instances[id.0 as usize].first_beat;
+        let beat = Beat {
+            instance: id.0,
+            next,
+            name,
+            marker,
+            stopped: false,
+            every_ms: 0,
+            seq: u64::MAX,
+            seen: now,
+            target: NONE,
+            text: String::new(),
+        };
+        let beat = store(&mut self.beats, &mut self.free_beats, beat);
+        self.instances[id.0 as usize].first_beat = beat;
+        Some(beat)
+    }
+
+    fn host(&mut self, id: InstanceId, name: &str, now: Stamp) {
+        let known = self.instances[id.0 as usize].host;
+        if name.is_empty() || (known != NONE && &**self.host_names.get(known) == name) {
+            return;
+        }
+        if let Some(host) = self.host_names.intern(name) {
+            grow(&mut self.hosts, host, Stamp::default);
+            self.hosts[host as usize] = now;
+            self.instances[id.0 as usize].host = host;
+        }
+    }
+
+    fn app(&mut self, name: &str, ignored: impl Fn(&str) -> bool) -> Option<u32> {
+        let id = self.app_names.intern(name)?;
+        grow(&mut self.apps, id, || App {
+            ignored: ignored(name),
+            ..App::default()
+        });
+        Some(id)
+    }
+
+    fn place(&mut self, app: u32, region: u32, now: Stamp) -> u32 {
+        let (places, hash) = (&mut self.places, &self.hash);
+        let key = hash.hash_one((app, region));
+        let is = |&id: &u32| (places[id as usize].app, places[id as usize].region) == (app, region);
+        if let Some(&id) = self.place_ids.find(key, is) {
+            return id;
+        }
+        let id = places.len() as u32;
+        places.push(Place {
+            app,
+            region,
+            seen: now,
+        });
+        let hash_of =
+            |&id: &u32| hash.hash_one((places[id as usize].app, places[id as usize].region));
+        self.place_ids.insert_unique(key, id, hash_of);
+        id
+    }
+}
+
+/// How many are missing between two numbers of a count that goes up by one; a step back is a restart.
+fn lost(before: u64, now: Option<u64>) -> u64 {
+    match now {
+        Some(now) if before != u64::MAX && now > before => now - before - 1,
+        _ => 0,
+    }
+}
+
+/// At most `most` bytes of a text, cut between characters.
+fn cut(text: &str, most: usize) -> &str {
+    if text.len() <= most {
+        return text;
+    }
+    let end = (0..=most).rev().find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or(0)]
+}
+
+fn grow<T>(rows: &mut Vec<T>, id: u32, new: impl Fn() -> T) {
+    while rows.len() <= id as usize {
+        rows.push(new());
+    }
+}
+
+fn store<T>(rows: &mut Vec<T>, free: &mut Vec<u32>, row: T) -> u32 {
+    if let Some(id) = free.pop() {
+        rows[id as usize] = row;
+        return id;
+    }
+    rows.push(row);
+    (rows.len() - 1) as u32
+}

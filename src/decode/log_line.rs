@@ -1,0 +1,292 @@
+//! A payload, taken apart: who wrote it, what it says, when.
+//!
+//! Fly's entries are JSON objects whose values are strings. Any field may be missing or of another type, and
+//! off Fly a payload may be plain text; both are entries all the same.
+
+use crate::core::entry::{Provider, Reject};
+use crate::core::time::Wall;
+use memchr::memmem::Finder;
+use serde::Deserialize;
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::LazyLock;
+use std::time::UNIX_EPOCH;
+
+/// A decoded payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine<'a> {
+    /// Who wrote it.
+    pub provider: Provider,
+    /// The physical host; empty where there is none.
+    pub host: Cow<'a, str>,
+    /// What it says.
+    pub message: Cow<'a, str>,
+    /// Its own time; `None` where there is none that can be read.
+    pub entry_time: Option<Wall>,
+}
+
+/// Reads a payload.
+///
+/// # Errors
+/// [`Reject::PayloadJson`] where it begins as JSON and is broken.
+pub fn read(payload: &[u8]) -> Result<LogLine<'_>, Reject> {
+    if payload.trim_ascii_start().first() != Some(&b'{') {
+        return Ok(plain(payload));
+    }
+    let raw: RawLine<'_> = serde_json::from_slice(payload).map_err(|_| Reject::PayloadJson)?;
+    let Some(message) = raw.message.0 else {
+        // No envelope: the object is itself what somebody logged.
+        return Ok(plain(payload));
+    };
+    Ok(LogLine {
+        provider: raw
+            .event
+            .provider
+            .0
+            .as_deref()
+            .map_or(Provider::Unknown, named),
+        host: raw.host.0.unwrap_or_default(),
+        message,
+        entry_time: raw.timestamp.0.as_deref().and_then(time),
+    })
+}
+
+/// Who wrote a payload, found without parsing it: enough for counting signs of life, and no more.
+#[inline]
+pub fn provider(payload: &[u8]) -> Provider {
+    const HEAD: &[u8] = b"{\"event\":{\"provider\":\"";
+    match payload.strip_prefix(HEAD) {
+        Some(rest) => until_quote(rest),
+        None => provider_anywhere(payload),
+    }
+}
+
+/// An entry's own time, found at the end of the payload without parsing it.
+pub fn tail_time(payload: &[u8]) -> Option<Wall> {
+    static KEY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"timestamp\":\""));
+    let tail = &payload[payload.len().saturating_sub(60)..];
+    let rest = &tail[KEY.find(tail)? + KEY.needle().len()..];
+    let end = memchr::memchr(b'"', rest)?;
+    time(std::str::from_utf8(&rest[..end]).ok()?)
+}
+
+fn provider_anywhere(payload: &[u8]) -> Provider {
+    static KEY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"provider\""));
+    let Some(at) = KEY.find(payload) else {
+        return Provider::Unknown;
+    };
+    let rest = payload[at + KEY.needle().len()..].trim_ascii_start();
+    let value = rest
+        .strip_prefix(b":")
+        .map(<[u8]>::trim_ascii_start)
+        .and_then(|rest| rest.strip_prefix(b"\""));
+    value.map_or(Provider::Unknown, until_quote)
+}
+
+fn until_quote(rest: &[u8]) -> Provider {
+    let end = rest.iter().take(16).position(|&byte| byte == b'"');
+    end.and_then(|end| std::str::from_utf8(&rest[..end]).ok())
+        .map_or(Provider::Unknown, named)
+}
+
+fn named(provider: &str) -> Provider {
+    match provider {
+        "app" => Provider::App,
+        "runner" => Provider::Runner,
+        "proxy" => Provider::Proxy,
+        "health" => Provider::Health,
+        _ => Provider::Unknown,
+    }
+}
+
+fn plain(payload: &[u8]) -> LogLine<'_> {
+    let message = String::from_utf8_lossy(payload);
+    LogLine {
+        provider: Provider::Unknown,
+        host: Cow::Borrowed(""),
+        message,
+        entry_time: None,
+    }
+}
+
+fn time(text: &str) -> Option<Wall> {
+    let since = humantime::parse_rfc3339_weak(text)
+        .ok()?
+        .duration_since(UNIX_EPOCH)
+        .ok()?;
+    Some(Wall::ZERO + since)
+}
+
+#[derive(Deserialize)]
+struct RawLine<'a> {
+    #[serde(borrow, default)]
+    event: RawEvent<'a>,
+    #[serde(borrow, default)]
+    host: Text<'a>,
+    #[serde(borrow, default)]
+    message: Text<'a>,
+    #[serde(borrow, default)]
+    timestamp: Text<'a>,
+}
+
+/// `event`, whatever its type.
+#[derive(Default)]
+struct RawEvent<'a> {
+    provider: Text<'a>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for RawEvent<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(RawEvent {
+            provider: from.deserialize_any(Lenient {
+                key: Some("provider"),
+            })?,
+        })
+    }
+}
+
+/// A string; a value of any other type is taken for none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text<'a>(pub Option<Cow<'a, str>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(Lenient { key: None })
+    }
+}
+
+/// Takes any JSON value; of an object the text under `key`.
+struct Lenient {
+    key: Option<&'static str>,
+}
+
+impl<'de> Visitor<'de> for Lenient {
+    type Value = Text<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Text(self.key.is_none().then_some(Cow::Borrowed(text))))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Text(
+            self.key.is_none().then(|| Cow::Owned(text.to_owned())),
+        ))
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Text(None))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+        let mut found = Text(None);
+        while let Some(key) = fields.next_key::<Cow<'de, str>>()? {
+            if self.key == Some(&*key) {
+                found = fields.next_value()?;
+            } else {
+                fields.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PUBLIC: &[u8] = br#"{"event":{"provider":"app"},"fly":{"app":{"instance":"0e286551c30586","name":"sandwich"},"region":"sjc"},"host":"0ad1","log":{"level":"info"},"message":"HEARTBEAT 0e286551c30586 sjc","timestamp":"2022-09-27T20:34:37.252022967Z"}"#;
+
+    #[test]
+    fn a_whole_entry_is_read_without_copying() {
+        let line = read(PUBLIC).expect("it is whole");
+        assert_eq!((line.provider, &*line.host), (Provider::App, "0ad1"));
+        assert!(matches!(
+            line.message,
+            Cow::Borrowed("HEARTBEAT 0e286551c30586 sjc")
+        ));
+        assert_eq!(
+            line.entry_time,
+            Some(Wall::from_nanos(1_664_310_877_252_022_967))
+        );
+        assert_eq!(tail_time(PUBLIC), line.entry_time);
+        assert_eq!(provider(PUBLIC), Provider::App);
+    }
+
+    #[test]
+    fn missing_and_odd_fields_cost_only_themselves() {
+        for (payload, who, message) in [
+            (r#"{"message":"x"}"#, Provider::Unknown, "x"),
+            (
+                r#"{"event":7,"host":[1,{"a":2}],"message":"x","timestamp":null}"#,
+                Provider::Unknown,
+                "x",
+            ),
+            (
+                r#"{"event":{"provider":{"a":1}},"message":"x"}"#,
+                Provider::Unknown,
+                "x",
+            ),
+            (
+                r#"{"event":{"x":[1],"provider":"runner"},"message":"a\nb"}"#,
+                Provider::Runner,
+                "a\nb",
+            ),
+            (
+                r#"{ "event" : { "provider" : "proxy" } , "message" : "x" }"#,
+                Provider::Proxy,
+                "x",
+            ),
+            ("hello world", Provider::Unknown, "hello world"),
+            ("", Provider::Unknown, ""),
+            (
+                r#"{"msg":"no envelope"}"#,
+                Provider::Unknown,
+                r#"{"msg":"no envelope"}"#,
+            ),
+        ] {
+            let line = read(payload.as_bytes()).expect(payload);
+            assert_eq!((line.provider, &*line.message), (who, message), "{payload}");
+            assert_eq!(
+                (line.entry_time, provider(payload.as_bytes())),
+                (None, who),
+                "{payload}"
+            );
+        }
+    }
+
+    #[test]
+    fn broken_json_is_rejected_and_broken_text_is_not() {
+        assert_eq!(read(br#"{"message":"trunc"#), Err(Reject::PayloadJson));
+        assert_eq!(read(b"{\"message\":\"\xff\"}"), Err(Reject::PayloadJson));
+        assert_eq!(
+            &*read(b"HEARTBEAT \xff").expect("plain").message,
+            "HEARTBEAT \u{fffd}"
+        );
+    }
+}

@@ -1,0 +1,157 @@
+//! One table of a rule file, read key by key: every key that is wrong or unknown is told.
+
+use super::nearest;
+use super::report::{Report, Wrong};
+use super::value;
+use crate::core::rule::Globs;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// A table, and where what is wrong with it is told.
+pub(super) struct Fields<'d, 'r, 't> {
+    table: &'d DeTable<'d>,
+    report: &'r mut Report<'t>,
+    /// Byte offset of the table's header.
+    at: usize,
+    /// The name of the rule that the table is.
+    rule: Option<String>,
+    /// What stands before a key in a fault, as `stream.`.
+    prefix: &'static str,
+    /// Faults of this table.
+    faults: usize,
+}
+
+impl<'d, 'r, 't> Fields<'d, 'r, 't> {
+    /// A `[[rule]]`, with its name where it has one that is text.
+    pub(super) fn of_rule(table: &'d DeTable<'d>, at: usize, report: &'r mut Report<'t>) -> Self {
+        let name = table.get("name").and_then(|name| name.get_ref().as_str());
+        let rule = name.filter(|name| !name.is_empty()).map(str::to_owned);
+        Fields {
+            table,
+            report,
+            at,
+            rule,
+            prefix: "",
+            faults: 0,
+        }
+    }
+
+    /// `[stream]`.
+    pub(super) fn of_stream(table: &'d DeTable<'d>, at: usize, report: &'r mut Report<'t>) -> Self {
+        Fields {
+            table,
+            report,
+            at,
+            rule: None,
+            prefix: "stream.",
+            faults: 0,
+        }
+    }
+
+    /// Tells every key that is none of `known`.
+    pub(super) fn deny_unknown(&mut self, known: &[&str]) {
+        for (key, _) in self.table {
+            let name = key.get_ref().as_ref();
+            if !known.contains(&name) {
+                let what = format!("unknown key{}", nearest::hint(name, known));
+                let wrong = Wrong::new(what, &format!("known are {}", known.join(", ")));
+                self.fault_at(key.span().start, Some(name), wrong);
+            }
+        }
+    }
+
+    /// Whether the key is there.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// Line and column of a key's value, or of the table where it has none.
+    pub(super) fn place(&self, key: &str) -> (usize, usize) {
+        self.report.place(self.offset(key))
+    }
+
+    fn offset(&self, key: &str) -> usize {
+        self.table
+            .get(key)
+            .map_or(self.at, |value| value.span().start)
+    }
+
+    /// The file's name.
+    pub(super) fn file(&self) -> String {
+        self.report.file.clone()
+    }
+
+    /// The key's value through a check; `None` where it is not there, or wrong and told.
+    pub(super) fn take<T>(
+        &mut self,
+        key: &str,
+        check: impl FnOnce(&DeValue<'_>) -> Result<T, Wrong>,
+    ) -> Option<T> {
+        let value = self.table.get(key)?;
+        match check(value.get_ref()) {
+            Ok(value) => Some(value),
+            Err(wrong) => {
+                self.fault_at(value.span().start, Some(key), wrong);
+                None
+            }
+        }
+    }
+
+    /// A glob or a list of them; each that is wrong is told at its own place.
+    pub(super) fn take_globs(&mut self, key: &str) -> Globs {
+        let Some(value) = self.table.get(key) else {
+            return Globs::default();
+        };
+        let list: &[Spanned<DeValue<'_>>] = match value.get_ref() {
+            DeValue::Array(list) => list,
+            _ => std::slice::from_ref(value),
+        };
+        if let Err(wrong) = value::glob_count(list.len()) {
+            self.fault_at(value.span().start, Some(key), wrong);
+            return Globs::default();
+        }
+        let mut globs = Vec::with_capacity(list.len());
+        for item in list {
+            match value::glob(item.get_ref()) {
+                Ok(glob) => globs.push(glob.to_owned()),
+                Err(wrong) => self.fault_at(item.span().start, Some(key), wrong),
+            }
+        }
+        // One that matches every name makes the list that of all names.
+        if globs.iter().any(|glob| glob == "*" || glob == "**") {
+            Globs::default()
+        } else {
+            Globs(globs)
+        }
+    }
+
+    /// A fault at a key.
+    pub(super) fn fault(&mut self, key: &str, wrong: Wrong) {
+        self.fault_at(self.offset(key), Some(key), wrong);
+    }
+
+    /// A fault of a key that is not there; not told where the TOML is broken, as it may stand in what
+    /// could not be read.
+    pub(super) fn missing(&mut self, key: &str, allowed: &str) {
+        self.faults += 1;
+        if !self.report.is_broken() {
+            self.fault_at(
+                self.at,
+                Some(key),
+                Wrong::new("missing".to_owned(), allowed),
+            );
+        }
+    }
+
+    fn fault_at(&mut self, at: usize, key: Option<&str>, wrong: Wrong) {
+        self.faults += 1;
+        let key = key.map(|key| format!("{}{key}", self.prefix));
+        self.report
+            .fault(at, self.rule.as_deref(), key.as_deref(), wrong);
+    }
+
+    /// Whether nothing was wrong with the table.
+    pub(super) fn is_clean(&self) -> bool {
+        self.faults == 0
+    }
+}

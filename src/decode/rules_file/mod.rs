@@ -1,0 +1,242 @@
+//! The rule language: texts of rule files in, one [`RuleSet`] or every fault of every file out.
+//!
+//! The TOML is read with places and walked by hand, so that one run shows everything that is wrong:
+//! a derived reader stops at its first fault. A new key is a name in the table's list of keys
+//! (`rule::KEYS`, `stream::KEYS`) and a line where its table is read.
+
+mod fault;
+mod fields;
+mod nearest;
+mod place;
+mod print;
+mod report;
+mod rule;
+mod shadow;
+mod stream;
+mod syntax;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use fault::Fault;
+pub use print::print;
+pub use value::duration;
+
+use crate::core::rule::RuleSet;
+use report::{Report, Wrong};
+use rule::Rules;
+use stream::Stream;
+use toml::de::{DeTable, DeValue};
+
+/// Bytes of one file: ten thousand rules of a hundred bytes, and what a Kubernetes ConfigMap may hold.
+pub const MAX_FILE_BYTES: usize = 1 << 20;
+/// Bytes of all files together: bounds the time that a hostile folder can take.
+pub const MAX_TOTAL_BYTES: usize = 8 << 20;
+/// Files of one set: beyond it the folder is likelier the wrong one.
+pub const MAX_FILES: usize = 1_000;
+/// Rules of one set: finding a target's rule walks the list.
+pub const MAX_RULES: usize = 10_000;
+/// Faults, and warnings, that one reading keeps: nobody reads further before mending these.
+pub const MAX_SHOWN: usize = 100;
+
+/// What a reading gave: a set exactly where there is no fault.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// The rules in force; `None` where anything is at fault.
+    pub set: Option<RuleSet>,
+    /// What is wrong, in the order of files and places; the first [`MAX_SHOWN`].
+    pub faults: Vec<Fault>,
+    /// Faults beyond those.
+    pub more_faults: usize,
+    /// What is likely not meant, though allowed; the first [`MAX_SHOWN`], and none beside faults.
+    pub warnings: Vec<Fault>,
+}
+
+impl Reading {
+    /// How many faults there are, the ones left out included.
+    pub fn fault_count(&self) -> usize {
+        self.faults.len() + self.more_faults
+    }
+}
+
+/// Reads files, each a name as it is to be shown and its bytes, in the order of their names, as one set.
+pub fn read(files: &[(String, Vec<u8>)]) -> Reading {
+    let mut reader = Reader::default();
+    for (index, (name, bytes)) in files.iter().enumerate() {
+        if !reader.file(index, name, bytes) {
+            break;
+        }
+    }
+    reader.finish(files)
+}
+
+/// What is gathered over the files.
+#[derive(Default)]
+struct Reader {
+    stream: Stream,
+    rules: Rules,
+    bytes: usize,
+    faults: Vec<Fault>,
+    more_faults: usize,
+}
+
+impl Reader {
+    /// Reads one file; false where the rest is not to be read.
+    fn file(&mut self, index: usize, name: &str, bytes: &[u8]) -> bool {
+        self.bytes = self.bytes.saturating_add(bytes.len());
+        let (text, wrong) = match text_of(bytes) {
+            Ok(text) => (text, None),
+            Err((text, wrong)) => (text, Some(wrong)),
+        };
+        let mut report = Report::new(name, text);
+        let too_much = self.too_much(index);
+        if let Some(wrong) = too_much.clone() {
+            report.fault(0, None, None, wrong);
+        } else if let Some(wrong) = wrong {
+            report.fault(text.len(), None, None, wrong);
+        } else {
+            self.document(text, &mut report);
+        }
+        self.keep(report);
+        too_much.is_none()
+    }
+
+    fn too_much(&self, index: usize) -> Option<Wrong> {
+        if index >= MAX_FILES {
+            return Some(Wrong::new(
+                format!("more than {MAX_FILES} files"),
+                "give the folder that holds the rules and nothing else",
+            ));
+        }
+        (self.bytes > MAX_TOTAL_BYTES).then(|| {
+            Wrong::new(
+                "this file and those before it are too long together".to_owned(),
+                &format!("all files may have {MAX_TOTAL_BYTES} bytes"),
+            )
+        })
+    }
+
+    fn document(&mut self, text: &str, report: &mut Report<'_>) {
+        let (document, errors) = DeTable::parse_recoverable(text);
+        syntax::report(&errors, text, report);
+        drop(errors);
+        let mut entries: Vec<_> = document.get_ref().iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        for (key, value) in entries {
+            let at = key.span().start;
+            match (key.get_ref().as_ref(), value.get_ref()) {
+                ("stream", DeValue::Table(table)) => self.stream.read(table, at, report),
+                ("rule", DeValue::Array(rules)) => self.rules.read_all(rules, report),
+                ("stream", _) => report.fault(at, None, Some("stream"), one_table()),
+                ("rule", _) => report.fault(at, None, Some("rule"), many_tables()),
+                // Below a broken header everything looks as if it stood outside of its table.
+                _ if report.is_broken() => {}
+                (other, value) => report.fault(at, None, Some(other), unknown(other, value)),
+            }
+        }
+    }
+
+    fn keep(&mut self, report: Report<'_>) {
+        let (faults, more) = report.finish();
+        self.more_faults += more;
+        for fault in faults {
+            if self.faults.len() < MAX_SHOWN {
+                self.faults.push(fault);
+            } else {
+                self.more_faults += 1;
+            }
+        }
+    }
+
+    fn finish(self, files: &[(String, Vec<u8>)]) -> Reading {
+        let Reader {
+            stream,
+            rules,
+            faults,
+            more_faults,
+            ..
+        } = self;
+        if !faults.is_empty() {
+            return Reading {
+                set: None,
+                faults,
+                more_faults,
+                warnings: Vec::new(),
+            };
+        }
+        let mut warnings = rules.warnings();
+        warnings.truncate(MAX_SHOWN);
+        if let (true, Some((file, _))) = (rules.is_empty(), files.first()) {
+            warnings.push(only_the_stream(file));
+        }
+        Reading {
+            set: Some(rules.into_set(stream.into_rule())),
+            faults,
+            more_faults,
+            warnings,
+        }
+    }
+}
+
+fn only_the_stream(file: &str) -> Fault {
+    Fault {
+        file: file.to_owned(),
+        line: 1,
+        col: 1,
+        rule: None,
+        key: None,
+        what: "no [[rule]] in the whole set: only the stream as a whole is watched".to_owned(),
+        allowed: "a [[rule]] with a name alone watches every heartbeat".to_owned(),
+    }
+}
+
+/// The file's text without a byte order mark; else what of it is text, and what is wrong.
+fn text_of(bytes: &[u8]) -> Result<&str, (&str, Wrong)> {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    if bytes.len() > MAX_FILE_BYTES {
+        let what = format!("the file is longer than {MAX_FILE_BYTES} bytes");
+        return Err(("", Wrong::new(what, "split it into several")));
+    }
+    std::str::from_utf8(bytes).map_err(|error| {
+        let good = &bytes[..error.valid_up_to()];
+        let good = std::str::from_utf8(good).unwrap_or_default();
+        (
+            good,
+            Wrong::new(
+                "these bytes are not UTF-8".to_owned(),
+                "rule files are UTF-8 text",
+            ),
+        )
+    })
+}
+
+fn one_table() -> Wrong {
+    Wrong::new(
+        "the stream has one table of its own".to_owned(),
+        "write [stream] and its keys below",
+    )
+}
+
+fn many_tables() -> Wrong {
+    Wrong::new(
+        "rules are a list of tables".to_owned(),
+        "write [[rule]], with two brackets, above each",
+    )
+}
+
+/// A key or table at the top of the file that has no meaning there.
+fn unknown(name: &str, value: &DeValue<'_>) -> Wrong {
+    const TABLES: &str = "tables are [stream] and [[rule]]";
+    if matches!(value, DeValue::Table(_) | DeValue::Array(_)) {
+        return Wrong::new(
+            format!("unknown table{}", nearest::hint(name, &["stream", "rule"])),
+            TABLES,
+        );
+    }
+    let home = if rule::KEYS.contains(&name) || stream::KEYS.contains(&name) {
+        "move it below [stream] or a [[rule]]"
+    } else {
+        "keys stand below [stream] or a [[rule]]"
+    };
+    Wrong::new("a key outside of any table".to_owned(), home)
+}

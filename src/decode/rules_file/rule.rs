@@ -1,0 +1,205 @@
+//! `[[rule]]`.
+
+use super::fault::{Fault, quoted};
+use super::fields::Fields;
+use super::report::{Report, Wrong};
+use super::value::{self, RULE_WORDS};
+use super::{MAX_RULES, shadow};
+use crate::core::entry::MarkerId;
+use crate::core::rule::{
+    By, DEFAULT_MARKER, MAX_MARKERS, MaxGap, Rule, RuleSet, Severity, StreamRule, Watch,
+};
+use std::collections::HashMap;
+use std::time::Duration;
+use toml::de::{DeArray, DeTable};
+
+/// Keys of `[[rule]]`.
+pub(super) const KEYS: &[&str] = &[
+    "name", "watch", "app", "region", "by", "marker", "beat", "max_gap", "for", "recover",
+    "severity", "summary", "runbook",
+];
+
+/// Words of `severity`, the worst first.
+pub(super) const SEVERITIES: &[(&str, Severity)] = &[
+    ("critical", Severity::Critical),
+    ("error", Severity::Error),
+    ("warning", Severity::Warning),
+    ("info", Severity::Info),
+];
+
+/// Words of `by`.
+const TARGETS: &[(&str, By)] = &[("instance", By::Instance)];
+
+/// Words of `watch`; true: beats.
+const WATCHES: &[(&str, bool)] = &[("heartbeat", true), ("logs", false)];
+
+/// The rules as read so far.
+pub(super) struct Rules {
+    rules: Vec<Rule>,
+    /// Where each rule's name stands, in the order of `rules`.
+    places: Vec<Place>,
+    /// The file and line of each name, those of rules at fault included.
+    names: HashMap<String, (String, usize)>,
+    markers: Vec<String>,
+    /// Tables seen, those at fault included.
+    seen: usize,
+}
+
+/// Where a rule's name stands.
+pub(super) struct Place {
+    pub(super) file: String,
+    pub(super) line: usize,
+    pub(super) col: usize,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Rules {
+            rules: Vec::new(),
+            places: Vec::new(),
+            names: HashMap::new(),
+            markers: vec![DEFAULT_MARKER.to_owned()],
+            seen: 0,
+        }
+    }
+}
+
+impl Rules {
+    /// Reads all rules of a file.
+    pub(super) fn read_all(&mut self, list: &DeArray<'_>, report: &mut Report<'_>) {
+        for item in list {
+            let at = item.span().start;
+            let Some(table) = item.get_ref().as_table() else {
+                report.fault(at, None, Some("rule"), super::many_tables());
+                continue;
+            };
+            self.seen += 1;
+            if self.seen > MAX_RULES {
+                let wrong = Wrong::new(
+                    format!("more than {MAX_RULES} rules"),
+                    "let globs cover several apps",
+                );
+                report.fault(at, None, Some("rule"), wrong);
+                return;
+            }
+            self.read(table, at, report);
+        }
+    }
+
+    fn read(&mut self, table: &DeTable<'_>, at: usize, report: &mut Report<'_>) {
+        let mut fields = Fields::of_rule(table, at, report);
+        fields.deny_unknown(KEYS);
+        let rule = Rule {
+            name: self.name(&mut fields),
+            watch: self.watch(&mut fields),
+            app: fields.take_globs("app"),
+            region: fields.take_globs("region"),
+            by: fields
+                .take("by", |v| value::choice(v, TARGETS))
+                .unwrap_or_default(),
+            max_gap: fields
+                .take("max_gap", value::max_gap)
+                .unwrap_or(MaxGap::Auto),
+            hold: fields.take("for", value::hold).unwrap_or(Duration::ZERO),
+            recover: fields.take("recover", value::recover).unwrap_or(1),
+            severity: fields
+                .take("severity", |v| value::choice(v, SEVERITIES))
+                .unwrap_or_default(),
+            summary: fields.take("summary", |v| value::summary(v, RULE_WORDS)),
+            runbook: fields.take("runbook", value::runbook),
+        };
+        if fields.is_clean() {
+            let (line, col) = fields.place("name");
+            self.places.push(Place {
+                file: fields.file(),
+                line,
+                col,
+            });
+            self.rules.push(rule);
+        }
+    }
+
+    fn name(&mut self, fields: &mut Fields<'_, '_, '_>) -> String {
+        if !fields.has("name") {
+            fields.missing("name", "each [[rule]] has a name of its own");
+        }
+        let Some(name) = fields.take("name", value::name) else {
+            return String::new();
+        };
+        match self.names.get(&name) {
+            Some((file, line)) => {
+                let what = format!(
+                    "the name is taken; {} stands in {file}:{line}",
+                    quoted(&name)
+                );
+                fields.fault("name", Wrong::new(what, "each rule has a name of its own"));
+            }
+            None => {
+                let (line, _) = fields.place("name");
+                self.names.insert(name.clone(), (fields.file(), line));
+            }
+        }
+        name
+    }
+
+    fn watch(&mut self, fields: &mut Fields<'_, '_, '_>) -> Watch {
+        let is_beat = fields
+            .take("watch", |v| value::choice(v, WATCHES))
+            .unwrap_or(true);
+        let marker = fields.take("marker", |v| self.marker(value::marker(v)?));
+        let beat = fields.take("beat", value::beat);
+        if is_beat {
+            return Watch::Heartbeat {
+                marker: marker.unwrap_or(MarkerId(0)),
+                beat,
+            };
+        }
+        for key in ["marker", "beat"] {
+            if fields.has(key) {
+                let what = format!("watch = \"logs\" takes any entry, with or without a {key}");
+                fields.fault(
+                    key,
+                    Wrong::new(what, "leave it out, or watch = \"heartbeat\""),
+                );
+            }
+        }
+        Watch::Logs
+    }
+
+    /// The number of a marker; a new one gets the next.
+    fn marker(&mut self, marker: &str) -> Result<MarkerId, Wrong> {
+        let known = self.markers.iter().position(|known| known == marker);
+        let index = known.unwrap_or(self.markers.len());
+        if index == MAX_MARKERS {
+            let what = format!("{} is one marker too many", quoted(marker));
+            return Err(Wrong::new(
+                what,
+                &format!("a set of rules has {MAX_MARKERS}, {DEFAULT_MARKER} among them"),
+            ));
+        }
+        if known.is_none() {
+            self.markers.push(marker.to_owned());
+        }
+        // Below MAX_MARKERS, which is far below what it holds.
+        Ok(MarkerId(index as u16))
+    }
+
+    /// Whether there is no rule at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// What is likely not meant: rules that never match.
+    pub(super) fn warnings(&self) -> Vec<Fault> {
+        shadow::find(&self.rules, &self.places)
+    }
+
+    /// The checked set.
+    pub(super) fn into_set(self, stream: StreamRule) -> RuleSet {
+        RuleSet {
+            stream,
+            rules: self.rules,
+            markers: self.markers,
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Rules that never match, because an earlier one has all of their targets.
+//!
+//! Only what is plain is claimed: the earlier rule's globs hold every glob of the later one word by word,
+//! match it where it is a plain name, or match everything.
+
+use super::fault::{Fault, quoted};
+use super::rule::Place;
+use super::value::MAX_WAYS;
+use crate::core::rule::{Globs, Rule, Watch};
+
+/// Steps spent on comparing at most: about a tenth of a second, and all pairs of a thousand simple rules.
+/// Beyond it nothing more is claimed.
+const MAX_STEPS: usize = 100_000_000;
+
+/// A warning for each rule that never matches, at its place.
+pub(super) fn find(rules: &[Rule], places: &[Place]) -> Vec<Fault> {
+    let mut left = MAX_STEPS;
+    let mut found = Vec::new();
+    for (index, rule) in rules.iter().enumerate() {
+        let earlier = rules[..index]
+            .iter()
+            .position(|earlier| has_all(earlier, rule, &mut left));
+        if left == 0 {
+            break;
+        }
+        if let Some(earlier) = earlier {
+            found.push(warning(
+                rule,
+                &places[index],
+                &rules[earlier],
+                &places[earlier],
+            ));
+        }
+    }
+    found
+}
+
+fn warning(rule: &Rule, at: &Place, earlier: &Rule, its: &Place) -> Fault {
+    let what = format!(
+        "never matches: {} in {}:{} has all of its targets",
+        quoted(&earlier.name),
+        its.file,
+        its.line
+    );
+    Fault {
+        file: at.file.clone(),
+        line: at.line,
+        col: at.col,
+        rule: Some(rule.name.clone()),
+        key: None,
+        what,
+        allowed: "the first that matches wins, so specific ones stand first".to_owned(),
+    }
+}
+
+fn has_all(earlier: &Rule, rule: &Rule, left: &mut usize) -> bool {
+    *left = left.saturating_sub(1);
+    watches(&earlier.watch, &rule.watch)
+        && earlier.by == rule.by
+        && covers(&earlier.app, &rule.app, left)
+        && covers(&earlier.region, &rule.region, left)
+}
+
+fn watches(earlier: &Watch, rule: &Watch) -> bool {
+    match (earlier, rule) {
+        (Watch::Heartbeat { marker, beat: None }, Watch::Heartbeat { marker: its, .. }) => {
+            marker == its
+        }
+        (earlier, rule) => earlier == rule,
+    }
+}
+
+fn covers(earlier: &Globs, globs: &Globs, left: &mut usize) -> bool {
+    earlier.0.is_empty()
+        || (!globs.0.is_empty()
+            && globs
+                .0
+                .iter()
+                .all(|glob| earlier.0.iter().any(|wide| holds(wide, glob, left))))
+}
+
+fn holds(wide: &str, glob: &str, left: &mut usize) -> bool {
+    let ways = if wide.contains('{') { MAX_WAYS } else { 1 };
+    *left = left.saturating_sub(wide.len() * glob.len() * ways);
+    *left > 0 && (wide == glob || (is_plain(glob) && fast_glob::glob_match(wide, glob)))
+}
+
+/// Whether a glob is a name and nothing else.
+fn is_plain(glob: &str) -> bool {
+    !glob.contains(['*', '?', '[', ']', '{', '}', '!', '\\'])
+}

@@ -1,0 +1,347 @@
+//! Checks of single values: text in, a checked value or what is wrong with it out.
+
+use super::fault::{quoted, shortened};
+use super::nearest;
+use super::report::Wrong;
+use crate::core::rule::{LONGEST_SPAN, MaxGap};
+use std::time::Duration;
+use toml::de::DeValue;
+
+/// Characters of a rule's name: it is a label's value and stands in titles.
+const MAX_NAME: usize = 100;
+/// Bytes of a glob: the longest names of apps have 63, and a match takes longer with every `*` and brace.
+const MAX_GLOB: usize = 200;
+/// Globs in one list: each is tried for every new target.
+const MAX_GLOBS: usize = 100;
+/// Texts that the braces of a glob stand for: each may be tried at each place of a name, and ten pairs of
+/// braces with eight words each would take a minute.
+pub(super) const MAX_WAYS: usize = 256;
+/// Characters of a marker: shorter ones turn up in any line, and none needs to be longer.
+const MARKER: std::ops::RangeInclusive<usize> = 3..=64;
+/// Characters of a beat's name; longer ones are refused in beats as well.
+const MAX_BEAT: usize = 64;
+/// Characters of a summary: what notifiers show of a title and its sentence.
+const MAX_SUMMARY: usize = 500;
+/// Bytes of a runbook's address.
+const MAX_RUNBOOK: usize = 1_000;
+/// Beats in a row that may be asked for before an alert ends.
+const RECOVER: std::ops::RangeInclusive<u32> = 1..=100;
+/// Bytes of a duration, and digits of a number in it. Within these `humantime` cannot overflow; without
+/// them `18446744073709551615s 1000ms` makes it panic.
+const MAX_DURATION: usize = 64;
+const MAX_DIGITS: usize = 10;
+
+const DURATION: &str = "a duration is like \"90s\", \"5m\" or \"1h 30m\"";
+const DURATION_OR_AUTO: &str = "\"auto\", or a duration like \"90s\", \"5m\" or \"1h 30m\"";
+
+/// What a summary may have filled in, where it is a rule's.
+pub(super) const RULE_WORDS: &[&str] = &["app", "region", "instance", "since"];
+/// What a summary may have filled in, where it is the stream's.
+pub(super) const STREAM_WORDS: &[&str] = &["since"];
+
+/// Text of any kind.
+pub(super) fn text<'v>(value: &'v DeValue<'_>, allowed: &str) -> Result<&'v str, Wrong> {
+    value
+        .as_str()
+        .ok_or_else(|| Wrong::new(format!("this is {}", kind(value)), allowed))
+}
+
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "text",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// A rule's name.
+pub(super) fn name(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let allowed = format!("a name is text of 1 to {MAX_NAME} characters");
+    let name = line(value, MAX_NAME, &allowed)?;
+    if name == "stream" {
+        return Err(Wrong::new(
+            "\"stream\" is the name of the stream's own rule".to_owned(),
+            "take another",
+        ));
+    }
+    Ok(name.to_owned())
+}
+
+/// One line of text, neither empty nor longer than `most` characters.
+fn line<'v>(value: &'v DeValue<'_>, most: usize, allowed: &str) -> Result<&'v str, Wrong> {
+    let text = text(value, allowed)?;
+    let what = if text.trim().is_empty() {
+        "empty".to_owned()
+    } else if text.trim() != text {
+        format!("{} begins or ends with a space", quoted(text))
+    } else if text.chars().any(char::is_control) {
+        format!("{} holds a control character", quoted(text))
+    } else if text.chars().count() > most {
+        format!("{} is longer than {most} characters", quoted(text))
+    } else {
+        return Ok(text);
+    };
+    Err(Wrong::new(what, allowed))
+}
+
+/// One of a few words.
+pub(super) fn choice<T: Copy>(value: &DeValue<'_>, choices: &[(&str, T)]) -> Result<T, Wrong> {
+    let known: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+    let allowed = match known.as_slice() {
+        [only] => format!("allowed is {only}"),
+        _ => format!("allowed are {}", known.join(", ")),
+    };
+    let word = text(value, &allowed)?;
+    choices
+        .iter()
+        .find(|(known, _)| *known == word)
+        .map(|(_, value)| *value)
+        .ok_or_else(|| Wrong {
+            what: format!(
+                "unknown value {}{}",
+                quoted(word),
+                nearest::hint(word, &known)
+            ),
+            allowed,
+        })
+}
+
+/// How long something may be silent: longer than nothing.
+pub(super) fn span(value: &DeValue<'_>) -> Result<Duration, Wrong> {
+    span_of(text(value, DURATION)?, DURATION)
+}
+
+/// How long a target may be silent, or `auto`.
+pub(super) fn max_gap(value: &DeValue<'_>) -> Result<MaxGap, Wrong> {
+    match text(value, DURATION_OR_AUTO)? {
+        "auto" => Ok(MaxGap::Auto),
+        text => span_of(text, DURATION_OR_AUTO).map(MaxGap::Fixed),
+    }
+}
+
+/// How long something is held; may be nothing.
+pub(super) fn hold(value: &DeValue<'_>) -> Result<Duration, Wrong> {
+    duration(text(value, DURATION)?).map_err(|what| Wrong::new(what, DURATION))
+}
+
+fn span_of(text: &str, allowed: &str) -> Result<Duration, Wrong> {
+    let span = duration(text).map_err(|what| Wrong::new(what, allowed))?;
+    if span.is_zero() {
+        return Err(Wrong::new(
+            format!("{} is no time at all", quoted(text)),
+            allowed,
+        ));
+    }
+    Ok(span)
+}
+
+/// Reads a humantime duration, at most [`LONGEST_SPAN`]; else says what is wrong with it. Takes any text.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let shown = quoted(text);
+    if text.len() > MAX_DURATION {
+        return Err(format!("{shown} is too long for a duration"));
+    }
+    let mut digits = 0;
+    for char in text.chars() {
+        match char {
+            '0'..='9' => digits += 1,
+            _ if char.is_whitespace() => {}
+            _ => digits = 0,
+        }
+        if digits > MAX_DIGITS {
+            return Err(format!("a number in {shown} is too long"));
+        }
+    }
+    let span = humantime::parse_duration(text).map_err(|error| no_duration(&shown, &error))?;
+    if span > LONGEST_SPAN {
+        let days = LONGEST_SPAN.as_secs() / 86_400;
+        return Err(format!("{shown} is longer than {days} days"));
+    }
+    Ok(span)
+}
+
+fn no_duration(shown: &str, error: &humantime::DurationError) -> String {
+    use humantime::DurationError as E;
+    match error {
+        E::Empty => "empty".to_owned(),
+        E::UnknownUnit { unit, .. } if unit.is_empty() => {
+            format!("{shown} has a number without a unit")
+        }
+        E::UnknownUnit { unit, .. } => format!("{shown} has the unknown unit {}", quoted(unit)),
+        _ => format!("{shown} is no duration"),
+    }
+}
+
+/// The length of a list of globs.
+pub(super) fn glob_count(count: usize) -> Result<(), Wrong> {
+    match count {
+        0 => Err(Wrong::new(
+            "an empty list matches nothing".to_owned(),
+            "leave the key out to match all",
+        )),
+        1..=MAX_GLOBS => Ok(()),
+        _ => Err(Wrong::new(
+            format!("{count} globs"),
+            &format!("a list may have {MAX_GLOBS}"),
+        )),
+    }
+}
+
+/// One glob.
+pub(super) fn glob<'v>(value: &'v DeValue<'_>) -> Result<&'v str, Wrong> {
+    const ALLOWED: &str = "a glob is like \"web\", \"batch-*\" or \"{iad,lhr}\", or a list of such";
+    let glob = text(value, ALLOWED)?;
+    let what = if glob.is_empty() {
+        "an empty glob matches nothing".to_owned()
+    } else if glob.len() > MAX_GLOB {
+        format!("the glob is longer than {MAX_GLOB} bytes")
+    } else if glob
+        .chars()
+        .any(|char| char.is_whitespace() || char.is_control())
+    {
+        format!("{} holds a space, which no name has", quoted(glob))
+    } else if let Err(error) = fast_glob::validate(glob) {
+        format!("{} {}", quoted(glob), glob_fault(error.kind))
+    } else if ways(glob) > MAX_WAYS {
+        format!(
+            "the braces of {} stand for more than {MAX_WAYS} texts",
+            quoted(glob)
+        )
+    } else {
+        return Ok(glob);
+    };
+    Err(Wrong::new(what, ALLOWED))
+}
+
+fn glob_fault(kind: fast_glob::ErrorKind) -> &'static str {
+    use fast_glob::ErrorKind as K;
+    match kind {
+        K::UnclosedBrace => "has a { without its }",
+        K::UnclosedBracket => "has a [ without its ]",
+        K::TrailingBackslash => "ends with a lone \\",
+        K::BraceNestingTooDeep | K::TooManyBraceGroups => "has more than 10 pairs of braces",
+        _ => "is no glob",
+    }
+}
+
+/// How many texts the braces of a checked glob stand for, or more: commas are counted wherever they stand.
+fn ways(glob: &str) -> usize {
+    let mut open = Vec::new();
+    let mut ways = 1_usize;
+    for byte in glob.bytes() {
+        match (byte, open.last_mut()) {
+            (b'{', _) => open.push(1),
+            (b',', Some(words)) => *words += 1,
+            (b'}', Some(_)) => ways = ways.saturating_mul(open.pop().unwrap_or(1)),
+            _ => {}
+        }
+    }
+    open.into_iter().fold(ways, usize::saturating_mul)
+}
+
+/// A marker: a word that a beat carries.
+pub(super) fn marker<'v>(value: &'v DeValue<'_>) -> Result<&'v str, Wrong> {
+    let allowed = format!(
+        "a marker is a word of {} to {} of A-Z a-z 0-9 _",
+        MARKER.start(),
+        MARKER.end()
+    );
+    let marker = text(value, &allowed)?;
+    let what = if marker.is_empty() {
+        "empty".to_owned()
+    } else if !marker
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    {
+        format!("{} is not one word", quoted(marker))
+    } else if !MARKER.contains(&marker.len()) {
+        format!("{} has {} characters", quoted(marker), marker.len())
+    } else {
+        return Ok(marker);
+    };
+    Err(Wrong { what, allowed })
+}
+
+/// A beat's name.
+pub(super) fn beat(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let allowed = format!("the name= of a beat is one word of 1 to {MAX_BEAT} characters");
+    let beat = line(value, MAX_BEAT, &allowed)?;
+    if beat.contains(char::is_whitespace) {
+        return Err(Wrong {
+            what: format!("{} is not one word", quoted(beat)),
+            allowed,
+        });
+    }
+    Ok(beat.to_owned())
+}
+
+/// Beats in a row.
+pub(super) fn recover(value: &DeValue<'_>) -> Result<u32, Wrong> {
+    let allowed = format!(
+        "a whole number from {} to {}",
+        RECOVER.start(),
+        RECOVER.end()
+    );
+    let Some(number) = value.as_integer() else {
+        return Err(Wrong {
+            what: format!("this is {}", kind(value)),
+            allowed,
+        });
+    };
+    match u32::from_str_radix(number.as_str(), number.radix()) {
+        Ok(count) if RECOVER.contains(&count) => Ok(count),
+        _ => Err(Wrong {
+            what: format!("{} is out of range", shortened(&number.to_string())),
+            allowed,
+        }),
+    }
+}
+
+/// The sentence told in place of the ordinary one; `words` may stand in it in braces.
+pub(super) fn summary(value: &DeValue<'_>, words: &[&str]) -> Result<String, Wrong> {
+    let allowed = format!("a summary is one line of 1 to {MAX_SUMMARY} characters");
+    let summary = line(value, MAX_SUMMARY, &allowed)?;
+    for part in summary.split('{').skip(1) {
+        let Some((word, _)) = part.split_once('}') else {
+            continue;
+        };
+        let is_word = !word.is_empty()
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if is_word && !words.contains(&word) {
+            let what = format!(
+                "nothing is filled in for {{{}}}{}",
+                shortened(word),
+                nearest::hint(word, words)
+            );
+            return Err(Wrong {
+                what,
+                allowed: format!("allowed are {{{}}}", words.join("}, {")),
+            });
+        }
+    }
+    Ok(summary.to_owned())
+}
+
+/// The address of a page that says what to do.
+pub(super) fn runbook(value: &DeValue<'_>) -> Result<String, Wrong> {
+    const ALLOWED: &str = "an address is like \"https://example.com/runbook\"";
+    let runbook = line(value, MAX_RUNBOOK, ALLOWED)?;
+    let host = runbook
+        .strip_prefix("https://")
+        .or_else(|| runbook.strip_prefix("http://"));
+    match host {
+        Some(host) if !host.is_empty() && !runbook.contains(char::is_whitespace) => {
+            Ok(runbook.to_owned())
+        }
+        _ => Err(Wrong::new(
+            format!("{} is no http or https address", quoted(runbook)),
+            ALLOWED,
+        )),
+    }
+}

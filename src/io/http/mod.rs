@@ -1,0 +1,140 @@
+//! The HTTP listener: `/metrics`, `/healthz`, `/readyz` and a short page, open to all.
+//!
+//! It must never cost the monitor anything. So connections are counted, each has little time to say what it
+//! wants and to take the answer, and what takes milliseconds to make is made off the runtime's thread.
+
+mod patience;
+pub mod readiness;
+pub mod site;
+
+pub use readiness::{Readiness, Reason};
+pub use site::Site;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use patience::Patience;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{JoinError, JoinSet};
+
+/// Connections at once. A few scrapers, a few health checks, some people: beyond it new ones wait in the
+/// system's queue until one ends, and the bounds below see to it that one does.
+const CONNECTIONS: usize = 256;
+/// Time to send a whole request head; since it runs from the answer before, also the time that a connection may
+/// be kept alive idle. No scraper waits for less between two scrapes without opening a new connection.
+const HEAD_WITHIN: Duration = Duration::from_secs(5);
+/// Bytes of a connection's read buffer and so of a request's head: no request here needs a tenth of it.
+const HEAD_BYTES: usize = 16 * 1024;
+/// Headers in a request.
+const HEADERS: usize = 64;
+/// A peer that takes nothing of its answer for this long is gone, or means harm.
+const TAKE_WITHIN: Duration = Duration::from_secs(10);
+/// Time for open requests to finish at stop; what answers here takes milliseconds.
+const STOP_WITHIN: Duration = Duration::from_millis(500);
+/// Pause after a failed accept: it is mostly out of files, which only time mends.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Accepts that fail in a row before the listener counts as dead: 10 seconds of them.
+const ACCEPT_FAULTS: u32 = 100;
+
+/// Why the listener ended.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpFault {
+    /// It takes no connections any more.
+    #[error("the HTTP listener failed {ACCEPT_FAULTS} times in a row to take a connection")]
+    Accept(#[source] io::Error),
+}
+
+/// Serves until `stop` is done, then lets open requests finish for half a second.
+///
+/// # Errors
+/// [`HttpFault::Accept`] where the listener itself is broken. What a client does never ends it.
+pub async fn serve(
+    listener: TcpListener,
+    site: Arc<Site>,
+    stop: impl Future<Output = ()>,
+) -> Result<(), HttpFault> {
+    let mut stop = pin!(stop);
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let (closing, _) = watch::channel(());
+    let mut open = JoinSet::new();
+    let mut faults = 0;
+    loop {
+        let permit = Arc::clone(&room).acquire_owned();
+        let next = async {
+            let permit = permit.await.expect("this semaphore is never closed");
+            listener.accept().await.map(|(stream, _)| (stream, permit))
+        };
+        tokio::select! {
+            () = &mut stop => break,
+            Some(ended) = open.join_next() => report(ended),
+            accepted = next => match accepted {
+                Ok((stream, permit)) => {
+                    faults = 0;
+                    let connection = converse(stream, Arc::clone(&site), closing.subscribe());
+                    open.spawn(async move {
+                        connection.await;
+                        drop(permit);
+                    });
+                }
+                Err(fault) if faults >= ACCEPT_FAULTS => return Err(HttpFault::Accept(fault)),
+                Err(fault) => {
+                    faults += 1;
+                    if faults == 1 {
+                        tracing::warn!(%fault, "the HTTP listener cannot take a connection; trying on");
+                    }
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    drop(closing);
+    let drained = async { while open.join_next().await.is_some() {} };
+    if tokio::time::timeout(STOP_WITHIN, drained).await.is_err() {
+        tracing::debug!("HTTP connections cut off at stop");
+    }
+    Ok(())
+}
+
+/// A connection that panicked is a fault of ours; the listener goes on.
+fn report(ended: Result<(), JoinError>) {
+    if let Err(fault) = ended {
+        tracing::error!(%fault, "an HTTP connection's task died");
+    }
+}
+
+/// Answers one connection's requests until either side ends it or the listener closes.
+async fn converse(stream: TcpStream, site: Arc<Site>, mut closing: watch::Receiver<()>) {
+    let stream = TokioIo::new(Patience::new(stream, TAKE_WITHIN));
+    let service = service_fn(move |request| {
+        let site = Arc::clone(&site);
+        async move { Ok::<_, std::convert::Infallible>(site.answer(&request).await) }
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_WITHIN)
+            .max_buf_size(HEAD_BYTES)
+            .max_headers(HEADERS)
+            .serve_connection(stream, service)
+    );
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        // The sender says nothing: it is dropped when the listener closes.
+        _ = closing.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(fault) = ended {
+        tracing::debug!(%fault, "an HTTP connection broke off");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! What is answered: the paths, and what stands behind each.
+
+use super::readiness::Readiness;
+use crate::core::snapshot::Snapshot;
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http_body_util::Full;
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// How long a scrape waits for the core's copy. Prometheus gives up after 10s by default, some after 5s; the core
+/// takes milliseconds.
+const SNAPSHOT_WITHIN: Duration = Duration::from_secs(2);
+/// Scrapes rendered at once: one keeps the memory for texts and a core of the machine within bounds.
+const RENDERED_AT_ONCE: usize = 1;
+/// What may be asked with.
+const ALLOWED: &str = "GET, HEAD";
+const TEXT: &str = "text/plain; charset=utf-8";
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+const JSON: &str = "application/json";
+
+const PAGE: &str = concat!(
+    "lastbeat ",
+    env!("CARGO_PKG_VERSION"),
+    "
+It watches a log stream and alerts when heartbeats stop or the stream goes quiet.
+
+  /metrics   what it knows, for Prometheus
+  /readyz    whether it can see and tell; if not, why
+  /healthz   whether it is alive
+"
+);
+const NOT_FOUND: &str = "There is nothing here. There is /metrics, /readyz, /healthz and /.\n";
+const NOT_ALLOWED: &str = "This path can only be read: ask with GET or HEAD.\n";
+
+/// Asks the core for its copy; `None` where the core is gone.
+pub type AskSnapshot = Box<dyn Fn() -> BoxFuture<'static, Option<Arc<Snapshot>>> + Send + Sync>;
+
+/// Makes the text of `/metrics`, on a thread that may block; `None` where the core's copy is missing.
+pub type Render = Arc<dyn Fn(Option<&Snapshot>) -> Vec<u8> + Send + Sync>;
+
+/// What the listener shows.
+pub struct Site {
+    snapshot: AskSnapshot,
+    render: Render,
+    readiness: Arc<ArcSwap<Readiness>>,
+    turn: Semaphore,
+}
+
+impl Site {
+    /// `snapshot` is asked once a scrape and given two seconds, `render` makes the text of it; `readiness` is read
+    /// anew for each request.
+    pub fn new(snapshot: AskSnapshot, render: Render, readiness: Arc<ArcSwap<Readiness>>) -> Self {
+        Site {
+            snapshot,
+            render,
+            readiness,
+            turn: Semaphore::new(RENDERED_AT_ONCE),
+        }
+    }
+
+    /// Answers one request. Its body is never read.
+    pub(super) async fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        let path = request.uri().path();
+        if !matches!(path, "/" | "/metrics" | "/healthz" | "/readyz") {
+            return response(StatusCode::NOT_FOUND, TEXT, NOT_FOUND);
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let mut refusal = response(StatusCode::METHOD_NOT_ALLOWED, TEXT, NOT_ALLOWED);
+            refusal
+                .headers_mut()
+                .insert(header::ALLOW, HeaderValue::from_static(ALLOWED));
+            return refusal;
+        }
+        match path {
+            "/metrics" => self.metrics().await,
+            "/healthz" => response(StatusCode::OK, TEXT, "ok\n"),
+            "/readyz" => self.readyz(),
+            _ => response(StatusCode::OK, TEXT, PAGE),
+        }
+    }
+
+    fn readyz(&self) -> Response<Full<Bytes>> {
+        let readiness = self.readiness.load();
+        let status = if readiness.is_ready() {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        };
+        response(status, JSON, readiness.json())
+    }
+
+    async fn metrics(&self) -> Response<Full<Bytes>> {
+        let ask = async {
+            let turn = self
+                .turn
+                .acquire()
+                .await
+                .expect("this semaphore is never closed");
+            (turn, (self.snapshot)().await)
+        };
+        let (_turn, snapshot) = match tokio::time::timeout(SNAPSHOT_WITHIN, ask).await {
+            Ok((turn, Some(snapshot))) => (Some(turn), Some(snapshot)),
+            late => {
+                let why = if late.is_ok() {
+                    "the core is gone"
+                } else {
+                    "no copy of it came within 2s"
+                };
+                tracing::error!(why, "a scrape is answered without the core's values");
+                (None, None)
+            }
+        };
+        // 20,000 instances are some 60,000 series and tens of milliseconds: too long for a thread that
+        // others wait for. The hop to a blocking thread costs a small scrape some microseconds.
+        let render = Arc::clone(&self.render);
+        let rendered = tokio::task::spawn_blocking(move || render(snapshot.as_deref()));
+        match rendered.await {
+            Ok(text) => response(StatusCode::OK, METRICS, text),
+            Err(fault) => {
+                tracing::error!(%fault, "the metrics could not be rendered");
+                response(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    TEXT,
+                    "rendering the metrics failed\n",
+                )
+            }
+        }
+    }
+}
+
+fn response(
+    status: StatusCode,
+    kind: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}

@@ -1,0 +1,207 @@
+use super::*;
+use crate::core::snapshot::Snapshot;
+use arc_swap::ArcSwap;
+use futures_util::FutureExt;
+use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::oneshot;
+
+/// A bound on every wait here; passed only where something hangs.
+const BOUND: Duration = Duration::from_secs(20);
+
+struct Running {
+    at: SocketAddr,
+    stop: oneshot::Sender<()>,
+    done: tokio::task::JoinHandle<Result<(), HttpFault>>,
+    readiness: Arc<ArcSwap<Readiness>>,
+}
+
+/// A listener over a core that is gone or never answers, with a text of this many bytes to scrape.
+async fn running(core_hangs: bool, bytes: usize) -> Running {
+    let readiness = Arc::new(ArcSwap::from_pointee(Readiness::not_yet(
+        "nats",
+        "not connected yet",
+    )));
+    let site = Site::new(
+        Box::new(move || {
+            if core_hangs {
+                std::future::pending().boxed()
+            } else {
+                async { None }.boxed()
+            }
+        }),
+        Arc::new(move |snapshot: Option<&Snapshot>| {
+            assert!(snapshot.is_none());
+            vec![b'm'; bytes]
+        }),
+        Arc::clone(&readiness),
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let at = listener.local_addr().expect("bound");
+    let (stop, stopped) = oneshot::channel::<()>();
+    let stop_now = async move { drop(stopped.await) };
+    let done = tokio::spawn(serve(listener, Arc::new(site), stop_now));
+    Running {
+        at,
+        stop,
+        done,
+        readiness,
+    }
+}
+
+/// Sends these bytes and reads until the listener closes.
+async fn say(at: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(at).await.expect("a listener");
+    stream.write_all(bytes).await.expect("sent");
+    let mut answer = Vec::new();
+    let read = stream.read_to_end(&mut answer);
+    // A reset after the answer is an end as well.
+    let _ = tokio::time::timeout(BOUND, read)
+        .await
+        .expect("an end of the answer");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+async fn ask(at: SocketAddr, method: &str, path: &str) -> String {
+    say(
+        at,
+        format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes(),
+    )
+    .await
+}
+
+#[tokio::test]
+async fn each_path_answers_and_others_say_what_there_is() {
+    let running = running(false, 3).await;
+    let health = ask(running.at, "GET", "/healthz").await;
+    assert!(
+        health.starts_with("HTTP/1.1 200 ") && health.ends_with("\r\n\r\nok\n"),
+        "{health}"
+    );
+    let page = ask(running.at, "GET", "/?x=1").await;
+    assert!(
+        page.contains("/metrics") && page.contains("content-type: text/plain"),
+        "{page}"
+    );
+    let metrics = ask(running.at, "GET", "/metrics").await;
+    assert!(
+        metrics.contains("content-type: text/plain; version=0.0.4"),
+        "{metrics}"
+    );
+    assert!(metrics.ends_with("\r\n\r\nmmm"), "{metrics}");
+    let head = ask(running.at, "HEAD", "/metrics").await;
+    assert!(
+        head.contains("content-length: 3") && head.ends_with("\r\n\r\n"),
+        "{head}"
+    );
+    let nothing = ask(running.at, "GET", "/nothing").await;
+    assert!(
+        nothing.starts_with("HTTP/1.1 404 ") && nothing.contains("/readyz"),
+        "{nothing}"
+    );
+    let post = ask(running.at, "POST", "/metrics").await;
+    assert!(
+        post.starts_with("HTTP/1.1 405 ") && post.contains("allow: GET, HEAD"),
+        "{post}"
+    );
+}
+
+#[tokio::test]
+async fn readiness_is_read_anew_for_each_request() {
+    let running = running(false, 0).await;
+    let not_yet = ask(running.at, "GET", "/readyz").await;
+    assert!(not_yet.starts_with("HTTP/1.1 503 "), "{not_yet}");
+    assert!(
+        not_yet
+            .ends_with(r#"{"ready":false,"reasons":[{"part":"nats","what":"not connected yet"}]}"#),
+        "{not_yet}"
+    );
+    running.readiness.store(Arc::default());
+    let ready = ask(running.at, "GET", "/readyz").await;
+    assert!(ready.starts_with("HTTP/1.1 200 "), "{ready}");
+    assert!(ready.ends_with(r#"{"ready":true,"reasons":[]}"#), "{ready}");
+}
+
+#[tokio::test]
+async fn a_core_that_hangs_costs_a_scrape_two_seconds_and_its_values() {
+    let running = running(true, 3).await;
+    let scrapes = (0..8).map(|_| ask(running.at, "GET", "/metrics"));
+    let all = tokio::time::timeout(BOUND, futures_util::future::join_all(scrapes))
+        .await
+        .expect("answers");
+    for metrics in all {
+        assert!(metrics.ends_with("\r\n\r\nmmm"), "{metrics}");
+    }
+}
+
+#[tokio::test]
+async fn nonsense_and_endless_heads_are_refused() {
+    let running = running(false, 0).await;
+    assert!(
+        say(running.at, b"\x16\x03\x01\x00 no http\r\n\r\n")
+            .await
+            .starts_with("HTTP/1.1 400 ")
+    );
+    let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(2 * HEAD_BYTES));
+    let answer = say(running.at, long.as_bytes()).await;
+    assert!(!answer.contains(" 200 "), "{answer}");
+    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(HEADERS + 1));
+    assert!(
+        say(running.at, many.as_bytes())
+            .await
+            .starts_with("HTTP/1.1 431 ")
+    );
+    assert!(ask(running.at, "GET", "/healthz").await.ends_with("ok\n"));
+}
+
+#[tokio::test]
+async fn clients_that_hold_every_place_lose_them() {
+    let running = running(false, 0).await;
+    let mut silent = Vec::new();
+    for _ in 0..CONNECTIONS {
+        silent.push(TcpStream::connect(running.at).await.expect("a place"));
+    }
+    // Answered as soon as the silent ones' time for a request is over.
+    assert!(ask(running.at, "GET", "/healthz").await.ends_with("ok\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_nothing_is_cut_off() {
+    let (near, mut far) = tokio::io::duplex(16);
+    let mut near = Patience::new(near, TAKE_WITHIN);
+    let fault = near.write_all(&[0; 64]).await.expect_err("nobody reads");
+    assert_eq!(fault.kind(), io::ErrorKind::TimedOut);
+    let reader = tokio::spawn(async move {
+        let mut slowly = [0; 4];
+        for _ in 0..40 {
+            tokio::time::advance(TAKE_WITHIN / 2).await;
+            far.read_exact(&mut slowly).await.expect("bytes");
+        }
+    });
+    near.write_all(&[0; 100]).await.expect("slow is not dead");
+    reader.abort();
+}
+
+#[tokio::test]
+async fn it_stops_soon_whoever_is_connected() {
+    let running = running(false, 64 << 20).await;
+    let _idle = TcpStream::connect(running.at).await.expect("a listener");
+    let mut greedy = TcpStream::connect(running.at).await.expect("a listener");
+    greedy
+        .write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .expect("sent");
+    greedy
+        .read_exact(&mut [0; 12])
+        .await
+        .expect("the beginning of the answer");
+    running.stop.send(()).expect("it runs");
+    let ended = tokio::time::timeout(Duration::from_secs(3), running.done)
+        .await
+        .expect("stopped in time");
+    assert!(ended.expect("no panic").is_ok());
+    assert!(
+        TcpStream::connect(running.at).await.is_err(),
+        "nobody listens any more"
+    );
+}

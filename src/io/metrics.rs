@@ -1,0 +1,292 @@
+//! Every metric, in this one file and its `snapshot` part: names, labels, help and buckets are a contract.
+//!
+//! Two kinds: **live** ones, which whoever knows the fact sets as it happens, and **snapshot** ones
+//! (`metrics/snapshot.rs`), which are built anew for each scrape from the core's published copy, so that a scrape
+//! never delays an entry and a forgotten target's series leave by themselves.
+//!
+//! Labels are `target_app`, `target_region`, `target_instance`, because Fly's scraper overwrites `app`, `region`,
+//! `instance` and `host`.
+
+mod snapshot;
+
+use crate::core::snapshot::Snapshot;
+use prometheus::core::Collector;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
+    IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+/// From a fast path's tens of milliseconds to `max_lag`'s default of 2m, which is a bound, and beyond it.
+const LAG: &[f64] = &[
+    0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
+];
+/// The intervals people choose, each a bound, so that a beat that comes on time and one that skipped a turn
+/// fall into different buckets. One histogram an app: no finer than this.
+const INTERVAL: &[f64] = &[
+    1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 90.0, 120.0, 300.0, 600.0, 1800.0, 3600.0,
+];
+/// Judging everything takes microseconds for tens of instances and milliseconds for tens of thousands.
+const EVALUATION: &[f64] = &[
+    0.00001, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0,
+];
+/// The ticker aims at the deadline itself; a second late already costs most of what a notice may take.
+const LATENESS: &[f64] = &[
+    0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
+];
+/// 1.5s after the deadline is what is promised for a notice, so it is a bound; hours are a notifier that is down.
+const DELAY: &[f64] = &[
+    0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0,
+];
+
+/// What became of a try to deliver a notice. Each is a value of the label `outcome`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Taken by the notifier.
+    Delivered,
+    /// Not taken; it is tried again.
+    Retried,
+    /// Refused for good: a fault of ours or of the settings.
+    Rejected,
+    /// Left out, since more waited than there is room for.
+    GivenUp,
+}
+
+impl Outcome {
+    /// Every one.
+    pub const ALL: [Outcome; 4] = [
+        Outcome::Delivered,
+        Outcome::Retried,
+        Outcome::Rejected,
+        Outcome::GivenUp,
+    ];
+
+    /// The label's value.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Outcome::Delivered => "delivered",
+            Outcome::Retried => "retried",
+            Outcome::Rejected => "rejected",
+            Outcome::GivenUp => "given_up",
+        }
+    }
+}
+
+/// All metrics: the handles of the live ones, and the text of all.
+pub struct Metrics {
+    registry: Registry,
+    /// Seconds from an entry's own time to its arrival.
+    pub stream_lag: Histogram,
+    /// Seconds that judging all deadlines took.
+    pub evaluation: Histogram,
+    /// Seconds from the deadline for which the core wanted to be woken to the judging.
+    pub evaluation_lateness: Histogram,
+    /// 1 while connected to NATS and subscribed, else 0.
+    pub nats_connected: IntGauge,
+    /// Messages that NATS handed to the client and that never reached us.
+    pub nats_dropped: IntCounter,
+    /// Seconds of the last round trip to the NATS server.
+    pub nats_rtt: Gauge,
+    /// 1 while the rules in force are those last read, 0 after a faulty set was refused.
+    pub rules_reload_successful: IntGauge,
+    /// Wall clock, Unix seconds: when rules were last taken into force.
+    pub rules_reload_at: Gauge,
+    scrapes_incomplete: IntCounter,
+    interval: HistogramVec,
+    reconnects: IntCounterVec,
+    notices: IntCounterVec,
+    pending: IntGaugeVec,
+    oldest: GaugeVec,
+    delay: HistogramVec,
+}
+
+/// One notifier's own metrics.
+#[derive(Clone)]
+pub struct NotifierMetrics {
+    outcomes: [IntCounter; Outcome::ALL.len()],
+    /// Notices that wait to be delivered, the one being sent included.
+    pub pending: IntGauge,
+    /// Seconds for which the oldest of them has waited; 0 without any.
+    pub oldest: Gauge,
+    /// Seconds from a notice's deadline to its 2xx.
+    pub delay: Histogram,
+}
+
+impl NotifierMetrics {
+    /// Counts one outcome.
+    pub fn count(&self, outcome: Outcome) {
+        self.outcomes[outcome as usize].inc();
+    }
+}
+
+impl Metrics {
+    /// Declares all of them. `version` and `revision` are the program's own, for `build_info`.
+    pub fn new(version: &str, revision: &str) -> Self {
+        let declare = Declare(Registry::new());
+        let build = declare.add(IntGaugeVec::new(
+            opts("build_info", "What runs: always 1; the labels say it."),
+            &["version", "revision"],
+        ));
+        build.with_label_values(&[version, revision]).set(1);
+        let metrics = Metrics {
+            stream_lag: declare.histogram(
+                "stream_lag_seconds",
+                "Seconds from an entry's own timestamp to its arrival here; clocks that run ahead count as 0.",
+                LAG,
+            ),
+            evaluation: declare.histogram(
+                "evaluation_seconds",
+                "Seconds that one judging of all deadlines took.",
+                EVALUATION,
+            ),
+            evaluation_lateness: declare.histogram(
+                "evaluation_lateness_seconds",
+                "Seconds from the deadline that an evaluation was woken for to its start.",
+                LATENESS,
+            ),
+            nats_connected: declare.add(IntGauge::with_opts(opts(
+                "nats_connected",
+                "1 while connected to NATS and subscribed, else 0.",
+            ))),
+            nats_dropped: declare.add(IntCounter::with_opts(opts(
+                "nats_dropped_messages_total",
+                "Messages that reached the NATS client and were dropped before the core saw them.",
+            ))),
+            nats_rtt: declare.gauge("nats_rtt_seconds", "Seconds of the last round trip to the NATS server."),
+            rules_reload_successful: declare.add(IntGauge::with_opts(opts(
+                "rules_last_reload_successful",
+                "1 while the rules in force are the ones last read, 0 after a faulty set was refused.",
+            ))),
+            rules_reload_at: declare.gauge(
+                "rules_last_reload_timestamp_seconds",
+                "Unix time at which rules were last taken into force.",
+            ),
+            scrapes_incomplete: declare.add(IntCounter::with_opts(opts(
+                "scrapes_incomplete_total",
+                "Scrapes answered without the core's values, because the core did not answer in time.",
+            ))),
+            interval: declare.histograms(
+                "heartbeat_interval_seconds",
+                "Seconds between two heartbeats of one instance, by app.",
+                INTERVAL,
+                "target_app",
+            ),
+            reconnects: declare.add(IntCounterVec::new(
+                opts("nats_reconnects_total", "Connections to NATS made anew, by what ended the one before."),
+                &["reason"],
+            )),
+            notices: declare.add(IntCounterVec::new(
+                opts("notices_total", "Tries to deliver a notice, by notifier and outcome."),
+                &["notifier", "outcome"],
+            )),
+            pending: declare.add(IntGaugeVec::new(
+                opts("notices_pending", "Notices that wait to be delivered, by notifier."),
+                &["notifier"],
+            )),
+            oldest: declare.add(GaugeVec::new(
+                opts(
+                    "notice_oldest_pending_seconds",
+                    "Seconds for which the oldest undelivered notice has waited, by notifier; 0 without any.",
+                ),
+                &["notifier"],
+            )),
+            delay: declare.histograms(
+                "notice_delay_seconds",
+                "Seconds from a notice's deadline to the notifier's 2xx.",
+                DELAY,
+                "notifier",
+            ),
+            registry: declare.0,
+        };
+        let process = Box::new(ProcessCollector::for_self());
+        metrics
+            .registry
+            .register(process)
+            .expect("the process collector's names are not ours");
+        metrics
+    }
+
+    /// The intervals of an app's heartbeats. Its series appear with the first call and leave with
+    /// [`Self::forget_app`]; a handle kept beyond that counts into nothing.
+    pub fn interval(&self, app: &str) -> Histogram {
+        self.interval.with_label_values(&[app])
+    }
+
+    /// Takes away the live series of an app that nobody expects any more.
+    pub fn forget_app(&self, app: &str) {
+        // An app that never had two beats has no series: nothing to take away is no fault.
+        let _ = self.interval.remove_label_values(&[app]);
+    }
+
+    /// Counts a reconnect. `reason` is a label of an enum, never free text.
+    pub fn nats_reconnected(&self, reason: &'static str) {
+        self.reconnects.with_label_values(&[reason]).inc();
+    }
+
+    /// The handles of one notifier, its series at zero from the start. `name` comes from the settings.
+    pub fn notifier(&self, name: &str) -> NotifierMetrics {
+        NotifierMetrics {
+            outcomes: Outcome::ALL
+                .map(|outcome| self.notices.with_label_values(&[name, outcome.label()])),
+            pending: self.pending.with_label_values(&[name]),
+            oldest: self.oldest.with_label_values(&[name]),
+            delay: self.delay.with_label_values(&[name]),
+        }
+    }
+
+    /// All metrics in Prometheus' text format. Without `snapshot`, because the core did not answer, the live ones
+    /// alone, and the scrape is counted as incomplete. It takes about a microsecond a series: not on a thread that
+    /// others wait for.
+    pub fn render(&self, snapshot: Option<&Snapshot>) -> Vec<u8> {
+        if snapshot.is_none() {
+            self.scrapes_incomplete.inc();
+        }
+        let mut text = Vec::new();
+        put(&self.registry.gather(), &mut text);
+        if let Some(snapshot) = snapshot {
+            // One family at a time: their protobuf form is ten times the size of the text.
+            snapshot::each_family(snapshot, |family| put(&[family], &mut text));
+        }
+        text
+    }
+}
+
+fn put(families: &[prometheus::proto::MetricFamily], text: &mut Vec<u8>) {
+    let done = TextEncoder::new().encode(families, text);
+    done.expect("a Vec takes every write, and no family that gets here is empty or without a name");
+}
+
+fn opts(name: &str, help: &str) -> Opts {
+    Opts::new(name, help).namespace("lastbeat")
+}
+
+/// Declares metrics in a registry. The names stand in this file, so a fault in one is found by any start at all.
+struct Declare(Registry);
+
+impl Declare {
+    fn add<M: Collector + Clone + 'static>(&self, metric: prometheus::Result<M>) -> M {
+        let metric = metric.expect("the names and labels of this file are valid");
+        self.0
+            .register(Box::new(metric.clone()))
+            .expect("the names of this file are distinct");
+        metric
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Gauge {
+        self.add(Gauge::with_opts(opts(name, help)))
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
+        self.add(Histogram::with_opts(
+            HistogramOpts::from(opts(name, help)).buckets(buckets.to_vec()),
+        ))
+    }
+
+    fn histograms(&self, name: &str, help: &str, buckets: &[f64], label: &str) -> HistogramVec {
+        let opts = HistogramOpts::from(opts(name, help)).buckets(buckets.to_vec());
+        self.add(HistogramVec::new(opts, &[label]))
+    }
+}
+
+#[cfg(test)]
+mod tests;

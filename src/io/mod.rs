@@ -1,0 +1,9 @@
+//! The room that **touches** the world: one file per outside party. The files here do not know each other.
+
+pub mod feed;
+pub mod http;
+pub mod metrics;
+pub mod nats;
+pub mod post;
+pub mod rules_dir;
+pub mod sentry;

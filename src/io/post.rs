@@ -1,0 +1,300 @@
+//! One HTTP client for every party that is told: one request out, one short answer back.
+//!
+//! It follows no redirects and keeps no cookies. Its faults name the scheme, host and port that were tried and never
+//! the rest of the address, which may hold a key.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+use hyper::{Request, Response, StatusCode, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::error::Error;
+use std::time::Duration;
+
+/// A peer that does not take a connection for this long is down; the whole request has a bound of its own.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// Notices are rare: a connection idle for longer is likelier dead than useful.
+const IDLE_FOR: Duration = Duration::from_secs(20);
+/// Bytes of an answer's body that are kept: enough for the reason of a refusal.
+pub const BODY_KEPT: usize = 2048;
+/// The header by which Sentry says which categories are to wait.
+const RATE_LIMITS: &str = "x-sentry-rate-limits";
+
+/// What the peer answered, whatever the status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// `Retry-After` in seconds; `None` where there is none, or where it is a date: the wall clock is not
+    /// asked for it, and the ordinary backoff does as well.
+    pub retry_after: Option<Duration>,
+    /// `X-Sentry-Rate-Limits` as sent.
+    pub rate_limits: Option<String>,
+    /// The first [`BODY_KEPT`] bytes of the body.
+    pub body: Bytes,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum PostFault {
+    /// Not answered in time.
+    #[error("no answer from {peer} within {within:?}")]
+    Timeout {
+        /// Scheme, host and port.
+        peer: String,
+        /// The bound that was given.
+        within: Duration,
+    },
+    /// No connection: no such host, refused, or no trust in its certificate.
+    #[error("no connection to {peer}")]
+    Connect {
+        /// Scheme, host and port.
+        peer: String,
+        /// What the connector says.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The connection broke before the answer was whole.
+    #[error("the exchange with {peer} broke off")]
+    Exchange {
+        /// Scheme, host and port.
+        peer: String,
+        /// What the client says.
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+/// The client. Clones share their connections.
+#[derive(Clone)]
+pub struct Poster {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+}
+
+impl Poster {
+    /// A client that trusts the web's certificate authorities and speaks http as well, for a server on the
+    /// same network.
+    pub fn new() -> Self {
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        http.set_connect_timeout(Some(CONNECT_WITHIN));
+        let connector = HttpsConnectorBuilder::new()
+            .with_webpki_roots()
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(http);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_FOR)
+            .pool_max_idle_per_host(1)
+            .build(connector);
+        Poster { client }
+    }
+
+    /// Sends one request and waits for its answer, connection, handshake and body included, for at most
+    /// `within`.
+    ///
+    /// # Errors
+    /// [`PostFault`] where no whole answer came. Any status is an answer.
+    pub async fn post(
+        &self,
+        request: Request<Full<Bytes>>,
+        within: Duration,
+    ) -> Result<Answer, PostFault> {
+        let peer = peer(request.uri());
+        match tokio::time::timeout(within, self.exchange(request, &peer)).await {
+            Ok(done) => done,
+            Err(_) => Err(PostFault::Timeout { peer, within }),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+        peer: &str,
+    ) -> Result<Answer, PostFault> {
+        let peer = || peer.to_owned();
+        let response = self.client.request(request).await.map_err(|fault| {
+            if fault.is_connect() {
+                PostFault::Connect {
+                    peer: peer(),
+                    source: fault.into(),
+                }
+            } else {
+                PostFault::Exchange {
+                    peer: peer(),
+                    source: fault.into(),
+                }
+            }
+        })?;
+        read(response).await.map_err(|fault| PostFault::Exchange {
+            peer: peer(),
+            source: fault.into(),
+        })
+    }
+}
+
+impl Default for Poster {
+    fn default() -> Self {
+        Poster::new()
+    }
+}
+
+async fn read(response: Response<Incoming>) -> Result<Answer, hyper::Error> {
+    let (head, mut body) = response.into_parts();
+    let mut kept = Vec::new();
+    while kept.len() < BODY_KEPT {
+        let Some(frame) = body.frame().await else {
+            break;
+        };
+        if let Ok(data) = frame?.into_data() {
+            kept.extend_from_slice(&data[..data.len().min(BODY_KEPT - kept.len())]);
+        }
+    }
+    Ok(Answer {
+        status: head.status,
+        retry_after: header(&head.headers, RETRY_AFTER.as_str())
+            .and_then(|text| text.trim().parse().ok())
+            .map(Duration::from_secs),
+        rate_limits: header(&head.headers, RATE_LIMITS).map(str::to_owned),
+        body: kept.into(),
+    })
+}
+
+fn header<'a>(headers: &'a HeaderMap<HeaderValue>, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Scheme, host and port of an address; nothing else of it may be shown.
+fn peer(uri: &Uri) -> String {
+    let scheme = uri.scheme_str().unwrap_or("http");
+    let host = uri.host().unwrap_or("(no host)");
+    match uri.port_u16() {
+        Some(port) => format!("{scheme}://{host}:{port}"),
+        None => format!("{scheme}://{host}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    const SOON: Duration = Duration::from_secs(5);
+
+    /// A peer that answers its first request with these bytes and hands back what it read.
+    async fn peer_saying(answer: &'static [u8]) -> (u16, tokio::task::JoinHandle<Vec<u8>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("bound").port();
+        let task = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.expect("a client");
+            let mut seen = vec![0; 4096];
+            let length = socket.read(&mut seen).await.expect("a request");
+            seen.truncate(length);
+            socket.write_all(answer).await.expect("written");
+            if answer.is_empty() {
+                // Holds the connection open and says nothing, until the client leaves.
+                let _ = socket.read(&mut [0; 16]).await;
+            }
+            seen
+        });
+        (port, task)
+    }
+
+    fn request(port: u16) -> Request<Full<Bytes>> {
+        Request::post(format!("http://user:secret@127.0.0.1:{port}/x?key=secret"))
+            .body(Full::from("hello"))
+            .expect("a request")
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_read_whole_with_what_it_says_of_waiting() {
+        let (port, task) = peer_saying(
+            b"HTTP/1.1 429 Too Many\r\nretry-after: 7\r\nx-sentry-rate-limits: 60:error:key\r\n\
+              content-length: 4\r\n\r\nslow",
+        )
+        .await;
+        let answer = Poster::new()
+            .post(request(port), SOON)
+            .await
+            .expect("an answer");
+        assert_eq!(answer.status, 429);
+        assert_eq!(answer.retry_after, Some(Duration::from_secs(7)));
+        assert_eq!(answer.rate_limits.as_deref(), Some("60:error:key"));
+        assert_eq!(&answer.body[..], b"slow");
+        let seen = task.await.expect("the peer");
+        assert!(
+            seen.starts_with(b"POST /x?key=secret HTTP/1.1"),
+            "{:?}",
+            String::from_utf8_lossy(&seen)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_an_answer_and_is_not_followed() {
+        let (port, _task) = peer_saying(
+            b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n",
+        )
+        .await;
+        let answer = Poster::new()
+            .post(request(port), SOON)
+            .await
+            .expect("an answer");
+        assert_eq!(answer.status, 302);
+        assert_eq!(answer.retry_after, None);
+    }
+
+    #[tokio::test]
+    async fn an_endless_body_is_cut() {
+        static LONG: [u8; 9000] = [b'x'; 9000];
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("bound").port();
+        tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.expect("a client");
+            let _ = socket.read(&mut [0; 4096]).await;
+            let _ = socket.write_all(b"HTTP/1.1 500 Oops\r\n\r\n").await;
+            while socket.write_all(&LONG).await.is_ok() {}
+        });
+        let answer = Poster::new()
+            .post(request(port), SOON)
+            .await
+            .expect("an answer");
+        assert_eq!(answer.body.len(), BODY_KEPT);
+    }
+
+    #[tokio::test]
+    async fn faults_show_the_peer_and_no_secret() {
+        let (port, _task) = peer_saying(b"").await;
+        let slow = Poster::new()
+            .post(request(port), Duration::from_millis(50))
+            .await
+            .expect_err("no answer");
+        let (broken_port, _task) =
+            peer_saying(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf").await;
+        let broken = Poster::new()
+            .post(request(broken_port), SOON)
+            .await
+            .expect_err("half an answer");
+        let closed = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let closed_port = closed.local_addr().expect("bound").port();
+        drop(closed);
+        let refused = Poster::new()
+            .post(request(closed_port), SOON)
+            .await
+            .expect_err("nobody there");
+        assert!(matches!(slow, PostFault::Timeout { .. }), "{slow:?}");
+        assert!(matches!(broken, PostFault::Exchange { .. }), "{broken:?}");
+        assert!(matches!(refused, PostFault::Connect { .. }), "{refused:?}");
+        for fault in [slow, broken, refused] {
+            let said = format!("{fault} {fault:?} {:?}", fault.source());
+            assert!(
+                said.contains("127.0.0.1:") && !said.contains("secret"),
+                "{said}"
+            );
+        }
+    }
+}

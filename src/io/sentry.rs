@@ -1,0 +1,298 @@
+//! Notices as Sentry's events: built with the `sentry` crate's types, delivered by our own outbox.
+//!
+//! The crate's transport drops what it cannot send and never says so; nothing of it is used here.
+
+use crate::core::notice::{Notice, NoticeKind};
+use crate::core::rule::Severity;
+use crate::core::time::Wall;
+use crate::decode::settings::Secret;
+use crate::words;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
+use hyper::{Request, Uri};
+use sentry::protocol::{ClientSdkInfo, Context, Envelope, Event, Exception, Map, Value};
+use sentry::types::{Auth, Dsn, ParseDsnError, Uuid};
+use std::borrow::Cow;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// How lastbeat names itself to the server.
+const AGENT: &str = concat!("lastbeat/", env!("CARGO_PKG_VERSION"));
+/// Sentry drops a tag whose value is longer.
+const TAG_CHARS: usize = 200;
+/// The category of events in rate limits; an empty list of categories means all of them.
+const CATEGORY: &str = "error";
+
+/// Why a DSN is none. It never holds the DSN.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the Sentry DSN cannot be used; copy it whole from the project's settings: https://KEY@HOST/PROJECT"
+)]
+pub struct DsnFault {
+    #[source]
+    reason: DsnReason,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum DsnReason {
+    #[error(transparent)]
+    Parse(#[from] ParseDsnError),
+    #[error("its key is empty or holds characters that no header can carry")]
+    Key,
+    #[error("its host or path makes no address")]
+    Address,
+}
+
+/// One project on one Sentry-compatible server.
+pub struct Sentry {
+    address: Uri,
+    auth: HeaderValue,
+    keys: Vec<Secret>,
+    environment: Option<String>,
+    release: String,
+    server_name: String,
+}
+
+impl Sentry {
+    /// Reads the DSN. `environment` is Sentry's own default where `None`; `release` is what runs, `server_name`
+    /// who watches.
+    ///
+    /// # Errors
+    /// [`DsnFault`] where the DSN is empty, cut or no DSN.
+    pub fn new(
+        dsn: &Secret,
+        environment: Option<String>,
+        release: String,
+        server_name: String,
+    ) -> Result<Self, DsnFault> {
+        let (address, auth, keys) = read(dsn).map_err(|reason| DsnFault { reason })?;
+        Ok(Sentry {
+            address,
+            auth,
+            keys,
+            environment,
+            release,
+            server_name,
+        })
+    }
+
+    /// Where events go, for people: scheme and host, without the key.
+    pub fn place(&self) -> String {
+        let scheme = self.address.scheme_str().unwrap_or("https");
+        format!("{scheme}://{}", self.address.host().unwrap_or_default())
+    }
+
+    /// The envelope that tells of this notice. The same notice always gives the same bytes, its event id
+    /// included, so that one sent twice is still one event.
+    pub fn envelope(&self, notice: &Notice) -> Bytes {
+        // No `sent_at`: the server takes its distance to the time of receipt for our clock's error, and would
+        // shift the times of an event that had to wait.
+        let mut envelope = Envelope::new();
+        envelope.add_item(self.event(notice));
+        let mut bytes = Vec::new();
+        envelope
+            .to_writer(&mut bytes)
+            .expect("a Vec takes every write, and the event's keys are text");
+        bytes.into()
+    }
+
+    /// The request that delivers an envelope.
+    pub fn request(&self, envelope: Bytes) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(envelope));
+        *request.method_mut() = hyper::Method::POST;
+        *request.uri_mut() = self.address.clone();
+        let headers = request.headers_mut();
+        headers.insert("x-sentry-auth", self.auth.clone());
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/x-sentry-envelope"),
+        );
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        request
+    }
+
+    /// A text without the DSN's keys: some servers repeat the DSN when they refuse it.
+    pub fn hide(&self, text: &str) -> String {
+        let hide = |text: String, key: &Secret| text.replace(key.reveal(), "***");
+        self.keys.iter().fold(text.to_owned(), hide)
+    }
+
+    fn event(&self, notice: &Notice) -> Event<'static> {
+        Event {
+            event_id: self.event_id(notice),
+            level: level(notice),
+            fingerprint: fingerprint(notice),
+            transaction: Some(words::name(&notice.rule)),
+            logger: Some("lastbeat".to_owned()),
+            platform: "other".into(),
+            timestamp: UNIX_EPOCH + Duration::from_nanos(notice.decided.nanos()),
+            server_name: Some(self.server_name.clone().into()),
+            release: Some(self.release.clone().into()),
+            environment: self.environment.clone().map(Cow::Owned),
+            contexts: [("lastbeat".to_owned(), context(notice))].into(),
+            // Not `message`: it is the old form, which strict servers refuse, and a title made of an
+            // exception's type and value reads better.
+            exception: vec![Exception {
+                ty: notice.alarm.name(notice.scope).to_owned(),
+                value: Some(words::gist(notice)),
+                ..Exception::default()
+            }]
+            .into(),
+            tags: tags(notice),
+            sdk: Some(Cow::Owned(sdk())),
+            ..Event::default()
+        }
+    }
+
+    /// Made of incident, state and watcher: no clock, no randomness.
+    fn event_id(&self, notice: &Notice) -> Uuid {
+        let mut hash = Fnv::NEW;
+        hash.eat(&notice.incident.0.to_be_bytes());
+        hash.eat(notice.kind.label().as_bytes());
+        hash.eat(self.server_name.as_bytes());
+        let mut bytes = hash.0.to_be_bytes();
+        // Version 8, RFC 9562's "made by a rule of one's own", and its variant.
+        bytes[6] = bytes[6] & 0x0f | 0x80;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        Uuid::from_bytes(bytes)
+    }
+}
+
+/// How long the server asks events to wait by its `X-Sentry-Rate-Limits` header:
+/// `seconds:category;category:scope:reason, ...`. `None` where nothing in it is about events.
+pub fn rate_limit(header: &str) -> Option<Duration> {
+    let waits = header.split(',').filter_map(|limit| {
+        let mut fields = limit.trim().split(':');
+        let seconds: u64 = fields.next()?.parse().ok()?;
+        let categories = fields.next().unwrap_or_default();
+        let ours =
+            categories.is_empty() || categories.split(';').any(|category| category == CATEGORY);
+        ours.then(|| Duration::from_secs(seconds))
+    });
+    waits.max()
+}
+
+fn read(dsn: &Secret) -> Result<(Uri, HeaderValue, Vec<Secret>), DsnReason> {
+    let dsn: Dsn = dsn.reveal().trim().parse().map_err(DsnReason::Parse)?;
+    // `Dsn::to_auth` stamps the header with the wall clock; this is the same header without that.
+    let mut pairs = vec![("sentry_key", dsn.public_key()), ("sentry_client", AGENT)];
+    pairs.extend(dsn.secret_key().map(|key| ("sentry_secret", key)));
+    let auth = Auth::from_pairs(pairs).map_err(|_| DsnReason::Key)?;
+    let mut auth = HeaderValue::from_str(&auth.to_string()).map_err(|_| DsnReason::Key)?;
+    auth.set_sensitive(true);
+    let address = dsn
+        .envelope_api_url()
+        .as_str()
+        .parse()
+        .map_err(|_| DsnReason::Address)?;
+    let keys = [Some(dsn.public_key()), dsn.secret_key()];
+    // An empty key is in every text.
+    let keys = keys.into_iter().flatten().filter(|key| !key.is_empty());
+    Ok((address, auth, keys.map(Secret::new).collect()))
+}
+
+fn sdk() -> ClientSdkInfo {
+    ClientSdkInfo {
+        name: "lastbeat".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        integrations: Vec::new(),
+        packages: Vec::new(),
+    }
+}
+
+fn level(notice: &Notice) -> sentry::Level {
+    match (notice.kind, notice.severity) {
+        (NoticeKind::Closed(_), _) | (_, Severity::Info) => sentry::Level::Info,
+        (_, Severity::Critical) => sentry::Level::Fatal,
+        (_, Severity::Error) => sentry::Level::Error,
+        (_, Severity::Warning) => sentry::Level::Warning,
+    }
+}
+
+/// What one issue is: a rule, a scope, a target. No number of the text is in it, so that every silence of one
+/// instance, and its end, is one issue.
+fn fingerprint(notice: &Notice) -> Cow<'static, [Cow<'static, str>]> {
+    let parts = [
+        words::name(&notice.rule),
+        notice.scope.label().to_owned(),
+        words::target(notice),
+    ];
+    parts.into_iter().map(Cow::Owned).collect::<Vec<_>>().into()
+}
+
+fn tags(notice: &Notice) -> Map<String, String> {
+    let who = &notice.who;
+    let incident = notice.incident.to_string();
+    let reason = match notice.kind {
+        NoticeKind::Opened => "",
+        NoticeKind::Closed(reason) => reason.label(),
+    };
+    let all = [
+        ("rule", notice.rule.as_str()),
+        ("scope", notice.scope.label()),
+        ("target_app", &who.app),
+        ("target_region", &who.region),
+        ("target_instance", &who.instance),
+        ("incident", &incident),
+        ("state", notice.kind.label()),
+        ("severity", notice.severity.label()),
+        ("reason", reason),
+    ];
+    let cleaned = all.map(|(key, value)| {
+        (
+            key.to_owned(),
+            words::clean(value, TAG_CHARS).trim().to_owned(),
+        )
+    });
+    cleaned
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .collect()
+}
+
+fn context(notice: &Notice) -> Context {
+    let seconds = |span: Duration| Value::from(span.as_millis() as f64 / 1e3);
+    let time = |at: Wall| Value::from(words::wall(at));
+    let mut map = Map::new();
+    let mut put = |key: &str, value: Value| {
+        if value != "" {
+            map.insert(key.to_owned(), value);
+        }
+    };
+    put("since", time(notice.since));
+    put("due", time(notice.due));
+    put("gap_seconds", seconds(notice.gap));
+    put("listened_seconds", seconds(notice.listened));
+    put("max_gap", words::exact(notice.max_gap).into());
+    put(
+        "last_beat",
+        words::clean(&notice.last_text, words::TEXT_CHARS).into(),
+    );
+    put("host", words::name(&notice.who.host).into());
+    put("beat", words::name(&notice.who.beat).into());
+    put(
+        "detail",
+        words::clean(&notice.detail, words::TEXT_CHARS).into(),
+    );
+    put("what", words::sentence(notice).into());
+    put("runbook", notice.runbook.clone().unwrap_or_default().into());
+    Context::Other(map)
+}
+
+/// FNV-1a of 128 bits: small, and the same in every version and on every machine.
+struct Fnv(u128);
+
+impl Fnv {
+    const NEW: Fnv = Fnv(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d);
+
+    /// Takes in one field; its length first, so that the border between two fields counts.
+    fn eat(&mut self, field: &[u8]) {
+        let length = (field.len() as u64).to_be_bytes();
+        for byte in length.iter().chain(field) {
+            self.0 = (self.0 ^ u128::from(*byte)).wrapping_mul(0x0100_0000_0000_0000_0000_013b);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

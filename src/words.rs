@@ -1,0 +1,311 @@
+//! The mirror of `decode`: core values in, words for people out. Pure functions.
+//!
+//! Names and log lines come from the stream, where anyone may write anything. What is shown of them goes
+//! through [`clean`]: no control characters, no escape sequences, no endless texts.
+
+use crate::core::notice::{Alarm, CloseReason, Notice, NoticeKind, Scope};
+use crate::core::time::Wall;
+use std::error::Error;
+use std::fmt::Write;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// Characters of one name (app, region, instance, host, beat, rule) that are shown. Fly's names have 63 at most.
+pub const NAME_CHARS: usize = 80;
+/// Characters of a log line that are shown: enough to recognise it, short enough for a phone.
+pub const TEXT_CHARS: usize = 240;
+/// Characters of a filled `summary`: what one title of Sentry's keeps.
+pub const SUMMARY_CHARS: usize = 500;
+
+const DAY: u64 = 24 * 3600;
+
+/// One line that names the alert, who it is about and since when:
+/// `HeartbeatMissed: sandwich/iad/0e286551c30586 silent since 12:00:05Z`.
+pub fn title(notice: &Notice) -> String {
+    format!("{}: {}", notice.alarm.name(notice.scope), gist(notice))
+}
+
+/// The title without the alert's name; an opened notice's is the rule's own `summary` where it has one.
+pub fn gist(notice: &Notice) -> String {
+    let who = who(notice);
+    match notice.kind {
+        NoticeKind::Opened => match &notice.summary {
+            Some(summary) => fill(summary, notice),
+            None => match notice.alarm {
+                Alarm::Lagging => {
+                    format!(
+                        "{who} over {} behind since {}",
+                        exact(notice.max_gap),
+                        since(notice)
+                    )
+                }
+                _ => format!("{who} silent since {}", since(notice)),
+            },
+        },
+        NoticeKind::Closed(reason) => format!("{who} {}", ending(reason, notice)),
+    }
+}
+
+/// Everything a person needs at three in the morning: who, since when, how long, how much of it lastbeat
+/// listened, what is allowed, the last beat's text, the rule.
+pub fn sentence(notice: &Notice) -> String {
+    let mut text = title(notice);
+    let _ = match (notice.kind, notice.alarm) {
+        (NoticeKind::Opened, Alarm::Lagging) => write!(text, ": {} behind", span(notice.gap)),
+        (NoticeKind::Opened, _) => {
+            write!(
+                text,
+                ": silent {}, listened {}",
+                span(notice.gap),
+                span(notice.listened)
+            )
+        }
+        (NoticeKind::Closed(_), _) => write!(text, " (since {})", since(notice)),
+    };
+    let _ = write!(text, ", allowed {}", exact(notice.max_gap));
+    if !notice.detail.is_empty() && notice.kind == NoticeKind::Opened {
+        let _ = write!(text, "; {}", clean(&notice.detail, TEXT_CHARS));
+    }
+    let _ = write!(text, "; rule \"{}\"", name(&notice.rule));
+    if !notice.last_text.is_empty() {
+        let _ = write!(
+            text,
+            "; last beat: \"{}\"",
+            clean(&notice.last_text, TEXT_CHARS)
+        );
+    }
+    if let (Some(runbook), NoticeKind::Opened) = (&notice.runbook, notice.kind) {
+        let _ = write!(text, "; runbook: {}", clean(runbook, TEXT_CHARS));
+    }
+    text
+}
+
+/// Who is silent, by the incident's scope: `sandwich/iad/0e286551c30586`, `sandwich in iad`, `region iad`.
+pub fn who(notice: &Notice) -> String {
+    let who = &notice.who;
+    let mut text = match notice.scope {
+        Scope::Stream => "the stream".to_owned(),
+        Scope::Region => format!("region {}", name(&who.region)),
+        Scope::App => format!("app {}", name(&who.app)),
+        Scope::AppRegion => format!("{} in {}", name(&who.app), name(&who.region)),
+        Scope::Host => format!("host {}", name(&who.host)),
+        Scope::Instance => {
+            format!(
+                "{}/{}/{}",
+                name(&who.app),
+                name(&who.region),
+                name(&who.instance)
+            )
+        }
+    };
+    if !who.beat.is_empty() {
+        let _ = write!(text, " beat {}", name(&who.beat));
+    }
+    text
+}
+
+/// What the incident is about, as a key that never varies with the numbers in the text: the parts of [`who`]
+/// joined by dots, which no name of the stream can hold.
+pub fn target(notice: &Notice) -> String {
+    let who = &notice.who;
+    let parts = match notice.scope {
+        Scope::Stream if notice.alarm == Alarm::Lagging => vec!["lag"],
+        Scope::Stream => vec!["stream"],
+        Scope::Region => vec![who.region.as_str()],
+        Scope::App => vec![who.app.as_str()],
+        Scope::AppRegion => vec![who.app.as_str(), &who.region],
+        Scope::Host => vec![who.host.as_str()],
+        Scope::Instance => vec![who.app.as_str(), &who.region, &who.instance],
+    };
+    let beat = (!who.beat.is_empty()).then_some(who.beat.as_str());
+    let parts: Vec<String> = parts.into_iter().chain(beat).map(name).collect();
+    parts.join(".")
+}
+
+/// Fills `{app}`, `{region}`, `{instance}`, `{host}`, `{beat}`, `{since}`, `{rule}` and `{scope}`; other braces
+/// stay as they are. One pass: braces in a name that was filled in are not looked at again.
+pub fn fill(template: &str, notice: &Notice) -> String {
+    let mut text = String::with_capacity(template.len() + 32);
+    let mut rest = template;
+    while let Some(open) = rest.find('{') {
+        text.push_str(&rest[..open]);
+        let tail = &rest[open..];
+        let filled = tail
+            .find('}')
+            .and_then(|end| Some((value(&tail[1..end], notice)?, end)));
+        match filled {
+            Some((value, end)) => {
+                text.push_str(&value);
+                rest = &tail[end + 1..];
+            }
+            None => {
+                text.push('{');
+                rest = &tail[1..];
+            }
+        }
+    }
+    text.push_str(rest);
+    clean(&text, SUMMARY_CHARS)
+}
+
+fn value(key: &str, notice: &Notice) -> Option<String> {
+    let who = &notice.who;
+    Some(match key {
+        "app" => name(&who.app),
+        "region" => name(&who.region),
+        "instance" => name(&who.instance),
+        "host" => name(&who.host),
+        "beat" => name(&who.beat),
+        "rule" => name(&notice.rule),
+        "scope" => notice.scope.label().to_owned(),
+        "since" => since(notice),
+        _ => return None,
+    })
+}
+
+fn ending(reason: CloseReason, notice: &Notice) -> String {
+    let silence = span(notice.gap);
+    let at = time_of_day(notice.decided, notice.decided);
+    match (reason, notice.alarm) {
+        (CloseReason::Resolved, Alarm::Lagging) => {
+            format!("in time again at {at}, after {silence}")
+        }
+        (CloseReason::Resolved, _) => format!("heard again at {at}, after {silence} of silence"),
+        (CloseReason::Stopped, _) => format!("stopped on purpose, after {silence} of silence"),
+        (CloseReason::Forgotten, _) => format!("forgotten: not heard for {silence}"),
+        (CloseReason::Superseded, _) => "is part of a wider silence now".to_owned(),
+        (CloseReason::RuleRemoved, _) => "is watched no more: its rule is gone".to_owned(),
+    }
+}
+
+fn since(notice: &Notice) -> String {
+    time_of_day(notice.since, notice.decided)
+}
+
+/// `12:00:05Z` on the UTC day of `today`, else `2022-09-27 12:00:05Z`.
+fn time_of_day(at: Wall, today: Wall) -> String {
+    let day = |wall: Wall| wall.nanos() / 1_000_000_000 / DAY;
+    let full = wall_seconds(at);
+    match full.split_once('T') {
+        Some((_, time)) if day(at) == day(today) => time.to_owned(),
+        Some((date, time)) => format!("{date} {time}"),
+        None => full,
+    }
+}
+
+/// RFC 3339 in UTC, to the millisecond: `2022-09-27T20:34:37.252Z`.
+pub fn wall(at: Wall) -> String {
+    humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_nanos(at.nanos())).to_string()
+}
+
+/// RFC 3339 in UTC, to the second below: `2022-09-27T20:34:37Z`.
+pub fn wall_seconds(at: Wall) -> String {
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_nanos(at.nanos())).to_string()
+}
+
+/// A length of time for people, rounded to what still matters at its size: tenths of a second below 10s,
+/// seconds below an hour, minutes below a day, hours above.
+pub fn span(length: Duration) -> String {
+    let step = match length.as_secs() {
+        0 => 1,
+        1..10 => 100,
+        10..3600 => 1_000,
+        3600..DAY => 60_000,
+        _ => 3_600_000,
+    };
+    let millis = (length.as_millis() + step / 2) / step * step;
+    let rounded = Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX));
+    exact(rounded)
+}
+
+/// A length of time as it is, for settings: `90s` is `1m 30s`.
+pub fn exact(length: Duration) -> String {
+    humantime::format_duration(length).to_string()
+}
+
+/// A name of the stream's, cleaned and capped at [`NAME_CHARS`].
+pub fn name(text: &str) -> String {
+    clean(text, NAME_CHARS).trim().to_owned()
+}
+
+/// A text without escape sequences, control characters and invisible marks that turn the reading direction,
+/// on one line, of at most `chars` characters; what was cut shows as `…`.
+pub fn clean(text: &str, chars: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(chars * 4));
+    let mut shown = 0;
+    let mut rest = text.chars();
+    while let Some(next) = rest.next() {
+        let keep = match next {
+            '\u{1b}' => {
+                skip_escape(&mut rest);
+                continue;
+            }
+            '\t' | '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
+            mark if mark.is_control() || is_invisible(mark) => continue,
+            plain => plain,
+        };
+        if shown == chars {
+            out.pop();
+            out.push('…');
+            break;
+        }
+        out.push(keep);
+        shown += 1;
+    }
+    out
+}
+
+/// Zero-width characters and those that turn the reading direction: they make a text look like another.
+fn is_invisible(mark: char) -> bool {
+    matches!(mark, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Leaves out what follows an ESC: a whole CSI sequence (`[` up to its final byte), a whole OSC one (`]` up to BEL
+/// or ESC `\`), or nothing where neither begins.
+fn skip_escape(rest: &mut std::str::Chars<'_>) {
+    let mut ahead = rest.clone();
+    match ahead.next() {
+        Some('[') => {
+            // A cut-off sequence must not swallow the line: parameters only, then one final byte.
+            let parameters = ahead.as_str().find(|c| !matches!(c, '\u{20}'..='\u{3f}'));
+            let Some(at) = parameters else { return };
+            *rest = ahead.as_str()[at..].chars();
+            if rest
+                .clone()
+                .next()
+                .is_some_and(|c| matches!(c, '\u{40}'..='\u{7e}'))
+            {
+                rest.next();
+            }
+        }
+        Some(']') => {
+            let end = ahead.as_str().find(['\u{7}', '\u{1b}']);
+            let Some(at) = end else { return };
+            *rest = ahead.as_str()[at..].chars();
+            if rest.next() == Some('\u{1b}') && rest.as_str().starts_with('\\') {
+                rest.next();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// An error with its sources, from the outermost in: `could not connect to x: tcp connect error: refused`.
+/// A source that only repeats the one before is left out.
+pub fn chain(fault: &dyn Error) -> String {
+    let mut last = fault.to_string();
+    let mut text = last.clone();
+    let mut next = fault.source();
+    while let Some(source) = next {
+        let said = source.to_string();
+        if said != last {
+            let _ = write!(text, ": {said}");
+        }
+        last = said;
+        next = source.source();
+    }
+    clean(&text, SUMMARY_CHARS)
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

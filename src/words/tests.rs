@@ -1,0 +1,241 @@
+use super::*;
+use crate::core::notice::{IncidentId, Who};
+use crate::core::rule::Severity;
+use crate::core::time::Mono;
+
+const SECOND: u64 = 1_000_000_000;
+/// 2022-09-27T12:00:05Z
+const SINCE: u64 = 1_664_280_005 * SECOND;
+
+/// An opened notice about one instance, for this module's tests and those of the notifiers.
+pub(crate) fn notice() -> Notice {
+    Notice {
+        incident: IncidentId(0x0183_7f2a_9c01),
+        kind: NoticeKind::Opened,
+        alarm: Alarm::Heartbeat,
+        scope: Scope::Instance,
+        rule: "sandwich beats".to_owned(),
+        severity: Severity::Error,
+        who: Who {
+            app: "sandwich".to_owned(),
+            region: "iad".to_owned(),
+            instance: "0e286551c30586".to_owned(),
+            host: "0ad1".to_owned(),
+            beat: String::new(),
+        },
+        since: Wall::from_nanos(SINCE),
+        gap: Duration::from_millis(420_400),
+        listened: Duration::from_secs(420),
+        max_gap: Duration::from_secs(90),
+        due: Wall::from_nanos(SINCE + 90 * SECOND),
+        due_mono: Mono::from_nanos(90 * SECOND),
+        decided: Wall::from_nanos(SINCE + 420 * SECOND),
+        last_text: "HEARTBEAT 0e286551c30586 iad".to_owned(),
+        detail: String::new(),
+        summary: None,
+        runbook: None,
+    }
+}
+
+/// The closing of [`notice`].
+pub(crate) fn closed(reason: CloseReason) -> Notice {
+    Notice {
+        kind: NoticeKind::Closed(reason),
+        ..notice()
+    }
+}
+
+#[test]
+fn a_title_says_what_who_and_since_when() {
+    let mut notice = notice();
+    assert_eq!(
+        title(&notice),
+        "HeartbeatMissed: sandwich/iad/0e286551c30586 silent since 12:00:05Z"
+    );
+    notice.decided = Wall::from_nanos(SINCE + 13 * 3600 * SECOND);
+    assert!(
+        title(&notice).ends_with("silent since 2022-09-27 12:00:05Z"),
+        "{}",
+        title(&notice)
+    );
+    notice.who.beat = "worker".to_owned();
+    assert!(title(&notice).contains("0e286551c30586 beat worker silent"));
+}
+
+#[test]
+fn every_scope_names_its_own_target() {
+    let said = |scope, alarm| {
+        let notice = Notice {
+            scope,
+            alarm,
+            ..notice()
+        };
+        (
+            title(&notice).replace(" since 12:00:05Z", ""),
+            target(&notice),
+        )
+    };
+    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    let beat = Alarm::Heartbeat;
+    assert_eq!(
+        said(Scope::Stream, Alarm::Stalled),
+        pair("StreamStalled: the stream silent", "stream")
+    );
+    assert_eq!(
+        said(Scope::Stream, Alarm::Lagging),
+        pair("StreamLagging: the stream over 1m 30s behind", "lag")
+    );
+    assert_eq!(
+        said(Scope::Region, beat),
+        pair("RegionSilent: region iad silent", "iad")
+    );
+    assert_eq!(
+        said(Scope::App, beat),
+        pair("AppSilent: app sandwich silent", "sandwich")
+    );
+    assert_eq!(
+        said(Scope::AppRegion, beat),
+        pair("AppRegionSilent: sandwich in iad silent", "sandwich.iad")
+    );
+    assert_eq!(
+        said(Scope::Host, beat),
+        pair("HostSilent: host 0ad1 silent", "0ad1")
+    );
+    assert_eq!(
+        said(Scope::Instance, Alarm::Logs),
+        pair(
+            "LogsMissed: sandwich/iad/0e286551c30586 silent",
+            "sandwich.iad.0e286551c30586"
+        )
+    );
+}
+
+#[test]
+fn the_sentence_has_all_a_person_needs() {
+    let mut notice = notice();
+    notice.runbook = Some("https://example.org/run".to_owned());
+    notice.detail = "out of memory".to_owned();
+    assert_eq!(
+        sentence(&notice),
+        "HeartbeatMissed: sandwich/iad/0e286551c30586 silent since 12:00:05Z: silent 7m, listened 7m, \
+         allowed 1m 30s; out of memory; rule \"sandwich beats\"; \
+         last beat: \"HEARTBEAT 0e286551c30586 iad\"; runbook: https://example.org/run"
+    );
+    assert_eq!(
+        sentence(&closed(CloseReason::Resolved)),
+        "HeartbeatMissed: sandwich/iad/0e286551c30586 heard again at 12:07:05Z, after 7m of silence \
+         (since 12:00:05Z), allowed 1m 30s; rule \"sandwich beats\"; last beat: \
+         \"HEARTBEAT 0e286551c30586 iad\""
+    );
+}
+
+#[test]
+fn every_end_reads_as_what_it_is() {
+    let said = |reason| gist(&closed(reason));
+    assert!(said(CloseReason::Stopped).contains("stopped on purpose"));
+    assert!(said(CloseReason::Forgotten).contains("forgotten: not heard for 7m"));
+    assert!(said(CloseReason::Superseded).contains("part of a wider silence"));
+    assert!(said(CloseReason::RuleRemoved).contains("its rule is gone"));
+    let lag = Notice {
+        alarm: Alarm::Lagging,
+        scope: Scope::Stream,
+        ..closed(CloseReason::Resolved)
+    };
+    assert_eq!(
+        gist(&lag),
+        "the stream in time again at 12:07:05Z, after 7m"
+    );
+}
+
+#[test]
+fn a_summary_is_filled_and_unknown_braces_stay() {
+    let mut notice = notice();
+    let filled = fill(
+        "{app} in {region} ({instance}, {host}) since {since}; {rule} {scope}{beat}",
+        &notice,
+    );
+    assert_eq!(
+        filled,
+        "sandwich in iad (0e286551c30586, 0ad1) since 12:00:05Z; sandwich beats instance"
+    );
+    assert_eq!(
+        fill("{what} {app {app} } {", &notice),
+        "{what} {app sandwich } {"
+    );
+    notice.who.app = "{region}".to_owned();
+    assert_eq!(
+        fill("{app}!", &notice),
+        "{region}!",
+        "a name is not a template"
+    );
+    notice.summary = Some("{app} is down".to_owned());
+    assert_eq!(title(&notice), "HeartbeatMissed: {region} is down");
+    notice.kind = NoticeKind::Closed(CloseReason::Resolved);
+    assert!(
+        title(&notice).contains("heard again"),
+        "a summary tells of the silence, not of its end"
+    );
+}
+
+#[test]
+fn hostile_texts_are_made_harmless() {
+    assert_eq!(
+        clean("\u{1b}[31;1mred\u{1b}[0m\tx\ny\r\0z", 99),
+        "red x y z"
+    );
+    assert_eq!(
+        clean("a\u{1b}]0;title\u{7}b\u{1b}]8;;http://x\u{1b}\\c", 99),
+        "abc"
+    );
+    assert_eq!(
+        clean("\u{1b}[", 99),
+        "[",
+        "a cut-off sequence swallows nothing"
+    );
+    assert_eq!(clean("\u{1b}]never ends", 99), "]never ends");
+    assert_eq!(clean("\u{1b}[31\nnext", 99), " next");
+    assert_eq!(clean("user\u{202e}txt.exe\u{200b}", 99), "usertxt.exe");
+    assert_eq!(clean("größer", 4), "grö…");
+    assert_eq!(clean("genau", 5), "genau");
+    let mut notice = notice();
+    notice.who.app = "x\n\u{1b}[2J".repeat(1000);
+    notice.last_text = "y\u{7}".repeat(100_000);
+    let said = sentence(&notice);
+    assert!(
+        said.chars().count() < 600 && !said.chars().any(char::is_control),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn lengths_of_time_are_rounded_to_what_matters() {
+    let said = |millis| span(Duration::from_millis(millis));
+    assert_eq!(said(0), "0s");
+    assert_eq!(said(250), "250ms");
+    assert_eq!(said(1_540), "1s 500ms");
+    assert_eq!(said(90_400), "1m 30s");
+    assert_eq!(said(3_599_600), "1h");
+    assert_eq!(said(7_265_000), "2h 1m");
+    assert_eq!(said(200_000_000), "2days 8h");
+    assert!(!span(Duration::from_nanos(u64::MAX)).is_empty());
+}
+
+#[test]
+fn wall_times_are_rfc_3339() {
+    let at = Wall::from_nanos(SINCE + 252_022_967);
+    assert_eq!(wall(at), "2022-09-27T12:00:05.252Z");
+    assert_eq!(wall_seconds(at), "2022-09-27T12:00:05Z");
+    assert_eq!(wall_seconds(Wall::NEVER), "2554-07-21T23:34:33Z");
+}
+
+#[test]
+fn a_chain_says_each_thing_once() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Layer(&'static str, #[source] Option<Box<Layer>>);
+    let fault = Layer(
+        "a",
+        Some(Box::new(Layer("b", Some(Box::new(Layer("b", None)))))),
+    );
+    assert_eq!(chain(&fault), "a: b");
+}

@@ -1,0 +1,97 @@
+//! What nobody should send: random bytes on random subjects. All of it is counted, and nothing breaks.
+
+use crate::support::feed::Feed;
+use crate::support::lastbeat::Setup;
+use crate::support::metrics::Metrics;
+use crate::support::nats::{Nats, Peer};
+use crate::support::prometheus::promtool;
+use crate::support::random::Random;
+use std::time::Duration;
+
+const MESSAGES: usize = 10_000;
+
+#[test]
+fn random_bytes_on_random_subjects_are_all_counted() {
+    let nats = Nats::start(Peer::Current);
+    let feed = Feed::connect(&nats);
+    let lastbeat = Setup::new().nats(&nats).start();
+    nats.wait_subscribed("logs.>");
+
+    let mut random = Random::new(0x001a_57be_a7ed);
+    let messages = (0..MESSAGES)
+        .map(|_| (subject(&mut random), payload(&mut random)))
+        .collect();
+    feed.publish(messages);
+    lastbeat.wait_metrics(
+        "all of the messages, counted",
+        Duration::from_secs(20),
+        |metrics| counted(metrics) >= MESSAGES as f64,
+    );
+    let metrics = lastbeat.metrics();
+    assert_eq!(counted(&metrics), MESSAGES as f64);
+    assert!(
+        metrics.sum("lastbeat_entries_total", &[]) > 0.0,
+        "some subjects have four tokens"
+    );
+    assert!(
+        metrics.sum(
+            "lastbeat_entries_rejected_total",
+            &[("reason", "subject_short")]
+        ) > 0.0
+    );
+    assert!(
+        metrics.sum(
+            "lastbeat_entries_rejected_total",
+            &[("reason", "subject_long")]
+        ) > 0.0
+    );
+    promtool(&["check", "metrics"], &lastbeat.get("/metrics").body)
+        .expect("hard labels are written well");
+    lastbeat.stop();
+}
+
+/// Entries whose subject was taken, and those whose subject was not.
+fn counted(metrics: &Metrics) -> f64 {
+    let rejected = metrics
+        .all("lastbeat_entries_rejected_total", &[])
+        .filter(|sample| {
+            let reason = sample.labels["reason"].as_str();
+            reason.starts_with("subject_") || reason == "limit"
+        });
+    metrics.sum("lastbeat_entries_total", &[]) + rejected.map(|sample| sample.value).sum::<f64>()
+}
+
+/// `logs.` and one to six tokens of anything that a client library lets pass.
+fn subject(random: &mut Random) -> String {
+    let tokens = 1 + random.below(6);
+    let tokens: Vec<String> = (0..tokens).map(|_| token(random)).collect();
+    format!("logs.{}", tokens.join("."))
+}
+
+fn token(random: &mut Random) -> String {
+    const ODD: [char; 12] = [
+        '"', '\\', '{', '}', '=', ',', '\u{1}', '\u{7f}', 'é', '名', '🦀', '\u{202e}',
+    ];
+    // One in fifty is longer than any platform's names are.
+    let length = if random.below(50) == 0 {
+        400
+    } else {
+        1 + random.below(12)
+    };
+    let letter = |random: &mut Random| match random.below(4) {
+        0 => *random.pick(&ODD),
+        _ => char::from(b'a' + random.below(26) as u8),
+    };
+    (0..length).map(|_| letter(random)).collect()
+}
+
+/// Bytes; in every fourth a marker before them, in every eighth the beginning of an entry.
+fn payload(random: &mut Random) -> Vec<u8> {
+    let start: &[u8] = match random.below(8) {
+        0 | 1 => b" HEARTBEAT every=",
+        2 => b"{\"event\":{\"provider\":\"app\"},\"message\":\"HEARTBEAT \\u12",
+        _ => b"",
+    };
+    let length = random.below(600);
+    [start, &random.bytes(length)].concat()
+}

@@ -1,0 +1,177 @@
+//! The program itself, started the way people start it.
+
+use super::child::{Child, command};
+use super::folder::Folder;
+use super::http::{Answer, Server};
+use super::metrics::Metrics;
+use super::nats::{Nats, ORG, TOKEN};
+use super::wait::{wait_for, wait_until};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// It listens well before this, on a busy machine too.
+const START: Duration = Duration::from_secs(10);
+
+/// How it is to be started: arguments, environment, rules.
+pub struct Setup {
+    env: BTreeMap<String, String>,
+    folder: Folder,
+}
+
+impl Setup {
+    /// An empty set of rules, a free port, nothing else.
+    pub fn new() -> Self {
+        let folder = Folder::new("lastbeat");
+        let rules = folder.path().join("rules");
+        std::fs::create_dir(&rules).expect("the folder is fresh");
+        let setup = Setup {
+            env: BTreeMap::new(),
+            folder,
+        };
+        setup
+            .env("LASTBEAT_LISTEN", "127.0.0.1:0")
+            .env("LASTBEAT_RULES", &rules.to_string_lossy())
+            .env("RUST_LOG", "info,lastbeat=debug")
+            .env("LASTBEAT_LOG_FORMAT", "text")
+    }
+
+    /// Sets an environment variable.
+    pub fn env(mut self, key: &str, value: &str) -> Self {
+        self.env.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Points it at a server, as the organisation with its token.
+    pub fn nats(self, nats: &Nats) -> Self {
+        self.env("NATS_URL", &nats.url())
+            .env("ORG", ORG)
+            .env("ACCESS_TOKEN", TOKEN)
+    }
+
+    /// Tells Sentry.
+    pub fn sentry(self, dsn: &str) -> Self {
+        self.env("SENTRY_DSN", dsn)
+            .env("SENTRY_ENVIRONMENT", "test")
+    }
+
+    /// Writes a file of rules.
+    pub fn rules(self, name: &str, text: &str) -> Self {
+        self.folder.write(&format!("rules/{name}"), text);
+        self
+    }
+
+    /// The folder of rules.
+    pub fn rules_folder(&self) -> PathBuf {
+        self.folder.path().join("rules")
+    }
+
+    /// Starts any of its commands, and waits for nothing.
+    pub fn command(&self, arguments: &[&str]) -> Child {
+        let mut command = command(Path::new(env!("CARGO_BIN_EXE_lastbeat")));
+        command
+            .args(arguments)
+            .envs(&self.env)
+            .current_dir(self.folder.path());
+        Child::start(&format!("lastbeat {}", arguments.join(" ")), &mut command)
+    }
+
+    /// Starts `run` and waits until it listens.
+    #[track_caller]
+    pub fn start(self) -> Lastbeat {
+        let mut child = self.command(&["run"]);
+        let port = child.wait_line("the line that says where it listens", START, listening);
+        Lastbeat {
+            child,
+            server: Server::local(port),
+            folder: self.folder,
+        }
+    }
+}
+
+/// The port, where the line says that it listens.
+pub fn listening(line: &str) -> Option<u16> {
+    let rest = line.split_once("listening on http://127.0.0.1:")?.1;
+    let digits = rest.split(|char: char| !char.is_ascii_digit()).next()?;
+    digits.parse().ok()
+}
+
+/// A running `lastbeat run`.
+pub struct Lastbeat {
+    /// Its process.
+    pub child: Child,
+    /// Its HTTP.
+    pub server: Server,
+    /// Its rules live as long as it does.
+    #[expect(dead_code, reason = "held for its end")]
+    folder: Folder,
+}
+
+impl Lastbeat {
+    /// GET; panics where it does not answer.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Answer {
+        self.server
+            .get(path)
+            .unwrap_or_else(|error| panic!("lastbeat does not answer {path}: {error}"))
+    }
+
+    /// What /metrics shows now.
+    #[track_caller]
+    pub fn metrics(&self) -> Metrics {
+        let answer = self.get("/metrics");
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        Metrics::parse(&answer.body)
+    }
+
+    /// Waits until /metrics shows what `done` looks for.
+    #[track_caller]
+    pub fn wait_metrics(&self, what: &str, within: Duration, done: impl Fn(&Metrics) -> bool) {
+        wait_until(what, within, || done(&self.metrics()));
+    }
+
+    /// Waits until so many instances are live and no other has any verdict.
+    #[track_caller]
+    pub fn wait_live(&self, count: usize) {
+        self.wait_metrics(
+            &format!("{count} live instances"),
+            Duration::from_secs(20),
+            |metrics| {
+                let live = metrics.sum("lastbeat_instances", &[("verdict", "live")]);
+                live == count as f64 && metrics.sum("lastbeat_instances", &[]) == live
+            },
+        );
+    }
+
+    /// Waits until it has listened for `span` more: whatever was to fire by then has fired.
+    #[track_caller]
+    pub fn wait_listened(&self, span: Duration) {
+        let listened = |metrics: &Metrics| metrics.one("lastbeat_listened_seconds_total");
+        let goal = listened(&self.metrics()) + span.as_secs_f64();
+        self.wait_metrics(
+            &format!("{span:?} more of listening"),
+            span * 4 + START,
+            |metrics| listened(metrics) >= goal,
+        );
+    }
+
+    /// Waits until /readyz answers with that status; the answer.
+    #[track_caller]
+    pub fn wait_ready(&self, status: u16) -> Answer {
+        let what = format!("/readyz with {status}");
+        wait_for(&what, Duration::from_secs(20), || {
+            Some(self.get("/readyz")).filter(|answer| answer.status == status)
+        })
+    }
+
+    /// Asks it to stop; it has to be gone with 0 within 4 seconds.
+    #[track_caller]
+    pub fn stop(mut self) {
+        self.child.signal("TERM");
+        assert_eq!(
+            self.child.wait_end(Duration::from_secs(4)),
+            0,
+            "asked to stop, it ends with 0"
+        );
+    }
+}

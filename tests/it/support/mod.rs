@@ -1,0 +1,16 @@
+//! What the tests drive: real servers, the real program, and one way to wait.
+
+pub mod bugsink;
+pub mod child;
+pub mod feed;
+pub mod folder;
+pub mod gate;
+pub mod http;
+pub mod lastbeat;
+pub mod metrics;
+pub mod nats;
+pub mod org;
+pub mod prometheus;
+pub mod random;
+pub mod testbed;
+pub mod wait;
