@@ -80,3 +80,159 @@ impl Ingest {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::engine::Options;
+    use crate::core::entry::Reject;
+    use crate::core::rule::{Globs, RuleSet};
+    use crate::core::snapshot::{BeatRow, Snapshot};
+    use crate::core::time::{Mono, Now, Wall};
+    use serde_json::Value;
+
+    fn at(second: u64) -> Now {
+        let nanos = second * 1_000_000_000;
+        Now {
+            mono: Mono::from_nanos(nanos),
+            wall: Wall::from_nanos(1_700_000_000_000_000_000 + nanos),
+        }
+    }
+
+    fn ingest() -> Ingest {
+        let options = Options {
+            ignore: Globs::default(),
+            first_incident: 1,
+        };
+        Ingest::new(Engine::new(RuleSet::default(), options, at(0)))
+    }
+
+    /// Feeds a file of entries, one a second, and gives what the core knows then.
+    fn fed(fixture: &str) -> (Ingest, Snapshot) {
+        let mut ingest = ingest();
+        for (second, line) in fixture.lines().enumerate() {
+            let entry: Value = serde_json::from_str(line).expect("a fixture's line is JSON");
+            let text = |key: &str| {
+                entry[key]
+                    .as_str()
+                    .expect("subject and payload are texts")
+                    .to_owned()
+            };
+            ingest.engine.arrive(at(second as u64));
+            ingest.message(&text("subject"), text("payload").as_bytes());
+        }
+        let snapshot = ingest
+            .engine
+            .snapshot(at(fixture.lines().count() as u64), 1000);
+        (ingest, snapshot)
+    }
+
+    fn rejected(ingest: &Ingest) -> Vec<(Reject, u64)> {
+        ingest
+            .engine
+            .rejected()
+            .filter(|(_, count)| *count > 0)
+            .collect()
+    }
+
+    fn beats(snapshot: &Snapshot) -> u64 {
+        snapshot.apps.iter().map(|app| app.beats).sum()
+    }
+
+    fn names(snapshot: &Snapshot) -> Vec<String> {
+        let name = |row: &BeatRow| format!("{}/{}", row.instance(), row.beat);
+        snapshot.beats.iter().map(name).collect()
+    }
+
+    #[test]
+    fn every_form_of_a_beat_counts() {
+        let fixture = include_str!("../../tests/fixtures/heartbeats.jsonl");
+        let (ingest, snapshot) = fed(fixture);
+        assert_eq!(beats(&snapshot), fixture.lines().count() as u64);
+        assert_eq!(rejected(&ingest), []);
+        assert_eq!(
+            names(&snapshot),
+            [
+                "3287e2f4c04d18/",
+                "148e21ea7d3789/",
+                "d891203a229e18/worker",
+                "d891203a229e18/"
+            ]
+        );
+    }
+
+    #[test]
+    fn near_misses_are_no_beats_and_broken_input_is_counted() {
+        let (ingest, snapshot) = fed(include_str!("../../tests/fixtures/odd.jsonl"));
+        assert_eq!(beats(&snapshot), 2, "'only a message' and 'not a time'");
+        assert_eq!(
+            rejected(&ingest),
+            [(Reject::SubjectShort, 1), (Reject::SubjectLong, 1)]
+        );
+        assert_eq!(snapshot.apps[0].entries, 6);
+    }
+
+    #[test]
+    fn published_entries_and_a_machines_life_are_taken_whole() {
+        for (fixture, beats_in_it) in [
+            (include_str!("../../tests/fixtures/public.jsonl"), 0),
+            (include_str!("../../tests/fixtures/lifecycle.jsonl"), 4),
+        ] {
+            let (ingest, snapshot) = fed(fixture);
+            assert_eq!((beats(&snapshot), rejected(&ingest)), (beats_in_it, vec![]));
+            let entries: u64 = snapshot.apps.iter().map(|app| app.entries).sum();
+            assert_eq!(entries, fixture.lines().count() as u64);
+        }
+    }
+
+    #[test]
+    fn a_broken_key_is_counted_and_the_beat_still_counts() {
+        let mut ingest = ingest();
+        ingest.engine.arrive(at(0));
+        let line = r#"{"message":"HEARTBEAT every=soon seq=-1 name= "}"#;
+        ingest.message("logs.web.iad.a", line.as_bytes());
+        let (app, snapshot) = ("web", ingest.engine.snapshot(at(1), 10));
+        assert_eq!((&*snapshot.apps[0].name, beats(&snapshot)), (app, 1));
+        let reasons = [Reject::BeatEvery, Reject::BeatSeq, Reject::BeatName].map(|why| (why, 1));
+        assert_eq!(rejected(&ingest), reasons);
+    }
+
+    #[test]
+    fn broken_json_is_counted_only_where_a_marker_stands_in_it() {
+        let mut ingest = ingest();
+        ingest.engine.arrive(at(0));
+        ingest.message("logs.web.iad.a", br#"{"message":"HEARTBEAT"#);
+        ingest.message("logs.web.iad.a", br#"{"message":"nothing"#);
+        assert_eq!(rejected(&ingest), [(Reject::PayloadJson, 1)]);
+    }
+
+    #[test]
+    fn the_platforms_own_words_are_no_beats() {
+        let mut ingest = ingest();
+        ingest.engine.arrive(at(0));
+        for provider in ["proxy", "runner", "health"] {
+            let line = format!(
+                r#"{{"event":{{"provider":"{provider}"}},"message":"error: GET /HEARTBEAT 502"}}"#
+            );
+            ingest.message("logs.web.iad.a", line.as_bytes());
+        }
+        assert_eq!(beats(&ingest.engine.snapshot(at(1), 10)), 0);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_on_any_subject_are_taken_or_counted(
+            messages in proptest::collection::vec((".{0,40}|logs(\\.[a-c]{0,2}){2,4}", proptest::collection::vec(proptest::num::u8::ANY, 0..200)), 1..50),
+        ) {
+            let mut ingest = ingest();
+            for (second, (subject, payload)) in messages.iter().enumerate() {
+                ingest.engine.arrive(at(second as u64));
+                ingest.message(subject, payload);
+            }
+            let snapshot = ingest.engine.snapshot(at(100), 1000);
+            let entries: u64 = snapshot.apps.iter().map(|app| app.entries).sum();
+            let refused: u64 = rejected(&ingest).iter().filter(|(why, _)| *why != Reject::PayloadJson).map(|(_, n)| n).sum();
+            proptest::prop_assert_eq!(entries + refused, messages.len() as u64);
+        }
+    }
+}

@@ -17,6 +17,8 @@ pub mod notice;
 pub mod rule;
 pub mod snapshot;
 mod telling;
+#[cfg(test)]
+mod tests;
 pub mod time;
 pub mod tracker;
 mod view;

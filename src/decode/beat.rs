@@ -289,3 +289,118 @@ fn frequency(byte: u8) -> usize {
         .position(|&letter| letter == byte.to_ascii_lowercase())
         .unwrap_or(RARE_FIRST.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn markers() -> Markers {
+        Markers::new(&["HEARTBEAT".to_owned(), "PULSE".to_owned()])
+    }
+
+    /// What is read of a message, and what of it is rejected.
+    fn reading(message: &str) -> (Option<Beat<'static>>, Vec<Reject>) {
+        let mut rejected = Vec::new();
+        let plain = without_colours(message);
+        let beat = read(&plain, &markers(), |why| rejected.push(why)).map(Beat::into_owned);
+        (beat, rejected)
+    }
+
+    #[test]
+    fn a_marker_counts_as_a_word_of_its_own() {
+        for (message, counts) in [
+            ("HEARTBEAT", true),
+            (
+                "12:00:01 heartbeat.1   | HEARTBEAT 3287e2f4c04d18 iad",
+                true,
+            ),
+            ("\u{1b}[32mINFO\u{1b}[0mHEARTBEAT", false),
+            ("\u{1b}[32mHEARTBEAT\u{1b}[0m", true),
+            ("level=info msg=HEARTBEAT", true),
+            ("HEARTBEATS HEARTBEAT", true),
+            ("PULSE", true),
+            ("\u{e9}HEARTBEAT", false),
+            ("NOHEARTBEAT_MODE=1 HEARTBEATS disabled", false),
+            ("NO-HEARTBEAT", false),
+            ("HEARTBEAT=off", false),
+            ("heartbeat", false),
+            ("Heartbeat sent", false),
+            (r#"{"msg":"heartbeat"}"#, true),
+            (r#"{"message":"Heartbeat every=5s"}"#, true),
+            (r#"{"event":"HEARTBEAT"}"#, false),
+            (r#"{"msg":5,"message":"HEARTBEAT"}"#, true),
+            ("", false),
+        ] {
+            assert_eq!(reading(message).0.is_some(), counts, "{message}");
+            let carries = markers().in_bytes(message.as_bytes());
+            assert!(
+                carries || !counts,
+                "the byte search misses a beat: {message}"
+            );
+        }
+    }
+
+    #[test]
+    fn keys_are_read_from_text_and_from_json() {
+        let seconds = |count| Some(Duration::from_secs(count));
+        for (message, every, name, seq, bye) in [
+            (
+                "HEARTBEAT every=30s name=worker seq=1042",
+                seconds(30),
+                "worker",
+                Some(1042),
+                false,
+            ),
+            (
+                r#"level=info msg="HEARTBEAT every=30s seq=7""#,
+                seconds(30),
+                "",
+                Some(7),
+                false,
+            ),
+            (
+                r#"{"msg":"HEARTBEAT seq=1","every":"2m","name":"w"}"#,
+                seconds(120),
+                "w",
+                Some(1),
+                false,
+            ),
+            (
+                r#"{"msg":"HEARTBEAT","seq":"12","bye":true}"#,
+                None,
+                "",
+                Some(12),
+                true,
+            ),
+            ("HEARTBEAT bye", None, "", None, true),
+            ("HEARTBEAT goodbye bye=no", None, "", None, false),
+        ] {
+            let (beat, rejected) = reading(message);
+            let beat = beat.expect(message);
+            assert_eq!(
+                (beat.every, &*beat.name, beat.seq, beat.bye),
+                (every, name, seq, bye),
+                "{message}"
+            );
+            assert_eq!(rejected, [], "{message}");
+        }
+    }
+
+    #[test]
+    fn a_broken_key_costs_only_itself() {
+        let long = format!("HEARTBEAT name={}", "x".repeat(65));
+        for (message, why) in [
+            ("HEARTBEAT every=0s", Reject::BeatEvery),
+            ("HEARTBEAT every=900y", Reject::BeatEvery),
+            ("HEARTBEAT seq=18446744073709551616", Reject::BeatSeq),
+            (r#"{"msg":"HEARTBEAT","every":30}"#, Reject::BeatEvery),
+            (long.as_str(), Reject::BeatName),
+        ] {
+            let (beat, rejected) = reading(message);
+            assert!(beat.is_some_and(|beat| beat.every.is_none()
+                && beat.seq.is_none()
+                && beat.name.is_empty()));
+            assert_eq!(rejected, [why], "{message}");
+        }
+    }
+}

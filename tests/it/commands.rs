@@ -1,9 +1,7 @@
 //! The commands that need no server.
 
 use crate::support::http::Server;
-use crate::support::lastbeat::{Setup, listening};
-use crate::support::metrics::Metrics;
-use crate::support::wait::wait_until;
+use crate::support::lastbeat::Setup;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(10);
@@ -21,4 +19,39 @@ fn beats_are_counted_and_end_with_a_bye() {
         lines.last().map(String::as_str),
         Some("HEARTBEAT bye name=worker")
     );
+}
+
+#[test]
+fn the_demo_shows_an_alert_a_bye_and_a_stalled_stream() {
+    let mut child = Setup::new().command(&["demo", "--listen", "127.0.0.1:0"]);
+    let port = child.wait_line("where to look", SOON, |line| {
+        let (_, rest) = line.split_once("http://127.0.0.1:")?;
+        rest.strip_suffix("/metrics")?.parse().ok()
+    });
+    let told = |label: &'static str, name: &'static str| {
+        move |line: &str| (line.contains(label) && line.contains(name)).then_some(())
+    };
+    let within = Duration::from_secs(20);
+    child.wait_line("an alert", within, told("ALERT", "HeartbeatMissed"));
+    child.wait_line("its end", within, told("closed", "HeartbeatMissed"));
+    child.wait_line("a bye", within, told("demo", "HEARTBEAT bye"));
+    child.wait_line("a stalled stream", within, told("ALERT", "StreamStalled"));
+    let metrics = Server::local(port)
+        .get("/metrics")
+        .expect("the demo serves its metrics");
+    assert!(
+        metrics.body.contains("lastbeat_alerts{"),
+        "{}",
+        metrics.body
+    );
+    child.wait_line("its end", within, told("closed", "StreamStalled"));
+    let lines = child.lines();
+    let alerts: Vec<&String> = lines.iter().filter(|line| line.contains("ALERT")).collect();
+    assert_eq!(
+        alerts.len(),
+        2,
+        "the bye and the stall blamed somebody: {lines:#?}"
+    );
+    child.signal("INT");
+    assert_eq!(child.wait_end(Duration::from_secs(4)), 0);
 }

@@ -107,7 +107,7 @@ const CONTRACT: [(&str, &[&str]); 24] = [
     ("listened_seconds_total", &[]),
     ("blind_seconds_total", &["reason"]),
     ("nats_connected", &[]),
-    ("nats_reconnects_total", &[]),
+    ("nats_reconnects_total", &["reason"]),
     ("evaluation_seconds_count", &[]),
     ("evaluation_lateness_seconds_count", &[]),
     ("notices_total", &["notifier", "outcome"]),

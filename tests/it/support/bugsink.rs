@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, mpsc};
 use std::time::{Duration, SystemTime};
 use std::{fs, thread};
@@ -68,8 +69,10 @@ impl Event {
 }
 
 impl Project {
-    /// A new, empty one.
+    /// A new, empty one. `name` is for people who look into the server's database after a failure.
     pub fn new(name: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("{name} {}", COUNT.fetch_add(1, Ordering::Relaxed));
         let server = server();
         let team =
             TEAM.get_or_init(|| text(&post(server, "/teams/", &json!({"name": "tests"}))["id"]));

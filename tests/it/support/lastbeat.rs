@@ -13,14 +13,14 @@ use std::time::Duration;
 /// It listens well before this, on a busy machine too.
 const START: Duration = Duration::from_secs(10);
 
-/// How it is to be started: arguments, environment, rules.
+/// How it is to be started: environment and rules.
 pub struct Setup {
     env: BTreeMap<String, String>,
     folder: Folder,
 }
 
 impl Setup {
-    /// An empty set of rules, a free port, nothing else.
+    /// A free port, and no rules but the stream's own.
     pub fn new() -> Self {
         let folder = Folder::new("lastbeat");
         let rules = folder.path().join("rules");
@@ -30,6 +30,10 @@ impl Setup {
             folder,
         };
         setup
+            .rules(
+                "00-none.toml",
+                "# The stream's own rule has its defaults.\n",
+            )
             .env("LASTBEAT_LISTEN", "127.0.0.1:0")
             .env("LASTBEAT_RULES", &rules.to_string_lossy())
             .env("RUST_LOG", "info,lastbeat=debug")
