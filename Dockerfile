@@ -26,7 +26,7 @@ RUN touch src/main.rs src/lib.rs \
  && LASTBEAT_REVISION=$REVISION cargo build --locked --profile dist --bin lastbeat
 
 # What the program is linked to, the certificates, and the folder of the state, as the final file system.
-RUN mkdir -p /image/data /image/usr/local/bin /image/etc/ssl/certs \
+RUN mkdir -p /state/data /image/usr/local/bin /image/etc/ssl/certs \
  && cp target/dist/lastbeat /image/usr/local/bin/ \
  && ldd target/dist/lastbeat | grep -o '/[^ ]*' | xargs cp --dereference --parents --target-directory /image \
  && cp --dereference /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ \
@@ -34,7 +34,7 @@ RUN mkdir -p /image/data /image/usr/local/bin /image/etc/ssl/certs \
 
 FROM scratch
 COPY --from=build /image /
-COPY --from=build --chown=65532:65532 /image/data /data
+COPY --from=build --chown=65532:65532 /state /
 COPY LICENSE /
 COPY rules /etc/lastbeat/rules
 ENV LASTBEAT_RULES=/etc/lastbeat/rules

@@ -4,8 +4,11 @@ use crate::support::feed::Feed;
 use crate::support::lastbeat::Setup;
 use crate::support::metrics::Metrics;
 use crate::support::nats::{Nats, Peer};
+use crate::support::org::org;
 use crate::support::prometheus::promtool;
 use crate::support::random::Random;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 const MESSAGES: usize = 10_000;
@@ -48,6 +51,40 @@ fn random_bytes_on_random_subjects_are_all_counted() {
     promtool(&["check", "metrics"], &lastbeat.get("/metrics").body)
         .expect("hard labels are written well");
     lastbeat.stop();
+}
+
+#[test]
+fn a_subject_that_is_no_text_costs_a_connection_and_no_more() {
+    let nats = Nats::start(Peer::Current);
+    let feed = Feed::connect(&nats);
+    let lastbeat = Setup::new().nats(&nats).start();
+    nats.wait_subscribed("logs.>");
+
+    // The client library calls such a message a protocol error and hangs up.
+    publish_raw(&nats, b"PUB logs.sandwich.\xff\xfe.x 2\r\nhi\r\n");
+    let soon = Duration::from_secs(20);
+    lastbeat.wait_metrics("a connection made anew", soon, |metrics| {
+        metrics.sum("lastbeat_nats_reconnects_total", &[]) >= 1.0
+            && metrics.one("lastbeat_nats_connected") == 1.0
+    });
+    nats.wait_subscribed("logs.>");
+    feed.beat(&org(&["sandwich"], &["sjc"]), Duration::from_millis(100));
+    lastbeat.wait_live(1);
+    lastbeat.stop();
+}
+
+/// Says `line` to the server as the feeder, since no client library would.
+fn publish_raw(nats: &Nats, line: &[u8]) {
+    let address = nats.url().replace("nats://", "");
+    let mut stream = TcpStream::connect(address).expect("the server listens");
+    let hello = b"CONNECT {\"user\":\"feeder\",\"pass\":\"feeder\",\"verbose\":false}\r\n";
+    let talk = [hello, line, b"PING\r\n"].concat();
+    stream.write_all(&talk).expect("the server reads");
+    let mut answers = BufReader::new(stream).lines().map_while(Result::ok);
+    assert!(
+        answers.any(|answer| answer == "PONG"),
+        "the server took it all"
+    );
 }
 
 /// Entries whose subject was taken, and those whose subject was not.

@@ -21,15 +21,15 @@ fn with_a_pending_notice(nats: &Nats, feed: &Feed, project: &Project) -> (Lastbe
     let gate = Gate::shut(address);
     let dsn = project.dsn().replace(address, &gate.address);
     assert!(dsn.ends_with(path));
-    let instances = org(&["sandwich"], &["sjc", "ams", "nrt"]);
-    feed.beat(&instances, Duration::from_millis(200));
+    let instances = org(&["sandwich", "batch", "web"], &["sjc", "ams", "nrt", "iad"]);
+    feed.beat(&instances, Duration::from_millis(50));
     let rules = "[[rule]]\nname = 'beats'\nmax_gap = '1s'\n";
     let lastbeat = Setup::new()
         .nats(nats)
         .sentry(&dsn)
         .rules("beats.toml", rules)
         .start();
-    lastbeat.wait_live(3);
+    lastbeat.wait_live(12);
     feed.silence(&instances[0]);
     lastbeat.wait_metrics("a pending notice", SOON, |metrics| {
         metrics.sum("lastbeat_notices_pending", &[("notifier", "sentry")]) == 1.0

@@ -120,15 +120,11 @@ impl Project {
     #[track_caller]
     pub fn only(&self, count: usize) -> Vec<Event> {
         let events = self.events();
-        let told: Vec<String> = events
-            .iter()
-            .map(|event| format!("{} {}: {}", event.tag("state"), event.kind(), event.value()))
-            .collect();
-        assert_eq!(
-            events.len(),
-            count,
-            "{count} events were to come, these came: {told:#?}"
-        );
+        // Shown with --nocapture, and where the test fails.
+        for event in &events {
+            println!("{} {}: {}", event.tag("state"), event.kind(), event.value());
+        }
+        assert_eq!(events.len(), count, "events at the end");
         kept_whole(&events);
         events
     }

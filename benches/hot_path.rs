@@ -1,0 +1,98 @@
+//! What one entry costs: decode and track, without NATS. `cargo bench --bench hot_path`
+//!
+//! One entry in a hundred is a beat; payloads are about 430 bytes, as Fly's are. Figures are per entry.
+
+use divan::counter::ItemsCount;
+use divan::{Bencher, black_box};
+use lastbeat::app::ingest::Ingest;
+use lastbeat::core::engine::{Engine, Options};
+use lastbeat::core::rule::{Globs, RuleSet};
+use lastbeat::core::time::{Mono, Now, Wall};
+use lastbeat::decode::rules_file;
+
+const RULES: &str = "[[rule]]\nname = \"beats\"\nmax_gap = \"90s\"\n";
+/// Entries taken per measured run, as one batch after another.
+const ENTRIES: usize = 10_000;
+const BATCH: usize = 100;
+
+fn main() {
+    divan::main();
+}
+
+fn rules() -> RuleSet {
+    rules_file::read(&[("bench".to_owned(), RULES.as_bytes().to_vec())]).set.expect("the rules are good")
+}
+
+fn now(millis: u64) -> Now {
+    let nanos = millis * 1_000_000;
+    Now { mono: Mono::from_nanos(nanos), wall: Wall::from_nanos(1_700_000_000_000_000_000 + nanos) }
+}
+
+fn payload(instance: usize, beat: bool) -> String {
+    let message = if beat {
+        format!("HEARTBEAT every=30s seq={instance}")
+    } else {
+        "I, [2021-09-23T15:36:16.329652 #522]  INFO -- : [a690644f] Started POST \\\"/graphql\\\" for 2a09:8280:1::1:8c5 \
+         at 2021-09-23 15:36:16 +0000 and went on for a while about parameters, sessions, caches and queries"
+            .to_owned()
+    };
+    format!(
+        "{{\"event\":{{\"provider\":\"app\"}},\"fly\":{{\"app\":{{\"instance\":\"{instance:014x}\",\"name\":\"app-{}\"}},\
+         \"region\":\"iad\"}},\"host\":\"{:04x}\",\"log\":{{\"level\":\"info\"}},\"message\":\"{message}\",\
+         \"timestamp\":\"2026-03-02T12:00:01.120394857Z\"}}",
+        instance % 50,
+        instance % 4096,
+    )
+}
+
+fn stream(instances: usize) -> Vec<(String, String)> {
+    let entry = |n: usize| {
+        // Odd steps, so that neighbours in time are no neighbours in memory.
+        let instance = (n * 7919) % instances;
+        (format!("logs.app-{}.iad.{instance:014x}", instance % 50), payload(instance, n % 100 == 0))
+    };
+    (0..ENTRIES.max(instances)).map(entry).collect()
+}
+
+fn warm(instances: usize) -> (Ingest, Vec<(String, String)>) {
+    let options = Options { ignore: Globs::default(), first_incident: 1 };
+    let mut ingest = Ingest::new(Engine::new(rules(), options, now(0)));
+    let stream = stream(instances);
+    ingest.engine.arrive(now(0));
+    for (subject, payload) in &stream {
+        ingest.message(subject, payload.as_bytes());
+    }
+    (ingest, stream)
+}
+
+#[divan::bench(args = [1_000, 100_000])]
+fn decode_and_track(bencher: Bencher, instances: usize) {
+    let (mut ingest, stream) = warm(instances);
+    let mut millis = 0;
+    bencher.counter(ItemsCount::new(ENTRIES)).bench_local(|| {
+        for batch in stream[..ENTRIES].chunks(BATCH) {
+            millis += 1;
+            ingest.engine.arrive(now(millis));
+            for (subject, payload) in batch {
+                black_box(ingest.message(black_box(subject), black_box(payload.as_bytes())));
+            }
+        }
+    });
+}
+
+#[divan::bench(args = [1_000, 100_000])]
+fn evaluate(bencher: Bencher, instances: usize) {
+    let (mut ingest, _) = warm(instances);
+    let mut millis = 0;
+    bencher.bench_local(|| {
+        millis += 1;
+        ingest.engine.arrive(now(millis));
+        black_box(ingest.engine.evaluate(now(millis)))
+    });
+}
+
+#[divan::bench(args = [1_000, 10_000])]
+fn snapshot(bencher: Bencher, instances: usize) {
+    let (ingest, _) = warm(instances);
+    bencher.bench_local(|| black_box(ingest.engine.snapshot(now(1), 20_000)));
+}
