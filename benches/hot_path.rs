@@ -20,12 +20,17 @@ fn main() {
 }
 
 fn rules() -> RuleSet {
-    rules_file::read(&[("bench".to_owned(), RULES.as_bytes().to_vec())]).set.expect("the rules are good")
+    rules_file::read(&[("bench".to_owned(), RULES.as_bytes().to_vec())])
+        .set
+        .expect("the rules are good")
 }
 
 fn now(millis: u64) -> Now {
     let nanos = millis * 1_000_000;
-    Now { mono: Mono::from_nanos(nanos), wall: Wall::from_nanos(1_700_000_000_000_000_000 + nanos) }
+    Now {
+        mono: Mono::from_nanos(nanos),
+        wall: Wall::from_nanos(1_700_000_000_000_000_000 + nanos),
+    }
 }
 
 fn payload(instance: usize, beat: bool) -> String {
@@ -49,13 +54,19 @@ fn stream(instances: usize) -> Vec<(String, String)> {
     let entry = |n: usize| {
         // Odd steps, so that neighbours in time are no neighbours in memory.
         let instance = (n * 7919) % instances;
-        (format!("logs.app-{}.iad.{instance:014x}", instance % 50), payload(instance, n % 100 == 0))
+        (
+            format!("logs.app-{}.iad.{instance:014x}", instance % 50),
+            payload(instance, n % 100 == 0),
+        )
     };
     (0..ENTRIES.max(instances)).map(entry).collect()
 }
 
 fn warm(instances: usize) -> (Ingest, Vec<(String, String)>) {
-    let options = Options { ignore: Globs::default(), first_incident: 1 };
+    let options = Options {
+        ignore: Globs::default(),
+        first_incident: 1,
+    };
     let mut ingest = Ingest::new(Engine::new(rules(), options, now(0)));
     let stream = stream(instances);
     ingest.engine.arrive(now(0));

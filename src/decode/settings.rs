@@ -102,8 +102,12 @@ pub struct Flags {
     /// Folder of rule files, or one file [env: LASTBEAT_RULES] [default: rules]
     #[arg(long, value_name = "PATH")]
     pub rules: Option<PathBuf>,
-    /// Address for /metrics, /healthz and /readyz [env: LASTBEAT_LISTEN] [default: [::]:9090]
-    #[arg(long, value_name = "ADDR")]
+    /// Where HTTP is served.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        help = "Address for /metrics, /healthz and /readyz [env: LASTBEAT_LISTEN] [default: [::]:9090]"
+    )]
     pub listen: Option<String>,
     /// Apps that only prove that the stream flows, globs separated by commas [env: LASTBEAT_IGNORE] [default: fly-builder-*]
     #[arg(long, value_name = "GLOBS")]

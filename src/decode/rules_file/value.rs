@@ -35,9 +35,11 @@ const DURATION: &str = "a duration is like \"90s\", \"5m\" or \"1h 30m\"";
 const DURATION_OR_AUTO: &str = "\"auto\", or a duration like \"90s\", \"5m\" or \"1h 30m\"";
 
 /// What a summary may have filled in, where it is a rule's.
-pub(super) const RULE_WORDS: &[&str] = &["app", "region", "instance", "since"];
+pub(super) const RULE_WORDS: &[&str] = &[
+    "app", "region", "instance", "host", "beat", "since", "rule", "scope",
+];
 /// What a summary may have filled in, where it is the stream's.
-pub(super) const STREAM_WORDS: &[&str] = &["since"];
+pub(super) const STREAM_WORDS: &[&str] = &["since", "rule", "scope"];
 
 /// Text of any kind.
 pub(super) fn text<'v>(value: &'v DeValue<'_>, allowed: &str) -> Result<&'v str, Wrong> {

@@ -158,7 +158,8 @@ fn words() {
     );
     expect_line(
         "summary = '{apps} is silent'",
-        "summary: nothing is filled in for {apps}, nearest is app; allowed are {app}, {region}, {instance}, {since}",
+        "summary: nothing is filled in for {apps}, nearest is app; allowed are {app}, {region}, {instance}, {host}, \
+         {beat}, {since}, {rule}, {scope}",
     );
     expect_line(
         "summary = \"a\\nb\"",
@@ -177,7 +178,7 @@ fn words() {
             "a.toml:4:8: name: empty; a name is text of 1 to 100 characters",
             "a.toml:5:1: name: missing; each [[rule]] has a name of its own",
             "a.toml:7:8: name: this is an integer; a name is text of 1 to 100 characters",
-            "a.toml:9:11: stream.summary: nothing is filled in for {app}; allowed are {since}",
+            "a.toml:9:11: stream.summary: nothing is filled in for {app}; allowed are {since}, {rule}, {scope}",
         ],
     );
 }
