@@ -56,7 +56,7 @@ fn stream(instances: usize) -> Vec<(String, String)> {
         let instance = (n * 7919) % instances;
         (
             format!("logs.app-{}.iad.{instance:014x}", instance % 50),
-            payload(instance, n % 100 == 0),
+            payload(instance, n.is_multiple_of(100)),
         )
     };
     (0..ENTRIES.max(instances)).map(entry).collect()

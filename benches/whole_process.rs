@@ -178,7 +178,7 @@ fn publish(port: u16, rate: u64, seconds: u64) -> u64 {
 
 fn entry(n: usize) -> Vec<u8> {
     let instance = n % INSTANCES;
-    let message = if n % 100 == 0 {
+    let message = if n.is_multiple_of(100) {
         "HEARTBEAT every=30s seq=7".to_owned()
     } else {
         "x".repeat(230)
@@ -219,19 +219,24 @@ impl Server {
             });
         let ports = folder.join(format!("nats-server_{}.ports", child.id()));
         let until = Instant::now() + Duration::from_secs(10);
-        while Instant::now() < until {
+        loop {
             let text = std::fs::read_to_string(&ports).unwrap_or_default();
             let port = text
                 .split("127.0.0.1:")
                 .nth(1)
                 .and_then(|rest| rest.split('"').next()?.parse().ok());
-            if let Some(port) = port {
-                return Server { child, port };
+            match port {
+                Some(port) => return Server { child, port },
+                None if Instant::now() < until => {
+                    std::thread::park_timeout(Duration::from_millis(10))
+                }
+                None => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    panic!("nats-server did not get ready");
+                }
             }
-            std::thread::park_timeout(Duration::from_millis(10));
         }
-        let _ = child.kill();
-        panic!("nats-server did not get ready");
     }
 }
 
