@@ -294,7 +294,6 @@ impl<S: Source> Keeper<S> {
                 self.ingest.engine.feed(Feed::Lost, now);
             }
             Link::Failed(trouble) => {
-                metrics.nats_reconnected(trouble.kind.label());
                 if now.mono >= self.next_link_log {
                     self.next_link_log = now.mono + LOG_EVERY;
                     warn!(

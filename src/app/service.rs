@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::core::engine::{Engine, Options, Output};
 use crate::core::rule::{Globs, RuleSet};
 use crate::core::snapshot::Snapshot;
-use crate::io::feed::{Link, Source, Trouble};
+use crate::io::feed::{Link, Source, Trouble, TroubleKind};
 use crate::io::http::readiness::{Readiness, Reason};
 use crate::io::http::{self, site::Site};
 use crate::io::metrics::Metrics;
@@ -119,6 +119,10 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
         env!("CARGO_PKG_VERSION"),
         option_env!("LASTBEAT_REVISION").unwrap_or("unknown"),
     ));
+    // A counter that is there from the start shows its first increase.
+    TroubleKind::ALL
+        .iter()
+        .for_each(|kind| metrics.nats_expect(kind.label()));
     metrics.rules_reload_successful.set(1);
     metrics.rules_reload_at.set(crate::clock::wall().seconds());
     let sight = Arc::new(ArcSwap::from_pointee(Readiness::not_yet(

@@ -1,6 +1,7 @@
 //! `lastbeat beat`: prints heartbeats, a program of its own.
 
-use crate::core::rule::{DEFAULT_MARKER, LONGEST_SPAN};
+use crate::core::rule::DEFAULT_MARKER;
+use crate::decode::rules_file;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -22,10 +23,10 @@ pub struct BeatArgs {
 }
 
 fn every(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(every) if every >= Duration::from_millis(100) && every <= LONGEST_SPAN => Ok(every),
-        Ok(_) => Err("give 100ms to a year".to_owned()),
-        Err(err) => Err(format!("{err}; give a duration such as 30s or 5m")),
+    match rules_file::duration(text) {
+        Ok(every) if every >= Duration::from_millis(100) => Ok(every),
+        Ok(_) => Err("give 100ms or more".to_owned()),
+        Err(what) => Err(format!("{what}; give a duration such as 30s or 5m")),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The heartbeat line: `HEARTBEAT every=30s name=worker seq=1042`, wherever it stands in an entry.
 
 use super::log_line::LogLine;
+use super::rules_file;
 use crate::core::entry::{BeatLine, MarkerId, Reject};
-use crate::core::rule::LONGEST_SPAN;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::Value;
@@ -243,10 +243,8 @@ impl<'a> Beat<'a> {
 
     fn key(&mut self, key: &str, value: &'a str, reject: &mut impl FnMut(Reject)) {
         match key {
-            "every" => match humantime::parse_duration(value) {
-                Ok(every) if every >= Duration::from_millis(1) && every <= LONGEST_SPAN => {
-                    self.every = Some(every)
-                }
+            "every" => match rules_file::duration(value) {
+                Ok(every) if every >= Duration::from_millis(1) => self.every = Some(every),
                 _ => reject(Reject::BeatEvery),
             },
             "seq" => match value.parse() {
@@ -392,6 +390,11 @@ mod tests {
         for (message, why) in [
             ("HEARTBEAT every=0s", Reject::BeatEvery),
             ("HEARTBEAT every=900y", Reject::BeatEvery),
+            // Overflows inside the duration crate.
+            (
+                "HEARTBEAT every=18446744073709551615s1000ms",
+                Reject::BeatEvery,
+            ),
             ("HEARTBEAT seq=18446744073709551616", Reject::BeatSeq),
             (r#"{"msg":"HEARTBEAT","every":30}"#, Reject::BeatEvery),
             (long.as_str(), Reject::BeatName),

@@ -61,6 +61,18 @@ pub enum TroubleKind {
 }
 
 impl TroubleKind {
+    /// Every one.
+    pub const ALL: [TroubleKind; 8] = [
+        TroubleKind::Unresolvable,
+        TroubleKind::Unreachable,
+        TroubleKind::Timeout,
+        TroubleKind::Auth,
+        TroubleKind::Permission,
+        TroubleKind::Tls,
+        TroubleKind::Disconnected,
+        TroubleKind::Ended,
+    ];
+
     /// The label's value.
     pub const fn label(self) -> &'static str {
         match self {

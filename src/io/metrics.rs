@@ -218,6 +218,11 @@ impl Metrics {
         let _ = self.interval.remove_label_values(&[app]);
     }
 
+    /// Shows a reason at zero, before its first reconnect.
+    pub fn nats_expect(&self, reason: &'static str) {
+        self.reconnects.with_label_values(&[reason]);
+    }
+
     /// Counts a reconnect. `reason` is a label of an enum, never free text.
     pub fn nats_reconnected(&self, reason: &'static str) {
         self.reconnects.with_label_values(&[reason]).inc();

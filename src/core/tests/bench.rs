@@ -1,0 +1,174 @@
+//! A core in virtual time with a memory of what it said.
+
+use crate::core::engine::{Engine, Feed, Options, Output};
+use crate::core::entry::{BeatLine, MarkerId, Provider, Subject};
+use crate::core::notice::NoticeKind;
+use crate::core::rule::{By, Globs, MaxGap, Rule, RuleSet, Severity, StreamRule, Watch};
+use crate::core::time::{Mono, Now, Wall};
+use crate::core::tracker::InstanceId;
+use std::time::Duration;
+
+/// Where virtual time begins on the wall clock, in seconds.
+const EPOCH: u64 = 1_700_000_000;
+
+pub(super) fn seconds(count: f64) -> Duration {
+    Duration::from_secs_f64(count)
+}
+
+pub(super) fn at(second: f64) -> Now {
+    Now {
+        mono: Mono::ZERO + seconds(second),
+        wall: Wall::ZERO + Duration::from_secs(EPOCH) + seconds(second),
+    }
+}
+
+pub(super) fn rule(name: &str, app: &str, max_gap: f64) -> Rule {
+    Rule {
+        name: name.to_owned(),
+        watch: Watch::Heartbeat {
+            marker: MarkerId(0),
+            beat: None,
+        },
+        app: Globs(vec![app.to_owned()]),
+        region: Globs::default(),
+        by: By::Instance,
+        max_gap: MaxGap::Fixed(seconds(max_gap)),
+        hold: Duration::ZERO,
+        recover: 1,
+        severity: Severity::Error,
+        summary: None,
+        runbook: None,
+    }
+}
+
+/// A core with a memory of what it said, each line `second what who why`.
+pub(super) struct Bench {
+    pub(super) engine: Engine,
+    pub(super) said: Vec<String>,
+}
+
+impl Bench {
+    pub(super) fn new(rules: Vec<Rule>) -> Self {
+        let stream = StreamRule {
+            max_gap: seconds(60.0),
+            ..StreamRule::default()
+        };
+        let set = RuleSet {
+            stream,
+            rules,
+            ..RuleSet::default()
+        };
+        let options = Options {
+            ignore: Globs(vec!["fly-builder-*".to_owned()]),
+            first_incident: 1,
+        };
+        Bench {
+            engine: Engine::new(set, options, at(0.0)),
+            said: Vec::new(),
+        }
+    }
+
+    /// Beats of everyone named, at each of the seconds; evaluated at each.
+    pub(super) fn beats(&mut self, who: &[&str], at_seconds: impl IntoIterator<Item = u64>) {
+        for second in at_seconds {
+            for who in who {
+                self.say(who, "", second as f64);
+            }
+            self.tick(second as f64);
+        }
+    }
+
+    pub(super) fn say(&mut self, who: &str, words: &str, second: f64) -> Option<Duration> {
+        let id = self.entry(who, second)?;
+        let every = words
+            .strip_prefix("every=")
+            .map(|every| seconds(every.parse().expect("seconds")));
+        let line = BeatLine {
+            marker: MarkerId(0),
+            text: "HEARTBEAT",
+            name: words.strip_prefix("name=").unwrap_or(""),
+            every,
+            seq: words
+                .strip_prefix("seq=")
+                .map(|seq| seq.parse().expect("a number")),
+            bye: words == "bye",
+            host: "0ad1",
+            entry_time: None,
+        };
+        let interval = self.engine.beat(id, &line).expect("there is room");
+        self.keep();
+        interval
+    }
+
+    pub(super) fn entry(&mut self, who: &str, second: f64) -> Option<InstanceId> {
+        let raw = format!("logs.{who}");
+        let mut tokens = who.split('.');
+        let mut next = || tokens.next().expect("app.region.instance");
+        let subject = Subject {
+            raw: &raw,
+            app: next(),
+            region: next(),
+            instance: next(),
+        };
+        self.engine.arrive(at(second));
+        let id = match self.engine.find(&raw) {
+            Some(id) => id,
+            None => self.engine.admit(&subject, 100).expect("there is room")?,
+        };
+        self.engine.heard(id, Provider::App, 100);
+        self.keep();
+        Some(id)
+    }
+
+    pub(super) fn tick(&mut self, second: f64) -> Mono {
+        let wake = self.engine.evaluate(at(second));
+        self.keep();
+        wake
+    }
+
+    pub(super) fn feed(&mut self, feed: Feed, second: f64) {
+        self.engine.feed(feed, at(second));
+    }
+
+    pub(super) fn keep(&mut self) {
+        let second = |wall: Wall| wall.seconds() - EPOCH as f64;
+        for output in self.engine.drain() {
+            self.said.push(match output {
+                Output::Changed(change) => {
+                    let who = format!(
+                        "{}.{}.{}",
+                        change.who.app, change.who.region, change.who.instance
+                    );
+                    format!(
+                        "{:.0} {} -> {} {who}",
+                        second(change.at),
+                        change.from.label(),
+                        change.to.label()
+                    )
+                }
+                Output::Tell(notice) => {
+                    let why = match notice.kind {
+                        NoticeKind::Opened => "opened".to_owned(),
+                        NoticeKind::Closed(why) => format!("closed {}", why.label()),
+                    };
+                    let name = notice.alarm.name(notice.scope);
+                    let at = if notice.kind == NoticeKind::Opened {
+                        notice.due
+                    } else {
+                        notice.decided
+                    };
+                    format!("{:.0} {name} {} {why}", second(at), notice.who.instance)
+                }
+            });
+        }
+    }
+
+    /// What was told, without the changes of state.
+    pub(super) fn told(&self) -> Vec<&str> {
+        self.said
+            .iter()
+            .map(String::as_str)
+            .filter(|line| !line.contains("->"))
+            .collect()
+    }
+}
