@@ -28,7 +28,7 @@ pub fn title(notice: &Notice) -> String {
 pub fn gist(notice: &Notice) -> String {
     let who = who(notice);
     match notice.kind {
-        NoticeKind::Opened => match &notice.summary {
+        NoticeKind::Opened | NoticeKind::Reminder(_) => match &notice.summary {
             Some(summary) => fill(summary, notice),
             None => match notice.alarm {
                 Alarm::Lagging => {
@@ -50,8 +50,10 @@ pub fn gist(notice: &Notice) -> String {
 pub fn sentence(notice: &Notice) -> String {
     let mut text = title(notice);
     let _ = match (notice.kind, notice.alarm) {
-        (NoticeKind::Opened, Alarm::Lagging) => write!(text, ": {} behind", span(notice.gap)),
-        (NoticeKind::Opened, _) => {
+        (NoticeKind::Opened | NoticeKind::Reminder(_), Alarm::Lagging) => {
+            write!(text, ": {} behind", span(notice.gap))
+        }
+        (NoticeKind::Opened | NoticeKind::Reminder(_), _) => {
             write!(
                 text,
                 ": silent {}, listened {}",

@@ -9,14 +9,13 @@ use super::lag::Lag;
 use super::listening::{Blind, Listening};
 use super::notice::{CloseReason, IncidentId, Notice};
 use super::rule::{Globs, RuleSet, Watch};
+use super::silence::Silence;
 use super::time::{Mono, Now};
 use super::tracker::{Admitted, BeatId, InstanceId, NONE, Tracker, UNDECIDED};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An instance unheard for this long, in listened time, is forgotten.
-pub const FORGET_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// How the stream's own rule is called in notices and labels.
 pub const STREAM_RULE: &str = "stream";
 
@@ -70,6 +69,7 @@ pub struct Engine {
     pub(super) plans: Vec<Box<[u32]>>,
     pub(super) next_incident: u64,
     pub(super) next_sweep: Mono,
+    pub(super) silences: Vec<Silence>,
     rejected: [u64; Reject::ALL.len()],
 }
 
@@ -95,6 +95,7 @@ impl Engine {
             plans: Vec::new(),
             next_incident: options.first_incident,
             next_sweep: now.mono,
+            silences: Vec::new(),
             options,
             rejected: [0; Reject::ALL.len()],
         }
@@ -222,6 +223,19 @@ impl Engine {
             Feed::Intact => self.listening.intact(),
             Feed::Suspended => self.listening.suspended(now.mono),
         }
+    }
+
+    /// Puts another rule set in force. State of unchanged rules is kept; alerts of rules that are gone close as
+    /// "rule removed".
+    pub fn reload(&mut self, rules: RuleSet, now: Now) {
+        self.now = now;
+        self.rules = rules;
+    }
+
+    /// Puts other silences in force.
+    pub fn set_silences(&mut self, silences: Vec<Silence>, now: Now) {
+        self.now = now;
+        self.silences = silences;
     }
 
     /// The number of an instance's app.

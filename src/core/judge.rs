@@ -3,9 +3,10 @@
 //! Judged late, the answer is the same: a change is dated by its deadline.
 
 use super::alert::{Reason, State, Watched};
-use super::engine::{Engine, FORGET_AFTER};
+use super::engine::Engine;
 use super::listening::Blind;
 use super::notice::{Alarm, CloseReason};
+use super::rule::FORGET_AFTER;
 use super::time::{Listened, Mono, Now};
 use super::tracker::{InstanceId, NONE, UNDECIDED};
 use std::time::Duration;

@@ -15,6 +15,7 @@ pub mod listening;
 pub mod names;
 pub mod notice;
 pub mod rule;
+pub mod silence;
 pub mod snapshot;
 mod telling;
 #[cfg(test)]

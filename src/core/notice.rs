@@ -67,6 +67,8 @@ pub enum Alarm {
     Stalled,
     /// Entries arrive too far behind their own time.
     Lagging,
+    /// A target comes and goes.
+    Flapping,
 }
 
 impl Alarm {
@@ -75,6 +77,7 @@ impl Alarm {
         match (self, scope) {
             (Alarm::Stalled, _) => "StreamStalled",
             (Alarm::Lagging, _) => "StreamLagging",
+            (Alarm::Flapping, _) => "HeartbeatFlapping",
             (_, Scope::Region) => "RegionSilent",
             (_, Scope::App) => "AppSilent",
             (_, Scope::AppRegion) => "AppRegionSilent",
@@ -133,6 +136,8 @@ impl CloseReason {
 pub enum NoticeKind {
     /// It began.
     Opened,
+    /// It is still so: the how manieth time this is said again, from 1.
+    Reminder(u32),
     /// It is over.
     Closed(CloseReason),
 }
@@ -142,6 +147,7 @@ impl NoticeKind {
     pub const fn label(self) -> &'static str {
         match self {
             NoticeKind::Opened => "opened",
+            NoticeKind::Reminder(_) => "reminder",
             NoticeKind::Closed(_) => "closed",
         }
     }
@@ -160,6 +166,13 @@ pub struct Notice {
     pub scope: Scope,
     /// The rule's name; `stream` for the stream's own.
     pub rule: String,
+    /// Names of the notifiers to tell; `None`: all of them.
+    pub notify: Option<Vec<String>>,
+    /// Who else is part of it: the first of them in words, `app/region/instance`; empty where the incident is one
+    /// target's.
+    pub affected: Vec<String>,
+    /// How many there are in all.
+    pub affected_total: u64,
     /// How bad it is.
     pub severity: Severity,
     /// Who is silent.

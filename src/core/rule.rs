@@ -13,6 +13,10 @@ pub const AUTO_MAX_GAP: Duration = Duration::from_secs(300);
 pub const AUTO_FACTOR: u32 = 3;
 /// No rule may wait longer than this: beyond it a typing error is likelier than a wish.
 pub const LONGEST_SPAN: Duration = Duration::from_secs(366 * 24 * 3600);
+/// How long the first alert of an incident waits for others of the same cause, where its rule does not say.
+pub const GROUP_WAIT: Duration = Duration::from_secs(1);
+/// After how much listening without a word somebody is forgotten, where no rule says.
+pub const FORGET_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// Distinct markers in one rule set: each is one more byte search per entry.
 pub const MAX_MARKERS: usize = 16;
 
@@ -25,6 +29,10 @@ pub struct RuleSet {
     pub rules: Vec<Rule>,
     /// The markers looked for; [`DEFAULT_MARKER`] is always the first.
     pub markers: Vec<String>,
+    /// `[[silence]]`, in order.
+    pub silences: Vec<ScheduledSilence>,
+    /// `[notify.NAME]`, by name.
+    pub notifiers: Vec<NotifierRule>,
 }
 
 impl Default for RuleSet {
@@ -33,6 +41,8 @@ impl Default for RuleSet {
             stream: StreamRule::default(),
             rules: Vec::new(),
             markers: vec![DEFAULT_MARKER.to_owned()],
+            silences: Vec::new(),
+            notifiers: Vec::new(),
         }
     }
 }
@@ -75,6 +85,8 @@ pub struct Rule {
     pub app: Globs,
     /// Which regions; empty is every one.
     pub region: Globs,
+    /// Which physical hosts; empty is every one. Only for beats, which alone tell their host.
+    pub host: Globs,
     /// What the rule's targets are.
     pub by: By,
     /// How long a target may be silent.
@@ -89,6 +101,83 @@ pub struct Rule {
     pub summary: Option<String>,
     /// Where to read what to do.
     pub runbook: Option<String>,
+    /// Targets that are to be there from the start: regions where the rule is by region or app-region, apps where
+    /// it is by app. Nobody's, where it is by instance.
+    pub expect: Vec<String>,
+    /// Live instances in each target below which it is silent; `None`: one of those that have not stopped.
+    pub at_least: Option<u32>,
+    /// How often an open incident is told again; `None`: never.
+    pub remind: Option<Duration>,
+    /// Names of notifiers that are told; `None`: all of them.
+    pub notify: Option<Vec<String>>,
+    /// How long the first alert of an incident waits for others of the same cause.
+    pub group_wait: Duration,
+    /// What is unheard for this long, in listened time, is forgotten.
+    pub forget_after: Duration,
+}
+
+/// `[[silence]]`: a time in which what matches is told to nobody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScheduledSilence {
+    /// Whom it concerns.
+    pub matchers: Matchers,
+    /// When it begins: a cron expression of five fields.
+    pub schedule: String,
+    /// In which time zone: an IANA name.
+    pub timezone: String,
+    /// How long it lasts.
+    pub duration: Duration,
+    /// Why.
+    pub reason: String,
+}
+
+/// Whom something concerns; what is left out concerns everyone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Matchers {
+    /// Apps.
+    pub app: Globs,
+    /// Regions.
+    pub region: Globs,
+    /// Instances.
+    pub instance: Globs,
+    /// Physical hosts.
+    pub host: Globs,
+    /// Rules, by name; `stream` is the stream's own.
+    pub rule: Globs,
+}
+
+/// `[notify.NAME]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotifierRule {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: NotifierKind,
+}
+
+/// What a notifier is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum NotifierKind {
+    /// Sentry, at this DSN; `None`: at that of `SENTRY_DSN`.
+    Sentry {
+        /// The DSN.
+        dsn: Option<String>,
+    },
+    /// JSON to an address.
+    Webhook {
+        /// The address; may hold secrets.
+        url: String,
+    },
+}
+
+impl std::fmt::Debug for NotifierKind {
+    /// Without its secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            NotifierKind::Sentry { .. } => "Sentry",
+            NotifierKind::Webhook { .. } => "Webhook",
+        })
+    }
 }
 
 /// What counts as a sign of life.
@@ -111,6 +200,27 @@ pub enum By {
     /// Each instance by itself.
     #[default]
     Instance,
+    /// An app in a region.
+    AppRegion,
+    /// An app.
+    App,
+    /// A region.
+    Region,
+}
+
+impl By {
+    /// Every one.
+    pub const ALL: [By; 4] = [By::Instance, By::AppRegion, By::App, By::Region];
+
+    /// As it stands in rule files.
+    pub const fn label(self) -> &'static str {
+        match self {
+            By::Instance => "instance",
+            By::AppRegion => "app-region",
+            By::App => "app",
+            By::Region => "region",
+        }
+    }
 }
 
 /// How long a target may be silent.

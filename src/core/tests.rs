@@ -3,10 +3,10 @@
 mod bench;
 
 use super::alert::State;
-use super::engine::{FORGET_AFTER, Feed};
+use super::engine::Feed;
 use super::entry::Reject;
 use super::notice::{Alarm, CloseReason};
-use super::rule::{MaxGap, Rule, Watch};
+use super::rule::{FORGET_AFTER, MaxGap, Rule, Watch};
 use bench::{Bench, at, rule, seconds};
 use std::time::Duration;
 

@@ -224,7 +224,7 @@ fn tags(notice: &Notice) -> Map<String, String> {
     let who = &notice.who;
     let incident = notice.incident.to_string();
     let reason = match notice.kind {
-        NoticeKind::Opened => "",
+        NoticeKind::Opened | NoticeKind::Reminder(_) => "",
         NoticeKind::Closed(reason) => reason.label(),
     };
     let all = [

@@ -15,6 +15,9 @@ pub(crate) fn notice() -> Notice {
         alarm: Alarm::Heartbeat,
         scope: Scope::Instance,
         rule: "sandwich beats".to_owned(),
+        notify: None,
+        affected: Vec::new(),
+        affected_total: 1,
         severity: Severity::Error,
         who: Who {
             app: "sandwich".to_owned(),

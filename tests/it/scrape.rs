@@ -41,6 +41,7 @@ fn scene(name: &str) -> Scene {
     feed.say(&instances[5], "HEARTBEAT every=1s name=worker seq=1");
     feed.say(&instances[5], "HEARTBEAT every=1s name=worker seq=4");
     feed.say(&instances[5], "HEARTBEAT bye");
+    feed.say(&instances[5], "HEARTBEAT bye name=worker");
     feed.publish(vec![("logs.short".to_owned(), b"hello world".to_vec())]);
     feed.silence(&instances[0]);
     project.wait_events(1, SOON);

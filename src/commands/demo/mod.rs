@@ -84,7 +84,7 @@ fn show(output: &Output) {
 
 fn tell(notice: &Notice) {
     let label = match notice.kind {
-        NoticeKind::Opened => "ALERT",
+        NoticeKind::Opened | NoticeKind::Reminder(_) => "ALERT",
         NoticeKind::Closed(_) => "closed",
     };
     say(label, &words::sentence(notice));

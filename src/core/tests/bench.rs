@@ -3,7 +3,9 @@
 use crate::core::engine::{Engine, Feed, Options, Output};
 use crate::core::entry::{BeatLine, MarkerId, Provider, Subject};
 use crate::core::notice::NoticeKind;
-use crate::core::rule::{By, Globs, MaxGap, Rule, RuleSet, Severity, StreamRule, Watch};
+use crate::core::rule::{
+    By, FORGET_AFTER, Globs, MaxGap, Rule, RuleSet, Severity, StreamRule, Watch,
+};
 use crate::core::time::{Mono, Now, Wall};
 use crate::core::tracker::InstanceId;
 use std::time::Duration;
@@ -31,6 +33,7 @@ pub(super) fn rule(name: &str, app: &str, max_gap: f64) -> Rule {
         },
         app: Globs(vec![app.to_owned()]),
         region: Globs::default(),
+        host: Globs::default(),
         by: By::Instance,
         max_gap: MaxGap::Fixed(seconds(max_gap)),
         hold: Duration::ZERO,
@@ -38,6 +41,12 @@ pub(super) fn rule(name: &str, app: &str, max_gap: f64) -> Rule {
         severity: Severity::Error,
         summary: None,
         runbook: None,
+        expect: Vec::new(),
+        at_least: None,
+        remind: None,
+        notify: None,
+        group_wait: Duration::ZERO,
+        forget_after: FORGET_AFTER,
     }
 }
 
@@ -149,6 +158,7 @@ impl Bench {
                 Output::Tell(notice) => {
                     let why = match notice.kind {
                         NoticeKind::Opened => "opened".to_owned(),
+                        NoticeKind::Reminder(count) => format!("reminder {count}"),
                         NoticeKind::Closed(why) => format!("closed {}", why.label()),
                     };
                     let name = notice.alarm.name(notice.scope);

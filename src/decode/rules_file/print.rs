@@ -40,7 +40,7 @@ fn rule(out: &mut String, rule: &Rule, markers: &[String]) {
     }
     line(out, "app", &globs(&rule.app));
     line(out, "region", &globs(&rule.region));
-    line(out, "by", by(rule.by));
+    line(out, "by", &by(rule.by));
     line(out, "max_gap", &max_gap(rule.max_gap));
     line(out, "for", &span(rule.hold));
     line(out, "recover", &rule.recover.to_string());
@@ -60,10 +60,8 @@ fn optional(out: &mut String, key: &str, value: Option<&str>) {
     }
 }
 
-fn by(by: By) -> &'static str {
-    match by {
-        By::Instance => "\"instance\"",
-    }
+fn by(by: By) -> String {
+    text(by.label())
 }
 
 fn max_gap(max_gap: MaxGap) -> String {

@@ -7,7 +7,8 @@ use super::value::{self, RULE_WORDS};
 use super::{MAX_RULES, shadow};
 use crate::core::entry::MarkerId;
 use crate::core::rule::{
-    By, DEFAULT_MARKER, MAX_MARKERS, MaxGap, Rule, RuleSet, Severity, StreamRule, Watch,
+    By, DEFAULT_MARKER, FORGET_AFTER, GROUP_WAIT, Globs, MAX_MARKERS, MaxGap, Rule, RuleSet,
+    Severity, StreamRule, Watch,
 };
 use std::collections::HashMap;
 use std::time::Duration;
@@ -107,6 +108,13 @@ impl Rules {
                 .unwrap_or_default(),
             summary: fields.take("summary", |v| value::summary(v, RULE_WORDS)),
             runbook: fields.take("runbook", value::runbook),
+            host: Globs::default(),
+            expect: Vec::new(),
+            at_least: None,
+            remind: None,
+            notify: None,
+            group_wait: GROUP_WAIT,
+            forget_after: FORGET_AFTER,
         };
         if fields.is_clean() {
             let (line, col) = fields.place("name");
@@ -200,6 +208,8 @@ impl Rules {
             stream,
             rules: self.rules,
             markers: self.markers,
+            silences: Vec::new(),
+            notifiers: Vec::new(),
         }
     }
 }

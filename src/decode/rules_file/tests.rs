@@ -6,7 +6,8 @@ mod values;
 use super::{Reading, read};
 use crate::core::entry::MarkerId;
 use crate::core::rule::{
-    AUTO_MAX_GAP, By, Globs, MaxGap, Rule, RuleSet, Severity, StreamRule, Watch,
+    AUTO_MAX_GAP, By, FORGET_AFTER, GROUP_WAIT, Globs, MaxGap, Rule, RuleSet, Severity, StreamRule,
+    Watch,
 };
 use std::time::Duration;
 
@@ -80,6 +81,13 @@ fn defaults() {
             severity: Severity::Error,
             summary: None,
             runbook: None,
+            host: Globs::default(),
+            expect: Vec::new(),
+            at_least: None,
+            remind: None,
+            notify: None,
+            group_wait: GROUP_WAIT,
+            forget_after: FORGET_AFTER,
         }]
     );
     assert_eq!(MaxGap::Auto.span(None), AUTO_MAX_GAP);
