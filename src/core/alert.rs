@@ -1,8 +1,10 @@
 //! Targets of rules and the state of each alert.
 
+use super::groups::GroupId;
 use super::notice::{IncidentId, Who};
 use super::time::{Listened, Stamp, Wall};
 use super::tracker::{BeatId, InstanceId, NONE};
+use super::usual::Usual;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +15,8 @@ pub enum Watched {
     Beat(BeatId),
     /// Any entry of provider `app` of one instance.
     Logs(InstanceId),
+    /// All that a rule takes for one.
+    Group(GroupId),
 }
 
 /// The state of one alert.
@@ -53,6 +57,8 @@ pub enum Reason {
     Bye,
     /// Unheard for so long that nobody expects it.
     Forgotten,
+    /// Its rule is gone.
+    RuleRemoved,
 }
 
 impl Reason {
@@ -64,6 +70,7 @@ impl Reason {
             Reason::Heard => "heard again",
             Reason::Bye => "said bye",
             Reason::Forgotten => "forgotten",
+            Reason::RuleRemoved => "rule removed",
         }
     }
 }
@@ -98,6 +105,8 @@ pub struct Target {
     pub state: State,
     /// Beats in a row since it fires.
     pub good: u32,
+    /// What intervals it usually keeps.
+    pub usual: Usual,
     /// The incident it belongs to while it fires.
     pub incident: Option<IncidentId>,
 }
@@ -136,6 +145,7 @@ impl Targets {
             seen,
             state: State::Ok,
             good: 0,
+            usual: Usual::default(),
             incident: None,
         };
         let id = match self.free.pop() {
@@ -215,6 +225,24 @@ impl Targets {
     /// A target; `None` for the numbers that mean none.
     pub fn row(&self, id: u32) -> Option<&Target> {
         self.rows.get(id as usize)
+    }
+
+    /// How many slots there are, free ones included.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no slot.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The rules have other numbers now.
+    pub fn renumber(&mut self, number: impl Fn(u32) -> u32) {
+        self.rows
+            .iter_mut()
+            .filter(|row| row.rule != NONE)
+            .for_each(|row| row.rule = number(row.rule));
     }
 
     /// Every target in use.

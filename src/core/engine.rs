@@ -3,16 +3,18 @@
 //! Order of a turn: [`Engine::arrive`] once for a batch, then [`Engine::heard`] (and [`Engine::beat`]) for
 //! each of its entries, then [`Engine::evaluate`] where [`Engine::overdue`] says so or a second is over.
 
-use super::alert::{Change, OnSign, Reason, State, Targets, Watched};
+use super::alert::{Change, Targets};
 use super::entry::{BeatLine, Provider, Reject, Subject};
+use super::flap::Flaps;
+use super::groups::{GroupLink, Groups};
+use super::incident::Incidents;
 use super::lag::Lag;
 use super::listening::{Blind, Listening};
-use super::notice::{CloseReason, IncidentId, Notice};
-use super::rule::{Globs, RuleSet, Watch};
+use super::notice::{IncidentId, Notice};
+use super::rule::{Globs, RuleSet};
 use super::silence::Silence;
 use super::time::{Mono, Now};
-use super::tracker::{Admitted, BeatId, InstanceId, NONE, Tracker, UNDECIDED};
-use std::collections::BTreeMap;
+use super::tracker::{Admitted, InstanceId, NONE, Tracker};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,11 +64,15 @@ pub struct Engine {
     pub(super) lag: Lag,
     pub(super) stalled: Option<IncidentId>,
     pub(super) lagging: Option<IncidentId>,
-    pub(super) open: BTreeMap<IncidentId, Notice>,
+    pub(super) incidents: Incidents,
+    pub(super) flaps: Flaps,
+    pub(super) groups: Groups,
     pub(super) now: Now,
     pub(super) outputs: Vec<Output>,
-    /// For each app-region the rules that match it, in order.
+    /// For each app-region the rules by instance that match it, in order.
     pub(super) plans: Vec<Box<[u32]>>,
+    /// For each app-region the rules by something wider that match it, in order.
+    pub(super) links: Vec<Vec<GroupLink>>,
     pub(super) next_incident: u64,
     pub(super) next_sweep: Mono,
     pub(super) silences: Vec<Silence>,
@@ -76,7 +82,7 @@ pub struct Engine {
 impl Engine {
     /// A core that has heard nothing yet.
     pub fn new(rules: RuleSet, options: Options, now: Now) -> Self {
-        Engine {
+        let mut engine = Engine {
             rule_names: rules
                 .rules
                 .iter()
@@ -89,16 +95,22 @@ impl Engine {
             lag: Lag::new(now.mono),
             stalled: None,
             lagging: None,
-            open: BTreeMap::new(),
+            incidents: Incidents::default(),
+            flaps: Flaps::default(),
+            groups: Groups::default(),
             now,
             outputs: Vec::new(),
             plans: Vec::new(),
+            links: Vec::new(),
             next_incident: options.first_incident,
             next_sweep: now.mono,
             silences: Vec::new(),
             options,
             rejected: [0; Reject::ALL.len()],
-        }
+        };
+        engine.expect_groups();
+        engine.plan_places();
+        engine
     }
 
     /// The rules in force.
@@ -142,6 +154,10 @@ impl Engine {
             }
             Admitted::New(id) => {
                 self.plan_places();
+                if self.tracker.apps[self.app_of(id) as usize].entries == 0 {
+                    self.expect_of_app(self.app_of(id));
+                    self.plan_places();
+                }
                 Ok(Some(id))
             }
         }
@@ -150,15 +166,9 @@ impl Engine {
     /// An entry of a known instance.
     #[inline]
     pub fn heard(&mut self, id: InstanceId, provider: Provider, bytes: usize) {
-        let stamp = self.listening.stamp();
-        self.tracker.heard(id, bytes, stamp);
-        if !provider.is_app() {
-            return;
-        }
-        match self.tracker.instances[id.0 as usize].logs {
-            NONE => {}
-            UNDECIDED => self.watch_logs(id),
-            target => self.sign(target),
+        self.tracker.heard(id, bytes, self.listening.stamp());
+        if provider.is_app() {
+            self.spoke(id);
         }
     }
 
@@ -180,21 +190,22 @@ impl Engine {
         if beaten.new {
             self.watch_beat(beaten.beat);
         }
-        let target = self.tracker.beats[beaten.beat.0 as usize].target;
-        let gap = stamp.listened.since(beaten.before.listened);
-        if target != NONE {
-            if line.bye {
-                self.stop(target);
-            } else {
-                self.sign(target);
+        let lives = !beaten.new && !beaten.was_stopped;
+        let record = &self.tracker.beats[beaten.beat.0 as usize];
+        let (target, marker, name, every_ms) =
+            (record.target, record.marker, record.name, record.every_ms);
+        if line.bye {
+            self.said_bye(id, line, target);
+        } else {
+            if target != NONE {
+                self.sign(target, lives);
             }
+            let place = self.tracker.instances[id.0 as usize].place;
+            self.beat_of_groups(place, marker, name, every_ms);
         }
-        let logs = self.tracker.instances[id.0 as usize].logs;
-        if line.bye && line.name.is_empty() && logs < UNDECIDED {
-            self.stop(logs);
-        }
+        let gap = stamp.listened.since(beaten.before.listened);
         let interval = stamp.at.since(beaten.before.at);
-        Ok((!beaten.new && !beaten.was_stopped && gap == interval).then_some(interval))
+        Ok((lives && gap == interval).then_some(interval))
     }
 
     /// An entry that is no beat arrived this far behind its own time.
@@ -225,17 +236,11 @@ impl Engine {
         }
     }
 
-    /// Puts another rule set in force. State of unchanged rules is kept; alerts of rules that are gone close as
-    /// "rule removed".
-    pub fn reload(&mut self, rules: RuleSet, now: Now) {
-        self.now = now;
-        self.rules = rules;
-    }
-
     /// Puts other silences in force.
     pub fn set_silences(&mut self, silences: Vec<Silence>, now: Now) {
         self.now = now;
         self.silences = silences;
+        self.tell_untold();
     }
 
     /// The number of an instance's app.
@@ -265,117 +270,6 @@ impl Engine {
 
     /// Incidents that are open, by number, each with its opening notice.
     pub fn open_incidents(&self) -> impl Iterator<Item = &Notice> {
-        self.open.values()
-    }
-
-    fn plan_places(&mut self) {
-        while let Some(place) = self.tracker.places.get(self.plans.len()) {
-            let app = self.tracker.app_names.get(place.app);
-            let region = self.tracker.region_names.get(place.region);
-            let matching = |(_, rule): &(usize, &super::rule::Rule)| {
-                rule.app.matches(app) && rule.region.matches(region)
-            };
-            let plan = self
-                .rules
-                .rules
-                .iter()
-                .enumerate()
-                .filter(matching)
-                .map(|(id, _)| id as u32)
-                .collect();
-            self.plans.push(plan);
-        }
-    }
-
-    fn watch_beat(&mut self, id: BeatId) {
-        let beat = &self.tracker.beats[id.0 as usize];
-        let name: &str = self.tracker.beat_names.get(beat.name);
-        let place = self.tracker.instances[beat.instance as usize].place;
-        let has = |&&rule: &&u32| match &self.rules.rules[rule as usize].watch {
-            Watch::Heartbeat {
-                marker,
-                beat: wanted,
-            } => *marker == beat.marker && wanted.as_deref().is_none_or(|wanted| wanted == name),
-            Watch::Logs => false,
-        };
-        let Some(&rule) = self.plans[place as usize].iter().find(has) else {
-            return;
-        };
-        let seen = beat.seen;
-        let due = seen.listened + self.rules.rules[rule as usize].max_gap.span(beat.every());
-        self.tracker.beats[id.0 as usize].target =
-            self.targets.add(Watched::Beat(id), rule, seen, due);
-    }
-
-    fn watch_logs(&mut self, id: InstanceId) {
-        let place = self.tracker.instances[id.0 as usize].place;
-        let rules = &self.rules.rules;
-        let found = self.plans[place as usize]
-            .iter()
-            .find(|&&rule| rules[rule as usize].watch == Watch::Logs);
-        let target = match found {
-            None => NONE,
-            Some(&rule) => {
-                let seen = self.listening.stamp();
-                let due = seen.listened + rules[rule as usize].max_gap.span(None);
-                self.targets.add(Watched::Logs(id), rule, seen, due)
-            }
-        };
-        self.tracker.instances[id.0 as usize].logs = target;
-    }
-
-    /// A target gave a sign of life.
-    #[inline]
-    fn sign(&mut self, id: u32) {
-        let stamp = self.listening.stamp();
-        let max_gap = self.max_gap(id);
-        self.targets.set_due(id, stamp.listened + max_gap);
-        let target = self.targets.get_mut(id);
-        let gap = stamp.listened.since(target.seen.listened);
-        target.seen = stamp;
-        if target.state != State::Ok {
-            self.sign_of_the_missed(id, gap, max_gap);
-        }
-    }
-
-    fn sign_of_the_missed(&mut self, id: u32, gap: Duration, max_gap: Duration) {
-        let from = self.targets.get(id).state;
-        let recover = self.rules.rules[self.targets.get(id).rule as usize].recover;
-        match self.targets.get_mut(id).sign(gap, max_gap, recover) {
-            OnSign::Well | OnSign::Recovering => {}
-            OnSign::Relieved => self.changed(id, from, Reason::Heard, self.now.mono),
-            OnSign::Resolved => {
-                self.changed(id, from, Reason::Heard, self.now.mono);
-                self.close_of(id, CloseReason::Resolved);
-            }
-        }
-    }
-
-    fn stop(&mut self, target: u32) {
-        self.targets.set_due(target, super::time::Listened::NEVER);
-        self.end(target, Reason::Bye, CloseReason::Stopped);
-    }
-
-    /// Ends an alert for another reason than being heard.
-    pub(super) fn end(&mut self, target: u32, reason: Reason, close: CloseReason) {
-        let from = std::mem::replace(&mut self.targets.get_mut(target).state, State::Ok);
-        self.targets.get_mut(target).good = 0;
-        if from != State::Ok {
-            self.changed(target, from, reason, self.now.mono);
-        }
-        if from == State::Firing {
-            self.close_of(target, close);
-        }
-    }
-
-    /// How long a target may be silent.
-    #[inline]
-    pub(super) fn max_gap(&self, target: u32) -> Duration {
-        let target = self.targets.get(target);
-        let every = match target.watched {
-            Watched::Beat(beat) => self.tracker.beats[beat.0 as usize].every(),
-            Watched::Logs(_) => None,
-        };
-        self.rules.rules[target.rule as usize].max_gap.span(every)
+        self.incidents.iter().map(|(_, incident)| &incident.notice)
     }
 }

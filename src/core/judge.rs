@@ -8,7 +8,7 @@ use super::listening::Blind;
 use super::notice::{Alarm, CloseReason};
 use super::rule::FORGET_AFTER;
 use super::time::{Listened, Mono, Now};
-use super::tracker::{InstanceId, NONE, UNDECIDED};
+use super::tracker::InstanceId;
 use std::time::Duration;
 
 /// How often the forgotten are sought.
@@ -30,6 +30,7 @@ impl Engine {
         self.judge_stream();
         self.judge_lag();
         self.judge_targets();
+        self.settle();
         if now.mono >= self.next_sweep {
             self.next_sweep = now.mono + SWEEP_EVERY;
             self.sweep();
@@ -39,7 +40,7 @@ impl Engine {
 
     fn next_wake(&self) -> Mono {
         let just_after = |deadline: Mono| deadline + Duration::from_nanos(1);
-        let mut wake = self.now.mono + TICK;
+        let mut wake = (self.now.mono + TICK).min(self.next_settling());
         if self.stalled.is_none() {
             wake = wake.min(just_after(self.stream_deadline()));
         }
@@ -107,32 +108,28 @@ impl Engine {
     fn judge(&mut self, id: u32, listened: Listened) {
         let target = self.targets.get(id);
         let (state, rule) = (target.state, target.rule as usize);
-        let late = target.seen.listened + self.max_gap(id);
+        let late = self.late_at(id);
         let deadline = late + self.rules.rules[rule].hold;
-        match state {
-            State::Firing => {
-                // It was heard, but not often enough in a row.
-                self.targets.get_mut(id).good = 0;
-                self.targets.set_due(id, Listened::NEVER);
+        if state == State::Firing {
+            // It was heard, but not often enough in a row.
+            self.targets.get_mut(id).good = 0;
+            self.targets.set_due(id, Listened::NEVER);
+        } else if late >= listened {
+            // Others of a group were heard meanwhile.
+            self.targets.set_due(id, late);
+            if state == State::Pending {
+                self.end(id, Reason::Heard, CloseReason::Resolved);
             }
-            State::Ok | State::Pending if deadline < listened => self.fire(id, late, deadline),
-            State::Ok => {
-                self.targets.get_mut(id).state = State::Pending;
-                self.targets.set_due(id, deadline);
-                self.changed(
-                    id,
-                    State::Ok,
-                    Reason::GapExceeded,
-                    self.listening.date_of(late),
-                );
-            }
-            State::Pending => self.targets.set_due(id, deadline),
+        } else if deadline < listened {
+            self.fire(id, late, deadline);
+        } else {
+            self.targets.set_due(id, deadline);
+            self.set_pending(id, late);
         }
     }
 
-    fn fire(&mut self, id: u32, late: Listened, deadline: Listened) {
-        let at = self.listening.date_of(deadline);
-        if self.targets.get(id).state == State::Ok && late < deadline {
+    fn set_pending(&mut self, id: u32, late: Listened) {
+        if self.targets.get(id).state == State::Ok {
             self.targets.get_mut(id).state = State::Pending;
             self.changed(
                 id,
@@ -141,6 +138,17 @@ impl Engine {
                 self.listening.date_of(late),
             );
         }
+    }
+
+    fn fire(&mut self, id: u32, late: Listened, deadline: Listened) {
+        if late < deadline {
+            self.set_pending(id, late);
+        }
+        if let Watched::Group(group) = self.targets.get(id).watched {
+            let seen = self.group_seen(self.groups.get(group));
+            self.targets.get_mut(id).seen = seen;
+        }
+        let at = self.listening.date_of(deadline);
         let from = std::mem::replace(&mut self.targets.get_mut(id).state, State::Firing);
         let reason = if from == State::Pending {
             Reason::Held
@@ -149,42 +157,46 @@ impl Engine {
         };
         self.targets.set_due(id, Listened::NEVER);
         self.changed(id, from, reason, at);
-        self.open_target(id, at);
+        self.gather(id, at, deadline);
     }
 
     fn sweep(&mut self) {
         let listened = self.listening.listened();
-        if listened.since(Listened::ZERO) < FORGET_AFTER {
+        let shortest = self
+            .rules
+            .rules
+            .iter()
+            .map(|rule| rule.forget_after)
+            .fold(FORGET_AFTER, Duration::min);
+        if listened.since(Listened::ZERO) < shortest {
             return;
         }
-        for id in self.tracker.unheard_since(listened - FORGET_AFTER) {
-            self.forget(id);
+        for id in self.tracker.unheard_since(listened - shortest) {
+            if self.is_forgotten(id, listened) {
+                self.forget(id);
+            }
         }
+        self.forget_empty_groups();
+    }
+
+    /// Whether nothing was heard of an instance for as long as its rules say.
+    fn is_forgotten(&self, id: InstanceId, listened: Listened) -> bool {
+        let rules = self
+            .targets_of(id)
+            .into_iter()
+            .map(|target| self.targets.get(target).rule as usize);
+        let after = rules
+            .map(|rule| self.rules.rules[rule].forget_after)
+            .max()
+            .unwrap_or(FORGET_AFTER);
+        listened.since(self.tracker.instances[id.0 as usize].seen.listened) > after
     }
 
     fn forget(&mut self, id: InstanceId) {
         for target in self.targets_of(id) {
             self.end(target, Reason::Forgotten, CloseReason::Forgotten);
-            self.targets.remove(target);
+            self.drop_target(target);
         }
         self.tracker.forget(id);
-    }
-
-    fn targets_of(&self, id: InstanceId) -> Vec<u32> {
-        let beats = self
-            .tracker
-            .beats_of(id)
-            .map(|beat| self.tracker.beats[beat.0 as usize].target);
-        let logs = self.tracker.instances[id.0 as usize].logs;
-        let watched = |&target: &u32| target != NONE && target != UNDECIDED;
-        beats.chain(std::iter::once(logs)).filter(watched).collect()
-    }
-
-    /// The instance that a target belongs to.
-    pub(super) fn instance_of(&self, watched: Watched) -> InstanceId {
-        match watched {
-            Watched::Beat(beat) => InstanceId(self.tracker.beats[beat.0 as usize].instance),
-            Watched::Logs(instance) => instance,
-        }
     }
 }

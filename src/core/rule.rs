@@ -11,6 +11,8 @@ pub const DEFAULT_MARKER: &str = "HEARTBEAT";
 pub const AUTO_MAX_GAP: Duration = Duration::from_secs(300);
 /// `max_gap = "auto"` is this many times the declared interval: two lost entries in a row are normal.
 pub const AUTO_FACTOR: u32 = 3;
+/// What is learned is never taken for less: nobody asked for an alert within seconds.
+pub const AUTO_FLOOR: Duration = Duration::from_secs(30);
 /// No rule may wait longer than this: beyond it a typing error is likelier than a wish.
 pub const LONGEST_SPAN: Duration = Duration::from_secs(366 * 24 * 3600);
 /// How long the first alert of an incident waits for others of the same cause, where its rule does not say.
@@ -228,17 +230,27 @@ impl By {
 pub enum MaxGap {
     /// This long.
     Fixed(Duration),
-    /// [`AUTO_FACTOR`] times the interval that the beat declares; [`AUTO_MAX_GAP`] until it does.
+    /// [`AUTO_FACTOR`] times the interval that the beat declares; where it declares none, of the longest usual
+    /// one, and [`AUTO_MAX_GAP`] until that is known.
     Auto,
 }
 
 impl MaxGap {
-    /// The span for a beat that declares `every`.
+    /// The span for a beat that declares `every`, and of which nothing is learned yet.
     pub fn span(self, every: Option<Duration>) -> Duration {
-        match (self, every) {
-            (MaxGap::Fixed(span), _) => span,
-            (MaxGap::Auto, Some(every)) => every.saturating_mul(AUTO_FACTOR),
-            (MaxGap::Auto, None) => AUTO_MAX_GAP,
+        match self {
+            MaxGap::Fixed(span) => span,
+            MaxGap::Auto => MaxGap::auto(every, None),
+        }
+    }
+
+    /// What "auto" is: three times the declared interval; else three times the longest of the usual ones, but
+    /// never below a floor; else [`AUTO_MAX_GAP`].
+    pub fn auto(every: Option<Duration>, usual: Option<Duration>) -> Duration {
+        match (every, usual) {
+            (Some(every), _) => every.saturating_mul(AUTO_FACTOR),
+            (None, Some(usual)) => usual.saturating_mul(AUTO_FACTOR).max(AUTO_FLOOR),
+            (None, None) => AUTO_MAX_GAP,
         }
     }
 }

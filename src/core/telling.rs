@@ -1,12 +1,17 @@
-//! Incidents opened and closed, and the notices that say so.
+//! What changes and notices say.
 
 use super::alert::{Change, Reason, State, Watched};
 use super::engine::{Engine, Output, STREAM_RULE};
-use super::notice::{Alarm, CloseReason, IncidentId, Notice, NoticeKind, Scope, Who};
+use super::notice::{Alarm, IncidentId, Notice, NoticeKind, Scope, Who};
+use super::rule::{By, Rule, Severity};
+use super::scope::Key;
 use super::snapshot::last_token;
-use super::time::Mono;
-use super::tracker::NONE;
+use super::time::{Mono, Stamp};
+use super::tracker::{InstanceId, NONE};
 use std::time::Duration;
+
+/// Of those who are part of an incident this many are named; the rest are counted.
+const NAMED: usize = 20;
 
 impl Engine {
     pub(super) fn changed(&mut self, target: u32, from: State, reason: Reason, at: Mono) {
@@ -22,41 +27,101 @@ impl Engine {
         self.outputs.push(Output::Changed(change));
     }
 
-    /// Opens the incident of one target whose deadline lay at `due`.
-    pub(super) fn open_target(&mut self, target: u32, due: Mono) {
+    /// The opening notice of an incident about targets that fire, each with its deadline.
+    pub(super) fn notice_of(&self, key: Key, members: &[(u32, Mono)]) -> Notice {
+        let first = members
+            .iter()
+            .min_by_key(|(target, _)| self.targets.get(*target).rule);
+        // Incidents of targets are made of at least one.
+        let &(first, _) = first.unwrap_or(&members[0]);
+        let due = members
+            .iter()
+            .map(|(_, due)| *due)
+            .min()
+            .unwrap_or(self.now.mono);
+        let rules = members
+            .iter()
+            .map(|(target, _)| &self.rules.rules[self.targets.get(*target).rule as usize]);
+        let severity = rules.map(|rule| rule.severity).min().unwrap_or_default();
+        let (affected, total, seen) = self.affected(key, members);
+        let mut notice = self.notice(first, key.scope(), severity, seen, due);
+        notice.who = self.who_of(key, members);
+        (notice.affected, notice.affected_total) = (affected, total);
+        notice
+    }
+
+    /// The notice that says that a target flaps.
+    pub(super) fn flapping_notice(&self, target: u32, due: Mono) -> Notice {
+        let row = self.targets.get(target);
+        let severity = self.rules.rules[row.rule as usize].severity;
+        let mut notice = self.notice(target, Scope::Instance, severity, row.seen, due);
+        notice.alarm = Alarm::Flapping;
+        "it comes and goes; single silences are not told until it is steady"
+            .clone_into(&mut notice.detail);
+        notice
+    }
+
+    fn notice(
+        &self,
+        target: u32,
+        scope: Scope,
+        severity: Severity,
+        seen: Stamp,
+        due: Mono,
+    ) -> Notice {
         let row = self.targets.get(target);
         let rule = &self.rules.rules[row.rule as usize];
-        let (alarm, text) = match row.watched {
+        let (detail, text) = match row.watched {
             Watched::Beat(beat) => (
-                Alarm::Heartbeat,
+                String::new(),
                 self.tracker.beats[beat.0 as usize].text.clone(),
             ),
-            Watched::Logs(_) => (Alarm::Logs, String::new()),
+            Watched::Logs(_) => (String::new(), String::new()),
+            Watched::Group(group) => (
+                self.group_detail(rule, self.groups.get(group)),
+                String::new(),
+            ),
         };
-        let notice = Notice {
-            incident: IncidentId(self.next_incident),
+        // A summary is written for the rule's own targets.
+        let own = matches!(
+            (rule.by, scope),
+            (By::Instance, Scope::Instance)
+                | (By::AppRegion, Scope::AppRegion)
+                | (By::App, Scope::App)
+                | (By::Region, Scope::Region)
+        );
+        Notice {
+            incident: IncidentId(0),
             kind: NoticeKind::Opened,
-            alarm,
-            scope: Scope::Instance,
+            alarm: self.alarm_of(target),
+            scope,
             rule: rule.name.clone(),
             notify: rule.notify.clone(),
             affected: Vec::new(),
             affected_total: 1,
-            severity: rule.severity,
+            severity,
             who: self.who(row.watched),
-            since: self.now.wall_of(row.seen.at),
-            gap: self.now.mono.since(row.seen.at),
-            listened: self.listening.listened().since(row.seen.listened),
+            since: self.now.wall_of(seen.at),
+            gap: self.now.mono.since(seen.at),
+            listened: self.listening.listened().since(seen.listened),
             max_gap: self.max_gap(target),
             due: self.now.wall_of(due),
             due_mono: due,
             decided: self.now.wall,
             last_text: text,
-            detail: String::new(),
-            summary: rule.summary.clone(),
+            detail,
+            summary: rule.summary.clone().filter(|_| own),
             runbook: rule.runbook.clone(),
-        };
-        self.targets.get_mut(target).incident = Some(self.open(notice));
+        }
+    }
+
+    fn group_detail(&self, rule: &Rule, group: &super::groups::Group) -> String {
+        let nobody = self.members(group).next().is_none();
+        match rule.at_least {
+            _ if nobody => "never heard since lastbeat watches it".to_owned(),
+            Some(wanted) => format!("fewer than {wanted} are live"),
+            None => String::new(),
+        }
     }
 
     /// Opens an incident of the stream itself: silent since `since`, or as late as `gap` says.
@@ -75,7 +140,7 @@ impl Engine {
             (_, Some(why)) => format!("lastbeat is blind: {}", why.label()),
         };
         let notice = Notice {
-            incident: IncidentId(self.next_incident),
+            incident: IncidentId(0),
             kind: NoticeKind::Opened,
             alarm,
             scope: Scope::Stream,
@@ -101,57 +166,142 @@ impl Engine {
             summary: rule.summary.clone(),
             runbook: rule.runbook.clone(),
         };
-        self.open(notice)
+        self.open(Key::Stream, notice, 0)
     }
 
-    fn open(&mut self, notice: Notice) -> IncidentId {
-        let incident = notice.incident;
-        self.next_incident += 1;
-        self.open.insert(incident, notice.clone());
-        self.outputs.push(Output::Tell(Box::new(notice)));
-        incident
+    /// Who is part of an incident: the first of them, how many there are, and when any of them was last heard.
+    fn affected(&self, key: Key, members: &[(u32, Mono)]) -> (Vec<String>, u64, Stamp) {
+        let silent = self
+            .silent_within(key)
+            .map(|(id, instance)| (id, instance.seen));
+        let mut all: Vec<(InstanceId, Stamp)> = silent.collect();
+        let rows = || members.iter().map(|(target, _)| self.targets.get(*target));
+        if all.is_empty() {
+            all.extend(rows().filter_map(|row| Some((self.instance_of(row.watched)?, row.seen))));
+        }
+        // Of groups nobody may ever have been heard.
+        let seen = all.iter().map(|(_, seen)| *seen).max_by_key(|seen| seen.at);
+        let seen = seen
+            .or_else(|| rows().map(|row| row.seen).max_by_key(|seen| seen.at))
+            .unwrap_or_default();
+        let named = if all.len() < 2 { 0 } else { NAMED };
+        let names = all
+            .iter()
+            .take(named)
+            .map(|(id, _)| self.name(*id))
+            .collect();
+        (names, all.len() as u64, seen)
     }
 
-    /// Closes the incident of a target that fired.
-    pub(super) fn close_of(&mut self, target: u32, why: CloseReason) {
-        if let Some(incident) = self.targets.get_mut(target).incident.take() {
-            self.close(incident, why);
+    fn who_of(&self, key: Key, members: &[(u32, Mono)]) -> Who {
+        let app = |id: u32| self.tracker.app_names.get(id).to_string();
+        let region = |id: u32| self.tracker.region_names.get(id).to_string();
+        match key {
+            Key::Stream => Who::default(),
+            Key::Region(id) => Who {
+                region: region(id),
+                ..Who::default()
+            },
+            Key::App(id) => Who {
+                app: app(id),
+                ..Who::default()
+            },
+            Key::Place(id) => {
+                let place = &self.tracker.places[id as usize];
+                Who {
+                    app: app(place.app),
+                    region: region(place.region),
+                    ..Who::default()
+                }
+            }
+            Key::Host(id) => Who {
+                host: self.tracker.host_names.get(id).to_string(),
+                ..Who::default()
+            },
+            Key::Alone { .. } => {
+                let mut all = members
+                    .iter()
+                    .map(|(target, _)| self.who(self.targets.get(*target).watched));
+                let first = all.next().unwrap_or_default();
+                all.fold(first, in_common)
+            }
         }
     }
 
-    /// Closes an incident now.
-    pub(super) fn close(&mut self, incident: IncidentId, why: CloseReason) {
-        let Some(mut notice) = self.open.remove(&incident) else {
-            return;
-        };
-        notice.kind = NoticeKind::Closed(why);
-        notice.gap = self.now.wall.since(notice.since);
-        notice.decided = self.now.wall;
-        notice.due_mono = self.now.mono;
-        self.outputs.push(Output::Tell(Box::new(notice)));
+    /// An instance in words.
+    fn name(&self, id: InstanceId) -> String {
+        let instance = &self.tracker.instances[id.0 as usize];
+        let place = &self.tracker.places[instance.place as usize];
+        let (app, region) = (
+            self.tracker.app_names.get(place.app),
+            self.tracker.region_names.get(place.region),
+        );
+        format!(
+            "{app}/{region}/{}",
+            last_token(instance.subject.as_deref().unwrap_or(""))
+        )
     }
 
-    fn who(&self, watched: Watched) -> Who {
-        let instance = &self.tracker.instances[self.instance_of(watched).0 as usize];
-        let place = &self.tracker.places[instance.place as usize];
-        let subject = instance.subject.as_deref().unwrap_or("");
-        Who {
-            app: self.tracker.app_names.get(place.app).to_string(),
-            region: self.tracker.region_names.get(place.region).to_string(),
-            instance: last_token(subject).to_owned(),
-            host: if instance.host == NONE {
+    /// Whose target it is.
+    pub(super) fn who(&self, watched: Watched) -> Who {
+        let app = |id: u32| {
+            if id == NONE {
                 String::new()
             } else {
-                self.tracker.host_names.get(instance.host).to_string()
+                self.tracker.app_names.get(id).to_string()
+            }
+        };
+        let region = |id: u32| {
+            if id == NONE {
+                String::new()
+            } else {
+                self.tracker.region_names.get(id).to_string()
+            }
+        };
+        let beat = match watched {
+            Watched::Beat(beat) => self
+                .tracker
+                .beat_names
+                .get(self.tracker.beats[beat.0 as usize].name)
+                .to_string(),
+            Watched::Logs(_) => String::new(),
+            Watched::Group(group) => {
+                let group = self.groups.get(group);
+                return Who {
+                    app: app(group.app),
+                    region: region(group.region),
+                    ..Who::default()
+                };
+            }
+        };
+        let Some(id) = self.instance_of(watched) else {
+            return Who::default();
+        };
+        let instance = &self.tracker.instances[id.0 as usize];
+        let place = &self.tracker.places[instance.place as usize];
+        let host = instance.host;
+        Who {
+            app: app(place.app),
+            region: region(place.region),
+            instance: last_token(instance.subject.as_deref().unwrap_or("")).to_owned(),
+            host: if host == NONE {
+                String::new()
+            } else {
+                self.tracker.host_names.get(host).to_string()
             },
-            beat: match watched {
-                Watched::Beat(beat) => self
-                    .tracker
-                    .beat_names
-                    .get(self.tracker.beats[beat.0 as usize].name)
-                    .to_string(),
-                Watched::Logs(_) => String::new(),
-            },
+            beat,
         }
+    }
+}
+
+/// What two have in common.
+fn in_common(one: Who, other: Who) -> Who {
+    let same = |one: String, other: String| if one == other { one } else { String::new() };
+    Who {
+        app: same(one.app, other.app),
+        region: same(one.region, other.region),
+        instance: same(one.instance, other.instance),
+        host: same(one.host, other.host),
+        beat: same(one.beat, other.beat),
     }
 }

@@ -1,6 +1,7 @@
 //! The core in virtual time, as a whole.
 
 mod bench;
+mod cause;
 
 use super::alert::State;
 use super::engine::Feed;
@@ -194,7 +195,7 @@ fn auto_is_three_times_what_the_beat_declares() {
     };
     let mut bench = Bench::new(vec![auto]);
     bench.say("web.iad.a", "every=20", 0.0);
-    bench.say("web.iad.b", "", 0.0);
+    bench.say("api.iad.b", "", 0.0);
     bench.beats(&["x.iad.c"], (10..=320).step_by(10));
     assert_eq!(
         bench.told(),
@@ -342,7 +343,7 @@ fn the_wake_is_the_next_deadline_and_never_later_than_a_second() {
 #[test]
 fn numbers_of_incidents_count_up_and_closing_keeps_them() {
     let mut bench = Bench::new(vec![rule("r", "*", 30.0)]);
-    bench.beats(&TWO, [0]);
+    bench.beats(&["web.iad.a", "api.iad.b"], [0]);
     bench.beats(&["x.iad.c"], (10..=40).step_by(10));
     let open: Vec<u64> = bench
         .engine

@@ -2,12 +2,12 @@
 
 use super::entry::{BeatLine, MarkerId, Reject, Subject};
 use super::names::Names;
+pub use super::record::{App, Beat, Beaten, Instance, Place};
 use super::time::{Listened, Stamp};
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// "None" among the numbers of instances, beats, hosts and targets.
 pub const NONE: u32 = u32::MAX;
@@ -41,96 +41,6 @@ pub enum Admitted {
     New(InstanceId),
     /// Its app is ignored: it proves that the stream flows, and nothing else.
     Ignored(u32),
-}
-
-/// One machine of an app.
-#[derive(Debug)]
-pub struct Instance {
-    /// The whole subject; `None` in a free slot.
-    pub subject: Option<Arc<str>>,
-    /// Its app-region.
-    pub place: u32,
-    /// Its physical host, [`NONE`] until a beat has told it.
-    pub host: u32,
-    /// When anything of it was last heard.
-    pub seen: Stamp,
-    /// The target of a rule that watches its logs, [`NONE`] or [`UNDECIDED`].
-    pub logs: u32,
-    /// The first of its beats, or [`NONE`].
-    pub first_beat: u32,
-}
-
-/// One beat of one instance.
-#[derive(Debug)]
-pub struct Beat {
-    /// Whose; [`NONE`] in a free slot.
-    pub instance: u32,
-    /// The next beat of the same instance, or [`NONE`].
-    pub next: u32,
-    /// Its `name=`, a number of [`Tracker::beat_names`]; 0 is the plain one.
-    pub name: u32,
-    /// Its marker.
-    pub marker: MarkerId,
-    /// Whether it said `bye`.
-    pub stopped: bool,
-    /// The interval it declares, in milliseconds; 0 where it declares none.
-    pub every_ms: u32,
-    /// The last `seq=`; `u64::MAX` where it has none.
-    pub seq: u64,
-    /// When it was last heard.
-    pub seen: Stamp,
-    /// The target of the rule that watches it, or [`NONE`].
-    pub target: u32,
-    /// Its last text.
-    pub text: String,
-}
-
-impl Beat {
-    /// The interval it declares.
-    pub fn every(&self) -> Option<Duration> {
-        (self.every_ms > 0).then(|| Duration::from_millis(u64::from(self.every_ms)))
-    }
-}
-
-/// An app's sums.
-#[derive(Debug, Default)]
-pub struct App {
-    /// Its entries prove only that the stream flows.
-    pub ignored: bool,
-    /// When anything of it was last heard.
-    pub seen: Stamp,
-    /// Entries that arrived.
-    pub entries: u64,
-    /// Bytes of their payloads.
-    pub bytes: u64,
-    /// Beats.
-    pub beats: u64,
-    /// Holes in `seq=`.
-    pub lost: u64,
-}
-
-/// An app in a region.
-#[derive(Debug)]
-pub struct Place {
-    /// The app, a number of [`Tracker::app_names`].
-    pub app: u32,
-    /// The region, a number of [`Tracker::region_names`].
-    pub region: u32,
-    /// When anything of it was last heard.
-    pub seen: Stamp,
-}
-
-/// What a beat told beyond that it came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Beaten {
-    /// Which beat.
-    pub beat: BeatId,
-    /// Whether it was never heard before.
-    pub new: bool,
-    /// When it was heard before; for a new one the same as now.
-    pub before: Stamp,
-    /// Whether it was stopped until now.
-    pub was_stopped: bool,
 }
 
 /// All of them.
@@ -214,21 +124,19 @@ impl Tracker {
         if self.subjects.len() >= MAX_INSTANCES {
             return Err(Reject::Limit);
         }
-        let region = self
-            .region_names
-            .intern(subject.region)
-            .ok_or(Reject::Limit)?;
-        grow(&mut self.regions, region, Stamp::default);
-        let place = self.place(app, region, now);
+        let region = self.intern_region(subject.region).ok_or(Reject::Limit)?;
+        let place = self.intern_place(app, region, now);
         let instance = Instance {
             subject: Some(Arc::from(subject.raw)),
             place,
             host: NONE,
             seen: now,
+            spoke: Listened::NEVER,
             logs: UNDECIDED,
             first_beat: NONE,
         };
         let id = store(&mut self.instances, &mut self.free_instances, instance);
+        self.places[place as usize].members.push(id);
         let (instances, hash) = (&self.instances, &self.hash);
         let hash_of =
             |&id: &u32| hash.hash_one(instances[id as usize].subject.as_deref().unwrap_or(""));
@@ -354,6 +262,10 @@ impl Tracker {
         {
             entry.remove();
         }
+        let place = self.instances[id.0 as usize].place;
+        self.places[place as usize]
+            .members
+            .retain(|&member| member != id.0);
         self.free_instances.push(id.0);
     }
 
@@ -416,22 +328,48 @@ impl Tracker {
         Some(id)
     }
 
-    fn place(&mut self, app: u32, region: u32, now: Stamp) -> u32 {
-        let (places, hash) = (&mut self.places, &self.hash);
-        let key = hash.hash_one((app, region));
-        let is = |&id: &u32| (places[id as usize].app, places[id as usize].region) == (app, region);
-        if let Some(&id) = self.place_ids.find(key, is) {
+    /// The number of an app, new or not; `None` where there is no room.
+    pub fn intern_app(&mut self, name: &str) -> Option<u32> {
+        self.app(name, |_| false)
+    }
+
+    /// The number of a region, new or not; `None` where there is no room.
+    pub fn intern_region(&mut self, name: &str) -> Option<u32> {
+        let region = self.region_names.intern(name)?;
+        grow(&mut self.regions, region, Stamp::default);
+        Some(region)
+    }
+
+    /// The number of an app-region that is known.
+    pub fn find_place(&self, app: u32, region: u32) -> Option<u32> {
+        let is = |&id: &u32| {
+            (
+                self.places[id as usize].app,
+                self.places[id as usize].region,
+            ) == (app, region)
+        };
+        self.place_ids
+            .find(self.hash.hash_one((app, region)), is)
+            .copied()
+    }
+
+    /// The number of an app-region, new or not.
+    pub fn intern_place(&mut self, app: u32, region: u32, now: Stamp) -> u32 {
+        if let Some(id) = self.find_place(app, region) {
             return id;
         }
-        let id = places.len() as u32;
-        places.push(Place {
+        let id = self.places.len() as u32;
+        self.places.push(Place {
             app,
             region,
             seen: now,
+            members: Vec::new(),
         });
+        let (places, hash) = (&self.places, &self.hash);
         let hash_of =
             |&id: &u32| hash.hash_one((places[id as usize].app, places[id as usize].region));
-        self.place_ids.insert_unique(key, id, hash_of);
+        self.place_ids
+            .insert_unique(hash.hash_one((app, region)), id, hash_of);
         id
     }
 }

@@ -191,8 +191,7 @@ impl Engine {
 
     fn incident_rows(&self) -> Vec<(Scope, u64)> {
         let count = |scope| {
-            self.open
-                .values()
+            self.open_incidents()
                 .filter(|notice| notice.scope == scope)
                 .count() as u64
         };

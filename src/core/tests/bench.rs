@@ -88,6 +88,15 @@ impl Bench {
     }
 
     pub(super) fn say(&mut self, who: &str, words: &str, second: f64) -> Option<Duration> {
+        self.beat(who, words, "", second)
+    }
+
+    /// A plain beat from a physical host.
+    pub(super) fn say_from(&mut self, who: &str, host: &str, second: f64) {
+        self.beat(who, "", host, second);
+    }
+
+    fn beat(&mut self, who: &str, words: &str, host: &str, second: f64) -> Option<Duration> {
         let id = self.entry(who, second)?;
         let every = words
             .strip_prefix("every=")
@@ -101,7 +110,7 @@ impl Bench {
                 .strip_prefix("seq=")
                 .map(|seq| seq.parse().expect("a number")),
             bye: words == "bye",
-            host: "0ad1",
+            host,
             entry_time: None,
         };
         let interval = self.engine.beat(id, &line).expect("there is room");

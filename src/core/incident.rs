@@ -1,0 +1,410 @@
+//! Incidents: which firing targets are one cause, and what is told of it.
+//!
+//! A target that fires is gathered for its rule's `group_wait`. Then its scope is found, and it joins the incident
+//! of that scope, or opens it; narrower incidents within are superseded. Opening and telling are two things: what a
+//! silence keeps from being told opens all the same, and is told when the silence ends, if it still fires.
+
+use super::alert::Watched;
+use super::engine::{Engine, Output};
+use super::flap::Firing;
+use super::notice::{Alarm, CloseReason, IncidentId, Notice, NoticeKind};
+use super::scope::Key;
+use super::time::{Listened, Mono};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// One incident that is open.
+#[derive(Clone, Debug)]
+pub struct Incident {
+    /// What it is about.
+    pub(super) key: Key,
+    /// As it is told when it opens.
+    pub(super) notice: Notice,
+    /// Targets that fire within it; the stream's own have none.
+    pub(super) members: u32,
+    /// Whether its opening was told, so that its closing will be.
+    pub(super) told: bool,
+    /// How often it is told again.
+    pub(super) remind: Option<Duration>,
+    /// When it was last told.
+    last_told: Mono,
+    reminders: u32,
+    /// When one of it was heard again while others were not, on the listened clock.
+    broken: Option<Listened>,
+}
+
+/// A firing target that waits for others of the same cause.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gathered {
+    target: u32,
+    due: Mono,
+    settle_at: Mono,
+}
+
+/// All that are open, and those that gather.
+#[derive(Debug, Default)]
+pub struct Incidents {
+    pub(super) open: BTreeMap<IncidentId, Incident>,
+    pub(super) gathered: Vec<Gathered>,
+    untold: bool,
+}
+
+impl Incidents {
+    /// Incidents that are open, by number.
+    pub fn iter(&self) -> impl Iterator<Item = (IncidentId, &Incident)> {
+        self.open.iter().map(|(&id, incident)| (id, incident))
+    }
+
+    fn of(&self, key: Key) -> Option<IncidentId> {
+        let is = |(_, incident): &(&IncidentId, &Incident)| incident.key == key;
+        self.open.iter().find(is).map(|(&id, _)| id)
+    }
+}
+
+impl Engine {
+    /// A target fires whose deadline lay at `due`.
+    pub(super) fn gather(&mut self, target: u32, due: Mono, deadline: Listened) {
+        let max_gap = self.max_gap(target);
+        let rule = &self.rules.rules[self.targets.get(target).rule as usize];
+        let settle_at = self.now.mono + rule.group_wait;
+        match self.flaps.fired(target, deadline, max_gap) {
+            Firing::Flapping => {}
+            Firing::Single => self.incidents.gathered.push(Gathered {
+                target,
+                due,
+                settle_at,
+            }),
+            Firing::StartsFlapping => {
+                let notice = self.flapping_notice(target, due);
+                let incident = self.open(self.alone(target), notice, 0);
+                self.flaps.tell(target, incident);
+            }
+        }
+    }
+
+    /// When gathered targets are to be settled next.
+    pub(super) fn next_settling(&self) -> Mono {
+        self.incidents
+            .gathered
+            .iter()
+            .map(|gathered| gathered.settle_at)
+            .min()
+            .unwrap_or(Mono::NEVER)
+    }
+
+    /// Settles gathered targets whose wait is over, splits what is no longer wholly silent, and tells what is to
+    /// be told.
+    pub(super) fn settle(&mut self) {
+        self.steady_down();
+        self.split_broken();
+        let now = self.now.mono;
+        if self.next_settling() <= now {
+            let gathered = std::mem::take(&mut self.incidents.gathered);
+            let (ready, waiting): (Vec<_>, Vec<_>) =
+                gathered.into_iter().partition(|one| one.settle_at <= now);
+            self.incidents.gathered = waiting;
+            let fires: Vec<(u32, Mono)> = ready
+                .iter()
+                .filter(|one| self.fires(one.target))
+                .map(|one| (one.target, one.due))
+                .collect();
+            self.place(&fires);
+        }
+        self.tell_untold();
+        self.remind();
+    }
+
+    /// Puts firing targets into the incidents of their scopes.
+    fn place(&mut self, fires: &[(u32, Mono)]) {
+        if fires.is_empty() {
+            return;
+        }
+        let census = self.census();
+        let mut by_key: BTreeMap<Key, Vec<(u32, Mono)>> = BTreeMap::new();
+        for &(target, due) in fires {
+            by_key
+                .entry(self.key_of(target, &census))
+                .or_default()
+                .push((target, due));
+        }
+        for (key, members) in by_key {
+            // What alone fell silent is an incident of its own, whatever else of its rule is open.
+            let joined = if matches!(key, Key::Alone { .. }) {
+                None
+            } else {
+                self.incidents.of(key)
+            };
+            let incident = joined.unwrap_or_else(|| {
+                let notice = self.notice_of(key, &members);
+                self.open(key, notice, 0)
+            });
+            for (target, _) in members {
+                self.join(target, incident);
+            }
+            if joined.is_none() {
+                // The cause is told before what it explains is taken back.
+                self.tell_untold();
+                self.supersede_within(key, incident);
+            }
+        }
+    }
+
+    fn alone(&self, target: u32) -> Key {
+        let row = self.targets.get(target);
+        let app = self
+            .instance_of(row.watched)
+            .map_or(super::tracker::NONE, |id| self.app_of(id));
+        Key::Alone {
+            rule: row.rule,
+            app,
+        }
+    }
+
+    fn join(&mut self, target: u32, incident: IncidentId) {
+        let rule = &self.rules.rules[self.targets.get(target).rule as usize];
+        let remind = rule.remind;
+        self.targets.get_mut(target).incident = Some(incident);
+        if let Some(open) = self.incidents.open.get_mut(&incident) {
+            open.members += 1;
+            open.remind = [open.remind, remind].into_iter().flatten().min();
+        }
+    }
+
+    /// Moves firing targets of narrower incidents into the one of a wider scope.
+    fn supersede_within(&mut self, key: Key, wider: IncidentId) {
+        if matches!(key, Key::Alone { .. }) || self.incidents.open.len() < 2 {
+            return;
+        }
+        let within: Vec<u32> = (0..self.targets.len() as u32)
+            .filter(|&id| {
+                self.fires(id)
+                    && self
+                        .targets
+                        .get(id)
+                        .incident
+                        .is_some_and(|own| own != wider)
+            })
+            .filter(|&id| self.is_within(id, key))
+            .collect();
+        for target in within {
+            self.leave(target, CloseReason::Superseded);
+            self.join(target, wider);
+        }
+    }
+
+    /// A target leaves its incident, which closes where it was the last one in it.
+    pub(super) fn leave(&mut self, target: u32, why: CloseReason) {
+        let listened = self.listening.listened();
+        let Some(id) = self.targets.get_mut(target).incident.take() else {
+            return;
+        };
+        let Some(open) = self.incidents.open.get_mut(&id) else {
+            return;
+        };
+        open.members = open.members.saturating_sub(1);
+        if open.members == 0 {
+            self.close(id, why);
+        } else if why == CloseReason::Resolved && !matches!(open.key, Key::Alone { .. }) {
+            open.broken.get_or_insert(listened);
+        }
+    }
+
+    /// An incident of which a part was heard again is over; who stays silent for another `max_gap` is one of a
+    /// narrower scope.
+    fn split_broken(&mut self) {
+        let listened = self.listening.listened();
+        let broken = self
+            .incidents
+            .open
+            .iter()
+            .filter_map(|(&id, open)| Some((id, open.broken?)));
+        let broken: Vec<(IncidentId, Listened)> = broken.collect();
+        for (id, since) in broken {
+            let members: Vec<u32> = (0..self.targets.len() as u32)
+                .filter(|&target| {
+                    self.fires(target) && self.targets.get(target).incident == Some(id)
+                })
+                .collect();
+            let patience = members
+                .iter()
+                .map(|&target| self.max_gap(target))
+                .max()
+                .unwrap_or_default();
+            if listened.since(since) <= patience {
+                continue;
+            }
+            for &target in &members {
+                self.targets.get_mut(target).incident = None;
+            }
+            self.close(id, CloseReason::Resolved);
+            let due = self.listening.date_of(since + patience);
+            let fires: Vec<(u32, Mono)> = members.into_iter().map(|target| (target, due)).collect();
+            self.place(&fires);
+        }
+    }
+
+    /// Flapping targets that were steady for long enough flap no more.
+    fn steady_down(&mut self) {
+        if self.flaps.is_empty() {
+            return;
+        }
+        let listened = self.listening.listened();
+        let mut flaps = std::mem::take(&mut self.flaps);
+        let steady = flaps.steady(listened, |target| self.max_gap(target));
+        self.flaps = flaps;
+        for (target, incident) in steady {
+            let silent = self.fires(target);
+            if silent {
+                self.place(&[(target, self.now.mono)]);
+            }
+            self.close(
+                incident,
+                if silent {
+                    CloseReason::Superseded
+                } else {
+                    CloseReason::Resolved
+                },
+            );
+        }
+    }
+
+    /// Opens an incident; it is told at the end of the turn, unless a silence keeps it from being told.
+    pub(super) fn open(&mut self, key: Key, mut notice: Notice, members: u32) -> IncidentId {
+        let id = IncidentId(self.next_incident);
+        self.next_incident += 1;
+        notice.incident = id;
+        self.incidents.untold = true;
+        let incident = Incident {
+            key,
+            notice,
+            members,
+            told: false,
+            remind: None,
+            last_told: self.now.mono,
+            reminders: 0,
+            broken: None,
+        };
+        self.incidents.open.insert(id, incident);
+        id
+    }
+
+    /// Closes an incident now.
+    pub(super) fn close(&mut self, id: IncidentId, why: CloseReason) {
+        let Some(Incident {
+            mut notice, told, ..
+        }) = self.incidents.open.remove(&id)
+        else {
+            return;
+        };
+        if !told {
+            return;
+        }
+        notice.kind = NoticeKind::Closed(why);
+        notice.gap = self.now.wall.since(notice.since);
+        notice.decided = self.now.wall;
+        notice.due_mono = self.now.mono;
+        self.outputs.push(Output::Tell(Box::new(notice)));
+    }
+
+    /// Tells what opened and was not told yet, where no silence holds.
+    pub(super) fn tell_untold(&mut self) {
+        if !self.incidents.untold {
+            return;
+        }
+        let untold: Vec<IncidentId> = self
+            .incidents
+            .open
+            .iter()
+            .filter(|(_, open)| !open.told)
+            .map(|(&id, _)| id)
+            .collect();
+        self.incidents.untold = false;
+        for id in untold {
+            if self.is_silenced(id) {
+                self.incidents.untold = true;
+                continue;
+            }
+            let now = self.now.mono;
+            let Some(open) = self.incidents.open.get_mut(&id) else {
+                continue;
+            };
+            open.told = true;
+            open.last_told = now;
+            let notice = open.notice.clone();
+            self.outputs.push(Output::Tell(Box::new(notice)));
+        }
+    }
+
+    fn remind(&mut self) {
+        let now = self.now.mono;
+        let is_due = |open: &Incident| {
+            open.told
+                && open
+                    .remind
+                    .is_some_and(|every| now.since(open.last_told) >= every)
+        };
+        let due: Vec<IncidentId> = self
+            .incidents
+            .open
+            .iter()
+            .filter(|(_, open)| is_due(open))
+            .map(|(&id, _)| id)
+            .collect();
+        for id in due {
+            let silenced = self.is_silenced(id);
+            let Some(open) = self.incidents.open.get_mut(&id) else {
+                continue;
+            };
+            open.last_told = now;
+            if silenced {
+                continue;
+            }
+            open.reminders += 1;
+            let mut notice = open.notice.clone();
+            notice.kind = NoticeKind::Reminder(open.reminders);
+            notice.gap = self.now.wall.since(notice.since);
+            notice.decided = self.now.wall;
+            notice.due_mono = now;
+            self.outputs.push(Output::Tell(Box::new(notice)));
+        }
+    }
+
+    /// Whether silences hold for all that an incident is about.
+    fn is_silenced(&self, id: IncidentId) -> bool {
+        let holding: Vec<_> = self
+            .silences
+            .iter()
+            .filter(|silence| silence.holds(self.now.wall))
+            .collect();
+        if holding.is_empty() {
+            return false;
+        }
+        let Some(open) = self.incidents.open.get(&id) else {
+            return false;
+        };
+        let concerns = |rule: &str, who: &super::notice::Who| {
+            holding.iter().any(|silence| silence.concerns(rule, who))
+        };
+        if open.members == 0 {
+            return concerns(&open.notice.rule, &open.notice.who);
+        }
+        let own =
+            |target: &u32| self.fires(*target) && self.targets.get(*target).incident == Some(id);
+        let mut members = (0..self.targets.len() as u32).filter(own);
+        members.all(|target| {
+            let row = self.targets.get(target);
+            concerns(&self.rule_names[row.rule as usize], &self.who(row.watched))
+        })
+    }
+
+    /// The alarm of what a target watches.
+    pub(super) fn alarm_of(&self, target: u32) -> Alarm {
+        let row = self.targets.get(target);
+        let logs = self.rules.rules[row.rule as usize].watch == super::rule::Watch::Logs;
+        debug_assert!(
+            logs || !matches!(row.watched, Watched::Logs(_)),
+            "logs are watched by rules for logs"
+        );
+        if logs { Alarm::Logs } else { Alarm::Heartbeat }
+    }
+}

@@ -1,0 +1,215 @@
+//! From a sign of life to the targets that it concerns.
+
+use super::alert::{OnSign, Reason, State, Watched};
+use super::engine::Engine;
+use super::entry::BeatLine;
+use super::notice::CloseReason;
+use super::rule::{MaxGap, Watch};
+use super::time::Listened;
+use super::tracker::{BeatId, InstanceId, NONE, UNDECIDED};
+use std::time::Duration;
+
+impl Engine {
+    /// The rule by instance that has a beat.
+    pub(super) fn rule_of_beat(&self, id: BeatId) -> Option<u32> {
+        let beat = &self.tracker.beats[id.0 as usize];
+        let instance = &self.tracker.instances[beat.instance as usize];
+        let host = (instance.host != NONE).then(|| self.tracker.host_names.get(instance.host));
+        let on_host = |rule: u32| {
+            let globs = &self.rules.rules[rule as usize].host;
+            globs.0.is_empty() || host.is_some_and(|host| globs.matches(host))
+        };
+        let has = |&&rule: &&u32| self.watches(rule, beat.marker, beat.name) && on_host(rule);
+        self.plans[instance.place as usize]
+            .iter()
+            .find(has)
+            .copied()
+    }
+
+    /// The rule by instance that watches an instance's logs.
+    pub(super) fn rule_of_logs(&self, id: InstanceId) -> Option<u32> {
+        let place = self.tracker.instances[id.0 as usize].place;
+        let is = |&&rule: &&u32| self.rules.rules[rule as usize].watch == Watch::Logs;
+        self.plans[place as usize].iter().find(is).copied()
+    }
+
+    /// Makes the target of a beat, where a rule has it.
+    pub(super) fn watch_beat(&mut self, id: BeatId) {
+        let Some(rule) = self.rule_of_beat(id) else {
+            return;
+        };
+        let beat = &self.tracker.beats[id.0 as usize];
+        let (seen, stopped) = (beat.seen, beat.stopped);
+        let due = seen.listened + self.rules.rules[rule as usize].max_gap.span(beat.every());
+        let due = if stopped { Listened::NEVER } else { due };
+        self.tracker.beats[id.0 as usize].target =
+            self.targets.add(Watched::Beat(id), rule, seen, due);
+    }
+
+    /// Makes the target of an instance's logs, where a rule has it.
+    pub(super) fn watch_logs(&mut self, id: InstanceId) {
+        let target = self.rule_of_logs(id).map_or(NONE, |rule| {
+            let seen = self.tracker.instances[id.0 as usize].seen;
+            let due = seen.listened + self.rules.rules[rule as usize].max_gap.span(None);
+            self.targets.add(Watched::Logs(id), rule, seen, due)
+        });
+        self.tracker.instances[id.0 as usize].logs = target;
+    }
+
+    /// An instance's app itself said something.
+    #[inline]
+    pub(super) fn spoke(&mut self, id: InstanceId) {
+        let instance = &mut self.tracker.instances[id.0 as usize];
+        instance.spoke = self.listening.listened();
+        let (logs, place) = (instance.logs, instance.place);
+        match logs {
+            NONE => {}
+            UNDECIDED => self.watch_logs(id),
+            target => self.sign(target, false),
+        }
+        if !self.links[place as usize].is_empty() {
+            self.entry_of_groups(place);
+        }
+    }
+
+    /// A beat said `bye`: what it was missed for is over.
+    pub(super) fn said_bye(&mut self, id: InstanceId, line: &BeatLine<'_>, target: u32) {
+        if target != NONE {
+            self.stop(target);
+        }
+        let instance = &self.tracker.instances[id.0 as usize];
+        let (logs, place) = (instance.logs, instance.place);
+        if line.name.is_empty() && logs < UNDECIDED {
+            self.stop(logs);
+        }
+        let groups: Vec<u32> = self.links[place as usize]
+            .iter()
+            .filter_map(|link| Some(self.groups.get(link.group?).target))
+            .collect();
+        for target in groups {
+            let Watched::Group(group) = self.targets.get(target).watched else {
+                continue;
+            };
+            if self.group_expiry(self.groups.get(group)).is_none() {
+                self.stop(target);
+            } else if self.targets.get(target).state != State::Firing {
+                // There may be too few now.
+                self.targets.set_due(target, Listened::ZERO);
+            }
+        }
+    }
+
+    /// A target gave a sign of life; `lives` where it lived before it too, so that the interval is one of ordinary
+    /// life.
+    #[inline]
+    pub(super) fn sign(&mut self, id: u32, lives: bool) {
+        let stamp = self.listening.stamp();
+        let max_gap = self.max_gap(id);
+        let target = self.targets.get_mut(id);
+        let gap = stamp.listened.since(target.seen.listened);
+        let heard_all = gap == stamp.at.since(target.seen.at);
+        target.seen = stamp;
+        if target.state != State::Ok {
+            self.targets.set_due(id, stamp.listened + max_gap);
+            return self.sign_of_the_missed(id, gap, max_gap);
+        }
+        // An interval longer than allowed is a failure that was not judged yet.
+        if lives && heard_all && gap <= max_gap {
+            target.usual.learn(gap);
+        }
+        let due = stamp.listened + self.max_gap(id);
+        self.targets.set_due(id, due);
+    }
+
+    fn sign_of_the_missed(&mut self, id: u32, gap: Duration, max_gap: Duration) {
+        let from = self.targets.get(id).state;
+        let recover = self.rules.rules[self.targets.get(id).rule as usize].recover;
+        match self.targets.get_mut(id).sign(gap, max_gap, recover) {
+            OnSign::Well | OnSign::Recovering => {}
+            OnSign::Relieved => self.changed(id, from, Reason::Heard, self.now.mono),
+            OnSign::Resolved => {
+                self.changed(id, from, Reason::Heard, self.now.mono);
+                self.flaps.ended(id, self.listening.listened());
+                self.leave(id, CloseReason::Resolved);
+            }
+        }
+    }
+
+    fn stop(&mut self, target: u32) {
+        self.targets.set_due(target, Listened::NEVER);
+        self.end(target, Reason::Bye, CloseReason::Stopped);
+    }
+
+    /// Ends an alert for another reason than being heard.
+    pub(super) fn end(&mut self, target: u32, reason: Reason, close: CloseReason) {
+        let from = std::mem::replace(&mut self.targets.get_mut(target).state, State::Ok);
+        self.targets.get_mut(target).good = 0;
+        if from != State::Ok {
+            self.changed(target, from, reason, self.now.mono);
+        }
+        if from == State::Firing {
+            self.flaps.ended(target, self.listening.listened());
+            self.leave(target, close);
+        }
+    }
+
+    /// How long a target may be silent.
+    #[inline]
+    pub(super) fn max_gap(&self, id: u32) -> Duration {
+        let target = self.targets.get(id);
+        match self.rules.rules[target.rule as usize].max_gap {
+            MaxGap::Fixed(span) => span,
+            MaxGap::Auto => MaxGap::auto(self.declared(target.watched), target.usual.longest()),
+        }
+    }
+
+    /// The interval that a target's beats declare.
+    fn declared(&self, watched: Watched) -> Option<Duration> {
+        match watched {
+            Watched::Beat(beat) => self.tracker.beats[beat.0 as usize].every(),
+            Watched::Logs(_) => None,
+            Watched::Group(group) => {
+                let every_ms = self.groups.get(group).every_ms;
+                (every_ms > 0).then(|| Duration::from_millis(u64::from(every_ms)))
+            }
+        }
+    }
+
+    /// When a target's `max_gap` is over, on the listened clock, if nothing more is heard of it.
+    pub(super) fn late_at(&self, id: u32) -> Listened {
+        let target = self.targets.get(id);
+        match target.watched {
+            Watched::Group(group) => self
+                .group_expiry(self.groups.get(group))
+                .unwrap_or(Listened::NEVER),
+            Watched::Beat(_) | Watched::Logs(_) => target.seen.listened + self.max_gap(id),
+        }
+    }
+
+    /// Whether a target is silent for longer than it may.
+    pub(super) fn is_late(&self, id: u32) -> bool {
+        self.late_at(id) < self.listening.listened()
+    }
+
+    /// The targets by instance of one instance.
+    pub(super) fn targets_of(&self, id: InstanceId) -> Vec<u32> {
+        let beats = self
+            .tracker
+            .beats_of(id)
+            .map(|beat| self.tracker.beats[beat.0 as usize].target);
+        let logs = self.tracker.instances[id.0 as usize].logs;
+        beats
+            .chain(std::iter::once(logs))
+            .filter(|&target| target < UNDECIDED)
+            .collect()
+    }
+
+    /// The instance that a target belongs to; `None` for groups.
+    pub(super) fn instance_of(&self, watched: Watched) -> Option<InstanceId> {
+        match watched {
+            Watched::Beat(beat) => Some(InstanceId(self.tracker.beats[beat.0 as usize].instance)),
+            Watched::Logs(instance) => Some(instance),
+            Watched::Group(_) => None,
+        }
+    }
+}
