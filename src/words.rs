@@ -38,6 +38,8 @@ pub fn gist(notice: &Notice) -> String {
                         since(notice)
                     )
                 }
+                Alarm::Flapping => format!("{who} comes and goes"),
+                _ if notice.is_never_seen() => format!("{who} not heard since it is expected"),
                 _ => format!("{who} silent since {}", since(notice)),
             },
         },
@@ -67,6 +69,9 @@ pub fn sentence(notice: &Notice) -> String {
     if !notice.detail.is_empty() && notice.kind == NoticeKind::Opened {
         let _ = write!(text, "; {}", clean(&notice.detail, TEXT_CHARS));
     }
+    if notice.affected_total > 1 {
+        let _ = write!(text, "; {}", affected(notice));
+    }
     let _ = write!(text, "; rule \"{}\"", name(&notice.rule));
     if !notice.last_text.is_empty() {
         let _ = write!(
@@ -90,6 +95,11 @@ pub fn who(notice: &Notice) -> String {
         Scope::App => format!("app {}", name(&who.app)),
         Scope::AppRegion => format!("{} in {}", name(&who.app), name(&who.region)),
         Scope::Host => format!("host {}", name(&who.host)),
+        Scope::Instance if who.instance.is_empty() => {
+            let place = [&who.app, &who.region].into_iter().filter(|part| !part.is_empty());
+            let place: Vec<String> = place.map(|part| name(part)).collect();
+            format!("{} instances of {}", notice.affected_total, place.join("/"))
+        }
         Scope::Instance => {
             format!(
                 "{}/{}/{}",
@@ -105,12 +115,21 @@ pub fn who(notice: &Notice) -> String {
     text
 }
 
+/// Who is part of it: `8 instances: web/iad/a, web/iad/b, ... and 6 more`.
+pub fn affected(notice: &Notice) -> String {
+    let named: Vec<String> = notice.affected.iter().map(|one| name(one)).collect();
+    let more = notice.affected_total.saturating_sub(named.len() as u64);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{} instances: {}{rest}", notice.affected_total, named.join(", "))
+}
+
 /// What the incident is about, as a key that never varies with the numbers in the text: the parts of [`who`]
 /// joined by dots, which no name of the stream can hold.
 pub fn target(notice: &Notice) -> String {
     let who = &notice.who;
     let parts = match notice.scope {
         Scope::Stream if notice.alarm == Alarm::Lagging => vec!["lag"],
+        Scope::Instance if notice.alarm == Alarm::Flapping => vec!["flapping", who.app.as_str(), &who.region, &who.instance],
         Scope::Stream => vec!["stream"],
         Scope::Region => vec![who.region.as_str()],
         Scope::App => vec![who.app.as_str()],
@@ -171,6 +190,7 @@ fn ending(reason: CloseReason, notice: &Notice) -> String {
         (CloseReason::Resolved, Alarm::Lagging) => {
             format!("in time again at {at}, after {silence}")
         }
+        (CloseReason::Resolved, Alarm::Flapping) => format!("steady again at {at}"),
         (CloseReason::Resolved, _) => format!("heard again at {at}, after {silence} of silence"),
         (CloseReason::Stopped, _) => format!("stopped on purpose, after {silence} of silence"),
         (CloseReason::Forgotten, _) => format!("forgotten: not heard for {silence}"),

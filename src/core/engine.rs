@@ -64,6 +64,12 @@ pub struct Engine {
     pub(super) lag: Lag,
     pub(super) stalled: Option<IncidentId>,
     pub(super) lagging: Option<IncidentId>,
+    /// As for the stream, for each region.
+    pub(super) region_lags: Vec<(Lag, Option<IncidentId>)>,
+    /// The incident of messages that are lost without a pause.
+    pub(super) losing: Option<IncidentId>,
+    /// The stream's least lag at the last turn.
+    pub(super) least_lag: Duration,
     pub(super) incidents: Incidents,
     pub(super) flaps: Flaps,
     pub(super) groups: Groups,
@@ -95,6 +101,9 @@ impl Engine {
             lag: Lag::new(now.mono),
             stalled: None,
             lagging: None,
+            region_lags: Vec::new(),
+            losing: None,
+            least_lag: Duration::ZERO,
             incidents: Incidents::default(),
             flaps: Flaps::default(),
             groups: Groups::default(),
@@ -185,7 +194,7 @@ impl Engine {
         let stamp = self.listening.stamp();
         let beaten = self.tracker.beat(id, line, stamp)?;
         if let Some(entry_time) = line.entry_time {
-            self.lag.sample(self.now.wall.since(entry_time));
+            self.told_its_time(id, beaten, entry_time);
         }
         if beaten.new {
             self.watch_beat(beaten.beat);
@@ -198,7 +207,7 @@ impl Engine {
             self.said_bye(id, line, target);
         } else {
             if target != NONE {
-                self.sign(target, lives);
+                self.sign_of_beat(target, beaten.beat, lives);
             }
             let place = self.tracker.instances[id.0 as usize].place;
             self.beat_of_groups(place, marker, name, every_ms);
@@ -209,8 +218,8 @@ impl Engine {
     }
 
     /// An entry that is no beat arrived this far behind its own time.
-    pub fn lag_sample(&mut self, lag: Duration) {
-        self.lag.sample(lag);
+    pub fn lag_sample(&mut self, instance: InstanceId, lag: Duration) {
+        self.sample_lag(instance, lag);
     }
 
     /// Counts something rejected.

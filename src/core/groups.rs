@@ -294,7 +294,16 @@ impl Engine {
         let instance = &self.tracker.instances[id.0 as usize];
         if self.rules.rules[group.rule as usize].watch == Watch::Logs {
             if instance.spoke != Listened::NEVER {
-                tell(instance.spoke + max_gap, false);
+                tell(
+                    self.heard_or_blind(
+                        Stamp {
+                            at: instance.seen.at,
+                            listened: instance.spoke,
+                        },
+                        max_gap,
+                    ) + max_gap,
+                    false,
+                );
             }
             return;
         }

@@ -64,7 +64,7 @@ impl Engine {
         }
         let since = self.listening.quiet_since();
         let gap = self.now.mono.since(since);
-        self.stalled = Some(self.open_stream(Alarm::Stalled, since, gap, deadline));
+        self.stalled = Some(self.open_stream(Alarm::Stalled, since, gap, deadline, None));
         self.listening.blinded(Blind::Stalled);
     }
 
@@ -72,24 +72,6 @@ impl Engine {
     pub(super) fn stream_resumed(&mut self) {
         if let Some(incident) = self.stalled.take() {
             self.close(incident, CloseReason::Resolved);
-        }
-    }
-
-    fn judge_lag(&mut self) {
-        let Some(least) = self.lag.least(self.now.mono) else {
-            return;
-        };
-        let slow = least > self.rules.stream.max_lag;
-        match (slow, self.lagging) {
-            (true, None) => {
-                let now = self.now.mono;
-                self.lagging = Some(self.open_stream(Alarm::Lagging, now, least, now));
-            }
-            (false, Some(incident)) => {
-                self.lagging = None;
-                self.close(incident, CloseReason::Resolved);
-            }
-            _ => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! How far entries arrive behind their own time.
 //!
-//! One instance with a wrong clock must not make the stream look slow: the stream lags only where the
-//! freshest entry of a whole window does.
+//! One instance with a wrong clock must not make the stream look slow: the stream, or a region, lags only where the
+//! freshest entry of a whole window does, and at least two instances were heard in it.
 
 use super::time::Mono;
 use std::time::Duration;
@@ -10,11 +10,14 @@ use std::time::Duration;
 const HALF: Duration = Duration::from_secs(10);
 
 /// The freshest entry of the last ten to twenty seconds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Lag {
     before: Option<Duration>,
     current: Option<Duration>,
     turned: Mono,
+    /// Who was heard in the window, and whether somebody else was too.
+    one: u32,
+    several: bool,
 }
 
 impl Lag {
@@ -24,25 +27,36 @@ impl Lag {
             before: None,
             current: None,
             turned: start,
+            one: u32::MAX,
+            several: false,
         }
     }
 
-    /// An entry arrived this far behind its own time; one from the future counts as zero.
+    /// An entry of an instance arrived this far behind its own time; one from the future counts as zero.
     #[inline]
-    pub fn sample(&mut self, lag: Duration) {
+    pub fn sample(&mut self, instance: u32, lag: Duration) {
         self.current = Some(self.current.map_or(lag, |least| least.min(lag)));
+        if self.one == u32::MAX {
+            self.one = instance;
+        }
+        self.several |= self.one != instance;
     }
 
-    /// The least lag of the last whole window at `now`; `None` until a window was filled with entries.
+    /// The least lag of the last whole window at `now`; `None` until a window was filled with entries of several.
     pub fn least(&mut self, now: Mono) -> Option<Duration> {
         if now.since(self.turned) >= HALF {
             // A longer pause than a half leaves nothing to compare.
             let stale = now.since(self.turned) >= HALF * 2;
-            self.before = if stale { None } else { self.current };
-            self.current = None;
-            self.turned = now;
+            *self = Lag {
+                before: if stale { None } else { self.current },
+                current: None,
+                turned: now,
+                one: if stale { u32::MAX } else { self.one },
+                several: self.several && !stale,
+            };
         }
-        Some(self.before?.min(self.current?))
+        let least = self.before?.min(self.current?);
+        self.several.then_some(least)
     }
 }
 
@@ -59,7 +73,7 @@ mod tests {
         let mut lag = Lag::new(at(0));
         let late = Duration::from_secs(300);
         for second in 0..25 {
-            lag.sample(late);
+            lag.sample(second as u32 % 2, late);
             let least = lag.least(at(second));
             assert_eq!(
                 least,
@@ -67,7 +81,16 @@ mod tests {
                 "at {second}"
             );
         }
-        lag.sample(Duration::from_millis(40));
+        lag.sample(0, Duration::from_millis(40));
         assert_eq!(lag.least(at(25)), Some(Duration::from_millis(40)));
+    }
+
+    #[test]
+    fn one_instance_alone_says_nothing() {
+        let mut lag = Lag::new(at(0));
+        for second in 0..40 {
+            lag.sample(7, Duration::from_secs(300));
+            assert_eq!(lag.least(at(second)), None, "its clock may be wrong");
+        }
     }
 }

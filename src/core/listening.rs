@@ -69,6 +69,8 @@ pub struct Listening {
     taint: Option<Blind>,
     /// When and what the clock showed at the last check that found no message lost.
     intact: Stamp,
+    /// Since when every check found messages lost.
+    losing_since: Option<Mono>,
     blind: [Duration; Blind::ALL.len()],
     ledger: VecDeque<BlindInterval>,
 }
@@ -85,6 +87,7 @@ impl Listening {
                 at: start,
                 listened: Listened::ZERO,
             },
+            losing_since: None,
             blind: [Duration::ZERO; Blind::ALL.len()],
             ledger: VecDeque::with_capacity(LEDGER),
         }
@@ -124,12 +127,14 @@ impl Listening {
     /// Checked at `now`: nothing was lost since the last check.
     pub fn intact(&mut self) {
         self.intact = self.stamp();
+        self.losing_since = None;
     }
 
     /// Messages were found lost; which is unknown, so that all since the last check that found none is blind.
     /// The clock goes back to what it showed then.
     pub fn dropped(&mut self) {
         let stamp = self.stamp();
+        self.losing_since.get_or_insert(self.intact.at);
         if stamp.listened > self.intact.listened {
             self.listened = self.intact.listened;
             // Intervals inside were blind for a reason of their own, which stands.
@@ -146,6 +151,43 @@ impl Listening {
         }
         self.blinded(Blind::Dropped);
         self.intact = self.stamp();
+    }
+
+    /// Since when messages are lost without a pause; `None` where none are.
+    pub fn losing_since(&self) -> Option<Mono> {
+        self.losing_since
+    }
+
+    /// What the clock showed at an arrival time. Exact as far back as the ledger reaches.
+    pub fn listened_at(&self, at: Mono) -> Listened {
+        let Stamp {
+            at: mut later,
+            mut listened,
+        } = self.stamp();
+        for interval in self.ledger.iter().rev() {
+            if at >= interval.to {
+                break;
+            }
+            if at >= interval.from {
+                return interval.listened;
+            }
+            (later, listened) = (interval.from, interval.listened);
+        }
+        listened - later.since(at)
+    }
+
+    /// What the clock showed at the end of the last blind interval after `since` that was longer than `length`;
+    /// `None` where there was none.
+    pub fn last_blind(&self, since: Mono, length: Duration) -> Option<Listened> {
+        let after = self
+            .ledger
+            .iter()
+            .rev()
+            .take_while(|interval| interval.to > since);
+        after
+            .into_iter()
+            .find(|interval| interval.to.since(interval.from.max(since)) > length)
+            .map(|found| found.listened)
     }
 
     /// The last arrival of anything, and what the clock showed then; its zero before the first.

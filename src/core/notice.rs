@@ -67,6 +67,8 @@ pub enum Alarm {
     Stalled,
     /// Entries arrive too far behind their own time.
     Lagging,
+    /// Messages are lost on their way to us, without a pause.
+    Losing,
     /// A target comes and goes.
     Flapping,
 }
@@ -76,7 +78,9 @@ impl Alarm {
     pub const fn name(self, scope: Scope) -> &'static str {
         match (self, scope) {
             (Alarm::Stalled, _) => "StreamStalled",
+            (Alarm::Lagging, Scope::Region) => "RegionLagging",
             (Alarm::Lagging, _) => "StreamLagging",
+            (Alarm::Losing, _) => "StreamLossy",
             (Alarm::Flapping, _) => "HeartbeatFlapping",
             (_, Scope::Region) => "RegionSilent",
             (_, Scope::App) => "AppSilent",
@@ -199,4 +203,12 @@ pub struct Notice {
     pub summary: Option<String>,
     /// Where to read what to do.
     pub runbook: Option<String>,
+}
+
+impl Notice {
+    /// Whether it is about somebody who was expected and never heard.
+    pub fn is_never_seen(&self) -> bool {
+        let of_stream = matches!(self.alarm, Alarm::Stalled | Alarm::Lagging | Alarm::Losing);
+        self.affected_total == 0 && !of_stream
+    }
 }

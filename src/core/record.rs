@@ -1,6 +1,7 @@
 //! What is remembered of an instance, a beat, an app, an app-region.
 
 use super::entry::MarkerId;
+use super::offset::Offset;
 use super::time::{Listened, Stamp};
 use super::tracker::BeatId;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub struct Beat {
     pub stopped: bool,
     /// The interval it declares, in milliseconds; 0 where it declares none.
     pub every_ms: u32,
+    /// How its entry times usually lie to their arrivals.
+    pub(super) offset: Offset,
     /// The last `seq=`; `u64::MAX` where it has none.
     pub seq: u64,
     /// When it was last heard.

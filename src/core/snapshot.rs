@@ -119,6 +119,8 @@ pub struct BeatRow {
     /// Wall clock at which it fires unless heard or blind before; `None` where no rule watches it, it is
     /// stopped, or it fires already.
     pub due: Option<Wall>,
+    /// How long it may be silent, declared and learned intervals included; `None` where no rule watches it.
+    pub max_gap: Option<Duration>,
     /// What is thought of it.
     pub verdict: Verdict,
 }
@@ -146,15 +148,18 @@ pub enum Verdict {
     Silent,
     /// It stops on purpose.
     Stopped,
+    /// lastbeat was blind for more than half of the time in which it should have been heard.
+    Unknown,
 }
 
 impl Verdict {
     /// Every one.
-    pub const ALL: [Verdict; 4] = [
+    pub const ALL: [Verdict; 5] = [
         Verdict::Live,
         Verdict::Late,
         Verdict::Silent,
         Verdict::Stopped,
+        Verdict::Unknown,
     ];
 
     /// As it stands in labels.
@@ -164,6 +169,7 @@ impl Verdict {
             Verdict::Late => "late",
             Verdict::Silent => "silent",
             Verdict::Stopped => "stopped",
+            Verdict::Unknown => "unknown",
         }
     }
 }

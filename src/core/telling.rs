@@ -131,11 +131,15 @@ impl Engine {
         since: Mono,
         gap: Duration,
         due: Mono,
+        region: Option<u32>,
     ) -> IncidentId {
         let rule = &self.rules.stream;
         let blind = self.listening.blind_now();
         let detail = match (alarm, blind) {
-            (Alarm::Lagging, _) => "entries arrive late, from everyone".to_owned(),
+            (Alarm::Lagging, _) => "entries arrive late, from everyone there".to_owned(),
+            (Alarm::Losing, _) => {
+                "messages come faster than they are taken, and are lost".to_owned()
+            }
             (_, None) => "connected, and nothing arrives".to_owned(),
             (_, Some(why)) => format!("lastbeat is blind: {}", why.label()),
         };
@@ -143,13 +147,22 @@ impl Engine {
             incident: IncidentId(0),
             kind: NoticeKind::Opened,
             alarm,
-            scope: Scope::Stream,
+            scope: if region.is_some() {
+                Scope::Region
+            } else {
+                Scope::Stream
+            },
             rule: STREAM_RULE.to_owned(),
             notify: None,
             affected: Vec::new(),
             affected_total: 0,
             severity: rule.severity,
-            who: Who::default(),
+            who: Who {
+                region: region
+                    .map(|id| self.tracker.region_names.get(id).to_string())
+                    .unwrap_or_default(),
+                ..Who::default()
+            },
             since: self.now.wall_of(since),
             gap,
             listened: if blind.is_none() { gap } else { Duration::ZERO },

@@ -1,6 +1,7 @@
 //! The core in virtual time, as a whole.
 
 mod bench;
+mod blind;
 mod cause;
 
 use super::alert::State;
@@ -314,8 +315,10 @@ fn entries_late_from_everyone_are_the_streams_own_incident() {
         }
     };
     for second in 0..100 {
-        bench.entry(TWO[0], second as f64);
-        bench.engine.lag_sample(late(second));
+        let id = bench.entry(TWO[1], second as f64).expect("it is tracked");
+        bench.engine.lag_sample(id, late(second));
+        let id = bench.entry(TWO[0], second as f64).expect("it is tracked");
+        bench.engine.lag_sample(id, late(second));
         bench.tick(second as f64);
     }
     assert_eq!(

@@ -2,6 +2,7 @@
 
 use super::entry::{BeatLine, MarkerId, Reject, Subject};
 use super::names::Names;
+use super::offset::Offset;
 pub use super::record::{App, Beat, Beaten, Instance, Place};
 use super::time::{Listened, Stamp};
 use foldhash::quality::RandomState;
@@ -297,6 +298,7 @@ impl Tracker {
             marker,
             stopped: false,
             every_ms: 0,
+            offset: Offset::default(),
             seq: u64::MAX,
             seen: now,
             target: NONE,

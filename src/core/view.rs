@@ -73,6 +73,10 @@ impl Engine {
                     due: self
                         .due(beat)
                         .map(|due| now.wall_of(self.listening.date_of(due))),
+                    max_gap: self
+                        .targets
+                        .row(beat.target)
+                        .map(|_| self.max_gap(beat.target)),
                     verdict: self.beat_verdict(beat),
                 }
             }));
@@ -85,16 +89,33 @@ impl Engine {
         let target = self.targets.row(beat.target)?;
         let fires = target.state != State::Firing && !beat.stopped;
         let hold = self.rules.rules[target.rule as usize].hold;
-        fires.then(|| target.seen.listened + self.max_gap(beat.target) + hold)
+        fires.then(|| self.late_at(beat.target) + hold)
     }
 
     fn beat_verdict(&self, beat: &Beat) -> Verdict {
         if beat.stopped {
             return Verdict::Stopped;
         }
-        self.targets
-            .row(beat.target)
-            .map_or(Verdict::Live, |target| verdict_of(target.state))
+        self.target_verdict(beat.target).unwrap_or(Verdict::Live)
+    }
+
+    /// What is thought of a target; `None` for the numbers that mean none.
+    fn target_verdict(&self, id: u32) -> Option<Verdict> {
+        let target = self.targets.row(id)?;
+        Some(match target.state {
+            State::Pending => Verdict::Late,
+            State::Firing => Verdict::Silent,
+            State::Ok if self.is_unknown(id) => Verdict::Unknown,
+            State::Ok => Verdict::Live,
+        })
+    }
+
+    /// Whether lastbeat was blind for more than half of the time in which a target should have been heard.
+    fn is_unknown(&self, id: u32) -> bool {
+        let (seen, half) = (self.targets.get(id).seen, self.max_gap(id) / 2);
+        let blind_for = self.now.mono.since(self.listening.stamp().at);
+        let blind_now = self.listening.blind_now().is_some() && blind_for > half;
+        blind_now || self.listening.last_blind(seen.at, half).is_some()
     }
 
     /// An instance is as bad as the worst that is watched of it, and stopped where all of it is.
@@ -103,17 +124,17 @@ impl Engine {
             .tracker
             .beats_of(id)
             .map(|beat| self.beat_verdict(&self.tracker.beats[beat.0 as usize]));
-        let logs = self
-            .targets
-            .row(instance.logs)
-            .map(|target| verdict_of(target.state));
         let rank = |verdict: &Verdict| match verdict {
             Verdict::Stopped => 0,
             Verdict::Live => 1,
-            Verdict::Late => 2,
-            Verdict::Silent => 3,
+            Verdict::Unknown => 2,
+            Verdict::Late => 3,
+            Verdict::Silent => 4,
         };
-        beats.chain(logs).max_by_key(rank).unwrap_or(Verdict::Live)
+        beats
+            .chain(self.target_verdict(instance.logs))
+            .max_by_key(rank)
+            .unwrap_or(Verdict::Live)
     }
 
     fn verdict_rows(&self) -> Vec<VerdictRow> {
@@ -168,11 +189,12 @@ impl Engine {
         for target in self.targets.live() {
             counts[target.rule as usize][target.state as usize] += 1;
         }
-        let stream = u64::from(self.stalled.is_some()) + u64::from(self.lagging.is_some());
+        let own = [self.stalled, self.lagging, self.losing];
+        let stream = own.iter().flatten().count() as u64;
         let of_stream = (
             Arc::from(STREAM_RULE),
             self.rules.stream.severity,
-            [2 - stream, 0, stream],
+            [own.len() as u64 - stream, 0, stream],
         );
         let of_rules = self.rules.rules.iter().zip(&self.rule_names).zip(counts);
         let of_rules = of_rules.map(|((rule, name), counts)| (name.clone(), rule.severity, counts));
@@ -199,13 +221,5 @@ impl Engine {
             .into_iter()
             .map(|scope| (scope, count(scope)))
             .collect()
-    }
-}
-
-fn verdict_of(state: State) -> Verdict {
-    match state {
-        State::Ok => Verdict::Live,
-        State::Pending => Verdict::Late,
-        State::Firing => Verdict::Silent,
     }
 }

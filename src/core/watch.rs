@@ -5,7 +5,7 @@ use super::engine::Engine;
 use super::entry::BeatLine;
 use super::notice::CloseReason;
 use super::rule::{MaxGap, Watch};
-use super::time::Listened;
+use super::time::{Listened, Stamp};
 use super::tracker::{BeatId, InstanceId, NONE, UNDECIDED};
 use std::time::Duration;
 
@@ -99,11 +99,35 @@ impl Engine {
         }
     }
 
+    /// A beat gave a sign of life, which may be old news.
+    #[inline]
+    pub(super) fn sign_of_beat(&mut self, id: u32, beat: BeatId, lives: bool) {
+        let seen = self.tracker.beats[beat.0 as usize].seen;
+        if seen == self.listening.stamp() {
+            return self.sign(id, lives);
+        }
+        let max_gap = self.max_gap(id);
+        if seen.listened + max_gap < self.listening.listened() {
+            // Too old to prove that it lives.
+            let target = self.targets.get_mut(id);
+            target.seen = seen;
+            if target.state == State::Ok {
+                self.targets.set_due(id, seen.listened + max_gap);
+            }
+            return;
+        }
+        self.sign_at(id, seen, false);
+    }
+
     /// A target gave a sign of life; `lives` where it lived before it too, so that the interval is one of ordinary
     /// life.
     #[inline]
     pub(super) fn sign(&mut self, id: u32, lives: bool) {
-        let stamp = self.listening.stamp();
+        self.sign_at(id, self.listening.stamp(), lives);
+    }
+
+    #[inline]
+    fn sign_at(&mut self, id: u32, stamp: Stamp, lives: bool) {
         let max_gap = self.max_gap(id);
         let target = self.targets.get_mut(id);
         let gap = stamp.listened.since(target.seen.listened);
@@ -182,8 +206,18 @@ impl Engine {
             Watched::Group(group) => self
                 .group_expiry(self.groups.get(group))
                 .unwrap_or(Listened::NEVER),
-            Watched::Beat(_) | Watched::Logs(_) => target.seen.listened + self.max_gap(id),
+            Watched::Beat(_) | Watched::Logs(_) => {
+                self.heard_or_blind(target.seen, self.max_gap(id)) + self.max_gap(id)
+            }
         }
+    }
+
+    /// From when a silence counts: the last sign of life, or the end of a blindness after it that was longer than
+    /// half of `max_gap`: whatever was missed then blames nobody.
+    pub(super) fn heard_or_blind(&self, seen: Stamp, max_gap: Duration) -> Listened {
+        self.listening
+            .last_blind(seen.at, max_gap / 2)
+            .map_or(seen.listened, |end| end.max(seen.listened))
     }
 
     /// Whether a target is silent for longer than it may.

@@ -88,15 +88,27 @@ impl Bench {
     }
 
     pub(super) fn say(&mut self, who: &str, words: &str, second: f64) -> Option<Duration> {
-        self.beat(who, words, "", second)
+        self.beat(who, words, "", None, second)
+    }
+
+    /// A plain beat that was said at another time than it came.
+    pub(super) fn say_late(&mut self, who: &str, said: f64, second: f64) {
+        self.beat(who, "", "", Some(said), second);
     }
 
     /// A plain beat from a physical host.
     pub(super) fn say_from(&mut self, who: &str, host: &str, second: f64) {
-        self.beat(who, "", host, second);
+        self.beat(who, "", host, None, second);
     }
 
-    fn beat(&mut self, who: &str, words: &str, host: &str, second: f64) -> Option<Duration> {
+    fn beat(
+        &mut self,
+        who: &str,
+        words: &str,
+        host: &str,
+        said: Option<f64>,
+        second: f64,
+    ) -> Option<Duration> {
         let id = self.entry(who, second)?;
         let every = words
             .strip_prefix("every=")
@@ -111,7 +123,7 @@ impl Bench {
                 .map(|seq| seq.parse().expect("a number")),
             bye: words == "bye",
             host,
-            entry_time: None,
+            entry_time: said.map(|said| Wall::ZERO + Duration::from_secs_f64(EPOCH as f64 + said)),
         };
         let interval = self.engine.beat(id, &line).expect("there is room");
         self.keep();

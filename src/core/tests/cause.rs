@@ -486,6 +486,6 @@ fn a_thousand_rules_and_many_instances_are_matched_once_per_app_region() {
         .iter()
         .map(|row| row.count)
         .sum();
-    assert_eq!(counted, 2000 + 2, "a target each, and the stream's two");
+    assert_eq!(counted, 2000 + 3, "a target each, and the stream's three");
     assert_eq!(bench.engine.snapshot(at(1.0), 0).suppressed, 4000);
 }

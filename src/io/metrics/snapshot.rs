@@ -8,12 +8,13 @@ use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricT
 /// Hands each family to `put`, one after another. Families without a series are left out: the text format
 /// has no way to say them.
 pub(super) fn each_family(snapshot: &Snapshot, mut put: impl FnMut(MetricFamily)) {
-    let families: [fn(&Snapshot) -> Family; 17] = [
+    let families: [fn(&Snapshot) -> Family; 18] = [
         stream_seen,
         region_seen,
         log_seen,
         heartbeat_seen,
         heartbeat_due,
+        heartbeat_max_gap,
         instances,
         alerts,
         incidents,
@@ -165,6 +166,19 @@ fn heartbeat_due(from: &Snapshot) -> Family {
     for row in &from.beats {
         if let Some(due) = row.due {
             family.put(beat_labels(row), unix(due));
+        }
+    }
+    family
+}
+
+fn heartbeat_max_gap(from: &Snapshot) -> Family {
+    let mut family = Family::gauge(
+        "heartbeat_max_gap_seconds",
+        "How long the instance may be silent: its rule's max_gap, or what \"auto\" has found.",
+    );
+    for row in &from.beats {
+        if let Some(max_gap) = row.max_gap {
+            family.put(beat_labels(row), max_gap.as_secs_f64());
         }
     }
     family
