@@ -179,7 +179,7 @@ impl<S: Source> Keeper<S> {
         self.ingest.engine.arrive(now);
         if now.mono >= self.next_lag {
             self.next_lag = now.mono + LAG_EVERY;
-            self.sample_lag(now, first.payload());
+            self.sample_lag(now, &first);
         }
         let mut message = first;
         for _ in 1..BATCH {
@@ -217,11 +217,13 @@ impl<S: Source> Keeper<S> {
         histogram.observe(interval.length.as_secs_f64());
     }
 
-    fn sample_lag(&mut self, now: Now, payload: &[u8]) {
-        if let Some(entry_time) = log_line::tail_time(payload) {
+    fn sample_lag(&mut self, now: Now, message: &S::Item) {
+        if let Some(entry_time) = log_line::tail_time(message.payload()) {
             let lag = now.wall.since(entry_time);
             self.outlets.metrics.stream_lag.observe(lag.as_secs_f64());
-            self.ingest.engine.lag_sample(lag);
+            if let Some(id) = self.ingest.engine.find(message.subject()) {
+                self.ingest.engine.lag_sample(id, lag);
+            }
         }
     }
 
