@@ -1,9 +1,12 @@
 //! From a message to the core: the road that every entry takes, live, in the demo, in tests and benchmarks.
 
 use crate::core::engine::Engine;
+use crate::core::rule::RuleSet;
+use crate::core::snapshot::last_token;
+use crate::core::time::Now;
 use crate::core::tracker::InstanceId;
 use crate::decode::beat::Markers;
-use crate::decode::{beat, log_line, subject};
+use crate::decode::{beat, lifecycle, log_line, subject};
 use std::time::Duration;
 
 /// The core with its eyes.
@@ -30,6 +33,12 @@ impl Ingest {
         Ingest { engine, markers }
     }
 
+    /// Puts another rule set in force, and looks for its markers from now on.
+    pub fn reload(&mut self, rules: RuleSet, now: Now) {
+        self.engine.reload(rules, now);
+        self.markers = Markers::new(&self.engine.rules().markers);
+    }
+
     /// Takes one message of the batch that [`Engine::arrive`] announced.
     #[inline]
     pub fn message(&mut self, subject: &str, payload: &[u8]) -> Option<Interval> {
@@ -37,12 +46,26 @@ impl Ingest {
             Some(id) => id,
             None => self.admit(subject, payload.len())?,
         };
-        self.engine
-            .heard(id, log_line::provider(payload), payload.len());
+        let provider = log_line::provider(payload);
+        self.engine.heard(id, provider, payload.len());
         if self.markers.in_bytes(payload) {
-            self.beat(id, payload)
-        } else {
-            None
+            return self.beat(id, payload);
+        }
+        if lifecycle::may_be_in(provider, payload) {
+            self.lifecycle(id, subject, payload);
+        }
+        None
+    }
+
+    #[cold]
+    fn lifecycle(&mut self, id: InstanceId, subject: &str, payload: &[u8]) {
+        match log_line::read(payload) {
+            Ok(line) => {
+                if let Some(what) = lifecycle::read(line.provider, &line.message, last_token(subject)) {
+                    self.engine.lifecycle(id, what);
+                }
+            }
+            Err(why) => self.engine.reject(why),
         }
     }
 

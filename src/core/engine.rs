@@ -44,6 +44,8 @@ pub enum Output {
 pub enum Feed {
     /// The connection is gone.
     Lost,
+    /// The server takes our user or token no more: waiting does not cure it.
+    Refused,
     /// Messages were lost on their way to us since the last check.
     Dropped,
     /// Checked: nothing was lost since the last check.
@@ -63,7 +65,11 @@ pub struct Engine {
     pub(super) listening: Listening,
     pub(super) lag: Lag,
     pub(super) stalled: Option<IncidentId>,
+    /// Whether the stream's open incident says that we are refused.
+    pub(super) refused: bool,
     pub(super) lagging: Option<IncidentId>,
+    /// What is known of the feed's state, in words.
+    pub(super) feed_words: String,
     /// As for the stream, for each region.
     pub(super) region_lags: Vec<(Lag, Option<IncidentId>)>,
     /// The incident of messages that are lost without a pause.
@@ -100,6 +106,8 @@ impl Engine {
             listening: Listening::new(now.mono),
             lag: Lag::new(now.mono),
             stalled: None,
+            refused: false,
+            feed_words: String::new(),
             lagging: None,
             region_lags: Vec::new(),
             losing: None,
@@ -205,7 +213,7 @@ impl Engine {
             (record.target, record.marker, record.name, record.every_ms);
         if line.bye {
             self.said_bye(id, line, target);
-        } else {
+        } else if self.beat_of_life(id, beaten.restarted) {
             if target != NONE {
                 self.sign_of_beat(target, beaten.beat, lives);
             }
@@ -239,10 +247,16 @@ impl Engine {
         self.now = now;
         match feed {
             Feed::Lost => self.listening.blinded(Blind::Disconnected),
+            Feed::Refused => self.stream_refused(),
             Feed::Dropped => self.listening.dropped(),
             Feed::Intact => self.listening.intact(),
             Feed::Suspended => self.listening.suspended(now.mono),
         }
+    }
+
+    /// What is known of the feed's state, in words, for the incidents of the stream; empty where nothing is.
+    pub fn feed_words(&mut self, words: &str) {
+        words.clone_into(&mut self.feed_words);
     }
 
     /// Puts other silences in force.

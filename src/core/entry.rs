@@ -38,6 +38,23 @@ impl Provider {
     }
 }
 
+/// What the platform says of a machine's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifecycle {
+    /// The proxy stops it, since it idles.
+    Autostop,
+    /// The proxy suspends it, since it idles.
+    Autosuspend,
+    /// It ended by itself, in order, and is not restarted.
+    Done,
+    /// It is started, or woken.
+    Started,
+    /// Its memory did not suffice.
+    OutOfMemory,
+    /// It was restarted too often, and is not any more.
+    GaveUp,
+}
+
 /// Which of the markers that the rules look for; an index into [`crate::core::rule::RuleSet::markers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MarkerId(pub u16);

@@ -292,32 +292,32 @@ impl Engine {
         tell: &mut impl FnMut(Listened, bool),
     ) {
         let instance = &self.tracker.instances[id.0 as usize];
+        let stop = instance
+            .life
+            .stop
+            .map(|(_, at)| self.listening.listened_at(at));
+        let live_until = |seen| self.heard_or_blind(seen, max_gap) + max_gap;
         if self.rules.rules[group.rule as usize].watch == Watch::Logs {
             if instance.spoke != Listened::NEVER {
-                tell(
-                    self.heard_or_blind(
-                        Stamp {
-                            at: instance.seen.at,
-                            listened: instance.spoke,
-                        },
-                        max_gap,
-                    ) + max_gap,
-                    false,
-                );
+                let seen = Stamp {
+                    at: instance.seen.at,
+                    listened: instance.spoke,
+                };
+                tell(stop.unwrap_or_else(|| live_until(seen)), stop.is_some());
             }
             return;
         }
         for beat in self.tracker.beats_of(id) {
             let beat = &self.tracker.beats[beat.0 as usize];
             let link = self.link(instance.place, group.by, beat.marker, beat.name);
-            if link.is_some_and(|link| self.links[instance.place as usize][link].rule == group.rule)
-            {
-                let grace = if beat.stopped {
-                    Duration::ZERO
-                } else {
-                    max_gap
-                };
-                tell(beat.seen.listened + grace, beat.stopped);
+            let links = &self.links[instance.place as usize];
+            if link.is_none_or(|link| links[link].rule != group.rule) {
+                continue;
+            }
+            match (beat.stopped, stop) {
+                (true, Some(stop)) => tell(stop, true),
+                (true, None) => tell(beat.seen.listened, true),
+                (false, _) => tell(live_until(beat.seen), false),
             }
         }
     }

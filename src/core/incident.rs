@@ -55,6 +55,21 @@ impl Incidents {
         self.open.iter().map(|(&id, incident)| (id, incident))
     }
 
+    /// Adds what has become known to an open incident: its next notices say it.
+    pub(super) fn add_detail(&mut self, id: IncidentId, detail: &str) {
+        let Some(open) = self.open.get_mut(&id) else {
+            return;
+        };
+        if !open.notice.detail.contains(detail) {
+            let between = if open.notice.detail.is_empty() {
+                ""
+            } else {
+                "; "
+            };
+            open.notice.detail = format!("{}{between}{detail}", open.notice.detail);
+        }
+    }
+
     fn of(&self, key: Key) -> Option<IncidentId> {
         let is = |(_, incident): &(&IncidentId, &Incident)| incident.key == key;
         self.open.iter().find(is).map(|(&id, _)| id)

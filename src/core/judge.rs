@@ -68,8 +68,23 @@ impl Engine {
         self.listening.blinded(Blind::Stalled);
     }
 
+    /// The server refuses us: that is the stream's incident, at once, and in place of one that did not know why.
+    pub(super) fn stream_refused(&mut self) {
+        self.listening.blinded(Blind::Disconnected);
+        if std::mem::replace(&mut self.refused, true) {
+            return;
+        }
+        if let Some(incident) = self.stalled.take() {
+            self.close(incident, CloseReason::Superseded);
+        }
+        let since = self.listening.quiet_since();
+        let gap = self.now.mono.since(since);
+        self.stalled = Some(self.open_stream(Alarm::Refused, since, gap, self.now.mono, None));
+    }
+
     /// An entry arrived while the stream's alert fired.
     pub(super) fn stream_resumed(&mut self) {
+        self.refused = false;
         if let Some(incident) = self.stalled.take() {
             self.close(incident, CloseReason::Resolved);
         }

@@ -15,6 +15,7 @@ pub mod incident;
 mod judge;
 pub mod lag;
 mod late;
+pub mod life;
 pub mod listening;
 pub mod names;
 pub mod notice;

@@ -65,6 +65,8 @@ pub enum Alarm {
     Logs,
     /// Nothing from anyone for longer than allowed.
     Stalled,
+    /// The stream's server takes our user or token no more.
+    Refused,
     /// Entries arrive too far behind their own time.
     Lagging,
     /// Messages are lost on their way to us, without a pause.
@@ -78,6 +80,7 @@ impl Alarm {
     pub const fn name(self, scope: Scope) -> &'static str {
         match (self, scope) {
             (Alarm::Stalled, _) => "StreamStalled",
+            (Alarm::Refused, _) => "StreamAuthFailed",
             (Alarm::Lagging, Scope::Region) => "RegionLagging",
             (Alarm::Lagging, _) => "StreamLagging",
             (Alarm::Losing, _) => "StreamLossy",

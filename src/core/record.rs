@@ -1,6 +1,7 @@
 //! What is remembered of an instance, a beat, an app, an app-region.
 
 use super::entry::MarkerId;
+use super::life::Life;
 use super::offset::Offset;
 use super::time::{Listened, Stamp};
 use super::tracker::BeatId;
@@ -20,6 +21,8 @@ pub struct Instance {
     pub seen: Stamp,
     /// When its app last said anything, on the listened clock; never, where only the platform spoke of it.
     pub spoke: Listened,
+    /// What the platform tells of its life.
+    pub life: Life,
     /// The target of a rule that watches its logs, none (`u32::MAX`) or undecided.
     pub logs: u32,
     /// The first of its beats, or none (`u32::MAX`).
@@ -101,4 +104,6 @@ pub struct Beaten {
     pub before: Stamp,
     /// Whether it was stopped until now.
     pub was_stopped: bool,
+    /// Whether its count stepped back: it is another life.
+    pub restarted: bool,
 }

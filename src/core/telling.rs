@@ -73,10 +73,10 @@ impl Engine {
         let rule = &self.rules.rules[row.rule as usize];
         let (detail, text) = match row.watched {
             Watched::Beat(beat) => (
-                String::new(),
+                self.crash_of(row.watched),
                 self.tracker.beats[beat.0 as usize].text.clone(),
             ),
-            Watched::Logs(_) => (String::new(), String::new()),
+            Watched::Logs(_) => (self.crash_of(row.watched), String::new()),
             Watched::Group(group) => (
                 self.group_detail(rule, self.groups.get(group)),
                 String::new(),
@@ -140,6 +140,7 @@ impl Engine {
             (Alarm::Losing, _) => {
                 "messages come faster than they are taken, and are lost".to_owned()
             }
+            _ if !self.feed_words.is_empty() => self.feed_words.clone(),
             (_, None) => "connected, and nothing arrives".to_owned(),
             (_, Some(why)) => format!("lastbeat is blind: {}", why.label()),
         };

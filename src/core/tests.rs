@@ -3,6 +3,7 @@
 mod bench;
 mod blind;
 mod cause;
+mod life;
 
 use super::alert::State;
 use super::engine::Feed;

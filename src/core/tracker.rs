@@ -1,6 +1,7 @@
 //! Who was heard when: instances, their beats, and the apps, regions, app-regions and hosts that hold them.
 
 use super::entry::{BeatLine, MarkerId, Reject, Subject};
+use super::life::Life;
 use super::names::Names;
 use super::offset::Offset;
 pub use super::record::{App, Beat, Beaten, Instance, Place};
@@ -133,6 +134,7 @@ impl Tracker {
             host: NONE,
             seen: now,
             spoke: Listened::NEVER,
+            life: Life::default(),
             logs: UNDECIDED,
             first_beat: NONE,
         };
@@ -199,6 +201,7 @@ impl Tracker {
             new,
             before: record.seen,
             was_stopped: record.stopped,
+            restarted: record.seq != u64::MAX && line.seq.is_some_and(|seq| seq < record.seq),
         };
         app.beats += 1;
         app.lost += lost(record.seq, line.seq);

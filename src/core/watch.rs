@@ -59,6 +59,9 @@ impl Engine {
     /// An instance's app itself said something.
     #[inline]
     pub(super) fn spoke(&mut self, id: InstanceId) {
+        if self.is_stopped(id) {
+            return;
+        }
         let instance = &mut self.tracker.instances[id.0 as usize];
         instance.spoke = self.listening.listened();
         let (logs, place) = (instance.logs, instance.place);
@@ -82,6 +85,11 @@ impl Engine {
         if line.name.is_empty() && logs < UNDECIDED {
             self.stop(logs);
         }
+        self.fewer_in_groups(place);
+    }
+
+    /// There are fewer live ones in the groups of an app-region.
+    pub(super) fn fewer_in_groups(&mut self, place: u32) {
         let groups: Vec<u32> = self.links[place as usize]
             .iter()
             .filter_map(|link| Some(self.groups.get(link.group?).target))
@@ -159,7 +167,7 @@ impl Engine {
         }
     }
 
-    fn stop(&mut self, target: u32) {
+    pub(super) fn stop(&mut self, target: u32) {
         self.targets.set_due(target, Listened::NEVER);
         self.end(target, Reason::Bye, CloseReason::Stopped);
     }

@@ -1,7 +1,11 @@
 //! The room that gives text a **type**: bytes or text in, core values or a list of faults out. No I/O, no clock.
 
 pub mod beat;
+pub mod lifecycle;
 pub mod log_line;
 pub mod rules_file;
+pub mod schedule;
 pub mod settings;
+pub mod silence_request;
 pub mod subject;
+pub mod test_file;

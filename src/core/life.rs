@@ -1,0 +1,165 @@
+//! Intended silence: stops that the platform tells of.
+//!
+//! Precedence: a beat proves life whatever else is said, but for the minutes in which a machine that was told to stop
+//! still says its last ones; nothing known means that silence is an alert.
+
+use super::alert::Watched;
+use super::engine::Engine;
+use super::entry::Lifecycle;
+use super::time::{Listened, Mono};
+use super::tracker::{InstanceId, UNDECIDED};
+use std::time::Duration;
+
+/// The longest time that the platform gives a machine to stop. Beats until then are its last ones; one that comes
+/// later shows that it did not stop.
+const STOPS_WITHIN: Duration = Duration::from_secs(300);
+
+/// Why an instance is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopWhy {
+    /// The proxy stopped it, since it idled.
+    Autostop,
+    /// The proxy suspended it, since it idled.
+    Autosuspend,
+    /// It ended by itself, and is not restarted.
+    Done,
+}
+
+impl StopWhy {
+    /// In words, with the source.
+    pub const fn label(self) -> &'static str {
+        match self {
+            StopWhy::Autostop => "autostop by proxy",
+            StopWhy::Autosuspend => "autosuspend by proxy",
+            StopWhy::Done => "exited, says runner",
+        }
+    }
+}
+
+/// What is known to have gone wrong with an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crash {
+    /// Its memory did not suffice.
+    OutOfMemory,
+    /// It was restarted too often, and is not any more.
+    GaveUp,
+}
+
+impl Crash {
+    /// In words.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Crash::OutOfMemory => "it ran out of memory",
+            Crash::GaveUp => "the platform gave up restarting it",
+        }
+    }
+}
+
+/// An instance's life as the platform tells it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Life {
+    /// Why and since when it is stopped.
+    pub stop: Option<(StopWhy, Mono)>,
+    /// What went wrong since its last beat.
+    pub crash: Option<Crash>,
+}
+
+impl Engine {
+    /// The platform says something of an instance's life.
+    pub fn lifecycle(&mut self, id: InstanceId, what: Lifecycle) {
+        match what {
+            Lifecycle::Autostop => self.stopped(id, StopWhy::Autostop),
+            Lifecycle::Autosuspend => self.stopped(id, StopWhy::Autosuspend),
+            Lifecycle::Done => self.stopped(id, StopWhy::Done),
+            Lifecycle::Started => self.started(id),
+            Lifecycle::OutOfMemory => self.crashed(id, Crash::OutOfMemory),
+            Lifecycle::GaveUp => {
+                // Nobody asked for this stop: it is dead.
+                self.started(id);
+                self.crashed(id, Crash::GaveUp);
+            }
+        }
+    }
+
+    /// What is known to have gone wrong with whom a target belongs to, in words.
+    pub(super) fn crash_of(&self, watched: Watched) -> String {
+        let crash = self
+            .instance_of(watched)
+            .and_then(|id| self.tracker.instances[id.0 as usize].life.crash);
+        crash
+            .map(|crash| crash.label().to_owned())
+            .unwrap_or_default()
+    }
+
+    /// Remembers what went wrong, and tells it in the incident that is open.
+    fn crashed(&mut self, id: InstanceId, crash: Crash) {
+        self.tracker.instances[id.0 as usize].life.crash = Some(crash);
+        for target in self.targets_of(id) {
+            if let Some(incident) = self.targets.get(target).incident {
+                self.incidents.add_detail(incident, crash.label());
+            }
+        }
+    }
+
+    fn stopped(&mut self, id: InstanceId, why: StopWhy) {
+        self.tracker.instances[id.0 as usize].life.stop = Some((why, self.now.mono));
+        self.set_stopped(id, true);
+        for target in self.targets_of(id) {
+            self.stop(target);
+        }
+        self.fewer_in_groups(self.tracker.instances[id.0 as usize].place);
+    }
+
+    /// It runs again: it has `max_gap` from now on to say its first beat.
+    fn started(&mut self, id: InstanceId) {
+        let life = &mut self.tracker.instances[id.0 as usize].life;
+        if life.stop.take().is_none() {
+            return;
+        }
+        self.set_stopped(id, false);
+        let stamp = self.listening.stamp();
+        for target in self.targets_of(id) {
+            self.targets.get_mut(target).seen = stamp;
+            let due = stamp.listened + self.max_gap(target);
+            self.targets.set_due(target, due);
+        }
+    }
+
+    /// A beat came, with its number and the one before: whether the instance lives, and goes on to.
+    pub(super) fn beat_of_life(&mut self, id: InstanceId, restarted: bool) -> bool {
+        let life = &mut self.tracker.instances[id.0 as usize].life;
+        life.crash = None;
+        match life.stop {
+            Some((_, since)) if !restarted && self.now.mono.since(since) < STOPS_WITHIN => {
+                // One of its last: the stop stands.
+                self.set_stopped(id, true);
+                false
+            }
+            Some(_) => {
+                self.started(id);
+                true
+            }
+            None => true,
+        }
+    }
+
+    /// Whether an instance is stopped, so that what its machine says on the way down is no sign of life.
+    pub(super) fn is_stopped(&self, id: InstanceId) -> bool {
+        self.tracker.instances[id.0 as usize].life.stop.is_some()
+    }
+
+    fn set_stopped(&mut self, id: InstanceId, stopped: bool) {
+        let beats: Vec<_> = self.tracker.beats_of(id).collect();
+        for beat in beats {
+            let record = &mut self.tracker.beats[beat.0 as usize];
+            record.stopped = stopped;
+            if !stopped {
+                record.seen = self.listening.stamp();
+            }
+        }
+        let logs = self.tracker.instances[id.0 as usize].logs;
+        if stopped && logs < UNDECIDED {
+            self.targets.set_due(logs, Listened::NEVER);
+        }
+    }
+}
