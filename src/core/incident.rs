@@ -51,7 +51,7 @@ pub struct Incidents {
 
 impl Incidents {
     /// Incidents that are open, by number.
-    pub fn iter(&self) -> impl Iterator<Item = (IncidentId, &Incident)> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (IncidentId, &Incident)> {
         self.open.iter().map(|(&id, incident)| (id, incident))
     }
 

@@ -1,7 +1,7 @@
 //! What the core shows to readers: metrics, page and API read this copy and never the state itself.
 
 use super::listening::Blind;
-use super::notice::Scope;
+use super::notice::{Notice, Scope};
 use super::rule::Severity;
 use super::time::{Now, Wall};
 use std::sync::Arc;
@@ -20,6 +20,10 @@ pub struct Snapshot {
     pub listened: Duration,
     /// Time blind, by reason, the current interval included.
     pub blind: Vec<(Blind, Duration)>,
+    /// The last blind intervals on the wall clock, from, to, why, the newest first.
+    pub blind_intervals: Vec<(Wall, Wall, Blind)>,
+    /// Incidents that are open, the newest first, the first hundred; each as it was told when it opened.
+    pub open: Vec<Notice>,
     /// Rejected, by reason.
     pub rejected: Vec<(&'static str, u64)>,
     /// Each app.

@@ -9,6 +9,9 @@ use super::time::{Listened, Now, Stamp, Wall};
 use super::tracker::{App, Beat, Instance, InstanceId};
 use std::sync::Arc;
 
+/// Blind intervals and open incidents that readers see one by one.
+const SHOWN: usize = 100;
+
 /// Verdicts of an app-region's instances, counted.
 type Tally = [u64; Verdict::ALL.len()];
 
@@ -25,6 +28,14 @@ impl Engine {
             blind: Blind::ALL
                 .into_iter()
                 .map(|why| (why, self.listening.blind(why, now.mono)))
+                .collect(),
+            blind_intervals: self.blind_rows(now),
+            open: self
+                .incidents
+                .iter()
+                .rev()
+                .take(SHOWN)
+                .map(|(_, open)| open.notice.clone())
                 .collect(),
             rejected: self
                 .rejected()
@@ -163,6 +174,13 @@ impl Engine {
             );
         }
         rows
+    }
+
+    fn blind_rows(&self, now: Now) -> Vec<(Wall, Wall, Blind)> {
+        let ledger = self.listening.ledger().rev().take(SHOWN);
+        ledger
+            .map(|blind| (now.wall_of(blind.from), now.wall_of(blind.to), blind.reason))
+            .collect()
     }
 
     fn app_rows(&self) -> Vec<AppRow> {

@@ -46,6 +46,8 @@ fn snapshot(app: &str) -> Snapshot {
         instances: Vec::new(),
         beats: Vec::new(),
         suppressed: 0,
+        blind_intervals: Vec::new(),
+        open: Vec::new(),
         rules: 1,
     }
 }
