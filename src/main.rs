@@ -1,7 +1,7 @@
 //! The command line: a table of contents.
 
 use clap::{Parser, Subcommand};
-use lastbeat::commands::{beat, check, demo, run};
+use lastbeat::commands::{beat, check, demo, run, silence, test};
 use std::process::ExitCode;
 
 /// Notices within seconds when logs go quiet, and says which hop went quiet.
@@ -25,6 +25,10 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Say everything that is wrong with the rules
     Check(check::CheckArgs),
+    /// Try the rules: test cases in virtual time
+    Test(test::TestArgs),
+    /// Make, list and end silences of a lastbeat that runs
+    Silence(silence::SilenceArgs),
     /// Print heartbeats, for a Procfile or a region's canary
     Beat(beat::BeatArgs),
 }
@@ -35,6 +39,8 @@ fn main() -> ExitCode {
             Command::Run(args) => run::run(&args),
             Command::Demo(args) => demo::run(&args),
             Command::Check(args) => check::run(&args),
+            Command::Test(args) => test::run(&args),
+            Command::Silence(args) => silence::run(&args),
             Command::Beat(args) => beat::run(&args),
         },
         Err(err) => {

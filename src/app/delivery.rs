@@ -3,6 +3,9 @@
 //! Each notifier has a task and a queue of its own, so that a dead one never delays another. A notice is rendered
 //! to bytes when it is told, waits in order, and is sent until it is taken. What waits is a plain value, so that a
 //! store can keep it. Nothing here feeds back into what is decided.
+//!
+//! Notifiers come and go with the rules. One that goes is told nothing more, and stays until what waits for it is
+//! delivered.
 
 mod queue;
 
@@ -13,6 +16,7 @@ use crate::io::metrics::{Metrics, NotifierMetrics, Outcome};
 use crate::io::post::{Answer, PostFault, Poster};
 use crate::io::sentry::{Sentry, rate_limit};
 use crate::words;
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -28,6 +32,8 @@ use tokio::task::JoinSet;
 /// Notices that may wait for one notifier. Some kilobytes each: tens of megabytes at the very most, after an
 /// outage that fired ten thousand times.
 pub const WAITING_LIMIT: usize = 10_000;
+/// Notifiers that went and still have notices waiting; beyond it the oldest are given up.
+const MAX_RETIRED: usize = 50;
 /// A try that takes longer is over; a healthy notifier answers in a second.
 const TRY_WITHIN: Duration = Duration::from_secs(10);
 
@@ -37,8 +43,8 @@ pub trait Notifier: Send + Sync + 'static {
     fn name(&self) -> &str;
     /// The bytes that tell of this notice; the same for the same notice.
     fn render(&self, notice: &Notice) -> Bytes;
-    /// The request that delivers such bytes.
-    fn request(&self, body: Bytes) -> Request<Full<Bytes>>;
+    /// The request that delivers a notice rendered for it.
+    fn request(&self, waiting: &Waiting) -> Request<Full<Bytes>>;
     /// A text without the notifier's secrets: what a peer answers may repeat them.
     fn hide(&self, text: &str) -> String;
     /// How long an answer asks us to wait before the next try, in the notifier's own way.
@@ -56,8 +62,8 @@ impl Notifier for Sentry {
         self.envelope(notice)
     }
 
-    fn request(&self, body: Bytes) -> Request<Full<Bytes>> {
-        Sentry::request(self, body)
+    fn request(&self, waiting: &Waiting) -> Request<Full<Bytes>> {
+        Sentry::request(self, waiting.body.clone())
     }
 
     fn hide(&self, text: &str) -> String {
@@ -106,6 +112,8 @@ enum Order {
     Tell(Waiting),
     /// Try at once from now on; answer when nothing waits any more.
     Flush(oneshot::Sender<()>),
+    /// Give up what waits.
+    GiveUp,
 }
 
 /// What a notifier's task shows to others.
@@ -122,11 +130,21 @@ struct Line {
     orders: mpsc::UnboundedSender<Order>,
     standing: Arc<Standing>,
     metrics: NotifierMetrics,
+    /// No longer told anything; there until nothing waits.
+    retired: bool,
+}
+
+impl Line {
+    fn pending(&self) -> usize {
+        self.standing.pending.load(Ordering::Relaxed)
+    }
 }
 
 /// Whose hand it is in tells notices. The tasks end when it is dropped and what waits is delivered.
 pub struct DeliveryHandle {
-    lines: Vec<Line>,
+    /// Replaced as a whole where notifiers come and go: the core's thread tells, the main one changes.
+    lines: ArcSwap<Vec<Arc<Line>>>,
+    carry: Carry,
     now: Clock,
 }
 
@@ -142,7 +160,7 @@ pub struct Stuck {
 }
 
 /// Starts a task for each notifier on the current runtime. The tasks return their notifier's name when they end,
-/// which none may while the handle lives: the caller watches them.
+/// which those of retired notifiers do once nothing waits for them, and others not while the handle lives.
 pub fn start(
     notifiers: Vec<Arc<dyn Notifier>>,
     carry: &Carry,
@@ -150,16 +168,77 @@ pub fn start(
     now: &Clock,
 ) -> (DeliveryHandle, JoinSet<String>) {
     let mut tasks = JoinSet::new();
-    let lines = notifiers.into_iter().map(|notifier| {
+    let handle = DeliveryHandle {
+        lines: ArcSwap::default(),
+        carry: Arc::clone(carry),
+        now: Arc::clone(now),
+    };
+    handle.change(notifiers, &[], metrics, &mut tasks);
+    (handle, tasks)
+}
+
+impl DeliveryHandle {
+    /// Takes in notifiers, and retires those of these names that were there before.
+    pub fn change(
+        &self,
+        added: Vec<Arc<dyn Notifier>>,
+        retired: &[String],
+        metrics: &Metrics,
+        tasks: &mut JoinSet<String>,
+    ) {
+        let before = self.lines.load_full();
+        let mut lines: Vec<Arc<Line>> = Vec::with_capacity(before.len() + added.len());
+        for line in before.iter() {
+            if line.retired || !retired.iter().any(|name| name == line.notifier.name()) {
+                lines.push(Arc::clone(line));
+                continue;
+            }
+            tracing::info!(
+                notifier = line.notifier.name(),
+                pending = line.pending(),
+                "notifier retired: what waits is still delivered"
+            );
+            lines.push(Arc::new(Line {
+                notifier: Arc::clone(&line.notifier),
+                orders: line.orders.clone(),
+                standing: Arc::clone(&line.standing),
+                metrics: line.metrics.clone(),
+                retired: true,
+            }));
+        }
+        lines.extend(
+            added
+                .into_iter()
+                .map(|one| Arc::new(self.line(one, metrics, tasks))),
+        );
+        let surplus = lines
+            .iter()
+            .filter(|line| line.retired)
+            .count()
+            .saturating_sub(MAX_RETIRED);
+        for line in lines.iter().filter(|line| line.retired).take(surplus) {
+            // A task that is dead has nothing that waits.
+            let _ = line.orders.send(Order::GiveUp);
+        }
+        self.lines.store(Arc::new(lines));
+        self.sweep();
+    }
+
+    fn line(
+        &self,
+        notifier: Arc<dyn Notifier>,
+        metrics: &Metrics,
+        tasks: &mut JoinSet<String>,
+    ) -> Line {
         let (orders, incoming) = mpsc::unbounded_channel();
         let standing = Arc::new(Standing::default());
         let metrics = metrics.notifier(notifier.name());
         let queue = Queue::new(
             Arc::clone(&notifier),
-            Arc::clone(carry),
+            Arc::clone(&self.carry),
             Arc::clone(&standing),
             metrics.clone(),
-            Arc::clone(now),
+            Arc::clone(&self.now),
         );
         tasks.spawn(queue.run(incoming));
         Line {
@@ -167,23 +246,30 @@ pub fn start(
             orders,
             standing,
             metrics,
+            retired: false,
         }
-    });
-    let lines = lines.collect();
-    (
-        DeliveryHandle {
-            lines,
-            now: Arc::clone(now),
-        },
-        tasks,
-    )
-}
+    }
 
-impl DeliveryHandle {
-    /// Logs the notice and hands it to every notifier. Never blocks.
+    /// Lets go of retired notifiers for which nothing waits any more: their tasks end.
+    pub fn sweep(&self) {
+        let lines = self.lines.load();
+        let stays = |line: &&Arc<Line>| !line.retired || line.pending() > 0;
+        let left: Vec<Arc<Line>> = lines.iter().filter(stays).cloned().collect();
+        if left.len() < lines.len() {
+            self.lines.store(Arc::new(left));
+        }
+    }
+
+    /// Logs the notice and hands it to every notifier that it names, or to all. Never blocks.
     pub fn tell(&self, notice: &Notice) {
         log(notice);
-        for line in &self.lines {
+        let lines = self.lines.load();
+        let told = |line: &&Arc<Line>| {
+            let name = line.notifier.name();
+            let named = |names: &Vec<String>| names.iter().any(|one| one == name);
+            !line.retired && notice.notify.as_ref().is_none_or(named)
+        };
+        for line in lines.iter().filter(told) {
             let waiting = Waiting {
                 incident: notice.incident,
                 kind: notice.kind,
@@ -204,13 +290,21 @@ impl DeliveryHandle {
                 );
             }
         }
+        let gone = |name: &&String| !lines.iter().any(|line| line.notifier.name() == *name);
+        for name in notice.notify.iter().flatten().filter(gone) {
+            tracing::warn!(
+                notifier = name,
+                incident = %notice.incident,
+                "there is no such notifier: this log alone tells"
+            );
+        }
     }
 
     /// At stop: every wait is cut short, and what waits has this long to be delivered. Returns how many notices
     /// are left undelivered, over all notifiers.
     pub async fn flush(&self, within: Duration) -> usize {
-        let (asked, answers): (Vec<_>, Vec<_>) = self
-            .lines
+        let lines = self.lines.load_full();
+        let (asked, answers): (Vec<_>, Vec<_>) = lines
             .iter()
             .map(|line| {
                 let (done, is_done) = oneshot::channel();
@@ -220,8 +314,8 @@ impl DeliveryHandle {
         drop(asked);
         // A dead task drops its answer: that ends the wait for it, and its notices stay counted.
         let _ = tokio::time::timeout(within, futures_util::future::join_all(answers)).await;
-        let left = |line: &Line| {
-            let left = line.standing.pending.load(Ordering::Relaxed);
+        let left = |line: &Arc<Line>| {
+            let left = line.pending();
             if left > 0 {
                 tracing::error!(
                     notifier = line.notifier.name(),
@@ -231,19 +325,23 @@ impl DeliveryHandle {
             }
             left
         };
-        self.lines.iter().map(left).sum()
+        lines.iter().map(left).sum()
     }
 
     /// The notifiers that do not take their foremost notice, for /readyz.
     pub fn stuck(&self) -> Vec<Stuck> {
-        let stuck = self.lines.iter().filter_map(|line| {
-            let failed_tries = line.standing.failed_tries.load(Ordering::Relaxed);
-            (failed_tries > 0).then(|| Stuck {
-                notifier: line.notifier.name().to_owned(),
-                pending: line.standing.pending.load(Ordering::Relaxed),
-                failed_tries,
-            })
-        });
+        let lines = self.lines.load();
+        let stuck = lines
+            .iter()
+            .filter(|line| !line.retired)
+            .filter_map(|line| {
+                let failed_tries = line.standing.failed_tries.load(Ordering::Relaxed);
+                (failed_tries > 0).then(|| Stuck {
+                    notifier: line.notifier.name().to_owned(),
+                    pending: line.pending(),
+                    failed_tries,
+                })
+            });
         stuck.collect()
     }
 }

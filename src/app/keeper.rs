@@ -4,15 +4,20 @@
 //! that a backlog is drained before anybody is judged. Run it on a runtime thread of its own, unconstrained:
 //! otherwise the connection's task fills the queue faster than this loop may empty it.
 
+use super::canary::{Canary, Plan};
 use super::ingest::Ingest;
 use super::pulse::Pulse;
+use super::sight::Sight;
+use super::taps::Taps;
 use crate::clock::Clock;
 use crate::core::engine::{Feed, Output};
+use crate::core::rule::RuleSet;
+use crate::core::silence::Silence;
 use crate::core::snapshot::Snapshot;
 use crate::core::time::{Mono, Now};
 use crate::decode::log_line;
-use crate::io::feed::{Link, Raw, Source};
-use crate::io::http::readiness::{Readiness, Reason};
+use crate::io::feed::{Link, LinkState, Raw, Source};
+use crate::io::http::readiness::Readiness;
 use crate::io::metrics::Metrics;
 use arc_swap::ArcSwap;
 use futures_util::{FutureExt, StreamExt};
@@ -20,14 +25,14 @@ use prometheus::Histogram;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
-use tracing::{info, warn};
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::warn;
 
 /// Messages taken before news and questions get their turn: well under a millisecond of work.
 const BATCH: usize = 1024;
 /// How often an entry's own time is read for the lag where it is no beat.
 const LAG_EVERY: Duration = Duration::from_millis(100);
-/// Losses and failed attempts are logged at most this often.
+/// Losses are logged at most this often.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// A question to the core.
@@ -35,6 +40,10 @@ const LOG_EVERY: Duration = Duration::from_secs(10);
 pub enum Ask {
     /// A copy of what it knows.
     Snapshot(oneshot::Sender<Arc<Snapshot>>),
+    /// Puts another rule set in force; answered once what it closes is told.
+    Reload(Box<RuleSet>, oneshot::Sender<()>),
+    /// Puts other silences in force.
+    Silence(Vec<Silence>),
 }
 
 /// The ways into the loop.
@@ -48,6 +57,15 @@ pub struct Inlets<S> {
     pub stop: oneshot::Receiver<()>,
 }
 
+/// Why the loop ended by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenUp {
+    /// For how long no entry arrived.
+    pub after: Duration,
+    /// What is known of the connection, in words.
+    pub words: String,
+}
+
 /// What the loop shows, and to whom it tells.
 pub struct Outlets {
     /// Every output of the core, in order; must not block.
@@ -58,6 +76,12 @@ pub struct Outlets {
     pub readiness: Arc<ArcSwap<Readiness>>,
     /// Series of instances and beats in a snapshot at most.
     pub max_series: usize,
+    /// Told whether entries are missed though a connection stands.
+    pub missed: watch::Sender<bool>,
+    /// The canary that is to fly.
+    pub canary: Option<Plan>,
+    /// Without an entry for this long the loop ends by itself; `None`: never.
+    pub give_up_after: Option<Duration>,
 }
 
 /// The owner of the core.
@@ -65,59 +89,66 @@ pub struct Keeper<S> {
     ingest: Ingest,
     clock: Clock,
     outlets: Outlets,
-    source: Option<S>,
-    /// Messages taken from the present source.
-    taken: u64,
-    /// Messages of the present source known to be lost.
-    lost: u64,
-    /// Why there is no source.
-    trouble: Option<String>,
+    taps: Taps<S>,
+    sight: Sight,
+    canary: Option<Canary>,
+    /// The last arrival of anything; later where the process stood still.
+    heard_at: Mono,
+    given_up: Option<GivenUp>,
     pulse: Pulse,
     intervals: Vec<Option<Histogram>>,
     wake: Mono,
     next_lag: Mono,
     next_loss_log: Mono,
-    next_link_log: Mono,
 }
 
 impl<S: Source> Keeper<S> {
     /// A keeper that is not connected yet.
-    pub fn new(ingest: Ingest, clock: Clock, outlets: Outlets) -> Self {
+    pub fn new(ingest: Ingest, clock: Clock, mut outlets: Outlets) -> Self {
         let now = clock.now();
+        let (metrics, readiness) = (outlets.metrics.clone(), outlets.readiness.clone());
+        let fly = |plan| Canary::new(plan, metrics.clone(), now.mono);
+        let canary = outlets.canary.take().map(fly);
         Keeper {
             ingest,
             clock,
             outlets,
-            source: None,
-            taken: 0,
-            lost: 0,
-            trouble: Some("not connected yet".to_owned()),
+            taps: Taps::new(),
+            canary,
+            sight: Sight::new(metrics, readiness, now.mono),
+            heard_at: now.mono,
+            given_up: None,
             pulse: Pulse::new(now),
             intervals: Vec::new(),
             wake: now.mono,
             next_lag: now.mono,
             next_loss_log: now.mono,
-            next_link_log: now.mono,
         }
     }
 
-    /// Runs until it is told to stop; what was decided by then is told.
-    pub async fn run(mut self, mut inlets: Inlets<S>) {
+    /// Runs until it is told to stop, or gives the stream up and says why; what was decided by then is told.
+    pub async fn run(mut self, mut inlets: Inlets<S>) -> Option<GivenUp> {
         let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
         let mut armed = self.wake;
         loop {
             tokio::select! {
                 biased;
-                _ = &mut inlets.stop => return self.last_turn(),
+                _ = &mut inlets.stop => {
+                    self.last_turn();
+                    return None;
+                }
                 Some(link) = inlets.links.recv() => self.link(link),
                 Some(ask) = inlets.asks.recv() => self.answer(ask),
-                message = next(&mut self.source) => self.batch(message),
+                message = self.taps.next() => self.batch(message),
                 () = &mut timer => {
                     self.tick(armed);
                     armed = Mono::NEVER;
                 }
             }
             self.outputs();
+            if self.given_up.is_some() {
+                return self.given_up;
+            }
             if self.wake < armed {
                 armed = self.wake;
                 timer.set(tokio::time::sleep(armed.since(self.clock.mono())));
@@ -156,14 +187,10 @@ impl<S: Source> Keeper<S> {
     }
 
     fn drain(&mut self) -> bool {
-        match self
-            .source
-            .as_mut()
-            .map(|source| source.next().now_or_never())
-        {
-            None | Some(None) => true,
-            Some(Some(Some(message))) => self.take(message),
-            Some(Some(None)) => {
+        match self.taps.next().now_or_never() {
+            None => true,
+            Some(Some(message)) => self.take(message),
+            Some(None) => {
                 self.ended();
                 true
             }
@@ -172,10 +199,9 @@ impl<S: Source> Keeper<S> {
 
     /// Takes a message and those that wait behind it. Whether none waits any more.
     fn take(&mut self, first: S::Item) -> bool {
-        let Some(mut source) = self.source.take() else {
-            return true;
-        };
         let now = self.turn();
+        self.heard_at = now.mono;
+        self.sight.flows();
         self.ingest.engine.arrive(now);
         if now.mono >= self.next_lag {
             self.next_lag = now.mono + LAG_EVERY;
@@ -184,26 +210,24 @@ impl<S: Source> Keeper<S> {
         let mut message = first;
         for _ in 1..BATCH {
             self.message(&message);
-            message = match source.next().now_or_never() {
+            message = match self.taps.next().now_or_never() {
                 Some(Some(message)) => message,
                 Some(None) => {
                     self.ended();
                     return true;
                 }
-                None => {
-                    self.source = Some(source);
-                    return true;
-                }
+                None => return true,
             };
         }
         self.message(&message);
-        self.source = Some(source);
         false
     }
 
     #[inline]
     fn message(&mut self, message: &S::Item) {
-        self.taken += 1;
+        if let Some(canary) = &mut self.canary {
+            canary.heard(message.subject(), message.payload(), self.heard_at);
+        }
         let Some(interval) = self.ingest.message(message.subject(), message.payload()) else {
             return;
         };
@@ -233,6 +257,7 @@ impl<S: Source> Keeper<S> {
         if self.pulse.stood_still(now) {
             warn!("lastbeat itself stood still for a while; that time blames nobody");
             self.ingest.engine.feed(Feed::Suspended, now);
+            self.heard_at = now.mono;
         }
         now
     }
@@ -242,7 +267,25 @@ impl<S: Source> Keeper<S> {
         self.wake = self.ingest.engine.evaluate(now);
         let took = self.clock.mono().since(now.mono);
         self.outlets.metrics.evaluation.observe(took.as_secs_f64());
-        self.show_readiness();
+        self.show();
+        if let Some(canary) = &mut self.canary {
+            canary.turn(now.mono, self.taps.is_open());
+        }
+        let tasks = tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks();
+        self.outlets.metrics.core_tasks.set(tasks as i64);
+        let silent = now.mono.since(self.heard_at);
+        if self
+            .outlets
+            .give_up_after
+            .is_some_and(|after| silent > after)
+        {
+            self.given_up = Some(GivenUp {
+                after: silent,
+                words: self.sight.words(),
+            });
+        }
     }
 
     fn outputs(&mut self) {
@@ -253,16 +296,13 @@ impl<S: Source> Keeper<S> {
 
     /// With nothing waiting, what was received and not taken is lost.
     fn check_losses(&mut self, now: Now) {
-        let Some(received) = self.source.as_ref().and_then(Source::received) else {
+        let Some(lost) = self.taps.newly_lost() else {
             return;
         };
-        let lost = received.saturating_sub(self.taken);
-        let more = lost.saturating_sub(self.lost);
-        if more == 0 {
+        if lost == 0 {
             return self.ingest.engine.feed(Feed::Intact, now);
         }
-        self.lost = lost;
-        self.outlets.metrics.nats_dropped.inc_by(more);
+        self.outlets.metrics.nats_dropped.inc_by(lost);
         self.ingest.engine.feed(Feed::Dropped, now);
         if now.mono >= self.next_loss_log {
             self.next_loss_log = now.mono + LOG_EVERY;
@@ -275,45 +315,57 @@ impl<S: Source> Keeper<S> {
 
     fn link(&mut self, link: Link<S>) {
         let now = self.turn();
-        let metrics = &self.outlets.metrics;
+        let mut refused = false;
         match link {
             Link::Up(source) => {
-                self.source = Some(source);
-                (self.taken, self.lost) = (0, 0);
-                self.trouble = None;
-                metrics.nats_connected.set(1);
-                info!("connected and subscribed");
+                self.sight.up(self.taps.is_open());
+                self.taps.open(source);
             }
+            Link::Left => self.taps.leave(),
             Link::Down(trouble) => {
-                self.source = None;
-                metrics.nats_connected.set(0);
-                metrics.nats_reconnected(trouble.kind.label());
-                warn!(
-                    reason = trouble.kind.label(),
-                    "connection lost: {}; connecting again", trouble.what
-                );
-                self.trouble = Some(trouble.what);
+                self.take_all();
+                self.taps.close();
+                self.canary.iter_mut().for_each(Canary::cut_off);
+                self.sight.down(trouble);
                 self.ingest.engine.feed(Feed::Lost, now);
             }
             Link::Failed(trouble) => {
-                if now.mono >= self.next_link_log {
-                    self.next_link_log = now.mono + LOG_EVERY;
+                self.sight.failed(trouble, now.mono);
+                if !self.taps.is_open() {
+                    self.ingest.engine.feed(Feed::Lost, now);
+                }
+            }
+            Link::State(state) => {
+                self.sight.state(state);
+                refused = state == LinkState::AuthFailed;
+            }
+            Link::Heal(outcome) => self.sight.heal(outcome),
+            Link::MayNotPublish => {
+                if self.canary.take().is_some() {
                     warn!(
-                        reason = trouble.kind.label(),
-                        "cannot connect: {}; trying again", trouble.what
+                        "the server does not let us publish: no canary (LASTBEAT_CANARY); only the stream's own \
+                         entries prove it alive"
                     );
                 }
-                self.trouble = Some(trouble.what);
-                self.ingest.engine.feed(Feed::Lost, now);
             }
-            Link::RoundTrip(seconds) => metrics.nats_rtt.set(seconds),
+            Link::RoundTrip(seconds) => self.outlets.metrics.nats_rtt.set(seconds),
         }
-        self.show_readiness();
+        self.ingest.engine.feed_words(&self.sight.words());
+        if refused {
+            self.ingest.engine.feed(Feed::Refused, now);
+        }
+        self.show();
+    }
+
+    /// Takes what waits in connections that are about to be dropped.
+    fn take_all(&mut self) {
+        while !self.drain() {}
+        let now = self.clock.now();
+        self.check_losses(now);
     }
 
     /// The messages ended; news of the connection says why.
     fn ended(&mut self) {
-        self.source = None;
         let now = self.clock.now();
         self.ingest.engine.feed(Feed::Lost, now);
     }
@@ -328,43 +380,28 @@ impl<S: Source> Keeper<S> {
                 // Whoever asked may be gone already.
                 let _ = to.send(Arc::new(snapshot));
             }
+            Ask::Reload(rules, done) => {
+                let now = self.turn();
+                self.ingest.reload(*rules, now);
+                self.outputs();
+                // Deadlines may have moved: judge again at once.
+                self.wake = now.mono;
+                let _ = done.send(());
+            }
+            Ask::Silence(silences) => {
+                let now = self.turn();
+                self.ingest.engine.set_silences(silences, now);
+                self.wake = now.mono;
+            }
         }
     }
 
-    fn show_readiness(&self) {
+    fn show(&mut self) {
         let engine = &self.ingest.engine;
-        let what = if let Some(trouble) = &self.trouble {
-            Some(format!("not connected: {trouble}"))
-        } else if !engine.has_heard() {
-            Some(
-                "connected, but no entry has arrived yet: nothing proves that the stream flows"
-                    .to_owned(),
-            )
-        } else if engine.is_stalled() {
-            Some("connected, but no entry arrives".to_owned())
-        } else {
-            None
-        };
-        let shown = self.outlets.readiness.load();
-        if shown.reasons.first().map(|reason| &reason.what) != what.as_ref() {
-            let reasons = what
-                .map(|what| Reason {
-                    part: "stream".to_owned(),
-                    what,
-                })
-                .into_iter()
-                .collect();
-            self.outlets
-                .readiness
-                .store(Arc::new(Readiness { reasons }));
-        }
-    }
-}
-
-/// The next message; never where there is no source.
-async fn next<S: Source>(source: &mut Option<S>) -> Option<S::Item> {
-    match source {
-        Some(source) => source.next().await,
-        None => std::future::pending().await,
+        let stalled = engine.is_stalled();
+        self.sight.show(engine.has_heard(), stalled);
+        let missed = stalled && self.taps.is_open();
+        let differs = |told: &mut bool| std::mem::replace(told, missed) != missed;
+        self.outlets.missed.send_if_modified(differs);
     }
 }

@@ -1,19 +1,23 @@
 //! The running program: starts the parts, watches them, and stops them in order.
 
+use super::canary::Plan;
 use super::delivery::{self, DeliveryHandle, Notifier};
 use super::ingest::Ingest;
-use super::keeper::{Ask, Inlets, Keeper, Outlets};
+use super::keeper::{Ask, GivenUp, Inlets, Keeper, Outlets};
+use super::reload::{self, InForce, Loaded, Reloading};
+use super::silences::Silences;
 use crate::clock::Clock;
 use crate::core::engine::{Engine, Options, Output};
 use crate::core::rule::{Globs, RuleSet};
 use crate::core::snapshot::Snapshot;
-use crate::io::feed::{Link, Source, Trouble, TroubleKind};
+use crate::decode::settings::Secret;
+use crate::io::feed::{Line, Source, Trouble, TroubleKind};
 use crate::io::http::readiness::{Readiness, Reason};
-use crate::io::http::{self, site::Site};
+use crate::io::http::{self, api::Api, site::Site};
 use crate::io::metrics::Metrics;
 use crate::io::post::Poster;
 use crate::words;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::convert::Infallible;
@@ -23,7 +27,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info};
 
@@ -41,23 +45,29 @@ const NOTICES_FLUSH_WITHIN: Duration = Duration::from_millis(2500);
 const HTTP_STOPS_WITHIN: Duration = Duration::from_millis(500);
 
 /// A task that feeds the core: it tells of connections for ever, or says why there will never be one.
-pub type Feeder<S> = Box<
-    dyn FnOnce(Clock, mpsc::Sender<Link<S>>) -> BoxFuture<'static, Result<Infallible, Trouble>>
-        + Send,
->;
+pub type Feeder<S> =
+    Box<dyn FnOnce(Clock, Line<S>) -> BoxFuture<'static, Result<Infallible, Trouble>> + Send>;
 
 /// What is to run.
 pub struct Service<S> {
     /// The rules.
     pub rules: RuleSet,
+    /// Where they are read again from; `None`: never.
+    pub reload: Option<Reloading>,
+    /// Opens what only this machine may see and change otherwise.
+    pub web_token: Option<Secret>,
     /// Apps that are no targets.
     pub ignore: Globs,
     /// Where HTTP is served.
     pub listen: SocketAddr,
-    /// Who is told, beside the log.
+    /// Who is told, beside the log; those of the rules among them.
     pub notifiers: Vec<Arc<dyn Notifier>>,
     /// Series of instances and beats shown at most.
     pub max_series: usize,
+    /// The canary that is to fly.
+    pub canary: Option<Plan>,
+    /// Without an entry for this long the program ends, for the supervisor to start it afresh; `None`: never.
+    pub give_up_after: Option<Duration>,
     /// Where entries come from.
     pub feeder: Feeder<S>,
     /// Sees every output of the core too.
@@ -88,6 +98,12 @@ pub enum ServiceFault {
     /// The stream will never come.
     #[error("{}", .0.what)]
     Feed(Trouble),
+    /// No entry came for so long that a fresh start elsewhere is the better chance.
+    #[error(
+        "the stream is given up: no entry for {} (LASTBEAT_GIVE_UP_AFTER); {}",
+        humantime::format_duration(Duration::from_secs(.0.after.as_secs())), .0.words
+    )]
+    GivenUp(GivenUp),
     /// A part that never ends has ended.
     #[error("{part} ended, which it never should: {why}")]
     Died {
@@ -137,7 +153,9 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
     let carry = delivery::post(Poster::new());
     let (delivery, notifiers) = delivery::start(service.notifiers, &carry, &metrics, &now);
     let delivery = Arc::new(delivery);
+    let rules = service.rules.clone();
 
+    let (missed, missing) = watch::channel(false);
     let core = start_core(
         Ingest::new(Engine::new(
             service.rules,
@@ -150,11 +168,37 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
             metrics: metrics.clone(),
             readiness: sight.clone(),
             max_series: service.max_series,
+            missed,
+            canary: service.canary,
+            give_up_after: service.give_up_after,
         },
+        missing,
         service.feeder,
     )?;
+    let silences = Arc::new(Silences::default());
+    silences.schedule(&rules.silences);
+    let rules_trouble = Arc::new(ArcSwapOption::empty());
+    let in_force = InForce {
+        notifiers: rules.notifiers.clone(),
+        asks: core.asks.clone(),
+        silences: silences.clone(),
+        metrics: metrics.clone(),
+    };
+    let shown = reload::Shown {
+        trouble: rules_trouble.clone(),
+        metrics: metrics.clone(),
+    };
+    let helpers = reload::start(service.reload, rules, shown, &in_force);
+    let (helpers, loaded) = helpers.map_err(|source| ServiceFault::Start {
+        part: "signal handling",
+        source,
+    })?;
     let (stop_http, http_stops) = oneshot::channel();
     let site = site(core.asks.clone(), metrics, readiness.clone());
+    let site = site.with_api(Api {
+        token: service.web_token,
+        silences,
+    });
     let http = tokio::spawn(http::serve(
         listener,
         Arc::new(site),
@@ -164,6 +208,10 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
         core,
         http,
         notifiers,
+        helpers,
+        loaded,
+        in_force,
+        rules_trouble,
         stop_http,
     };
     let outcome = parts
@@ -236,6 +284,7 @@ fn start_core<S: Source>(
     ingest: Ingest,
     clock: Clock,
     outlets: Outlets,
+    missing: watch::Receiver<bool>,
     feeder: Feeder<S>,
 ) -> Result<Core, ServiceFault> {
     let starting = |source| ServiceFault::Start {
@@ -246,15 +295,24 @@ fn start_core<S: Source>(
     let (asks, asked) = mpsc::channel(WAITING_ASKS);
     let (stop, stopped) = oneshot::channel();
     let (end, ended) = oneshot::channel();
+    // The loop has its turn after each turn of the connection, which may read 8 MB: without that up to 61 of them,
+    // and what the client cannot queue it drops.
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .event_interval(1)
         .enable_all()
         .build()
         .map_err(starting)?;
     let keeper = Keeper::new(ingest, clock, outlets);
     let run = async move {
-        let feeder = tokio::spawn(feeder(clock, link_to));
+        let feeder = tokio::spawn(feeder(
+            clock,
+            Line {
+                links: link_to,
+                missed: missing,
+            },
+        ));
         tokio::select! {
-            () = keeper.run(Inlets { links, asks: asked, stop: stopped }) => None,
+            ended = keeper.run(Inlets { links, asks: asked, stop: stopped }) => ended.map(ServiceFault::GivenUp),
             fed = feeder => Some(match fed {
                 Ok(Err(trouble)) => ServiceFault::Feed(trouble),
                 Err(died) => ServiceFault::Died { part: "the connection".to_owned(), why: died.to_string() },
@@ -281,6 +339,10 @@ struct Parts {
     core: Core,
     http: tokio::task::JoinHandle<Result<(), http::HttpFault>>,
     notifiers: JoinSet<String>,
+    helpers: JoinSet<&'static str>,
+    loaded: mpsc::Receiver<Loaded>,
+    in_force: InForce,
+    rules_trouble: Arc<ArcSwapOption<Reason>>,
     stop_http: oneshot::Sender<()>,
 }
 
@@ -316,11 +378,22 @@ impl Parts {
                     Ok(Err(fault)) => died("HTTP", words::chain(&fault)),
                     Err(fault) => died("HTTP", fault.to_string()),
                 },
-                Some(ended) = self.notifiers.join_next() => return match ended {
-                    Ok(name) => died(&format!("notifier {name}"), "it stopped by itself".to_owned()),
-                    Err(fault) => died("a notifier", fault.to_string()),
+                Some(ended) = self.notifiers.join_next() => match ended {
+                    Ok(notifier) => info!(notifier, "a retired notifier has delivered everything"),
+                    Err(fault) => return died("a notifier", fault.to_string()),
                 },
-                _ = ready.tick() => readiness.store(Arc::new(together(&sight.load(), delivery))),
+                Some(ended) = self.helpers.join_next() => return match ended {
+                    Ok(part) => died(part, "it stopped by itself".to_owned()),
+                    Err(fault) => died("a helper", fault.to_string()),
+                },
+                Some(loaded) = self.loaded.recv() => {
+                    self.in_force.take(loaded, delivery, &mut self.notifiers).await;
+                }
+                _ = ready.tick() => {
+                    delivery.sweep();
+                    let trouble = self.rules_trouble.load_full();
+                    readiness.store(Arc::new(together(&sight.load(), trouble.as_deref(), delivery)));
+                }
             }
         }
     }
@@ -349,7 +422,7 @@ impl Parts {
 }
 
 /// Able to see, and able to tell.
-fn together(sight: &Readiness, delivery: &DeliveryHandle) -> Readiness {
+fn together(sight: &Readiness, rules: Option<&Reason>, delivery: &DeliveryHandle) -> Readiness {
     let stuck = delivery
         .stuck()
         .into_iter()
@@ -362,7 +435,13 @@ fn together(sight: &Readiness, delivery: &DeliveryHandle) -> Readiness {
         ),
     });
     Readiness {
-        reasons: sight.reasons.iter().cloned().chain(stuck).collect(),
+        reasons: sight
+            .reasons
+            .iter()
+            .chain(rules)
+            .cloned()
+            .chain(stuck)
+            .collect(),
     }
 }
 

@@ -4,6 +4,8 @@ pub mod beat;
 pub mod check;
 pub mod demo;
 pub mod run;
+pub mod silence;
+pub mod test;
 
 use crate::app::service::{self, Service};
 use crate::io::feed::Source;

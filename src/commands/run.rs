@@ -1,16 +1,27 @@
 //! `lastbeat run`: watches the stream.
 
 use super::check;
+use crate::app::canary::Plan;
 use crate::app::delivery::Notifier;
 use crate::app::logging;
+use crate::app::notifiers::Maker;
+use crate::app::reload::Reloading;
 use crate::app::service::Service;
-use crate::decode::settings::{self, Flags, Settings};
-use crate::io::nats;
-use crate::io::sentry::Sentry;
+use crate::clock;
+use crate::core::rule::{Globs, RuleSet};
+use crate::decode::canary::{CanarySettings, Way};
+use crate::decode::settings::{self, Flags, Secret, Settings, TokenSource};
+use crate::io::feed::Said;
+use crate::io::{self, nats};
+use crate::words;
 use futures_util::FutureExt;
 use std::process::ExitCode;
 use std::sync::Arc;
+use tokio::sync::mpsc;
 use tracing::{error, info, warn};
+
+/// Canaries that may wait to be published: one, since a second one would only tell how long the first has waited.
+const WAITING_CANARIES: usize = 1;
 
 /// Watch the stream, alert on silence, serve /metrics.
 #[derive(Clone, Debug, clap::Args)]
@@ -28,7 +39,6 @@ pub struct RunArgs {
 
 /// Runs until a signal asks to stop.
 pub fn run(args: &RunArgs) -> ExitCode {
-    let env = |name: &str| std::env::var(name).ok();
     let settings = match settings::read(&args.flags, env) {
         Ok(settings) => settings,
         Err(faults) => {
@@ -42,10 +52,13 @@ pub fn run(args: &RunArgs) -> ExitCode {
         eprint!("{}", String::from_utf8_lossy(&found));
         return ExitCode::from(check::EXIT_BAD_RULES);
     };
-    logging::start(settings.log_format, "info,async_nats=warn");
+    logging::start(settings.log_format, "info,async_nats=off");
     info!(path = %settings.rules.display(), rules = rules.rules.len(), "{}", String::from_utf8_lossy(&found).trim_end());
-    let notifiers = match notifiers(&settings) {
-        Ok(notifiers) => notifiers,
+    let maker = maker(&settings);
+    let made = notifiers(&maker, &rules)
+        .and_then(|notifiers| Ok((notifiers, web_token(settings.web_token.as_ref())?)));
+    let (notifiers, web_token) = match made {
+        Ok(made) => made,
         Err(why) => {
             error!("{why}");
             return ExitCode::from(check::EXIT_BAD_RULES);
@@ -54,33 +67,119 @@ pub fn run(args: &RunArgs) -> ExitCode {
     warn!("state is kept in memory only: a restart forgets what was heard");
     let nats = settings.nats.clone();
     info!(servers = ?nats.servers, user = nats.user, subject = nats.subject, "connecting");
+    let (say, outbox) = mpsc::channel(WAITING_CANARIES);
+    // The canary is nobody's target, and cannot feed on itself.
+    let own = settings.canary.iter().map(|canary| canary.app.clone());
+    let ignore = Globs(settings.ignore.0.into_iter().chain(own).collect());
+    let canary = match settings.canary.map(|canary| plan(canary, say)).transpose() {
+        Ok(canary) => canary,
+        Err(why) => return super::failed(&format!("no thread for the canary: {why}")),
+    };
+    match &canary {
+        Some(canary) => info!(subject = canary.subject, every = ?canary.every, "the canary flies"),
+        None => info!("no canary (LASTBEAT_CANARY): only the stream's own entries prove it alive"),
+    }
+    let reload = Reloading {
+        path: settings.rules.clone(),
+        env,
+        maker,
+    };
     super::serve(Service {
         rules,
-        ignore: settings.ignore,
+        reload: Some(reload),
+        web_token,
+        ignore,
         listen: settings.listen,
         notifiers,
         max_series: settings.max_series,
-        feeder: Box::new(move |clock, links| nats::keep(nats, clock, links).boxed()),
+        give_up_after: settings.give_up_after,
+        canary,
+        feeder: Box::new(move |clock, line| nats::keep(nats, clock, line, outbox).boxed()),
         listener: Box::new(|_| {}),
         on_listening: Box::new(|_| {}),
     })
 }
 
-fn notifiers(settings: &Settings) -> Result<Vec<Arc<dyn Notifier>>, String> {
-    let Some(dsn) = &settings.sentry_dsn else {
-        warn!("SENTRY_DSN is not set: alerts go to this log only");
-        return Ok(Vec::new());
+/// The canary's way out: standard output, which the platform carries, or the connection itself.
+fn plan(canary: CanarySettings, say: mpsc::Sender<Said>) -> std::io::Result<Plan> {
+    let subject = canary.subject();
+    Ok(Plan {
+        every: canary.every,
+        say: match canary.way {
+            Way::Stdout => Box::new(io::canary::stdout()?),
+            Way::Publish => {
+                let subject = subject.clone();
+                Box::new(move |line| {
+                    let payload = entry(&canary, &line);
+                    let subject = subject.clone();
+                    // Where one waits already, this one is lost, and counted by that.
+                    let _ = say.try_send(Said { subject, payload });
+                })
+            }
+        },
+        subject,
+    })
+}
+
+/// A line of the canary's as an entry of its app.
+fn entry(canary: &CanarySettings, line: &str) -> String {
+    let timestamp = words::wall(clock::wall());
+    serde_json::json!({
+        "event": {"provider": "app"},
+        "fly": {"app": {"instance": canary.instance, "name": canary.app}, "region": canary.region},
+        "message": line,
+        "timestamp": timestamp,
+    })
+    .to_string()
+}
+
+/// A variable of the environment.
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Makes notifiers as the settings say.
+pub(super) fn maker(settings: &Settings) -> Maker {
+    Maker {
+        dsn: settings.sentry_dsn.clone(),
+        environment: settings.sentry_environment.clone(),
+        server_name: server_name(),
+    }
+}
+
+/// Everyone who is told beside the log.
+fn notifiers(maker: &Maker, rules: &RuleSet) -> Result<Vec<Arc<dyn Notifier>>, String> {
+    let mut all: Vec<Arc<dyn Notifier>> = Vec::new();
+    match maker.sentry()? {
+        Some(sentry) => {
+            info!("alerts go to Sentry at {}", sentry.place());
+            all.push(Arc::new(sentry));
+        }
+        None if rules.notifiers.is_empty() => {
+            warn!("SENTRY_DSN is not set: alerts go to this log only");
+        }
+        None => {}
+    }
+    for rule in &rules.notifiers {
+        all.push(maker.make(rule)?);
+        info!(notifier = rule.name, "alerts go to a notifier of the rules");
+    }
+    Ok(all)
+}
+
+/// The token that opens the web, out of its file where it is in one.
+fn web_token(source: Option<&TokenSource>) -> Result<Option<Secret>, String> {
+    let path = match source {
+        None => return Ok(None),
+        Some(TokenSource::Given(token)) => return Ok(Some(token.clone())),
+        Some(TokenSource::File(path)) => path,
     };
-    let release = format!("lastbeat@{}", env!("CARGO_PKG_VERSION"));
-    let sentry = Sentry::new(
-        dsn,
-        settings.sentry_environment.clone(),
-        release,
-        server_name(),
-    );
-    let sentry = sentry.map_err(|fault| format!("SENTRY_DSN: {}", crate::words::chain(&fault)))?;
-    info!("alerts go to Sentry at {}", sentry.place());
-    Ok(vec![Arc::new(sentry)])
+    let wrong = |why: &str| format!("LASTBEAT_TOKEN_FILE: {}: {why}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|fault| wrong(&fault.to_string()))?;
+    match text.trim() {
+        "" => Err(wrong("the file is empty; put the token into it")),
+        token => Ok(Some(Secret::new(token))),
+    }
 }
 
 /// Who watches: the machine, or the host.

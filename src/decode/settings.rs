@@ -1,14 +1,18 @@
 //! Settings: flags and environment in, one checked value or every fault at once out.
 
+use super::canary::{self, CanarySettings};
 use crate::core::rule::Globs;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The log proxy of Fly.io's private networks.
 const FLY_SERVER: &str = "nats://[fdaa::3]:4223";
 const DEFAULT_LISTEN: &str = "[::]:9090";
 const DEFAULT_MAX_SERIES: usize = 20_000;
+/// What a supervisor can do better than we: start afresh, maybe on another machine.
+const DEFAULT_GIVE_UP_AFTER: Duration = Duration::from_secs(600);
 
 /// A text that is never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -49,6 +53,12 @@ pub struct Settings {
     pub ignore: Globs,
     /// Series of instances and beats shown at most.
     pub max_series: usize,
+    /// Without an entry for this long `run` ends; `None`: never.
+    pub give_up_after: Option<Duration>,
+    /// Opens what only this machine may see and change otherwise.
+    pub web_token: Option<TokenSource>,
+    /// Our own beats into the stream; `None`: none.
+    pub canary: Option<CanarySettings>,
     /// How the log is written; `None`: text on a terminal, else JSON.
     pub log_format: Option<LogFormat>,
 }
@@ -73,6 +83,8 @@ pub struct NatsSettings {
     pub token: Option<TokenSource>,
     /// What is subscribed to.
     pub subject: String,
+    /// Whether servers that the cluster names are used too.
+    pub gossip: bool,
 }
 
 /// Where the token is.
@@ -115,6 +127,18 @@ pub struct Flags {
     /// Series of single instances and beats on /metrics at most [env: LASTBEAT_MAX_SERIES] [default: 20000]
     #[arg(long, value_name = "N")]
     pub max_series: Option<String>,
+    /// End after this long without an entry, for the supervisor to start afresh; or never [env: LASTBEAT_GIVE_UP_AFTER] [default: 10m]
+    #[arg(long, value_name = "DURATION")]
+    pub give_up_after: Option<String>,
+    /// Send a beat of our own into the stream this often, or off [env: LASTBEAT_CANARY] [default: 10s on Fly, else off]
+    #[arg(long, value_name = "DURATION")]
+    pub canary: Option<String>,
+    /// Use servers too that the NATS cluster names [env: LASTBEAT_GOSSIP=1]
+    #[arg(long)]
+    pub gossip: bool,
+    /// File with the token that opens /api and the page to others than this machine [env: LASTBEAT_TOKEN_FILE; the token itself: LASTBEAT_TOKEN]
+    #[arg(long, value_name = "FILE")]
+    pub web_token_file: Option<PathBuf>,
     /// Environment told to Sentry [env: SENTRY_ENVIRONMENT; its address: SENTRY_DSN]
     #[arg(long, value_name = "NAME")]
     pub sentry_environment: Option<String>,
@@ -165,6 +189,10 @@ pub fn read(
             what: format!("{most:?} is no number; give one such as {DEFAULT_MAX_SERIES}"),
         })
     });
+    let give_up_after = give_up_after(flags, &env);
+    let given = flags.canary.clone().or_else(|| env.first(&["LASTBEAT_CANARY"]));
+    let canary = canary::read(given.as_deref(), &nats.subject, |name| env.first(&[name]));
+    let canary = canary.map_err(|what| SettingFault { setting: "LASTBEAT_CANARY", what });
     let log_format = env
         .first(&["LASTBEAT_LOG_FORMAT"])
         .map(|format| match format.as_str() {
@@ -183,6 +211,9 @@ pub fn read(
     let listen = listen.map_err(&mut take).ok();
     let max_series = max_series.map_err(&mut take).ok();
     let log_format = log_format.transpose().map_err(&mut take).ok();
+    // Where it is faulty, the fault is taken and nothing is returned.
+    let give_up_after = give_up_after.map_err(&mut take).unwrap_or_default();
+    let canary = canary.map_err(&mut take).unwrap_or_default();
     match (listen, max_series, log_format, faults.is_empty()) {
         (Some(listen), Some(max_series), Some(log_format), true) => Ok(Settings {
             nats,
@@ -195,6 +226,9 @@ pub fn read(
                 .or_else(|| env.first(&["SENTRY_ENVIRONMENT"])),
             ignore: ignore(flags, &env),
             max_series,
+            give_up_after,
+            canary,
+            web_token: web_token(flags, &env),
             log_format,
         }),
         _ => Err(faults),
@@ -226,6 +260,10 @@ fn nats(flags: &Flags, env: &Env<'_>, faults: &mut Vec<SettingFault>) -> NatsSet
             .or_else(|| env.first(&["ORG", "FLY_ORG", "NATS_USER"])),
         token: token(flags, env),
         subject: subject(flags, env, faults),
+        gossip: flags.gossip
+            || env
+                .first(&["LASTBEAT_GOSSIP"])
+                .is_some_and(|set| is_on(&set)),
     };
     for server in list
         .split(',')
@@ -254,6 +292,31 @@ fn nats(flags: &Flags, env: &Env<'_>, faults: &mut Vec<SettingFault>) -> NatsSet
     nats
 }
 
+fn give_up_after(flags: &Flags, env: &Env<'_>) -> Result<Option<Duration>, SettingFault> {
+    let given = flags
+        .give_up_after
+        .clone()
+        .or_else(|| env.first(&["LASTBEAT_GIVE_UP_AFTER"]));
+    match given.as_deref() {
+        None => Ok(Some(DEFAULT_GIVE_UP_AFTER)),
+        Some("never") => Ok(None),
+        Some(text) => match humantime::parse_duration(text) {
+            Ok(after) if after >= Duration::from_secs(1) => Ok(Some(after)),
+            _ => Err(SettingFault {
+                setting: "LASTBEAT_GIVE_UP_AFTER",
+                what: format!(
+                    "{text:?} is no duration of a second or more; give one such as 10m, or never"
+                ),
+            }),
+        },
+    }
+}
+
+/// Whether a switch of the environment is on.
+fn is_on(value: &str) -> bool {
+    !matches!(value.trim(), "0" | "false" | "no" | "off")
+}
+
 fn token(flags: &Flags, env: &Env<'_>) -> Option<TokenSource> {
     if let Some(file) = &flags.token_file {
         return Some(TokenSource::File(file.clone()));
@@ -263,6 +326,18 @@ fn token(flags: &Flags, env: &Env<'_>) -> Option<TokenSource> {
     }
     env.first(&["ACCESS_TOKEN_FILE"])
         .map(|file| TokenSource::File(PathBuf::from(file)))
+}
+
+fn web_token(flags: &Flags, env: &Env<'_>) -> Option<TokenSource> {
+    let given = env.first(&["LASTBEAT_TOKEN"]);
+    let file = flags
+        .web_token_file
+        .clone()
+        .or_else(|| env.first(&["LASTBEAT_TOKEN_FILE"]).map(PathBuf::from));
+    match (&flags.web_token_file, given, file) {
+        (None, Some(token), _) => Some(TokenSource::Given(Secret::new(token.trim()))),
+        (_, _, file) => file.map(TokenSource::File),
+    }
 }
 
 fn subject(flags: &Flags, env: &Env<'_>, faults: &mut Vec<SettingFault>) -> String {
@@ -380,13 +455,26 @@ mod tests {
     }
 
     #[test]
+    fn the_webs_token_is_never_shown() {
+        let settings = with(&[("NATS_URL", "a:1"), ("LASTBEAT_TOKEN", " t0p ")]).expect("whole");
+        assert!(
+            matches!(&settings.web_token, Some(TokenSource::Given(secret)) if secret.reveal() == "t0p")
+        );
+        assert!(!format!("{settings:?}").contains("t0p"));
+        let file = with(&[("NATS_URL", "a:1"), ("LASTBEAT_TOKEN_FILE", "/run/t")]);
+        let file = file.expect("whole").web_token;
+        assert!(matches!(file, Some(TokenSource::File(path)) if path.ends_with("t")));
+    }
+
+    #[test]
     fn every_fault_is_told_at_once() {
         let faults = with(&[
             ("LASTBEAT_LISTEN", "nowhere"),
             ("SUBJECT", "logs. x"),
             ("LASTBEAT_MAX_SERIES", "lots"),
+            ("LASTBEAT_GIVE_UP_AFTER", "soon"),
         ]);
-        let faults = faults.expect_err("four are wrong");
+        let faults = faults.expect_err("five are wrong");
         let settings: Vec<_> = faults.iter().map(|fault| fault.setting).collect();
         assert_eq!(
             settings,
@@ -394,7 +482,8 @@ mod tests {
                 "SUBJECT",
                 "NATS_URL",
                 "LASTBEAT_LISTEN",
-                "LASTBEAT_MAX_SERIES"
+                "LASTBEAT_MAX_SERIES",
+                "LASTBEAT_GIVE_UP_AFTER"
             ]
         );
     }

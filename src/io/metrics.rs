@@ -87,6 +87,12 @@ pub struct Metrics {
     pub nats_dropped: IntCounter,
     /// Seconds of the last round trip to the NATS server.
     pub nats_rtt: Gauge,
+    /// Seconds from a canary's departure to its arrival.
+    pub canary_round_trip: Histogram,
+    /// Canaries that did not come back though the connection stood.
+    pub canaries_lost: IntCounter,
+    /// Tasks alive on the core's thread: the loop's and the connection's.
+    pub core_tasks: IntGauge,
     /// 1 while the rules in force are those last read, 0 after a faulty set was refused.
     pub rules_reload_successful: IntGauge,
     /// Wall clock, Unix seconds: when rules were last taken into force.
@@ -94,6 +100,8 @@ pub struct Metrics {
     scrapes_incomplete: IntCounter,
     interval: HistogramVec,
     reconnects: IntCounterVec,
+    state: IntGaugeVec,
+    heals: IntCounterVec,
     notices: IntCounterVec,
     pending: IntGaugeVec,
     oldest: GaugeVec,
@@ -153,6 +161,19 @@ impl Metrics {
                 "Messages that reached the NATS client and were dropped before the core saw them.",
             ))),
             nats_rtt: declare.gauge("nats_rtt_seconds", "Seconds of the last round trip to the NATS server."),
+            canary_round_trip: declare.histogram(
+                "canary_round_trip_seconds",
+                "Seconds from the departure of a beat of lastbeat's own to its arrival through the stream.",
+                LAG,
+            ),
+            canaries_lost: declare.add(IntCounter::with_opts(opts(
+                "canaries_lost_total",
+                "Beats of lastbeat's own that did not come back in three intervals though the connection stood.",
+            ))),
+            core_tasks: declare.add(IntGauge::with_opts(opts(
+                "core_tasks",
+                "Tasks alive on the core's thread; a number that grows is a leak.",
+            ))),
             rules_reload_successful: declare.add(IntGauge::with_opts(opts(
                 "rules_last_reload_successful",
                 "1 while the rules in force are the ones last read, 0 after a faulty set was refused.",
@@ -174,6 +195,17 @@ impl Metrics {
             reconnects: declare.add(IntCounterVec::new(
                 opts("nats_reconnects_total", "Connections to NATS made anew, by what ended the one before."),
                 &["reason"],
+            )),
+            state: declare.add(IntGaugeVec::new(
+                opts("nats_state", "1 at the state in which the connection to NATS is, 0 at the others."),
+                &["state"],
+            )),
+            heals: declare.add(IntCounterVec::new(
+                opts(
+                    "nats_heal_attempts_total",
+                    "Fresh subscriptions made because the stream stalled though connected, by what they brought.",
+                ),
+                &["outcome"],
             )),
             notices: declare.add(IntCounterVec::new(
                 opts("notices_total", "Tries to deliver a notice, by notifier and outcome."),
@@ -226,6 +258,19 @@ impl Metrics {
     /// Counts a reconnect. `reason` is a label of an enum, never free text.
     pub fn nats_reconnected(&self, reason: &'static str) {
         self.reconnects.with_label_values(&[reason]).inc();
+    }
+
+    /// Shows in which of all states the connection is. Labels of an enum, never free text.
+    pub fn nats_state(&self, all: &[&'static str], now: &'static str) {
+        for state in all {
+            let here = i64::from(*state == now);
+            self.state.with_label_values(&[state]).set(here);
+        }
+    }
+
+    /// Counts attempts to heal a stall; zero shows the outcome before its first.
+    pub fn nats_heal(&self, outcome: &'static str, count: u64) {
+        self.heals.with_label_values(&[outcome]).inc_by(count);
     }
 
     /// The handles of one notifier, its series at zero from the start. `name` comes from the settings.

@@ -1,9 +1,12 @@
 //! The room that **touches** the world: one file per outside party. The files here do not know each other.
 
+pub mod canary;
 pub mod feed;
 pub mod http;
 pub mod metrics;
 pub mod nats;
 pub mod post;
 pub mod rules_dir;
+pub mod rules_watch;
 pub mod sentry;
+pub mod webhook;

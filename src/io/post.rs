@@ -33,7 +33,7 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// `X-Sentry-Rate-Limits` as sent.
     pub rate_limits: Option<String>,
-    /// The first [`BODY_KEPT`] bytes of the body.
+    /// The first [`BODY_KEPT`] bytes of the body, or as many as were asked for.
     pub body: Bytes,
 }
 
@@ -70,6 +70,8 @@ pub enum PostFault {
 #[derive(Clone)]
 pub struct Poster {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    /// Bytes of an answer's body that are kept.
+    kept: usize,
 }
 
 impl Poster {
@@ -90,7 +92,18 @@ impl Poster {
             .pool_idle_timeout(IDLE_FOR)
             .pool_max_idle_per_host(1)
             .build(connector);
-        Poster { client }
+        Poster {
+            client,
+            kept: BODY_KEPT,
+        }
+    }
+
+    /// As [`Self::new`], for peers whose answers are to be read: keeps that many bytes of them.
+    pub fn keeping(kept: usize) -> Self {
+        Poster {
+            kept,
+            ..Poster::new()
+        }
     }
 
     /// Sends one request and waits for its answer, connection, handshake and body included, for at most
@@ -129,10 +142,12 @@ impl Poster {
                 }
             }
         })?;
-        read(response).await.map_err(|fault| PostFault::Exchange {
-            peer: peer(),
-            source: fault.into(),
-        })
+        read(response, self.kept)
+            .await
+            .map_err(|fault| PostFault::Exchange {
+                peer: peer(),
+                source: fault.into(),
+            })
     }
 }
 
@@ -142,15 +157,15 @@ impl Default for Poster {
     }
 }
 
-async fn read(response: Response<Incoming>) -> Result<Answer, hyper::Error> {
+async fn read(response: Response<Incoming>, most: usize) -> Result<Answer, hyper::Error> {
     let (head, mut body) = response.into_parts();
     let mut kept = Vec::new();
-    while kept.len() < BODY_KEPT {
+    while kept.len() < most {
         let Some(frame) = body.frame().await else {
             break;
         };
         if let Ok(data) = frame?.into_data() {
-            kept.extend_from_slice(&data[..data.len().min(BODY_KEPT - kept.len())]);
+            kept.extend_from_slice(&data[..data.len().min(most - kept.len())]);
         }
     }
     Ok(Answer {

@@ -7,12 +7,18 @@
 
 mod support;
 
+mod cases;
 mod commands;
+mod faults;
 mod fly_toml;
 mod harness;
 mod odd_entries;
+mod reload;
+mod routing;
 mod scrape;
 mod silence;
+mod silences;
+mod simulation;
 mod stall;
 mod start;
 mod stop;

@@ -108,7 +108,7 @@ impl Queue {
             Order::Tell(waiting) => {
                 self.waiting.push_back(waiting);
                 if self.waiting.len() > WAITING_LIMIT {
-                    self.leave_out_oldest();
+                    self.leave_out_oldest("more wait than there is room for");
                 }
             }
             Order::Flush(done) => {
@@ -116,12 +116,17 @@ impl Queue {
                 self.not_before = timer();
                 self.flushed.push(done);
             }
+            Order::GiveUp => {
+                while !self.waiting.is_empty() {
+                    self.leave_out_oldest("its notifier is long gone");
+                }
+            }
         }
     }
 
     /// The oldest goes, not the newest: an opening always stands before its closing, so no notifier is left with an
     /// alert that never ends.
-    fn leave_out_oldest(&mut self) {
+    fn leave_out_oldest(&mut self, why: &str) {
         // Index 0 may be on its way right now; its answer then decides nothing.
         let Some(left_out) = self.waiting.pop_front() else {
             return;
@@ -134,18 +139,15 @@ impl Queue {
             incident = %left_out.incident,
             state = left_out.kind.label(),
             limit = WAITING_LIMIT,
-            "a notice is given up: more wait than there is room for"
+            "a notice is given up: {why}"
         );
     }
 
     fn attempt(&mut self) -> BoxFuture<'static, Result<Answer, PostFault>> {
         self.overtaken = false;
-        let body = self
-            .waiting
-            .front()
-            .map(|waiting| waiting.body.clone())
-            .unwrap_or_default();
-        (self.carry)(self.notifier.request(body))
+        let foremost = self.waiting.front();
+        let request = foremost.map(|waiting| self.notifier.request(waiting));
+        (self.carry)(request.unwrap_or_default())
     }
 
     fn conclude(&mut self, result: Result<Answer, PostFault>) {

@@ -16,9 +16,9 @@ impl Notifier for Plain {
         format!("{} {}", notice.incident.0, notice.kind.label()).into()
     }
 
-    fn request(&self, body: Bytes) -> Request<Full<Bytes>> {
+    fn request(&self, waiting: &Waiting) -> Request<Full<Bytes>> {
         Request::post(format!("http://{}/", self.0))
-            .body(Full::new(body))
+            .body(Full::new(waiting.body.clone()))
             .expect("a request")
     }
 
@@ -368,4 +368,81 @@ async fn the_age_of_the_oldest_is_shown_while_it_waits() {
     bench
         .until_shown("lastbeat_notice_oldest_pending_seconds{notifier=\"a\"} 0")
         .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_those_whom_a_notice_names_are_told() {
+    let mut bench = bench(&["a", "b"]);
+    bench.handle.tell(&Notice {
+        notify: Some(vec!["b".to_owned(), "nobody".to_owned()]),
+        ..notice()
+    });
+    bench.tell(7);
+    let mut said = Vec::new();
+    for _ in 0..3 {
+        let attempt = bench.next().await;
+        said.push(format!("{} {}", attempt.to, attempt.said));
+        attempt.answer(StatusCode::OK);
+    }
+    said.sort();
+    let first = format!("b {} opened", notice().incident.0);
+    let mut expected = vec!["a 7 opened".to_owned(), "b 7 opened".to_owned(), first];
+    expected.sort();
+    assert_eq!(said, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retired_notifier_gets_what_waited_and_nothing_more() {
+    let mut bench = bench(&["a"]);
+    bench.tell(1);
+    bench.tell(2);
+    let first = bench.next().await;
+    bench.handle.change(
+        vec![Arc::new(Plain("b"))],
+        &["a".to_owned()],
+        &bench.metrics,
+        &mut bench.tasks,
+    );
+    bench.tell(3);
+    let (mut to_a, mut to_b) = (0, 0);
+    first.answer(StatusCode::OK);
+    while to_a + to_b < 2 {
+        let attempt = bench.next().await;
+        match attempt.to.as_str() {
+            "a" => to_a += 1,
+            _ => to_b += 1,
+        }
+        attempt.answer(StatusCode::OK);
+    }
+    assert_eq!((to_a, to_b), (1, 1), "a gets 2, b gets 3");
+    bench
+        .until_shown("lastbeat_notices_pending{notifier=\"a\"} 0")
+        .await;
+    bench.handle.sweep();
+    let ended = bench.tasks.join_next().await.expect("a task");
+    assert_eq!(ended.expect("no panic"), "a");
+    assert_eq!(bench.tasks.len(), 1, "b stays");
+}
+
+#[tokio::test(start_paused = true)]
+async fn retired_notifiers_that_take_nothing_do_not_pile_up() {
+    let mut bench = bench(&["a"]);
+    for _ in 0..MAX_RETIRED + 10 {
+        bench.tell(1);
+        bench.handle.change(
+            vec![Arc::new(Plain("a"))],
+            &["a".to_owned()],
+            &bench.metrics,
+            &mut bench.tasks,
+        );
+    }
+    for _ in 0..10 {
+        bench.tries.recv().await.expect("a try");
+    }
+    while bench.tasks.len() > MAX_RETIRED + 1 {
+        bench.handle.sweep();
+        tokio::task::yield_now().await;
+        while bench.tasks.try_join_next().is_some() {}
+    }
+    assert!(bench.shows(&count("given_up", 10)));
 }

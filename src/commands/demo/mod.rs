@@ -42,11 +42,15 @@ pub fn run(args: &DemoArgs) -> ExitCode {
     };
     let code = super::serve(Service::<Entries> {
         rules,
+        reload: None,
+        web_token: None,
         ignore: Globs::default(),
         listen: args.listen,
         notifiers: Vec::new(),
         max_series: 20_000,
-        feeder: Box::new(|clock, links| story::tell(clock, links).boxed()),
+        give_up_after: None,
+        canary: None,
+        feeder: Box::new(|_, line| story::tell(line).boxed()),
         listener: Box::new(show),
         on_listening: Box::new(greet),
     });

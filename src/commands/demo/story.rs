@@ -2,8 +2,7 @@
 
 use super::organisation::{Entries, Entry, Fate, Organisation, ROUND};
 use super::say;
-use crate::clock::Clock;
-use crate::io::feed::{Link, Trouble};
+use crate::io::feed::{Line, Link, Trouble};
 use std::convert::Infallible;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -52,10 +51,9 @@ const STORY: [(u64, Turn); 8] = [
 ];
 
 /// Feeds the organisation's entries to the core, for ever.
-pub async fn tell(_: Clock, links: mpsc::Sender<Link<Entries>>) -> Result<Infallible, Trouble> {
+pub async fn tell(line: Line<Entries>) -> Result<Infallible, Trouble> {
     let (entries, source) = mpsc::channel(1024);
-    // Where nobody listens any more the program is stopping, and this task with it.
-    let _ = links.send(Link::Up(Entries(source))).await;
+    line.tell(Link::Up(Entries(source))).await;
     let mut organisation = Organisation::new();
     let mut stalled = false;
     let steps = Organisation::len() as u32;

@@ -16,7 +16,7 @@ pub(super) struct Fields<'d, 'r, 't> {
     /// The name of the rule that the table is.
     rule: Option<String>,
     /// What stands before a key in a fault, as `stream.`.
-    prefix: &'static str,
+    prefix: String,
     /// Faults of this table.
     faults: usize,
 }
@@ -31,19 +31,24 @@ impl<'d, 'r, 't> Fields<'d, 'r, 't> {
             report,
             at,
             rule,
-            prefix: "",
+            prefix: String::new(),
             faults: 0,
         }
     }
 
-    /// `[stream]`.
-    pub(super) fn of_stream(table: &'d DeTable<'d>, at: usize, report: &'r mut Report<'t>) -> Self {
+    /// Another table: `prefix` stands before its keys in a fault, as `stream.`.
+    pub(super) fn of_table(
+        table: &'d DeTable<'d>,
+        at: usize,
+        prefix: &str,
+        report: &'r mut Report<'t>,
+    ) -> Self {
         Fields {
             table,
             report,
             at,
             rule: None,
-            prefix: "stream.",
+            prefix: prefix.to_owned(),
             faults: 0,
         }
     }
@@ -76,6 +81,11 @@ impl<'d, 'r, 't> Fields<'d, 'r, 't> {
             .map_or(self.at, |value| value.span().start)
     }
 
+    /// The name of the rule that the table is.
+    pub(super) fn rule(&self) -> Option<String> {
+        self.rule.clone()
+    }
+
     /// The file's name.
     pub(super) fn file(&self) -> String {
         self.report.file.clone()
@@ -99,30 +109,59 @@ impl<'d, 'r, 't> Fields<'d, 'r, 't> {
 
     /// A glob or a list of them; each that is wrong is told at its own place.
     pub(super) fn take_globs(&mut self, key: &str) -> Globs {
-        let Some(value) = self.table.get(key) else {
-            return Globs::default();
-        };
-        let list: &[Spanned<DeValue<'_>>] = match value.get_ref() {
-            DeValue::Array(list) => list,
-            _ => std::slice::from_ref(value),
-        };
-        if let Err(wrong) = value::glob_count(list.len()) {
-            self.fault_at(value.span().start, Some(key), wrong);
-            return Globs::default();
-        }
-        let mut globs = Vec::with_capacity(list.len());
-        for item in list {
-            match value::glob(item.get_ref()) {
-                Ok(glob) => globs.push(glob.to_owned()),
-                Err(wrong) => self.fault_at(item.span().start, Some(key), wrong),
-            }
-        }
+        self.take_globs_by(key, value::glob)
+    }
+
+    /// As [`Self::take_globs`], of names that may hold spaces, as those of rules do.
+    pub(super) fn take_rule_globs(&mut self, key: &str) -> Globs {
+        self.take_globs_by(key, value::rule_glob)
+    }
+
+    fn take_globs_by(
+        &mut self,
+        key: &str,
+        check: impl Fn(&DeValue<'_>) -> Result<String, Wrong>,
+    ) -> Globs {
+        let globs = self.take_list(key, value::glob_count, check);
         // One that matches every name makes the list that of all names.
         if globs.iter().any(|glob| glob == "*" || glob == "**") {
             Globs::default()
         } else {
             Globs(globs)
         }
+    }
+
+    /// A value or a list of them; each that is wrong is told at its own place, one that stands twice too.
+    pub(super) fn take_list(
+        &mut self,
+        key: &str,
+        count: impl Fn(usize) -> Result<(), Wrong>,
+        check: impl Fn(&DeValue<'_>) -> Result<String, Wrong>,
+    ) -> Vec<String> {
+        let Some(value) = self.table.get(key) else {
+            return Vec::new();
+        };
+        let list: &[Spanned<DeValue<'_>>] = match value.get_ref() {
+            DeValue::Array(list) => list,
+            _ => std::slice::from_ref(value),
+        };
+        if let Err(wrong) = count(list.len()) {
+            self.fault_at(value.span().start, Some(key), wrong);
+            return Vec::new();
+        }
+        let mut taken: Vec<String> = Vec::with_capacity(list.len());
+        for item in list {
+            match check(item.get_ref()) {
+                Ok(one) if taken.contains(&one) => {
+                    let what = format!("{} stands there twice", super::fault::quoted(&one));
+                    let wrong = Wrong::new(what, "once is enough");
+                    self.fault_at(item.span().start, Some(key), wrong);
+                }
+                Ok(one) => taken.push(one),
+                Err(wrong) => self.fault_at(item.span().start, Some(key), wrong),
+            }
+        }
+        taken
     }
 
     /// A fault at a key.

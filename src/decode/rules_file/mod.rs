@@ -7,26 +7,33 @@
 mod fault;
 mod fields;
 mod nearest;
+mod notify;
 mod place;
 mod print;
 mod report;
 mod rule;
 mod shadow;
+mod silence;
 mod stream;
 mod syntax;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod value;
+mod variables;
 
 pub use fault::Fault;
 pub use print::print;
-pub use value::duration;
+pub use value::{duration, glob_text as glob};
 
 use crate::core::rule::RuleSet;
+use notify::Notifiers;
 use report::{Report, Wrong};
 use rule::Rules;
+use silence::Silences;
 use stream::Stream;
 use toml::de::{DeTable, DeValue};
+use variables::Lookup;
 
 /// Bytes of one file: ten thousand rules of a hundred bytes, and what a Kubernetes ConfigMap may hold.
 pub const MAX_FILE_BYTES: usize = 1 << 20;
@@ -59,9 +66,22 @@ impl Reading {
     }
 }
 
-/// Reads files, each a name as it is to be shown and its bytes, in the order of their names, as one set.
+/// Reads files, each a name as it is to be shown and its bytes, in the order of their names, as one set. Variables in
+/// `[notify.NAME]` stay as they are written: for those who test rules, and tell nobody.
 pub fn read(files: &[(String, Vec<u8>)]) -> Reading {
-    let mut reader = Reader::default();
+    read_all(files, None)
+}
+
+/// As [`read`], with `env` to look up the variables in `[notify.NAME]`; one that is not set is a fault.
+pub fn read_with_env(files: &[(String, Vec<u8>)], env: &dyn Fn(&str) -> Option<String>) -> Reading {
+    read_all(files, Some(env))
+}
+
+fn read_all(files: &[(String, Vec<u8>)], lookup: Lookup<'_>) -> Reading {
+    let mut reader = Reader {
+        lookup,
+        ..Reader::default()
+    };
     for (index, (name, bytes)) in files.iter().enumerate() {
         if !reader.file(index, name, bytes) {
             break;
@@ -72,15 +92,18 @@ pub fn read(files: &[(String, Vec<u8>)]) -> Reading {
 
 /// What is gathered over the files.
 #[derive(Default)]
-struct Reader {
+struct Reader<'e> {
+    lookup: Lookup<'e>,
     stream: Stream,
     rules: Rules,
+    silences: Silences,
+    notifiers: Notifiers,
     bytes: usize,
     faults: Vec<Fault>,
     more_faults: usize,
 }
 
-impl Reader {
+impl Reader<'_> {
     /// Reads one file; false where the rest is not to be read.
     fn file(&mut self, index: usize, name: &str, bytes: &[u8]) -> bool {
         self.bytes = self.bytes.saturating_add(bytes.len());
@@ -126,9 +149,17 @@ impl Reader {
             let at = key.span().start;
             match (key.get_ref().as_ref(), value.get_ref()) {
                 ("stream", DeValue::Table(table)) => self.stream.read(table, at, report),
-                ("rule", DeValue::Array(rules)) => self.rules.read_all(rules, report),
+                ("rule", DeValue::Array(rules)) => {
+                    self.rules.read_all(rules, &mut self.notifiers, report);
+                }
+                ("silence", DeValue::Array(silences)) => self.silences.read_all(silences, report),
+                ("notify", DeValue::Table(table)) => {
+                    self.notifiers.read_all(table, report, self.lookup);
+                }
                 ("stream", _) => report.fault(at, None, Some("stream"), one_table()),
                 ("rule", _) => report.fault(at, None, Some("rule"), many_tables()),
+                ("silence", _) => report.fault(at, None, Some("silence"), silence::many_tables()),
+                ("notify", _) => report.fault(at, None, Some("notify"), notify::one_table()),
                 // Below a broken header everything looks as if it stood outside of its table.
                 _ if report.is_broken() => {}
                 (other, value) => report.fault(at, None, Some(other), unknown(other, value)),
@@ -139,43 +170,57 @@ impl Reader {
     fn keep(&mut self, report: Report<'_>) {
         let (faults, more) = report.finish();
         self.more_faults += more;
-        for fault in faults {
-            if self.faults.len() < MAX_SHOWN {
-                self.faults.push(fault);
-            } else {
-                self.more_faults += 1;
-            }
-        }
+        self.extend(faults);
     }
 
-    fn finish(self, files: &[(String, Vec<u8>)]) -> Reading {
-        let Reader {
-            stream,
-            rules,
-            faults,
-            more_faults,
-            ..
-        } = self;
-        if !faults.is_empty() {
+    fn extend(&mut self, faults: Vec<Fault>) {
+        let room = MAX_SHOWN.saturating_sub(self.faults.len());
+        self.more_faults += faults.len().saturating_sub(room);
+        self.faults.extend(faults.into_iter().take(room));
+    }
+
+    fn finish(mut self, files: &[(String, Vec<u8>)]) -> Reading {
+        self.extend(self.notifiers.unknown());
+        if !self.faults.is_empty() {
+            in_order(&mut self.faults, files);
             return Reading {
                 set: None,
-                faults,
-                more_faults,
+                faults: self.faults,
+                more_faults: self.more_faults,
                 warnings: Vec::new(),
             };
         }
-        let mut warnings = rules.warnings();
-        warnings.truncate(MAX_SHOWN);
-        if let (true, Some((file, _))) = (rules.is_empty(), files.first()) {
-            warnings.push(only_the_stream(file));
-        }
+        let warnings = self.warnings(files);
+        let set = RuleSet {
+            silences: self.silences.into_list(),
+            notifiers: self.notifiers.into_list(),
+            ..self.rules.into_set(self.stream.into_rule())
+        };
         Reading {
-            set: Some(rules.into_set(stream.into_rule())),
-            faults,
-            more_faults,
+            set: Some(set),
+            faults: Vec::new(),
+            more_faults: 0,
             warnings,
         }
     }
+
+    fn warnings(&mut self, files: &[(String, Vec<u8>)]) -> Vec<Fault> {
+        let mut warnings = self.rules.warnings();
+        warnings.extend(self.silences.warnings(&self.rules.names()));
+        warnings.extend(self.notifiers.warnings(self.lookup));
+        in_order(&mut warnings, files);
+        warnings.truncate(MAX_SHOWN);
+        if let (true, Some((file, _))) = (self.rules.is_empty(), files.first()) {
+            warnings.push(only_the_stream(file));
+        }
+        warnings
+    }
+}
+
+/// Sorts by file, in the order of their reading, and by place.
+fn in_order(faults: &mut [Fault], files: &[(String, Vec<u8>)]) {
+    let file = |fault: &Fault| files.iter().position(|(name, _)| *name == fault.file);
+    faults.sort_by_cached_key(|fault| (file(fault), fault.line, fault.col));
 }
 
 fn only_the_stream(file: &str) -> Fault {
@@ -226,15 +271,15 @@ fn many_tables() -> Wrong {
 
 /// A key or table at the top of the file that has no meaning there.
 fn unknown(name: &str, value: &DeValue<'_>) -> Wrong {
-    const TABLES: &str = "tables are [stream] and [[rule]]";
+    const TABLES: &str = "tables are [stream], [[rule]], [[silence]] and [notify.NAME]";
     if matches!(value, DeValue::Table(_) | DeValue::Array(_)) {
-        return Wrong::new(
-            format!("unknown table{}", nearest::hint(name, &["stream", "rule"])),
-            TABLES,
-        );
+        let hint = nearest::hint(name, &["stream", "rule", "silence", "notify"]);
+        return Wrong::new(format!("unknown table{hint}"), TABLES);
     }
     let home = if rule::KEYS.contains(&name) || stream::KEYS.contains(&name) {
         "move it below [stream] or a [[rule]]"
+    } else if silence::KEYS.contains(&name) || notify::KEYS.contains(&name) {
+        "move it below a [[silence]] or a [notify.NAME]"
     } else {
         "keys stand below [stream] or a [[rule]]"
     };

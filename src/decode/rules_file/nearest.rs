@@ -17,7 +17,12 @@ fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let word = word.to_ascii_lowercase().replace(['-', ' '], "_");
     let (edits, near) = known
         .iter()
-        .map(|near| (edits(&word, &near.replace('-', "_")), *near))
+        .map(|near| {
+            (
+                edits(&word, &near.to_ascii_lowercase().replace('-', "_")),
+                *near,
+            )
+        })
         .min_by_key(|(edits, _)| *edits)?;
     let begins =
         |near: &&&str| word.len() >= 3 && (near.starts_with(&word) || word.starts_with(**near));

@@ -1,15 +1,36 @@
 //! The rule set in force, as a rule file.
 
-use crate::core::rule::{By, Globs, MaxGap, Rule, RuleSet, StreamRule, Watch};
+use super::variables;
+use crate::core::rule::{
+    By, Globs, MaxGap, NotifierKind, NotifierRule, Rule, RuleSet, ScheduledSilence, StreamRule,
+    Watch,
+};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// The whole set as one rule file, in order, with the defaults filled in. Read again it gives the same set.
+/// How `auto` is found, for those who read what is in force.
+const AUTO: &str = "
+# max_gap = \"auto\" is 3 x the every= of the beat. Without one it is learned: 3 x the longest of the target's last
+# 16 to 32 intervals, at least 30s, once 4 are known; 5m until then.
+";
+
+/// The whole set as one rule file, in order, with the defaults filled in. Read again it gives the same set, but for
+/// addresses of notifiers: of those a variable alone is shown as `${VAR}`, where it was not filled in, and anything
+/// else as `***`.
 pub fn print(set: &RuleSet) -> String {
     let mut out = String::new();
     stream(&mut out, &set.stream);
+    if set.rules.iter().any(|rule| rule.max_gap == MaxGap::Auto) {
+        out.push_str(AUTO);
+    }
     for one in &set.rules {
         rule(&mut out, one, &set.markers);
+    }
+    for one in &set.silences {
+        silence(&mut out, one);
+    }
+    for one in &set.notifiers {
+        notifier(&mut out, one);
     }
     out
 }
@@ -40,18 +61,77 @@ fn rule(out: &mut String, rule: &Rule, markers: &[String]) {
     }
     line(out, "app", &globs(&rule.app));
     line(out, "region", &globs(&rule.region));
+    some(out, "host", &rule.host);
     line(out, "by", &by(rule.by));
     line(out, "max_gap", &max_gap(rule.max_gap));
+    if !rule.expect.is_empty() {
+        line(out, "expect", &list(&rule.expect));
+    }
+    if let Some(count) = rule.at_least {
+        line(out, "at_least", &count.to_string());
+    }
     line(out, "for", &span(rule.hold));
     line(out, "recover", &rule.recover.to_string());
     line(out, "severity", &text(rule.severity.label()));
     optional(out, "summary", rule.summary.as_deref());
     optional(out, "runbook", rule.runbook.as_deref());
+    if let Some(every) = rule.remind {
+        line(out, "remind", &span(every));
+    }
+    if let Some(names) = &rule.notify {
+        line(out, "notify", &list(names));
+    }
+    line(out, "group_wait", &span(rule.group_wait));
+    line(out, "forget_after", &span(rule.forget_after));
+}
+
+fn silence(out: &mut String, silence: &ScheduledSilence) {
+    out.push_str("\n[[silence]]\n");
+    let matchers = &silence.matchers;
+    line(out, "app", &globs(&matchers.app));
+    some(out, "region", &matchers.region);
+    some(out, "instance", &matchers.instance);
+    some(out, "host", &matchers.host);
+    some(out, "rule", &matchers.rule);
+    line(out, "schedule", &text(&silence.schedule));
+    line(out, "timezone", &text(&silence.timezone));
+    line(out, "duration", &span(silence.duration));
+    line(out, "reason", &text(&silence.reason));
+}
+
+fn notifier(out: &mut String, notifier: &NotifierRule) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "\n[notify.{}]", notifier.name);
+    let secret = |text: &str| {
+        if variables::is_variable(text) {
+            self::text(text)
+        } else {
+            self::text("***")
+        }
+    };
+    match &notifier.kind {
+        NotifierKind::Sentry { dsn } => {
+            line(out, "type", "\"sentry\"");
+            if let Some(dsn) = dsn {
+                line(out, "dsn", &secret(dsn));
+            }
+        }
+        NotifierKind::Webhook { url } => {
+            line(out, "type", "\"webhook\"");
+            line(out, "url", &secret(url));
+        }
+    }
+}
+
+fn some(out: &mut String, key: &str, value: &Globs) {
+    if !value.0.is_empty() {
+        line(out, key, &globs(value));
+    }
 }
 
 fn line(out: &mut String, key: &str, value: &str) {
     // Writing to a String cannot fail.
-    let _ = writeln!(out, "{key:<8} = {value}");
+    let _ = writeln!(out, "{key:<12} = {value}");
 }
 
 fn optional(out: &mut String, key: &str, value: Option<&str>) {
@@ -79,14 +159,13 @@ fn globs(globs: &Globs) -> String {
     match globs.0.as_slice() {
         [] => text("*"),
         [one] => text(one),
-        many => format!(
-            "[{}]",
-            many.iter()
-                .map(|glob| text(glob))
-                .collect::<Vec<_>>()
-                .join(", ")
-        ),
+        many => list(many),
     }
+}
+
+fn list(texts: &[String]) -> String {
+    let texts: Vec<String> = texts.iter().map(|one| text(one)).collect();
+    format!("[{}]", texts.join(", "))
 }
 
 /// A TOML basic string.

@@ -2,13 +2,14 @@
 
 use super::fault::{Fault, quoted};
 use super::fields::Fields;
+use super::notify::{Notifiers, Wanted};
 use super::report::{Report, Wrong};
 use super::value::{self, RULE_WORDS};
-use super::{MAX_RULES, shadow};
+use super::{MAX_RULES, shadow, targets};
 use crate::core::entry::MarkerId;
 use crate::core::rule::{
-    By, DEFAULT_MARKER, FORGET_AFTER, GROUP_WAIT, Globs, MAX_MARKERS, MaxGap, Rule, RuleSet,
-    Severity, StreamRule, Watch,
+    DEFAULT_MARKER, FORGET_AFTER, GROUP_WAIT, MAX_MARKERS, MaxGap, Rule, RuleSet, Severity,
+    StreamRule, Watch,
 };
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,8 +17,26 @@ use toml::de::{DeArray, DeTable};
 
 /// Keys of `[[rule]]`.
 pub(super) const KEYS: &[&str] = &[
-    "name", "watch", "app", "region", "by", "marker", "beat", "max_gap", "for", "recover",
-    "severity", "summary", "runbook",
+    "name",
+    "watch",
+    "app",
+    "region",
+    "host",
+    "by",
+    "marker",
+    "beat",
+    "max_gap",
+    "expect",
+    "at_least",
+    "for",
+    "recover",
+    "severity",
+    "summary",
+    "runbook",
+    "remind",
+    "notify",
+    "group_wait",
+    "forget_after",
 ];
 
 /// Words of `severity`, the worst first.
@@ -27,9 +46,6 @@ pub(super) const SEVERITIES: &[(&str, Severity)] = &[
     ("warning", Severity::Warning),
     ("info", Severity::Info),
 ];
-
-/// Words of `by`.
-const TARGETS: &[(&str, By)] = &[("instance", By::Instance)];
 
 /// Words of `watch`; true: beats.
 const WATCHES: &[(&str, bool)] = &[("heartbeat", true), ("logs", false)];
@@ -42,6 +58,8 @@ pub(super) struct Rules {
     /// The file and line of each name, those of rules at fault included.
     names: HashMap<String, (String, usize)>,
     markers: Vec<String>,
+    /// What is likely not meant, found on the way.
+    warnings: Vec<Fault>,
     /// Tables seen, those at fault included.
     seen: usize,
 }
@@ -60,6 +78,7 @@ impl Default for Rules {
             places: Vec::new(),
             names: HashMap::new(),
             markers: vec![DEFAULT_MARKER.to_owned()],
+            warnings: Vec::new(),
             seen: 0,
         }
     }
@@ -67,7 +86,12 @@ impl Default for Rules {
 
 impl Rules {
     /// Reads all rules of a file.
-    pub(super) fn read_all(&mut self, list: &DeArray<'_>, report: &mut Report<'_>) {
+    pub(super) fn read_all(
+        &mut self,
+        list: &DeArray<'_>,
+        notifiers: &mut Notifiers,
+        report: &mut Report<'_>,
+    ) {
         for item in list {
             let at = item.span().start;
             let Some(table) = item.get_ref().as_table() else {
@@ -83,21 +107,33 @@ impl Rules {
                 report.fault(at, None, Some("rule"), wrong);
                 return;
             }
-            self.read(table, at, report);
+            self.read(table, at, notifiers, report);
         }
     }
 
-    fn read(&mut self, table: &DeTable<'_>, at: usize, report: &mut Report<'_>) {
+    fn read(
+        &mut self,
+        table: &DeTable<'_>,
+        at: usize,
+        notifiers: &mut Notifiers,
+        report: &mut Report<'_>,
+    ) {
         let mut fields = Fields::of_rule(table, at, report);
         fields.deny_unknown(KEYS);
+        let name = self.name(&mut fields);
+        let watch = self.watch(&mut fields);
+        let targets = targets::read(&mut fields, watch != Watch::Logs);
+        let found = targets::unknown_regions(&fields, &name, &targets);
+        if self.warnings.len() < super::MAX_SHOWN {
+            self.warnings.extend(found);
+        }
         let rule = Rule {
-            name: self.name(&mut fields),
-            watch: self.watch(&mut fields),
-            app: fields.take_globs("app"),
-            region: fields.take_globs("region"),
-            by: fields
-                .take("by", |v| value::choice(v, TARGETS))
-                .unwrap_or_default(),
+            name,
+            watch,
+            app: targets.app,
+            region: targets.region,
+            host: targets.host,
+            by: targets.by,
             max_gap: fields
                 .take("max_gap", value::max_gap)
                 .unwrap_or(MaxGap::Auto),
@@ -108,13 +144,16 @@ impl Rules {
                 .unwrap_or_default(),
             summary: fields.take("summary", |v| value::summary(v, RULE_WORDS)),
             runbook: fields.take("runbook", value::runbook),
-            host: Globs::default(),
-            expect: Vec::new(),
-            at_least: None,
-            remind: None,
-            notify: None,
-            group_wait: GROUP_WAIT,
-            forget_after: FORGET_AFTER,
+            expect: targets.expect,
+            at_least: targets.at_least,
+            remind: fields.take("remind", value::remind),
+            notify: told(&mut fields, notifiers),
+            group_wait: fields
+                .take("group_wait", value::group_wait)
+                .unwrap_or(GROUP_WAIT),
+            forget_after: fields
+                .take("forget_after", value::forget_after)
+                .unwrap_or(FORGET_AFTER),
         };
         if fields.is_clean() {
             let (line, col) = fields.place("name");
@@ -197,19 +236,40 @@ impl Rules {
         self.rules.is_empty()
     }
 
-    /// What is likely not meant: rules that never match.
-    pub(super) fn warnings(&self) -> Vec<Fault> {
-        shadow::find(&self.rules, &self.places)
+    /// What is likely not meant: rules that never match, and what was found on the way.
+    pub(super) fn warnings(&mut self) -> Vec<Fault> {
+        let mut found = std::mem::take(&mut self.warnings);
+        found.extend(shadow::find(&self.rules, &self.places));
+        found
     }
 
-    /// The checked set.
+    /// The names of the rules.
+    pub(super) fn names(&self) -> Vec<&str> {
+        self.rules.iter().map(|rule| rule.name.as_str()).collect()
+    }
+
+    /// The checked set, of rules alone.
     pub(super) fn into_set(self, stream: StreamRule) -> RuleSet {
         RuleSet {
             stream,
             rules: self.rules,
             markers: self.markers,
-            silences: Vec::new(),
-            notifiers: Vec::new(),
+            ..RuleSet::default()
         }
     }
+}
+
+/// Whom a rule tells; whether they are there is seen once all files are read.
+fn told(fields: &mut Fields<'_, '_, '_>, notifiers: &mut Notifiers) -> Option<Vec<String>> {
+    if !fields.has("notify") {
+        return None;
+    }
+    let names = fields.take_list("notify", value::name_count, value::notifier);
+    notifiers.want(Wanted {
+        file: fields.file(),
+        place: fields.place("notify"),
+        rule: fields.rule(),
+        names: names.clone(),
+    });
+    Some(names)
 }

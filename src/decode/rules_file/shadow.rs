@@ -59,6 +59,7 @@ fn has_all(earlier: &Rule, rule: &Rule, left: &mut usize) -> bool {
         && earlier.by == rule.by
         && covers(&earlier.app, &rule.app, left)
         && covers(&earlier.region, &rule.region, left)
+        && covers(&earlier.host, &rule.host, left)
 }
 
 fn watches(earlier: &Watch, rule: &Watch) -> bool {
@@ -86,6 +87,6 @@ fn holds(wide: &str, glob: &str, left: &mut usize) -> bool {
 }
 
 /// Whether a glob is a name and nothing else.
-fn is_plain(glob: &str) -> bool {
+pub(super) fn is_plain(glob: &str) -> bool {
     !glob.contains(['*', '?', '[', ']', '{', '}', '!', '\\'])
 }

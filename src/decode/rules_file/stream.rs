@@ -32,7 +32,7 @@ impl Stream {
             );
         }
         self.first.get_or_insert(here);
-        let mut fields = Fields::of_stream(table, at, report);
+        let mut fields = Fields::of_table(table, at, "stream.", report);
         fields.deny_unknown(KEYS);
         let rule = &mut self.rule;
         rule.max_gap = fields.take("max_gap", value::span).unwrap_or(rule.max_gap);

@@ -1,6 +1,9 @@
 //! Texts in, exact faults out.
 
 mod bounds;
+mod notifiers;
+mod silences;
+mod targets;
 mod values;
 
 use super::{Reading, read};
@@ -164,7 +167,8 @@ fn five_faults_of_two_files() {
         &[
             "a.toml:2:11: stream.max_gap: \"0s\" is no time at all; a duration is like \"90s\", \"5m\" or \"1h 30m\"",
             "a.toml:6:1: rule \"web\": maxgap: unknown key, nearest is max_gap; known are name, watch, app, region, \
-             by, marker, beat, max_gap, for, recover, severity, summary, runbook",
+             host, by, marker, beat, max_gap, expect, at_least, for, recover, severity, summary, runbook, remind, \
+             notify, group_wait, forget_after",
             "a.toml:7:12: rule \"web\": severity: unknown value \"eror\", nearest is error; allowed are critical, \
              error, warning, info",
             "b.toml:2:8: rule \"web\": name: the name is taken; \"web\" stands in a.toml:5; each rule has a name of its own",
@@ -203,13 +207,13 @@ fn broken_toml() {
 #[test]
 fn tables() {
     expect(
-        &["max_gap = '1m'\nfoo = 1\n[rules]\n[[streams]]\n[notify.oncall]\ntype = 'webhook'\n"],
+        &["max_gap = '1m'\nfoo = 1\n[rules]\n[[streams]]\n[notifier.oncall]\ntype = 'webhook'\n"],
         &[
             "a.toml:1:1: max_gap: a key outside of any table; move it below [stream] or a [[rule]]",
             "a.toml:2:1: foo: a key outside of any table; keys stand below [stream] or a [[rule]]",
-            "a.toml:3:2: rules: unknown table, nearest is rule; tables are [stream] and [[rule]]",
-            "a.toml:4:3: streams: unknown table, nearest is stream; tables are [stream] and [[rule]]",
-            "a.toml:5:2: notify: unknown table; tables are [stream] and [[rule]]",
+            "a.toml:3:2: rules: unknown table, nearest is rule; tables are [stream], [[rule]], [[silence]] and [notify.NAME]",
+            "a.toml:4:3: streams: unknown table, nearest is stream; tables are [stream], [[rule]], [[silence]] and [notify.NAME]",
+            "a.toml:5:2: notifier: unknown table; tables are [stream], [[rule]], [[silence]] and [notify.NAME]",
         ],
     );
     expect(
@@ -262,8 +266,8 @@ fn places_in_texts_of_other_editors() {
     expect(
         &["[[rule]]\nname = 'x'\nsummary = 'ünï' # ö\n'ü' = { a = 1 }"],
         &[
-            "a.toml:4:1: rule \"x\": ü: unknown key; known are name, watch, app, region, by, marker, beat, max_gap, \
-           for, recover, severity, summary, runbook",
+            "a.toml:4:1: rule \"x\": ü: unknown key; known are name, watch, app, region, host, by, marker, beat, \
+           max_gap, expect, at_least, for, recover, severity, summary, runbook, remind, notify, group_wait, forget_after",
         ],
     );
 }
@@ -335,6 +339,10 @@ fn rules_that_never_match() {
         ("", "watch = 'logs'", false),
         ("", "marker = 'PULSE'", false),
         ("app = 'web-*'", "app = '!web-1'", false),
+        ("host = '0ad1'", "app = 'web'", false),
+        ("", "host = '0ad1'", true),
+        ("", "by = 'app'", false),
+        ("by = 'app'", "by = 'app'\nexpect = ['web']", true),
     ];
     for (first, second, is_never) in cases {
         let expected = if is_never {

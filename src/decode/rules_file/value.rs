@@ -26,6 +26,24 @@ const MAX_SUMMARY: usize = 500;
 const MAX_RUNBOOK: usize = 1_000;
 /// Beats in a row that may be asked for before an alert ends.
 const RECOVER: std::ops::RangeInclusive<u32> = 1..=100;
+/// Live instances that may be asked for; an app has no more machines.
+const AT_LEAST: std::ops::RangeInclusive<u32> = 1..=10_000;
+/// Reminders more often than this are noise.
+const SHORTEST_REMINDER: Duration = Duration::from_secs(60);
+/// An alert that waits longer for others is late.
+const LONGEST_GROUP_WAIT: Duration = Duration::from_secs(300);
+/// What is forgotten sooner than this would be forgotten before it could be missed.
+const SHORTEST_FORGET: Duration = Duration::from_secs(60);
+/// Shorter silences are over before anybody was told.
+const SHORTEST_SILENCE: Duration = Duration::from_secs(60);
+/// Longer ones are no silences but a rule to be removed.
+pub(super) const LONGEST_SILENCE: Duration = Duration::from_secs(31 * 24 * 3600);
+/// Names in one list of expected ones or of notifiers.
+const MAX_NAMES: usize = 200;
+/// Characters of the name of an app or a region; Fly's have 63 at most.
+const MAX_EXPECTED: usize = 63;
+/// Characters of a notifier's name: it is a label's value.
+pub(super) const MAX_NOTIFIER: usize = 40;
 /// Bytes of a duration, and digits of a number in it. Within these `humantime` cannot overflow; without
 /// them `18446744073709551615s 1000ms` makes it panic.
 const MAX_DURATION: usize = 64;
@@ -194,18 +212,41 @@ pub(super) fn glob_count(count: usize) -> Result<(), Wrong> {
 }
 
 /// One glob.
-pub(super) fn glob<'v>(value: &'v DeValue<'_>) -> Result<&'v str, Wrong> {
+pub(super) fn glob(value: &DeValue<'_>) -> Result<String, Wrong> {
     const ALLOWED: &str = "a glob is like \"web\", \"batch-*\" or \"{iad,lhr}\", or a list of such";
     let glob = text(value, ALLOWED)?;
+    if glob.contains(char::is_whitespace) {
+        let what = format!("{} holds a space, which no name has", quoted(glob));
+        return Err(Wrong::new(what, ALLOWED));
+    }
+    glob_of(glob, ALLOWED)
+}
+
+/// One glob over names of rules, which may hold spaces.
+pub(super) fn rule_glob(value: &DeValue<'_>) -> Result<String, Wrong> {
+    const ALLOWED: &str = "the name of a rule, a glob like \"web *\", or a list of such";
+    glob_of(text(value, ALLOWED)?, ALLOWED)
+}
+
+/// One glob of a name, from elsewhere than a rule file.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn glob_text(glob: &str) -> Result<String, String> {
+    glob_of(glob, "").map_err(|wrong| wrong.what)
+}
+
+/// A glob that is none of the kind that explodes.
+///
+/// # Errors
+/// What is wrong with it, with `allowed`.
+fn glob_of(glob: &str, allowed: &str) -> Result<String, Wrong> {
     let what = if glob.is_empty() {
         "an empty glob matches nothing".to_owned()
     } else if glob.len() > MAX_GLOB {
         format!("the glob is longer than {MAX_GLOB} bytes")
-    } else if glob
-        .chars()
-        .any(|char| char.is_whitespace() || char.is_control())
-    {
-        format!("{} holds a space, which no name has", quoted(glob))
+    } else if glob.chars().any(char::is_control) {
+        format!("{} holds a control character", quoted(glob))
     } else if let Err(error) = fast_glob::validate(glob) {
         format!("{} {}", quoted(glob), glob_fault(error.kind))
     } else if ways(glob) > MAX_WAYS {
@@ -214,9 +255,9 @@ pub(super) fn glob<'v>(value: &'v DeValue<'_>) -> Result<&'v str, Wrong> {
             quoted(glob)
         )
     } else {
-        return Ok(glob);
+        return Ok(glob.to_owned());
     };
-    Err(Wrong::new(what, ALLOWED))
+    Err(Wrong::new(what, allowed))
 }
 
 fn glob_fault(kind: fast_glob::ErrorKind) -> &'static str {
@@ -283,11 +324,16 @@ pub(super) fn beat(value: &DeValue<'_>) -> Result<String, Wrong> {
 
 /// Beats in a row.
 pub(super) fn recover(value: &DeValue<'_>) -> Result<u32, Wrong> {
-    let allowed = format!(
-        "a whole number from {} to {}",
-        RECOVER.start(),
-        RECOVER.end()
-    );
+    whole(value, RECOVER)
+}
+
+/// Live instances.
+pub(super) fn at_least(value: &DeValue<'_>) -> Result<u32, Wrong> {
+    whole(value, AT_LEAST)
+}
+
+fn whole(value: &DeValue<'_>, range: std::ops::RangeInclusive<u32>) -> Result<u32, Wrong> {
+    let allowed = format!("a whole number from {} to {}", range.start(), range.end());
     let Some(number) = value.as_integer() else {
         return Err(Wrong {
             what: format!("this is {}", kind(value)),
@@ -295,12 +341,102 @@ pub(super) fn recover(value: &DeValue<'_>) -> Result<u32, Wrong> {
         });
     };
     match u32::from_str_radix(number.as_str(), number.radix()) {
-        Ok(count) if RECOVER.contains(&count) => Ok(count),
+        Ok(count) if range.contains(&count) => Ok(count),
         _ => Err(Wrong {
             what: format!("{} is out of range", shortened(&number.to_string())),
             allowed,
         }),
     }
+}
+
+/// How often something is said again.
+pub(super) fn remind(value: &DeValue<'_>) -> Result<Duration, Wrong> {
+    span_within(value, SHORTEST_REMINDER, LONGEST_SPAN)
+}
+
+/// How long an alert waits for others.
+pub(super) fn group_wait(value: &DeValue<'_>) -> Result<Duration, Wrong> {
+    span_within(value, Duration::ZERO, LONGEST_GROUP_WAIT)
+}
+
+/// How long until something is forgotten.
+pub(super) fn forget_after(value: &DeValue<'_>) -> Result<Duration, Wrong> {
+    span_within(value, SHORTEST_FORGET, LONGEST_SPAN)
+}
+
+/// How long a silence lasts.
+pub(super) fn silence(value: &DeValue<'_>) -> Result<Duration, Wrong> {
+    span_within(value, SHORTEST_SILENCE, LONGEST_SILENCE)
+}
+
+fn span_within(value: &DeValue<'_>, least: Duration, most: Duration) -> Result<Duration, Wrong> {
+    let shown = |span| humantime::format_duration(span).to_string();
+    let allowed = match (least.is_zero(), most == LONGEST_SPAN) {
+        (_, true) => format!("a duration of {} or more", shown(least)),
+        (true, _) => format!("a duration of {} at most", shown(most)),
+        _ => format!("a duration from {} to {}", shown(least), shown(most)),
+    };
+    let text = text(value, &allowed)?;
+    let span = duration(text).map_err(|what| Wrong::new(what, &allowed))?;
+    let what = match span {
+        _ if span < least => format!("{} is too short", quoted(text)),
+        _ if span > most => format!("{} is too long", quoted(text)),
+        _ => return Ok(span),
+    };
+    Err(Wrong { what, allowed })
+}
+
+/// The length of a list of names.
+pub(super) fn name_count(count: usize) -> Result<(), Wrong> {
+    match count {
+        0 => Err(Wrong::new(
+            "an empty list names nobody".to_owned(),
+            "leave the key out",
+        )),
+        1..=MAX_NAMES => Ok(()),
+        _ => Err(Wrong::new(
+            format!("{count} names"),
+            &format!("a list may have {MAX_NAMES}"),
+        )),
+    }
+}
+
+/// The name of an app or of a region: no glob, as what a glob stands for is not known before it was heard.
+pub(super) fn expected(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let allowed = format!("a name of letters, digits, - and _, of 1 to {MAX_EXPECTED} characters");
+    let name = text(value, &allowed)?;
+    if is_word(name, MAX_EXPECTED) {
+        return Ok(name.to_owned());
+    }
+    let what = if name.contains(['*', '?', '[', '{', '!']) {
+        format!("{} is a glob, and only names can be expected", quoted(name))
+    } else {
+        format!("{} is no name", quoted(name))
+    };
+    Err(Wrong { what, allowed })
+}
+
+/// A notifier's name.
+pub(super) fn notifier(value: &DeValue<'_>) -> Result<String, Wrong> {
+    const ALLOWED: &str = "\"sentry\", or the NAME of a [notify.NAME], or a list of such";
+    let name = text(value, ALLOWED)?;
+    if is_word(name, MAX_NOTIFIER) {
+        return Ok(name.to_owned());
+    }
+    let what = format!("{} is no notifier's name", quoted(name));
+    Err(Wrong::new(what, ALLOWED))
+}
+
+/// Whether a text is letters, digits, `-` and `_`.
+pub(super) fn is_word(text: &str, most: usize) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    (1..=most).contains(&text.len()) && text.bytes().all(fits)
+}
+
+/// Why somebody is silenced.
+pub(super) fn reason(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let allowed = format!("a reason is one line of 1 to {MAX_SUMMARY} characters");
+    line(value, MAX_SUMMARY, &allowed).map(str::to_owned)
 }
 
 /// The sentence told in place of the ordinary one; `words` may stand in it in braces.

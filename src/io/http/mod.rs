@@ -1,8 +1,10 @@
-//! The HTTP listener: `/metrics`, `/healthz`, `/readyz` and a short page, open to all.
+//! The HTTP listener: `/metrics`, `/healthz`, `/readyz` and a short page, open to all; `/api/` for those who may.
 //!
 //! It must never cost the monitor anything. So connections are counted, each has little time to say what it
 //! wants and to take the answer, and what takes milliseconds to make is made off the runtime's thread.
 
+mod access;
+pub mod api;
 mod patience;
 pub mod readiness;
 pub mod site;
@@ -15,6 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use patience::Patience;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,15 +70,18 @@ pub async fn serve(
         let permit = Arc::clone(&room).acquire_owned();
         let next = async {
             let permit = permit.await.expect("this semaphore is never closed");
-            listener.accept().await.map(|(stream, _)| (stream, permit))
+            listener
+                .accept()
+                .await
+                .map(|(stream, peer)| (stream, peer.ip(), permit))
         };
         tokio::select! {
             () = &mut stop => break,
             Some(ended) = open.join_next() => report(ended),
             accepted = next => match accepted {
-                Ok((stream, permit)) => {
+                Ok((stream, peer, permit)) => {
                     faults = 0;
-                    let connection = converse(stream, Arc::clone(&site), closing.subscribe());
+                    let connection = converse(stream, peer, Arc::clone(&site), closing.subscribe());
                     open.spawn(async move {
                         connection.await;
                         drop(permit);
@@ -109,11 +115,16 @@ fn report(ended: Result<(), JoinError>) {
 }
 
 /// Answers one connection's requests until either side ends it or the listener closes.
-async fn converse(stream: TcpStream, site: Arc<Site>, mut closing: watch::Receiver<()>) {
+async fn converse(
+    stream: TcpStream,
+    peer: IpAddr,
+    site: Arc<Site>,
+    mut closing: watch::Receiver<()>,
+) {
     let stream = TokioIo::new(Patience::new(stream, TAKE_WITHIN));
     let service = service_fn(move |request| {
         let site = Arc::clone(&site);
-        async move { Ok::<_, std::convert::Infallible>(site.answer(&request).await) }
+        async move { Ok::<_, std::convert::Infallible>(site.answer(request, peer).await) }
     });
     let mut connection = pin!(
         http1::Builder::new()

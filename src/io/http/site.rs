@@ -1,13 +1,17 @@
 //! What is answered: the paths, and what stands behind each.
 
+use super::api::Api;
 use super::readiness::Readiness;
 use crate::core::snapshot::Snapshot;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http_body_util::Full;
+use hyper::body::Body;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
+use std::error::Error;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -35,7 +39,6 @@ It watches a log stream and alerts when heartbeats stop or the stream goes quiet
 "
 );
 const NOT_FOUND: &str = "There is nothing here. There is /metrics, /readyz, /healthz and /.\n";
-const NOT_ALLOWED: &str = "This path can only be read: ask with GET or HEAD.\n";
 
 /// Asks the core for its copy; `None` where the core is gone.
 pub type AskSnapshot = Box<dyn Fn() -> BoxFuture<'static, Option<Arc<Snapshot>>> + Send + Sync>;
@@ -48,6 +51,8 @@ pub struct Site {
     snapshot: AskSnapshot,
     render: Render,
     readiness: Arc<ArcSwap<Readiness>>,
+    /// `None`: nothing stands below `/api/`.
+    api: Option<Api>,
     turn: Semaphore,
 }
 
@@ -59,22 +64,34 @@ impl Site {
             snapshot,
             render,
             readiness,
+            api: None,
             turn: Semaphore::new(RENDERED_AT_ONCE),
         }
     }
 
-    /// Answers one request. Its body is never read.
-    pub(super) async fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+    /// Answers below `/api/` too.
+    pub fn with_api(self, api: Api) -> Self {
+        Site {
+            api: Some(api),
+            ..self
+        }
+    }
+
+    /// Answers one request of a peer. Its body is read below `/api/` alone.
+    pub(super) async fn answer<B>(&self, request: Request<B>, peer: IpAddr) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
         let path = request.uri().path();
+        if let (true, Some(api)) = (path.starts_with("/api/"), &self.api) {
+            return api.answer(request, peer).await;
+        }
         if !matches!(path, "/" | "/metrics" | "/healthz" | "/readyz") {
             return response(StatusCode::NOT_FOUND, TEXT, NOT_FOUND);
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let mut refusal = response(StatusCode::METHOD_NOT_ALLOWED, TEXT, NOT_ALLOWED);
-            refusal
-                .headers_mut()
-                .insert(header::ALLOW, HeaderValue::from_static(ALLOWED));
-            return refusal;
+            return refuse_method(ALLOWED);
         }
         match path {
             "/metrics" => self.metrics().await,
@@ -131,6 +148,20 @@ impl Site {
             }
         }
     }
+}
+
+/// The answer to a method that a path does not know.
+pub(super) fn refuse_method(allowed: &'static str) -> Response<Full<Bytes>> {
+    let what = format!("This path does not take that method: ask with {allowed}.\n");
+    let mut refusal = response(StatusCode::METHOD_NOT_ALLOWED, TEXT, what);
+    let allow = HeaderValue::from_static(allowed);
+    refusal.headers_mut().insert(header::ALLOW, allow);
+    refusal
+}
+
+/// An answer in JSON.
+pub(super) fn json(status: StatusCode, value: &serde_json::Value) -> Response<Full<Bytes>> {
+    response(status, JSON, format!("{value}\n"))
 }
 
 fn response(

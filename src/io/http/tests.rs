@@ -1,5 +1,6 @@
 use super::*;
 use crate::core::snapshot::Snapshot;
+use crate::decode::silence_request::SilenceRequest;
 use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use std::net::SocketAddr;
@@ -14,6 +15,23 @@ struct Running {
     stop: oneshot::Sender<()>,
     done: tokio::task::JoinHandle<Result<(), HttpFault>>,
     readiness: Arc<ArcSwap<Readiness>>,
+}
+
+/// A desk with one silence of the rules, and no room.
+struct Nobody;
+
+impl api::SilenceDesk for Nobody {
+    fn list(&self) -> Vec<api::SilenceRow> {
+        Vec::new()
+    }
+
+    fn add(&self, _: SilenceRequest) -> Option<api::SilenceRow> {
+        None
+    }
+
+    fn expire(&self, id: &str) -> Option<bool> {
+        (id == "rules-1").then_some(false)
+    }
 }
 
 /// A listener over a core that is gone or never answers, with a text of this many bytes to scrape.
@@ -36,6 +54,10 @@ async fn running(core_hangs: bool, bytes: usize) -> Running {
         }),
         Arc::clone(&readiness),
     );
+    let site = site.with_api(api::Api {
+        token: None,
+        silences: Arc::new(Nobody),
+    });
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let at = listener.local_addr().expect("bound");
     let (stop, stopped) = oneshot::channel::<()>();
@@ -204,4 +226,76 @@ async fn it_stops_soon_whoever_is_connected() {
         TcpStream::connect(running.at).await.is_err(),
         "nobody listens any more"
     );
+}
+
+/// Asks the API as a program on this machine; the status and the body.
+async fn ask_api(at: SocketAddr, head: &str, body: &str) -> (u16, String) {
+    let length = body.len();
+    let request = format!(
+        "{head} HTTP/1.1\r\nhost: {at}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
+    let answer = say(at, request.as_bytes()).await;
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a whole answer");
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    (status.expect("a status"), body.trim().to_owned())
+}
+
+#[tokio::test]
+async fn the_api_says_clearly_what_it_does_not_take() {
+    let running = running(false, 0).await;
+    let json = "content-type: application/json; charset=utf-8";
+    let path = "/api/v1/silences";
+    let good = r#"{"app":"web","duration":"1h","reason":"x","author":"ada"}"#;
+    let cases = [
+        (format!("GET {path}"), "", 200, r#"{"silences":[]}"#),
+        (format!("POST {path}"), good, 415, "Content-Type"),
+        (format!("PUT {path}"), good, 405, "GET, HEAD, POST"),
+        (format!("GET {path}/1"), "", 405, "DELETE"),
+        (
+            format!("DELETE {path}/1"),
+            "",
+            404,
+            "no silence has this id",
+        ),
+        (format!("DELETE {path}/rules-1"), "", 409, "rule files"),
+        ("GET /api/v2".to_owned(), "", 404, "/api/v1/silences"),
+    ];
+    for (head, body, status, words) in cases {
+        let (found, said) = ask_api(running.at, &head, body).await;
+        assert!(
+            found == status && said.contains(words),
+            "{head}: {found} {said}"
+        );
+    }
+    let post = async |headers: &str, body: &str| {
+        let (at, length) = (running.at, body.len());
+        let request = format!(
+            "POST {path} HTTP/1.1\r\n{headers}\r\nhost: {at}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        say(at, request.as_bytes()).await
+    };
+    assert!(
+        post(json, good).await.starts_with("HTTP/1.1 507 "),
+        "no room"
+    );
+    assert!(post(json, "{").await.starts_with("HTTP/1.1 400 "));
+    let foreign = format!("{json}\r\norigin: http://evil.example");
+    assert!(post(&foreign, good).await.starts_with("HTTP/1.1 403 "));
+    let long = "x".repeat(17_000);
+    assert!(post(json, &long).await.starts_with("HTTP/1.1 413 "));
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let running = running(false, 0).await;
+    let at = running.at;
+    let request = format!(
+        "POST /api/v1/silences HTTP/1.1\r\nhost: {at}\r\ncontent-type: application/json\r\nconnection: close\r\n\
+         content-length: 100\r\n\r\n{{"
+    );
+    let answer = say(at, request.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
 }

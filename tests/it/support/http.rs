@@ -41,6 +41,12 @@ impl Server {
         self.ask(&format!("GET {path} HTTP/1.0\r\n{}\r\n", self.headers()))
     }
 
+    /// GET under another name of the server's; an error where nothing answers.
+    pub fn get_as(&self, path: &str, host: &str) -> io::Result<Answer> {
+        let headers = self.headers().replace(&self.address, host);
+        self.ask(&format!("GET {path} HTTP/1.0\r\n{headers}\r\n"))
+    }
+
     /// POST of a JSON body; an error where nothing answers.
     pub fn post(&self, path: &str, json: &serde_json::Value) -> io::Result<Answer> {
         let body = json.to_string();

@@ -17,6 +17,7 @@ const START: Duration = Duration::from_secs(10);
 pub struct Setup {
     env: BTreeMap<String, String>,
     folder: Folder,
+    one_core: bool,
 }
 
 impl Setup {
@@ -28,6 +29,7 @@ impl Setup {
         let setup = Setup {
             env: BTreeMap::new(),
             folder,
+            one_core: false,
         };
         setup
             .rules(
@@ -43,6 +45,12 @@ impl Setup {
     /// Sets an environment variable.
     pub fn env(mut self, key: &str, value: &str) -> Self {
         self.env.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Lets it run on one core only, as the smallest machines do.
+    pub fn on_one_core(mut self) -> Self {
+        self.one_core = true;
         self
     }
 
@@ -72,7 +80,14 @@ impl Setup {
 
     /// Starts any of its commands, and waits for nothing.
     pub fn command(&self, arguments: &[&str]) -> Child {
-        let mut command = command(Path::new(env!("CARGO_BIN_EXE_lastbeat")));
+        let program = Path::new(env!("CARGO_BIN_EXE_lastbeat"));
+        let mut command = if self.one_core {
+            let mut command = command("taskset");
+            command.args(["-c", "0"]).arg(program);
+            command
+        } else {
+            command(program)
+        };
         command
             .args(arguments)
             .envs(&self.env)
@@ -107,11 +122,27 @@ pub struct Lastbeat {
     /// Its HTTP.
     pub server: Server,
     /// Its rules live as long as it does.
-    #[expect(dead_code, reason = "held for its end")]
     folder: Folder,
 }
 
 impl Lastbeat {
+    /// Writes a file of rules in place, while it runs.
+    pub fn rewrite(&self, name: &str, text: &str) {
+        self.folder.write(&format!("rules/{name}"), text);
+    }
+
+    /// Its folder, with the rules in `rules`.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The lines of its log in which all of these words stand.
+    pub fn said(&self, words: &[&str]) -> usize {
+        let lines = self.child.lines();
+        let has_all = |line: &&String| words.iter().all(|word| line.contains(word));
+        lines.iter().filter(has_all).count()
+    }
+
     /// GET; panics where it does not answer.
     #[track_caller]
     pub fn get(&self, path: &str) -> Answer {

@@ -11,6 +11,7 @@ pub mod metrics;
 pub mod nats;
 pub mod org;
 pub mod prometheus;
+pub mod proxy;
 pub mod random;
 pub mod testbed;
 pub mod wait;

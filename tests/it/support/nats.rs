@@ -59,6 +59,25 @@ impl Nats {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
+    /// Its address without a scheme.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Sends it a signal by its name, as in `STOP`.
+    pub fn signal(&self, signal: &str) {
+        self.child.signal(signal);
+    }
+
+    /// Writes its configuration anew, `from` replaced by `to`; it takes effect with HUP or a restart.
+    #[track_caller]
+    pub fn reconfigure(&self, from: &str, to: &str) {
+        let path = self.folder.path().join("nats.conf");
+        let text = fs::read_to_string(&path).expect("the configuration was written at the start");
+        assert!(text.contains(from), "{from:?} is not in the configuration");
+        self.folder.write("nats.conf", &text.replace(from, to));
+    }
+
     /// Kills it, as a crash would.
     pub fn kill(&mut self) {
         self.child.kill();

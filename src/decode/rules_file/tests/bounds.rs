@@ -94,6 +94,10 @@ fn piece() -> impl Strategy<Value = String> {
         "\"error\"",
         "\"logs\"",
         "\"instance\"",
+        "\"region\"",
+        "\"5m\"",
+        "[\"iad\"]",
+        "\"sentry\"",
         "\"ABC\"",
         "\"https://x.y\"",
         "'\\'",
@@ -105,6 +109,8 @@ fn piece() -> impl Strategy<Value = String> {
         4 => "[a-d]{1,2}".prop_map(|name| format!("[[rule]]\nname = '{name}'\n")),
         6 => (key, value).prop_map(|(key, value)| format!("{key} = {value}\n")),
         1 => Just("[stream]\nmax_gap = '1m 1s'\n".to_owned()),
+        1 => Just("[[silence]]\napp = ['web', 'api']\nschedule = '0 3 * * 0'\nduration = '2h'\nreason = 'x'\n".to_owned()),
+        1 => Just("[notify.a]\ntype = 'webhook'\nurl = '${A}'\n".to_owned()),
         1 => ".{0,8}",
     ]
 }

@@ -133,8 +133,8 @@ fn words() {
         "watch: unknown value \"log\", nearest is logs; allowed are heartbeat, logs",
     );
     expect_line(
-        "by = 'app'",
-        "by: unknown value \"app\"; allowed is instance",
+        "by = 'apps'",
+        "by: unknown value \"apps\", nearest is app; allowed are instance, app-region, app, region",
     );
     expect_line(
         "severity = 3",

@@ -1,0 +1,457 @@
+//! Rules that change while lastbeat runs: read again when a file changes, and on SIGHUP.
+//!
+//! A set with a fault changes nothing: the old one stays in force, every fault is logged, and /metrics and /readyz say
+//! so until a good one is read. Bytes that did not change are no change, however often their files were touched.
+
+use super::delivery::{DeliveryHandle, Notifier};
+use super::keeper::Ask;
+use super::notifiers::Maker;
+use super::silences::{self, Silences};
+use crate::core::rule::{NotifierRule, RuleSet};
+use crate::decode::rules_file::{self, Reading};
+use crate::io::http::readiness::Reason;
+use crate::io::metrics::Metrics;
+use crate::io::rules_dir;
+use crate::io::rules_watch::RulesWatch;
+use crate::words;
+use arc_swap::ArcSwapOption;
+use std::collections::HashSet;
+use std::convert::Infallible;
+use std::hash::{BuildHasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+
+/// Between two readings that are to agree: a file that is being written is cut off, and reads as rules all the same.
+const SETTLE: Duration = Duration::from_millis(100);
+/// Readings until they are taken as they are. A file that has just become empty gets all of them, since saving in
+/// place begins with that, and an empty file is no fault.
+const READINGS: u32 = 20;
+
+/// Where rules are read again from, and with what.
+#[derive(Clone, Debug)]
+pub struct Reloading {
+    /// A folder of rule files, or one file.
+    pub path: PathBuf,
+    /// Looks a variable of `[notify.NAME]` up.
+    pub env: fn(&str) -> Option<String>,
+    /// Makes notifiers of rules.
+    pub maker: Maker,
+}
+
+/// A good set, with its notifiers ready to be told.
+pub struct Loaded {
+    /// The set.
+    pub rules: RuleSet,
+    /// Notifiers that the set in force does not have, or has otherwise.
+    pub added: Vec<Arc<dyn Notifier>>,
+}
+
+/// What the reload shows to others.
+pub struct Shown {
+    /// Why the rules in force are not those of the files; `None` where they are.
+    pub trouble: Arc<ArcSwapOption<Reason>>,
+    /// The reload's gauges.
+    pub metrics: Arc<Metrics>,
+}
+
+type Files = Vec<(String, Vec<u8>)>;
+
+/// Starts what keeps rules and silences up to date: tasks that never end, and give their name where they do, and what
+/// the reader of rules hands on.
+///
+/// # Errors
+/// Where the system gives no SIGHUP.
+pub fn start(
+    reloading: Option<Reloading>,
+    rules: RuleSet,
+    shown: Shown,
+    in_force: &InForce,
+) -> std::io::Result<(JoinSet<&'static str>, mpsc::Receiver<Loaded>)> {
+    let mut tasks = JoinSet::new();
+    let (silences, asks) = (in_force.silences.clone(), in_force.asks.clone());
+    tasks.spawn(async move {
+        silences::keep(&silences, asks).await;
+        "the keeper of silences"
+    });
+    let (to, loaded) = mpsc::channel(1);
+    if let Some(reloading) = reloading {
+        let hangups = signal(SignalKind::hangup())?;
+        tasks.spawn(async move {
+            keep(reloading, rules, hangups, shown, to).await;
+            "the reader of rules"
+        });
+    }
+    Ok((tasks, loaded))
+}
+
+/// Reads the rules again whenever they change, and hands good sets on. Ends where nobody takes them any more.
+async fn keep(
+    reloading: Reloading,
+    in_force: RuleSet,
+    mut hangups: Signal,
+    shown: Shown,
+    loaded: mpsc::Sender<Loaded>,
+) -> Option<Infallible> {
+    let mut watch = RulesWatch::new(&reloading.path);
+    let mut reader = Reader {
+        in_force: in_force.notifiers.clone(),
+        rules: in_force,
+        reloading,
+        shown,
+        hash: RandomState::new(),
+        seen: None,
+        with_text: HashSet::new(),
+    };
+    let mut at_once = false;
+    loop {
+        // Once at the start too: a change between the first reading and the watch is told to nobody.
+        if let Some(news) = reader.look(at_once).await {
+            loaded.send(news).await.ok()?;
+        }
+        if let Some(trouble) = watch.trouble() {
+            warn!(
+                "changes of rule files are seen every 30s only, as the system does not tell of them: {trouble}"
+            );
+        }
+        tokio::select! {
+            () = watch.changed() => at_once = false,
+            _ = hangups.recv() => {
+                info!("SIGHUP: reading the rules again");
+                at_once = true;
+            }
+        }
+    }
+}
+
+struct Reader {
+    reloading: Reloading,
+    rules: RuleSet,
+    in_force: Vec<NotifierRule>,
+    shown: Shown,
+    hash: RandomState,
+    /// Digest of the bytes last read, whatever came of them.
+    seen: Option<u64>,
+    /// Files that had a text when last read.
+    with_text: HashSet<String>,
+}
+
+impl Reader {
+    /// Reads the files; a set where they changed and it is good. `at_once`: as they are, whoever writes them.
+    async fn look(&mut self, at_once: bool) -> Option<Loaded> {
+        let files = if at_once {
+            self.as_they_are().await?
+        } else {
+            self.settled().await?
+        };
+        let files = match files {
+            Ok(files) => files,
+            Err(why) => return self.refuse(&[why], 1),
+        };
+        let env = self.reloading.env;
+        let reading = off_thread(move || rules_file::read_with_env(&files, &env)).await?;
+        self.judge(reading)
+    }
+
+    /// The files once they rest; `None` where they are what they were.
+    async fn settled(&mut self) -> Option<Result<Files, String>> {
+        let mut before = self.seen;
+        for _ in 0..READINGS {
+            let files = self.load().await?;
+            let digest = self.hash.hash_one(&files);
+            if Some(digest) == self.seen {
+                return None;
+            }
+            let emptied = files.as_ref().is_ok_and(|files| self.emptied(files));
+            if before == Some(digest) && !emptied {
+                return Some(self.take(digest, files));
+            }
+            before = Some(digest);
+            tokio::time::sleep(SETTLE).await;
+        }
+        self.as_they_are().await
+    }
+
+    async fn as_they_are(&mut self) -> Option<Result<Files, String>> {
+        let files = self.load().await?;
+        let digest = self.hash.hash_one(&files);
+        Some(self.take(digest, files))
+    }
+
+    fn take(&mut self, digest: u64, files: Result<Files, String>) -> Result<Files, String> {
+        self.seen = Some(digest);
+        let with_text = files
+            .iter()
+            .flatten()
+            .filter(|(_, bytes)| !bytes.is_empty());
+        self.with_text = with_text.map(|(name, _)| name.clone()).collect();
+        files
+    }
+
+    fn emptied(&self, files: &Files) -> bool {
+        let emptied =
+            |(name, bytes): &(String, Vec<u8>)| bytes.is_empty() && self.with_text.contains(name);
+        files.iter().any(emptied)
+    }
+
+    async fn load(&self) -> Option<Result<Files, String>> {
+        let path = self.reloading.path.clone();
+        off_thread(move || rules_dir::load(&path).map_err(|fault| words::chain(&fault))).await
+    }
+
+    fn judge(&mut self, reading: Reading) -> Option<Loaded> {
+        for warning in &reading.warnings {
+            warn!("{}: {}", warning.place(), warning.told());
+        }
+        let count = reading.fault_count();
+        let Some(rules) = reading.set else {
+            let faults: Vec<String> = reading.faults.iter().map(ToString::to_string).collect();
+            return self.refuse(&faults, count);
+        };
+        let new = rules
+            .notifiers
+            .iter()
+            .filter(|rule| !self.in_force.contains(rule));
+        let made: Result<Vec<_>, String> =
+            new.map(|rule| self.reloading.maker.make(rule)).collect();
+        match made {
+            Ok(added) => self.accept(rules, added),
+            Err(why) => self.refuse(&[why], 1),
+        }
+    }
+
+    fn accept(&mut self, rules: RuleSet, added: Vec<Arc<dyn Notifier>>) -> Option<Loaded> {
+        self.shown.trouble.store(None);
+        self.shown.metrics.rules_reload_successful.set(1);
+        if rules == self.rules {
+            return None;
+        }
+        let now = crate::clock::wall();
+        self.shown.metrics.rules_reload_at.set(now.seconds());
+        info!(path = %self.reloading.path.display(), rules = rules.rules.len(), "new rules are in force");
+        self.in_force = rules.notifiers.clone();
+        self.rules = rules.clone();
+        Some(Loaded { rules, added })
+    }
+
+    fn refuse(&self, faults: &[String], count: usize) -> Option<Loaded> {
+        self.shown.metrics.rules_reload_successful.set(0);
+        for fault in faults {
+            error!("{fault}");
+        }
+        let path = shown_path(&self.reloading.path);
+        error!(
+            "the rules at {path} are refused, and the ones before stay in force: {count} faults"
+        );
+        let first = faults.first().map_or("", String::as_str);
+        let what = format!(
+            "the rules before are in force, as those at {path} have {count} faults, the first: {first}"
+        );
+        self.shown.trouble.store(Some(Arc::new(Reason {
+            part: "rules".to_owned(),
+            what,
+        })));
+        None
+    }
+}
+
+fn shown_path(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// Reading and judging megabytes takes longer than others on this thread may wait. `None` where the program stops.
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => Some(done),
+        Err(died) => {
+            error!(%died, "reading the rules failed; the ones before stay in force");
+            None
+        }
+    }
+}
+
+/// Whoever has to know of new rules.
+pub struct InForce {
+    /// The notifiers of the rules in force.
+    pub notifiers: Vec<NotifierRule>,
+    /// The core.
+    pub asks: mpsc::Sender<Ask>,
+    /// The silences.
+    pub silences: Arc<Silences>,
+    /// The metrics of notifiers.
+    pub metrics: Arc<Metrics>,
+}
+
+impl InForce {
+    /// Puts a good set in force: what it closes is still told to notifiers that leave with it.
+    pub async fn take(
+        &mut self,
+        loaded: Loaded,
+        delivery: &DeliveryHandle,
+        tasks: &mut JoinSet<String>,
+    ) {
+        let Loaded { rules, added } = loaded;
+        let notifiers = rules.notifiers.clone();
+        let gone = self
+            .notifiers
+            .iter()
+            .filter(|rule| !notifiers.contains(rule));
+        let gone: Vec<String> = gone.map(|rule| rule.name.clone()).collect();
+        let replaced = |name: &&String| added.iter().any(|one| one.name() == *name);
+        let (replaced, leaving): (Vec<&String>, Vec<&String>) = gone.iter().partition(replaced);
+        let replaced: Vec<String> = replaced.into_iter().cloned().collect();
+        let leaving: Vec<String> = leaving.into_iter().cloned().collect();
+        delivery.change(added, &replaced, &self.metrics, tasks);
+        self.silences.schedule(&rules.silences);
+        let (done, is_done) = oneshot::channel();
+        // A core that is gone ends the program elsewhere.
+        if self
+            .asks
+            .send(Ask::Reload(Box::new(rules), done))
+            .await
+            .is_ok()
+        {
+            let _ = is_done.await;
+        }
+        delivery.change(Vec::new(), &leaving, &self.metrics, tasks);
+        self.notifiers = notifiers;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    struct Bench {
+        reader: Reader,
+        file: PathBuf,
+        trouble: Arc<ArcSwapOption<Reason>>,
+        metrics: Arc<Metrics>,
+    }
+
+    /// A reader of one file, with no rules in force.
+    fn bench(name: &str) -> Bench {
+        let file =
+            std::env::temp_dir().join(format!("lastbeat-reload-{name}-{}", std::process::id()));
+        let (trouble, metrics) = (Arc::default(), Arc::new(Metrics::new("0", "0")));
+        let reader = Reader {
+            reloading: Reloading {
+                path: file.clone(),
+                env: |name| (name == "URL").then(|| "http://127.0.0.1/s3cret".to_owned()),
+                maker: Maker::default(),
+            },
+            rules: RuleSet::default(),
+            in_force: Vec::new(),
+            shown: Shown {
+                trouble: Arc::clone(&trouble),
+                metrics: Arc::clone(&metrics),
+            },
+            hash: RandomState::new(),
+            seen: None,
+            with_text: HashSet::new(),
+        };
+        Bench {
+            reader,
+            file,
+            trouble,
+            metrics,
+        }
+    }
+
+    impl Bench {
+        /// How many rules and new notifiers a reading of this text hands on; `None`: nothing.
+        async fn read(&mut self, text: &str) -> Option<(usize, usize)> {
+            fs::write(&self.file, text).expect("the temporary folder takes a file");
+            let loaded = self.reader.look(false).await?;
+            Some((loaded.rules.rules.len(), loaded.added.len()))
+        }
+
+        fn trouble(&self) -> String {
+            let trouble = self.trouble.load();
+            trouble
+                .as_ref()
+                .map_or(String::new(), |reason| reason.what.clone())
+        }
+    }
+
+    impl Drop for Bench {
+        fn drop(&mut self) {
+            let _ = fs::remove_file(&self.file);
+        }
+    }
+
+    const ONE: &str = "[[rule]]\nname = 'x'\n";
+    const HOOK: &str = "[notify.a]\ntype = 'webhook'\nurl = '${URL}'\n";
+
+    #[tokio::test(start_paused = true)]
+    async fn what_changed_is_handed_on_once() {
+        let mut bench = bench("once");
+        assert_eq!(bench.read(ONE).await, Some((1, 0)));
+        assert_eq!(bench.read(ONE).await, None, "the same bytes");
+        assert_eq!(
+            bench.read(&format!("{ONE}# more\n")).await,
+            None,
+            "the same rules"
+        );
+        assert_eq!(bench.read(&format!("{ONE}{HOOK}")).await, Some((1, 1)));
+        let other = format!("{HOOK}[[rule]]\nname = 'y'\n");
+        assert_eq!(
+            bench.read(&other).await,
+            Some((1, 0)),
+            "the notifier is there"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_at_fault_is_told_until_it_is_good_again() {
+        let mut bench = bench("fault");
+        assert_eq!(bench.read(ONE).await, Some((1, 0)));
+        for bad in [
+            "[[rule]]\nname = 1\nx = 2\n",
+            "[notify.a]\ntype = 'webhook'\nurl = '${NONE}'\n",
+        ] {
+            assert_eq!(bench.read(bad).await, None);
+            assert!(
+                bench.trouble().contains(" faults, the first: "),
+                "{}",
+                bench.trouble()
+            );
+            assert_eq!(bench.metrics.rules_reload_successful.get(), 0);
+        }
+        assert_eq!(bench.read(ONE).await, None, "what is in force is no news");
+        assert_eq!(
+            (
+                bench.trouble().as_str(),
+                bench.metrics.rules_reload_successful.get()
+            ),
+            ("", 1)
+        );
+        fs::remove_file(&bench.file).expect("it was written");
+        assert!(bench.reader.look(false).await.is_none());
+        assert!(
+            bench.trouble().contains("could not be listed"),
+            "{}",
+            bench.trouble()
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_is_just_being_saved_is_not_taken_for_an_empty_one() {
+        let mut bench = bench("saved");
+        assert_eq!(bench.read(ONE).await, Some((1, 0)));
+        let name = bench.file.display().to_string();
+        let emptied = |bench: &Bench, name: &str| {
+            let files = vec![(name.to_owned(), Vec::new())];
+            bench.reader.emptied(&files)
+        };
+        assert!(emptied(&bench, &name) && !emptied(&bench, "another"));
+        // In the end it is what it is.
+        assert_eq!(bench.read("").await, Some((0, 0)));
+        assert!(!emptied(&bench, &name));
+    }
+}

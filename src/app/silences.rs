@@ -1,0 +1,232 @@
+//! The silences in force: those of the rule files and those made while running.
+//!
+//! Those made while running live in memory, and end with the process.
+
+use super::keeper::Ask;
+use crate::core::rule::ScheduledSilence;
+use crate::core::silence::Silence;
+use crate::core::time::Wall;
+use crate::decode::schedule::Schedule;
+use crate::decode::silence_request::SilenceRequest;
+use crate::io::http::api::{SilenceDesk, SilenceRow, Source};
+use std::convert::Infallible;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc};
+use tracing::info;
+
+/// How often windows of schedules are worked out anew, and silences that are over are left out.
+const REFRESH_EVERY: Duration = Duration::from_secs(60);
+/// Silences made while running, at once: each is asked for every alert.
+pub const MAX_SILENCES: usize = 1_000;
+
+/// All silences, shared by the reload, HTTP and the task that keeps the core up to date.
+#[derive(Debug, Default)]
+pub struct Silences {
+    book: Mutex<Book>,
+    /// Told at each change.
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    scheduled: Vec<(ScheduledSilence, Option<Schedule>)>,
+    made: Vec<Silence>,
+    last_id: u64,
+}
+
+impl Silences {
+    /// Replaces those of the rule files.
+    pub fn schedule(&self, silences: &[ScheduledSilence]) {
+        let with_schedule = |silence: &ScheduledSilence| {
+            // The reader of the rules has refused what is none.
+            let schedule = Schedule::new(&silence.schedule, &silence.timezone).ok();
+            (silence.clone(), schedule)
+        };
+        self.book().scheduled = silences.iter().map(with_schedule).collect();
+        self.changed.notify_one();
+    }
+
+    /// What the core is to know at `now`; those that are over are forgotten.
+    pub fn in_force(&self, now: Wall) -> Vec<Silence> {
+        let mut book = self.book();
+        book.made.retain(|silence| is_to_come(silence, now));
+        let scheduled = book.scheduled.iter().enumerate();
+        let scheduled = scheduled.map(|(index, (silence, schedule))| Silence {
+            id: scheduled_id(index),
+            matchers: silence.matchers.clone(),
+            windows: schedule.as_ref().map_or(Vec::new(), |schedule| {
+                schedule.windows(silence.duration, now)
+            }),
+            reason: silence.reason.clone(),
+            author: String::new(),
+        });
+        scheduled.chain(book.made.iter().cloned()).collect()
+    }
+
+    /// A panic elsewhere cannot leave the book half-written: each change is one step.
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_to_come(silence: &Silence, now: Wall) -> bool {
+    silence.windows.iter().any(|(_, until)| now < *until)
+}
+
+fn scheduled_id(index: usize) -> String {
+    format!("rules-{}", index + 1)
+}
+
+impl SilenceDesk for Silences {
+    fn list(&self) -> Vec<SilenceRow> {
+        let now = crate::clock::wall();
+        let silences = self.in_force(now);
+        let book = self.book();
+        let source = |index: usize| match book.scheduled.get(index) {
+            Some((silence, _)) => Source::Rules {
+                schedule: silence.schedule.clone(),
+                timezone: silence.timezone.clone(),
+            },
+            None => Source::Api,
+        };
+        let rows = silences.into_iter().enumerate();
+        rows.map(|(index, silence)| SilenceRow {
+            holds: silence.holds(now),
+            source: source(index),
+            silence,
+        })
+        .collect()
+    }
+
+    fn add(&self, request: SilenceRequest) -> Option<SilenceRow> {
+        let now = crate::clock::wall();
+        let mut book = self.book();
+        book.made.retain(|silence| is_to_come(silence, now));
+        if book.made.len() >= MAX_SILENCES {
+            return None;
+        }
+        // Milliseconds since the epoch, so that numbers never return after a restart.
+        book.last_id = (now.nanos() / 1_000_000).max(book.last_id + 1);
+        let silence = Silence {
+            id: format!("{:x}", book.last_id),
+            matchers: request.matchers,
+            windows: vec![(request.starts, request.ends)],
+            reason: request.reason,
+            author: request.author,
+        };
+        book.made.push(silence.clone());
+        drop(book);
+        self.changed.notify_one();
+        info!(
+            id = silence.id,
+            author = silence.author,
+            reason = silence.reason,
+            "silence added"
+        );
+        Some(SilenceRow {
+            holds: silence.holds(now),
+            source: Source::Api,
+            silence,
+        })
+    }
+
+    fn expire(&self, id: &str) -> Option<bool> {
+        let mut book = self.book();
+        let scheduled = (0..book.scheduled.len()).any(|index| scheduled_id(index) == id);
+        let index = book.made.iter().position(|silence| silence.id == id);
+        let Some(index) = index else {
+            return scheduled.then_some(false);
+        };
+        let silence = book.made.remove(index);
+        drop(book);
+        self.changed.notify_one();
+        info!(id, reason = silence.reason, "silence expired by hand");
+        Some(true)
+    }
+}
+
+/// Keeps the core's silences up to date. Ends with the core alone.
+pub async fn keep(silences: &Silences, asks: mpsc::Sender<Ask>) -> Option<Infallible> {
+    loop {
+        let now = crate::clock::wall();
+        asks.send(Ask::Silence(silences.in_force(now))).await.ok()?;
+        // Whichever comes first: both mean to look again.
+        let _ = tokio::time::timeout(REFRESH_EVERY, silences.changed.notified()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::rule::{Globs, Matchers};
+
+    fn request(seconds: u64) -> SilenceRequest {
+        let now = crate::clock::wall();
+        SilenceRequest {
+            matchers: Matchers {
+                app: Globs(vec!["web".to_owned()]),
+                ..Matchers::default()
+            },
+            starts: now,
+            ends: now + Duration::from_secs(seconds),
+            reason: "deploy".to_owned(),
+            author: "ada".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_is_added_holds_until_it_ends_or_is_ended() {
+        let silences = Silences::default();
+        let first = silences.add(request(3600)).expect("room");
+        let second = silences.add(request(7200)).expect("room");
+        assert!(first.holds && first.silence.id != second.silence.id);
+        let now = crate::clock::wall();
+        assert_eq!(silences.in_force(now).len(), 2);
+        let later = now + Duration::from_secs(3601);
+        assert_eq!(
+            silences.in_force(later),
+            std::slice::from_ref(&second.silence)
+        );
+        assert_eq!(silences.expire(&second.silence.id), Some(true));
+        assert_eq!(silences.expire(&second.silence.id), None);
+        assert!(silences.list().is_empty());
+    }
+
+    #[test]
+    fn those_of_the_rules_are_replaced_and_not_ended_by_hand() {
+        let silences = Silences::default();
+        let mut scheduled = ScheduledSilence {
+            matchers: Matchers::default(),
+            schedule: "0 * * * *".to_owned(),
+            timezone: "UTC".to_owned(),
+            duration: Duration::from_secs(3600),
+            reason: "always".to_owned(),
+        };
+        silences.schedule(&[scheduled.clone(), scheduled.clone()]);
+        silences.add(request(60)).expect("room");
+        let rows = silences.list();
+        let holds: Vec<bool> = rows.iter().map(|row| row.holds).collect();
+        assert_eq!(holds, [true, true, true]);
+        assert!(matches!(rows[1].source, Source::Rules { .. }));
+        assert!(matches!(rows[2].source, Source::Api));
+        assert_eq!(silences.expire("rules-2"), Some(false));
+        scheduled.reason = "other".to_owned();
+        silences.schedule(&[scheduled]);
+        let reasons: Vec<String> = silences
+            .list()
+            .into_iter()
+            .map(|row| row.silence.reason)
+            .collect();
+        assert_eq!(reasons, ["other", "deploy"]);
+    }
+
+    #[test]
+    fn there_is_a_limit() {
+        let silences = Silences::default();
+        for _ in 0..MAX_SILENCES {
+            silences.add(request(60)).expect("room");
+        }
+        assert!(silences.add(request(60)).is_none());
+    }
+}

@@ -1,0 +1,146 @@
+//! What happened to one target, for a test that failed: signs of life, gaps, states, notices, each at its moment.
+
+use super::judge::{line, notices, target};
+use super::play::Played;
+use crate::core::engine::Output;
+use crate::decode::test_file::{Case, Event};
+use std::time::Duration;
+
+/// Lines shown: what is longer is not read.
+const MAX_LINES: usize = 60;
+
+/// The timeline of a target.
+pub(super) fn draw(case: &Case, played: &Played, of: &str) -> String {
+    let mut lines = signs(played, of);
+    lines.extend(troubles(case));
+    for said in &played.said {
+        let Output::Changed(change) = &said.output else {
+            continue;
+        };
+        let whose = target(&change.who, None);
+        if of != "stream" && !is_part(&whose, of) {
+            continue;
+        }
+        let at = change.at.since(case.start);
+        let seen = match said.at.as_millis() == at.as_millis() {
+            true => String::new(),
+            false => format!(", seen at {}", short(said.at)),
+        };
+        let change = format!(
+            "{whose}: {} -> {} by '{}': {}{seen}",
+            change.from.label(),
+            change.to.label(),
+            change.rule,
+            change.reason.label()
+        );
+        lines.push((at, None, change));
+    }
+    let told = notices(&played.said).map(|(at, notice)| (at, None, format!("told {}", line(notice))));
+    lines.extend(told);
+    lines.sort_by_key(|(at, _, _)| *at);
+    let mut text = format!("timeline of {of}\n");
+    for (from, to, what) in lines.iter().take(MAX_LINES) {
+        let when = match to {
+            Some(to) => format!("{}..{}", short(*from), short(*to)),
+            None => short(*from),
+        };
+        text += &format!("  {when:<18} {what}\n");
+    }
+    if lines.len() > MAX_LINES {
+        text += &format!("  and {} more\n", lines.len() - MAX_LINES);
+    }
+    text
+}
+
+type Row = (Duration, Option<Duration>, String);
+
+/// When it was heard, with even distances made one row.
+fn signs(played: &Played, of: &str) -> Vec<Row> {
+    let mine = played.heard.iter().filter(|(path, _)| is_part(path, of));
+    let mut moments: Vec<Duration> = mine.flat_map(|(_, heard)| heard.iter().copied()).collect();
+    moments.sort_unstable();
+    let mut gaps: Vec<Duration> = moments.windows(2).map(|two| two[1] - two[0]).collect();
+    gaps.sort_unstable();
+    // Of several who speak after one another the short distances are many.
+    let usual = gaps.get(gaps.len() * 9 / 10).copied().unwrap_or_default();
+    let mut rows = Vec::new();
+    let mut last = None;
+    for run in moments.chunk_by(|one, other| *other - *one <= usual * 3 / 2) {
+        let (from, to) = (run[0], run[run.len() - 1]);
+        if let Some(last) = last {
+            let silent = format!("silent for {}", short(from - last));
+            rows.push((last, Some(from), silent));
+        }
+        rows.push(match run.len() {
+            1 => (from, None, "heard".to_owned()),
+            count => {
+                let what = format!("heard {count} times, at most {} apart", short(widest(run)));
+                (from, Some(to), what)
+            }
+        });
+        last = Some(to);
+    }
+    if rows.is_empty() {
+        rows.push((Duration::ZERO, None, "never heard".to_owned()));
+    }
+    rows
+}
+
+fn widest(run: &[Duration]) -> Duration {
+    let gaps = run.windows(2).map(|two| two[1] - two[0]);
+    gaps.max().unwrap_or_default()
+}
+
+/// What else happened.
+fn troubles(case: &Case) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for line in &case.lines {
+        let span = match &line.what {
+            Event::Cut(span)
+            | Event::Stall(span)
+            | Event::Suspended(span)
+            | Event::Dropped(span)
+            | Event::Mute { span, .. }
+            | Event::Late { span, .. }
+            | Event::Silence { span, .. } => *span,
+            Event::Rules { at, .. } => {
+                rows.push((*at, None, line.text.clone()));
+                continue;
+            }
+            Event::Speech(_) | Event::Host { .. } => continue,
+        };
+        rows.push((span.from, Some(span.to), line.text.clone()));
+    }
+    rows
+}
+
+/// Whether `app/region/instance`, `app/region`, `app A` or `region R` is part of a target, or the other way round.
+fn is_part(path: &str, of: &str) -> bool {
+    let path = path.split(" beat ").next().unwrap_or(path);
+    let of = of.split(" beat ").next().unwrap_or(of);
+    if of == "stream" || path == of {
+        return true;
+    }
+    let mut parts = path.split('/');
+    let (app, region) = (parts.next(), parts.next());
+    match of.split_once(' ') {
+        Some(("app", name)) => app == Some(name),
+        Some(("region", name)) => region == Some(name),
+        // Who runs on a host is told by the lines, which the reader has before him.
+        Some(_) => true,
+        None => path.strip_prefix(of).is_some_and(|rest| rest.starts_with('/')),
+    }
+}
+
+/// A length of time in one word, to the millisecond: `1d2h`, `5m30s`.
+pub(super) fn short(length: Duration) -> String {
+    let mut rest = length.as_millis();
+    let mut text = String::new();
+    for (unit, millis) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)] {
+        if rest >= millis {
+            text += &format!("{}{unit}", rest / millis);
+            rest %= millis;
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
+}

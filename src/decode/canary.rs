@@ -1,0 +1,174 @@
+//! The canary's settings: where lastbeat's own beats come from, how often, and by which way.
+
+use std::time::Duration;
+
+/// How often the canary beats unless told otherwise.
+const DEFAULT_EVERY: Duration = Duration::from_secs(10);
+/// The shortest interval: round trips of a slow stream take seconds.
+const LEAST_EVERY: Duration = Duration::from_secs(1);
+
+/// A canary that is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CanarySettings {
+    /// How often it beats.
+    pub every: Duration,
+    /// The app it speaks for: ours, which is no target.
+    pub app: String,
+    /// The region.
+    pub region: String,
+    /// The instance.
+    pub instance: String,
+    /// Which way its beats go.
+    pub way: Way,
+}
+
+/// Which way a canary's beats go into the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The platform carries standard output there, as anyone's.
+    Stdout,
+    /// We publish them.
+    Publish,
+}
+
+impl CanarySettings {
+    /// The subject on which its beats come back.
+    pub fn subject(&self) -> String {
+        format!("logs.{}.{}.{}", self.app, self.region, self.instance)
+    }
+}
+
+/// Reads them. `given` is what `LASTBEAT_CANARY` says; `subscribed` the subject that we listen to.
+///
+/// # Errors
+/// What is wrong, and what to do.
+pub fn read(
+    given: Option<&str>,
+    subscribed: &str,
+    env: impl Fn(&str) -> Option<String>,
+) -> Result<Option<CanarySettings>, String> {
+    let every = match given {
+        Some("off") => return Ok(None),
+        None => DEFAULT_EVERY,
+        Some(text) => match humantime::parse_duration(text) {
+            Ok(every) if every >= LEAST_EVERY => every,
+            _ => {
+                return Err(format!(
+                    "{text:?} is no duration of a second or more; give one such as 10s, or off"
+                ));
+            }
+        },
+    };
+    let own = ["FLY_APP_NAME", "FLY_REGION", "FLY_MACHINE_ID"].map(|name| env(name));
+    let canary = match own {
+        [Some(app), Some(region), Some(instance)] => CanarySettings {
+            every,
+            app,
+            region,
+            instance,
+            way: Way::Stdout,
+        },
+        // Who publishes into a stream of others is asked first.
+        _ if given.is_none() => return Ok(None),
+        _ => CanarySettings {
+            every,
+            app: "lastbeat".to_owned(),
+            region: "local".to_owned(),
+            instance: host(env("HOSTNAME")),
+            way: Way::Publish,
+        },
+    };
+    match (covers(subscribed, &canary.subject()), given) {
+        (true, _) => Ok(Some(canary)),
+        (false, None) => Ok(None),
+        (false, Some(_)) => Err(format!(
+            "the canary speaks on {}, which SUBJECT ({subscribed}) does not hear; widen that, or give off",
+            canary.subject()
+        )),
+    }
+}
+
+/// A host's name as one token of a subject.
+fn host(name: Option<String>) -> String {
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '-' {
+            c
+        } else {
+            '-'
+        }
+    };
+    name.map_or_else(
+        || "host".to_owned(),
+        |name| name.chars().map(plain).collect(),
+    )
+}
+
+/// Whether a subscription hears a subject.
+fn covers(subscription: &str, subject: &str) -> bool {
+    let mut tokens = subject.split('.');
+    for wanted in subscription.split('.') {
+        match (wanted, tokens.next()) {
+            (">", Some(_)) => return true,
+            ("*", Some(_)) => {}
+            (wanted, Some(token)) if wanted == token => {}
+            _ => return false,
+        }
+    }
+    tokens.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on_fly(name: &str) -> Option<String> {
+        let value = match name {
+            "FLY_APP_NAME" => "monitor",
+            "FLY_REGION" => "ams",
+            "FLY_MACHINE_ID" => "148e21ea7d3789",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    }
+
+    #[test]
+    fn on_fly_it_is_on_where_it_can_be_heard() {
+        let canary = read(None, "logs.>", on_fly).expect("whole").expect("on");
+        assert_eq!(
+            (&*canary.subject(), canary.way),
+            ("logs.monitor.ams.148e21ea7d3789", Way::Stdout)
+        );
+        assert_eq!(read(None, "logs.web.>", on_fly), Ok(None));
+        assert_eq!(read(Some("off"), "logs.>", on_fly), Ok(None));
+        let deaf = read(Some("5s"), "logs.web.>", on_fly);
+        assert!(deaf.is_err_and(|what| what.contains("logs.monitor.ams")));
+    }
+
+    #[test]
+    fn elsewhere_it_is_asked_for() {
+        assert_eq!(read(None, "logs.>", |_| None), Ok(None));
+        let host = |name: &str| (name == "HOSTNAME").then(|| "my.host".to_owned());
+        let canary = read(Some("2s"), "logs.*.*.*", host)
+            .expect("whole")
+            .expect("on");
+        assert_eq!(
+            (&*canary.subject(), canary.way),
+            ("logs.lastbeat.local.my-host", Way::Publish)
+        );
+        assert!(read(Some("often"), "logs.>", |_| None).is_err());
+    }
+
+    #[test]
+    fn a_subscription_covers_what_it_hears() {
+        assert!(covers("logs.*.ams.>", "logs.a.ams.b"));
+        for deaf in [
+            "logs",
+            "logs.a",
+            "logs.a.nrt.b",
+            "logs.a.ams.b.>",
+            "logs.a.ams.b.c",
+        ] {
+            assert!(!covers(deaf, "logs.a.ams.b"), "{deaf}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Which targets a rule has, and the keys that only some of them take: `host`, `expect`, `at_least`.
+
+use super::fault::{Fault, quoted};
+use super::fields::Fields;
+use super::nearest;
+use super::report::Wrong;
+use super::value;
+use crate::core::rule::{By, Globs};
+
+/// Words of `by`.
+const TARGETS: &[(&str, By)] = &[
+    ("instance", By::Instance),
+    ("app-region", By::AppRegion),
+    ("app", By::App),
+    ("region", By::Region),
+];
+
+/// Regions of Fly.io, past ones included: https://fly.io/docs/reference/regions/
+const FLY_REGIONS: &[&str] = &[
+    "ams", "arn", "atl", "bog", "bom", "bos", "cdg", "den", "dfw", "ewr", "eze", "fra", "gdl",
+    "gig", "gru", "hkg", "iad", "jnb", "lax", "lhr", "maa", "mad", "mia", "nrt", "ord", "otp",
+    "phx", "qro", "scl", "sea", "sin", "sjc", "syd", "waw", "yul", "yyz",
+];
+
+/// What a rule watches, by whom.
+pub(super) struct Targets {
+    pub(super) app: Globs,
+    pub(super) region: Globs,
+    pub(super) host: Globs,
+    pub(super) by: By,
+    pub(super) expect: Vec<String>,
+    pub(super) at_least: Option<u32>,
+}
+
+/// Reads them; what does not go together is told.
+pub(super) fn read(fields: &mut Fields<'_, '_, '_>, is_beat: bool) -> Targets {
+    let by = fields.take("by", |v| value::choice(v, TARGETS));
+    // A `by` that is wrong is told once; what goes with it cannot be known.
+    let by_is_known = by.is_some() || !fields.has("by");
+    let targets = Targets {
+        app: fields.take_globs("app"),
+        region: fields.take_globs("region"),
+        host: fields.take_globs("host"),
+        by: by.unwrap_or_default(),
+        expect: fields.take_list("expect", value::name_count, value::expected),
+        at_least: fields.take("at_least", value::at_least),
+    };
+    if by_is_known {
+        agree(fields, &targets, is_beat);
+    }
+    targets
+}
+
+fn agree(fields: &mut Fields<'_, '_, '_>, targets: &Targets, is_beat: bool) {
+    let by = targets.by;
+    if fields.has("host") && !is_beat {
+        let what = "only beats tell their host, and watch = \"logs\" takes any entry".to_owned();
+        fields.fault(
+            "host",
+            Wrong::new(what, "leave it out, or watch = \"heartbeat\""),
+        );
+    } else if fields.has("host") && by != By::Instance {
+        let what = format!("a host is that of an instance, and by = \"{}\"", by.label());
+        fields.fault(
+            "host",
+            Wrong::new(what, "leave it out, or by = \"instance\""),
+        );
+    }
+    if by == By::Instance {
+        for (key, why) in [
+            (
+                "expect",
+                "nobody knows the names of instances before they start",
+            ),
+            ("at_least", "each instance is a target by itself"),
+        ] {
+            if fields.has(key) {
+                let allowed = "give it beside by = \"app-region\", \"app\" or \"region\"";
+                fields.fault(key, Wrong::new(why.to_owned(), allowed));
+            }
+        }
+        return;
+    }
+    let (globs, key) = match by {
+        By::App => (&targets.app, "app"),
+        _ => (&targets.region, "region"),
+    };
+    for name in targets.expect.iter().filter(|name| !globs.matches(name)) {
+        let what = format!("{} is none that this rule's {key} matches", quoted(name));
+        let allowed = format!("by = \"{}\" expects names of its {key}", by.label());
+        fields.fault("expect", Wrong::new(what, &allowed));
+    }
+}
+
+/// A warning for each expected region that Fly.io does not have.
+pub(super) fn unknown_regions(
+    fields: &Fields<'_, '_, '_>,
+    rule: &str,
+    targets: &Targets,
+) -> Vec<Fault> {
+    if !matches!(targets.by, By::Region | By::AppRegion) {
+        return Vec::new();
+    }
+    let (line, col) = fields.place("expect");
+    let unknown = |name: &&String| !FLY_REGIONS.contains(&name.as_str());
+    let warn = |name: &String| Fault {
+        file: fields.file(),
+        line,
+        col,
+        rule: Some(rule.to_owned()),
+        key: Some("expect".to_owned()),
+        what: format!(
+            "{} is not a region of Fly.io that this version knows{}",
+            quoted(name),
+            nearest::hint(name, FLY_REGIONS)
+        ),
+        allowed: "elsewhere, and for a new region, let it be".to_owned(),
+    };
+    targets.expect.iter().filter(unknown).map(warn).collect()
+}

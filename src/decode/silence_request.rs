@@ -1,0 +1,274 @@
+//! A silence as people ask for it while lastbeat runs: JSON in, a checked request or every fault at once out.
+
+use super::rules_file;
+use crate::core::rule::{Globs, Matchers};
+use crate::core::time::Wall;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// Keys that say whom it concerns.
+const MATCHERS: [&str; 5] = ["app", "region", "instance", "host", "rule"];
+const OTHERS: [&str; 5] = ["starts_at", "ends_at", "duration", "reason", "author"];
+/// Globs in one list.
+const MAX_GLOBS: usize = 100;
+/// Characters of a reason and of an author.
+const MAX_TEXT: usize = 500;
+/// Longer ones are no silences but a rule to be removed.
+pub const LONGEST: Duration = Duration::from_secs(31 * 24 * 3600);
+
+/// A checked request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SilenceRequest {
+    /// Whom it concerns; at least one of them was said.
+    pub matchers: Matchers,
+    /// Wall clock: when it begins.
+    pub starts: Wall,
+    /// Wall clock: when it ends, after it begins and after now.
+    pub ends: Wall,
+    /// Why.
+    pub reason: String,
+    /// Whose it is.
+    pub author: String,
+}
+
+/// Reads `{"app":"web","duration":"2h","reason":"...","author":"..."}` at `now`.
+///
+/// # Errors
+/// Every fault there is, each a line for people.
+pub fn read(bytes: &[u8], now: Wall) -> Result<SilenceRequest, Vec<String>> {
+    let object = match serde_json::from_slice(bytes) {
+        Ok(Value::Object(object)) => object,
+        Ok(_) => return Err(vec!["the body is JSON, but no object".to_owned()]),
+        Err(fault) => return Err(vec![format!("the body is no JSON: {fault}")]),
+    };
+    let mut faults = Vec::new();
+    let known = |key: &&String| MATCHERS.iter().chain(&OTHERS).any(|known| known == key);
+    for key in object.keys().filter(|key| !known(key)) {
+        let key: String = key.chars().take(40).collect();
+        let all = [MATCHERS, OTHERS].concat().join(", ");
+        faults.push(format!("{key:?}: unknown key; known are {all}"));
+    }
+    let mut take = |key: &str| {
+        globs(object.get(key)).unwrap_or_else(|why| {
+            faults.push(format!("{key}: {why}"));
+            Globs::default()
+        })
+    };
+    let matchers = Matchers {
+        app: take("app"),
+        region: take("region"),
+        instance: take("instance"),
+        host: take("host"),
+        rule: take("rule"),
+    };
+    if !MATCHERS.iter().any(|key| object.contains_key(*key)) {
+        faults.push(format!(
+            "whom it concerns is missing: give at least one of {}; {{\"app\":\"*\"}} is everyone",
+            MATCHERS.join(", ")
+        ));
+    }
+    let text = |key: &str, faults: &mut Vec<String>| {
+        text(&object, key).unwrap_or_else(|why| {
+            faults.push(format!("{key}: {why}"));
+            String::new()
+        })
+    };
+    let reason = text("reason", &mut faults);
+    let author = text("author", &mut faults);
+    match (times(&object, now), faults.is_empty()) {
+        (Ok((starts, ends)), true) => Ok(SilenceRequest {
+            matchers,
+            starts,
+            ends,
+            reason,
+            author,
+        }),
+        (Err(why), _) => {
+            faults.push(why);
+            Err(faults)
+        }
+        (Ok(_), false) => Err(faults),
+    }
+}
+
+fn globs(value: Option<&Value>) -> Result<Globs, String> {
+    let list = match value {
+        None => return Ok(Globs::default()),
+        Some(Value::Array(list)) if list.is_empty() => {
+            return Err("an empty list matches nothing; leave it out to match all".to_owned());
+        }
+        Some(Value::Array(list)) if list.len() > MAX_GLOBS => {
+            return Err(format!("{} globs; a list may have {MAX_GLOBS}", list.len()));
+        }
+        Some(Value::Array(list)) => list.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+    };
+    let glob = |value: &Value| {
+        let text = value
+            .as_str()
+            .ok_or("give a glob as text, or a list of such")?;
+        rules_file::glob(text)
+    };
+    let globs = list.iter().map(glob).collect::<Result<Vec<_>, _>>()?;
+    let all = globs.iter().any(|glob| glob == "*");
+    Ok(Globs(if all { Vec::new() } else { globs }))
+}
+
+fn text(object: &Map<String, Value>, key: &str) -> Result<String, String> {
+    let allowed = format!("one line of 1 to {MAX_TEXT} characters");
+    let text = match object.get(key) {
+        None => return Err(format!("missing; {allowed}")),
+        Some(Value::String(text)) => text.trim(),
+        Some(_) => return Err(format!("no text; {allowed}")),
+    };
+    let fits = (1..=MAX_TEXT).contains(&text.chars().count());
+    if !fits || text.chars().any(char::is_control) {
+        return Err(format!(
+            "empty, too long, or with control characters; {allowed}"
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// From when until when.
+fn times(object: &Map<String, Value>, now: Wall) -> Result<(Wall, Wall), String> {
+    let starts = match object.get("starts_at") {
+        None => now,
+        Some(at) => time("starts_at", at)?,
+    };
+    let ends = match (object.get("ends_at"), object.get("duration")) {
+        (Some(at), None) => time("ends_at", at)?,
+        (None, Some(span)) => {
+            let span = span.as_str().ok_or("duration: give one such as \"2h\"")?;
+            let span = rules_file::duration(span);
+            starts + span.map_err(|why| format!("duration: {why}; give one such as \"2h\""))?
+        }
+        _ => return Err("when it ends: give either ends_at or duration".to_owned()),
+    };
+    if ends <= starts || ends <= now {
+        return Err("it would be over before it begins: give a later end".to_owned());
+    }
+    if ends.since(starts) > LONGEST {
+        let days = LONGEST.as_secs() / 86_400;
+        return Err(format!(
+            "it is longer than {days} days: change the rules instead"
+        ));
+    }
+    Ok((starts, ends))
+}
+
+fn time(key: &str, value: &Value) -> Result<Wall, String> {
+    let wrong = || format!("{key}: no time; give one such as \"2026-01-31T18:00:00Z\"");
+    let at: Timestamp = value
+        .as_str()
+        .ok_or_else(wrong)?
+        .parse()
+        .map_err(|_| wrong())?;
+    let nanos = u64::try_from(at.as_nanosecond()).map_err(|_| wrong())?;
+    Ok(Wall::from_nanos(nanos))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Wall = Wall::from_nanos(1_700_000_000_000_000_000);
+
+    fn said(body: &str) -> String {
+        match read(body.as_bytes(), NOW) {
+            Ok(request) => format!(
+                "{:?} {:?} +{}s for {}s: {} ({})",
+                request.matchers.app.0,
+                request.matchers.rule.0,
+                request.starts.since(NOW).as_secs(),
+                request.ends.since(request.starts).as_secs(),
+                request.reason,
+                request.author
+            ),
+            Err(faults) => faults.join("\n"),
+        }
+    }
+
+    #[test]
+    fn what_may_be_said() {
+        let cases = [
+            (
+                r#"{"app":"web","duration":"2h","reason":"deploy","author":"ada"}"#,
+                r#"["web"] [] +0s for 7200s: deploy (ada)"#,
+            ),
+            (
+                r#"{"app":["a","b-*"],"rule":"my rule","starts_at":"2023-11-14T23:13:20+01:00","ends_at":"2023-11-14T22:15:00Z",
+                    "reason":" x ","author":"ada"}"#,
+                r#"["a", "b-*"] ["my rule"] +0s for 100s: x (ada)"#,
+            ),
+            (
+                r#"{"app":"*","duration":"1m","reason":"all","author":"ada"}"#,
+                "[] [] +0s for 60s: all (ada)",
+            ),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(said(body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn every_fault_is_told() {
+        assert_eq!(
+            said(r#"{"app":["[x"],"apps":1,"region":[],"reason":"","duration":"2x"}"#),
+            "\"apps\": unknown key; known are app, region, instance, host, rule, starts_at, ends_at, duration, reason, author\n\
+             app: \"[x\" has a [ without its ]\n\
+             region: an empty list matches nothing; leave it out to match all\n\
+             reason: empty, too long, or with control characters; one line of 1 to 500 characters\n\
+             author: missing; one line of 1 to 500 characters\n\
+             duration: \"2x\" has the unknown unit \"x\"; give one such as \"2h\""
+        );
+        let rest = r#","reason":"x","author":"ada"}"#;
+        let cases = [
+            (
+                r#"{"duration":"1h""#,
+                "whom it concerns is missing: give at least one of app, region, instance, host, rule; {\"app\":\"*\"} is everyone",
+            ),
+            (
+                r#"{"app":"a""#,
+                "when it ends: give either ends_at or duration",
+            ),
+            (
+                r#"{"app":"a","duration":"1h","ends_at":"2030-01-01T00:00:00Z""#,
+                "when it ends: give either ends_at or duration",
+            ),
+            (
+                r#"{"app":"a","duration":"0s""#,
+                "it would be over before it begins: give a later end",
+            ),
+            (
+                r#"{"app":"a","ends_at":"2020-01-01T00:00:00Z""#,
+                "it would be over before it begins: give a later end",
+            ),
+            (
+                r#"{"app":"a","ends_at":"tomorrow""#,
+                "ends_at: no time; give one such as \"2026-01-31T18:00:00Z\"",
+            ),
+            (
+                r#"{"app":"a","ends_at":"9999-01-01T00:00:00Z""#,
+                "ends_at: no time; give one such as \"2026-01-31T18:00:00Z\"",
+            ),
+            (
+                r#"{"app":"a","duration":"60d""#,
+                "it is longer than 31 days: change the rules instead",
+            ),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(said(&format!("{body}{rest}")), expected, "{body}");
+        }
+        assert!(said("[1]").starts_with("the body is JSON, but no object"));
+        assert!(said("{").starts_with("the body is no JSON: "));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_taken_or_refused(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            let _ = read(&bytes, NOW);
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! Tests of rules: TOML in, typed cases or every fault with its place out.
+//!
+//! A file names its rules and holds `[[test]]` tables; each has `lines` that say what happens and `expect` that
+//! says what follows. Moments are counted from the start of the test.
+
+mod event;
+mod expect;
+mod names;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub use event::{Event, Speech, Start, When};
+pub use expect::{Expect, Kind, Told};
+pub use names::{Name, Pattern};
+pub use words::Span;
+
+use super::rules_file::Fault;
+use crate::core::time::Wall;
+use std::collections::BTreeMap;
+use std::time::{Duration, UNIX_EPOCH};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use words::Bad;
+
+/// Wall clock at the start of a test that does not say: a Thursday, 2026-01-01T00:00:00Z.
+const START: Wall = Wall::from_nanos(1_767_225_600_000_000_000);
+/// Tests of one file, and lines of one test: beyond them it is likelier not a test file.
+const MAX_CASES: usize = 1_000;
+const MAX_LINES: usize = 1_000;
+
+/// A file of tests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TestFile {
+    /// Rule sets that a test may switch to, by name.
+    pub other_rules: BTreeMap<String, RulesFrom>,
+    /// The tests, in order.
+    pub cases: Vec<Case>,
+}
+
+/// Where rules come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RulesFrom {
+    /// A file or folder, relative to the test file's folder.
+    Path(String),
+    /// They stand in the test file itself.
+    Text {
+        /// They.
+        text: String,
+        /// Lines of the test file before their first.
+        lines_before: usize,
+    },
+}
+
+/// One test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// Its name.
+    pub name: String,
+    /// Line of the file where it begins.
+    pub line: usize,
+    /// Its rules.
+    pub rules: RulesFrom,
+    /// Wall clock at its start.
+    pub start: Wall,
+    /// When it ends: the last moment that it speaks of.
+    pub end: Duration,
+    /// What happens.
+    pub lines: Vec<Line>,
+    /// What is to follow.
+    pub expected: Vec<Expected>,
+}
+
+/// Something that happens, and the words that say so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The words.
+    pub text: String,
+    /// What they mean.
+    pub what: Event,
+}
+
+/// An expectation and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// Its words.
+    pub text: String,
+    /// Its line and column in the file, each from 1.
+    pub place: (usize, usize),
+    /// What they mean.
+    pub what: Expect,
+}
+
+/// Reads a file of tests.
+///
+/// # Errors
+///
+/// Every fault, in the order of their places.
+pub fn read(name: &str, bytes: &[u8]) -> Result<TestFile, Vec<Fault>> {
+    let mut reader = Reader {
+        file: name,
+        text: "",
+        faults: Vec::new(),
+    };
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
+        Err(error) => {
+            let what = format!("byte {} is not UTF-8", error.valid_up_to());
+            reader.fault(0, None, &what, "test files are UTF-8 text");
+            return Err(reader.faults);
+        }
+    };
+    reader.text = text;
+    let (document, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let at = error.span().map_or(0, |span| span.start.min(text.len()));
+        reader.fault(at, None, error.message(), "");
+    }
+    let file = reader.document(document.get_ref());
+    if reader.faults.is_empty() {
+        Ok(file)
+    } else {
+        reader.faults.sort_by_key(|fault| (fault.line, fault.col));
+        Err(reader.faults)
+    }
+}
+
+struct Reader<'t> {
+    file: &'t str,
+    text: &'t str,
+    faults: Vec<Fault>,
+}
+
+type Item<'d> = Spanned<DeValue<'d>>;
+
+impl Reader<'_> {
+    fn document(&mut self, table: &DeTable<'_>) -> TestFile {
+        self.deny_unknown(table, &["rules", "other_rules", "test"]);
+        let rules = table.get("rules").and_then(|item| self.rules(item));
+        let mut file = TestFile::default();
+        if let Some(item) = table.get("other_rules") {
+            match item.get_ref().as_table() {
+                Some(others) => {
+                    for (name, item) in others {
+                        let rules = self.rules(item);
+                        file.other_rules
+                            .extend(rules.map(|rules| (name.get_ref().to_string(), rules)));
+                    }
+                }
+                None => self.fault(item.span().start, Some("other_rules"), "no table", "NAME = RULES"),
+            }
+        }
+        let tests = table.get("test").map(Spanned::get_ref);
+        let Some(tests) = tests.and_then(DeValue::as_array) else {
+            if self.faults.is_empty() {
+                self.fault(0, Some("test"), "no test in this file", "write [[test]]");
+            }
+            return file;
+        };
+        for item in tests.iter().take(MAX_CASES) {
+            match item.get_ref().as_table() {
+                Some(table) => {
+                    let case = self.case(table, item.span().start, rules.as_ref());
+                    file.cases.extend(case);
+                }
+                None => self.fault(item.span().start, Some("test"), "no table", "write [[test]]"),
+            }
+        }
+        self.other_rules_exist(&file);
+        file
+    }
+
+    /// A switch to rules that are not there.
+    fn other_rules_exist(&mut self, file: &TestFile) {
+        for case in &file.cases {
+            for line in &case.lines {
+                let Event::Rules { name, .. } = &line.what else {
+                    continue;
+                };
+                if !file.other_rules.contains_key(name) {
+                    let known: Vec<&str> = file.other_rules.keys().map(String::as_str).collect();
+                    let what = format!("rules become \"{name}\", which is none of other_rules");
+                    let allowed = format!("known are {}", known.join(", "));
+                    self.fault(self.start_of(case.line), Some("lines"), &what, &allowed);
+                }
+            }
+        }
+    }
+
+    fn case(&mut self, table: &DeTable<'_>, at: usize, rules: Option<&RulesFrom>) -> Option<Case> {
+        self.deny_unknown(table, &["name", "rules", "start", "until", "lines", "expect"]);
+        let name = match table.get("name").and_then(|item| item.get_ref().as_str()) {
+            Some(name) if !name.trim().is_empty() => name.to_owned(),
+            _ => {
+                self.fault(at, Some("name"), "missing", "each [[test]] has a name");
+                return None;
+            }
+        };
+        let own = table.get("rules").and_then(|item| self.rules(item));
+        let rules = own.or_else(|| rules.cloned());
+        if rules.is_none() {
+            let allowed = "rules = \"a path\" or rules = \"\"\"...\"\"\", at the top or in the test";
+            self.fault(at, Some("rules"), "missing", allowed);
+        }
+        let start = table.get("start").and_then(|item| self.moment(item));
+        let until = table.get("until").and_then(|item| self.duration(item));
+        let lines = self.list(table, at, "lines", |_, text| {
+            let what = event::read(text)?;
+            let text = text.to_owned();
+            Ok(Line { text, what })
+        });
+        let expected = self.list(table, at, "expect", |place, text| {
+            let what = expect::read(text)?;
+            let text = text.to_owned();
+            Ok(Expected { text, place, what })
+        });
+        let last = lines.iter().map(|line| last_moment(&line.what));
+        let last = last.chain(expected.iter().map(|one| expect::last_moment(&one.what)));
+        let end = until.into_iter().chain(last).max().unwrap_or_default();
+        Some(Case {
+            name,
+            line: self.place(at).0,
+            rules: rules?,
+            start: start.unwrap_or(START),
+            end,
+            lines,
+            expected,
+        })
+    }
+
+    fn list<T>(
+        &mut self,
+        table: &DeTable<'_>,
+        at: usize,
+        key: &str,
+        read: impl Fn((usize, usize), &str) -> Result<T, Bad>,
+    ) -> Vec<T> {
+        let list = table.get(key).and_then(|item| item.get_ref().as_array());
+        let Some(list) = list.filter(|list| !list.is_empty()) else {
+            self.fault(at, Some(key), "missing", "a list of texts");
+            return Vec::new();
+        };
+        if list.len() > MAX_LINES {
+            let what = format!("more than {MAX_LINES} lines");
+            self.fault(at, Some(key), &what, "split the test");
+        }
+        let mut read_ones = Vec::new();
+        for item in list.iter().take(MAX_LINES) {
+            let start = item.span().start;
+            let Some(text) = item.get_ref().as_str() else {
+                self.fault(start, Some(key), "this is no text", "each line is a text");
+                continue;
+            };
+            match read(self.place(start), text) {
+                Ok(one) => read_ones.push(one),
+                Err(bad) => {
+                    let at = self.within(start, text, bad.at);
+                    self.fault(at, Some(key), &bad.what, &bad.allowed);
+                }
+            }
+        }
+        read_ones
+    }
+
+    fn rules(&mut self, item: &Item<'_>) -> Option<RulesFrom> {
+        let start = item.span().start;
+        let Some(text) = item.get_ref().as_str().filter(|text| !text.is_empty()) else {
+            let allowed = "a path, or the rules themselves between \"\"\" and \"\"\"";
+            self.fault(start, Some("rules"), "this is no text", allowed);
+            return None;
+        };
+        if !text.contains('\n') {
+            return Some(RulesFrom::Path(text.to_owned()));
+        }
+        // A line break right after the quotes is not part of the text.
+        let trimmed = self.text[start..].trim_start_matches(['"', '\'']);
+        let breaks = trimmed.starts_with(['\n', '\r']);
+        Some(RulesFrom::Text {
+            text: text.to_owned(),
+            lines_before: self.place(start).0 - 1 + usize::from(breaks),
+        })
+    }
+
+    fn moment(&mut self, item: &Item<'_>) -> Option<Wall> {
+        let text = match item.get_ref() {
+            DeValue::String(text) => text.to_string(),
+            DeValue::Datetime(time) => time.to_string(),
+            _ => String::new(),
+        };
+        let read = humantime::parse_rfc3339_weak(&text).ok();
+        let since = read.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        if since.is_none() {
+            let allowed = "a time in UTC is like \"2026-03-29T00:00:00Z\"";
+            self.fault(item.span().start, Some("start"), "this is no time", allowed);
+        }
+        since.map(|since| Wall::ZERO + since)
+    }
+
+    fn duration(&mut self, item: &Item<'_>) -> Option<Duration> {
+        let start = item.span().start;
+        match words::duration(0, item.get_ref().as_str().unwrap_or("")) {
+            Ok(until) => Some(until),
+            Err(bad) => {
+                self.fault(start, Some("until"), &bad.what, &bad.allowed);
+                None
+            }
+        }
+    }
+
+    fn deny_unknown(&mut self, table: &DeTable<'_>, known: &[&str]) {
+        for (key, _) in table {
+            if !known.contains(&key.get_ref().as_ref()) {
+                let allowed = format!("known are {}", known.join(", "));
+                self.fault(key.span().start, Some(key.get_ref()), "unknown key", &allowed);
+            }
+        }
+    }
+
+    /// The offset in the file of an offset in a text that stands in it without escapes.
+    fn within(&self, start: usize, text: &str, at: usize) -> usize {
+        let quotes = self.text[start..].len() - self.text[start..].trim_start_matches(['"', '\'']).len();
+        let begin = start + quotes.min(1);
+        match self.text[begin..].starts_with(&text[..at]) {
+            true => begin + at,
+            false => start,
+        }
+    }
+
+    fn start_of(&self, line: usize) -> usize {
+        let lines = self.text.split_inclusive('\n').take(line - 1);
+        lines.map(str::len).sum()
+    }
+
+    /// Line and column of an offset, each from 1.
+    fn place(&self, at: usize) -> (usize, usize) {
+        let before = &self.text[..at.min(self.text.len())];
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
+        (line, before[start..].chars().count() + 1)
+    }
+
+    fn fault(&mut self, at: usize, key: Option<&str>, what: &str, allowed: &str) {
+        let (line, col) = self.place(at);
+        self.faults.push(Fault {
+            file: self.file.to_owned(),
+            line,
+            col,
+            rule: None,
+            key: key.map(str::to_owned),
+            what: what.to_owned(),
+            allowed: allowed.to_owned(),
+        });
+    }
+}
+
+fn last_moment(event: &Event) -> Duration {
+    match event {
+        Event::Speech(speech) => match &speech.when {
+            When::At(moments) => moments.iter().copied().max().unwrap_or_default(),
+            When::Every { span, .. } => span.map_or(Duration::ZERO, |span| span.to),
+        },
+        Event::Host { .. } => Duration::ZERO,
+        Event::Mute { span, .. }
+        | Event::Cut(span)
+        | Event::Stall(span)
+        | Event::Suspended(span)
+        | Event::Dropped(span)
+        | Event::Late { span, .. }
+        | Event::Silence { span, .. } => span.to,
+        Event::Rules { at, .. } => *at,
+    }
+}

@@ -1,0 +1,75 @@
+//! Who we say we are, looked up anew for each attempt.
+
+use crate::decode::settings::{NatsSettings, TokenSource};
+use crate::io::feed::{Trouble, TroubleKind};
+use async_nats::ConnectOptions;
+
+/// The scheme that Fly's tokens carry. Servers take a token with and without it; which of them, is not documented.
+const SCHEME: &str = "FlyV1 ";
+
+/// The token as it is now: a file is read again at each attempt. `None` where none is set.
+///
+/// # Errors
+/// The file cannot be read.
+pub(super) fn token(settings: &NatsSettings) -> Result<Option<String>, Trouble> {
+    match &settings.token {
+        None => Ok(None),
+        Some(TokenSource::Given(secret)) => Ok(Some(secret.reveal().to_owned())),
+        Some(TokenSource::File(path)) => match std::fs::read_to_string(path) {
+            Ok(text) => Ok(Some(text.trim().to_owned())),
+            Err(err) => {
+                let what = format!(
+                    "the token's file {} (ACCESS_TOKEN_FILE) cannot be read: {err}",
+                    path.display()
+                );
+                Err(Trouble {
+                    kind: TroubleKind::Auth,
+                    what,
+                })
+            }
+        },
+    }
+}
+
+/// The forms in which a token is tried: as it is, and for one of Fly's with or without its scheme.
+pub(super) fn forms(token: Option<String>) -> Vec<Option<String>> {
+    let other = token.as_deref().and_then(|token| {
+        let bare = token.strip_prefix(SCHEME).map(str::to_owned);
+        let is_flys = token.starts_with("fm1") || token.starts_with("fm2_");
+        bare.or_else(|| is_flys.then(|| format!("{SCHEME}{token}")))
+    });
+    match other {
+        None => vec![token],
+        other => vec![token, other],
+    }
+}
+
+/// A client's options with this user and token.
+pub(super) fn options(settings: &NatsSettings, token: Option<String>) -> ConnectOptions {
+    match (settings.user.clone(), token) {
+        (Some(user), token) => {
+            ConnectOptions::with_user_and_password(user, token.unwrap_or_default())
+        }
+        (None, Some(token)) => ConnectOptions::with_token(token),
+        (None, None) => ConnectOptions::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_of_flys_is_tried_with_and_without_its_scheme() {
+        let of = |token: &str| -> Vec<String> {
+            forms(Some(token.to_owned()))
+                .into_iter()
+                .flatten()
+                .collect()
+        };
+        assert_eq!(of("FlyV1 fm2_x"), ["FlyV1 fm2_x", "fm2_x"]);
+        assert_eq!(of("fm2_x"), ["fm2_x", "FlyV1 fm2_x"]);
+        assert_eq!(of("a password"), ["a password"]);
+        assert_eq!(forms(None), [None]);
+    }
+}

@@ -1,0 +1,371 @@
+//! One connection, subscribed: made within a bound, and watched for what the client itself does not tell.
+
+use super::credentials;
+use super::trouble::{Meaning, meaning, of_connect, trouble};
+use crate::clock::Clock;
+use crate::decode::settings::NatsSettings;
+use crate::io::feed::{Line, Link, LinkState, Raw, Said, Source, Trouble, TroubleKind};
+use async_nats::connection::State;
+use async_nats::{Client, Event, ServerAddr, Statistics, Subscriber};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, Stream, StreamExt};
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
+
+/// The client calls a link dead after three pings without an answer: half-open ones are noticed within 15 s.
+const PING_EVERY: Duration = Duration::from_secs(5);
+/// A handshake that takes longer hangs.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(8);
+/// Of the handshake's time, what one of a name's addresses may take.
+const ADDRESS_WITHIN: Duration = Duration::from_secs(5);
+/// Messages that may wait for us. One turn of the connection's task reads 128 x 64 KB at most, which is as many
+/// messages of 16 bytes; and we get our turn after each of its turns.
+const WAITING_MESSAGES: usize = 524_288;
+/// Events of the client that may wait for us.
+const WAITING_EVENTS: usize = 64;
+const PROBE_EVERY: Duration = Duration::from_secs(15);
+const PROBE_WITHIN: Duration = Duration::from_secs(10);
+/// How often the client is asked what its events may have failed to tell.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// What a server may call its largest payload, NATS' own upper bound.
+const MAX_PAYLOAD: u64 = 64 << 20;
+/// Room for a line's own words and for what is read ahead.
+const LINE_SLACK: u64 = 1 << 20;
+
+/// Messages of one connection.
+#[derive(Debug)]
+pub struct Messages {
+    subscriber: Subscriber,
+    statistics: Arc<Statistics>,
+    ended: Arc<Notify>,
+}
+
+impl Raw for async_nats::Message {
+    fn subject(&self) -> &str {
+        self.subject.as_str()
+    }
+
+    fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+}
+
+impl Stream for Messages {
+    type Item = async_nats::Message;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = self.subscriber.poll_next_unpin(cx);
+        if matches!(next, Poll::Ready(None)) {
+            self.ended.notify_one();
+        }
+        next
+    }
+}
+
+impl Source for Messages {
+    fn received(&self) -> Option<u64> {
+        Some(self.statistics.in_messages.load(Ordering::Relaxed))
+    }
+}
+
+/// What a session tells of itself.
+#[derive(Debug)]
+pub(super) enum News {
+    /// It is of no more use.
+    Over(Trouble),
+    /// Its server is about to leave.
+    LameDuck,
+    /// A round trip took this many seconds.
+    RoundTrip(f64),
+    /// The server does not let us publish.
+    MayNotPublish,
+}
+
+/// An attempt to connect to one server.
+pub(super) struct Dial {
+    /// Who we are and what we want.
+    pub settings: Arc<NatsSettings>,
+    /// Where.
+    pub server: String,
+    /// Whether the token's other form is the one that worked.
+    pub other_form: bool,
+    /// Whether a connection stands already, whose state is the one to be shown.
+    pub beside: bool,
+}
+
+impl Dial {
+    /// Connects, subscribes and waits for the server's word on that.
+    ///
+    /// # Errors
+    /// What stood in the way.
+    pub async fn run(self, line: &Line<Messages>) -> Result<(Session, Messages), Trouble> {
+        let mut forms = credentials::forms(credentials::token(&self.settings)?);
+        if self.other_form {
+            forms.reverse();
+        }
+        let mut outcome = None;
+        for (number, token) in forms.into_iter().enumerate() {
+            let made = self.one(token, line).await.map(|(mut session, messages)| {
+                session.other_form = self.other_form != (number > 0);
+                (session, messages)
+            });
+            match made {
+                Err(trouble) if trouble.kind == TroubleKind::Auth => {
+                    // What was refused first is what the settings say.
+                    outcome.get_or_insert(trouble);
+                }
+                made => return made,
+            }
+        }
+        Err(outcome.expect("there is one form at least, and every one of them was refused"))
+    }
+
+    async fn one(
+        &self,
+        token: Option<String>,
+        line: &Line<Messages>,
+    ) -> Result<(Session, Messages), Trouble> {
+        // The client panics at some of what a broken server says.
+        let shaken = AssertUnwindSafe(self.shake_hands(token, line)).catch_unwind();
+        match timeout(HANDSHAKE_WITHIN, shaken).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(self.trouble(TroubleKind::Garbage, "its answer broke the client")),
+            Err(_) => Err(self.trouble(TroubleKind::Timeout, "no end of it within 8 s")),
+        }
+    }
+
+    async fn shake_hands(
+        &self,
+        token: Option<String>,
+        line: &Line<Messages>,
+    ) -> Result<(Session, Messages), Trouble> {
+        self.tell(line, LinkState::Connecting).await;
+        let (report, events) = mpsc::channel(WAITING_EVENTS);
+        let connected = self.options(token, report).connect(self.address()?).await;
+        let client = connected.map_err(|err| of_connect(&self.settings, &self.server, &err))?;
+        self.tell(line, LinkState::Subscribing).await;
+        let subscribed = client.subscribe(self.settings.subject.clone()).await;
+        let subscriber =
+            subscribed.map_err(|err| self.trouble(TroubleKind::Disconnected, &err.to_string()))?;
+        let messages = Messages {
+            subscriber,
+            statistics: client.statistics(),
+            ended: Arc::new(Notify::new()),
+        };
+        let mut session = Session::new(self, client, events, messages.ended.clone());
+        // The answer comes behind any word about the subscription.
+        round_trip(session.client.clone(), session.probe.clone())
+            .await
+            .map_err(|what| self.trouble(TroubleKind::Disconnected, what))?;
+        tokio::task::yield_now().await;
+        while let Ok(event) = session.events.try_recv() {
+            if let Meaning::Over(kind, what) = meaning(&event, &session.probe) {
+                return Err(self.trouble(kind, &what));
+            }
+        }
+        Ok((session, messages))
+    }
+
+    async fn tell(&self, line: &Line<Messages>, state: LinkState) {
+        if !self.beside {
+            line.tell(Link::State(state)).await;
+        }
+    }
+
+    fn address(&self) -> Result<ServerAddr, Trouble> {
+        self.server.parse().map_err(|err| Trouble {
+            kind: TroubleKind::Unresolvable,
+            what: format!(
+                "{} is no address of a NATS server: {err}; NATS_URL takes nats://host:port",
+                self.server
+            ),
+        })
+    }
+
+    fn options(
+        &self,
+        token: Option<String>,
+        report: mpsc::Sender<Event>,
+    ) -> async_nats::ConnectOptions {
+        credentials::options(&self.settings, token)
+            .name("lastbeat")
+            .ping_interval(PING_EVERY)
+            .connection_timeout(ADDRESS_WITHIN)
+            .subscription_capacity(WAITING_MESSAGES)
+            .ignore_discovered_servers()
+            // Healing is ours: the client itself tries once more at most, until it is dropped.
+            .max_reconnects(1)
+            .reconnect_delay_callback(|_| Duration::ZERO)
+            .event_callback(move |event| {
+                // There may be one of these a message; what is lost is counted elsewhere.
+                if !matches!(event, Event::SlowConsumer(_)) {
+                    // Where events wait already, one of them says enough.
+                    let _ = report.try_send(event);
+                }
+                std::future::ready(())
+            })
+    }
+
+    fn trouble(&self, kind: TroubleKind, what: &str) -> Trouble {
+        trouble(&self.settings, &self.server, kind, what)
+    }
+}
+
+/// One connection, subscribed. It ends when both this and its messages are dropped.
+pub(super) struct Session {
+    /// Whether the token was taken in its other form.
+    pub other_form: bool,
+    /// Whether a round trip proved it good.
+    steady: bool,
+    settings: Arc<NatsSettings>,
+    server: String,
+    client: Client,
+    events: mpsc::Receiver<Event>,
+    ended: Arc<Notify>,
+    /// A subject like ours that nobody speaks on.
+    probe: String,
+    probing: Option<BoxFuture<'static, Option<f64>>>,
+    probes: Interval,
+    looks: Interval,
+    /// Bytes and messages received by the last message that was seen to arrive.
+    whole: (u64, u64),
+}
+
+impl Session {
+    fn new(
+        dial: &Dial,
+        client: Client,
+        events: mpsc::Receiver<Event>,
+        ended: Arc<Notify>,
+    ) -> Session {
+        let every = |period| {
+            let mut ticks = interval(period);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            ticks.reset();
+            ticks
+        };
+        Session {
+            steady: false,
+            other_form: false,
+            settings: dial.settings.clone(),
+            server: dial.server.clone(),
+            client,
+            events,
+            ended,
+            probe: dial.settings.subject.replace(['*', '>'], "lastbeat-probe"),
+            probing: None,
+            probes: every(PROBE_EVERY),
+            looks: every(LOOK_EVERY),
+            whole: (0, 0),
+        }
+    }
+
+    /// Other servers that this one names.
+    pub fn gossip(&self) -> Vec<String> {
+        self.client.server_info().connect_urls
+    }
+
+    /// Publishes; what cannot be is lost, as anything is that the connection loses.
+    pub fn publish(&self, said: Said) -> impl Future<Output = ()> + Send + use<> {
+        let client = self.client.clone();
+        async move {
+            let _ = client.publish(said.subject, said.payload.into()).await;
+        }
+    }
+
+    /// Whether entries or a round trip proved it good.
+    pub fn is_steady(&self) -> bool {
+        let messages = &self.client.statistics().in_messages;
+        self.steady || messages.load(Ordering::Relaxed) > 0
+    }
+
+    /// Waits for something to tell. May be dropped and called again: nothing is lost.
+    pub async fn news(&mut self, clock: Clock) -> News {
+        loop {
+            tokio::select! {
+                event = self.events.recv() => {
+                    let gone = || Meaning::Over(TroubleKind::Ended, "the client ended".to_owned());
+                    match event.map_or_else(gone, |event| meaning(&event, &self.probe)) {
+                        Meaning::Over(kind, what) => return self.over(kind, &what),
+                        Meaning::LameDuck => return News::LameDuck,
+                        Meaning::MayNotPublish => return News::MayNotPublish,
+                        Meaning::Stays => {}
+                    }
+                }
+                () = self.ended.notified() => return self.over(TroubleKind::Ended, "the messages ended"),
+                _ = self.looks.tick() => {
+                    if let Some((kind, what)) = self.look() {
+                        return self.over(kind, &what);
+                    }
+                }
+                _ = self.probes.tick(), if self.probing.is_none() => {
+                    let trip = round_trip(self.client.clone(), self.probe.clone());
+                    self.probing = Some(async move {
+                        let from = clock.mono();
+                        let back = timeout(PROBE_WITHIN, trip).await;
+                        matches!(back, Ok(Ok(()))).then(|| clock.mono().since(from).as_secs_f64())
+                    }.boxed());
+                }
+                back = pending_or(&mut self.probing) => {
+                    self.probing = None;
+                    if let Some(seconds) = back {
+                        self.steady = true;
+                        return News::RoundTrip(seconds);
+                    }
+                }
+            }
+        }
+    }
+
+    fn over(&self, kind: TroubleKind, what: &str) -> News {
+        News::Over(trouble(&self.settings, &self.server, kind, what))
+    }
+
+    /// What the client's events may have failed to tell: they are dropped where too many wait.
+    fn look(&mut self) -> Option<(TroubleKind, String)> {
+        let statistics = self.client.statistics();
+        let (bytes, messages) = (
+            statistics.in_bytes.load(Ordering::Relaxed),
+            statistics.in_messages.load(Ordering::Relaxed),
+        );
+        if self.client.connection_state() != State::Connected
+            || statistics.connects.load(Ordering::Relaxed) > 1
+        {
+            let what = "the connection broke, and the client did not say so";
+            return Some((TroubleKind::Disconnected, what.to_owned()));
+        }
+        if messages != self.whole.1 {
+            self.whole = (bytes, messages);
+        }
+        let said = bytes - self.whole.0;
+        let most = (self.client.max_payload() as u64).min(MAX_PAYLOAD) + LINE_SLACK;
+        (said > most).then(|| {
+            let what = format!("{said} bytes without a message in them");
+            (TroubleKind::Garbage, what)
+        })
+    }
+}
+
+/// The outcome of what runs; never where nothing does.
+async fn pending_or<T>(running: &mut Option<BoxFuture<'static, T>>) -> T {
+    match running {
+        Some(running) => running.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// To the server and back: a subscription opened and drained. Core NATS has no other question that one who may
+/// only subscribe can ask.
+async fn round_trip(client: Client, probe: String) -> Result<(), &'static str> {
+    const GONE: &str = "the connection broke while it was tried";
+    let mut subscriber = client.subscribe(probe).await.map_err(|_| GONE)?;
+    subscriber.drain().await.map_err(|_| GONE)?;
+    while subscriber.next().await.is_some() {}
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! What the client reports, as troubles with a name and words that say what to do.
+
+use crate::decode::settings::NatsSettings;
+use crate::io::feed::{Trouble, TroubleKind};
+use async_nats::{ConnectError, ConnectErrorKind, Event, ServerError};
+
+/// What an event of the client means for the connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// Nothing.
+    Stays,
+    /// The server is about to leave.
+    LameDuck,
+    /// It does not let us publish.
+    MayNotPublish,
+    /// It is of no more use.
+    Over(TroubleKind, String),
+}
+
+/// Reads an event. `probe` is the subject of our round trips, which need not be permitted.
+pub(super) fn meaning(event: &Event, probe: &str) -> Meaning {
+    match event {
+        Event::Disconnected => Meaning::Over(
+            TroubleKind::Disconnected,
+            "the connection broke, or nobody answered for three pings".to_owned(),
+        ),
+        Event::Closed => Meaning::Over(TroubleKind::Ended, "the client closed".to_owned()),
+        Event::ServerError(error) => of_server_error(error, probe),
+        Event::LameDuckMode => Meaning::LameDuck,
+        Event::Connected | Event::Draining | Event::SlowConsumer(_) | Event::ClientError(_) => {
+            Meaning::Stays
+        }
+    }
+}
+
+fn of_server_error(error: &ServerError, probe: &str) -> Meaning {
+    let text = error.to_string();
+    let said = text.to_lowercase();
+    if said.contains("permissions violation") {
+        return if said.contains("for publish") {
+            Meaning::MayNotPublish
+        } else if said.contains(&probe.to_lowercase()) {
+            Meaning::Stays
+        } else {
+            Meaning::Over(TroubleKind::Permission, text)
+        };
+    }
+    if is_about_auth(&said) {
+        return Meaning::Over(TroubleKind::Auth, text);
+    }
+    Meaning::Stays
+}
+
+/// Words of nats-server for a user or token that it does not take, or no longer.
+fn is_about_auth(said: &str) -> bool {
+    said.contains("authorization violation")
+        || said.contains("authentication expired")
+        || said.contains("authentication revoked")
+}
+
+/// What a failed attempt to connect was.
+pub(super) fn of_connect(settings: &NatsSettings, server: &str, err: &ConnectError) -> Trouble {
+    let text = err.to_string();
+    let kind = match err.kind() {
+        ConnectErrorKind::ServerParse | ConnectErrorKind::Dns => TroubleKind::Unresolvable,
+        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
+            TroubleKind::Auth
+        }
+        ConnectErrorKind::TimedOut => TroubleKind::Timeout,
+        ConnectErrorKind::Tls => TroubleKind::Tls,
+        ConnectErrorKind::Io | ConnectErrorKind::MaxReconnects => of_text(&text),
+    };
+    trouble(settings, server, kind, &text)
+}
+
+fn of_text(text: &str) -> TroubleKind {
+    let said = text.to_lowercase();
+    let not_nats = [
+        "expected info",
+        "invalid server operation",
+        "expected value",
+        "missing field",
+    ];
+    if is_about_auth(&said) {
+        TroubleKind::Auth
+    } else if said.contains("got nothing") {
+        TroubleKind::Unreachable
+    } else if not_nats.iter().any(|words| said.contains(words)) {
+        TroubleKind::Garbage
+    } else {
+        TroubleKind::Unreachable
+    }
+}
+
+/// A trouble in words, with what to do; without secrets.
+pub(super) fn trouble(
+    settings: &NatsSettings,
+    server: &str,
+    kind: TroubleKind,
+    what: &str,
+) -> Trouble {
+    let user = settings.user.as_deref().unwrap_or("(none)");
+    let subject = &settings.subject;
+    let what = match kind {
+        TroubleKind::Auth => format!(
+            "{server} refuses user {user}: {what}. Set ORG to the organisation's slug and ACCESS_TOKEN to a token \
+             of it (fly tokens create readonly {user})"
+        ),
+        TroubleKind::Permission => format!(
+            "{server} does not let user {user} subscribe to {subject}: {what}. Give the user that permission, or \
+             set SUBJECT to what it may read"
+        ),
+        TroubleKind::Unresolvable => {
+            format!("{server} has no address: {what}. Check NATS_URL and the resolver")
+        }
+        TroubleKind::Timeout => format!(
+            "{server} did not finish the handshake: {what}. Check NATS_URL and the network between"
+        ),
+        TroubleKind::Unreachable => {
+            format!("{server} does not answer: {what}. Check NATS_URL and the network between")
+        }
+        TroubleKind::Garbage => {
+            format!("{server} does not speak NATS: {what}. Check that NATS_URL is a NATS server")
+        }
+        TroubleKind::Tls => format!("TLS with {server} failed: {what}"),
+        TroubleKind::Disconnected | TroubleKind::Ended => format!("{server}: {what}"),
+    };
+    Trouble { kind, what }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str) -> Meaning {
+        meaning(
+            &Event::ServerError(ServerError::Other(text.to_owned())),
+            "logs.lastbeat-probe",
+        )
+    }
+
+    #[test]
+    fn only_a_subscription_that_is_refused_is_a_permission_trouble() {
+        let refused = r#"Permissions Violation for Subscription to "logs.>""#;
+        assert!(matches!(
+            said(refused),
+            Meaning::Over(TroubleKind::Permission, _)
+        ));
+        let probe = r#"Permissions Violation for Subscription to "logs.lastbeat-probe""#;
+        assert_eq!(said(probe), Meaning::Stays);
+        let canary = r#"Permissions Violation for Publish to "logs.lastbeat.x.y""#;
+        assert_eq!(said(canary), Meaning::MayNotPublish);
+    }
+
+    #[test]
+    fn an_expired_token_is_an_auth_trouble_and_other_words_are_none() {
+        let expired = said("User Authentication Expired");
+        assert!(matches!(expired, Meaning::Over(TroubleKind::Auth, _)));
+        assert_eq!(said("maximum subscriptions exceeded"), Meaning::Stays);
+    }
+
+    #[test]
+    fn a_server_that_is_none_is_named() {
+        assert_eq!(
+            of_text("IO error: expected INFO, got Ping"),
+            TroubleKind::Garbage
+        );
+        assert_eq!(
+            of_text("IO error: Connection refused"),
+            TroubleKind::Unreachable
+        );
+        assert_eq!(
+            of_text("IO error: nats: User Authentication Expired"),
+            TroubleKind::Auth
+        );
+    }
+}

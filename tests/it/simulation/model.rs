@@ -1,0 +1,332 @@
+//! The naive model: every alert from the whole history, judged one by one, with nothing remembered but states.
+
+use super::clock::{Clock, Heard};
+use super::history::{Call, History, Step};
+use super::world::{Actor, NAMES, SECOND, Says};
+use lastbeat::core::alert::{Reason, State};
+use lastbeat::core::rule::{FORGET_AFTER, MaxGap, Rule, RuleSet, Watch};
+
+/// A change as the model has it: who, what, why, and the moment it is dated by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Expected {
+    pub rule: String,
+    pub who: String,
+    pub from: &'static str,
+    pub to: &'static str,
+    pub reason: &'static str,
+    pub at: u64,
+}
+
+/// What a rule watches of one.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub who: usize,
+    /// The beat's number; `None`: its logs.
+    beat: Option<usize>,
+    pub rule: usize,
+    pub seen: Heard,
+    pub state: State,
+    good: u32,
+    pub stopped: bool,
+    /// While pending: when it was to fire.
+    fires: u64,
+}
+
+/// One instance that was heard.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    pub seen: Heard,
+    /// Whether a beat told its host.
+    pub hosted: bool,
+    /// Which of its beats said bye and nothing since.
+    stopped: [bool; NAMES.len()],
+}
+
+/// The whole model.
+pub struct Model<'w> {
+    rules: &'w RuleSet,
+    cast: &'w [Actor],
+    pub clock: Clock,
+    pub known: Vec<Option<Known>>,
+    pub targets: Vec<Target>,
+    next_sweep: u64,
+    changes: Vec<Expected>,
+}
+
+impl<'w> Model<'w> {
+    pub fn new(rules: &'w RuleSet, history: &History<'w>) -> Self {
+        Model {
+            rules,
+            cast: history.cast,
+            clock: Clock::new(rules.stream.max_gap),
+            known: vec![None; history.cast.len()],
+            targets: Vec::new(),
+            next_sweep: 0,
+            changes: Vec::new(),
+        }
+    }
+
+    /// What must have changed in one step, in no order.
+    pub fn step(&mut self, step: &Step) -> Vec<Expected> {
+        match step.call {
+            Call::Arrive => self.clock.arrive(step.at),
+            Call::Blinded(stood_still) => self.clock.blinded(step.at, stood_still),
+            Call::Dropped => self.clock.dropped(),
+            Call::Intact => self.clock.intact(),
+            Call::Entry { who, says } => self.entry(step.at, who, says),
+            Call::Evaluate => {
+                self.clock.judged(step.at);
+                (0..self.targets.len()).for_each(|target| self.judge(step.at, target));
+                if step.at >= self.next_sweep {
+                    self.next_sweep = step.at + 60 * SECOND;
+                    self.forget(step.at);
+                }
+            }
+        }
+        let mut changes = std::mem::take(&mut self.changes);
+        changes.sort();
+        changes
+    }
+
+    pub fn rule(&self, target: &Target) -> &'w Rule {
+        &self.rules.rules[target.rule]
+    }
+
+    pub fn max_gap(&self, target: &Target) -> u64 {
+        let every = self.cast[target.who].every.filter(|_| target.beat.is_some());
+        let span = match self.rule(target).max_gap {
+            MaxGap::Fixed(span) => span,
+            MaxGap::Auto => MaxGap::auto(every, None),
+        };
+        span.as_nanos() as u64
+    }
+
+    /// How long nothing was heard of one, in listened time.
+    fn quiet(&self, who: usize) -> u64 {
+        let seen = self.known[who].map_or(0, |known| known.seen.listened);
+        self.clock.listened().saturating_sub(seen)
+    }
+
+    /// What of one is expected to speak: where any of its beats said bye, its logs are not.
+    fn live(&self, who: usize) -> impl Iterator<Item = &Target> {
+        let stopped = self.has_stopped(who);
+        let live = move |target: &&Target| !target.stopped && (target.beat.is_some() || !stopped);
+        self.targets.iter().filter(move |target| target.who == who).filter(live)
+    }
+
+    fn has_stopped(&self, who: usize) -> bool {
+        self.known[who].is_some_and(|known| known.stopped.contains(&true))
+    }
+
+    /// Whether nothing forbids to call it silent: half of its shortest `max_gap` is over, or it is no matter.
+    pub fn may_be_silent(&self, who: usize) -> bool {
+        match self.live(who).map(|target| self.max_gap(target) / 2).min() {
+            Some(patience) => self.quiet(who) >= patience,
+            None => !self.matters(who),
+        }
+    }
+
+    /// Whether its silence is one of those that count.
+    pub fn counts(&self, who: usize) -> bool {
+        self.known[who].is_some() && self.live(who).next().is_some()
+    }
+
+    /// Whether its silence or its voice says anything: not that of one that stopped, is forgotten, or is watched by
+    /// nobody and said nothing for long.
+    pub fn matters(&self, who: usize) -> bool {
+        let watched = self.live(who).next().is_some();
+        let heard = !self.has_stopped(who) && self.quiet(who) < self.stream_patience();
+        self.known[who].is_some() && (watched || heard)
+    }
+
+    fn stream_patience(&self) -> u64 {
+        self.rules.stream.max_gap.as_nanos() as u64 / 2
+    }
+
+    /// Whether it is silent by any measure: longer than its longest `max_gap` and thrice the longest interval of
+    /// ordinary life, and expected to speak.
+    pub fn is_surely_silent(&self, who: usize) -> bool {
+        let longest = self.live(who).map(|target| self.max_gap(target)).max();
+        let longest = longest.filter(|_| !self.has_stopped(who));
+        longest.is_some_and(|longest| self.quiet(who) > longest.max(90 * SECOND))
+    }
+
+    fn change(&mut self, target: usize, to: State, reason: Reason, at: u64) {
+        let target = &mut self.targets[target];
+        let from = std::mem::replace(&mut target.state, to);
+        self.changes.push(Expected {
+            rule: self.rules.rules[target.rule].name.clone(),
+            who: name(self.cast, target.who, target.beat),
+            from: from.label(),
+            to: to.label(),
+            reason: reason.label(),
+            at,
+        });
+    }
+
+    fn entry(&mut self, at: u64, who: usize, says: Says) {
+        let seen = self.clock.heard();
+        let known = self.known[who].get_or_insert(Known {
+            seen,
+            hosted: false,
+            stopped: [false; NAMES.len()],
+        });
+        known.seen = seen;
+        if let Says::Beat(name) | Says::Bye(name) = says {
+            known.hosted = true;
+            known.stopped[name] = matches!(says, Says::Bye(_));
+        }
+        if says != Says::Platform {
+            self.sign(at, who, None);
+        }
+        match says {
+            Says::Beat(name) => self.sign(at, who, Some(name)),
+            Says::Bye(name) => {
+                if self.target(who, Some(name)).is_none() {
+                    self.watch(who, Some(name));
+                }
+                self.bye(at, who, Some(name));
+                if NAMES[name].is_empty() {
+                    self.bye(at, who, None);
+                }
+            }
+            Says::Log | Says::Platform => {}
+        }
+    }
+
+    fn target(&self, who: usize, beat: Option<usize>) -> Option<usize> {
+        let is = |target: &Target| target.who == who && target.beat == beat;
+        self.targets.iter().position(is)
+    }
+
+    /// The first rule that matches has it.
+    fn watch(&mut self, who: usize, beat: Option<usize>) {
+        let has = |rule: &Rule| {
+            let watches = match (&rule.watch, beat) {
+                (Watch::Logs, None) => true,
+                (Watch::Heartbeat { beat: wanted, .. }, Some(name)) => {
+                    wanted.as_deref().is_none_or(|wanted| wanted == NAMES[name])
+                }
+                _ => false,
+            };
+            watches && rule.app.matches(&self.cast[who].app)
+        };
+        if let Some(rule) = self.rules.rules.iter().position(has) {
+            self.targets.push(Target {
+                who,
+                beat,
+                rule,
+                seen: self.clock.heard(),
+                state: State::Ok,
+                good: 0,
+                stopped: false,
+                fires: 0,
+            });
+        }
+    }
+
+    fn sign(&mut self, at: u64, who: usize, beat: Option<usize>) {
+        let Some(id) = self.target(who, beat) else {
+            return self.watch(who, beat);
+        };
+        let now = self.clock.heard();
+        let max_gap = self.max_gap(&self.targets[id]);
+        let recover = self.rule(&self.targets[id]).recover;
+        let target = &mut self.targets[id];
+        let gap = now.listened.saturating_sub(target.seen.listened);
+        target.seen = now;
+        target.stopped = false;
+        match target.state {
+            State::Ok => {}
+            State::Pending => self.change(id, State::Ok, Reason::Heard, at),
+            State::Firing => {
+                target.good = if gap > max_gap { 1 } else { target.good + 1 };
+                if target.good >= recover {
+                    target.good = 0;
+                    self.change(id, State::Ok, Reason::Heard, at);
+                }
+            }
+        }
+    }
+
+    fn bye(&mut self, at: u64, who: usize, beat: Option<usize>) {
+        let Some(id) = self.target(who, beat) else {
+            return;
+        };
+        self.targets[id].stopped = true;
+        self.targets[id].good = 0;
+        if self.targets[id].state != State::Ok {
+            self.change(id, State::Ok, Reason::Bye, at);
+        }
+    }
+
+    fn judge(&mut self, now: u64, id: usize) {
+        let target = &self.targets[id];
+        let listened = self.clock.listened();
+        let max_gap = self.max_gap(target);
+        if target.stopped || target.state == State::Firing {
+            return;
+        }
+        if listened.saturating_sub(target.seen.listened) <= max_gap {
+            // However blind we were, that is allowed.
+            return;
+        }
+        let from = self.clock.counts_from(target.seen, max_gap / 2);
+        let late = from + max_gap;
+        let deadline = late + self.rule(target).hold.as_nanos() as u64;
+        if target.state == State::Pending && target.fires >= listened {
+            return;
+        }
+        if late >= listened {
+            // A blindness made its silence say nothing.
+            if target.state == State::Pending {
+                self.change(id, State::Ok, Reason::Heard, now);
+            }
+            return;
+        }
+        if target.state == State::Ok && (late < deadline || deadline >= listened) {
+            self.targets[id].fires = deadline;
+            let at = self.clock.first_showed(late);
+            self.change(id, State::Pending, Reason::GapExceeded, at);
+        }
+        if deadline < listened {
+            let held = self.targets[id].state == State::Pending;
+            let reason = if held { Reason::Held } else { Reason::GapExceeded };
+            let at = self.clock.first_showed(deadline);
+            self.change(id, State::Firing, reason, at);
+        }
+    }
+
+    fn forget(&mut self, at: u64) {
+        let listened = self.clock.listened();
+        let spans = self.rules.rules.iter().map(|rule| rule.forget_after);
+        let shortest = spans.fold(FORGET_AFTER, |one, other| one.min(other));
+        if listened < shortest.as_nanos() as u64 {
+            return;
+        }
+        for who in 0..self.cast.len() {
+            let Some(known) = self.known[who] else {
+                continue;
+            };
+            let own = self.targets.iter().filter(|target| target.who == who);
+            let longest = own.map(|target| self.rule(target).forget_after).max();
+            let after = longest.unwrap_or(FORGET_AFTER).as_nanos() as u64;
+            if listened.saturating_sub(known.seen.listened) <= after {
+                continue;
+            }
+            for id in 0..self.targets.len() {
+                if self.targets[id].who == who && self.targets[id].state != State::Ok {
+                    self.change(id, State::Ok, Reason::Forgotten, at);
+                }
+            }
+            self.targets.retain(|target| target.who != who);
+            self.known[who] = None;
+        }
+    }
+}
+
+/// `app/region/instance beat`, with `logs` in place of the beat's name for logs.
+fn name(cast: &[Actor], who: usize, beat: Option<usize>) -> String {
+    let subject = cast[who].subject.strip_prefix("logs.").unwrap_or_default();
+    format!("{subject} {}", beat.map_or("", |name| NAMES[name]))
+}
