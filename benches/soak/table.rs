@@ -7,7 +7,8 @@ use super::support::lastbeat::{Lastbeat, Setup};
 use super::support::nats::{Nats, Peer, TOKEN};
 use super::support::org::org;
 use super::support::proxy::{Fate, Proxy};
-use super::support::wait::{since, wait_until, wall};
+use super::support::wait::{since, wait_for, wait_until, wall};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 /// Longer than the longest backoff after the longest fault.
@@ -46,6 +47,7 @@ const FAULTS: [(&str, Fault); 15] = [
             pass(1);
             scene.proxy.open(Fate::Cut);
         }
+        pass(1);
     }),
     ("handshake never answered for 60 s", |scene| {
         scene.proxy.all(Fate::Hole);
@@ -127,22 +129,28 @@ fn row(peer: Peer, name: &str, fault: Fault) {
     let mut scene = scene(peer);
     let began = wall();
     let watched = scene.lastbeat.server.clone();
+    let over = Arc::new(Mutex::new(None));
+    let (until, shows) = (
+        Arc::clone(&over),
+        "lastbeat_nats_state{state=\"flowing\"} 1",
+    );
     let noticed = std::thread::spawn(move || {
-        let flows = || {
-            let answer = watched.get("/metrics").ok()?;
-            Some(
-                answer
-                    .body
-                    .contains("lastbeat_nats_state{state=\"flowing\"} 1"),
-            )
-        };
-        wait_until("a sign of the fault", LONG, || flows() != Some(true));
-        since(began)
+        wait_for("a sign of the fault", LONG, || {
+            let answer = watched.get("/metrics");
+            // A lastbeat that is stopped does not answer.
+            if answer.is_ok_and(|answer| !answer.body.contains(shows)) {
+                return Some(Some(since(began)));
+            }
+            let over: Option<SystemTime> = *until.lock().expect("nobody panics with it");
+            let in_vain = over.is_some_and(|over| since(over) > Duration::from_secs(5));
+            in_vain.then_some(None)
+        })
     });
     fault(&mut scene);
-    let over = wall();
-    let noticed = noticed.join().map_or_else(|_| "never".to_owned(), seconds);
-    let healed = healed(&scene, over);
+    let ended = wall();
+    *over.lock().expect("nobody panics with it") = Some(ended);
+    let noticed = noticed.join().expect("the wait is longer than any fault");
+    let healed = healed(&scene, ended);
     let lost = lost(&scene);
     scene.lastbeat.wait_listened(Duration::from_secs(4));
     let alerts = Alerts::of(&scene.lastbeat.child.lines());
@@ -151,7 +159,9 @@ fn row(peer: Peer, name: &str, fault: Fault) {
     } else {
         " (WRONG)"
     };
-    let healed = seconds(healed);
+    // What never showed as a state had nothing to heal from.
+    let healed = noticed.map_or_else(|| "at once".to_owned(), |_| seconds(healed));
+    let noticed = noticed.map_or_else(|| "no state".to_owned(), seconds);
     println!(
         "| {peer:?} | {name} | {noticed} | {healed} | {lost} | {}{verdict} |",
         alerts.text()
@@ -176,6 +186,9 @@ fn scene(peer: Peer) -> Scene {
         .env("RUST_LOG", "info,async_nats=off");
     let lastbeat = setup.rules("beats.toml", RULES).start();
     lastbeat.wait_live(6);
+    lastbeat.wait_metrics("the flow", LONG, |metrics| {
+        metrics.sum("lastbeat_nats_state", &[("state", "flowing")]) == 1.0
+    });
     Scene {
         nats,
         proxy,

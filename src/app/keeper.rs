@@ -19,6 +19,7 @@ use crate::decode::log_line;
 use crate::io::feed::{Link, LinkState, Raw, Source};
 use crate::io::http::readiness::Readiness;
 use crate::io::metrics::Metrics;
+use crate::words;
 use arc_swap::ArcSwap;
 use futures_util::{FutureExt, StreamExt};
 use prometheus::Histogram;
@@ -289,6 +290,15 @@ impl<S: Source> Keeper<S> {
     }
 
     fn outputs(&mut self) {
+        for doubt in self.ingest.engine.take_doubts() {
+            warn!(
+                rule = &*doubt.rule,
+                target_app = words::name(&doubt.who.app),
+                "max_gap {} is less than two of the {} that a beat declares: one lost entry is an alert; allow three",
+                words::exact(doubt.max_gap),
+                words::exact(doubt.every),
+            );
+        }
         for output in self.ingest.engine.drain() {
             (self.outlets.tell)(output);
         }

@@ -59,6 +59,9 @@ pub struct Shown {
     pub metrics: Arc<Metrics>,
 }
 
+/// The core takes a set in milliseconds; one that hangs must not keep this loop from a signal to stop.
+const TAKEN_WITHIN: Duration = Duration::from_secs(2);
+
 type Files = Vec<(String, Vec<u8>)>;
 
 /// Starts what keeps rules and silences up to date: tasks that never end, and give their name where they do, and what
@@ -315,7 +318,7 @@ impl InForce {
             .await
             .is_ok()
         {
-            let _ = is_done.await;
+            let _ = tokio::time::timeout(TAKEN_WITHIN, is_done).await;
         }
         delivery.change(Vec::new(), &leaving, &self.metrics, tasks);
         self.notifiers = notifiers;

@@ -295,10 +295,7 @@ fn start_core<S: Source>(
     let (asks, asked) = mpsc::channel(WAITING_ASKS);
     let (stop, stopped) = oneshot::channel();
     let (end, ended) = oneshot::channel();
-    // The loop has its turn after each turn of the connection, which may read 8 MB: without that up to 61 of them,
-    // and what the client cannot queue it drops.
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .event_interval(1)
         .enable_all()
         .build()
         .map_err(starting)?;

@@ -213,7 +213,8 @@ impl<'f> Rules<'f> {
                 match rules_dir::load(&folder.join(path)) {
                     Ok(files) => (files, 0),
                     Err(fault) => {
-                        self.faults.push(format!("{}: {}", self.file, words::chain(&fault)));
+                        self.faults
+                            .push(format!("{}: {}", self.file, words::chain(&fault)));
                         return None;
                     }
                 }
@@ -238,7 +239,10 @@ fn failure(file: &str, case: &Case, played: &play::Played) -> Option<String> {
     let mut targets: Vec<&str> = Vec::new();
     for miss in &missed {
         let (line, col) = miss.expected.place;
-        text += &format!("{file}:{line}:{col}: {}\n  but {}\n", miss.expected.text, miss.but);
+        text += &format!(
+            "{file}:{line}:{col}: {}\n  but {}\n",
+            miss.expected.text, miss.but
+        );
         let target = miss.target.as_deref().unwrap_or("stream");
         if !targets.contains(&target) {
             targets.push(target);

@@ -53,6 +53,8 @@ pub enum Reason {
     Held,
     /// Heard again, as often as `recover` asks.
     Heard,
+    /// lastbeat was blind for so long that the silence before blames nobody.
+    Blind,
     /// It said that it stops.
     Bye,
     /// Unheard for so long that nobody expects it.
@@ -68,6 +70,7 @@ impl Reason {
             Reason::GapExceeded => "silent for longer than max_gap",
             Reason::Held => "still silent after for",
             Reason::Heard => "heard again",
+            Reason::Blind => "lastbeat was blind",
             Reason::Bye => "said bye",
             Reason::Forgotten => "forgotten",
             Reason::RuleRemoved => "rule removed",

@@ -10,11 +10,12 @@ use super::groups::{GroupLink, Groups};
 use super::incident::Incidents;
 use super::lag::Lag;
 use super::listening::{Blind, Listening};
-use super::notice::{IncidentId, Notice};
-use super::rule::{Globs, RuleSet};
+use super::notice::{IncidentId, Notice, Who};
+use super::rule::{Globs, MaxGap, RuleSet};
 use super::silence::Silence;
 use super::time::{Mono, Now};
 use super::tracker::{Admitted, InstanceId, NONE, Tracker};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,20 @@ pub struct Options {
     pub ignore: Globs,
     /// The number of the first incident; the caller takes it from the wall clock, so that numbers never return.
     pub first_incident: u64,
+}
+
+/// A rule that is likelier wrong than meant: it allows less than two of the intervals that a beat declares, so that
+/// one lost entry is an alert.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Doubt {
+    /// The rule's name.
+    pub rule: Arc<str>,
+    /// Whose beat it is.
+    pub who: Who,
+    /// What the rule allows.
+    pub max_gap: Duration,
+    /// What the beat declares.
+    pub every: Duration,
 }
 
 /// What comes out of the core, in order.
@@ -88,6 +103,9 @@ pub struct Engine {
     pub(super) next_incident: u64,
     pub(super) next_sweep: Mono,
     pub(super) silences: Vec<Silence>,
+    /// Rules that were doubted already, by number, and the doubts not yet taken.
+    pub(super) doubted: BTreeSet<u32>,
+    doubts: Vec<Doubt>,
     rejected: [u64; Reject::ALL.len()],
 }
 
@@ -122,6 +140,8 @@ impl Engine {
             next_incident: options.first_incident,
             next_sweep: now.mono,
             silences: Vec::new(),
+            doubted: BTreeSet::new(),
+            doubts: Vec::new(),
             options,
             rejected: [0; Reject::ALL.len()],
         };
@@ -214,6 +234,9 @@ impl Engine {
         if line.bye {
             self.said_bye(id, line, target);
         } else if self.beat_of_life(id, beaten.restarted) {
+            if let (true, Some(every)) = (target != NONE, line.every) {
+                self.doubt(target, every);
+            }
             if target != NONE {
                 self.sign_of_beat(target, beaten.beat, lives);
             }
@@ -284,6 +307,30 @@ impl Engine {
     /// Whether anything arrived yet.
     pub fn has_heard(&self) -> bool {
         self.listening.last_arrival().is_some()
+    }
+
+    /// Takes the doubts about rules since the last call; each rule is doubted once.
+    pub fn take_doubts(&mut self) -> Vec<Doubt> {
+        std::mem::take(&mut self.doubts)
+    }
+
+    fn doubt(&mut self, target: u32, every: Duration) {
+        let row = self.targets.get(target);
+        let MaxGap::Fixed(max_gap) = self.rules.rules[row.rule as usize].max_gap else {
+            return;
+        };
+        if max_gap < every * 2 && self.doubted.insert(row.rule) {
+            let (rule, who) = (
+                self.rule_names[row.rule as usize].clone(),
+                self.who(row.watched),
+            );
+            self.doubts.push(Doubt {
+                rule,
+                who,
+                max_gap,
+                every,
+            });
+        }
     }
 
     /// Takes what came out since the last call.

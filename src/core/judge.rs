@@ -112,10 +112,16 @@ impl Engine {
             self.targets.get_mut(id).good = 0;
             self.targets.set_due(id, Listened::NEVER);
         } else if late >= listened {
-            // Others of a group were heard meanwhile.
+            // Others of a group were heard meanwhile, or lastbeat was blind.
             self.targets.set_due(id, late);
             if state == State::Pending {
-                self.end(id, Reason::Heard, CloseReason::Resolved);
+                let of_group = matches!(self.targets.get(id).watched, Watched::Group(_));
+                let reason = if of_group {
+                    Reason::Heard
+                } else {
+                    Reason::Blind
+                };
+                self.end(id, reason, CloseReason::Resolved);
             }
         } else if deadline < listened {
             self.fire(id, late, deadline);

@@ -30,6 +30,7 @@ impl Engine {
         });
         self.rename_markers(&rules);
         self.rules = rules;
+        self.doubted.clear();
         self.rule_names = self
             .rules
             .rules

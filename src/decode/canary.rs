@@ -59,7 +59,7 @@ pub fn read(
             }
         },
     };
-    let own = ["FLY_APP_NAME", "FLY_REGION", "FLY_MACHINE_ID"].map(|name| env(name));
+    let own = ["FLY_APP_NAME", "FLY_REGION", "FLY_MACHINE_ID"].map(&env);
     let canary = match own {
         [Some(app), Some(region), Some(instance)] => CanarySettings {
             every,

@@ -149,6 +149,9 @@ impl Sentry {
         let mut hash = Fnv::NEW;
         hash.eat(&notice.incident.0.to_be_bytes());
         hash.eat(notice.kind.label().as_bytes());
+        if let NoticeKind::Reminder(count) = notice.kind {
+            hash.eat(&count.to_be_bytes());
+        }
         hash.eat(self.server_name.as_bytes());
         let mut bytes = hash.0.to_be_bytes();
         // Version 8, RFC 9562's "made by a rule of one's own", and its variant.

@@ -21,5 +21,10 @@ fn the_design_holds_in_every_story() {
             println!("ok {}", outcome.name);
         }
     }
-    assert!(failed.is_empty(), "{} failed\n{}", failed.len(), failed.join("\n"));
+    assert!(
+        failed.is_empty(),
+        "{} failed\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
 }

@@ -277,7 +277,10 @@ fn left_over(found: &[&Heard<'_>]) -> (Option<String>, Option<String>) {
 /// Whether a notice is what somebody may have meant.
 fn is_near(notice: &Notice, told: &Told) -> bool {
     let about = target(&notice.who, Some(notice.scope));
-    let same_target = told.target.as_deref().is_none_or(|wanted| is_about(&about, wanted));
+    let same_target = told
+        .target
+        .as_deref()
+        .is_none_or(|wanted| is_about(&about, wanted));
     let name = notice.alarm.name(notice.scope);
     same_target || told.name.as_deref() == Some(name)
 }
@@ -300,15 +303,25 @@ fn matches(case: &Case, heard: &Heard<'_>, told: &Told) -> bool {
     };
     let sentence = words::sentence(notice);
     is(&told.name, notice.alarm.name(notice.scope))
-        && told.target.as_deref().is_none_or(|wanted| is_about(&about, wanted))
+        && told
+            .target
+            .as_deref()
+            .is_none_or(|wanted| is_about(&about, wanted))
         && told.kind.is_none_or(|kind| is_kind(notice.kind, kind))
         && is(&told.rule, &notice.rule)
         && within(heard.at, told.between)
         && within(dated(case.start, notice), told.dated)
-        && told.affecting.is_none_or(|count| count == notice.affected_total)
+        && told
+            .affecting
+            .is_none_or(|count| count == notice.affected_total)
         && told.listing.as_ref().is_none_or(|list| lists(notice, list))
-        && told.to.as_ref().is_none_or(|to| notice.notify.as_ref() == Some(to))
-        && told.severity.is_none_or(|severity| severity == notice.severity)
+        && told
+            .to
+            .as_ref()
+            .is_none_or(|to| notice.notify.as_ref() == Some(to))
+        && told
+            .severity
+            .is_none_or(|severity| severity == notice.severity)
         && told.saying.iter().all(|text| sentence.contains(text))
 }
 

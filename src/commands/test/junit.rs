@@ -26,7 +26,9 @@ pub(super) fn xml(outcomes: &[Outcome]) -> String {
                 Some(why) => {
                     let first = escaped(why.lines().next().unwrap_or(""));
                     let all = escaped(why);
-                    format!(">\n      <failure message=\"{first}\">{all}</failure>\n    </testcase>\n")
+                    format!(
+                        ">\n      <failure message=\"{first}\">{all}</failure>\n    </testcase>\n"
+                    )
                 }
             };
         }

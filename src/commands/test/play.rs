@@ -71,7 +71,9 @@ pub(super) fn play(
             take_turn(&mut rehearsal, case, others, when, turn);
         }
         let lines: Vec<_> = batch.iter().map(|entry| texts.entry(entry)).collect();
-        let lines = lines.iter().map(|(subject, text)| (*subject, text.as_bytes()));
+        let lines = lines
+            .iter()
+            .map(|(subject, text)| (*subject, text.as_bytes()));
         rehearsal.entries(at, lines);
     }
     for (when, turn) in turns {
@@ -242,7 +244,9 @@ fn moments(
     if count > MAX_ENTRIES as u128 {
         return Err(too_many());
     }
-    Ok((0..count as u32).map(|n| span.from + offset + every * n).collect())
+    Ok((0..count as u32)
+        .map(|n| span.from + offset + every * n)
+        .collect())
 }
 
 /// Somewhere in a length of time; always the same for one instance and number.
@@ -281,7 +285,10 @@ impl Texts {
         for (number, speech) in speeches(case).enumerate() {
             for name in &speech.who {
                 let host = hosts.get(name).copied().unwrap_or("");
-                heads.insert((cast.numbers[name], number as u32), head(name, host, speech));
+                heads.insert(
+                    (cast.numbers[name], number as u32),
+                    head(name, host, speech),
+                );
             }
         }
         Texts {

@@ -35,7 +35,8 @@ pub(super) fn draw(case: &Case, played: &Played, of: &str) -> String {
         );
         lines.push((at, None, change));
     }
-    let told = notices(&played.said).map(|(at, notice)| (at, None, format!("told {}", line(notice))));
+    let told =
+        notices(&played.said).map(|(at, notice)| (at, None, format!("told {}", line(notice))));
     lines.extend(told);
     lines.sort_by_key(|(at, _, _)| *at);
     let mut text = format!("timeline of {of}\n");
@@ -128,7 +129,9 @@ fn is_part(path: &str, of: &str) -> bool {
         Some(("region", name)) => region == Some(name),
         // Who runs on a host is told by the lines, which the reader has before him.
         Some(_) => true,
-        None => path.strip_prefix(of).is_some_and(|rest| rest.starts_with('/')),
+        None => path
+            .strip_prefix(of)
+            .is_some_and(|rest| rest.starts_with('/')),
     }
 }
 
@@ -136,11 +139,21 @@ fn is_part(path: &str, of: &str) -> bool {
 pub(super) fn short(length: Duration) -> String {
     let mut rest = length.as_millis();
     let mut text = String::new();
-    for (unit, millis) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)] {
+    for (unit, millis) in [
+        ("d", 86_400_000),
+        ("h", 3_600_000),
+        ("m", 60_000),
+        ("s", 1_000),
+        ("ms", 1),
+    ] {
         if rest >= millis {
             text += &format!("{}{unit}", rest / millis);
             rest %= millis;
         }
     }
-    if text.is_empty() { "0s".to_owned() } else { text }
+    if text.is_empty() {
+        "0s".to_owned()
+    } else {
+        text
+    }
 }

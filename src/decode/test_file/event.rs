@@ -209,7 +209,10 @@ fn speech(words: &mut Words<'_>) -> Result<Event, Bad> {
     let mut provider = "app";
     let text = if words.accept("beats") {
         match words.accept("saying") {
-            true => format!("HEARTBEAT {}", words.take("saying 'every=30s name=worker'")?),
+            true => format!(
+                "HEARTBEAT {}",
+                words.take("saying 'every=30s name=worker'")?
+            ),
             false => "HEARTBEAT".to_owned(),
         }
     } else if words.accept("logs") {
@@ -273,9 +276,7 @@ fn manner(words: &mut Words<'_>, speech: &mut Speech) -> Result<(), Bad> {
             return Err(words.wrong("up to D late"));
         }
     } else {
-        return Err(words.wrong(
-            "not from A to B, up to D late, all at once, from a random start",
-        ));
+        return Err(words.wrong("not from A to B, up to D late, all at once, from a random start"));
     }
     Ok(())
 }

@@ -128,7 +128,9 @@ fn state(words: &mut Words<'_>) -> Result<Expect, Bad> {
     }
     let not = words.accept("not");
     let word = words.next_word();
-    let state = State::ALL.into_iter().find(|state| Some(state.label()) == word);
+    let state = State::ALL
+        .into_iter()
+        .find(|state| Some(state.label()) == word);
     let Some(state) = state else {
         return Err(words.wrong("ok, pending, firing, not firing or nobody fires"));
     };
@@ -241,7 +243,9 @@ fn kind(words: &mut Words<'_>) -> Result<Option<Kind>, Bad> {
         CloseReason::Superseded,
         CloseReason::RuleRemoved,
     ];
-    let reason = REASONS.into_iter().find(|reason| words.accept(reason.label()));
+    let reason = REASONS
+        .into_iter()
+        .find(|reason| words.accept(reason.label()));
     Ok(Some(Kind::Closed(reason)))
 }
 
@@ -282,7 +286,14 @@ fn clause(words: &mut Words<'_>, told: &mut Told) -> Result<(), Bad> {
 /// `A, B, C`; a comma may also lead to the next clause.
 fn list(words: &mut Words<'_>) -> Result<Vec<String>, Bad> {
     const CLAUSE: [&str; 8] = [
-        "at", "by", "dated", "affecting", "listing", "to", "severity", "saying",
+        "at",
+        "by",
+        "dated",
+        "affecting",
+        "listing",
+        "to",
+        "severity",
+        "saying",
     ];
     let mut list = vec![words.take(CLAUSES)?.to_owned()];
     while words.comma() && !words.next_word().is_some_and(|word| CLAUSE.contains(&word)) {

@@ -147,7 +147,12 @@ impl Reader<'_> {
                             .extend(rules.map(|rules| (name.get_ref().to_string(), rules)));
                     }
                 }
-                None => self.fault(item.span().start, Some("other_rules"), "no table", "NAME = RULES"),
+                None => self.fault(
+                    item.span().start,
+                    Some("other_rules"),
+                    "no table",
+                    "NAME = RULES",
+                ),
             }
         }
         let tests = table.get("test").map(Spanned::get_ref);
@@ -163,7 +168,12 @@ impl Reader<'_> {
                     let case = self.case(table, item.span().start, rules.as_ref());
                     file.cases.extend(case);
                 }
-                None => self.fault(item.span().start, Some("test"), "no table", "write [[test]]"),
+                None => self.fault(
+                    item.span().start,
+                    Some("test"),
+                    "no table",
+                    "write [[test]]",
+                ),
             }
         }
         self.other_rules_exist(&file);
@@ -188,7 +198,10 @@ impl Reader<'_> {
     }
 
     fn case(&mut self, table: &DeTable<'_>, at: usize, rules: Option<&RulesFrom>) -> Option<Case> {
-        self.deny_unknown(table, &["name", "rules", "start", "until", "lines", "expect"]);
+        self.deny_unknown(
+            table,
+            &["name", "rules", "start", "until", "lines", "expect"],
+        );
         let name = match table.get("name").and_then(|item| item.get_ref().as_str()) {
             Some(name) if !name.trim().is_empty() => name.to_owned(),
             _ => {
@@ -199,7 +212,8 @@ impl Reader<'_> {
         let own = table.get("rules").and_then(|item| self.rules(item));
         let rules = own.or_else(|| rules.cloned());
         if rules.is_none() {
-            let allowed = "rules = \"a path\" or rules = \"\"\"...\"\"\", at the top or in the test";
+            let allowed =
+                "rules = \"a path\" or rules = \"\"\"...\"\"\", at the top or in the test";
             self.fault(at, Some("rules"), "missing", allowed);
         }
         let start = table.get("start").and_then(|item| self.moment(item));
@@ -311,14 +325,20 @@ impl Reader<'_> {
         for (key, _) in table {
             if !known.contains(&key.get_ref().as_ref()) {
                 let allowed = format!("known are {}", known.join(", "));
-                self.fault(key.span().start, Some(key.get_ref()), "unknown key", &allowed);
+                self.fault(
+                    key.span().start,
+                    Some(key.get_ref()),
+                    "unknown key",
+                    &allowed,
+                );
             }
         }
     }
 
     /// The offset in the file of an offset in a text that stands in it without escapes.
     fn within(&self, start: usize, text: &str, at: usize) -> usize {
-        let quotes = self.text[start..].len() - self.text[start..].trim_start_matches(['"', '\'']).len();
+        let quotes =
+            self.text[start..].len() - self.text[start..].trim_start_matches(['"', '\'']).len();
         let begin = start + quotes.min(1);
         match self.text[begin..].starts_with(&text[..at]) {
             true => begin + at,

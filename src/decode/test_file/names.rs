@@ -115,9 +115,17 @@ fn expand(at: usize, text: &str) -> Result<Vec<String>, Bad> {
             None => Ok(vec![text.to_owned()]),
         };
     };
-    let close = if text[open..].starts_with('{') { '}' } else { ']' };
+    let close = if text[open..].starts_with('{') {
+        '}'
+    } else {
+        ']'
+    };
     let Some(length) = text[open..].find(close) else {
-        return Err(bad(at, &format!("\"{text}\" has a bracket without its end"), ALLOWED));
+        return Err(bad(
+            at,
+            &format!("\"{text}\" has a bracket without its end"),
+            ALLOWED,
+        ));
     };
     let inside = &text[open + 1..open + length];
     let middles = if close == '}' {

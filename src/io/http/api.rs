@@ -12,7 +12,7 @@ use crate::words;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Body;
-use hyper::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use std::error::Error;
@@ -80,8 +80,8 @@ impl Api {
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        if let Err(refusal) = access::allow(request.headers(), peer, self.token.as_ref()) {
-            return refused(refusal);
+        if let Some(refusal) = self.refusal(request.headers(), peer) {
+            return refusal;
         }
         let path = request.uri().path().to_owned();
         let id = path
@@ -95,9 +95,20 @@ impl Api {
             (_, Some(_), _) => refuse_method("DELETE"),
             _ => error(
                 StatusCode::NOT_FOUND,
-                "there is nothing here; there is /api/v1/silences",
+                "there is nothing here; there is /api/v1/status, /api/v1/incidents and /api/v1/silences",
             ),
         }
+    }
+
+    /// The answer to who may not ask.
+    pub(super) fn refusal(
+        &self,
+        headers: &HeaderMap,
+        peer: IpAddr,
+    ) -> Option<Response<Full<Bytes>>> {
+        access::allow(headers, peer, self.token.as_ref())
+            .err()
+            .map(refused)
     }
 
     fn list(&self) -> Response<Full<Bytes>> {

@@ -8,6 +8,7 @@ pub mod api;
 mod patience;
 pub mod readiness;
 pub mod site;
+mod status;
 
 pub use readiness::{Readiness, Reason};
 pub use site::Site;

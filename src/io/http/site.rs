@@ -2,6 +2,7 @@
 
 use super::api::Api;
 use super::readiness::Readiness;
+use super::status;
 use crate::core::snapshot::Snapshot;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -38,6 +39,8 @@ It watches a log stream and alerts when heartbeats stop or the stream goes quiet
   /healthz   whether it is alive
 "
 );
+const STATUS: &str = "/api/v1/status";
+const INCIDENTS: &str = "/api/v1/incidents";
 const NOT_FOUND: &str = "There is nothing here. There is /metrics, /readyz, /healthz and /.\n";
 
 /// Asks the core for its copy; `None` where the core is gone.
@@ -85,7 +88,10 @@ impl Site {
     {
         let path = request.uri().path();
         if let (true, Some(api)) = (path.starts_with("/api/"), &self.api) {
-            return api.answer(request, peer).await;
+            return match path {
+                STATUS | INCIDENTS => self.known(&request, peer, api).await,
+                _ => api.answer(request, peer).await,
+            };
         }
         if !matches!(path, "/" | "/metrics" | "/healthz" | "/readyz") {
             return response(StatusCode::NOT_FOUND, TEXT, NOT_FOUND);
@@ -99,6 +105,32 @@ impl Site {
             "/readyz" => self.readyz(),
             _ => response(StatusCode::OK, TEXT, PAGE),
         }
+    }
+
+    /// What lastbeat knows, for who may ask.
+    async fn known<B>(
+        &self,
+        request: &Request<B>,
+        peer: IpAddr,
+        api: &Api,
+    ) -> Response<Full<Bytes>> {
+        if let Some(refusal) = api.refusal(request.headers(), peer) {
+            return refusal;
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return refuse_method(ALLOWED);
+        }
+        let Ok(Some(snapshot)) = tokio::time::timeout(SNAPSHOT_WITHIN, (self.snapshot)()).await
+        else {
+            let what =
+                serde_json::json!({"error": "the core did not answer within 2s; see /readyz"});
+            return json(StatusCode::SERVICE_UNAVAILABLE, &what);
+        };
+        let told = match request.uri().path() {
+            STATUS => status::status(&snapshot, &self.readiness.load()),
+            _ => status::incidents(&snapshot),
+        };
+        json(StatusCode::OK, &told)
     }
 
     fn readyz(&self) -> Response<Full<Bytes>> {

@@ -13,11 +13,19 @@ use std::time::Duration;
 
 /// Whether lastbeat can see and tell, how long it listened and was blind, and how many have which verdict.
 pub(super) fn status(snapshot: &Snapshot, readiness: &Readiness) -> Value {
-    let reasons = readiness.reasons.iter().map(|reason| json!({"part": reason.part, "what": reason.what}));
-    let blind = snapshot.blind.iter().map(|(why, length)| (why.label().to_owned(), seconds(*length)));
+    let reasons = readiness
+        .reasons
+        .iter()
+        .map(|reason| json!({"part": reason.part, "what": reason.what}));
+    let blind = snapshot
+        .blind
+        .iter()
+        .map(|(why, length)| (why.label().to_owned(), seconds(*length)));
     let mut verdicts = serde_json::Map::new();
     for row in &snapshot.verdicts {
-        let count = verdicts.entry(row.verdict.label()).or_insert_with(|| json!(0));
+        let count = verdicts
+            .entry(row.verdict.label())
+            .or_insert_with(|| json!(0));
         *count = json!(count.as_u64().unwrap_or(0) + row.count);
     }
     json!({

@@ -139,8 +139,11 @@ impl Keeping {
 
     /// Waits for the next attempt's turn. Where there are several servers, only after a round of them.
     async fn wait(&self, refused: Option<TroubleKind>) {
-        let rounds = self.failures / self.servers.count().max(1) as u32;
-        if self.failures == 0 || (self.failures as usize) % self.servers.count().max(1) != 0 {
+        let servers = u32::try_from(self.servers.count())
+            .unwrap_or(u32::MAX)
+            .max(1);
+        let rounds = self.failures / servers;
+        if rounds == 0 || self.failures != rounds * servers {
             return;
         }
         let (state, delay) = match refused {
@@ -205,8 +208,10 @@ impl Keeping {
                         self.heal_ends(Heal::Silent).await;
                         standing.renewal = self.renewal();
                     }
-                    Due::Made(Ok(made)) => self.renewed(&mut standing, made).await,
-                    Due::Made(Err(trouble)) => self.not_renewed(&mut standing, trouble).await,
+                    Due::Made(made) => match *made {
+                        Ok(made) => self.renewed(&mut standing, made).await,
+                        Err(trouble) => self.not_renewed(&mut standing, trouble).await,
+                    },
                 },
             }
         }
@@ -313,7 +318,7 @@ enum Renewal {
 
 enum Due {
     Try,
-    Made(Dialled),
+    Made(Box<Dialled>),
 }
 
 impl Renewal {
@@ -325,7 +330,7 @@ impl Renewal {
                 pause.await;
                 Due::Try
             }
-            Renewal::Dialling(dial) => Due::Made(dial.await),
+            Renewal::Dialling(dial) => Due::Made(Box::new(dial.await)),
         }
     }
 }

@@ -24,8 +24,9 @@ const PING_EVERY: Duration = Duration::from_secs(5);
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(8);
 /// Of the handshake's time, what one of a name's addresses may take.
 const ADDRESS_WITHIN: Duration = Duration::from_secs(5);
-/// Messages that may wait for us. One turn of the connection's task reads 128 x 64 KB at most, which is as many
-/// messages of 16 bytes; and we get our turn after each of its turns.
+/// Messages that may wait for us. One turn of the connection's task reads 128 x 64 KB at most (the runtime's budget
+/// times the client's buffer), which is as many messages of 16 bytes, and after it we have ours. A place costs
+/// nothing until it is taken.
 const WAITING_MESSAGES: usize = 524_288;
 /// Events of the client that may wait for us.
 const WAITING_EVENTS: usize = 64;

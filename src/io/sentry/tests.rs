@@ -117,6 +117,15 @@ fn a_notice_sent_twice_is_one_event_and_another_incident_is_another() {
         ..notice()
     };
     assert_ne!(wire(&notice())["event_id"], wire(&other)["event_id"]);
+    let reminder = |count| Notice {
+        kind: NoticeKind::Reminder(count),
+        ..notice()
+    };
+    assert_ne!(
+        wire(&reminder(1))["event_id"],
+        wire(&reminder(2))["event_id"],
+        "each reminder is an event of its own"
+    );
     let id = wire(&notice())["event_id"]
         .as_str()
         .expect("an id")

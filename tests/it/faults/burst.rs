@@ -25,6 +25,7 @@ fn burst(stopped: bool) {
     let feed = Feed::connect(&nats);
     let instances = org(&["burst"], &["ams", "nrt"]);
     let lastbeat = Setup::new().nats(&nats).on_one_core().start();
+    nats.wait_subscribed("logs.>");
     feed.say(&instances[0], "first");
     wait_state(&lastbeat, "flowing");
     if stopped {

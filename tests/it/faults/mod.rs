@@ -2,6 +2,7 @@
 //! own: noticed, named, healed without a person, and nobody blamed but the stream.
 
 mod burst;
+mod canary;
 mod gone;
 mod odd_servers;
 mod refused;

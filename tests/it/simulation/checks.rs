@@ -6,7 +6,7 @@ use super::model::{Expected, Model};
 use super::world::World;
 use lastbeat::core::alert::Change;
 use lastbeat::core::engine::Engine;
-use lastbeat::core::notice::{IncidentId, Notice, NoticeKind, Scope};
+use lastbeat::core::notice::{Alarm, IncidentId, Notice, NoticeKind, Scope};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Checks a run; `Err` says what does not hold, and when.
@@ -19,7 +19,10 @@ pub fn check(world: &World, history: &History<'_>, engine: &Engine) -> Result<()
         let mut found: Vec<Expected> = step.changes.iter().map(as_expected).collect();
         found.sort();
         if found != expected {
-            let who = found.first().or(expected.first()).map(|one| one.who.clone());
+            let who = found
+                .first()
+                .or(expected.first())
+                .map(|one| one.who.clone());
             let story = story(world, history, step.at, &who.unwrap_or_default());
             return Err(format!(
                 "at {} on {:?}\n  the core says {found:#?}\n  the model {expected:#?}\n{story}",
@@ -42,11 +45,20 @@ pub fn check(world: &World, history: &History<'_>, engine: &Engine) -> Result<()
 /// What one said before a moment, and what made lastbeat blind.
 fn story(world: &World, history: &History<'_>, until: u64, who: &str) -> String {
     let subject = who.split(' ').next().unwrap_or_default();
-    let number = world.cast.iter().position(|actor| actor.subject.ends_with(subject));
+    let number = world
+        .cast
+        .iter()
+        .position(|actor| actor.subject.ends_with(subject));
     let mut lines = format!("{:#?}\n", world.rules.rules);
     let before = history.steps.iter().take_while(|step| step.at <= until);
     let tells = before.filter(|step| match step.call {
-        _ if step.changes.iter().any(|change| as_expected(change).who == who) => true,
+        _ if step
+            .changes
+            .iter()
+            .any(|change| as_expected(change).who == who) =>
+        {
+            true
+        }
         Call::Entry { who, .. } => Some(who) == number,
         Call::Arrive | Call::Evaluate | Call::Intact => false,
         _ => true,
@@ -106,7 +118,9 @@ impl Told {
             let wrong = |what: &str| Err(format!("at {}: {what}: {notice:#?}", step.at));
             match notice.kind {
                 NoticeKind::Opened => {
-                    if self.closed.contains(&id) || self.open.insert(id, (0, notice.clone())).is_some() {
+                    if self.closed.contains(&id)
+                        || self.open.insert(id, (0, notice.clone())).is_some()
+                    {
                         return wrong("opened twice");
                     }
                     if notice.due_mono.nanos() > step.at {
@@ -127,8 +141,24 @@ impl Told {
                 }
             }
         }
+        for wide in &step.notices {
+            let is_wide = !matches!(wide.scope, Scope::Instance | Scope::Stream);
+            if !is_wide || wide.kind != NoticeKind::Opened {
+                continue;
+            }
+            // One that lost its beat alone may open beside it.
+            let before = |notice: &&Notice| notice.decided < wide.decided;
+            let mut open = self.open.values().map(|(_, notice)| notice).filter(before);
+            if let Some(narrow) = open.find(|notice| is_part(notice, wide)) {
+                return Err(format!("at {}: {narrow:#?} is part of {wide:#?}", step.at));
+            }
+        }
         if self.open.len() > 64 {
-            return Err(format!("at {}: {} incidents are open", step.at, self.open.len()));
+            return Err(format!(
+                "at {}: {} incidents are open",
+                step.at,
+                self.open.len()
+            ));
         }
         Ok(())
     }
@@ -143,6 +173,20 @@ impl Told {
             None => Ok(()),
         }
     }
+}
+
+/// Whether one instance's silence is part of a wider one.
+fn is_part(narrow: &Notice, wide: &Notice) -> bool {
+    let (one, all) = (&narrow.who, &wide.who);
+    let inside = match wide.scope {
+        Scope::Region => one.region == all.region,
+        Scope::App => one.app == all.app,
+        Scope::AppRegion => one.app == all.app && one.region == all.region,
+        Scope::Host => one.host == all.host,
+        Scope::Stream | Scope::Instance => false,
+    };
+    let single = narrow.scope == Scope::Instance && !one.instance.is_empty();
+    inside && single && narrow.alarm != Alarm::Flapping
 }
 
 /// What an opening notice says of its scope is true: all of it is silent, and nothing wider surely is.
@@ -173,34 +217,59 @@ fn wholly_silent(world: &World, model: &Model<'_>, notice: &Notice) -> Result<()
         if let Some(loud) = members.iter().find(|number| !quiet(number)) {
             return Err(format!("{} was heard just now", world.cast[*loud].subject));
         }
-        let silent = members.iter().filter(|number| model.counts(**number)).count();
-        return if silent < 2 {
-            Err("a scope of one".to_owned())
-        } else {
-            Ok(())
+        let silent: Vec<usize> = members
+            .into_iter()
+            .filter(|&number| model.counts(number))
+            .collect();
+        return match silent.as_slice() {
+            [] | [_] => Err("a scope of one".to_owned()),
+            // Scopes may overlap: it is enough that there is none wider for one of them.
+            some => {
+                let wider = |&one: &usize| nothing_wider(world, model, one, some.len());
+                some.iter().map(wider).reduce(Result::or).unwrap_or(Ok(()))
+            }
         };
     }
     // One that only lost its beat is alone, and so is one that flaps.
+    let flaps = notice.alarm == Alarm::Flapping;
+    let ends = format!(".{}", who.instance);
     let one = world
         .cast
         .iter()
-        .position(|actor| actor.subject.ends_with(&format!(".{}", who.instance)));
-    let Some(one) = one.filter(|_| notice.affected_total == 1 && notice.alarm.name(notice.scope) != "HeartbeatFlapping")
-    else {
-        return Ok(());
-    };
+        .position(|actor| actor.subject.ends_with(&ends));
+    match one.filter(|_| notice.affected_total == 1 && !flaps) {
+        Some(one) => nothing_wider(world, model, one, 1),
+        None => Ok(()),
+    }
+}
+
+/// No scope of more instances that holds one is surely silent.
+fn nothing_wider(world: &World, model: &Model<'_>, one: usize, count: usize) -> Result<(), String> {
     if !model.is_surely_silent(one) {
         return Ok(());
     }
-    for scope in [Scope::Region, Scope::App, Scope::AppRegion, Scope::Host] {
-        if scope == Scope::Host && who.host.is_empty() {
-            continue;
-        }
-        let members: Vec<usize> = (0..world.cast.len())
-            .filter(|&number| inside(scope, number) && model.matters(number))
-            .collect();
-        if members.len() >= 2 && members.iter().all(|&number| model.is_surely_silent(number)) {
-            return Err(format!("all of its {} is silent", scope.label()));
+    let own = &world.cast[one];
+    let hosted = |number: usize| model.known[number].is_some_and(|known| known.hosted);
+    let scopes: [(&str, &dyn Fn(usize) -> bool); 4] = [
+        ("region", &|number| world.cast[number].region == own.region),
+        ("app", &|number| world.cast[number].app == own.app),
+        ("app-region", &|number| {
+            world.cast[number].app == own.app && world.cast[number].region == own.region
+        }),
+        ("host", &|number| {
+            world.cast[number].host == own.host && hosted(number) && hosted(one)
+        }),
+    ];
+    for (scope, holds) in scopes {
+        let members =
+            (0..world.cast.len()).filter(|&number| holds(number) && model.matters(number));
+        let members: Vec<usize> = members.collect();
+        if members.len() > count && members.iter().all(|&number| model.is_surely_silent(number)) {
+            let all: Vec<String> = members
+                .iter()
+                .map(|&number| model.describe(number))
+                .collect();
+            return Err(format!("all of its {scope} is silent: {}", all.join("; ")));
         }
     }
     Ok(())

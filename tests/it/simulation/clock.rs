@@ -122,9 +122,11 @@ impl Clock {
 
     /// From when a silence counts: the last sign of life, or the end of the last blind stretch after it that was
     /// longer than that.
-    pub fn counts_from(&self, seen: Heard, length: u64) -> u64 {
+    ///
+    /// Gives what the clock showed then, and when it was.
+    pub fn counts_from(&self, seen: Heard, length: u64) -> Heard {
         let mut shown = 0;
-        let mut from = seen.listened;
+        let mut from = seen;
         let mut stretch_from = None;
         for interval in &self.intervals {
             if !interval.blind {
@@ -135,7 +137,10 @@ impl Clock {
             let start = *stretch_from.get_or_insert(interval.from);
             let start = start.max(seen.at);
             if interval.to > seen.at && interval.to - start > length {
-                from = from.max(shown);
+                from = Heard {
+                    at: interval.to,
+                    listened: shown.max(seen.listened),
+                };
             }
         }
         from

@@ -17,15 +17,24 @@ const SEEDS: u64 = 2_000;
 
 #[test]
 fn the_core_does_what_a_naive_model_does() {
-    if let Some(seed) = std::env::var("LASTBEAT_SEED").ok().and_then(|seed| seed.parse().ok()) {
+    if let Some(seed) = std::env::var("LASTBEAT_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+    {
         return play(seed);
     }
-    let count = std::env::var("LASTBEAT_SEEDS").ok().and_then(|count| count.parse().ok());
+    let count = std::env::var("LASTBEAT_SEEDS")
+        .ok()
+        .and_then(|count| count.parse().ok());
     let count = count.unwrap_or(SEEDS);
     let hands = std::thread::available_parallelism().map_or(1, |hands| hands.get() as u64);
     std::thread::scope(|scope| {
         for hand in 0..hands {
-            scope.spawn(move || (1..=count).filter(|seed| seed % hands == hand).for_each(play));
+            scope.spawn(move || {
+                (1..=count)
+                    .filter(|seed| seed % hands == hand)
+                    .for_each(play)
+            });
         }
     });
 }

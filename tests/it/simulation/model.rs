@@ -76,7 +76,7 @@ impl<'w> Model<'w> {
             Call::Entry { who, says } => self.entry(step.at, who, says),
             Call::Evaluate => {
                 self.clock.judged(step.at);
-                (0..self.targets.len()).for_each(|target| self.judge(step.at, target));
+                (0..self.targets.len()).for_each(|target| self.judge(target));
                 if step.at >= self.next_sweep {
                     self.next_sweep = step.at + 60 * SECOND;
                     self.forget(step.at);
@@ -93,7 +93,9 @@ impl<'w> Model<'w> {
     }
 
     pub fn max_gap(&self, target: &Target) -> u64 {
-        let every = self.cast[target.who].every.filter(|_| target.beat.is_some());
+        let every = self.cast[target.who]
+            .every
+            .filter(|_| target.beat.is_some());
         let span = match self.rule(target).max_gap {
             MaxGap::Fixed(span) => span,
             MaxGap::Auto => MaxGap::auto(every, None),
@@ -111,7 +113,10 @@ impl<'w> Model<'w> {
     fn live(&self, who: usize) -> impl Iterator<Item = &Target> {
         let stopped = self.has_stopped(who);
         let live = move |target: &&Target| !target.stopped && (target.beat.is_some() || !stopped);
-        self.targets.iter().filter(move |target| target.who == who).filter(live)
+        self.targets
+            .iter()
+            .filter(move |target| target.who == who)
+            .filter(live)
     }
 
     fn has_stopped(&self, who: usize) -> bool {
@@ -137,6 +142,24 @@ impl<'w> Model<'w> {
         let watched = self.live(who).next().is_some();
         let heard = !self.has_stopped(who) && self.quiet(who) < self.stream_patience();
         self.known[who].is_some() && (watched || heard)
+    }
+
+    /// One in words, for a failure.
+    pub fn describe(&self, who: usize) -> String {
+        let beats = self.targets.iter().filter(|target| target.who == who);
+        let beats: Vec<String> = beats
+            .map(|target| {
+                let what = target.beat.map_or("logs", |name| NAMES[name]);
+                format!("{what:?} {} {}", target.state.label(), target.stopped)
+            })
+            .collect();
+        let (actor, quiet) = (&self.cast[who], self.quiet(who) / SECOND);
+        format!(
+            "{} on {} quiet for {quiet}s: {}",
+            actor.subject,
+            actor.host,
+            beats.join(", ")
+        )
     }
 
     fn stream_patience(&self) -> u64 {
@@ -260,7 +283,7 @@ impl<'w> Model<'w> {
         }
     }
 
-    fn judge(&mut self, now: u64, id: usize) {
+    fn judge(&mut self, id: usize) {
         let target = &self.targets[id];
         let listened = self.clock.listened();
         let max_gap = self.max_gap(target);
@@ -272,7 +295,7 @@ impl<'w> Model<'w> {
             return;
         }
         let from = self.clock.counts_from(target.seen, max_gap / 2);
-        let late = from + max_gap;
+        let late = from.listened + max_gap;
         let deadline = late + self.rule(target).hold.as_nanos() as u64;
         if target.state == State::Pending && target.fires >= listened {
             return;
@@ -280,7 +303,7 @@ impl<'w> Model<'w> {
         if late >= listened {
             // A blindness made its silence say nothing.
             if target.state == State::Pending {
-                self.change(id, State::Ok, Reason::Heard, now);
+                self.change(id, State::Ok, Reason::Blind, from.at);
             }
             return;
         }
@@ -291,7 +314,11 @@ impl<'w> Model<'w> {
         }
         if deadline < listened {
             let held = self.targets[id].state == State::Pending;
-            let reason = if held { Reason::Held } else { Reason::GapExceeded };
+            let reason = if held {
+                Reason::Held
+            } else {
+                Reason::GapExceeded
+            };
             let at = self.clock.first_showed(deadline);
             self.change(id, State::Firing, reason, at);
         }

@@ -98,13 +98,25 @@ pub fn world(seed: u64) -> World {
     let common = common_holes(&mut dice, length, &mut story);
     let shared = shared_holes(&mut dice, &cast, length);
     for (who, actor) in cast.iter().enumerate() {
-        live(&mut dice, who, actor, (length, end), &shared[who], &mut story);
+        live(
+            &mut dice,
+            who,
+            actor,
+            (length, end),
+            &shared[who],
+            &mut story,
+        );
     }
     story.retain(|(at, happening)| {
         !matches!(happening, Happening::Speech { .. }) || common.iter().all(|hole| !hole.holds(*at))
     });
     let checks = (0..end / (5 * SECOND)).map(|n| n * 5 * SECOND + 7);
     story.extend(checks.map(|at| (at, Happening::Intact)));
+    // Whole seconds, so that something also happens at the very moment of a deadline.
+    let whole = dice.below(3) == 0;
+    if whole {
+        story.iter_mut().for_each(|(at, _)| *at -= *at % SECOND);
+    }
     story.sort_by_key(|(at, _)| *at);
     World {
         rules,
@@ -264,7 +276,9 @@ fn live(
     }
     let names = 1 + usize::from(dice.below(4) == 0);
     let beats = dice.below(8) != 0;
-    let every = actor.every.map_or(8 * SECOND, |every| every.as_nanos() as u64);
+    let every = actor
+        .every
+        .map_or(8 * SECOND, |every| every.as_nanos() as u64);
     let every = every - SECOND * dice.below(3) as u64;
     let mut at = dice.below(60 * SECOND as usize) as u64;
     let mut away_until = 0;
