@@ -10,7 +10,7 @@ use super::flap::Firing;
 use super::notice::{Alarm, CloseReason, IncidentId, Notice, NoticeKind};
 use super::scope::Key;
 use super::time::{Listened, Mono};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// One incident that is open.
@@ -21,7 +21,7 @@ pub struct Incident {
     /// As it is told when it opens.
     pub(super) notice: Notice,
     /// Targets that fire within it; the stream's own have none.
-    pub(super) members: u32,
+    pub(super) members: BTreeSet<u32>,
     /// Whether its opening was told, so that its closing will be.
     pub(super) told: bool,
     /// How often it is told again.
@@ -91,7 +91,7 @@ impl Engine {
             }),
             Firing::StartsFlapping => {
                 let notice = self.flapping_notice(target, due);
-                let incident = self.open(self.alone(target), notice, 0);
+                let incident = self.open(self.alone(target), notice);
                 self.flaps.tell(target, incident);
             }
         }
@@ -151,7 +151,7 @@ impl Engine {
             };
             let incident = joined.unwrap_or_else(|| {
                 let notice = self.notice_of(key, &members);
-                self.open(key, notice, 0)
+                self.open(key, notice)
             });
             for (target, _) in members {
                 self.join(target, incident);
@@ -180,7 +180,7 @@ impl Engine {
         let remind = rule.remind;
         self.targets.get_mut(target).incident = Some(incident);
         if let Some(open) = self.incidents.open.get_mut(&incident) {
-            open.members += 1;
+            open.members.insert(target);
             open.remind = [open.remind, remind].into_iter().flatten().min();
         }
     }
@@ -216,8 +216,8 @@ impl Engine {
         let Some(open) = self.incidents.open.get_mut(&id) else {
             return;
         };
-        open.members = open.members.saturating_sub(1);
-        if open.members == 0 {
+        open.members.remove(&target);
+        if open.members.is_empty() {
             self.close(id, why);
         } else if why == CloseReason::Resolved && !matches!(open.key, Key::Alone { .. }) {
             open.broken.get_or_insert(listened);
@@ -235,11 +235,12 @@ impl Engine {
             .filter_map(|(&id, open)| Some((id, open.broken?)));
         let broken: Vec<(IncidentId, Listened)> = broken.collect();
         for (id, since) in broken {
-            let members: Vec<u32> = (0..self.targets.len() as u32)
-                .filter(|&target| {
-                    self.fires(target) && self.targets.get(target).incident == Some(id)
-                })
-                .collect();
+            let members: Vec<u32> = self
+                .incidents
+                .open
+                .get(&id)
+                .map(|open| open.members.iter().copied().collect())
+                .unwrap_or_default();
             let patience = members
                 .iter()
                 .map(|&target| self.max_gap(target))
@@ -284,7 +285,7 @@ impl Engine {
     }
 
     /// Opens an incident; it is told at the end of the turn, unless a silence keeps it from being told.
-    pub(super) fn open(&mut self, key: Key, mut notice: Notice, members: u32) -> IncidentId {
+    pub(super) fn open(&mut self, key: Key, mut notice: Notice) -> IncidentId {
         let id = IncidentId(self.next_incident);
         self.next_incident += 1;
         notice.incident = id;
@@ -292,7 +293,7 @@ impl Engine {
         let incident = Incident {
             key,
             notice,
-            members,
+            members: BTreeSet::new(),
             told: false,
             remind: None,
             last_told: self.now.mono,
@@ -400,13 +401,10 @@ impl Engine {
         let concerns = |rule: &str, who: &super::notice::Who| {
             holding.iter().any(|silence| silence.concerns(rule, who))
         };
-        if open.members == 0 {
+        if open.members.is_empty() {
             return concerns(&open.notice.rule, &open.notice.who);
         }
-        let own =
-            |target: &u32| self.fires(*target) && self.targets.get(*target).incident == Some(id);
-        let mut members = (0..self.targets.len() as u32).filter(own);
-        members.all(|target| {
+        open.members.iter().all(|&target| {
             let row = self.targets.get(target);
             concerns(&self.rule_names[row.rule as usize], &self.who(row.watched))
         })

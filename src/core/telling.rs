@@ -180,7 +180,7 @@ impl Engine {
             summary: rule.summary.clone(),
             runbook: rule.runbook.clone(),
         };
-        self.open(Key::Stream, notice, 0)
+        self.open(Key::Stream, notice)
     }
 
     /// Who is part of an incident: the first of them, how many there are, and when any of them was last heard.
