@@ -107,3 +107,22 @@ fn snapshot(bencher: Bencher, instances: usize) {
     let (ingest, _) = warm(instances);
     bencher.bench_local(|| black_box(ingest.engine.snapshot(now(1), 20_000)));
 }
+
+/// Another set of a thousand rules, read and put in force for everyone who is known; each of them beats.
+#[divan::bench(args = [100_000], sample_count = 10)]
+fn reload_a_thousand_rules(bencher: Bencher, instances: usize) {
+    let (mut ingest, _) = warm(instances);
+    ingest.engine.arrive(now(0));
+    for instance in 0..instances {
+        let subject = format!("logs.app-{}.iad.{instance:014x}", instance % 50);
+        ingest.message(&subject, payload(instance, true).as_bytes());
+    }
+    let rule =
+        |n: usize| format!("[[rule]]\nname = \"r{n}\"\napp = \"app-{n}\"\nmax_gap = \"90s\"\n");
+    let text: String = (0..1000).map(rule).collect();
+    bencher.bench_local(|| {
+        let files = [("bench".to_owned(), text.clone().into_bytes())];
+        let rules = rules_file::read(&files).set.expect("the rules are good");
+        ingest.reload(rules, now(1));
+    });
+}

@@ -180,11 +180,12 @@ fn name(words: &mut Words<'_>) -> Result<Option<String>, Bad> {
     let Some(word) = words.next_word().filter(capital) else {
         return Ok(None);
     };
-    const ALARMS: [Alarm; 5] = [
+    const ALARMS: [Alarm; 6] = [
         Alarm::Heartbeat,
         Alarm::Logs,
         Alarm::Stalled,
         Alarm::Lagging,
+        Alarm::Losing,
         Alarm::Flapping,
     ];
     let mut known: Vec<&str> = ALARMS

@@ -6,6 +6,9 @@ use super::world::{Actor, NAMES, SECOND, Says};
 use lastbeat::core::alert::{Reason, State};
 use lastbeat::core::rule::{FORGET_AFTER, MaxGap, Rule, RuleSet, Watch};
 
+/// Why a pending alert is relieved whose silence a long blindness explains.
+const BLIND: &str = "lastbeat was blind meanwhile";
+
 /// A change as the model has it: who, what, why, and the moment it is dated by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Expected {
@@ -174,7 +177,7 @@ impl<'w> Model<'w> {
         longest.is_some_and(|longest| self.quiet(who) > longest.max(90 * SECOND))
     }
 
-    fn change(&mut self, target: usize, to: State, reason: Reason, at: u64) {
+    fn change(&mut self, target: usize, to: State, reason: &'static str, at: u64) {
         let target = &mut self.targets[target];
         let from = std::mem::replace(&mut target.state, to);
         self.changes.push(Expected {
@@ -182,7 +185,7 @@ impl<'w> Model<'w> {
             who: name(self.cast, target.who, target.beat),
             from: from.label(),
             to: to.label(),
-            reason: reason.label(),
+            reason,
             at,
         });
     }
@@ -261,12 +264,12 @@ impl<'w> Model<'w> {
         target.stopped = false;
         match target.state {
             State::Ok => {}
-            State::Pending => self.change(id, State::Ok, Reason::Heard, at),
+            State::Pending => self.change(id, State::Ok, Reason::Heard.label(), at),
             State::Firing => {
                 target.good = if gap > max_gap { 1 } else { target.good + 1 };
                 if target.good >= recover {
                     target.good = 0;
-                    self.change(id, State::Ok, Reason::Heard, at);
+                    self.change(id, State::Ok, Reason::Heard.label(), at);
                 }
             }
         }
@@ -279,7 +282,7 @@ impl<'w> Model<'w> {
         self.targets[id].stopped = true;
         self.targets[id].good = 0;
         if self.targets[id].state != State::Ok {
-            self.change(id, State::Ok, Reason::Bye, at);
+            self.change(id, State::Ok, Reason::Bye.label(), at);
         }
     }
 
@@ -303,21 +306,21 @@ impl<'w> Model<'w> {
         if late >= listened {
             // A blindness made its silence say nothing.
             if target.state == State::Pending {
-                self.change(id, State::Ok, Reason::Blind, from.at);
+                self.change(id, State::Ok, BLIND, from.at);
             }
             return;
         }
         if target.state == State::Ok && (late < deadline || deadline >= listened) {
             self.targets[id].fires = deadline;
             let at = self.clock.first_showed(late);
-            self.change(id, State::Pending, Reason::GapExceeded, at);
+            self.change(id, State::Pending, Reason::GapExceeded.label(), at);
         }
         if deadline < listened {
             let held = self.targets[id].state == State::Pending;
             let reason = if held {
-                Reason::Held
+                Reason::Held.label()
             } else {
-                Reason::GapExceeded
+                Reason::GapExceeded.label()
             };
             let at = self.clock.first_showed(deadline);
             self.change(id, State::Firing, reason, at);
@@ -343,7 +346,7 @@ impl<'w> Model<'w> {
             }
             for id in 0..self.targets.len() {
                 if self.targets[id].who == who && self.targets[id].state != State::Ok {
-                    self.change(id, State::Ok, Reason::Forgotten, at);
+                    self.change(id, State::Ok, Reason::Forgotten.label(), at);
                 }
             }
             self.targets.retain(|target| target.who != who);
