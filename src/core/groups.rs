@@ -303,6 +303,7 @@ impl Engine {
                     at: instance.seen.at,
                     listened: instance.spoke,
                 };
+                let stop = stop.or(instance.life.said_bye.then_some(instance.spoke));
                 tell(stop.unwrap_or_else(|| live_until(seen)), stop.is_some());
             }
             return;

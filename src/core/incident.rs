@@ -111,7 +111,6 @@ impl Engine {
     /// be told.
     pub(super) fn settle(&mut self) {
         self.steady_down();
-        self.split_broken();
         let now = self.now.mono;
         if self.next_settling() <= now {
             let gathered = std::mem::take(&mut self.incidents.gathered);
@@ -125,6 +124,7 @@ impl Engine {
                 .collect();
             self.place(&fires);
         }
+        self.split_broken();
         self.tell_untold();
         self.remind();
     }

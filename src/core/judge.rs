@@ -30,11 +30,11 @@ impl Engine {
         self.judge_stream();
         self.judge_lag();
         self.judge_targets();
-        self.settle();
         if now.mono >= self.next_sweep {
             self.next_sweep = now.mono + SWEEP_EVERY;
             self.sweep();
         }
+        self.settle();
         self.next_wake()
     }
 
@@ -115,13 +115,7 @@ impl Engine {
             // Others of a group were heard meanwhile, or lastbeat was blind.
             self.targets.set_due(id, late);
             if state == State::Pending {
-                let of_group = matches!(self.targets.get(id).watched, Watched::Group(_));
-                let reason = if of_group {
-                    Reason::Heard
-                } else {
-                    Reason::Blind
-                };
-                self.end(id, reason, CloseReason::Resolved);
+                self.relieve(id);
             }
         } else if deadline < listened {
             self.fire(id, late, deadline);
@@ -129,6 +123,24 @@ impl Engine {
             self.targets.set_due(id, deadline);
             self.set_pending(id, late);
         }
+    }
+
+    /// A pending alert whose silence says nothing any more: others of its group were heard, or lastbeat was blind for
+    /// so long that it may have missed it.
+    fn relieve(&mut self, id: u32) {
+        let target = self.targets.get(id);
+        let blind = match target.watched {
+            Watched::Group(_) => None,
+            Watched::Beat(_) | Watched::Logs(_) => self
+                .listening
+                .last_blind(target.seen.at, self.max_gap(id) / 2),
+        };
+        let (reason, at) = match blind {
+            Some((_, end)) => (Reason::Blind, end),
+            None => (Reason::Heard, self.now.mono),
+        };
+        self.targets.get_mut(id).state = State::Ok;
+        self.changed(id, State::Pending, reason, at);
     }
 
     fn set_pending(&mut self, id: u32, late: Listened) {

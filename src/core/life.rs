@@ -62,6 +62,8 @@ pub struct Life {
     pub stop: Option<(StopWhy, Mono)>,
     /// What went wrong since its last beat.
     pub crash: Option<Crash>,
+    /// Whether its plain beat said `bye`, and none came since.
+    pub said_bye: bool,
 }
 
 impl Engine {
@@ -113,7 +115,8 @@ impl Engine {
     /// It runs again: it has `max_gap` from now on to say its first beat.
     fn started(&mut self, id: InstanceId) {
         let life = &mut self.tracker.instances[id.0 as usize].life;
-        if life.stop.take().is_none() {
+        let said_bye = std::mem::take(&mut life.said_bye);
+        if life.stop.take().is_none() && !said_bye {
             return;
         }
         self.set_stopped(id, false);
@@ -129,7 +132,12 @@ impl Engine {
     pub(super) fn beat_of_life(&mut self, id: InstanceId, restarted: bool) -> bool {
         let life = &mut self.tracker.instances[id.0 as usize].life;
         life.crash = None;
-        match life.stop {
+        let returns = std::mem::take(&mut life.said_bye) && life.stop.is_none();
+        let stop = life.stop;
+        if returns {
+            self.spoke(id);
+        }
+        match stop {
             Some((_, since)) if !restarted && self.now.mono.since(since) < STOPS_WITHIN => {
                 // One of its last: the stop stands.
                 self.set_stopped(id, true);
@@ -143,7 +151,7 @@ impl Engine {
         }
     }
 
-    /// Whether an instance is stopped, so that what its machine says on the way down is no sign of life.
+    /// Whether the platform stopped an instance.
     pub(super) fn is_stopped(&self, id: InstanceId) -> bool {
         self.tracker.instances[id.0 as usize].life.stop.is_some()
     }

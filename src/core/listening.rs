@@ -134,7 +134,8 @@ impl Listening {
     /// The clock goes back to what it showed then.
     pub fn dropped(&mut self) {
         let stamp = self.stamp();
-        self.losing_since.get_or_insert(self.intact.at);
+        // The last check that found none lost may lie before a cut.
+        self.losing_since.get_or_insert(stamp.at);
         if stamp.listened > self.intact.listened {
             self.listened = self.intact.listened;
             // Intervals inside were blind for a reason of their own, which stands.
@@ -176,18 +177,27 @@ impl Listening {
         listened - later.since(at)
     }
 
-    /// What the clock showed at the end of the last blind interval after `since` that was longer than `length`;
-    /// `None` where there was none.
-    pub fn last_blind(&self, since: Mono, length: Duration) -> Option<Listened> {
-        let after = self
+    /// The last blind stretch after `since` that was longer than `length`: what the clock showed all through it, and
+    /// when it ended; `None` where there was none. Blind intervals that follow one another are one stretch.
+    pub fn last_blind(&self, since: Mono, length: Duration) -> Option<(Listened, Mono)> {
+        let mut stretch: Option<BlindInterval> = None;
+        for interval in self
             .ledger
             .iter()
             .rev()
-            .take_while(|interval| interval.to > since);
-        after
-            .into_iter()
-            .find(|interval| interval.to.since(interval.from.max(since)) > length)
-            .map(|found| found.listened)
+            .take_while(|interval| interval.to > since)
+        {
+            let next = stretch.filter(|later| later.from == interval.to);
+            let whole = next.map_or(*interval, |later| BlindInterval {
+                from: interval.from,
+                ..later
+            });
+            if whole.to.since(whole.from.max(since)) > length {
+                return Some((whole.listened, whole.to));
+            }
+            stretch = Some(whole);
+        }
+        None
     }
 
     /// The last arrival of anything, and what the clock showed then; its zero before the first.

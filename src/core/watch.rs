@@ -59,10 +59,11 @@ impl Engine {
     /// An instance's app itself said something.
     #[inline]
     pub(super) fn spoke(&mut self, id: InstanceId) {
-        if self.is_stopped(id) {
+        let instance = &mut self.tracker.instances[id.0 as usize];
+        // What a machine says on its way down is no sign of life.
+        if instance.life.stop.is_some() || instance.life.said_bye {
             return;
         }
-        let instance = &mut self.tracker.instances[id.0 as usize];
         instance.spoke = self.listening.listened();
         let (logs, place) = (instance.logs, instance.place);
         match logs {
@@ -80,7 +81,8 @@ impl Engine {
         if target != NONE {
             self.stop(target);
         }
-        let instance = &self.tracker.instances[id.0 as usize];
+        let instance = &mut self.tracker.instances[id.0 as usize];
+        instance.life.said_bye |= line.name.is_empty();
         let (logs, place) = (instance.logs, instance.place);
         if line.name.is_empty() && logs < UNDECIDED {
             self.stop(logs);
@@ -225,7 +227,7 @@ impl Engine {
     pub(super) fn heard_or_blind(&self, seen: Stamp, max_gap: Duration) -> Listened {
         self.listening
             .last_blind(seen.at, max_gap / 2)
-            .map_or(seen.listened, |end| end.max(seen.listened))
+            .map_or(seen.listened, |(end, _)| end.max(seen.listened))
     }
 
     /// Whether a target is silent for longer than it may.

@@ -63,7 +63,7 @@ fn messages_lost_without_a_pause_are_an_incident() {
     assert_eq!(
         bench.told(),
         [
-            "109 StreamLossy  opened",
+            "110 StreamLossy  opened",
             "150 StreamLossy  closed resolved"
         ]
     );
