@@ -70,7 +70,7 @@ impl Reason {
             Reason::GapExceeded => "silent for longer than max_gap",
             Reason::Held => "still silent after for",
             Reason::Heard => "heard again",
-            Reason::Blind => "lastbeat was blind",
+            Reason::Blind => "lastbeat was blind meanwhile",
             Reason::Bye => "said bye",
             Reason::Forgotten => "forgotten",
             Reason::RuleRemoved => "rule removed",

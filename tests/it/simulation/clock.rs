@@ -130,7 +130,9 @@ impl Clock {
         let mut stretch_from = None;
         for interval in &self.intervals {
             if !interval.blind {
-                stretch_from = None;
+                if interval.to > interval.from {
+                    stretch_from = None;
+                }
                 shown += interval.to - interval.from;
                 continue;
             }

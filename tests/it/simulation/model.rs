@@ -7,7 +7,7 @@ use lastbeat::core::alert::{Reason, State};
 use lastbeat::core::rule::{FORGET_AFTER, MaxGap, Rule, RuleSet, Watch};
 
 /// Why a pending alert is relieved whose silence a long blindness explains.
-const BLIND: &str = "lastbeat was blind meanwhile";
+const BLIND: &str = Reason::Blind.label();
 
 /// A change as the model has it: who, what, why, and the moment it is dated by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +43,8 @@ pub struct Known {
     pub hosted: bool,
     /// Which of its beats said bye and nothing since.
     stopped: [bool; NAMES.len()],
+    /// Whether its plain beat said bye, and none came since.
+    said_bye: bool,
 }
 
 /// The whole model.
@@ -196,13 +198,21 @@ impl<'w> Model<'w> {
             seen,
             hosted: false,
             stopped: [false; NAMES.len()],
+            said_bye: false,
         });
         known.seen = seen;
         if let Says::Beat(name) | Says::Bye(name) = says {
             known.hosted = true;
             known.stopped[name] = matches!(says, Says::Bye(_));
         }
-        if says != Says::Platform {
+        // Last words in the log are no sign of life, until it beats again.
+        let last_words = known.said_bye && !matches!(says, Says::Beat(_));
+        known.said_bye = match says {
+            Says::Beat(_) => false,
+            Says::Bye(name) => known.said_bye || NAMES[name].is_empty(),
+            Says::Log | Says::Platform => known.said_bye,
+        };
+        if says != Says::Platform && !last_words {
             self.sign(at, who, None);
         }
         match says {
