@@ -66,8 +66,16 @@ pub fn sentence(notice: &Notice) -> String {
         (NoticeKind::Closed(_), _) => write!(text, " (since {})", since(notice)),
     };
     let _ = write!(text, ", allowed {}", exact(notice.max_gap));
-    if !notice.detail.is_empty() && notice.kind == NoticeKind::Opened {
-        let _ = write!(text, "; {}", clean(&notice.detail, TEXT_CHARS));
+    let of_stream = matches!(notice.alarm, Alarm::Stalled | Alarm::Refused);
+    match notice.kind {
+        _ if notice.detail.is_empty() => {}
+        NoticeKind::Closed(_) if of_stream => {
+            let _ = write!(text, "; until then: {}", clean(&notice.detail, TEXT_CHARS));
+        }
+        NoticeKind::Closed(_) => {}
+        NoticeKind::Opened | NoticeKind::Reminder(_) => {
+            let _ = write!(text, "; {}", clean(&notice.detail, TEXT_CHARS));
+        }
     }
     if notice.affected_total > 1 {
         let _ = write!(text, "; {}", affected(notice));
@@ -96,7 +104,9 @@ pub fn who(notice: &Notice) -> String {
         Scope::AppRegion => format!("{} in {}", name(&who.app), name(&who.region)),
         Scope::Host => format!("host {}", name(&who.host)),
         Scope::Instance if who.instance.is_empty() => {
-            let place = [&who.app, &who.region].into_iter().filter(|part| !part.is_empty());
+            let place = [&who.app, &who.region]
+                .into_iter()
+                .filter(|part| !part.is_empty());
             let place: Vec<String> = place.map(|part| name(part)).collect();
             format!("{} instances of {}", notice.affected_total, place.join("/"))
         }
@@ -119,8 +129,16 @@ pub fn who(notice: &Notice) -> String {
 pub fn affected(notice: &Notice) -> String {
     let named: Vec<String> = notice.affected.iter().map(|one| name(one)).collect();
     let more = notice.affected_total.saturating_sub(named.len() as u64);
-    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{} instances: {}{rest}", notice.affected_total, named.join(", "))
+    let rest = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    format!(
+        "{} instances: {}{rest}",
+        notice.affected_total,
+        named.join(", ")
+    )
 }
 
 /// What the incident is about, as a key that never varies with the numbers in the text: the parts of [`who`]
@@ -129,7 +147,9 @@ pub fn target(notice: &Notice) -> String {
     let who = &notice.who;
     let parts = match notice.scope {
         Scope::Stream if notice.alarm == Alarm::Lagging => vec!["lag"],
-        Scope::Instance if notice.alarm == Alarm::Flapping => vec!["flapping", who.app.as_str(), &who.region, &who.instance],
+        Scope::Instance if notice.alarm == Alarm::Flapping => {
+            vec!["flapping", who.app.as_str(), &who.region, &who.instance]
+        }
         Scope::Stream => vec!["stream"],
         Scope::Region => vec![who.region.as_str()],
         Scope::App => vec![who.app.as_str()],

@@ -61,7 +61,9 @@ impl Ingest {
     fn lifecycle(&mut self, id: InstanceId, subject: &str, payload: &[u8]) {
         match log_line::read(payload) {
             Ok(line) => {
-                if let Some(what) = lifecycle::read(line.provider, &line.message, last_token(subject)) {
+                if let Some(what) =
+                    lifecycle::read(line.provider, &line.message, last_token(subject))
+                {
                     self.engine.lifecycle(id, what);
                 }
             }

@@ -55,6 +55,13 @@ impl Incidents {
         self.open.iter().map(|(&id, incident)| (id, incident))
     }
 
+    /// Puts other words for what is known of an open incident.
+    pub(super) fn set_detail(&mut self, id: IncidentId, detail: &str) {
+        if let Some(open) = self.open.get_mut(&id) {
+            detail.clone_into(&mut open.notice.detail);
+        }
+    }
+
     /// Adds what has become known to an open incident: its next notices say it.
     pub(super) fn add_detail(&mut self, id: IncidentId, detail: &str) {
         let Some(open) = self.open.get_mut(&id) else {

@@ -190,9 +190,15 @@ pub fn read(
         })
     });
     let give_up_after = give_up_after(flags, &env);
-    let given = flags.canary.clone().or_else(|| env.first(&["LASTBEAT_CANARY"]));
+    let given = flags
+        .canary
+        .clone()
+        .or_else(|| env.first(&["LASTBEAT_CANARY"]));
     let canary = canary::read(given.as_deref(), &nats.subject, |name| env.first(&[name]));
-    let canary = canary.map_err(|what| SettingFault { setting: "LASTBEAT_CANARY", what });
+    let canary = canary.map_err(|what| SettingFault {
+        setting: "LASTBEAT_CANARY",
+        what,
+    });
     let log_format = env
         .first(&["LASTBEAT_LOG_FORMAT"])
         .map(|format| match format.as_str() {

@@ -279,7 +279,15 @@ fn context(notice: &Notice) -> Context {
     );
     put("what", words::sentence(notice).into());
     if notice.affected_total > 1 {
-        put("affected", notice.affected.iter().map(|one| words::name(one)).collect::<Vec<_>>().into());
+        put(
+            "affected",
+            notice
+                .affected
+                .iter()
+                .map(|one| words::name(one))
+                .collect::<Vec<_>>()
+                .into(),
+        );
         put("affected_total", notice.affected_total.into());
     }
     put("runbook", notice.runbook.clone().unwrap_or_default().into());

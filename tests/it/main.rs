@@ -21,5 +21,6 @@ mod silences;
 mod simulation;
 mod stall;
 mod start;
+mod status;
 mod stop;
 mod tidy;

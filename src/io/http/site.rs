@@ -37,6 +37,12 @@ It watches a log stream and alerts when heartbeats stop or the stream goes quiet
   /metrics   what it knows, for Prometheus
   /readyz    whether it can see and tell; if not, why
   /healthz   whether it is alive
+
+To this machine, or with the token of LASTBEAT_TOKEN:
+
+  /api/v1/status      what it knows, as JSON
+  /api/v1/incidents   what is open
+  /api/v1/silences    what is told to nobody
 "
 );
 const STATUS: &str = "/api/v1/status";
