@@ -320,6 +320,11 @@ impl<'w> Model<'w> {
             }
             return;
         }
+        if target.state == State::Pending {
+            // A blindness put its deadline off.
+            self.targets[id].fires = deadline;
+        }
+        let target = &self.targets[id];
         if target.state == State::Ok && (late < deadline || deadline >= listened) {
             self.targets[id].fires = deadline;
             let at = self.clock.first_showed(late);
