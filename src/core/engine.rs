@@ -278,14 +278,14 @@ impl Engine {
     }
 
     /// What is known of the feed's state, in words, for the incidents of the stream; empty where nothing is. An open
-    /// one takes them over: its next notices say what was tried meanwhile.
+    /// one adds them: its next notices say what was tried meanwhile.
     pub fn feed_words(&mut self, words: &str) {
         if self.feed_words == words {
             return;
         }
         words.clone_into(&mut self.feed_words);
         if let Some(incident) = self.stalled {
-            self.incidents.set_detail(incident, words);
+            self.incidents.now_known(incident, words);
         }
     }
 

@@ -55,11 +55,18 @@ impl Incidents {
         self.open.iter().map(|(&id, incident)| (id, incident))
     }
 
-    /// Puts other words for what is known of an open incident.
-    pub(super) fn set_detail(&mut self, id: IncidentId, detail: &str) {
-        if let Some(open) = self.open.get_mut(&id) {
-            detail.clone_into(&mut open.notice.detail);
-        }
+    /// What is known of an open incident has changed: it keeps what it opened with, and the last of what followed.
+    pub(super) fn now_known(&mut self, id: IncidentId, detail: &str) {
+        const THEN: &str = "; then ";
+        let Some(open) = self.open.get_mut(&id) else {
+            return;
+        };
+        let first = open.notice.detail.split(THEN).next().unwrap_or_default();
+        open.notice.detail = if first == detail {
+            detail.to_owned()
+        } else {
+            format!("{first}{THEN}{detail}")
+        };
     }
 
     /// Adds what has become known to an open incident: its next notices say it.

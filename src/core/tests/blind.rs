@@ -49,6 +49,23 @@ fn a_short_blindness_only_does_not_count() {
 }
 
 #[test]
+fn the_streams_incident_keeps_what_it_opened_with_and_the_last_of_what_followed() {
+    let mut bench = Bench::new(vec![]);
+    bench.beats(&TWO, [0, 10]);
+    bench.engine.feed_words("no address");
+    bench.tick(80.0);
+    for words in ["refused", "connected"] {
+        bench.engine.feed_words(words);
+    }
+    let detail = bench
+        .engine
+        .open_incidents()
+        .next()
+        .map(|notice| notice.detail.clone());
+    assert_eq!(detail.as_deref(), Some("no address; then connected"));
+}
+
+#[test]
 fn messages_lost_without_a_pause_are_an_incident() {
     let mut bench = Bench::new(vec![rule("r", "*", 30.0)]);
     for second in 0..200_u64 {
