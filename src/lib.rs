@@ -3,8 +3,8 @@
 //! # Bird's eye
 //!
 //! ```text
-//! NATS -> decode -> core (tracker, rules, alerts) -> delivery (outbox) -> notifiers
-//!                      \-> snapshot -> /metrics
+//! NATS -> decode -> core (tracker, rules, alerts, scope, silences) -> delivery (outbox) -> notifiers
+//!                      \-> snapshot -> /metrics, API
 //! ```
 //!
 //! Entries arrive from a [`io::feed::Source`]. [`app::ingest`] takes each one to the [`core::engine`], which

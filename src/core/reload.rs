@@ -3,7 +3,7 @@
 use super::alert::{Reason, Watched};
 use super::engine::Engine;
 use super::entry::MarkerId;
-use super::groups::GroupId;
+use super::groups::GroupLink;
 use super::notice::CloseReason;
 use super::rule::{By, Rule, RuleSet, Watch};
 use super::time::{Listened, Now};
@@ -149,17 +149,17 @@ impl Engine {
         }
     }
 
-    /// The groups that a rule expects or somebody was heard of, by their numbers.
+    /// Takes out the groups of which nobody is left and that nobody expects.
     pub(super) fn forget_empty_groups(&mut self) {
-        let empty: Vec<GroupId> = self.empty_groups();
-        for group in empty {
+        for group in self.empty_groups() {
             let target = self.groups.get(group).target;
             self.end(target, Reason::Forgotten, CloseReason::Forgotten);
             self.drop_target(target);
         }
     }
 
-    /// The rules by instance that match an app-region, in order.
+    /// Finds the rules that match each app-region that is new, in order: those by instance, and those by something
+    /// wider.
     pub(super) fn plan_places(&mut self) {
         while let Some(place) = self.tracker.places.get(self.plans.len()) {
             let app = self.tracker.app_names.get(place.app);
@@ -172,7 +172,7 @@ impl Engine {
                 if rule.by == By::Instance {
                     plan.push(id as u32);
                 } else {
-                    links.push(super::groups::GroupLink {
+                    links.push(GroupLink {
                         rule: id as u32,
                         by: rule.by,
                         group: None,
