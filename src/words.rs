@@ -28,21 +28,23 @@ pub fn title(notice: &Notice) -> String {
 pub fn gist(notice: &Notice) -> String {
     let who = who(notice);
     match notice.kind {
-        NoticeKind::Opened | NoticeKind::Reminder(_) => match &notice.summary {
-            Some(summary) => fill(summary, notice),
-            None => match notice.alarm {
-                Alarm::Lagging => {
-                    format!(
-                        "{who} over {} behind since {}",
-                        exact(notice.max_gap),
-                        since(notice)
-                    )
-                }
-                Alarm::Flapping => format!("{who} comes and goes"),
-                _ if notice.is_never_seen() => format!("{who} not heard since it is expected"),
-                _ => format!("{who} silent since {}", since(notice)),
-            },
-        },
+        NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_) => {
+            match &notice.summary {
+                Some(summary) => fill(summary, notice),
+                None => match notice.alarm {
+                    Alarm::Lagging => {
+                        format!(
+                            "{who} over {} behind since {}",
+                            exact(notice.max_gap),
+                            since(notice)
+                        )
+                    }
+                    Alarm::Flapping => format!("{who} comes and goes"),
+                    _ if notice.is_never_seen() => format!("{who} not heard since it is expected"),
+                    _ => format!("{who} silent since {}", since(notice)),
+                },
+            }
+        }
         NoticeKind::Closed(reason) => format!("{who} {}", ending(reason, notice)),
     }
 }
@@ -52,10 +54,10 @@ pub fn gist(notice: &Notice) -> String {
 pub fn sentence(notice: &Notice) -> String {
     let mut text = title(notice);
     let _ = match (notice.kind, notice.alarm) {
-        (NoticeKind::Opened | NoticeKind::Reminder(_), Alarm::Lagging) => {
+        (NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_), Alarm::Lagging) => {
             write!(text, ": {} behind", span(notice.gap))
         }
-        (NoticeKind::Opened | NoticeKind::Reminder(_), _) => {
+        (NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_), _) => {
             write!(
                 text,
                 ": silent {}, listened {}",
@@ -73,7 +75,7 @@ pub fn sentence(notice: &Notice) -> String {
             let _ = write!(text, "; until then: {}", clean(&notice.detail, TEXT_CHARS));
         }
         NoticeKind::Closed(_) => {}
-        NoticeKind::Opened | NoticeKind::Reminder(_) => {
+        NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_) => {
             let _ = write!(text, "; {}", clean(&notice.detail, TEXT_CHARS));
         }
     }

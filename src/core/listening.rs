@@ -21,15 +21,18 @@ pub enum Blind {
     Dropped,
     /// The process itself stood still.
     Suspended,
+    /// lastbeat did not run.
+    Down,
 }
 
 impl Blind {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Blind; 4] = [
+    pub const ALL: [Blind; 5] = [
         Blind::Disconnected,
         Blind::Stalled,
         Blind::Dropped,
         Blind::Suspended,
+        Blind::Down,
     ];
 
     /// The label's value.
@@ -39,6 +42,7 @@ impl Blind {
             Blind::Stalled => "stalled",
             Blind::Dropped => "dropped",
             Blind::Suspended => "suspended",
+            Blind::Down => "down",
         }
     }
 }

@@ -23,6 +23,7 @@ mod offset;
 mod record;
 mod reload;
 pub mod rule;
+pub mod saved;
 mod scope;
 pub mod silence;
 pub mod snapshot;

@@ -143,6 +143,8 @@ impl CloseReason {
 pub enum NoticeKind {
     /// It began.
     Opened,
+    /// More of it became known: the how manieth time this is said, from 1.
+    Updated(u32),
     /// It is still so: the how manieth time this is said again, from 1.
     Reminder(u32),
     /// It is over.
@@ -154,6 +156,7 @@ impl NoticeKind {
     pub const fn label(self) -> &'static str {
         match self {
             NoticeKind::Opened => "opened",
+            NoticeKind::Updated(_) => "updated",
             NoticeKind::Reminder(_) => "reminder",
             NoticeKind::Closed(_) => "closed",
         }

@@ -149,7 +149,7 @@ impl Sentry {
         let mut hash = Fnv::NEW;
         hash.eat(&notice.incident.0.to_be_bytes());
         hash.eat(notice.kind.label().as_bytes());
-        if let NoticeKind::Reminder(count) = notice.kind {
+        if let NoticeKind::Reminder(count) | NoticeKind::Updated(count) = notice.kind {
             hash.eat(&count.to_be_bytes());
         }
         hash.eat(self.server_name.as_bytes());
@@ -227,7 +227,7 @@ fn tags(notice: &Notice) -> Map<String, String> {
     let who = &notice.who;
     let incident = notice.incident.to_string();
     let reason = match notice.kind {
-        NoticeKind::Opened | NoticeKind::Reminder(_) => "",
+        NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_) => "",
         NoticeKind::Closed(reason) => reason.label(),
     };
     let all = [

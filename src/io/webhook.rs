@@ -107,7 +107,9 @@ impl Webhook {
 /// `<incident>-<state>`, and `-<n>` for a state that comes more than once.
 fn idempotency_key(incident: IncidentId, kind: NoticeKind) -> String {
     match kind {
-        NoticeKind::Reminder(count) => format!("{incident}-{}-{count}", kind.label()),
+        NoticeKind::Reminder(count) | NoticeKind::Updated(count) => {
+            format!("{incident}-{}-{count}", kind.label())
+        }
         NoticeKind::Opened | NoticeKind::Closed(_) => format!("{incident}-{}", kind.label()),
     }
 }
@@ -116,7 +118,7 @@ fn value(notice: &Notice) -> serde_json::Value {
     let who = &notice.who;
     let seconds = |span: Duration| span.as_millis() as f64 / 1e3;
     let (reminder, reason) = match notice.kind {
-        NoticeKind::Opened => (None, ""),
+        NoticeKind::Opened | NoticeKind::Updated(_) => (None, ""),
         NoticeKind::Reminder(count) => (Some(count), ""),
         NoticeKind::Closed(reason) => (None, reason.label()),
     };

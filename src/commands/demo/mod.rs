@@ -88,7 +88,7 @@ fn show(output: &Output) {
 
 fn tell(notice: &Notice) {
     let label = match notice.kind {
-        NoticeKind::Opened | NoticeKind::Reminder(_) => "ALERT",
+        NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_) => "ALERT",
         NoticeKind::Closed(_) => "closed",
     };
     say(label, &words::sentence(notice));

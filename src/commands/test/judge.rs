@@ -131,6 +131,7 @@ fn is_about(found: &str, wanted: &str) -> bool {
 pub(super) fn line(notice: &Notice) -> String {
     let kind = match notice.kind {
         NoticeKind::Opened => "opened".to_owned(),
+        NoticeKind::Updated(number) => format!("update {number}"),
         NoticeKind::Reminder(number) => format!("reminder {number}"),
         NoticeKind::Closed(reason) => format!("closed {}", reason.label()),
     };
