@@ -9,17 +9,20 @@
 use crate::core::time::{Mono, Now, Wall};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// The arrival clock, whose zero is the moment it was made, and the wall clock beside it. Copies agree.
+/// The arrival clock and the wall clock beside it. The arrival clock begins with what the wall clock shows, so that times
+/// of an earlier process have their place on it, and is never set. Copies agree.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    zero: Instant,
+    started: Instant,
+    began: Mono,
 }
 
 impl Clock {
     /// A clock that starts now.
     pub fn start() -> Self {
         Clock {
-            zero: Instant::now(),
+            started: Instant::now(),
+            began: Mono::from_nanos(wall().nanos()),
         }
     }
 
@@ -33,7 +36,7 @@ impl Clock {
 
     /// The arrival clock.
     pub fn mono(&self) -> Mono {
-        Mono::ZERO + self.zero.elapsed()
+        self.began + self.started.elapsed()
     }
 }
 

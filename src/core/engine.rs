@@ -293,7 +293,7 @@ impl Engine {
     pub fn set_silences(&mut self, silences: Vec<Silence>, now: Now) {
         self.now = now;
         self.silences = silences;
-        self.tell_untold();
+        self.tell_owed();
     }
 
     /// The number of an instance's app.

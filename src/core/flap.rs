@@ -60,6 +60,19 @@ impl Flaps {
         self.0.entry(target).or_default().incident = Some(incident);
     }
 
+    /// The target that an incident says flaps.
+    pub fn target_of(&self, incident: IncidentId) -> Option<u32> {
+        let is = |(_, record): &(&u32, &Record)| record.incident == Some(incident);
+        self.0.iter().find(is).map(|(&target, _)| target)
+    }
+
+    /// A target flapped already in an earlier life.
+    pub fn resume(&mut self, target: u32, incident: IncidentId, now: Listened) {
+        let record = self.0.entry(target).or_default();
+        record.incident = Some(incident);
+        record.last_change = now;
+    }
+
     /// A target is well again, or stopped.
     pub fn ended(&mut self, target: u32, at: Listened) {
         if let Some(record) = self.0.get_mut(&target) {

@@ -75,6 +75,18 @@ impl Groups {
             .for_each(|group| group.expected = false);
     }
 
+    /// The group of a rule, where there is one.
+    pub(super) fn find(&self, rule: u32, app: u32, region: u32) -> Option<GroupId> {
+        self.ids.get(&(rule, app, region)).copied()
+    }
+
+    /// A group is watched since an earlier life.
+    pub(super) fn restored(&mut self, id: GroupId, since: Stamp, every_ms: u32) {
+        let row = &mut self.rows[id.0 as usize];
+        row.since = since;
+        row.every_ms = row.every_ms.max(every_ms);
+    }
+
     /// Every group.
     pub fn iter(&self) -> impl Iterator<Item = (GroupId, &Group)> {
         self.ids.values().map(|&id| (id, self.get(id)))

@@ -5,11 +5,13 @@
 //! silence keeps from being told opens all the same, and is told when the silence ends, if it still fires.
 
 use super::alert::Watched;
+use super::changes::Changes;
 use super::engine::{Engine, Output};
 use super::flap::Firing;
 use super::notice::{Alarm, CloseReason, IncidentId, Notice, NoticeKind};
 use super::scope::Key;
-use super::time::{Listened, Mono};
+use super::time::{Listened, Mono, Wall};
+use super::told::Told;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -22,15 +24,16 @@ pub struct Incident {
     pub(super) notice: Notice,
     /// Targets that fire within it; the stream's own have none.
     pub(super) members: BTreeSet<u32>,
-    /// Whether its opening was told, so that its closing will be.
-    pub(super) told: bool,
+    /// What was told last; `None` where a silence kept it from being told.
+    pub(super) told: Option<Told>,
     /// How often it is told again.
     pub(super) remind: Option<Duration>,
-    /// When it was last told.
-    last_told: Mono,
-    reminders: u32,
+    /// Whether more became known since it was told last, that people would act on.
+    pub(super) news: bool,
+    /// When it opened.
+    pub(super) opened_at: Wall,
     /// When one of it was heard again while others were not, on the listened clock.
-    broken: Option<Listened>,
+    pub(super) broken: Option<Listened>,
 }
 
 /// A firing target that waits for others of the same cause.
@@ -46,7 +49,8 @@ pub(super) struct Gathered {
 pub struct Incidents {
     pub(super) open: BTreeMap<IncidentId, Incident>,
     pub(super) gathered: Vec<Gathered>,
-    untold: bool,
+    /// What changed since it was last kept.
+    pub(super) changes: Changes,
 }
 
 impl Incidents {
@@ -75,6 +79,8 @@ impl Incidents {
             return;
         };
         if !open.notice.detail.contains(detail) {
+            open.news = true;
+            self.changes.marked(id);
             let between = if open.notice.detail.is_empty() {
                 ""
             } else {
@@ -139,8 +145,7 @@ impl Engine {
             self.place(&fires);
         }
         self.split_broken();
-        self.tell_untold();
-        self.remind();
+        self.tell_owed();
     }
 
     /// Puts firing targets into the incidents of their scopes.
@@ -172,13 +177,41 @@ impl Engine {
             }
             if joined.is_none() {
                 // The cause is told before what it explains is taken back.
-                self.tell_untold();
+                self.tell_owed();
                 self.supersede_within(key, incident);
+            } else {
+                self.grown(incident);
             }
         }
     }
 
-    fn alone(&self, target: u32) -> Key {
+    /// More joined an incident that is open: it says who is part of it now.
+    fn grown(&mut self, id: IncidentId) {
+        let Some(open) = self.incidents.open.get(&id) else {
+            return;
+        };
+        let members: Vec<(u32, Mono)> = open
+            .members
+            .iter()
+            .map(|&target| (target, self.now.mono))
+            .collect();
+        let (affected, total, _) = self.affected(open.key, &members);
+        let severity = self.severity_of(&members);
+        let Some(open) = self.incidents.open.get_mut(&id) else {
+            return;
+        };
+        // It is told again where it is worse, not for every single one that joins.
+        open.news |= severity < open.notice.severity
+            || open
+                .told
+                .is_some_and(|told| total >= told.affected_total.max(1) * 2);
+        open.notice.severity = open.notice.severity.min(severity);
+        if total > open.notice.affected_total {
+            (open.notice.affected, open.notice.affected_total) = (affected, total);
+        }
+    }
+
+    pub(super) fn alone(&self, target: u32) -> Key {
         let row = self.targets.get(target);
         let app = self
             .instance_of(row.watched)
@@ -195,6 +228,7 @@ impl Engine {
         self.targets.get_mut(target).incident = Some(incident);
         if let Some(open) = self.incidents.open.get_mut(&incident) {
             open.members.insert(target);
+            self.incidents.changes.marked(incident);
             open.remind = [open.remind, remind].into_iter().flatten().min();
         }
     }
@@ -231,6 +265,7 @@ impl Engine {
             return;
         };
         open.members.remove(&target);
+        self.incidents.changes.marked(id);
         if open.members.is_empty() {
             self.close(id, why);
         } else if why == CloseReason::Resolved && !matches!(open.key, Key::Alone { .. }) {
@@ -303,15 +338,15 @@ impl Engine {
         let id = IncidentId(self.next_incident);
         self.next_incident += 1;
         notice.incident = id;
-        self.incidents.untold = true;
+        self.incidents.changes.decided(id);
         let incident = Incident {
             key,
             notice,
             members: BTreeSet::new(),
-            told: false,
+            told: None,
             remind: None,
-            last_told: self.now.mono,
-            reminders: 0,
+            news: false,
+            opened_at: self.now.wall,
             broken: None,
         };
         self.incidents.open.insert(id, incident);
@@ -320,108 +355,19 @@ impl Engine {
 
     /// Closes an incident now.
     pub(super) fn close(&mut self, id: IncidentId, why: CloseReason) {
-        let Some(Incident {
-            mut notice, told, ..
-        }) = self.incidents.open.remove(&id)
-        else {
+        let Some(mut incident) = self.incidents.open.remove(&id) else {
             return;
         };
-        if !told {
-            return;
-        }
+        let notice = &mut incident.notice;
         notice.kind = NoticeKind::Closed(why);
         notice.gap = self.now.wall.since(notice.since);
         notice.decided = self.now.wall;
         notice.due_mono = self.now.mono;
-        self.outputs.push(Output::Tell(Box::new(notice)));
-    }
-
-    /// Tells what opened and was not told yet, where no silence holds.
-    pub(super) fn tell_untold(&mut self) {
-        if !self.incidents.untold {
-            return;
+        let over = self.saved_incident(&incident, Some((self.now.wall, why)));
+        self.incidents.changes.closed(id, over);
+        if incident.told.is_some() {
+            self.outputs.push(Output::Tell(Box::new(incident.notice)));
         }
-        let untold: Vec<IncidentId> = self
-            .incidents
-            .open
-            .iter()
-            .filter(|(_, open)| !open.told)
-            .map(|(&id, _)| id)
-            .collect();
-        self.incidents.untold = false;
-        for id in untold {
-            if self.is_silenced(id) {
-                self.incidents.untold = true;
-                continue;
-            }
-            let now = self.now.mono;
-            let Some(open) = self.incidents.open.get_mut(&id) else {
-                continue;
-            };
-            open.told = true;
-            open.last_told = now;
-            let notice = open.notice.clone();
-            self.outputs.push(Output::Tell(Box::new(notice)));
-        }
-    }
-
-    fn remind(&mut self) {
-        let now = self.now.mono;
-        let is_due = |open: &Incident| {
-            open.told
-                && open
-                    .remind
-                    .is_some_and(|every| now.since(open.last_told) >= every)
-        };
-        let due: Vec<IncidentId> = self
-            .incidents
-            .open
-            .iter()
-            .filter(|(_, open)| is_due(open))
-            .map(|(&id, _)| id)
-            .collect();
-        for id in due {
-            let silenced = self.is_silenced(id);
-            let Some(open) = self.incidents.open.get_mut(&id) else {
-                continue;
-            };
-            open.last_told = now;
-            if silenced {
-                continue;
-            }
-            open.reminders += 1;
-            let mut notice = open.notice.clone();
-            notice.kind = NoticeKind::Reminder(open.reminders);
-            notice.gap = self.now.wall.since(notice.since);
-            notice.decided = self.now.wall;
-            notice.due_mono = now;
-            self.outputs.push(Output::Tell(Box::new(notice)));
-        }
-    }
-
-    /// Whether silences hold for all that an incident is about.
-    fn is_silenced(&self, id: IncidentId) -> bool {
-        let holding: Vec<_> = self
-            .silences
-            .iter()
-            .filter(|silence| silence.holds(self.now.wall))
-            .collect();
-        if holding.is_empty() {
-            return false;
-        }
-        let Some(open) = self.incidents.open.get(&id) else {
-            return false;
-        };
-        let concerns = |rule: &str, who: &super::notice::Who| {
-            holding.iter().any(|silence| silence.concerns(rule, who))
-        };
-        if open.members.is_empty() {
-            return concerns(&open.notice.rule, &open.notice.who);
-        }
-        open.members.iter().all(|&target| {
-            let row = self.targets.get(target);
-            concerns(&self.rule_names[row.rule as usize], &self.who(row.watched))
-        })
     }
 
     /// The alarm of what a target watches.

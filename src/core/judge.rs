@@ -212,6 +212,8 @@ impl Engine {
             self.end(target, Reason::Forgotten, CloseReason::Forgotten);
             self.drop_target(target);
         }
+        self.incidents.changes.touched.remove(&id.0);
+        self.incidents.changes.forgotten.push(id.0);
         self.tracker.forget(id);
     }
 }

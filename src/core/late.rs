@@ -12,10 +12,14 @@ impl Engine {
         self.lag.sample(id.0, lag);
         let place = self.tracker.instances[id.0 as usize].place;
         let region = self.tracker.places[place as usize].region as usize;
+        self.region_lag(region).0.sample(id.0, lag);
+    }
+
+    pub(super) fn region_lag(&mut self, region: usize) -> &mut (Lag, Option<IncidentId>) {
         while self.region_lags.len() <= region {
             self.region_lags.push((Lag::new(self.now.mono), None));
         }
-        self.region_lags[region].0.sample(id.0, lag);
+        &mut self.region_lags[region]
     }
 
     /// A beat told when it was said: where it is old news, it counts from when it was said, but never as older than

@@ -95,6 +95,7 @@ impl Engine {
 
     /// Remembers what went wrong, and tells it in the incident that is open.
     fn crashed(&mut self, id: InstanceId, crash: Crash) {
+        self.incidents.changes.touched.insert(id.0);
         self.tracker.instances[id.0 as usize].life.crash = Some(crash);
         for target in self.targets_of(id) {
             if let Some(incident) = self.targets.get(target).incident {
@@ -104,6 +105,7 @@ impl Engine {
     }
 
     fn stopped(&mut self, id: InstanceId, why: StopWhy) {
+        self.incidents.changes.touched.insert(id.0);
         self.tracker.instances[id.0 as usize].life.stop = Some((why, self.now.mono));
         self.set_stopped(id, true);
         for target in self.targets_of(id) {
@@ -119,6 +121,7 @@ impl Engine {
         if life.stop.take().is_none() && !said_bye {
             return;
         }
+        self.incidents.changes.touched.insert(id.0);
         self.set_stopped(id, false);
         let stamp = self.listening.stamp();
         for target in self.targets_of(id) {

@@ -60,6 +60,23 @@ pub struct BlindInterval {
     listened: Listened,
 }
 
+impl BlindInterval {
+    /// One of an earlier life.
+    pub(super) fn new(from: Mono, to: Mono, reason: Blind, listened: Listened) -> Self {
+        BlindInterval {
+            from,
+            to,
+            reason,
+            listened,
+        }
+    }
+
+    /// What the listened clock showed all through it.
+    pub fn listened(&self) -> Listened {
+        self.listened
+    }
+}
+
 /// The listened clock.
 #[derive(Clone, Debug)]
 pub struct Listening {
@@ -95,6 +112,26 @@ impl Listening {
             blind: [Duration::ZERO; Blind::ALL.len()],
             ledger: VecDeque::with_capacity(LEDGER),
         }
+    }
+
+    /// A clock that goes on from where an earlier life left it: what lies between its last arrival and the next one is
+    /// blind, since nobody listened.
+    pub(super) fn resumed(
+        last: Option<Mono>,
+        listened: Listened,
+        blind: impl Iterator<Item = BlindInterval>,
+        now: Mono,
+    ) -> Self {
+        let mut clock = Listening::new(now);
+        clock.last = last.map(|last| last.min(now));
+        clock.listened = listened;
+        clock.taint = last.map(|_| Blind::Down);
+        clock.intact = clock.stamp();
+        clock.ledger.extend(blind);
+        while clock.ledger.len() > LEDGER {
+            clock.ledger.pop_front();
+        }
+        clock
     }
 
     /// Something arrived: closes the interval since the arrival before it. Arrivals come in order; one that

@@ -7,8 +7,10 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod alert;
+mod changes;
 pub mod engine;
 pub mod entry;
+pub mod export;
 mod flap;
 pub mod groups;
 pub mod incident;
@@ -22,6 +24,7 @@ pub mod notice;
 mod offset;
 mod record;
 mod reload;
+mod restore;
 pub mod rule;
 pub mod saved;
 mod scope;
@@ -31,6 +34,7 @@ mod telling;
 #[cfg(test)]
 mod tests;
 pub mod time;
+mod told;
 pub mod tracker;
 mod usual;
 mod view;

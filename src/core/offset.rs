@@ -36,6 +36,19 @@ impl Default for Offset {
 }
 
 impl Offset {
+    /// For a store: the usual offset in milliseconds; `None` where none is known.
+    pub fn saved(&self) -> Option<i32> {
+        (self.usual_ms != i32::MIN).then_some(self.usual_ms)
+    }
+
+    /// As [`Self::saved`] gave it.
+    pub fn restored(usual_ms: Option<i32>) -> Self {
+        Offset {
+            usual_ms: usual_ms.unwrap_or(i32::MIN),
+            late_ms: 0,
+        }
+    }
+
     /// How much later than usual a beat is, whose arrival lies `offset_ms` after its entry time and `interval` after
     /// the arrival of the beat before it.
     pub fn late(&mut self, offset_ms: i64, interval: Duration) -> Duration {

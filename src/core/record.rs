@@ -29,6 +29,22 @@ pub struct Instance {
     pub first_beat: u32,
 }
 
+impl Instance {
+    /// An empty slot.
+    pub(super) fn free() -> Self {
+        Instance {
+            subject: None,
+            place: 0,
+            host: u32::MAX,
+            seen: Stamp::default(),
+            spoke: Listened::NEVER,
+            life: Life::default(),
+            logs: u32::MAX,
+            first_beat: u32::MAX,
+        }
+    }
+}
+
 /// One beat of one instance.
 #[derive(Debug)]
 pub struct Beat {

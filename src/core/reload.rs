@@ -50,7 +50,7 @@ impl Engine {
         self.remove_targets(|engine, id| !engine.is_governed(id));
         self.watch_all();
         self.judge_anew();
-        self.tell_untold();
+        self.tell_owed();
     }
 
     /// Beats keep their marker, whose number changes. Those of a marker that nobody looks for any more stay, and

@@ -15,6 +15,7 @@ const NAMED: usize = 20;
 
 impl Engine {
     pub(super) fn changed(&mut self, target: u32, from: State, reason: Reason, at: Mono) {
+        self.touched(target);
         let row = self.targets.get(target);
         let change = Change {
             rule: self.rule_names[row.rule as usize].clone(),
@@ -39,15 +40,20 @@ impl Engine {
             .map(|(_, due)| *due)
             .min()
             .unwrap_or(self.now.mono);
-        let rules = members
-            .iter()
-            .map(|(target, _)| &self.rules.rules[self.targets.get(*target).rule as usize]);
-        let severity = rules.map(|rule| rule.severity).min().unwrap_or_default();
+        let severity = self.severity_of(members);
         let (affected, total, seen) = self.affected(key, members);
         let mut notice = self.notice(first, key.scope(), severity, seen, due);
         notice.who = self.who_of(key, members);
         (notice.affected, notice.affected_total) = (affected, total);
         notice
+    }
+
+    /// The worst severity of the rules of firing targets.
+    pub(super) fn severity_of(&self, members: &[(u32, Mono)]) -> Severity {
+        let rules = members
+            .iter()
+            .map(|(target, _)| &self.rules.rules[self.targets.get(*target).rule as usize]);
+        rules.map(|rule| rule.severity).min().unwrap_or_default()
     }
 
     /// The notice that says that a target flaps.
@@ -184,7 +190,7 @@ impl Engine {
     }
 
     /// Who is part of an incident: the first of them, how many there are, and when any of them was last heard.
-    fn affected(&self, key: Key, members: &[(u32, Mono)]) -> (Vec<String>, u64, Stamp) {
+    pub(super) fn affected(&self, key: Key, members: &[(u32, Mono)]) -> (Vec<String>, u64, Stamp) {
         let silent = self
             .silent_within(key)
             .map(|(id, instance)| (id, instance.seen));

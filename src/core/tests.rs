@@ -4,6 +4,7 @@ mod bench;
 mod blind;
 mod cause;
 mod life;
+mod restart;
 mod rules;
 
 use super::alert::State;

@@ -281,6 +281,52 @@ impl Tracker {
             .collect()
     }
 
+    /// The next instance that is taken in gets this slot, where no slot above it is in use.
+    pub(super) fn next_slot(&mut self, slot: u32) {
+        let slots = self.instances.len()..=slot as usize;
+        if slot as usize >= MAX_INSTANCES {
+            return;
+        }
+        for free in slots {
+            self.instances.push(Instance::free());
+            self.free_instances.push(free as u32);
+        }
+    }
+
+    /// An instance of an earlier life was taken in: when it was heard, and on which host.
+    pub(super) fn restored(&mut self, id: InstanceId, host: Option<&str>, seen: Stamp) {
+        let latest = |known: &mut Stamp| {
+            if known.at < seen.at {
+                *known = seen;
+            }
+        };
+        self.instances[id.0 as usize].seen = seen;
+        let place = &mut self.places[self.instances[id.0 as usize].place as usize];
+        latest(&mut place.seen);
+        latest(&mut self.regions[place.region as usize]);
+        latest(&mut self.apps[place.app as usize].seen);
+        if let Some(host) = host.and_then(|name| self.host_names.intern(name)) {
+            grow(&mut self.hosts, host, Stamp::default);
+            latest(&mut self.hosts[host as usize]);
+            self.instances[id.0 as usize].host = host;
+        }
+    }
+
+    /// A beat of an earlier life is taken in; `None` where there is no room, or it is there already.
+    pub(super) fn restored_beat(
+        &mut self,
+        id: InstanceId,
+        marker: MarkerId,
+        name: &str,
+        seen: Stamp,
+    ) -> Option<BeatId> {
+        let name = self.beat_names.intern(name)?;
+        if self.find_beat(id, marker, name).is_some() {
+            return None;
+        }
+        self.new_beat(id, marker, name, seen).map(BeatId)
+    }
+
     fn find_beat(&self, id: InstanceId, marker: MarkerId, name: u32) -> Option<u32> {
         let is = |beat: &BeatId| {
             let beat = &self.beats[beat.0 as usize];

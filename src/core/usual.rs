@@ -35,6 +35,21 @@ impl Usual {
         }
     }
 
+    /// For a store: the longest of the usual intervals in milliseconds, 0 where none is known.
+    pub fn saved(&self) -> u32 {
+        let longest = self.longest().map(|span| span.as_millis() as u32);
+        longest.unwrap_or_default()
+    }
+
+    /// As [`Self::saved`] gave it.
+    pub fn restored(longest_ms: u32) -> Self {
+        Usual {
+            before_ms: longest_ms,
+            full: longest_ms > 0,
+            ..Usual::default()
+        }
+    }
+
     /// The longest of the usual intervals; `None` until enough are known.
     pub fn longest(&self) -> Option<Duration> {
         let enough = self.full || self.count >= ENOUGH;

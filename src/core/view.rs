@@ -130,7 +130,7 @@ impl Engine {
     }
 
     /// An instance is as bad as the worst that is watched of it, and stopped where all of it is.
-    fn instance_verdict(&self, id: InstanceId, instance: &Instance) -> Verdict {
+    pub(super) fn instance_verdict(&self, id: InstanceId, instance: &Instance) -> Verdict {
         if self.is_stopped(id) {
             return Verdict::Stopped;
         }

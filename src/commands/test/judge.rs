@@ -131,7 +131,7 @@ fn is_about(found: &str, wanted: &str) -> bool {
 pub(super) fn line(notice: &Notice) -> String {
     let kind = match notice.kind {
         NoticeKind::Opened => "opened".to_owned(),
-        NoticeKind::Updated(number) => format!("update {number}"),
+        NoticeKind::Updated(number) => format!("updated {number}"),
         NoticeKind::Reminder(number) => format!("reminder {number}"),
         NoticeKind::Closed(reason) => format!("closed {}", reason.label()),
     };
@@ -329,7 +329,8 @@ fn matches(case: &Case, heard: &Heard<'_>, told: &Told) -> bool {
 fn is_kind(found: NoticeKind, wanted: Kind) -> bool {
     match (found, wanted) {
         (NoticeKind::Opened, Kind::Opened) => true,
-        (NoticeKind::Reminder(found), Kind::Reminder(wanted)) => {
+        (NoticeKind::Reminder(found), Kind::Reminder(wanted))
+        | (NoticeKind::Updated(found), Kind::Updated(wanted)) => {
             wanted.is_none_or(|wanted| wanted == found)
         }
         (NoticeKind::Closed(found), Kind::Closed(wanted)) => {

@@ -50,6 +50,24 @@ pub(super) fn rule(name: &str, app: &str, max_gap: f64) -> Rule {
     }
 }
 
+/// A core that starts at that second.
+pub(super) fn engine(rules: Vec<Rule>, second: f64) -> Engine {
+    let stream = StreamRule {
+        max_gap: seconds(60.0),
+        ..StreamRule::default()
+    };
+    let set = RuleSet {
+        stream,
+        rules,
+        ..RuleSet::default()
+    };
+    let options = Options {
+        ignore: Globs(vec!["fly-builder-*".to_owned()]),
+        first_incident: 1,
+    };
+    Engine::new(set, options, at(second))
+}
+
 /// A core with a memory of what it said, each line `second what who why`.
 pub(super) struct Bench {
     pub(super) engine: Engine,
@@ -58,21 +76,8 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn new(rules: Vec<Rule>) -> Self {
-        let stream = StreamRule {
-            max_gap: seconds(60.0),
-            ..StreamRule::default()
-        };
-        let set = RuleSet {
-            stream,
-            rules,
-            ..RuleSet::default()
-        };
-        let options = Options {
-            ignore: Globs(vec!["fly-builder-*".to_owned()]),
-            first_incident: 1,
-        };
         Bench {
-            engine: Engine::new(set, options, at(0.0)),
+            engine: engine(rules, 0.0),
             said: Vec::new(),
         }
     }
@@ -179,6 +184,7 @@ impl Bench {
                 Output::Tell(notice) => {
                     let why = match notice.kind {
                         NoticeKind::Opened => "opened".to_owned(),
+                        NoticeKind::Updated(count) => format!("update {count}"),
                         NoticeKind::Reminder(count) => format!("reminder {count}"),
                         NoticeKind::Closed(why) => format!("closed {}", why.label()),
                     };

@@ -70,6 +70,8 @@ pub enum Kind {
     Opened,
     /// It goes on.
     Reminder(Option<u32>),
+    /// More of it became known; `None`: any of them.
+    Updated(Option<u32>),
     /// It is over.
     Closed(Option<CloseReason>),
 }
@@ -227,12 +229,11 @@ fn kind(words: &mut Words<'_>) -> Result<Option<Kind>, Bad> {
     if words.accept("opened") {
         return Ok(Some(Kind::Opened));
     }
+    if words.accept("updated") {
+        return Ok(Some(Kind::Updated(number(words)?)));
+    }
     if words.accept("reminder") {
-        let number = words.next_word().and_then(|word| word.parse().ok());
-        if number.is_some() {
-            words.take("a number")?;
-        }
-        return Ok(Some(Kind::Reminder(number)));
+        return Ok(Some(Kind::Reminder(number(words)?)));
     }
     if !words.accept("closed") {
         return Ok(None);
@@ -248,6 +249,14 @@ fn kind(words: &mut Words<'_>) -> Result<Option<Kind>, Bad> {
         .into_iter()
         .find(|reason| words.accept(reason.label()));
     Ok(Some(Kind::Closed(reason)))
+}
+
+fn number(words: &mut Words<'_>) -> Result<Option<u32>, Bad> {
+    let number = words.next_word().and_then(|word| word.parse().ok());
+    if number.is_some() {
+        words.take("a number")?;
+    }
+    Ok(number)
 }
 
 fn clause(words: &mut Words<'_>, told: &mut Told) -> Result<(), Bad> {

@@ -130,6 +130,10 @@ impl Told {
                         return wrong("opened where nothing was judged");
                     }
                 }
+                NoticeKind::Updated(_) if !self.open.contains_key(&id) => {
+                    return wrong("an update of what is not open");
+                }
+                NoticeKind::Updated(_) => {}
                 NoticeKind::Reminder(number) => match self.open.get_mut(&id) {
                     Some((last, _)) if *last + 1 == number => *last = number,
                     _ => return wrong("a reminder out of order"),

@@ -1,0 +1,42 @@
+//! What changed since it was last kept, so that a store is handed that and no more.
+
+use super::notice::IncidentId;
+use super::saved::SavedIncident;
+use super::time::Mono;
+use std::collections::BTreeSet;
+
+/// Changes that are not kept yet.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// When the last checkpoint began: what was heard since is not kept yet.
+    pub(super) since: Mono,
+    /// Slots of instances that were forgotten.
+    pub(super) forgotten: Vec<u32>,
+    /// Slots of instances of which more changed than that they were heard.
+    pub(super) touched: BTreeSet<u32>,
+    /// Incidents that gained or lost members, or of which more became known.
+    pub(super) marked: BTreeSet<IncidentId>,
+    /// Incidents that opened or were told again: kept before anybody is told.
+    pub(super) decided: BTreeSet<IncidentId>,
+    /// Incidents that ended.
+    pub(super) over: Vec<SavedIncident>,
+}
+
+impl Changes {
+    /// An incident changed, and nobody is told of it yet.
+    pub(super) fn marked(&mut self, id: IncidentId) {
+        self.marked.insert(id);
+    }
+
+    /// Something was decided of an incident.
+    pub(super) fn decided(&mut self, id: IncidentId) {
+        self.decided.insert(id);
+    }
+
+    /// An incident ended.
+    pub(super) fn closed(&mut self, id: IncidentId, over: SavedIncident) {
+        self.marked.remove(&id);
+        self.decided.remove(&id);
+        self.over.push(over);
+    }
+}

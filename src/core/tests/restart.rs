@@ -1,0 +1,330 @@
+//! What outlives the process: a core killed and started again from what was kept.
+
+use super::bench::{Bench, at, engine, rule, seconds};
+use crate::core::engine::Feed;
+use crate::core::entry::Lifecycle;
+use crate::core::rule::{By, Rule};
+use crate::core::saved::{Checkpoint, Decision, Saved, SavedIncident, SavedInstance};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A store in memory: what it was handed, folded.
+#[derive(Clone, Debug, Default)]
+struct Disk {
+    saved: Saved,
+    instances: BTreeMap<u32, SavedInstance>,
+    incidents: BTreeMap<u64, SavedIncident>,
+}
+
+impl Disk {
+    fn decision(&mut self, decision: Decision) {
+        self.take(decision.instances, decision.incidents);
+    }
+
+    fn checkpoint(&mut self, checkpoint: Checkpoint) {
+        if checkpoint.whole {
+            self.instances.clear();
+        }
+        for slot in &checkpoint.forgotten {
+            self.instances.remove(slot);
+        }
+        self.saved.clock = checkpoint.clock;
+        self.saved.groups = checkpoint.groups;
+        self.take(checkpoint.instances, checkpoint.incidents);
+    }
+
+    fn take(&mut self, instances: Vec<SavedInstance>, incidents: Vec<SavedIncident>) {
+        self.instances
+            .extend(instances.into_iter().map(|one| (one.slot, one)));
+        self.incidents.extend(
+            incidents
+                .into_iter()
+                .map(|one| (one.notice.incident.0, one)),
+        );
+    }
+
+    fn saved(&self) -> Saved {
+        let open = |one: &&SavedIncident| one.closed.is_none();
+        Saved {
+            instances: self.instances.values().cloned().collect(),
+            incidents: self.incidents.values().filter(open).cloned().collect(),
+            ..self.saved.clone()
+        }
+    }
+}
+
+/// A core whose process may die.
+struct Mortal {
+    bench: Bench,
+    rules: Vec<Rule>,
+    disk: Disk,
+}
+
+impl Mortal {
+    fn new(mut rules: Vec<Rule>) -> Self {
+        rules
+            .iter_mut()
+            .for_each(|rule| rule.group_wait = Duration::ZERO);
+        Mortal {
+            bench: Bench::new(rules.clone()),
+            rules,
+            disk: Disk::default(),
+        }
+    }
+
+    fn beats(&mut self, who: &[&str], at_seconds: impl IntoIterator<Item = u64>) {
+        for second in at_seconds {
+            self.bench.beats(who, [second]);
+            self.keep_decisions();
+        }
+    }
+
+    fn keep_decisions(&mut self) {
+        if let Some(decision) = self.bench.engine.decision() {
+            self.disk.decision(decision);
+        }
+    }
+
+    fn checkpoint(&mut self, whole: bool, second: f64) {
+        let mut draft = self.bench.engine.begin_checkpoint(whole, at(second));
+        let checkpoint = loop {
+            match self.bench.engine.read_on(draft, 1, at(second)) {
+                Ok(checkpoint) => break checkpoint,
+                Err(more) => draft = more,
+            }
+        };
+        self.disk.checkpoint(checkpoint);
+    }
+
+    /// `kill -9`, and another process at `second`.
+    fn restart(&mut self, second: f64) {
+        self.bench.engine = engine(self.rules.clone(), second);
+        let as_saved = self.bench.engine.restore(&self.disk.saved(), at(second));
+        assert!(as_saved, "a core takes back what it gave");
+        self.bench.keep();
+        self.keep_decisions();
+    }
+}
+
+const WEB: &str = "web.iad.a";
+const API: &str = "api.lhr.b";
+const LONE: &str = "lone.nrt.c";
+
+fn up_to(last: u64) -> impl Iterator<Item = u64> {
+    (0..=last).step_by(10)
+}
+
+fn from(first: u64, last: u64) -> impl Iterator<Item = u64> {
+    (first..=last).step_by(10)
+}
+
+#[test]
+fn who_died_while_lastbeat_was_down_fires_after_max_gap_of_listening_and_the_living_do_not() {
+    let mut mortal = Mortal::new(vec![rule("r", "*", 30.0)]);
+    mortal.beats(&[WEB, API, LONE], up_to(50));
+    mortal.checkpoint(false, 51.0);
+    mortal.restart(400.0);
+    mortal.beats(&[WEB, API], from(400, 500));
+    assert_eq!(mortal.bench.told(), ["430 HeartbeatMissed c opened"]);
+    let down = mortal.bench.engine.listening.ledger().next_back();
+    let down = down.map(|blind| (blind.from, blind.to, blind.reason.label()));
+    assert_eq!(down, Some((at(50.0).mono, at(400.0).mono, "down")));
+}
+
+#[test]
+fn a_short_restart_keeps_the_gap() {
+    let mut mortal = Mortal::new(vec![rule("r", "*", 60.0)]);
+    mortal.beats(&[WEB, API, LONE], up_to(20));
+    mortal.beats(&[WEB, API], from(30, 60));
+    mortal.checkpoint(false, 60.0);
+    mortal.restart(70.0);
+    mortal.beats(&[WEB, API], from(70, 200));
+    // Heard at 20, ten seconds of the restart blind.
+    assert_eq!(mortal.bench.told(), ["90 HeartbeatMissed c opened"]);
+}
+
+#[test]
+fn what_is_open_stays_open_is_not_told_again_and_closes_once() {
+    let mut mortal = Mortal::new(vec![rule("r", "*", 30.0)]);
+    mortal.beats(&[WEB, API, LONE], up_to(20));
+    mortal.checkpoint(false, 20.0);
+    // Fires at 50, after the last checkpoint.
+    mortal.beats(&[WEB, API], from(30, 60));
+    mortal.restart(62.0);
+    mortal.beats(&[WEB, API], from(70, 200));
+    mortal.beats(&[WEB, API, LONE], from(210, 220));
+    let told = [
+        "50 HeartbeatMissed c opened",
+        "210 HeartbeatMissed c closed resolved",
+    ];
+    assert_eq!(mortal.bench.told(), told);
+    // Closed after the last checkpoint, in which it was silent: it must not fire again.
+    mortal.restart(223.0);
+    mortal.beats(&[WEB, API, LONE], from(230, 260));
+    assert_eq!(mortal.bench.told(), told);
+}
+
+#[test]
+fn an_incident_of_several_goes_on_and_reminds_in_its_rhythm() {
+    let mut rules = vec![rule("r", "web", 30.0), rule("s", "*", 30.0)];
+    rules[0].remind = Some(seconds(100.0));
+    let mut mortal = Mortal::new(rules);
+    let both = ["web.iad.a", "web.iad.d", API, LONE];
+    mortal.beats(&both, up_to(20));
+    mortal.beats(&both[2..], from(30, 100));
+    mortal.checkpoint(true, 100.0);
+    mortal.restart(101.0);
+    mortal.beats(&both[2..], from(110, 170));
+    mortal.restart(175.0);
+    mortal.beats(&both[2..], from(180, 200));
+    mortal.beats(&both, from(210, 220));
+    assert_eq!(
+        mortal.bench.told(),
+        [
+            "50 RegionSilent  opened",
+            "160 RegionSilent  reminder 1",
+            "210 RegionSilent  closed resolved"
+        ]
+    );
+}
+
+#[test]
+fn a_stall_that_is_open_stays_open_until_an_entry_comes() {
+    let mut mortal = Mortal::new(vec![rule("r", "*", 30.0)]);
+    mortal.beats(&[WEB, API], up_to(20));
+    mortal.checkpoint(false, 20.0);
+    mortal.beats(&[], from(30, 100));
+    mortal.restart(110.0);
+    mortal.beats(&[], from(120, 300));
+    mortal.beats(&[WEB, API], from(310, 350));
+    assert_eq!(
+        mortal.bench.told(),
+        [
+            "80 StreamStalled  opened",
+            "310 StreamStalled  closed resolved"
+        ]
+    );
+}
+
+#[test]
+fn stops_are_remembered_and_so_is_who_was_expected_and_never_heard() {
+    let mut rules = vec![rule("r", "*", 30.0), rule("g", "web", 100.0)];
+    rules[1].by = By::Region;
+    rules[1].expect = vec!["syd".to_owned()];
+    let mut mortal = Mortal::new(rules);
+    mortal.beats(&[WEB, API, LONE], up_to(20));
+    let id = mortal.bench.engine.find("logs.lone.nrt.c").expect("known");
+    mortal.bench.engine.lifecycle(id, Lifecycle::Autosuspend);
+    mortal.bench.say(API, "bye", 21.0);
+    mortal.checkpoint(false, 22.0);
+    for second in [30, 60, 90] {
+        mortal.restart(second as f64);
+        mortal.beats(&[WEB], from(second, second + 20));
+        mortal.checkpoint(second == 60, second as f64 + 21.0);
+    }
+    mortal.beats(&[WEB], from(120, 200));
+    // 100 seconds listened since the start; three restarts took 9, 10 and 10 of them.
+    assert_eq!(mortal.bench.told(), ["129 RegionSilent  opened"]);
+}
+
+#[test]
+fn an_alert_whose_rule_left_while_lastbeat_was_down_is_closed() {
+    let mut mortal = Mortal::new(vec![rule("r", "lone", 30.0), rule("s", "*", 30.0)]);
+    mortal.beats(&[WEB, API, LONE], up_to(20));
+    mortal.checkpoint(false, 20.0);
+    mortal.beats(&[WEB, API], from(30, 60));
+    mortal.rules.remove(0);
+    mortal.restart(62.0);
+    mortal.beats(&[WEB, API], from(70, 120));
+    // The other rule has it now, and was blind for more than half of its time.
+    assert_eq!(
+        mortal.bench.told(),
+        [
+            "50 HeartbeatMissed c opened",
+            "62 HeartbeatMissed c closed rule removed",
+            "100 HeartbeatMissed c opened"
+        ]
+    );
+}
+
+/// One step of a random story.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// These of the four beat, ten seconds later.
+    Beats(u8),
+    Checkpoint,
+    /// The process dies, and starts again after so many seconds.
+    Kill(u8),
+    /// The connection is gone for so many seconds.
+    Cut(u8),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        12 => any::<u8>().prop_map(|who| Step::Beats(who | 1)),
+        3 => Just(Step::Checkpoint),
+        1 => (1..60u8).prop_map(Step::Kill),
+        1 => (1..60u8).prop_map(Step::Cut),
+    ];
+    proptest::collection::vec(step, 1..120)
+}
+
+const FOUR: [&str; 4] = ["web.iad.a", "web.iad.d", API, LONE];
+
+/// Plays a story; `checkpointed`: always with a checkpoint before a death.
+fn play(steps: &[Step], mortals: bool, checkpointed: bool) -> Vec<String> {
+    let mut mortal = Mortal::new(vec![rule("r", "web", 30.0), rule("s", "*", 45.0)]);
+    let mut second = 0;
+    for step in steps {
+        match *step {
+            Step::Beats(who) => {
+                second += 10;
+                let who: Vec<&str> = (0..4)
+                    .filter(|bit| who & (1 << bit) > 0)
+                    .map(|bit| FOUR[bit])
+                    .collect();
+                mortal.beats(&who, [second]);
+            }
+            Step::Checkpoint => mortal.checkpoint(false, second as f64),
+            Step::Kill(seconds) if mortals => {
+                if checkpointed {
+                    mortal.checkpoint(false, second as f64);
+                }
+                second += u64::from(seconds);
+                mortal.restart(second as f64);
+            }
+            Step::Kill(seconds) | Step::Cut(seconds) => {
+                mortal.bench.feed(Feed::Lost, second as f64);
+                second += u64::from(seconds);
+            }
+        }
+    }
+    mortal.bench.told().into_iter().map(str::to_owned).collect()
+}
+
+proptest! {
+    #[test]
+    fn a_restart_right_after_a_checkpoint_is_a_lost_connection_and_nothing_more(steps in steps()) {
+        // The firings that make a flapping one are counted anew.
+        let told = play(&steps, false, false);
+        prop_assume!(!told.iter().any(|line| line.contains("Flapping")));
+        prop_assert_eq!(play(&steps, true, true), told);
+    }
+
+    #[test]
+    fn a_death_at_any_moment_leaves_each_incident_opened_once_and_closed_once(steps in steps()) {
+        let mut open: BTreeMap<String, i32> = BTreeMap::new();
+        for line in play(&steps, true, false) {
+            let mut words = line.split(' ').skip(1);
+            let name = format!("{} {}", words.next().unwrap_or(""), words.next().unwrap_or(""));
+            let count = open.entry(name).or_default();
+            *count += match words.next() {
+                Some("opened") => 1,
+                Some("closed") => -1,
+                _ => 0,
+            };
+            prop_assert!((0..=1).contains(count), "{line}");
+        }
+    }
+}
