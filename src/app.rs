@@ -2,14 +2,20 @@
 
 pub mod canary;
 pub mod delivery;
+pub mod drill;
 pub mod ingest;
+pub mod inventory;
 pub mod keeper;
 pub mod logging;
+pub mod mask;
 pub mod notifiers;
+pub mod own_faults;
 mod pulse;
 pub mod rehearsal;
 pub mod reload;
 pub mod service;
+pub mod scribe;
 mod sight;
 pub mod silences;
 mod taps;
+pub mod watchdog;

@@ -1,7 +1,7 @@
 //! The command line: a table of contents.
 
 use clap::{Parser, Subcommand};
-use lastbeat::commands::{beat, check, demo, run, silence, test};
+use lastbeat::commands::{beat, check, demo, drill, run, silence, status, test};
 use std::process::ExitCode;
 
 /// Notices within seconds when logs go quiet, and says which hop went quiet.
@@ -27,6 +27,10 @@ enum Command {
     Check(check::CheckArgs),
     /// Try the rules: test cases in virtual time
     Test(test::TestArgs),
+    /// Show how a lastbeat that runs is, and what is silent
+    Status(status::StatusArgs),
+    /// Try every notifier with a test incident
+    Drill(drill::DrillArgs),
     /// Make, list and end silences of a lastbeat that runs
     Silence(silence::SilenceArgs),
     /// Print heartbeats, for a Procfile or a region's canary
@@ -40,6 +44,8 @@ fn main() -> ExitCode {
             Command::Demo(args) => demo::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Test(args) => test::run(&args),
+            Command::Status(args) => status::run(&args),
+            Command::Drill(args) => drill::run(&args),
             Command::Silence(args) => silence::run(&args),
             Command::Beat(args) => beat::run(&args),
         },

@@ -26,6 +26,9 @@ pub fn title(notice: &Notice) -> String {
 
 /// The title without the alert's name; an opened notice's is the rule's own `summary` where it has one.
 pub fn gist(notice: &Notice) -> String {
+    if notice.alarm == Alarm::Drill {
+        return drill(notice.kind).to_owned();
+    }
     let who = who(notice);
     match notice.kind {
         NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_) => {
@@ -53,6 +56,9 @@ pub fn gist(notice: &Notice) -> String {
 /// listened, what is allowed, the last beat's text, the rule.
 pub fn sentence(notice: &Notice) -> String {
     let mut text = title(notice);
+    if notice.alarm == Alarm::Drill {
+        return text;
+    }
     let _ = match (notice.kind, notice.alarm) {
         (NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_), Alarm::Lagging) => {
             write!(text, ": {} behind", span(notice.gap))
@@ -96,10 +102,21 @@ pub fn sentence(notice: &Notice) -> String {
     text
 }
 
+/// What a drill says, so that nobody takes it for an alert.
+fn drill(kind: NoticeKind) -> &'static str {
+    match kind {
+        NoticeKind::Closed(_) => "the test of lastbeat's notifiers is over; nothing was silent",
+        NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_) => {
+            "this is a test of lastbeat's notifiers (lastbeat drill); nothing is silent"
+        }
+    }
+}
+
 /// Who is silent, by the incident's scope: `sandwich/iad/0e286551c30586`, `sandwich in iad`, `region iad`.
 pub fn who(notice: &Notice) -> String {
     let who = &notice.who;
     let mut text = match notice.scope {
+        Scope::Stream if notice.alarm == Alarm::Drill => "a drill".to_owned(),
         Scope::Stream => "the stream".to_owned(),
         Scope::Region => format!("region {}", name(&who.region)),
         Scope::App => format!("app {}", name(&who.app)),
@@ -149,6 +166,7 @@ pub fn target(notice: &Notice) -> String {
     let who = &notice.who;
     let parts = match notice.scope {
         Scope::Stream if notice.alarm == Alarm::Lagging => vec!["lag"],
+        Scope::Stream if notice.alarm == Alarm::Drill => vec!["drill"],
         Scope::Instance if notice.alarm == Alarm::Flapping => {
             vec!["flapping", who.app.as_str(), &who.region, &who.instance]
         }

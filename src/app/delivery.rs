@@ -1,20 +1,28 @@
 //! The outbox: notices on their way to the notifiers.
 //!
-//! Each notifier has a task and a queue of its own, so that a dead one never delays another. A notice is rendered
-//! to bytes when it is told, waits in order, and is sent until it is taken. What waits is a plain value, so that a
-//! store can keep it. Nothing here feeds back into what is decided.
+//! Each notifier has a task and a queue of its own, so that a dead one never delays another. A notice is rendered to
+//! bytes ([`DeliveryHandle::prepare`]), kept by whoever has a store, handed to the queues ([`DeliveryHandle::send`]),
+//! waits in order, and is sent until it is taken; then [`Done`] is called. What waits is a plain value, so that a store
+//! can keep it. Nothing here feeds back into what is decided.
 //!
 //! Notifiers come and go with the rules. One that goes is told nothing more, and stays until what waits for it is
 //! delivered.
 
+mod backlog;
+mod held;
+mod notifier;
 mod queue;
+mod standing;
+mod tries;
+
+pub use notifier::{Notifier, judge};
+pub use standing::{Stand, Stuck};
 
 use crate::core::notice::{IncidentId, Notice, NoticeKind};
 use crate::core::rule::Severity;
-use crate::core::time::Mono;
+use crate::core::time::{Mono, Now, Wall};
 use crate::io::metrics::{Metrics, NotifierMetrics, Outcome};
 use crate::io::post::{Answer, PostFault, Poster};
-use crate::io::sentry::{Sentry, rate_limit};
 use crate::words;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -22,74 +30,72 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http_body_util::Full;
 use hyper::Request;
-use queue::Queue;
+use queue::{Means, Queue};
+use standing::Standing;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-/// Notices that may wait for one notifier. Some kilobytes each: tens of megabytes at the very most, after an
-/// outage that fired ten thousand times.
-pub const WAITING_LIMIT: usize = 10_000;
 /// Notifiers that went and still have notices waiting; beyond it the oldest are given up.
 const MAX_RETIRED: usize = 50;
+/// How long a notifier that went stays at least: a notice that was prepared for it a moment ago is being stored.
+const RETIRED_STAYS: Duration = Duration::from_secs(5);
 /// A try that takes longer is over; a healthy notifier answers in a second.
 const TRY_WITHIN: Duration = Duration::from_secs(10);
 
-/// One party that is told.
-pub trait Notifier: Send + Sync + 'static {
-    /// As it stands in the settings: a label's value.
-    fn name(&self) -> &str;
-    /// The bytes that tell of this notice; the same for the same notice.
-    fn render(&self, notice: &Notice) -> Bytes;
-    /// The request that delivers a notice rendered for it.
-    fn request(&self, waiting: &Waiting) -> Request<Full<Bytes>>;
-    /// A text without the notifier's secrets: what a peer answers may repeat them.
-    fn hide(&self, text: &str) -> String;
-    /// How long an answer asks us to wait before the next try, in the notifier's own way.
-    fn pause(&self, answer: &Answer) -> Option<Duration> {
-        answer.retry_after
-    }
-}
-
-impl Notifier for Sentry {
-    fn name(&self) -> &str {
-        "sentry"
-    }
-
-    fn render(&self, notice: &Notice) -> Bytes {
-        self.envelope(notice)
-    }
-
-    fn request(&self, waiting: &Waiting) -> Request<Full<Bytes>> {
-        Sentry::request(self, waiting.body.clone())
-    }
-
-    fn hide(&self, text: &str) -> String {
-        Sentry::hide(self, text)
-    }
-
-    fn pause(&self, answer: &Answer) -> Option<Duration> {
-        let limit = answer.rate_limits.as_deref().and_then(rate_limit);
-        limit.max(answer.retry_after)
-    }
-}
-
-/// Reads the arrival clock.
-pub type Clock = Arc<dyn Fn() -> Mono + Send + Sync>;
+/// Reads both clocks.
+pub type Clock = Arc<dyn Fn() -> Now + Send + Sync>;
 
 /// Carries a request to its peer: [`post`] in the program, a script in tests.
 pub type Carry = Arc<
     dyn Fn(Request<Full<Bytes>>) -> BoxFuture<'static, Result<Answer, PostFault>> + Send + Sync,
 >;
 
-/// Carries requests over HTTP, each with ten seconds to be answered.
+/// How long a request has to be answered, as an extension of it; without one it has ten seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Within(pub Duration);
+
+/// Carries requests over HTTP, each with as long to be answered as it says.
 pub fn post(poster: Poster) -> Carry {
     Arc::new(move |request| {
         let poster = poster.clone();
-        async move { poster.post(request, TRY_WITHIN).await }.boxed()
+        let within = request.extensions().get::<Within>();
+        let within = within.map_or(TRY_WITHIN, |within| within.0);
+        async move { poster.post(request, within).await }.boxed()
     })
+}
+
+/// Told when nothing more is done about a parcel: whoever keeps parcels takes it off.
+pub type Done = Arc<dyn Fn(Ended) + Send + Sync>;
+
+/// The end of a parcel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The parcel's number; 0 where nobody keeps it.
+    pub id: u64,
+    /// The incident it was about.
+    pub incident: IncidentId,
+    /// What it said of it.
+    pub kind: NoticeKind,
+    /// For whom it was.
+    pub notifier: String,
+    /// Delivered, rejected or given up.
+    pub outcome: Outcome,
+    /// From the deadline to now.
+    pub delay: Duration,
+}
+
+/// One notice for one notifier, as a store keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parcel {
+    /// The store's number of it; 0: nobody keeps it.
+    pub id: u64,
+    /// The notifier's name.
+    pub notifier: String,
+    /// What is to be sent.
+    pub waiting: Waiting,
 }
 
 /// One notice on its way to one notifier.
@@ -101,28 +107,23 @@ pub struct Waiting {
     pub kind: NoticeKind,
     /// As rendered for the notifier.
     pub body: Bytes,
-    /// Arrival clock: the deadline from which its delay is measured.
-    pub due: Mono,
-    /// Arrival clock: when it was told.
-    pub told: Mono,
+    /// Wall clock, since it outlives the process: the deadline from which its delay is measured.
+    pub due: Wall,
+    /// Wall clock: when it was told.
+    pub told: Wall,
 }
 
 /// What reaches a notifier's task.
 enum Order {
-    Tell(Waiting),
+    Tell(Parcel),
+    /// An open incident's last notice, told by an earlier run.
+    Hold(Waiting),
+    /// Others take over what is open.
+    Retire,
     /// Try at once from now on; answer when nothing waits any more.
     Flush(oneshot::Sender<()>),
     /// Give up what waits.
     GiveUp,
-}
-
-/// What a notifier's task shows to others.
-#[derive(Default)]
-struct Standing {
-    /// Told and neither delivered nor left out.
-    pending: AtomicUsize,
-    /// Tries of the foremost notice that failed.
-    failed_tries: AtomicU32,
 }
 
 struct Line {
@@ -130,13 +131,37 @@ struct Line {
     orders: mpsc::UnboundedSender<Order>,
     standing: Arc<Standing>,
     metrics: NotifierMetrics,
-    /// No longer told anything; there until nothing waits.
-    retired: bool,
+    /// Arrival clock: since when it is no longer told anything; it stays until nothing waits.
+    retired: Option<Mono>,
 }
 
 impl Line {
     fn pending(&self) -> usize {
         self.standing.pending.load(Ordering::Relaxed)
+    }
+
+    fn name(&self) -> &str {
+        self.notifier.name()
+    }
+
+    /// Whether it is to be told of this notice.
+    fn hears(&self, notice: &Notice) -> bool {
+        let name = self.notifier.told_as();
+        let named = |names: &Vec<String>| names.iter().any(|one| one == name);
+        self.retired.is_none()
+            && self.notifier.takes(notice.kind)
+            && notice.notify.as_ref().is_none_or(named)
+    }
+
+    /// A notice as it waits for this notifier.
+    fn waiting(&self, notice: &Notice, now: Now) -> Waiting {
+        Waiting {
+            incident: notice.incident,
+            kind: notice.kind,
+            body: self.notifier.render(notice),
+            due: now.wall_of(notice.due_mono),
+            told: now.wall,
+        }
     }
 }
 
@@ -146,17 +171,8 @@ pub struct DeliveryHandle {
     lines: ArcSwap<Vec<Arc<Line>>>,
     carry: Carry,
     now: Clock,
-}
-
-/// A notifier that does not take its foremost notice.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stuck {
-    /// The notifier's name.
-    pub notifier: String,
-    /// Notices that wait.
-    pub pending: usize,
-    /// Tries in a row that failed.
-    pub failed_tries: u32,
+    done: Done,
+    metrics: Arc<Metrics>,
 }
 
 /// Starts a task for each notifier on the current runtime. The tasks return their notifier's name when they end,
@@ -164,59 +180,45 @@ pub struct Stuck {
 pub fn start(
     notifiers: Vec<Arc<dyn Notifier>>,
     carry: &Carry,
-    metrics: &Metrics,
+    metrics: &Arc<Metrics>,
     now: &Clock,
+    done: &Done,
 ) -> (DeliveryHandle, JoinSet<String>) {
     let mut tasks = JoinSet::new();
     let handle = DeliveryHandle {
         lines: ArcSwap::default(),
         carry: Arc::clone(carry),
         now: Arc::clone(now),
+        done: Arc::clone(done),
+        metrics: Arc::clone(metrics),
     };
-    handle.change(notifiers, &[], metrics, &mut tasks);
+    handle.change(notifiers, &[], &mut tasks);
     (handle, tasks)
 }
 
 impl DeliveryHandle {
-    /// Takes in notifiers, and retires those of these names that were there before.
+    /// Takes in notifiers, and retires those of these names that were there before. What is open is to be given to
+    /// the new ones by [`Self::hold`].
     pub fn change(
         &self,
         added: Vec<Arc<dyn Notifier>>,
         retired: &[String],
-        metrics: &Metrics,
         tasks: &mut JoinSet<String>,
     ) {
         let before = self.lines.load_full();
         let mut lines: Vec<Arc<Line>> = Vec::with_capacity(before.len() + added.len());
         for line in before.iter() {
-            if line.retired || !retired.iter().any(|name| name == line.notifier.name()) {
-                lines.push(Arc::clone(line));
-                continue;
-            }
-            tracing::info!(
-                notifier = line.notifier.name(),
-                pending = line.pending(),
-                "notifier retired: what waits is still delivered"
-            );
-            lines.push(Arc::new(Line {
-                notifier: Arc::clone(&line.notifier),
-                orders: line.orders.clone(),
-                standing: Arc::clone(&line.standing),
-                metrics: line.metrics.clone(),
-                retired: true,
-            }));
+            let goes = line.retired.is_none() && retired.iter().any(|name| name == line.name());
+            lines.push(if goes {
+                Arc::new(self.retire(line))
+            } else {
+                Arc::clone(line)
+            });
         }
-        lines.extend(
-            added
-                .into_iter()
-                .map(|one| Arc::new(self.line(one, metrics, tasks))),
-        );
-        let surplus = lines
-            .iter()
-            .filter(|line| line.retired)
-            .count()
-            .saturating_sub(MAX_RETIRED);
-        for line in lines.iter().filter(|line| line.retired).take(surplus) {
+        lines.extend(added.into_iter().map(|one| Arc::new(self.line(one, tasks))));
+        let retired = || lines.iter().filter(|line| line.retired.is_some());
+        let surplus = retired().count().saturating_sub(MAX_RETIRED);
+        for line in retired().take(surplus) {
             // A task that is dead has nothing that waits.
             let _ = line.orders.send(Order::GiveUp);
         }
@@ -224,79 +226,144 @@ impl DeliveryHandle {
         self.sweep();
     }
 
-    fn line(
-        &self,
-        notifier: Arc<dyn Notifier>,
-        metrics: &Metrics,
-        tasks: &mut JoinSet<String>,
-    ) -> Line {
+    fn retire(&self, line: &Line) -> Line {
+        tracing::info!(
+            notifier = line.name(),
+            pending = line.pending(),
+            "notifier retired: what waits is still delivered"
+        );
+        // A task that is dead holds nothing.
+        let _ = line.orders.send(Order::Retire);
+        Line {
+            notifier: Arc::clone(&line.notifier),
+            orders: line.orders.clone(),
+            standing: Arc::clone(&line.standing),
+            metrics: line.metrics.clone(),
+            retired: Some((self.now)().mono),
+        }
+    }
+
+    fn line(&self, notifier: Arc<dyn Notifier>, tasks: &mut JoinSet<String>) -> Line {
         let (orders, incoming) = mpsc::unbounded_channel();
         let standing = Arc::new(Standing::default());
-        let metrics = metrics.notifier(notifier.name());
-        let queue = Queue::new(
-            Arc::clone(&notifier),
-            Arc::clone(&self.carry),
-            Arc::clone(&standing),
-            metrics.clone(),
-            Arc::clone(&self.now),
-        );
+        let metrics = self.metrics.notifier(notifier.name());
+        let queue = Queue::new(Means {
+            notifier: Arc::clone(&notifier),
+            carry: Arc::clone(&self.carry),
+            standing: Arc::clone(&standing),
+            metrics: metrics.clone(),
+            now: Arc::clone(&self.now),
+            done: Arc::clone(&self.done),
+        });
         tasks.spawn(queue.run(incoming));
         Line {
             notifier,
             orders,
             standing,
             metrics,
-            retired: false,
+            retired: None,
         }
     }
 
     /// Lets go of retired notifiers for which nothing waits any more: their tasks end.
     pub fn sweep(&self) {
         let lines = self.lines.load();
-        let stays = |line: &&Arc<Line>| !line.retired || line.pending() > 0;
+        let now = (self.now)().mono;
+        let stays = |line: &&Arc<Line>| {
+            let fresh = |since: Mono| now.since(since) < RETIRED_STAYS;
+            line.retired.is_none_or(fresh) || line.pending() > 0
+        };
         let left: Vec<Arc<Line>> = lines.iter().filter(stays).cloned().collect();
         if left.len() < lines.len() {
             self.lines.store(Arc::new(left));
         }
     }
 
-    /// Logs the notice and hands it to every notifier that it names, or to all. Never blocks.
-    pub fn tell(&self, notice: &Notice) {
+    /// Logs the notice and renders it for every notifier that it names, or for all; sends nothing. Never blocks.
+    pub fn prepare(&self, notice: &Notice) -> Vec<Parcel> {
         log(notice);
         let lines = self.lines.load();
-        let told = |line: &&Arc<Line>| {
-            let name = line.notifier.name();
-            let named = |names: &Vec<String>| names.iter().any(|one| one == name);
-            !line.retired && notice.notify.as_ref().is_none_or(named)
+        let now = (self.now)();
+        let known = |name: &str| {
+            lines
+                .iter()
+                .any(|line| line.notifier.told_as() == name || line.name() == name)
         };
-        for line in lines.iter().filter(told) {
-            let waiting = Waiting {
-                incident: notice.incident,
-                kind: notice.kind,
-                body: line.notifier.render(notice),
-                due: notice.due_mono,
-                told: (self.now)(),
-            };
-            line.standing.pending.fetch_add(1, Ordering::Relaxed);
-            line.metrics.pending.inc();
-            if line.orders.send(Order::Tell(waiting)).is_err() {
-                line.standing.pending.fetch_sub(1, Ordering::Relaxed);
-                line.metrics.pending.dec();
-                line.metrics.count(Outcome::GivenUp);
-                tracing::error!(
-                    notifier = line.notifier.name(),
-                    incident = %notice.incident,
-                    "a notice is lost: the notifier's task is dead"
-                );
-            }
-        }
-        let gone = |name: &&String| !lines.iter().any(|line| line.notifier.name() == *name);
-        for name in notice.notify.iter().flatten().filter(gone) {
+        for name in notice.notify.iter().flatten().filter(|name| !known(name)) {
             tracing::warn!(
                 notifier = name,
                 incident = %notice.incident,
                 "there is no such notifier: this log alone tells"
             );
+        }
+        let hears = lines.iter().filter(|line| line.hears(notice));
+        hears
+            .map(|line| Parcel {
+                id: 0,
+                notifier: line.name().to_owned(),
+                waiting: line.waiting(notice, now),
+            })
+            .collect()
+    }
+
+    /// Hands parcels to their notifiers, in order. One whose notifier is gone is given up. Never blocks.
+    pub fn send(&self, parcels: Vec<Parcel>) {
+        let lines = self.lines.load();
+        for parcel in parcels {
+            let named = || lines.iter().filter(|line| line.name() == parcel.notifier);
+            let live = named().find(|line| line.retired.is_none());
+            // One that went a moment ago still has its task.
+            let Some(line) = live.or_else(|| named().last()) else {
+                self.lose(&parcel, "its notifier is gone");
+                continue;
+            };
+            line.standing.pending.fetch_add(1, Ordering::Relaxed);
+            line.metrics.pending.inc();
+            if let Err(mpsc::error::SendError(Order::Tell(parcel))) =
+                line.orders.send(Order::Tell(parcel))
+            {
+                line.standing.pending.fetch_sub(1, Ordering::Relaxed);
+                line.metrics.pending.dec();
+                self.lose(&parcel, "its notifier's task is dead");
+            }
+        }
+    }
+
+    /// [`Self::prepare`] and [`Self::send`] in one, where nobody keeps parcels.
+    pub fn tell(&self, notice: &Notice) {
+        self.send(self.prepare(notice));
+    }
+
+    fn lose(&self, parcel: &Parcel, why: &str) {
+        let waiting = &parcel.waiting;
+        let notifier = parcel.notifier.as_str();
+        self.metrics.notifier(notifier).count(Outcome::GivenUp);
+        tracing::error!(
+            notifier,
+            incident = %waiting.incident,
+            state = waiting.kind.label(),
+            "a notice is given up: {why}"
+        );
+        (self.done)(Ended {
+            id: parcel.id,
+            incident: waiting.incident,
+            kind: waiting.kind,
+            notifier: parcel.notifier.clone(),
+            outcome: Outcome::GivenUp,
+            delay: (self.now)().wall.since(waiting.due),
+        });
+    }
+
+    /// What is open and was told before: after a start, and after [`Self::change`]. Those that are to say it again and
+    /// again begin with it, the others ignore it. Logs and counts nothing.
+    pub fn hold(&self, open: &[Notice]) {
+        let lines = self.lines.load();
+        let now = (self.now)();
+        for line in lines.iter().filter(|line| line.notifier.keeps_open()) {
+            for notice in open.iter().filter(|notice| line.hears(notice)) {
+                // A dead task ends the program elsewhere.
+                let _ = line.orders.send(Order::Hold(line.waiting(notice, now)));
+            }
         }
     }
 
@@ -318,9 +385,9 @@ impl DeliveryHandle {
             let left = line.pending();
             if left > 0 {
                 tracing::error!(
-                    notifier = line.notifier.name(),
+                    notifier = line.name(),
                     left,
-                    "stopping with notices undelivered"
+                    "stopping with notices undelivered; a state file keeps them for the next start"
                 );
             }
             left
@@ -328,21 +395,19 @@ impl DeliveryHandle {
         lines.iter().map(left).sum()
     }
 
-    /// The notifiers that do not take their foremost notice, for /readyz.
-    pub fn stuck(&self) -> Vec<Stuck> {
+    /// How each notifier stands, for the page and the API; those that went are left out.
+    pub fn standings(&self) -> Vec<Stand> {
         let lines = self.lines.load();
-        let stuck = lines
-            .iter()
-            .filter(|line| !line.retired)
-            .filter_map(|line| {
-                let failed_tries = line.standing.failed_tries.load(Ordering::Relaxed);
-                (failed_tries > 0).then(|| Stuck {
-                    notifier: line.notifier.name().to_owned(),
-                    pending: line.pending(),
-                    failed_tries,
-                })
-            });
-        stuck.collect()
+        let now = (self.now)().mono;
+        let here = lines.iter().filter(|line| line.retired.is_none());
+        here.map(|line| line.standing.seen(line.name(), now))
+            .collect()
+    }
+
+    /// The notifiers that do not take what they are told, or did not in the last hour, for /readyz.
+    pub fn stuck(&self) -> Vec<Stuck> {
+        let standings = self.standings();
+        standings.iter().filter_map(Stand::stuck).collect()
     }
 }
 

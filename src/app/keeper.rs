@@ -7,11 +7,13 @@
 use super::canary::{Canary, Plan};
 use super::ingest::Ingest;
 use super::pulse::Pulse;
+use super::scribe::{Desk, Scribe};
 use super::sight::Sight;
 use super::taps::Taps;
 use crate::clock::Clock;
-use crate::core::engine::{Feed, Output};
+use crate::core::engine::Feed;
 use crate::core::rule::RuleSet;
+use crate::core::saved::Saved;
 use crate::core::silence::Silence;
 use crate::core::snapshot::Snapshot;
 use crate::core::time::{Mono, Now};
@@ -45,6 +47,8 @@ pub enum Ask {
     Reload(Box<RuleSet>, oneshot::Sender<()>),
     /// Puts other silences in force.
     Silence(Vec<Silence>),
+    /// Takes in what an earlier process knew, where its store could be read late only.
+    Adopt(Box<Saved>),
 }
 
 /// The ways into the loop.
@@ -69,8 +73,16 @@ pub struct GivenUp {
 
 /// What the loop shows, and to whom it tells.
 pub struct Outlets {
-    /// Every output of the core, in order; must not block.
-    pub tell: Box<dyn FnMut(Output) + Send>,
+    /// Where everything goes that the core says and that is to be kept.
+    pub desk: Desk,
+    /// What others see.
+    pub shown: Shown,
+    /// The canary that is to fly.
+    pub canary: Option<Plan>,
+}
+
+/// What others see of the loop.
+pub struct Shown {
     /// The live metrics.
     pub metrics: Arc<Metrics>,
     /// Whether lastbeat can see.
@@ -79,8 +91,6 @@ pub struct Outlets {
     pub max_series: usize,
     /// Told whether entries are missed though a connection stands.
     pub missed: watch::Sender<bool>,
-    /// The canary that is to fly.
-    pub canary: Option<Plan>,
     /// Without an entry for this long the loop ends by itself; `None`: never.
     pub give_up_after: Option<Duration>,
 }
@@ -89,7 +99,8 @@ pub struct Outlets {
 pub struct Keeper<S> {
     ingest: Ingest,
     clock: Clock,
-    outlets: Outlets,
+    outlets: Shown,
+    scribe: Scribe,
     taps: Taps<S>,
     sight: Sight,
     canary: Option<Canary>,
@@ -105,15 +116,21 @@ pub struct Keeper<S> {
 
 impl<S: Source> Keeper<S> {
     /// A keeper that is not connected yet.
-    pub fn new(ingest: Ingest, clock: Clock, mut outlets: Outlets) -> Self {
+    pub fn new(ingest: Ingest, clock: Clock, outlets: Outlets) -> Self {
         let now = clock.now();
+        let Outlets {
+            desk,
+            shown: outlets,
+            canary,
+        } = outlets;
         let (metrics, readiness) = (outlets.metrics.clone(), outlets.readiness.clone());
         let fly = |plan| Canary::new(plan, metrics.clone(), now.mono);
-        let canary = outlets.canary.take().map(fly);
+        let canary = canary.map(fly);
         Keeper {
             ingest,
             clock,
             outlets,
+            scribe: Scribe::new(desk, now.mono),
             taps: Taps::new(),
             canary,
             sight: Sight::new(metrics, readiness, now.mono),
@@ -147,8 +164,9 @@ impl<S: Source> Keeper<S> {
                 }
             }
             self.outputs();
-            if self.given_up.is_some() {
-                return self.given_up;
+            if let Some(given_up) = self.given_up.take() {
+                self.finish();
+                return Some(given_up);
             }
             if self.wake < armed {
                 armed = self.wake;
@@ -162,6 +180,12 @@ impl<S: Source> Keeper<S> {
             self.evaluate();
         }
         self.outputs();
+        self.finish();
+    }
+
+    fn finish(mut self) {
+        let now = self.clock.now();
+        self.scribe.finish(&mut self.ingest.engine, now);
     }
 
     fn batch(&mut self, first: Option<S::Item>) {
@@ -185,6 +209,8 @@ impl<S: Source> Keeper<S> {
             self.check_losses(now);
         }
         self.evaluate();
+        self.outputs();
+        self.checkpoint();
     }
 
     fn drain(&mut self) -> bool {
@@ -299,8 +325,14 @@ impl<S: Source> Keeper<S> {
                 words::exact(doubt.every),
             );
         }
-        for output in self.ingest.engine.drain() {
-            (self.outlets.tell)(output);
+        self.scribe.hand_on(&mut self.ingest.engine);
+    }
+
+    /// Reads for the store what is due; where there is more, this turn's end is the next one's begin.
+    fn checkpoint(&mut self) {
+        let now = self.clock.now();
+        if self.scribe.turn(&mut self.ingest.engine, now) {
+            self.wake = now.mono;
         }
     }
 
@@ -401,6 +433,11 @@ impl<S: Source> Keeper<S> {
             Ask::Silence(silences) => {
                 let now = self.turn();
                 self.ingest.engine.set_silences(silences, now);
+                self.wake = now.mono;
+            }
+            Ask::Adopt(saved) => {
+                let now = self.turn();
+                self.ingest.engine.restore(&saved, now);
                 self.wake = now.mono;
             }
         }

@@ -1,18 +1,24 @@
 //! From the rules' `[notify.NAME]` to notifiers that deliver.
 
-use super::delivery::{Notifier, Waiting};
-use crate::core::notice::Notice;
-use crate::core::rule::{NotifierKind, NotifierRule};
+use super::delivery::{Notifier, Waiting, judge};
+use crate::core::notice::{Notice, NoticeKind};
+use crate::core::rule::{NotifierKind, NotifierRule, SentryApi};
+use crate::core::time::Wall;
 use crate::decode::settings::Secret;
+use crate::io::alertmanager::{self, Alertmanager};
+use crate::io::metrics::Outcome;
 use crate::io::post::Answer;
-use crate::io::sentry::Sentry;
-use crate::io::webhook::Webhook;
+use crate::io::sentry::{self, Sentry, SentryResolver, rate_limit};
+use crate::io::webhook::{Webhook, WebhookSetup};
 use crate::words;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The name of the notifier that `SENTRY_DSN` makes; `[notify.sentry]` says more about it.
+const SENTRY: &str = "sentry";
 
 /// Makes notifiers of rules, with what the settings say.
 #[derive(Clone, Debug, Default)]
@@ -35,28 +41,63 @@ impl Maker {
         made.transpose().map_err(|why| format!("SENTRY_DSN: {why}"))
     }
 
-    /// The notifier of a rule.
+    /// The notifiers of a rule, named as [`names`] says. The rule `sentry` makes those beside [`Self::sentry`].
     ///
     /// # Errors
     /// Why its address cannot be used, in words without it.
-    pub fn make(&self, rule: &NotifierRule) -> Result<Arc<dyn Notifier>, String> {
+    pub fn make(&self, rule: &NotifierRule) -> Result<Vec<Arc<dyn Notifier>>, String> {
         let wrong = |why: String| format!("[notify.{}]: {why}", rule.name);
         match &rule.kind {
-            NotifierKind::Webhook { url } => {
-                let hook = Webhook::new(&rule.name, url);
+            NotifierKind::Webhook {
+                url,
+                secret,
+                timeout,
+                format,
+                routing_key,
+            } => {
+                let setup = WebhookSetup {
+                    url: Secret::new(url.as_str()),
+                    format: *format,
+                    secret: secret.as_deref().map(Secret::new),
+                    routing_key: routing_key.as_deref().map(Secret::new),
+                    timeout: *timeout,
+                };
+                let hook = Webhook::new(&rule.name, setup);
                 let hook = hook.map_err(|fault| wrong(words::chain(&fault)))?;
-                Ok(Arc::new(hook))
+                Ok(vec![Arc::new(hook)])
             }
-            NotifierKind::Sentry { dsn } => {
-                let given = dsn.as_ref().map(Secret::new);
-                let none = || wrong("no dsn, and SENTRY_DSN is not set".to_owned());
-                let dsn = given.or_else(|| self.dsn.clone()).ok_or_else(none)?;
-                Ok(Arc::new(NamedSentry {
-                    name: rule.name.clone(),
-                    sentry: self.sentry_at(&dsn).map_err(wrong)?,
-                }))
+            NotifierKind::Alertmanager { urls } => {
+                let made = Alertmanager::new(&rule.name, urls);
+                let made = made.map_err(|fault| wrong(words::chain(&fault)))?;
+                Ok(vec![Arc::new(made)])
             }
+            NotifierKind::Sentry { dsn, resolve } => self
+                .of_sentry(&rule.name, dsn.as_deref(), resolve.as_ref())
+                .map_err(wrong),
         }
+    }
+
+    fn of_sentry(
+        &self,
+        name: &str,
+        dsn: Option<&str>,
+        resolve: Option<&SentryApi>,
+    ) -> Result<Vec<Arc<dyn Notifier>>, String> {
+        let none = || "no dsn, and SENTRY_DSN is not set".to_owned();
+        let dsn = dsn.map(Secret::new).or_else(|| self.dsn.clone());
+        let dsn = dsn.ok_or_else(none)?;
+        let mut made: Vec<Arc<dyn Notifier>> = Vec::new();
+        if name != SENTRY {
+            made.push(Arc::new(NamedSentry {
+                name: name.to_owned(),
+                sentry: self.sentry_at(&dsn)?,
+            }));
+        }
+        if let Some(api) = resolve {
+            let resolver = SentryResolver::new(name, &dsn, api);
+            made.push(Arc::new(resolver.map_err(|fault| words::chain(&fault))?));
+        }
+        Ok(made)
     }
 
     fn sentry_at(&self, dsn: &Secret) -> Result<Sentry, String> {
@@ -71,10 +112,47 @@ impl Maker {
     }
 }
 
+/// The names of the notifiers that [`Maker::make`] makes of a rule.
+pub fn names(rule: &NotifierRule) -> Vec<String> {
+    let resolves = matches!(
+        &rule.kind,
+        NotifierKind::Sentry {
+            resolve: Some(_),
+            ..
+        }
+    );
+    let itself = (rule.name != SENTRY).then(|| rule.name.clone());
+    let resolver = resolves.then(|| sentry::resolver_name(&rule.name));
+    itself.into_iter().chain(resolver).collect()
+}
+
 /// A Sentry project beside that of `SENTRY_DSN`.
 struct NamedSentry {
     name: String,
     sentry: Sentry,
+}
+
+impl Notifier for Sentry {
+    fn name(&self) -> &str {
+        SENTRY
+    }
+
+    fn render(&self, notice: &Notice) -> Bytes {
+        self.envelope(notice)
+    }
+
+    fn requests(&self, waiting: &Waiting, _now: Wall) -> Vec<Request<Full<Bytes>>> {
+        vec![self.request(waiting.body.clone())]
+    }
+
+    fn hide(&self, text: &str) -> String {
+        Sentry::hide(self, text)
+    }
+
+    fn pause(&self, answer: &Answer) -> Option<Duration> {
+        let limit = answer.rate_limits.as_deref().and_then(rate_limit);
+        limit.max(answer.retry_after)
+    }
 }
 
 impl Notifier for NamedSentry {
@@ -83,11 +161,11 @@ impl Notifier for NamedSentry {
     }
 
     fn render(&self, notice: &Notice) -> Bytes {
-        self.sentry.envelope(notice)
+        self.sentry.render(notice)
     }
 
-    fn request(&self, waiting: &Waiting) -> Request<Full<Bytes>> {
-        Notifier::request(&self.sentry, waiting)
+    fn requests(&self, waiting: &Waiting, now: Wall) -> Vec<Request<Full<Bytes>>> {
+        self.sentry.requests(waiting, now)
     }
 
     fn hide(&self, text: &str) -> String {
@@ -96,6 +174,61 @@ impl Notifier for NamedSentry {
 
     fn pause(&self, answer: &Answer) -> Option<Duration> {
         self.sentry.pause(answer)
+    }
+}
+
+/// It sends something at the end of an incident only. That one began it has to know: the end of another in the same
+/// issue does not resolve it then.
+impl Notifier for SentryResolver {
+    fn name(&self) -> &str {
+        SentryResolver::name(self)
+    }
+
+    fn told_as(&self) -> &str {
+        SentryResolver::told_as(self)
+    }
+
+    fn takes(&self, kind: NoticeKind) -> bool {
+        matches!(kind, NoticeKind::Opened | NoticeKind::Closed(_))
+    }
+
+    fn render(&self, notice: &Notice) -> Bytes {
+        SentryResolver::issue(notice)
+    }
+
+    fn requests(&self, waiting: &Waiting, _now: Wall) -> Vec<Request<Full<Bytes>>> {
+        match waiting.kind {
+            NoticeKind::Closed(_) => self.request(waiting.incident).into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn hide(&self, text: &str) -> String {
+        SentryResolver::hide(self, text)
+    }
+
+    fn verdict(&self, answer: &Answer, failed: u32) -> Outcome {
+        match judge(answer.status) {
+            Outcome::Delivered if SentryResolver::is_early(answer.status, failed) => {
+                Outcome::Retried
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn hold_back(&self, kind: NoticeKind) -> Duration {
+        match kind {
+            NoticeKind::Closed(_) => sentry::HOLD_BACK,
+            _ => Duration::ZERO,
+        }
+    }
+
+    fn keeps_open(&self) -> bool {
+        true
+    }
+
+    fn subject(&self, waiting: &Waiting) -> Option<Bytes> {
+        Some(waiting.body.clone())
     }
 }
 
@@ -108,11 +241,54 @@ impl Notifier for Webhook {
         self.body(notice)
     }
 
-    fn request(&self, waiting: &Waiting) -> Request<Full<Bytes>> {
-        Webhook::request(self, waiting.incident, waiting.kind, waiting.body.clone())
+    fn requests(&self, waiting: &Waiting, now: Wall) -> Vec<Request<Full<Bytes>>> {
+        let body = waiting.body.clone();
+        vec![self.request(waiting.incident, waiting.kind, body, now)]
     }
 
     fn hide(&self, text: &str) -> String {
         Webhook::hide(self, text)
+    }
+
+    fn within(&self) -> Duration {
+        self.timeout()
+    }
+}
+
+impl Notifier for Alertmanager {
+    fn name(&self) -> &str {
+        Alertmanager::name(self)
+    }
+
+    fn render(&self, notice: &Notice) -> Bytes {
+        self.alert(notice)
+    }
+
+    fn requests(&self, waiting: &Waiting, now: Wall) -> Vec<Request<Full<Bytes>>> {
+        self.refresh(&[waiting], now)
+    }
+
+    fn hide(&self, text: &str) -> String {
+        Alertmanager::hide(self, text)
+    }
+
+    fn keeps_open(&self) -> bool {
+        true
+    }
+
+    fn subject(&self, waiting: &Waiting) -> Option<Bytes> {
+        Alertmanager::labels(&waiting.body)
+    }
+
+    fn refresh_every(&self) -> Option<Duration> {
+        Some(alertmanager::REFRESH_EVERY)
+    }
+
+    fn refresh(&self, again: &[&Waiting], now: Wall) -> Vec<Request<Full<Bytes>>> {
+        let alerts: Vec<(&Bytes, bool)> = again
+            .iter()
+            .map(|one| (&one.body, matches!(one.kind, NoticeKind::Closed(_))))
+            .collect();
+        Alertmanager::requests(self, &alerts, now)
     }
 }

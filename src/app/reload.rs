@@ -5,7 +5,7 @@
 
 use super::delivery::{DeliveryHandle, Notifier};
 use super::keeper::Ask;
-use super::notifiers::Maker;
+use super::notifiers::{self, Maker};
 use super::silences::{self, Silences};
 use crate::core::rule::{NotifierRule, RuleSet};
 use crate::decode::rules_file::{self, Reading};
@@ -78,7 +78,7 @@ pub fn start(
     let mut tasks = JoinSet::new();
     let (silences, asks) = (in_force.silences.clone(), in_force.asks.clone());
     tasks.spawn(async move {
-        silences::keep(&silences, asks).await;
+        silences::keep(&silences, asks, |_| {}).await;
         "the keeper of silences"
     });
     let (to, loaded) = mpsc::channel(1);
@@ -222,7 +222,7 @@ impl Reader {
         let made: Result<Vec<_>, String> =
             new.map(|rule| self.reloading.maker.make(rule)).collect();
         match made {
-            Ok(added) => self.accept(rules, added),
+            Ok(added) => self.accept(rules, added.into_iter().flatten().collect()),
             Err(why) => self.refuse(&[why], 1),
         }
     }
@@ -298,17 +298,17 @@ impl InForce {
         tasks: &mut JoinSet<String>,
     ) {
         let Loaded { rules, added } = loaded;
-        let notifiers = rules.notifiers.clone();
+        let in_force = rules.notifiers.clone();
         let gone = self
             .notifiers
             .iter()
-            .filter(|rule| !notifiers.contains(rule));
-        let gone: Vec<String> = gone.map(|rule| rule.name.clone()).collect();
+            .filter(|rule| !in_force.contains(rule));
+        let gone: Vec<String> = gone.flat_map(notifiers::names).collect();
         let replaced = |name: &&String| added.iter().any(|one| one.name() == *name);
         let (replaced, leaving): (Vec<&String>, Vec<&String>) = gone.iter().partition(replaced);
         let replaced: Vec<String> = replaced.into_iter().cloned().collect();
         let leaving: Vec<String> = leaving.into_iter().cloned().collect();
-        delivery.change(added, &replaced, &self.metrics, tasks);
+        delivery.change(added, &replaced, tasks);
         self.silences.schedule(&rules.silences);
         let (done, is_done) = oneshot::channel();
         // A core that is gone ends the program elsewhere.
@@ -320,8 +320,8 @@ impl InForce {
         {
             let _ = tokio::time::timeout(TAKEN_WITHIN, is_done).await;
         }
-        delivery.change(Vec::new(), &leaving, &self.metrics, tasks);
-        self.notifiers = notifiers;
+        delivery.change(Vec::new(), &leaving, tasks);
+        self.notifiers = in_force;
     }
 }
 

@@ -3,9 +3,11 @@
 use super::canary::Plan;
 use super::delivery::{self, DeliveryHandle, Notifier};
 use super::ingest::Ingest;
-use super::keeper::{Ask, GivenUp, Inlets, Keeper, Outlets};
+use super::keeper::{self, Ask, GivenUp, Inlets, Keeper, Outlets};
 use super::reload::{self, InForce, Loaded, Reloading};
+use super::scribe::Desk;
 use super::silences::Silences;
+use super::watchdog;
 use crate::clock::Clock;
 use crate::core::engine::{Engine, Options, Output};
 use crate::core::rule::{Globs, RuleSet};
@@ -56,6 +58,8 @@ pub struct Service<S> {
     pub reload: Option<Reloading>,
     /// Opens what only this machine may see and change otherwise.
     pub web_token: Option<Secret>,
+    /// Who outside is told each minute how we are.
+    pub watchdogs: Vec<watchdog::Party>,
     /// Apps that are no targets.
     pub ignore: Globs,
     /// Where HTTP is served.
@@ -149,9 +153,10 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
         "start",
         "lastbeat is starting",
     )));
-    let now: delivery::Clock = Arc::new(move || clock.mono());
+    let now: delivery::Clock = Arc::new(move || clock.now());
     let carry = delivery::post(Poster::new());
-    let (delivery, notifiers) = delivery::start(service.notifiers, &carry, &metrics, &now);
+    let done: delivery::Done = Arc::new(|_| {});
+    let (delivery, notifiers) = delivery::start(service.notifiers, &carry, &metrics, &now, &done);
     let delivery = Arc::new(delivery);
     let rules = service.rules.clone();
 
@@ -164,13 +169,15 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
         )),
         clock,
         Outlets {
-            tell: teller(delivery.clone(), service.listener),
-            metrics: metrics.clone(),
-            readiness: sight.clone(),
-            max_series: service.max_series,
-            missed,
+            desk: desk(delivery.clone(), service.listener),
+            shown: keeper::Shown {
+                metrics: metrics.clone(),
+                readiness: sight.clone(),
+                max_series: service.max_series,
+                missed,
+                give_up_after: service.give_up_after,
+            },
             canary: service.canary,
-            give_up_after: service.give_up_after,
         },
         missing,
         service.feeder,
@@ -189,16 +196,23 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
         metrics: metrics.clone(),
     };
     let helpers = reload::start(service.reload, rules, shown, &in_force);
-    let (helpers, loaded) = helpers.map_err(|source| ServiceFault::Start {
+    let (mut helpers, loaded) = helpers.map_err(|source| ServiceFault::Start {
         part: "signal handling",
         source,
     })?;
+    let around = watchdog::Around {
+        readiness: readiness.clone(),
+        carry: carry.clone(),
+        metrics: metrics.clone(),
+        now: Arc::new(move || clock.now()),
+    };
+    for party in service.watchdogs {
+        let watch = watchdog::watch(party, around.clone());
+        helpers.spawn(async { match watch.await {} });
+    }
     let (stop_http, http_stops) = oneshot::channel();
     let site = site(core.asks.clone(), metrics, readiness.clone());
-    let site = site.with_api(Api {
-        token: service.web_token,
-        silences,
-    });
+    let site = site.with_api(Api::new(service.web_token, silences));
     let http = tokio::spawn(http::serve(
         listener,
         Arc::new(site),
@@ -228,6 +242,15 @@ fn options(ignore: Globs) -> Options {
     Options {
         ignore,
         first_incident,
+    }
+}
+
+fn desk(delivery: Arc<DeliveryHandle>, listener: Box<dyn FnMut(&Output) + Send>) -> Desk {
+    let mut tell = teller(delivery, listener);
+    Desk {
+        decided: Box::new(move |outputs, _| outputs.into_iter().for_each(&mut tell)),
+        checkpoint: Box::new(|_| {}),
+        wants_whole: Box::new(|| false),
     }
 }
 
@@ -420,16 +443,12 @@ impl Parts {
 
 /// Able to see, and able to tell.
 fn together(sight: &Readiness, rules: Option<&Reason>, delivery: &DeliveryHandle) -> Readiness {
-    let stuck = delivery
-        .stuck()
-        .into_iter()
-        .filter(|stuck| stuck.failed_tries >= TRIES_UNTIL_UNREADY);
-    let stuck = stuck.map(|stuck| Reason {
-        part: stuck.notifier,
-        what: format!(
-            "{} notices wait after {} failed tries",
-            stuck.pending, stuck.failed_tries
-        ),
+    let stuck = delivery.stuck().into_iter().filter_map(|stuck| {
+        let what = stuck.words(TRIES_UNTIL_UNREADY)?;
+        Some(Reason {
+            part: stuck.notifier,
+            what,
+        })
     });
     Readiness {
         reasons: sight

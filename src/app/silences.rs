@@ -1,6 +1,6 @@
 //! The silences in force: those of the rule files and those made while running.
 //!
-//! Those made while running live in memory, and end with the process.
+//! Those made while running are kept by the store.
 
 use super::keeper::Ask;
 use crate::core::rule::ScheduledSilence;
@@ -10,6 +10,7 @@ use crate::decode::schedule::Schedule;
 use crate::decode::silence_request::SilenceRequest;
 use crate::io::http::api::{SilenceDesk, SilenceRow, Source};
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
@@ -26,6 +27,8 @@ pub struct Silences {
     book: Mutex<Book>,
     /// Told at each change.
     changed: Notify,
+    /// Whether those made while running changed since [`Self::to_keep`] was asked.
+    unkept: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -62,6 +65,27 @@ impl Silences {
             author: String::new(),
         });
         scheduled.chain(book.made.iter().cloned()).collect()
+    }
+
+    /// Takes back those that were made while an earlier process ran.
+    pub fn restore(&self, made: Vec<Silence>) {
+        let mut book = self.book();
+        let known: Vec<String> = book.made.iter().map(|silence| silence.id.clone()).collect();
+        let new = made.into_iter().filter(|silence| !known.contains(&silence.id));
+        book.made.extend(new.take(MAX_SILENCES));
+        drop(book);
+        self.changed.notify_one();
+    }
+
+    /// All that were made while running, where they changed since this was asked before.
+    fn to_keep(&self) -> Option<Vec<Silence>> {
+        let changed = self.unkept.swap(false, Ordering::Relaxed);
+        changed.then(|| self.book().made.clone())
+    }
+
+    fn made_changed(&self) {
+        self.unkept.store(true, Ordering::Relaxed);
+        self.changed.notify_one();
     }
 
     /// A panic elsewhere cannot leave the book half-written: each change is one step.
@@ -117,7 +141,7 @@ impl SilenceDesk for Silences {
         };
         book.made.push(silence.clone());
         drop(book);
-        self.changed.notify_one();
+        self.made_changed();
         info!(
             id = silence.id,
             author = silence.author,
@@ -140,16 +164,23 @@ impl SilenceDesk for Silences {
         };
         let silence = book.made.remove(index);
         drop(book);
-        self.changed.notify_one();
+        self.made_changed();
         info!(id, reason = silence.reason, "silence expired by hand");
         Some(true)
     }
 }
 
-/// Keeps the core's silences up to date. Ends with the core alone.
-pub async fn keep(silences: &Silences, asks: mpsc::Sender<Ask>) -> Option<Infallible> {
+/// Keeps the core's silences up to date, and the store's by `keep`. Ends with the core alone.
+pub async fn keep(
+    silences: &Silences,
+    asks: mpsc::Sender<Ask>,
+    keep: impl Fn(Vec<Silence>),
+) -> Option<Infallible> {
     loop {
         let now = crate::clock::wall();
+        if let Some(made) = silences.to_keep() {
+            keep(made);
+        }
         asks.send(Ask::Silence(silences.in_force(now))).await.ok()?;
         // Whichever comes first: both mean to look again.
         let _ = tokio::time::timeout(REFRESH_EVERY, silences.changed.notified()).await;

@@ -3,8 +3,11 @@
 pub mod beat;
 pub mod check;
 pub mod demo;
+pub mod drill;
+mod peer;
 pub mod run;
 pub mod silence;
+pub mod status;
 pub mod test;
 
 use crate::app::service::{self, Service};

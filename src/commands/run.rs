@@ -2,16 +2,20 @@
 
 use super::check;
 use crate::app::canary::Plan;
-use crate::app::delivery::Notifier;
+use crate::app::delivery::{self, Notifier};
 use crate::app::logging;
+use crate::app::mask::Mask;
 use crate::app::notifiers::Maker;
+use crate::app::own_faults::Catcher;
 use crate::app::reload::Reloading;
 use crate::app::service::Service;
+use crate::app::watchdog;
 use crate::clock;
 use crate::core::rule::{Globs, RuleSet};
 use crate::decode::canary::{CanarySettings, Way};
 use crate::decode::settings::{self, Flags, Secret, Settings, TokenSource};
 use crate::io::feed::Said;
+use crate::io::post::Poster;
 use crate::io::{self, nats};
 use crate::words;
 use futures_util::FutureExt;
@@ -52,18 +56,35 @@ pub fn run(args: &RunArgs) -> ExitCode {
         eprint!("{}", String::from_utf8_lossy(&found));
         return ExitCode::from(check::EXIT_BAD_RULES);
     };
-    logging::start(settings.log_format, "info,async_nats=off");
+    let (own_faults, untold) = Catcher::new(mask(&settings, &rules));
+    logging::start(
+        settings.log_format,
+        "info,async_nats=off",
+        Some(own_faults.clone()),
+    );
+    own_faults.hook_panics();
+    let _flushed = own_faults.flush_on_drop();
     info!(path = %settings.rules.display(), rules = rules.rules.len(), "{}", String::from_utf8_lossy(&found).trim_end());
     let maker = maker(&settings);
-    let made = notifiers(&maker, &rules)
-        .and_then(|notifiers| Ok((notifiers, web_token(settings.web_token.as_ref())?)));
-    let (notifiers, web_token) = match made {
+    let made = notifiers(&maker, &rules).and_then(|notifiers| {
+        let web_token = secret(settings.web_token.as_ref(), "LASTBEAT_TOKEN_FILE")?;
+        let url = secret(settings.watchdog.as_ref(), "LASTBEAT_WATCHDOG_URL_FILE")?;
+        let watchdogs = watchdog::parties(url.as_ref(), maker.sentry()?, &settings.monitor)?;
+        Ok((notifiers, web_token, watchdogs, maker.sentry()?))
+    });
+    let (notifiers, web_token, watchdogs, sentry) = match made {
         Ok(made) => made,
         Err(why) => {
             error!("{why}");
             return ExitCode::from(check::EXIT_BAD_RULES);
         }
     };
+    let told = sentry.map_or(Ok(()), |sentry| {
+        untold.tell(sentry, || delivery::post(Poster::new()))
+    });
+    if let Err(why) = told {
+        return super::failed(&format!("no thread for faults of our own: {why}"));
+    }
     warn!("state is kept in memory only: a restart forgets what was heard");
     let nats = settings.nats.clone();
     info!(servers = ?nats.servers, user = nats.user, subject = nats.subject, "connecting");
@@ -88,6 +109,7 @@ pub fn run(args: &RunArgs) -> ExitCode {
         rules,
         reload: Some(reload),
         web_token,
+        watchdogs,
         ignore,
         listen: settings.listen,
         notifiers,
@@ -134,7 +156,7 @@ fn entry(canary: &CanarySettings, line: &str) -> String {
 }
 
 /// A variable of the environment.
-fn env(name: &str) -> Option<String> {
+pub(super) fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
@@ -148,7 +170,7 @@ pub(super) fn maker(settings: &Settings) -> Maker {
 }
 
 /// Everyone who is told beside the log.
-fn notifiers(maker: &Maker, rules: &RuleSet) -> Result<Vec<Arc<dyn Notifier>>, String> {
+pub(super) fn notifiers(maker: &Maker, rules: &RuleSet) -> Result<Vec<Arc<dyn Notifier>>, String> {
     let mut all: Vec<Arc<dyn Notifier>> = Vec::new();
     match maker.sentry()? {
         Some(sentry) => {
@@ -161,25 +183,44 @@ fn notifiers(maker: &Maker, rules: &RuleSet) -> Result<Vec<Arc<dyn Notifier>>, S
         None => {}
     }
     for rule in &rules.notifiers {
-        all.push(maker.make(rule)?);
+        all.extend(maker.make(rule)?);
         info!(notifier = rule.name, "alerts go to a notifier of the rules");
     }
     Ok(all)
 }
 
-/// The token that opens the web, out of its file where it is in one.
-fn web_token(source: Option<&TokenSource>) -> Result<Option<Secret>, String> {
+/// A secret, out of its file where it is in one; `setting` is the variable that names the file.
+fn secret(source: Option<&TokenSource>, setting: &str) -> Result<Option<Secret>, String> {
     let path = match source {
         None => return Ok(None),
-        Some(TokenSource::Given(token)) => return Ok(Some(token.clone())),
+        Some(TokenSource::Given(secret)) => return Ok(Some(secret.clone())),
         Some(TokenSource::File(path)) => path,
     };
-    let wrong = |why: &str| format!("LASTBEAT_TOKEN_FILE: {}: {why}", path.display());
+    let wrong = |why: &str| format!("{setting}: {}: {why}", path.display());
     let text = std::fs::read_to_string(path).map_err(|fault| wrong(&fault.to_string()))?;
     match text.trim() {
-        "" => Err(wrong("the file is empty; put the token into it")),
-        token => Ok(Some(Secret::new(token))),
+        "" => Err(wrong("the file is empty; put the secret into it")),
+        text => Ok(Some(Secret::new(text))),
     }
+}
+
+/// Takes every secret that is known at the start out of what panics and errors say.
+fn mask(settings: &Settings, rules: &RuleSet) -> Mask {
+    let given = |source: &Option<TokenSource>| {
+        // One in a file that cannot be read is told where it is used.
+        secret(source.as_ref(), "").ok().flatten()
+    };
+    let sources = [
+        &settings.nats.token,
+        &settings.web_token,
+        &settings.watchdog,
+    ];
+    let all = sources
+        .into_iter()
+        .filter_map(given)
+        .chain(settings.sentry_dsn.clone());
+    let all = all.map(|secret| secret.reveal().to_owned());
+    Mask::new(all.chain(rules.notifiers.iter().flat_map(|one| one.kind.secrets())))
 }
 
 /// Who watches: the machine, or the host.

@@ -1,22 +1,11 @@
 //! `lastbeat silence`: silences of a lastbeat that runs, made, listed and ended over its HTTP.
 
+use super::peer::{AskFault, Peer, PeerArgs, set};
 use crate::decode::rules_file;
-use crate::io::post::{Answer, Poster};
 use crate::words;
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Request, Uri};
+use hyper::Method;
 use serde_json::{Map, Value, json};
 use std::process::ExitCode;
-use std::time::Duration;
-
-/// Where `lastbeat run` serves by default.
-const DEFAULT_URL: &str = "http://127.0.0.1:9090";
-/// A lastbeat that is alive answers in milliseconds.
-const WITHIN: Duration = Duration::from_secs(10);
-/// Bytes of a list that are read; a thousand silences have some hundred kilobytes.
-const LIST_BYTES: usize = 4 << 20;
 
 /// Make, list and end silences of a lastbeat that runs.
 #[derive(Clone, Debug, clap::Args)]
@@ -30,9 +19,8 @@ A token that the other side asks for is taken from LASTBEAT_TOKEN.
 pub struct SilenceArgs {
     #[command(subcommand)]
     command: Action,
-    /// Where the lastbeat serves [env: LASTBEAT_URL] [default: http://127.0.0.1:9090]
-    #[arg(long, value_name = "URL", global = true)]
-    url: Option<String>,
+    #[command(flatten)]
+    peer: PeerArgs,
 }
 
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -99,26 +87,20 @@ pub fn run(args: &SilenceArgs) -> ExitCode {
 }
 
 fn act(args: &SilenceArgs) -> Result<String, String> {
-    let set = |name: &str| {
-        std::env::var(name)
-            .ok()
-            .filter(|value| !value.trim().is_empty())
-    };
-    let url = args.url.clone().or_else(|| set("LASTBEAT_URL"));
-    let url = url.unwrap_or_else(|| DEFAULT_URL.to_owned());
-    let peer = Peer {
-        base: url.trim_end_matches('/').to_owned(),
-        token: set("LASTBEAT_TOKEN"),
+    let peer = Peer::new(&args.peer).map_err(AskFault::words)?;
+    let ask = |method: Method, path: &str, body: Option<&Value>| {
+        peer.ask(method, &format!("silences{path}"), body)
+            .map_err(AskFault::words)
     };
     match &args.command {
         Action::List => {
-            let answer = peer.ask(Method::GET, "", None)?;
+            let answer = ask(Method::GET, "", None)?;
             Ok(table(&answer["silences"]))
         }
         Action::Add(add) => {
             let author = add.author.clone().or_else(|| set("USER"));
             let body = request(add, author.as_deref().unwrap_or("unknown"));
-            let answer = peer.ask(Method::POST, "", Some(&body))?;
+            let answer = ask(Method::POST, "", Some(&body))?;
             Ok(format!("silence {} added\n", line(&answer)))
         }
         Action::Expire { id } => {
@@ -130,7 +112,7 @@ fn act(args: &SilenceArgs) -> Result<String, String> {
                     "{id:?} is no silence's id: see `lastbeat silence list`"
                 ));
             }
-            peer.ask(Method::DELETE, &format!("/{id}"), None)?;
+            ask(Method::DELETE, &format!("/{id}"), None)?;
             Ok(format!("silence {id} ended\n"))
         }
     }
@@ -156,64 +138,6 @@ fn request(add: &AddArgs, author: &str) -> Value {
     body.insert("reason".to_owned(), json!(add.reason));
     body.insert("author".to_owned(), json!(author));
     Value::Object(body)
-}
-
-/// The lastbeat that is asked.
-struct Peer {
-    base: String,
-    token: Option<String>,
-}
-
-impl Peer {
-    fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, String> {
-        let base = &self.base;
-        let uri: Uri = format!("{base}/api/v1/silences{path}")
-            .parse()
-            .map_err(|_| format!("{base:?} is no address: give one such as {DEFAULT_URL} by --url or LASTBEAT_URL"))?;
-        let body = body.map(Value::to_string).unwrap_or_default();
-        let mut request = Request::new(Full::new(Bytes::from(body)));
-        *request.method_mut() = method;
-        *request.uri_mut() = uri;
-        let headers = request.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(token) = &self.token {
-            let bearer = HeaderValue::from_str(&format!("Bearer {}", token.trim()));
-            let bearer =
-                bearer.map_err(|_| "LASTBEAT_TOKEN holds characters that no header can carry")?;
-            headers.insert(AUTHORIZATION, bearer);
-        }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        let runtime = runtime.map_err(|fault| format!("cannot start: {fault}"))?;
-        let answer = runtime.block_on(Poster::keeping(LIST_BYTES).post(request, WITHIN));
-        let answer = answer.map_err(|fault| {
-            format!(
-                "{}; is lastbeat running there? --url or LASTBEAT_URL says where",
-                words::chain(&fault)
-            )
-        })?;
-        read(&answer, base)
-    }
-}
-
-fn read(answer: &Answer, base: &str) -> Result<Value, String> {
-    let value: Option<Value> = serde_json::from_slice(&answer.body).ok();
-    if let (true, Some(value)) = (answer.status.is_success(), &value) {
-        return Ok(value.clone());
-    }
-    let Some(value) = value.filter(|value| value["error"].is_string()) else {
-        let status = answer.status;
-        return Err(format!(
-            "{base} answers {status}, and not as a lastbeat does: is it one?"
-        ));
-    };
-    let faults = value["faults"].as_array().into_iter().flatten();
-    let faults = faults
-        .filter_map(Value::as_str)
-        .map(|fault| format!("\n  {fault}"));
-    let error = value["error"].as_str().unwrap_or_default();
-    Err(format!("refused: {error}{}", faults.collect::<String>()))
 }
 
 fn table(silences: &Value) -> String {
@@ -299,29 +223,5 @@ mod tests {
             "rules-1  waiting  everyone  from no time within a day  weekly (rule files)"
         );
         assert_eq!(table(&json!([])), "no silence holds or is to come\n");
-    }
-
-    #[test]
-    fn a_refusal_shows_every_fault() {
-        let answer = |status: u16, body: &str| Answer {
-            status: hyper::StatusCode::from_u16(status).expect("a status"),
-            retry_after: None,
-            rate_limits: None,
-            body: Bytes::from(body.to_owned()),
-        };
-        let refused = answer(
-            400,
-            r#"{"error":"this is no silence","faults":["app: x","reason: y"]}"#,
-        );
-        assert_eq!(
-            read(&refused, "http://x").expect_err("400"),
-            "refused: this is no silence\n  app: x\n  reason: y"
-        );
-        let other = answer(200, "<html>");
-        let said = read(&other, "http://x").expect_err("no JSON");
-        assert_eq!(
-            said,
-            "http://x answers 200 OK, and not as a lastbeat does: is it one?"
-        );
     }
 }

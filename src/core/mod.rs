@@ -14,6 +14,7 @@ pub mod export;
 mod flap;
 pub mod groups;
 pub mod incident;
+pub mod inventory;
 mod judge;
 pub mod lag;
 mod late;

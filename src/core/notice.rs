@@ -73,6 +73,8 @@ pub enum Alarm {
     Losing,
     /// A target comes and goes.
     Flapping,
+    /// Nothing: somebody tries the notifiers.
+    Drill,
 }
 
 impl Alarm {
@@ -85,6 +87,7 @@ impl Alarm {
             (Alarm::Lagging, _) => "StreamLagging",
             (Alarm::Losing, _) => "StreamLossy",
             (Alarm::Flapping, _) => "HeartbeatFlapping",
+            (Alarm::Drill, _) => "LastbeatDrill",
             (_, Scope::Region) => "RegionSilent",
             (_, Scope::App) => "AppSilent",
             (_, Scope::AppRegion) => "AppRegionSilent",
@@ -214,7 +217,10 @@ pub struct Notice {
 impl Notice {
     /// Whether it is about somebody who was expected and never heard.
     pub fn is_never_seen(&self) -> bool {
-        let of_stream = matches!(self.alarm, Alarm::Stalled | Alarm::Lagging | Alarm::Losing);
+        let of_stream = matches!(
+            self.alarm,
+            Alarm::Stalled | Alarm::Lagging | Alarm::Losing | Alarm::Drill
+        );
         self.affected_total == 0 && !of_stream
     }
 }

@@ -288,7 +288,7 @@ impl Engine {
                 Some(region) => self.region_lag(region as usize).1.replace(id),
                 None => return false,
             },
-            Alarm::Heartbeat | Alarm::Logs | Alarm::Flapping => return false,
+            Alarm::Heartbeat | Alarm::Logs | Alarm::Flapping | Alarm::Drill => return false,
         };
         if let Some(other) = taken {
             self.close(other, CloseReason::Superseded);

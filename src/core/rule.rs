@@ -160,16 +160,100 @@ pub struct NotifierRule {
 /// What a notifier is.
 #[derive(Clone, PartialEq, Eq)]
 pub enum NotifierKind {
-    /// Sentry, at this DSN; `None`: at that of `SENTRY_DSN`.
+    /// Sentry.
     Sentry {
-        /// The DSN.
+        /// The DSN; `None`: that of `SENTRY_DSN`.
         dsn: Option<String>,
+        /// How its issues are resolved; `None`: they are not.
+        resolve: Option<SentryApi>,
     },
-    /// JSON to an address.
+    /// A request to an address.
     Webhook {
         /// The address; may hold secrets.
         url: String,
+        /// Signs the body; `None`: it is not signed.
+        secret: Option<String>,
+        /// A try that takes longer is over.
+        timeout: Duration,
+        /// What the body looks like.
+        format: BodyFormat,
+        /// PagerDuty's key; `None` with every other format.
+        routing_key: Option<String>,
     },
+    /// Alertmanagers that know each other.
+    Alertmanager {
+        /// Their addresses; may hold secrets.
+        urls: Vec<String>,
+    },
+}
+
+/// Sentry's API, by which issues are resolved.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SentryApi {
+    /// Where it is; `None`: it follows from the DSN.
+    pub url: Option<String>,
+    /// The organisation's slug.
+    pub organization: String,
+    /// The token, a secret.
+    pub token: String,
+}
+
+/// What a webhook's body looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BodyFormat {
+    /// lastbeat's own JSON.
+    #[default]
+    Json,
+    /// A message of Slack's incoming webhooks.
+    Slack,
+    /// A message of Discord's webhooks.
+    Discord,
+    /// An event of PagerDuty's Events API v2.
+    PagerDuty,
+    /// Plain text.
+    Text,
+}
+
+impl BodyFormat {
+    /// Every one.
+    pub const ALL: [BodyFormat; 5] = [
+        BodyFormat::Json,
+        BodyFormat::Slack,
+        BodyFormat::Discord,
+        BodyFormat::PagerDuty,
+        BodyFormat::Text,
+    ];
+
+    /// As it stands in rule files.
+    pub const fn label(self) -> &'static str {
+        match self {
+            BodyFormat::Json => "json",
+            BodyFormat::Slack => "slack",
+            BodyFormat::Discord => "discord",
+            BodyFormat::PagerDuty => "pagerduty",
+            BodyFormat::Text => "text",
+        }
+    }
+}
+
+impl NotifierKind {
+    /// What of it is secret, to be kept out of every text.
+    pub fn secrets(&self) -> Vec<String> {
+        let all = match self {
+            NotifierKind::Sentry { dsn, resolve } => {
+                let token = resolve.as_ref().map(|api| api.token.clone());
+                vec![dsn.clone(), token]
+            }
+            NotifierKind::Webhook {
+                url,
+                secret,
+                routing_key,
+                ..
+            } => vec![Some(url.clone()), secret.clone(), routing_key.clone()],
+            NotifierKind::Alertmanager { urls } => urls.iter().cloned().map(Some).collect(),
+        };
+        all.into_iter().flatten().collect()
+    }
 }
 
 impl std::fmt::Debug for NotifierKind {
@@ -178,7 +262,15 @@ impl std::fmt::Debug for NotifierKind {
         f.write_str(match self {
             NotifierKind::Sentry { .. } => "Sentry",
             NotifierKind::Webhook { .. } => "Webhook",
+            NotifierKind::Alertmanager { .. } => "Alertmanager",
         })
+    }
+}
+
+impl std::fmt::Debug for SentryApi {
+    /// Without its secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SentryApi")
     }
 }
 

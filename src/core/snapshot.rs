@@ -98,6 +98,10 @@ pub struct InstanceRow {
     pub subject: Arc<str>,
     /// Wall clock of its last entry.
     pub seen: Wall,
+    /// What is thought of it: as of the worst that is watched of it.
+    pub verdict: Verdict,
+    /// What the platform told of why it stopped, or of what went wrong; `None` where it told nothing.
+    pub reason: Option<&'static str>,
 }
 
 impl InstanceRow {

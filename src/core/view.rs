@@ -2,6 +2,7 @@
 
 use super::alert::State;
 use super::engine::{Engine, STREAM_RULE};
+use super::life::{Crash, Life};
 use super::listening::Blind;
 use super::notice::Scope;
 use super::snapshot::{AlertRow, AppRow, BeatRow, InstanceRow, Snapshot, Verdict, VerdictRow};
@@ -11,6 +12,12 @@ use std::sync::Arc;
 
 /// Blind intervals and open incidents that readers see one by one.
 const SHOWN: usize = 100;
+
+/// What the platform told of an instance that is not as it should be.
+fn why_so(life: &Life) -> Option<&'static str> {
+    let stop = life.stop.map(|(why, _)| why.label());
+    stop.or_else(|| life.crash.map(Crash::label))
+}
 
 /// Verdicts of an app-region's instances, counted.
 type Tally = [u64; Verdict::ALL.len()];
@@ -71,6 +78,8 @@ impl Engine {
                 region: region.clone(),
                 subject: subject.clone(),
                 seen,
+                verdict: self.instance_verdict(id, instance),
+                reason: why_so(&instance.life),
             });
             let room = most - instances.len() - beats.len();
             beats.extend(self.tracker.beats_of(id).take(room).map(|beat| {

@@ -1,7 +1,9 @@
 //! The room that gives text a **type**: bytes or text in, core values or a list of faults out. No I/O, no clock.
 
+pub mod api_query;
 pub mod beat;
 pub mod canary;
+pub mod inventory;
 pub mod lifecycle;
 pub mod log_line;
 pub mod rules_file;

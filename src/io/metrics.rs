@@ -39,6 +39,12 @@ const DELAY: &[f64] = &[
     0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0,
 ];
 
+/// A checkpoint takes a millisecond where a hundred instances changed, tens where tens of thousands did; a disk that hangs
+/// takes seconds.
+const CHECKPOINT: &[f64] = &[
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0,
+];
+
 /// What became of a try to deliver a notice. Each is a value of the label `outcome`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -72,6 +78,34 @@ impl Outcome {
     }
 }
 
+/// How a watchdog is told that lastbeat is well. Each is a value of the label `way`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// A ping address.
+    Ping,
+    /// Sentry's Crons.
+    CheckIn,
+}
+
+impl Way {
+    /// The label's value.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Way::Ping => "ping",
+            Way::CheckIn => "check_in",
+        }
+    }
+}
+
+/// One watchdog's own metrics.
+#[derive(Clone)]
+pub struct WatchdogMetrics {
+    /// Words that it took.
+    pub delivered: IntCounter,
+    /// Tries that it did not take.
+    pub failed: IntCounter,
+}
+
 /// All metrics: the handles of the live ones, and the text of all.
 pub struct Metrics {
     registry: Registry,
@@ -97,7 +131,13 @@ pub struct Metrics {
     pub rules_reload_successful: IntGauge,
     /// Wall clock, Unix seconds: when rules were last taken into force.
     pub rules_reload_at: Gauge,
+    /// Items of the inventory's answers that could not be read.
+    pub inventory_unreadable: IntCounter,
+    /// Wall clock, Unix seconds: when the inventory was last read; 0 before.
+    pub inventory_read_at: Gauge,
     scrapes_incomplete: IntCounter,
+    inventory_polls: IntCounterVec,
+    inventory_machines: IntGaugeVec,
     interval: HistogramVec,
     reconnects: IntCounterVec,
     state: IntGaugeVec,
@@ -106,6 +146,14 @@ pub struct Metrics {
     pending: IntGaugeVec,
     oldest: GaugeVec,
     delay: HistogramVec,
+    watchdog: IntCounterVec,
+    /// 1 while the state can be kept, else 0.
+    pub store_writable: IntGauge,
+    /// Seconds that writing one checkpoint took.
+    pub store_checkpoint: Histogram,
+    /// Bytes of the state file and its log.
+    pub store_bytes: IntGauge,
+    store_errors: IntCounterVec,
 }
 
 /// One notifier's own metrics.
@@ -182,6 +230,22 @@ impl Metrics {
                 "rules_last_reload_timestamp_seconds",
                 "Unix time at which rules were last taken into force.",
             ),
+            inventory_unreadable: declare.add(IntCounter::with_opts(opts(
+                "inventory_unreadable_items_total",
+                "Items of the inventory's answers that could not be read and were left out.",
+            ))),
+            inventory_read_at: declare.gauge(
+                "inventory_last_success_timestamp_seconds",
+                "Unix time at which the inventory was last read; 0 before.",
+            ),
+            inventory_polls: declare.add(IntCounterVec::new(
+                opts("inventory_polls_total", "Polls of the inventory, by source and outcome."),
+                &["source", "outcome"],
+            )),
+            inventory_machines: declare.add(IntGaugeVec::new(
+                opts("inventory_machines", "Machines in the last poll that was read, by how they are listed."),
+                &["listed"],
+            )),
             scrapes_incomplete: declare.add(IntCounter::with_opts(opts(
                 "scrapes_incomplete_total",
                 "Scrapes answered without the core's values, because the core did not answer in time.",
@@ -228,6 +292,30 @@ impl Metrics {
                 DELAY,
                 "notifier",
             ),
+            watchdog: declare.add(IntCounterVec::new(
+                opts(
+                    "watchdog_pings_total",
+                    "Tries to tell a watchdog outside how lastbeat is, by way and outcome.",
+                ),
+                &["way", "outcome"],
+            )),
+            store_writable: declare.add(IntGauge::with_opts(opts(
+                "store_writable",
+                "1 while the state can be kept, 0 while lastbeat runs from memory because it cannot be.",
+            ))),
+            store_checkpoint: declare.histogram(
+                "store_checkpoint_seconds",
+                "Seconds that writing one checkpoint of the state took.",
+                CHECKPOINT,
+            ),
+            store_bytes: declare.add(IntGauge::with_opts(opts(
+                "store_bytes",
+                "Bytes of the state file and its log.",
+            ))),
+            store_errors: declare.add(IntCounterVec::new(
+                opts("store_errors_total", "Faults of the state file, by reason."),
+                &["reason"],
+            )),
             registry: declare.0,
         };
         let process = Box::new(ProcessCollector::for_self());
@@ -248,6 +336,18 @@ impl Metrics {
     pub fn forget_app(&self, app: &str) {
         // An app that never had two beats has no series: nothing to take away is no fault.
         let _ = self.interval.remove_label_values(&[app]);
+    }
+
+    /// Counts polls of the inventory; zero shows the outcome before its first. Labels of enums, never free text.
+    pub fn inventory_polled(&self, source: &'static str, outcome: &'static str, count: u64) {
+        let polls = self.inventory_polls.with_label_values(&[source, outcome]);
+        polls.inc_by(count);
+    }
+
+    /// Shows how many machines are listed so. A label of an enum, never free text.
+    pub fn inventory_machines(&self, listed: &'static str, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.inventory_machines.with_label_values(&[listed]).set(count);
     }
 
     /// Shows a reason at zero, before its first reconnect.
@@ -282,6 +382,23 @@ impl Metrics {
             oldest: self.oldest.with_label_values(&[name]),
             delay: self.delay.with_label_values(&[name]),
         }
+    }
+
+    /// The handles of one watchdog, its series at zero from the start.
+    pub fn watchdog(&self, way: Way) -> WatchdogMetrics {
+        let count = |outcome| self.watchdog.with_label_values(&[way.label(), outcome]);
+        WatchdogMetrics {
+            delivered: count("delivered"),
+            failed: count("failed"),
+        }
+    }
+
+    /// Counts faults of the state file; zero shows the reason before its first. `reason` is a label of an enum, never
+    /// free text.
+    pub fn store_failed(&self, reason: &'static str, count: u64) {
+        self.store_errors
+            .with_label_values(&[reason])
+            .inc_by(count);
     }
 
     /// All metrics in Prometheus' text format. Without `snapshot`, because the core did not answer, the live ones

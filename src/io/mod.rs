@@ -1,12 +1,16 @@
 //! The room that **touches** the world: one file per outside party. The files here do not know each other.
 
+pub mod alertmanager;
 pub mod canary;
 pub mod feed;
 pub mod http;
+pub mod inventory;
 pub mod metrics;
 pub mod nats;
 pub mod post;
 pub mod rules_dir;
 pub mod rules_watch;
 pub mod sentry;
+pub mod store;
+pub mod watchdog;
 pub mod webhook;

@@ -3,15 +3,20 @@
 //! It follows no redirects and keeps no cookies. Its faults name the scheme, host and port that were tried and never
 //! the rest of the address, which may hold a key.
 
+mod address;
+
+pub use address::{Address, AddressFault};
+
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+use hyper::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::error::Error;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// A peer that does not take a connection for this long is down; the whole request has a bound of its own.
@@ -21,15 +26,16 @@ const IDLE_FOR: Duration = Duration::from_secs(20);
 /// Bytes of an answer's body that are kept: enough for the reason of a refusal.
 pub const BODY_KEPT: usize = 2048;
 /// The header by which Sentry says which categories are to wait.
-const RATE_LIMITS: &str = "x-sentry-rate-limits";
+const RATE_LIMITS: HeaderName = HeaderName::from_static("x-sentry-rate-limits");
+/// Where others name the certificate authorities that are trusted: with one of these nobody else is.
+const ROOTS: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
 /// What the peer answered, whatever the status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
-    /// `Retry-After` in seconds; `None` where there is none, or where it is a date: the wall clock is not
-    /// asked for it, and the ordinary backoff does as well.
+    /// `Retry-After`. Where it is a date: how long after the answer's own `Date`, so that no clock of ours is in it.
     pub retry_after: Option<Duration>,
     /// `X-Sentry-Rate-Limits` as sent.
     pub rate_limits: Option<String>,
@@ -75,18 +81,12 @@ pub struct Poster {
 }
 
 impl Poster {
-    /// A client that trusts the web's certificate authorities and speaks http as well, for a server on the
-    /// same network.
+    /// A client that trusts the certificate authorities of the system, or where it has none (an image of nothing but
+    /// the program) the web's, which are built in. It speaks http as well, for a server on the same network.
     pub fn new() -> Self {
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        http.set_connect_timeout(Some(CONNECT_WITHIN));
-        let connector = HttpsConnectorBuilder::new()
-            .with_webpki_roots()
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
+        // Hundreds of certificates are read once.
+        static CONNECTOR: OnceLock<HttpsConnector<HttpConnector>> = OnceLock::new();
+        let connector = CONNECTOR.get_or_init(connector).clone();
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_FOR)
@@ -151,6 +151,25 @@ impl Poster {
     }
 }
 
+fn connector() -> HttpsConnector<HttpConnector> {
+    let mut http = HttpConnector::new();
+    http.enforce_http(false);
+    http.set_nodelay(true);
+    http.set_connect_timeout(Some(CONNECT_WITHIN));
+    let roots = HttpsConnectorBuilder::new().with_native_roots();
+    let roots = roots.unwrap_or_else(|why| {
+        let asked = ROOTS.iter().find(|name| std::env::var_os(name).is_some());
+        match asked {
+            Some(name) => tracing::warn!(
+                "{name}: {why}; the web's authorities, built in, are trusted instead"
+            ),
+            None => tracing::debug!("{why}: the web's authorities, built in, are trusted"),
+        }
+        HttpsConnectorBuilder::new().with_webpki_roots()
+    });
+    roots.https_or_http().enable_http1().wrap_connector(http)
+}
+
 impl Default for Poster {
     fn default() -> Self {
         Poster::new()
@@ -170,16 +189,25 @@ async fn read(response: Response<Incoming>, most: usize) -> Result<Answer, hyper
     }
     Ok(Answer {
         status: head.status,
-        retry_after: header(&head.headers, RETRY_AFTER.as_str())
-            .and_then(|text| text.trim().parse().ok())
-            .map(Duration::from_secs),
-        rate_limits: header(&head.headers, RATE_LIMITS).map(str::to_owned),
+        retry_after: retry_after(&head.headers),
+        rate_limits: header(&head.headers, &RATE_LIMITS).map(str::to_owned),
         body: kept.into(),
     })
 }
 
-fn header<'a>(headers: &'a HeaderMap<HeaderValue>, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
+fn header<'a>(headers: &'a HeaderMap<HeaderValue>, name: &HeaderName) -> Option<&'a str> {
+    Some(headers.get(name)?.to_str().ok()?.trim())
+}
+
+/// Seconds, of which some send fractions, or a date.
+fn retry_after(headers: &HeaderMap<HeaderValue>) -> Option<Duration> {
+    let text = header(headers, &RETRY_AFTER)?;
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let date = |text: &str| httpdate::parse_http_date(text).ok();
+    let (until, sent) = (date(text)?, date(header(headers, &DATE)?)?);
+    Some(until.duration_since(sent).unwrap_or_default())
 }
 
 /// Scheme, host and port of an address; nothing else of it may be shown.
@@ -247,6 +275,25 @@ mod tests {
             "{:?}",
             String::from_utf8_lossy(&seen)
         );
+    }
+
+    #[test]
+    fn a_wait_is_seconds_or_a_date() {
+        let wait = |retry: &'static str, date: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(retry));
+            date.map(|date| headers.insert(DATE, HeaderValue::from_static(date)));
+            super::retry_after(&headers).map(|wait| wait.as_millis())
+        };
+        let now = Some("Wed, 21 Oct 2015 07:28:00 GMT");
+        assert_eq!(wait("120", now), Some(120_000));
+        assert_eq!(wait(" 0.65 ", None), Some(650));
+        assert_eq!(wait("Wed, 21 Oct 2015 07:30:00 GMT", now), Some(120_000));
+        assert_eq!(wait("Wed, 21 Oct 2015 07:27:00 GMT", now), Some(0), "over");
+        assert_eq!(wait("Wed, 21 Oct 2015 07:30:00 GMT", None), None);
+        for broken in ["", "-1", "soon", "NaN", "inf", "1e400"] {
+            assert_eq!(wait(broken, now), None, "{broken}");
+        }
     }
 
     #[tokio::test]

@@ -2,19 +2,22 @@
 //!
 //! The crate's transport drops what it cannot send and never says so; nothing of it is used here.
 
-use crate::core::notice::{Notice, NoticeKind};
-use crate::core::rule::Severity;
-use crate::core::time::Wall;
+mod check_in;
+mod event;
+mod own_fault;
+mod resolve;
+
+pub use resolve::{ApiFault, HOLD_BACK, SentryResolver, name_of as resolver_name};
+
+use crate::core::notice::Notice;
 use crate::decode::settings::Secret;
-use crate::words;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
 use hyper::{Request, Uri};
-use sentry::protocol::{ClientSdkInfo, Context, Envelope, Event, Exception, Map, Value};
-use sentry::types::{Auth, Dsn, ParseDsnError, Uuid};
-use std::borrow::Cow;
-use std::time::{Duration, UNIX_EPOCH};
+use sentry::protocol::{ClientSdkInfo, Envelope};
+use sentry::types::{Auth, Dsn, ParseDsnError};
+use std::time::Duration;
 
 /// How lastbeat names itself to the server.
 const AGENT: &str = concat!("lastbeat/", env!("CARGO_PKG_VERSION"));
@@ -116,49 +119,6 @@ impl Sentry {
         let hide = |text: String, key: &Secret| text.replace(key.reveal(), "***");
         self.keys.iter().fold(text.to_owned(), hide)
     }
-
-    fn event(&self, notice: &Notice) -> Event<'static> {
-        Event {
-            event_id: self.event_id(notice),
-            level: level(notice),
-            fingerprint: fingerprint(notice),
-            transaction: Some(words::name(&notice.rule)),
-            logger: Some("lastbeat".to_owned()),
-            platform: "other".into(),
-            timestamp: UNIX_EPOCH + Duration::from_nanos(notice.decided.nanos()),
-            server_name: Some(self.server_name.clone().into()),
-            release: Some(self.release.clone().into()),
-            environment: self.environment.clone().map(Cow::Owned),
-            contexts: [("lastbeat".to_owned(), context(notice))].into(),
-            // Not `message`: it is the old form, which strict servers refuse, and a title made of an
-            // exception's type and value reads better.
-            exception: vec![Exception {
-                ty: notice.alarm.name(notice.scope).to_owned(),
-                value: Some(words::gist(notice)),
-                ..Exception::default()
-            }]
-            .into(),
-            tags: tags(notice),
-            sdk: Some(Cow::Owned(sdk())),
-            ..Event::default()
-        }
-    }
-
-    /// Made of incident, state and watcher: no clock, no randomness.
-    fn event_id(&self, notice: &Notice) -> Uuid {
-        let mut hash = Fnv::NEW;
-        hash.eat(&notice.incident.0.to_be_bytes());
-        hash.eat(notice.kind.label().as_bytes());
-        if let NoticeKind::Reminder(count) | NoticeKind::Updated(count) = notice.kind {
-            hash.eat(&count.to_be_bytes());
-        }
-        hash.eat(self.server_name.as_bytes());
-        let mut bytes = hash.0.to_be_bytes();
-        // Version 8, RFC 9562's "made by a rule of one's own", and its variant.
-        bytes[6] = bytes[6] & 0x0f | 0x80;
-        bytes[8] = bytes[8] & 0x3f | 0x80;
-        Uuid::from_bytes(bytes)
-    }
 }
 
 /// How long the server asks events to wait by its `X-Sentry-Rate-Limits` header:
@@ -201,97 +161,6 @@ fn sdk() -> ClientSdkInfo {
         integrations: Vec::new(),
         packages: Vec::new(),
     }
-}
-
-fn level(notice: &Notice) -> sentry::Level {
-    match (notice.kind, notice.severity) {
-        (NoticeKind::Closed(_), _) | (_, Severity::Info) => sentry::Level::Info,
-        (_, Severity::Critical) => sentry::Level::Fatal,
-        (_, Severity::Error) => sentry::Level::Error,
-        (_, Severity::Warning) => sentry::Level::Warning,
-    }
-}
-
-/// What one issue is: a rule, a scope, a target. No number of the text is in it, so that every silence of one
-/// instance, and its end, is one issue.
-fn fingerprint(notice: &Notice) -> Cow<'static, [Cow<'static, str>]> {
-    let parts = [
-        words::name(&notice.rule),
-        notice.scope.label().to_owned(),
-        words::target(notice),
-    ];
-    parts.into_iter().map(Cow::Owned).collect::<Vec<_>>().into()
-}
-
-fn tags(notice: &Notice) -> Map<String, String> {
-    let who = &notice.who;
-    let incident = notice.incident.to_string();
-    let reason = match notice.kind {
-        NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_) => "",
-        NoticeKind::Closed(reason) => reason.label(),
-    };
-    let all = [
-        ("rule", notice.rule.as_str()),
-        ("scope", notice.scope.label()),
-        ("target_app", &who.app),
-        ("target_region", &who.region),
-        ("target_instance", &who.instance),
-        ("incident", &incident),
-        ("state", notice.kind.label()),
-        ("severity", notice.severity.label()),
-        ("reason", reason),
-    ];
-    let cleaned = all.map(|(key, value)| {
-        (
-            key.to_owned(),
-            words::clean(value, TAG_CHARS).trim().to_owned(),
-        )
-    });
-    cleaned
-        .into_iter()
-        .filter(|(_, value)| !value.is_empty())
-        .collect()
-}
-
-fn context(notice: &Notice) -> Context {
-    let seconds = |span: Duration| Value::from(span.as_millis() as f64 / 1e3);
-    let time = |at: Wall| Value::from(words::wall(at));
-    let mut map = Map::new();
-    let mut put = |key: &str, value: Value| {
-        if value != "" {
-            map.insert(key.to_owned(), value);
-        }
-    };
-    put("since", time(notice.since));
-    put("due", time(notice.due));
-    put("gap_seconds", seconds(notice.gap));
-    put("listened_seconds", seconds(notice.listened));
-    put("max_gap", words::exact(notice.max_gap).into());
-    put(
-        "last_beat",
-        words::clean(&notice.last_text, words::TEXT_CHARS).into(),
-    );
-    put("host", words::name(&notice.who.host).into());
-    put("beat", words::name(&notice.who.beat).into());
-    put(
-        "detail",
-        words::clean(&notice.detail, words::TEXT_CHARS).into(),
-    );
-    put("what", words::sentence(notice).into());
-    if notice.affected_total > 1 {
-        put(
-            "affected",
-            notice
-                .affected
-                .iter()
-                .map(|one| words::name(one))
-                .collect::<Vec<_>>()
-                .into(),
-        );
-        put("affected_total", notice.affected_total.into());
-    }
-    put("runbook", notice.runbook.clone().unwrap_or_default().into());
-    Context::Other(map)
 }
 
 /// FNV-1a of 128 bits: small, and the same in every version and on every machine.

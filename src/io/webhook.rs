@@ -1,68 +1,79 @@
-//! Notices as JSON, posted to an address of the user's own.
+//! Notices posted to an address of the user's own, in one of several forms ([`BodyFormat`]).
 //!
-//! The keys are a contract: none leaves or changes its meaning within a `schema`, and each is always there. Texts that
-//! do not apply are empty, numbers and times that do not apply are null.
-//!
-//! | key | value |
+//! | header | value |
 //! | --- | --- |
-//! | `schema` | 1 |
-//! | `incident`, `state`, `reminder`, `reason` | its number; `opened`, `reminder`, `closed`; the how manieth reminder; why closed |
-//! | `alarm`, `scope`, `rule`, `severity` | as in Sentry's tags |
-//! | `title`, `text` | one line; everything a person needs |
-//! | `target` | `app`, `region`, `instance`, `host`, `beat` |
-//! | `affected`, `affected_total` | the first of those concerned, as `app/region/instance`; how many in all |
-//! | `since`, `due`, `decided` | RFC 3339: last heard, deadline, decided |
-//! | `gap_seconds`, `listened_seconds`, `max_gap_seconds` | how long silent, how much of it listened, how long allowed |
-//! | `last_text`, `detail`, `runbook` | the last beat's text, what else is known, where to read on |
+//! | `Idempotency-Key` | the same each time the same notice is sent: `<incident>-<state>`, and `-<n>` for a state that comes more than once |
+//! | `X-Lastbeat-Timestamp` | where there is a secret: Unix seconds at which it is sent |
+//! | `X-Lastbeat-Signature` | where there is a secret: `sha256=` and the hex HMAC-SHA256, by that secret, of the timestamp as it stands in its header, a dot, and the body |
 //!
-//! The header `Idempotency-Key` is the same each time the same notice is sent.
+//! A receiver works the signature out again over the bytes it got, compares the two in constant time, and refuses a
+//! timestamp that is more than five minutes off: a recorded request is worth nothing then.
+
+mod discord;
+mod json;
+mod pagerduty;
+mod slack;
+mod text;
 
 use crate::core::notice::{IncidentId, Notice, NoticeKind};
+use crate::core::rule::{BodyFormat, Severity};
+use crate::core::time::Wall;
 use crate::decode::settings::Secret;
+use crate::io::post::{Address, AddressFault};
 use crate::words;
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
-use hyper::{Method, Request, Uri};
-use serde_json::json;
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::{Method, Request};
+use ring::hmac;
+use std::fmt::Write as _;
 use std::time::Duration;
 
-/// Counts up where a key leaves or changes its meaning.
-const SCHEMA: u32 = 1;
-const AGENT: &str = concat!("lastbeat/", env!("CARGO_PKG_VERSION"));
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const TIMESTAMP: HeaderName = HeaderName::from_static("x-lastbeat-timestamp");
+const SIGNATURE: HeaderName = HeaderName::from_static("x-lastbeat-signature");
 
-/// Why an address is none. It never holds the address.
-#[derive(Debug, thiserror::Error)]
-#[error("the url cannot be used; give one like https://example.com/hook")]
-pub struct UrlFault;
+/// How an address is told.
+#[derive(Clone, Debug)]
+pub struct WebhookSetup {
+    /// The address.
+    pub url: Secret,
+    /// What the body looks like.
+    pub format: BodyFormat,
+    /// Signs the body; `None`: it is not signed.
+    pub secret: Option<Secret>,
+    /// PagerDuty's key; `None` with every other format.
+    pub routing_key: Option<Secret>,
+    /// A try that takes longer is over.
+    pub timeout: Duration,
+}
 
 /// One address that is told.
 pub struct Webhook {
     name: String,
-    address: Uri,
-    /// What of the address no log may show: everything behind its host.
-    secrets: Vec<Secret>,
+    address: Address,
+    format: BodyFormat,
+    signer: Option<hmac::Key>,
+    routing_key: Option<Secret>,
+    timeout: Duration,
 }
 
 impl Webhook {
-    /// The notifier of that name, at that address.
+    /// The notifier of that name.
     ///
     /// # Errors
-    /// [`UrlFault`] where the address is none of http or https.
-    pub fn new(name: &str, url: &str) -> Result<Self, UrlFault> {
-        let address: Uri = url.parse().map_err(|_| UrlFault)?;
-        let schemes = [Some("http"), Some("https")];
-        if address.host().is_none_or(str::is_empty) || !schemes.contains(&address.scheme_str()) {
-            return Err(UrlFault);
-        }
-        let behind = [Some(address.path()), address.query()];
-        // A lone / is in every text.
-        let secrets = behind.into_iter().flatten().filter(|part| part.len() > 1);
+    /// [`AddressFault`] where the address is none of http or https.
+    pub fn new(name: &str, setup: WebhookSetup) -> Result<Self, AddressFault> {
+        let signer = |key: &Secret| hmac::Key::new(hmac::HMAC_SHA256, key.reveal().as_bytes());
+        let secrets = setup.secret.iter().chain(&setup.routing_key).cloned();
+        let address = Address::new(setup.url.reveal())?;
         Ok(Webhook {
             name: name.to_owned(),
-            secrets: secrets.map(Secret::new).collect(),
-            address,
+            address: address.hiding(secrets),
+            format: setup.format,
+            signer: setup.secret.as_ref().map(signer),
+            routing_key: setup.routing_key,
+            timeout: setup.timeout,
         })
     }
 
@@ -71,37 +82,74 @@ impl Webhook {
         &self.name
     }
 
-    /// The JSON that tells of this notice; the same for the same notice.
+    /// A try that takes longer is over.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// The bytes that tell of this notice, without secrets; the same for the same notice.
     pub fn body(&self, notice: &Notice) -> Bytes {
-        serde_json::to_vec(&value(notice))
+        let value = match self.format {
+            BodyFormat::Text => return text::body(notice).into(),
+            BodyFormat::Json => json::body(notice),
+            BodyFormat::Slack => slack::body(notice),
+            BodyFormat::Discord => discord::body(notice),
+            BodyFormat::PagerDuty => pagerduty::body(notice),
+        };
+        serde_json::to_vec(&value)
             .expect("texts, numbers and lists are JSON")
             .into()
     }
 
-    /// The request that delivers such JSON.
+    /// The request that delivers such bytes at `now`.
     pub fn request(
         &self,
         incident: IncidentId,
         kind: NoticeKind,
         body: Bytes,
+        now: Wall,
     ) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.address.clone();
+        let body = match &self.routing_key {
+            Some(key) => pagerduty::addressed(&body, key),
+            None => body,
+        };
+        let content_type = match self.format {
+            BodyFormat::Text => "text/plain; charset=utf-8",
+            _ => "application/json",
+        };
+        let signed = self.signer.as_ref().map(|key| sign(key, &body, now));
+        let mut request = self.address.request(Method::POST, body, content_type);
         let headers = request.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         let key = HeaderValue::from_str(&idempotency_key(incident, kind))
             .expect("hex digits and the words of states are header text");
         headers.insert(IDEMPOTENCY_KEY, key);
+        if let Some((at, signature)) = signed {
+            headers.insert(TIMESTAMP, HeaderValue::from(at));
+            headers.insert(SIGNATURE, signature);
+        }
         request
     }
 
-    /// A text without the address's path and query.
+    /// A text without the address's path and query, and without what signs.
     pub fn hide(&self, text: &str) -> String {
-        let hide = |text: String, part: &Secret| text.replace(part.reveal(), "***");
-        self.secrets.iter().fold(text.to_owned(), hide)
+        self.address.hide(text)
     }
+}
+
+/// The Unix seconds of `now`, and the signature of them and the body.
+fn sign(key: &hmac::Key, body: &[u8], now: Wall) -> (u64, HeaderValue) {
+    let at = now.nanos() / 1_000_000_000;
+    let mut context = hmac::Context::with_key(key);
+    context.update(at.to_string().as_bytes());
+    context.update(b".");
+    context.update(body);
+    let mut text = String::from("sha256=");
+    for byte in context.sign().as_ref() {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    let value = HeaderValue::from_str(&text).expect("hex digits are header text");
+    (at, value)
 }
 
 /// `<incident>-<state>`, and `-<n>` for a state that comes more than once.
@@ -114,131 +162,56 @@ fn idempotency_key(incident: IncidentId, kind: NoticeKind) -> String {
     }
 }
 
-fn value(notice: &Notice) -> serde_json::Value {
-    let who = &notice.who;
-    let seconds = |span: Duration| span.as_millis() as f64 / 1e3;
-    let (reminder, reason) = match notice.kind {
-        NoticeKind::Opened | NoticeKind::Updated(_) => (None, ""),
-        NoticeKind::Reminder(count) => (Some(count), ""),
-        NoticeKind::Closed(reason) => (None, reason.label()),
+/// The title as people see it in a list of messages: `[critical] ...`, `[error, reminder 2] ...`, `[resolved] ...`.
+fn headline(notice: &Notice) -> String {
+    let severity = notice.severity.label();
+    let mark = match notice.kind {
+        NoticeKind::Opened => severity.to_owned(),
+        NoticeKind::Updated(count) => format!("{severity}, update {count}"),
+        NoticeKind::Reminder(count) => format!("{severity}, reminder {count}"),
+        NoticeKind::Closed(reason) => reason.label().to_owned(),
     };
-    let text = |text: &str| words::clean(text, words::TEXT_CHARS);
-    json!({
-        "schema": SCHEMA,
-        "incident": notice.incident.to_string(),
-        "state": notice.kind.label(),
-        "reminder": reminder,
-        "reason": reason,
-        "alarm": notice.alarm.name(notice.scope),
-        "scope": notice.scope.label(),
-        "rule": words::name(&notice.rule),
-        "severity": notice.severity.label(),
-        "title": words::title(notice),
-        "text": words::sentence(notice),
-        "target": {
-            "app": words::name(&who.app),
-            "region": words::name(&who.region),
-            "instance": words::name(&who.instance),
-            "host": words::name(&who.host),
-            "beat": words::name(&who.beat),
-        },
-        "affected": notice.affected.iter().map(|one| text(one)).collect::<Vec<_>>(),
-        "affected_total": notice.affected_total,
-        "since": words::wall(notice.since),
-        "due": words::wall(notice.due),
-        "decided": words::wall(notice.decided),
-        "gap_seconds": seconds(notice.gap),
-        "listened_seconds": seconds(notice.listened),
-        "max_gap_seconds": seconds(notice.max_gap),
-        "last_text": text(&notice.last_text),
-        "detail": text(&notice.detail),
-        "runbook": notice.runbook.clone().unwrap_or_default(),
-    })
+    format!("[{mark}] {}", words::title(notice))
+}
+
+/// Red, orange, yellow, blue, and green for what is over; as web colours.
+fn colour(notice: &Notice) -> u32 {
+    match (notice.kind, notice.severity) {
+        (NoticeKind::Closed(_), _) => 0x002e_b67d,
+        (_, Severity::Critical) => 0x00c9_1d1d,
+        (_, Severity::Error) => 0x00e8_590c,
+        (_, Severity::Warning) => 0x00ec_b22e,
+        (_, Severity::Info) => 0x0036_8bd6,
+    }
+}
+
+/// A runbook that is an address and can be a link.
+fn link(notice: &Notice) -> Option<&str> {
+    let plain = |url: &&str| {
+        let schemes = url.starts_with("https://") || url.starts_with("http://");
+        schemes
+            && url
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && !b"<>|\"".contains(&byte))
+    };
+    notice.runbook.as_deref().filter(plain)
+}
+
+/// At most so many characters of a text, each replaced by what stands for it; what was cut shows as `…`.
+fn escaped(text: &str, most: usize, stands_for: impl Fn(char) -> Option<String>) -> String {
+    let mut out = String::new();
+    let mut length = 0;
+    for char in text.chars() {
+        let piece = stands_for(char).unwrap_or_else(|| char.to_string());
+        length += piece.chars().count();
+        if length >= most {
+            out.push('…');
+            break;
+        }
+        out.push_str(&piece);
+    }
+    out
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::notice::CloseReason;
-    use crate::words::tests::{closed, notice};
-    use serde_json::Value;
-
-    fn hook() -> Webhook {
-        Webhook::new("oncall", "https://hooks.example.com/s3cret?key=t0ken").expect("an address")
-    }
-
-    #[test]
-    fn each_key_is_always_there() {
-        let keys = |notice: &Notice| {
-            let value: Value = serde_json::from_slice(&hook().body(notice)).expect("JSON");
-            let keys = value.as_object().expect("an object").keys();
-            keys.cloned().collect::<Vec<_>>()
-        };
-        let expected = [
-            "affected",
-            "affected_total",
-            "alarm",
-            "decided",
-            "detail",
-            "due",
-            "gap_seconds",
-            "incident",
-            "last_text",
-            "listened_seconds",
-            "max_gap_seconds",
-            "reason",
-            "reminder",
-            "rule",
-            "runbook",
-            "schema",
-            "scope",
-            "severity",
-            "since",
-            "state",
-            "target",
-            "text",
-            "title",
-        ];
-        assert_eq!(keys(&notice()), expected);
-        assert_eq!(keys(&closed(CloseReason::Stopped)), expected);
-        let reminder = Notice {
-            kind: NoticeKind::Reminder(3),
-            ..notice()
-        };
-        let value: Value = serde_json::from_slice(&hook().body(&reminder)).expect("JSON");
-        assert_eq!(
-            (&value["state"], &value["reminder"]),
-            (&json!("reminder"), &json!(3))
-        );
-        assert_eq!(value["schema"], 1);
-        assert_eq!(value["target"]["app"], notice().who.app);
-    }
-
-    #[test]
-    fn a_notice_sent_twice_has_one_key_and_two_notices_have_two() {
-        let key = |kind| {
-            let request = hook().request(IncidentId(0x2a), kind, Bytes::new());
-            request.headers()[IDEMPOTENCY_KEY]
-                .to_str()
-                .expect("text")
-                .to_owned()
-        };
-        assert_eq!(key(NoticeKind::Opened), "00000000002a-opened");
-        assert_eq!(key(NoticeKind::Reminder(2)), "00000000002a-reminder-2");
-        let closed = NoticeKind::Closed(CloseReason::RuleRemoved);
-        assert_eq!(key(closed), "00000000002a-closed");
-        assert_eq!(key(closed), key(NoticeKind::Closed(CloseReason::Resolved)));
-    }
-
-    #[test]
-    fn the_address_is_no_ones_business() {
-        let said = "no route /s3cret for key=t0ken at hooks.example.com";
-        assert_eq!(
-            hook().hide(said),
-            "no route *** for *** at hooks.example.com"
-        );
-        for url in ["", "x", "ftp://x/y", "https://", "mailto:a@b"] {
-            assert!(Webhook::new("x", url).is_err(), "{url}");
-        }
-    }
-}
+mod tests;

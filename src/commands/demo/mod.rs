@@ -34,7 +34,7 @@ pub struct DemoArgs {
 /// Runs until a signal asks to stop.
 pub fn run(args: &DemoArgs) -> ExitCode {
     // Alerts are told on standard output, and need not be logged beside.
-    logging::start(None, "error,lastbeat::app::delivery=off");
+    logging::start(None, "error,lastbeat::app::delivery=off", None);
     let reading = rules_file::read(&[("demo".to_owned(), RULES.as_bytes().to_vec())]);
     let Some(rules) = reading.set else {
         reading.faults.iter().for_each(|fault| eprintln!("{fault}"));
@@ -44,6 +44,7 @@ pub fn run(args: &DemoArgs) -> ExitCode {
         rules,
         reload: None,
         web_token: None,
+        watchdogs: Vec::new(),
         ignore: Globs::default(),
         listen: args.listen,
         notifiers: Vec::new(),

@@ -6,7 +6,7 @@
 
 mod fault;
 mod fields;
-mod nearest;
+pub(super) mod nearest;
 mod notify;
 mod place;
 mod print;

@@ -4,7 +4,7 @@
 const MAX_WORD: usize = 32;
 
 /// `, nearest is ...` where a known word is near; else nothing.
-pub(super) fn hint(word: &str, known: &[&str]) -> String {
+pub(in crate::decode) fn hint(word: &str, known: &[&str]) -> String {
     nearest(word, known).map_or(String::new(), |near| format!(", nearest is {near}"))
 }
 

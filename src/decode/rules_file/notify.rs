@@ -1,33 +1,27 @@
 //! `[notify.NAME]`, and the rules that name one.
 
+mod kind;
+
+pub(super) use kind::KEYS;
+
 use super::fault::{Fault, quoted};
 use super::fields::Fields;
 use super::nearest;
 use super::report::{Report, Wrong};
 use super::value::{self, MAX_NOTIFIER};
-use super::variables::{self, Lookup};
-use crate::core::rule::{NotifierKind, NotifierRule};
+use super::variables::Lookup;
+use crate::core::rule::NotifierRule;
 use std::collections::BTreeMap;
 use toml::de::{DeTable, DeValue};
 
-/// Keys of `[notify.NAME]`.
-pub(super) const KEYS: &[&str] = &["type", "dsn", "url"];
 /// The name of the notifier that `SENTRY_DSN` makes.
 pub(super) const SENTRY: &str = "sentry";
 /// The variable of that notifier's address.
 const SENTRY_DSN: &str = "SENTRY_DSN";
 /// Notifiers of one set: each has a task, a queue and series of its own.
 const MAX_NOTIFIERS: usize = 50;
-/// Bytes of an address.
-const MAX_ADDRESS: usize = 2_000;
-
-const TYPES: &[(&str, Type)] = &[("sentry", Type::Sentry), ("webhook", Type::Webhook)];
-
-#[derive(Clone, Copy)]
-enum Type {
-    Sentry,
-    Webhook,
-}
+/// What ends a name that lastbeat makes itself: that of whoever resolves Sentry's issues.
+const RESOLVER: &str = "-resolve";
 
 /// The notifiers as read so far.
 #[derive(Default)]
@@ -75,7 +69,7 @@ impl Notifiers {
                 }
             };
             let mut fields = Fields::of_table(table, at, &format!("notify.{name}."), report);
-            if let Some(kind) = kind(&mut fields, lookup) {
+            if let Some(kind) = kind::read(name, &mut fields, lookup) {
                 self.list.push(NotifierRule {
                     name: name.to_owned(),
                     kind,
@@ -93,9 +87,10 @@ impl Notifiers {
                 &allowed,
             ));
         }
-        if name == SENTRY {
-            let what = format!("\"{SENTRY}\" is the notifier of {SENTRY_DSN}");
-            return Err(Wrong::new(what, "take another name"));
+        if name.ends_with(RESOLVER) {
+            let what = format!("names that end in {RESOLVER} are taken");
+            let allowed = "they are of those who resolve Sentry's issues; take another name";
+            return Err(Wrong::new(what, allowed));
         }
         if let Some((file, line)) = self.names.get(name) {
             let what = format!("the name is taken; the first stands in {file}:{line}");
@@ -119,7 +114,8 @@ impl Notifiers {
     /// A fault for each name that is nobody's.
     pub(super) fn unknown(&self) -> Vec<Fault> {
         let mut known: Vec<&str> = vec![SENTRY];
-        known.extend(self.names.keys().map(String::as_str));
+        let others = self.names.keys().map(String::as_str);
+        known.extend(others.filter(|name| *name != SENTRY));
         let mut faults = Vec::new();
         for wanted in &self.wanted {
             for name in wanted
@@ -168,99 +164,6 @@ impl Wanted {
             allowed,
         }
     }
-}
-
-fn kind(fields: &mut Fields<'_, '_, '_>, lookup: Lookup<'_>) -> Option<NotifierKind> {
-    fields.deny_unknown(KEYS);
-    if !fields.has("type") {
-        fields.missing("type", "sentry or webhook");
-    }
-    let kind = match fields.take("type", |v| value::choice(v, TYPES))? {
-        Type::Sentry => {
-            refuse(fields, "url", "a notifier of type sentry has a dsn");
-            let dsn = fields.take("dsn", |v| secret(v, lookup, DSN, is_dsn));
-            if !fields.has("dsn") && lookup.is_some_and(|lookup| !is_set(lookup, SENTRY_DSN)) {
-                let allowed = format!("give a dsn, or set {SENTRY_DSN}");
-                fields.missing("dsn", &allowed);
-            }
-            NotifierKind::Sentry { dsn }
-        }
-        Type::Webhook => {
-            refuse(fields, "dsn", "a notifier of type webhook has a url");
-            if !fields.has("url") {
-                fields.missing("url", URL);
-            }
-            let url = fields.take("url", |v| secret(v, lookup, URL, is_url));
-            NotifierKind::Webhook {
-                url: url.unwrap_or_default(),
-            }
-        }
-    };
-    fields.is_clean().then_some(kind)
-}
-
-fn refuse(fields: &mut Fields<'_, '_, '_>, key: &str, why: &str) {
-    if fields.has(key) {
-        fields.fault(
-            key,
-            Wrong::new("does not go with this type".to_owned(), why),
-        );
-    }
-}
-
-const DSN: &str = "a DSN is like https://KEY@HOST/PROJECT, or ${VARIABLE}";
-const URL: &str = "an address is like https://example.com/hook, or ${VARIABLE}";
-
-/// A text that may hold secrets: what is wrong with it never repeats it.
-fn secret(
-    value: &DeValue<'_>,
-    lookup: Lookup<'_>,
-    allowed: &str,
-    fits: fn(&str) -> bool,
-) -> Result<String, Wrong> {
-    let text = value::text(value, allowed)?;
-    if text.len() > MAX_ADDRESS {
-        let what = format!("longer than {MAX_ADDRESS} bytes");
-        return Err(Wrong::new(what, allowed));
-    }
-    let filled = variables::fill(text, lookup)?;
-    let unread = lookup.is_none() && filled.contains("${");
-    if unread || (fits(&filled) && filled.len() <= MAX_ADDRESS) {
-        return Ok(filled);
-    }
-    let what = if variables::is_variable(text) {
-        format!("what stands in {text} is none")
-    } else {
-        "this is none".to_owned()
-    };
-    Err(Wrong::new(what, allowed))
-}
-
-fn is_url(text: &str) -> bool {
-    let rest = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"));
-    let authority = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
-    let has_host = authority.is_some_and(|authority| {
-        let host = authority.rsplit('@').next().unwrap_or_default();
-        !host.is_empty() && !host.starts_with(':')
-    });
-    let plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
-    has_host && text.bytes().all(plain)
-}
-
-fn is_dsn(text: &str) -> bool {
-    let Some((_, rest)) = text.split_once("://") else {
-        return false;
-    };
-    let Some((key, place)) = rest.split_once('@') else {
-        return false;
-    };
-    let project = place
-        .trim_end_matches('/')
-        .rsplit_once('/')
-        .map(|(_, project)| project);
-    is_url(text) && !key.is_empty() && project.is_some_and(|project| !project.is_empty())
 }
 
 fn is_set(lookup: &dyn Fn(&str) -> Option<String>, name: &str) -> bool {

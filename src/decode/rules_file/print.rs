@@ -15,8 +15,8 @@ const AUTO: &str = "
 ";
 
 /// The whole set as one rule file, in order, with the defaults filled in. Read again it gives the same set, but for
-/// addresses of notifiers: of those a variable alone is shown as `${VAR}`, where it was not filled in, and anything
-/// else as `***`.
+/// addresses and secrets of notifiers: of those a variable alone is shown as `${VAR}`, where it was not filled in,
+/// and anything else as `***`.
 pub fn print(set: &RuleSet) -> String {
     let mut out = String::new();
     stream(&mut out, &set.stream);
@@ -102,24 +102,51 @@ fn silence(out: &mut String, silence: &ScheduledSilence) {
 fn notifier(out: &mut String, notifier: &NotifierRule) {
     // Writing to a String cannot fail.
     let _ = writeln!(out, "\n[notify.{}]", notifier.name);
-    let secret = |text: &str| {
-        if variables::is_variable(text) {
-            self::text(text)
-        } else {
-            self::text("***")
-        }
-    };
     match &notifier.kind {
-        NotifierKind::Sentry { dsn } => {
+        NotifierKind::Sentry { dsn, resolve } => {
             line(out, "type", "\"sentry\"");
-            if let Some(dsn) = dsn {
-                line(out, "dsn", &secret(dsn));
+            optional_secret(out, "dsn", dsn.as_deref());
+            if let Some(api) = resolve {
+                line(out, "resolve", "true");
+                line(out, "api_token", &secret(&api.token));
+                line(out, "organization", &text(&api.organization));
+                optional_secret(out, "api_url", api.url.as_deref());
             }
         }
-        NotifierKind::Webhook { url } => {
+        NotifierKind::Webhook {
+            url,
+            secret: key,
+            timeout,
+            format,
+            routing_key,
+        } => {
             line(out, "type", "\"webhook\"");
             line(out, "url", &secret(url));
+            optional_secret(out, "secret", key.as_deref());
+            line(out, "timeout", &span(*timeout));
+            line(out, "format", &text(format.label()));
+            optional_secret(out, "routing_key", routing_key.as_deref());
         }
+        NotifierKind::Alertmanager { urls } => {
+            line(out, "type", "\"alertmanager\"");
+            let shown: Vec<String> = urls.iter().map(|url| secret(url)).collect();
+            line(out, "urls", &format!("[{}]", shown.join(", ")));
+        }
+    }
+}
+
+/// A variable alone as it is written; of anything else nothing.
+fn secret(value: &str) -> String {
+    if variables::is_variable(value) {
+        text(value)
+    } else {
+        text("***")
+    }
+}
+
+fn optional_secret(out: &mut String, key: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        line(out, key, &secret(value));
     }
 }
 

@@ -369,7 +369,12 @@ pub(super) fn silence(value: &DeValue<'_>) -> Result<Duration, Wrong> {
     span_within(value, SHORTEST_SILENCE, LONGEST_SILENCE)
 }
 
-fn span_within(value: &DeValue<'_>, least: Duration, most: Duration) -> Result<Duration, Wrong> {
+/// A duration between two others.
+pub(super) fn span_within(
+    value: &DeValue<'_>,
+    least: Duration,
+    most: Duration,
+) -> Result<Duration, Wrong> {
     let shown = |span| humantime::format_duration(span).to_string();
     let allowed = match (least.is_zero(), most == LONGEST_SPAN) {
         (_, true) => format!("a duration of {} or more", shown(least)),

@@ -2,14 +2,22 @@
 //! `"faults":[...]` where the request itself is at fault.
 
 use super::access::{self, Refusal};
-use super::site::{json, refuse_method};
-use crate::core::rule::Globs;
+use super::drill::{self, RunDrill, Turn};
+use super::readiness::Readiness;
+use super::site::{AskSnapshot, SNAPSHOT_WITHIN, json, refuse_method};
+use super::status::Standing;
+use super::{incidents, instances, status};
+use crate::core::rule::{Globs, RuleSet};
+use crate::core::saved::{IncidentQuery, PastIncident};
 use crate::core::silence::Silence;
+use crate::core::snapshot::Snapshot;
 use crate::core::time::Wall;
 use crate::decode::settings::Secret;
 use crate::decode::silence_request::{self, SilenceRequest};
+use crate::decode::{api_query, rules_file};
 use crate::words;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Body;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
@@ -25,6 +33,9 @@ const BODY_BYTES: usize = 16 * 1024;
 /// Time for a body to arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(5);
 const SILENCES: &str = "/api/v1/silences";
+const INCIDENTS: &str = "/api/v1/incidents";
+/// What can only be read.
+const READ: &str = "GET, HEAD";
 
 /// Where silences come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,21 +72,81 @@ pub trait SilenceDesk: Send + Sync {
     fn expire(&self, id: &str) -> Option<bool>;
 }
 
+/// Reads the history of incidents, the newest first.
+pub type History = Box<
+    dyn Fn(IncidentQuery) -> BoxFuture<'static, Result<Vec<PastIncident>, String>> + Send + Sync,
+>;
+
 /// What programs may ask, and who may.
-#[derive(Clone)]
 pub struct Api {
-    /// `LASTBEAT_TOKEN`.
-    pub token: Option<Secret>,
-    /// The silences.
-    pub silences: Arc<dyn SilenceDesk>,
+    token: Option<Secret>,
+    silences: Arc<dyn SilenceDesk>,
+    /// `None`: only what is open is known.
+    history: Option<History>,
+    rules: Box<dyn Fn() -> Arc<RuleSet> + Send + Sync>,
+    standing: Box<dyn Fn() -> Standing + Send + Sync>,
+    /// `None`: there is no drill.
+    drill: Option<RunDrill>,
+    turn: Turn,
 }
 
 /// Why a body is not taken.
 struct BodyFault(StatusCode, &'static str);
 
 impl Api {
+    /// An API that knows silences alone; `token` is `LASTBEAT_TOKEN`.
+    pub fn new(token: Option<Secret>, silences: Arc<dyn SilenceDesk>) -> Self {
+        Api {
+            token,
+            silences,
+            history: None,
+            rules: Box::new(Arc::default),
+            standing: Box::new(Standing::default),
+            drill: None,
+            turn: Turn::default(),
+        }
+    }
+
+    /// Reads incidents that are over too.
+    pub fn with_history(self, history: History) -> Self {
+        Api {
+            history: Some(history),
+            ..self
+        }
+    }
+
+    /// Shows the rules in force, read anew for each request.
+    pub fn with_rules(self, rules: impl Fn() -> Arc<RuleSet> + Send + Sync + 'static) -> Self {
+        Api {
+            rules: Box::new(rules),
+            ..self
+        }
+    }
+
+    /// Shows how store and notifiers stand, read anew for each request.
+    pub fn with_standing(self, standing: impl Fn() -> Standing + Send + Sync + 'static) -> Self {
+        Api {
+            standing: Box::new(standing),
+            ..self
+        }
+    }
+
+    /// Runs drills.
+    pub fn with_drill(self, drill: RunDrill) -> Self {
+        Api {
+            drill: Some(drill),
+            ..self
+        }
+    }
+
     /// Answers a request below `/api/`.
-    pub(super) async fn answer<B>(&self, request: Request<B>, peer: IpAddr) -> Response<Full<Bytes>>
+    pub(super) async fn answer<B>(
+        &self,
+        request: Request<B>,
+        peer: IpAddr,
+        snapshot: &AskSnapshot,
+        readiness: &Readiness,
+    ) -> Response<Full<Bytes>>
     where
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -84,19 +155,132 @@ impl Api {
             return refusal;
         }
         let path = request.uri().path().to_owned();
-        let id = path
-            .strip_prefix(SILENCES)
-            .and_then(|rest| rest.strip_prefix('/'));
-        match (path.as_str(), id, request.method()) {
-            (SILENCES, _, &Method::GET | &Method::HEAD) => self.list(),
-            (SILENCES, _, &Method::POST) => self.add(request).await,
-            (SILENCES, _, _) => refuse_method("GET, HEAD, POST"),
-            (_, Some(id), &Method::DELETE) => self.expire(id),
-            (_, Some(_), _) => refuse_method("DELETE"),
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        match path.strip_prefix("/api/v1/").unwrap_or_default() {
+            "silences" => match *request.method() {
+                Method::POST => self.add(request).await,
+                _ if reads => self.list(),
+                _ => refuse_method("GET, HEAD, POST"),
+            },
+            "drill" if request.method() == Method::POST => self.drill(request.headers()).await,
+            "drill" => refuse_method("POST"),
+            "status" | "instances" | "incidents" | "rules" if !reads => refuse_method(READ),
+            "status" => match known(snapshot).await {
+                Ok(snapshot) => json(
+                    StatusCode::OK,
+                    &status::status(&snapshot, readiness, &(self.standing)()),
+                ),
+                Err(late) => late,
+            },
+            "instances" => list_instances(&query, snapshot).await,
+            "incidents" => self.incidents(&query, snapshot).await,
+            "rules" => json(StatusCode::OK, &rules(&(self.rules)())),
+            _ => self.one(&path, request.method(), snapshot).await,
+        }
+    }
+
+    /// What stands below a path with an id.
+    async fn one(
+        &self,
+        path: &str,
+        method: &Method,
+        snapshot: &AskSnapshot,
+    ) -> Response<Full<Bytes>> {
+        let below = |list: &str| path.strip_prefix(list)?.strip_prefix('/');
+        match (below(SILENCES), below(INCIDENTS)) {
+            (Some(id), _) if method == Method::DELETE => self.expire(id),
+            (Some(_), _) => refuse_method("DELETE"),
+            (_, Some(id)) if matches!(*method, Method::GET | Method::HEAD) => {
+                self.incident(id, snapshot).await
+            }
+            (_, Some(_)) => refuse_method(READ),
             _ => error(
                 StatusCode::NOT_FOUND,
-                "there is nothing here; there is /api/v1/status, /api/v1/incidents and /api/v1/silences",
+                "there is nothing here; below /api/v1/ there is status, instances, incidents, incidents/ID, rules, \
+                 silences, silences/ID and drill",
             ),
+        }
+    }
+
+    async fn incidents(&self, query: &str, snapshot: &AskSnapshot) -> Response<Full<Bytes>> {
+        let asked = match api_query::incidents(query) {
+            Ok(asked) => asked,
+            Err(faults) => return faulty(&faults),
+        };
+        let limit = asked.limit;
+        let Some(history) = &self.history else {
+            return match known(snapshot).await {
+                Ok(snapshot) => json(StatusCode::OK, &incidents::open(&snapshot, &asked)),
+                Err(late) => late,
+            };
+        };
+        let one_more = IncidentQuery {
+            limit: limit.saturating_add(1),
+            ..asked
+        };
+        match history(one_more).await {
+            Ok(found) => json(StatusCode::OK, &incidents::page(found, limit)),
+            Err(why) => unreadable(&why),
+        }
+    }
+
+    async fn incident(&self, id: &str, snapshot: &AskSnapshot) -> Response<Full<Bytes>> {
+        let none = || {
+            let what = "no incident has this id, or it is too old to be kept; GET /api/v1/incidents lists them";
+            error(StatusCode::NOT_FOUND, what)
+        };
+        let Some(number) = api_query::incident(id) else {
+            return none();
+        };
+        let asked = IncidentQuery {
+            before: number.checked_add(1),
+            limit: 1,
+            ..IncidentQuery::default()
+        };
+        let Some(history) = &self.history else {
+            let snapshot = match known(snapshot).await {
+                Ok(snapshot) => snapshot,
+                Err(late) => return late,
+            };
+            let mut found = incidents::open(&snapshot, &asked);
+            let found = found["incidents"][0].take();
+            let is_it = found["id"].as_str().and_then(api_query::incident) == Some(number);
+            return if is_it {
+                json(StatusCode::OK, &found)
+            } else {
+                none()
+            };
+        };
+        match history(asked).await {
+            Ok(found) => match found
+                .first()
+                .filter(|past| past.incident.notice.incident.0 == number)
+            {
+                Some(past) => json(StatusCode::OK, &incidents::one(past)),
+                None => none(),
+            },
+            Err(why) => unreadable(&why),
+        }
+    }
+
+    async fn drill(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
+        if !is_json(headers.get(CONTENT_TYPE)) {
+            return not_json();
+        }
+        let Some(drill) = &self.drill else {
+            return error(StatusCode::NOT_FOUND, "this lastbeat runs no drills");
+        };
+        match self.turn.run(drill).await {
+            None => error(
+                StatusCode::CONFLICT,
+                "a drill is under way; it ends within a minute",
+            ),
+            Some(rows) if rows.is_empty() => error(
+                StatusCode::CONFLICT,
+                "there is no notifier: set SENTRY_DSN, or name one in the rules by [notify.NAME]",
+            ),
+            Some(rows) => json(StatusCode::OK, &drill::json(&rows)),
         }
     }
 
@@ -123,8 +307,7 @@ impl Api {
     {
         // A form of somebody else's page cannot send this type without asking first.
         if !is_json(request.headers().get(CONTENT_TYPE)) {
-            let what = "send JSON, with `Content-Type: application/json`";
-            return error(StatusCode::UNSUPPORTED_MEDIA_TYPE, what);
+            return not_json();
         }
         let body = match body(request.into_body()).await {
             Ok(body) => body,
@@ -159,6 +342,59 @@ impl Api {
             ),
         }
     }
+}
+
+/// The core's copy, or the answer that there is none.
+async fn known(snapshot: &AskSnapshot) -> Result<Arc<Snapshot>, Response<Full<Bytes>>> {
+    match tokio::time::timeout(SNAPSHOT_WITHIN, snapshot()).await {
+        Ok(Some(snapshot)) => Ok(snapshot),
+        Ok(None) | Err(_) => Err(error(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the core did not answer within 2s; see /readyz",
+        )),
+    }
+}
+
+async fn list_instances(query: &str, snapshot: &AskSnapshot) -> Response<Full<Bytes>> {
+    let asked = match api_query::instances(query) {
+        Ok(asked) => asked,
+        Err(faults) => return faulty(&faults),
+    };
+    let snapshot = match known(snapshot).await {
+        Ok(snapshot) => snapshot,
+        Err(late) => return late,
+    };
+    let made = tokio::task::spawn_blocking(move || instances::instances(&snapshot, &asked));
+    match made.await {
+        Ok(told) => json(StatusCode::OK, &told),
+        Err(_) => error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the list could not be made; see the log",
+        ),
+    }
+}
+
+/// The rules in force as a rule file would say them; what is secret is `***`.
+fn rules(set: &RuleSet) -> Value {
+    let printed: Option<Value> = toml::from_str(&rules_file::print(set)).ok();
+    json!({ "rules": printed })
+}
+
+fn faulty(faults: &[String]) -> Response<Full<Bytes>> {
+    let said = json!({ "error": "this cannot be asked", "faults": faults });
+    json(StatusCode::BAD_REQUEST, &said)
+}
+
+fn unreadable(why: &str) -> Response<Full<Bytes>> {
+    error(
+        StatusCode::SERVICE_UNAVAILABLE,
+        &format!("the history cannot be read: {why}"),
+    )
+}
+
+fn not_json() -> Response<Full<Bytes>> {
+    let what = "send JSON, with `Content-Type: application/json`";
+    error(StatusCode::UNSUPPORTED_MEDIA_TYPE, what)
 }
 
 async fn body<B>(body: B) -> Result<Bytes, BodyFault>

@@ -5,10 +5,13 @@
 
 mod access;
 pub mod api;
+pub mod drill;
+mod incidents;
+mod instances;
 mod patience;
 pub mod readiness;
 pub mod site;
-mod status;
+pub mod status;
 
 pub use readiness::{Readiness, Reason};
 pub use site::Site;

@@ -2,7 +2,6 @@
 
 use super::api::Api;
 use super::readiness::Readiness;
-use super::status;
 use crate::core::snapshot::Snapshot;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -19,7 +18,7 @@ use tokio::sync::Semaphore;
 
 /// How long a scrape waits for the core's copy. Prometheus gives up after 10s by default, some after 5s; the core
 /// takes milliseconds.
-const SNAPSHOT_WITHIN: Duration = Duration::from_secs(2);
+pub(super) const SNAPSHOT_WITHIN: Duration = Duration::from_secs(2);
 /// Scrapes rendered at once: one keeps the memory for texts and a core of the machine within bounds.
 const RENDERED_AT_ONCE: usize = 1;
 /// What may be asked with.
@@ -40,13 +39,13 @@ It watches a log stream and alerts when heartbeats stop or the stream goes quiet
 
 To this machine, or with the token of LASTBEAT_TOKEN:
 
-  /api/v1/status      what it knows, as JSON
-  /api/v1/incidents   what is open
+  /api/v1/status      how it is and what it knows, as JSON
+  /api/v1/instances   each instance, by name; ?app=&region=&instance=&verdict=&limit=&cursor=
+  /api/v1/incidents   the newest first; ?state=open and more; /api/v1/incidents/ID for one
+  /api/v1/rules       the rules in force
   /api/v1/silences    what is told to nobody
 "
 );
-const STATUS: &str = "/api/v1/status";
-const INCIDENTS: &str = "/api/v1/incidents";
 const NOT_FOUND: &str = "There is nothing here. There is /metrics, /readyz, /healthz and /.\n";
 
 /// Asks the core for its copy; `None` where the core is gone.
@@ -94,10 +93,8 @@ impl Site {
     {
         let path = request.uri().path();
         if let (true, Some(api)) = (path.starts_with("/api/"), &self.api) {
-            return match path {
-                STATUS | INCIDENTS => self.known(&request, peer, api).await,
-                _ => api.answer(request, peer).await,
-            };
+            let readiness = self.readiness.load_full();
+            return api.answer(request, peer, &self.snapshot, &readiness).await;
         }
         if !matches!(path, "/" | "/metrics" | "/healthz" | "/readyz") {
             return response(StatusCode::NOT_FOUND, TEXT, NOT_FOUND);
@@ -111,32 +108,6 @@ impl Site {
             "/readyz" => self.readyz(),
             _ => response(StatusCode::OK, TEXT, PAGE),
         }
-    }
-
-    /// What lastbeat knows, for who may ask.
-    async fn known<B>(
-        &self,
-        request: &Request<B>,
-        peer: IpAddr,
-        api: &Api,
-    ) -> Response<Full<Bytes>> {
-        if let Some(refusal) = api.refusal(request.headers(), peer) {
-            return refusal;
-        }
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return refuse_method(ALLOWED);
-        }
-        let Ok(Some(snapshot)) = tokio::time::timeout(SNAPSHOT_WITHIN, (self.snapshot)()).await
-        else {
-            let what =
-                serde_json::json!({"error": "the core did not answer within 2s; see /readyz"});
-            return json(StatusCode::SERVICE_UNAVAILABLE, &what);
-        };
-        let told = match request.uri().path() {
-            STATUS => status::status(&snapshot, &self.readiness.load()),
-            _ => status::incidents(&snapshot),
-        };
-        json(StatusCode::OK, &told)
     }
 
     fn readyz(&self) -> Response<Full<Bytes>> {

@@ -54,10 +54,23 @@ async fn running(core_hangs: bool, bytes: usize) -> Running {
         }),
         Arc::clone(&readiness),
     );
-    let site = site.with_api(api::Api {
-        token: None,
-        silences: Arc::new(Nobody),
-    });
+    let site = site.with_api(
+        api::Api::new(None, Arc::new(Nobody))
+            .with_history(history())
+            .with_drill(Arc::new(|| {
+                let told = drill::Told {
+                    taken: false,
+                    said: "404".to_owned(),
+                    took: Duration::ZERO,
+                };
+                let row = drill::Drilled {
+                    notifier: "oncall".to_owned(),
+                    opened: told,
+                    closed: None,
+                };
+                async { vec![row] }.boxed()
+            })),
+    );
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let at = listener.local_addr().expect("bound");
     let (stop, stopped) = oneshot::channel::<()>();
@@ -261,7 +274,7 @@ async fn the_api_says_clearly_what_it_does_not_take() {
             "no silence has this id",
         ),
         (format!("DELETE {path}/rules-1"), "", 409, "rule files"),
-        ("GET /api/v2".to_owned(), "", 404, "/api/v1/silences"),
+        ("GET /api/v2".to_owned(), "", 404, "below /api/v1/"),
     ];
     for (head, body, status, words) in cases {
         let (found, said) = ask_api(running.at, &head, body).await;
@@ -286,6 +299,123 @@ async fn the_api_says_clearly_what_it_does_not_take() {
     assert!(post(&foreign, good).await.starts_with("HTTP/1.1 403 "));
     let long = "x".repeat(17_000);
     assert!(post(json, &long).await.starts_with("HTTP/1.1 413 "));
+}
+
+/// A history of 250 incidents, numbered from 1, of which the even ones are over.
+fn history() -> api::History {
+    use crate::core::notice::{CloseReason, IncidentId, NoticeKind};
+    use crate::core::saved::{IncidentQuery, PastIncident, SavedIncident, SavedKey, TimelineRow};
+    Box::new(|asked: IncidentQuery| {
+        if asked.app.as_deref() == Some("broken") {
+            return async { Err("the disk is gone".to_owned()) }.boxed();
+        }
+        let past = |number: u64| {
+            let mut notice = crate::words::tests::notice();
+            notice.incident = IncidentId(number);
+            let closed = number
+                .is_multiple_of(2)
+                .then_some((notice.decided, CloseReason::Resolved));
+            if let Some((_, reason)) = closed {
+                notice.kind = NoticeKind::Closed(reason);
+            }
+            let opened_at = notice.due;
+            let told = None;
+            let incident = SavedIncident {
+                key: SavedKey::Stream,
+                notice,
+                opened_at,
+                closed,
+                told,
+                remind: None,
+                members: Vec::new(),
+            };
+            let timeline = vec![TimelineRow {
+                at: opened_at,
+                what: "opened".to_owned(),
+            }];
+            PastIncident { incident, timeline }
+        };
+        let before = asked.before.unwrap_or(251).min(251);
+        let numbers = (1..before)
+            .rev()
+            .filter(|n| asked.open.is_none_or(|open| open != n.is_multiple_of(2)));
+        let found: Vec<PastIncident> = numbers.take(asked.limit as usize).map(past).collect();
+        async { Ok(found) }.boxed()
+    })
+}
+
+#[tokio::test]
+async fn the_history_is_read_page_by_page_and_one_by_one() {
+    let running = running(false, 0).await;
+    let at = running.at;
+    let get = async |query: &str| {
+        let (status, body) = ask_api(at, &format!("GET /api/v1/incidents{query}"), "").await;
+        let value: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+        (status, value)
+    };
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let (status, page) = get(&format!("?state=open&limit=50{cursor}")).await;
+        assert_eq!(status, 200, "{page}");
+        let rows = page["incidents"].as_array().expect("rows");
+        seen.extend(
+            rows.iter()
+                .map(|row| row["id"].as_str().unwrap_or_default().to_owned()),
+        );
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    let expected: Vec<String> = (1..=250)
+        .rev()
+        .filter(|n| n % 2 == 1)
+        .map(|n| format!("{n:012x}"))
+        .collect();
+    assert_eq!(seen, expected);
+    let (_, one) = get("/0000000000fa").await;
+    assert_eq!(
+        (&one["state"], &one["reason"]),
+        (&"closed".into(), &"resolved".into()),
+        "{one}"
+    );
+    assert_eq!(one["timeline"][0]["what"], "opened");
+    assert_eq!(get("/0000000000fb").await.0, 404);
+    assert_eq!(get("/0").await.0, 404);
+    assert_eq!(get("/x").await.0, 404);
+    let (status, refused) = get("?stat=open&limit=many").await;
+    assert_eq!(
+        (status, refused["faults"].as_array().map(Vec::len)),
+        (400, Some(2)),
+        "{refused}"
+    );
+    let (status, broken) = get("?app=broken").await;
+    assert!(
+        status == 503
+            && broken["error"]
+                .as_str()
+                .is_some_and(|said| said.contains("the disk is gone"))
+    );
+}
+
+#[tokio::test]
+async fn a_drill_is_asked_for_as_a_silence_is_and_says_who_took_it() {
+    let running = running(false, 0).await;
+    let at = running.at;
+    assert_eq!(ask_api(at, "GET /api/v1/drill", "").await.0, 405);
+    assert_eq!(ask_api(at, "POST /api/v1/drill", "").await.0, 415);
+    let json = "POST /api/v1/drill HTTP/1.1\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: 0";
+    let foreign = say(
+        at,
+        format!("{json}\r\nhost: evil.example\r\n\r\n").as_bytes(),
+    )
+    .await;
+    assert!(foreign.starts_with("HTTP/1.1 403 "), "{foreign}");
+    let answer = say(at, format!("{json}\r\nhost: {at}\r\n\r\n").as_bytes()).await;
+    assert!(
+        answer.contains(r#""notifier":"oncall""#) && answer.contains(r#""well":false"#),
+        "{answer}"
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,142 @@
+//! What waits for one notifier: in order within each incident, and bounded in number and in age.
+//!
+//! Where there is too much of it, the oldest reminder or update goes first, since the next one says the same. Without
+//! any, an incident goes whose beginning and end both wait: nobody was told of it, nobody is left waiting for its end,
+//! and it is over. Only then the oldest beginning goes by itself. Its end stays: it says how long it was and that it is
+//! over, and a receiver that never heard of it has lost nothing by that. An end goes last of all, as it leaves an
+//! alert that never ends.
+
+use super::Parcel;
+use crate::core::notice::{IncidentId, NoticeKind};
+use crate::core::time::Wall;
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+/// Notices that may wait for one notifier. Some kilobytes each: tens of megabytes at the very most, after an
+/// outage that fired ten thousand times.
+pub(super) const WAITING_LIMIT: usize = 10_000;
+/// A beginning or an end that could not be told for this long is history: a notifier that was down over a week's
+/// holidays still hears of everything, one that nobody repairs for longer has no reader.
+pub(super) const ALERT_WAITS: Duration = Duration::from_secs(7 * 24 * 3600);
+/// A reminder or an update says how things stood; a day later that is wrong.
+pub(super) const EXTRA_WAITS: Duration = Duration::from_secs(24 * 3600);
+
+/// What waits.
+#[derive(Default)]
+pub(super) struct Backlog {
+    parcels: VecDeque<Parcel>,
+}
+
+impl Backlog {
+    pub(super) fn is_empty(&self) -> bool {
+        self.parcels.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.parcels.len()
+    }
+
+    /// The next one to send.
+    pub(super) fn front(&self) -> Option<&Parcel> {
+        self.parcels.front()
+    }
+
+    /// Takes the foremost one off.
+    pub(super) fn pop(&mut self) -> Option<Parcel> {
+        self.parcels.pop_front()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Parcel> {
+        self.parcels.iter()
+    }
+
+    /// Since when the one that waits longest does.
+    pub(super) fn oldest(&self) -> Option<Wall> {
+        self.parcels.iter().map(|parcel| parcel.waiting.told).min()
+    }
+
+    /// Takes one in; those that have to go for it. The foremost one stays where it is `under_way`.
+    pub(super) fn push(&mut self, parcel: Parcel, under_way: bool) -> Vec<Parcel> {
+        self.parcels.push_back(parcel);
+        if self.parcels.len() <= WAITING_LIMIT {
+            return Vec::new();
+        }
+        let mut at = self.least(usize::from(under_way));
+        at.sort_unstable();
+        // From the back, so that the places before stay right.
+        let mut gone: Vec<Parcel> = at
+            .into_iter()
+            .rev()
+            .filter_map(|at| self.parcels.remove(at))
+            .collect();
+        gone.reverse();
+        gone
+    }
+
+    /// The places of what is missed least, from `from` on.
+    fn least(&self, from: usize) -> Vec<usize> {
+        let from_there = || self.parcels.iter().enumerate().skip(from);
+        if let Some((at, _)) = from_there().find(|(_, parcel)| is_extra(parcel.waiting.kind)) {
+            return vec![at];
+        }
+        let mut opened: HashMap<IncidentId, usize> = HashMap::new();
+        for (at, parcel) in from_there() {
+            let incident = parcel.waiting.incident;
+            match parcel.waiting.kind {
+                NoticeKind::Opened => {
+                    opened.insert(incident, at);
+                }
+                _ => {
+                    if let Some(began) = opened.get(&incident) {
+                        return vec![*began, at];
+                    }
+                }
+            }
+        }
+        let oldest = opened.values().min().copied();
+        vec![oldest.unwrap_or(from)]
+    }
+
+    /// Takes out what has waited too long. The foremost one stays where it is `under_way`.
+    pub(super) fn take_old(&mut self, now: Wall, under_way: bool) -> Vec<Parcel> {
+        let is_old = |parcel: &Parcel| {
+            let most = if is_extra(parcel.waiting.kind) {
+                EXTRA_WAITS
+            } else {
+                ALERT_WAITS
+            };
+            now.since(parcel.waiting.told) > most
+        };
+        let from = usize::from(under_way);
+        if !self.parcels.iter().skip(from).any(is_old) {
+            return Vec::new();
+        }
+        let (mut kept, mut gone) = (VecDeque::new(), Vec::new());
+        for (at, parcel) in self.parcels.drain(..).enumerate() {
+            if at >= from && is_old(&parcel) {
+                gone.push(parcel);
+            } else {
+                kept.push_back(parcel);
+            }
+        }
+        self.parcels = kept;
+        gone
+    }
+
+    /// Lets others have their turn: everything of the foremost one's incident goes behind them, in its order.
+    pub(super) fn yield_turn(&mut self) {
+        let Some(incident) = self.parcels.front().map(|one| one.waiting.incident) else {
+            return;
+        };
+        let (last, first): (VecDeque<Parcel>, VecDeque<Parcel>) = self
+            .parcels
+            .drain(..)
+            .partition(|parcel| parcel.waiting.incident == incident);
+        self.parcels = first;
+        self.parcels.extend(last);
+    }
+}
+
+fn is_extra(kind: NoticeKind) -> bool {
+    matches!(kind, NoticeKind::Updated(_) | NoticeKind::Reminder(_))
+}

@@ -1,0 +1,132 @@
+//! The drill: one marked test incident, opened and closed through every notifier, with what each answered.
+//!
+//! It is rendered and carried as every notice, and goes around the queue: it is tried once, and told at once.
+
+use super::delivery::{Carry, Clock, Notifier, Waiting, Within};
+use crate::core::notice::{Alarm, CloseReason, IncidentId, Notice, NoticeKind, Scope, Who};
+use crate::core::rule::Severity;
+use crate::core::time::Now;
+use crate::io::http::drill::{Drilled, Told};
+use crate::io::metrics::Outcome;
+use crate::io::post::{Answer, PostFault};
+use crate::words;
+use futures_util::future::join_all;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The rule's name that the drill's notices carry.
+const RULE: &str = "drill";
+/// Characters of an answer's body that are shown.
+const BODY_CHARS: usize = 200;
+
+/// Tells all of them of a test incident and then of its end; each gets the end only where it took the beginning. All at
+/// once: one that hangs delays no other.
+pub async fn drill(notifiers: &[Arc<dyn Notifier>], carry: &Carry, now: &Clock) -> Vec<Drilled> {
+    let began = now();
+    // As every incident's: milliseconds since the epoch, with room below.
+    let incident = IncidentId((began.wall.nanos() / 1_000_000) << 8);
+    let each = notifiers
+        .iter()
+        .map(|notifier| one(notifier.as_ref(), carry, now, incident, began));
+    join_all(each).await
+}
+
+async fn one(
+    notifier: &dyn Notifier,
+    carry: &Carry,
+    now: &Clock,
+    incident: IncidentId,
+    began: Now,
+) -> Drilled {
+    let tell = async |kind| tell(notifier, carry, now, &notice(incident, kind, began, now())).await;
+    let opened = tell(NoticeKind::Opened).await;
+    let closed = if opened.taken {
+        Some(tell(NoticeKind::Closed(CloseReason::Resolved)).await)
+    } else {
+        None
+    };
+    Drilled {
+        notifier: notifier.name().to_owned(),
+        opened,
+        closed,
+    }
+}
+
+async fn tell(notifier: &dyn Notifier, carry: &Carry, now: &Clock, notice: &Notice) -> Told {
+    let before = now();
+    let waiting = Waiting {
+        incident: notice.incident,
+        kind: notice.kind,
+        body: notifier.render(notice),
+        due: notice.due,
+        told: notice.decided,
+    };
+    let mut requests = notifier.requests(&waiting, before.wall);
+    for request in &mut requests {
+        request.extensions_mut().insert(Within(notifier.within()));
+    }
+    let answers = join_all(requests.into_iter().map(|request| carry(request))).await;
+    // With several peers, one that takes it is enough.
+    let taken = answers.is_empty() || answers.iter().any(|answer| is_taken(notifier, answer));
+    let said: Vec<String> = answers
+        .iter()
+        .map(|answer| said(notifier, answer))
+        .collect();
+    Told {
+        taken,
+        said: if said.is_empty() {
+            "nothing to send".to_owned()
+        } else {
+            said.join("; ")
+        },
+        took: now().mono.since(before.mono),
+    }
+}
+
+fn is_taken(notifier: &dyn Notifier, answer: &Result<Answer, PostFault>) -> bool {
+    matches!(answer, Ok(answer) if notifier.verdict(answer, 0) == Outcome::Delivered)
+}
+
+/// The status; where it was not taken, why.
+fn said(notifier: &dyn Notifier, result: &Result<Answer, PostFault>) -> String {
+    match result {
+        Ok(answer) if is_taken(notifier, result) => answer.status.to_string(),
+        Ok(answer) => {
+            let body = notifier.hide(&String::from_utf8_lossy(&answer.body));
+            format!("{} {}", answer.status, words::clean(&body, BODY_CHARS))
+                .trim_end()
+                .to_owned()
+        }
+        Err(fault) => notifier.hide(&words::chain(fault)),
+    }
+}
+
+fn notice(incident: IncidentId, kind: NoticeKind, began: Now, now: Now) -> Notice {
+    Notice {
+        incident,
+        kind,
+        alarm: Alarm::Drill,
+        scope: Scope::Stream,
+        rule: RULE.to_owned(),
+        notify: None,
+        affected: Vec::new(),
+        affected_total: 0,
+        severity: Severity::Info,
+        who: Who::default(),
+        since: began.wall,
+        gap: Duration::ZERO,
+        listened: Duration::ZERO,
+        max_gap: Duration::ZERO,
+        due: began.wall,
+        due_mono: began.mono,
+        decided: now.wall,
+        last_text: String::new(),
+        detail: "a test of lastbeat's notifiers: nothing is silent, and there is nothing to do"
+            .to_owned(),
+        summary: None,
+        runbook: None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

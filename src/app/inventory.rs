@@ -1,0 +1,260 @@
+//! Asks the inventory which machines there are: every half minute, and at once where a silence is about to be told.
+//!
+//! A task of its own, which delays no entry. A poll that fails hands nothing on: what was known stays what is known, and
+//! grows old.
+
+mod rhythm;
+
+use crate::core::inventory::{Listed, Poll, Suspect};
+use crate::core::time::{Mono, Now};
+use crate::decode::inventory::Read;
+use crate::io::inventory::machines::MachinesApi;
+use crate::io::inventory::{Fault, Kind, Source};
+use crate::io::metrics::Metrics;
+use crate::words;
+use arc_swap::ArcSwapOption;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use rhythm::Rhythm;
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tracing::{info, warn};
+
+/// Suspects that wait for a poll at most. Only the first few are asked for one by one; the others are in the list anyhow.
+const MAX_SUSPECTS: usize = 100;
+/// Restarts under way at most: the rules allow a few an hour, and the API one a second.
+const MAX_RESTARTS: usize = 4;
+/// What a poll that was read counts as.
+const ANSWERED: &str = "answered";
+/// How machines can be listed, with the label's value.
+const LISTED: [(Listed, &str); 6] = [
+    (Listed::Started, "started"),
+    (Listed::Starting, "starting"),
+    (Listed::Stopped, "stopped"),
+    (Listed::Failed, "failed"),
+    (Listed::Gone, "gone"),
+    (Listed::Unheard, "unheard"),
+];
+
+/// What the task is asked.
+#[derive(Debug)]
+pub enum Ask {
+    /// These are about to be told: poll as soon as may be.
+    Suspects(Vec<Suspect>),
+    /// Restart a machine.
+    Restart {
+        /// Which.
+        suspect: Suspect,
+        /// What came of it; an error is in words for people.
+        answer: oneshot::Sender<Result<(), String>>,
+    },
+}
+
+/// What the task is handed.
+pub struct Around {
+    /// Where it asks; `None`: nowhere, and it only restarts.
+    pub source: Option<Source>,
+    /// Where it restarts; `None`: nowhere.
+    pub restarts: Option<MachinesApi>,
+    /// Takes each poll that was read; must not block.
+    pub taken: Box<dyn Fn(Poll) + Send>,
+    /// Why the inventory is not known, for people; `None` while it is, or before the first poll.
+    pub trouble: Arc<ArcSwapOption<String>>,
+    /// Where it is counted.
+    pub metrics: Arc<Metrics>,
+    /// Reads the clocks.
+    pub now: Arc<dyn Fn() -> Now + Send + Sync>,
+}
+
+/// Keeps the inventory for ever. Drop it to stop it.
+pub async fn keep(around: Around, mut asks: mpsc::Receiver<Ask>) -> Infallible {
+    let mut task = Task::new(around);
+    let mut polling: BoxFuture<'static, Polled> = idle();
+    let mut is_polling = false;
+    let mut restarts: FuturesUnordered<BoxFuture<'static, ()>> = FuturesUnordered::new();
+    let mut is_open = true;
+    loop {
+        tokio::select! {
+            ask = asks.recv(), if is_open => match ask {
+                Some(Ask::Suspects(suspects)) => task.hurry(suspects),
+                Some(Ask::Restart { suspect, answer }) => {
+                    if let Some(restart) = task.restart(suspect, answer, restarts.len()) {
+                        restarts.push(restart);
+                    }
+                }
+                None => is_open = false,
+            },
+            () = tokio::time::sleep(task.wait()), if !is_polling && task.source.is_some() => {
+                polling = task.poll();
+                is_polling = true;
+            }
+            polled = &mut polling => {
+                polling = idle();
+                is_polling = false;
+                task.conclude(polled);
+            }
+            Some(()) = restarts.next() => {}
+        }
+    }
+}
+
+/// A poll that is over: when it was asked, for whom, and what came of it.
+struct Polled {
+    asked_at: Mono,
+    suspects: BTreeSet<Suspect>,
+    result: Result<Read, Fault>,
+}
+
+fn idle() -> BoxFuture<'static, Polled> {
+    Box::pin(std::future::pending())
+}
+
+struct Task {
+    source: Option<Arc<Source>>,
+    around: Around,
+    rhythm: Rhythm,
+    /// Those that the next poll is to look at.
+    suspects: BTreeSet<Suspect>,
+    /// Polls in a row that failed.
+    failed: u32,
+}
+
+impl Task {
+    fn new(mut around: Around) -> Self {
+        let source = around.source.take().map(Arc::new);
+        if let Some(source) = &source {
+            for outcome in Kind::ALL.map(Kind::label).into_iter().chain([ANSWERED]) {
+                around.metrics.inventory_polled(source.label(), outcome, 0);
+            }
+        }
+        Task {
+            source,
+            rhythm: Rhythm::new((around.now)().mono),
+            around,
+            suspects: BTreeSet::new(),
+            failed: 0,
+        }
+    }
+
+    fn now(&self) -> Now {
+        (self.around.now)()
+    }
+
+    fn wait(&self) -> Duration {
+        self.rhythm.due().since(self.now().mono)
+    }
+
+    fn hurry(&mut self, suspects: Vec<Suspect>) {
+        self.rhythm.hurry();
+        self.remember(suspects);
+    }
+
+    fn remember(&mut self, suspects: impl IntoIterator<Item = Suspect>) {
+        let room = MAX_SUSPECTS.saturating_sub(self.suspects.len());
+        self.suspects.extend(suspects.into_iter().take(room));
+    }
+
+    fn poll(&mut self) -> BoxFuture<'static, Polled> {
+        let Some(source) = self.source.clone() else {
+            return idle();
+        };
+        // Read before the request leaves: the answer is at least as new.
+        let asked_at = self.now().mono;
+        self.rhythm.began(asked_at);
+        let suspects = std::mem::take(&mut self.suspects);
+        Box::pin(async move {
+            let asked: Vec<Suspect> = suspects.iter().cloned().collect();
+            Polled {
+                asked_at,
+                result: source.poll(&asked).await,
+                suspects,
+            }
+        })
+    }
+
+    fn conclude(&mut self, polled: Polled) {
+        let label = self.source.as_ref().map_or("none", |source| source.label());
+        match polled.result {
+            Ok(read) => {
+                self.rhythm.succeeded();
+                self.count(label, &read);
+                self.is_well(label, read.machines.len());
+                (self.around.taken)(Poll {
+                    asked_at: polled.asked_at,
+                    machines: read.machines,
+                    unread_regions: read.unread_regions,
+                });
+            }
+            Err(fault) => {
+                let limited = fault.kind() == Kind::RateLimited;
+                let limited = limited.then(|| fault.retry_after());
+                self.rhythm.failed(self.now().mono, limited);
+                self.remember(polled.suspects);
+                self.is_ill(label, &fault);
+            }
+        }
+    }
+
+    fn count(&self, label: &'static str, read: &Read) {
+        let metrics = &self.around.metrics;
+        metrics.inventory_polled(label, ANSWERED, 1);
+        metrics.inventory_unreadable.inc_by(read.broken);
+        metrics.inventory_read_at.set(self.now().wall.seconds());
+        for (listed, label) in LISTED {
+            let machines = read.machines.iter();
+            let count = machines.filter(|machine| machine.listed == listed).count();
+            metrics.inventory_machines(label, count);
+        }
+    }
+
+    fn is_well(&mut self, label: &'static str, machines: usize) {
+        self.around.trouble.store(None);
+        if std::mem::take(&mut self.failed) > 0 {
+            info!(source = label, machines, "the inventory is read again");
+        }
+    }
+
+    /// Said once, not every half minute: the metrics count the rest.
+    fn is_ill(&mut self, label: &'static str, fault: &Fault) {
+        let kind = fault.kind().label();
+        self.around.metrics.inventory_polled(label, kind, 1);
+        let what = words::chain(fault);
+        if self.failed == 0 {
+            warn!(source = label, kind, "the inventory cannot be read: {what}");
+        }
+        self.failed += 1;
+        self.around.trouble.store(Some(Arc::new(what)));
+    }
+
+    /// Restarts a machine and answers; `None` where it cannot, which is answered at once.
+    fn restart(
+        &self,
+        suspect: Suspect,
+        answer: oneshot::Sender<Result<(), String>>,
+        under_way: usize,
+    ) -> Option<BoxFuture<'static, ()>> {
+        // Whoever asked may have gone meanwhile: to answer nobody is no fault.
+        let Some(api) = self.around.restarts.clone() else {
+            let why = "no token for the Machines API is set (LASTBEAT_INVENTORY_TOKEN)";
+            let _ = answer.send(Err(why.to_owned()));
+            return None;
+        };
+        if under_way >= MAX_RESTARTS {
+            let _ = answer.send(Err("too many restarts are under way".to_owned()));
+            return None;
+        }
+        Some(Box::pin(async move {
+            let result = api.restart(&suspect).await;
+            let (app, machine) = (words::name(&suspect.app), words::name(&suspect.id));
+            let result = result.map_err(|fault| words::chain(&fault));
+            match &result {
+                Ok(()) => info!(app, machine, "restarted a machine"),
+                Err(what) => warn!(app, machine, "could not restart a machine: {what}"),
+            }
+            let _ = answer.send(result);
+        }))
+    }
+}

@@ -1,0 +1,162 @@
+//! When the inventory is asked.
+
+use crate::core::time::Mono;
+use crate::retry::Backoff;
+use std::time::Duration;
+
+/// Between two polls, at least: the API allows one request a second.
+const LEAST: Duration = Duration::from_secs(1);
+/// Between two polls nobody hurries, at least. The API wants to be polled every 30s to 60s, and a mean of 30s keeps what is
+/// known younger than any sensible `max_gap`.
+const EVERY: Duration = Duration::from_secs(24);
+/// On top of that, at random: many that were started together must not ask together. In all 30s, give or take a fifth.
+const SPREAD: Backoff = Backoff {
+    first: Duration::from_secs(12),
+    longest: Duration::from_secs(12),
+};
+/// Polls that are made at once for somebody who hurries: if the first fails, there is time for one more before the silence
+/// is told without.
+const HURRIED: u32 = 2;
+/// Without a word how long to wait, after being told to ask less often.
+const LIMITED_FOR: Duration = Duration::from_secs(30);
+/// No wait that the other side asks for is longer: it may be a mistake, and meanwhile nothing is known.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// When the next poll is due.
+#[derive(Debug)]
+pub(super) struct Rhythm {
+    due: Mono,
+    /// When the last poll began.
+    began: Option<Mono>,
+    /// The other side wants to be left alone until then.
+    not_before: Mono,
+    /// Further polls for whoever hurries.
+    hurried: u32,
+    /// Whether somebody has hurried since the last poll began: it says too little for them.
+    is_asked: bool,
+}
+
+impl Rhythm {
+    /// The first poll is due at once.
+    pub(super) fn new(now: Mono) -> Self {
+        Rhythm {
+            due: now,
+            began: None,
+            not_before: Mono::ZERO,
+            hurried: 0,
+            is_asked: false,
+        }
+    }
+
+    /// When the next poll is due.
+    pub(super) fn due(&self) -> Mono {
+        self.due.max(self.not_before)
+    }
+
+    /// Somebody needs a newer answer than there is.
+    pub(super) fn hurry(&mut self) {
+        self.hurried = HURRIED;
+        self.is_asked = true;
+        self.soon();
+    }
+
+    /// A poll began.
+    pub(super) fn began(&mut self, now: Mono) {
+        self.began = Some(now);
+        self.hurried = self.hurried.saturating_sub(1);
+        self.is_asked = false;
+        self.due = now + EVERY + SPREAD.delay(1);
+    }
+
+    /// The poll was answered.
+    pub(super) fn succeeded(&mut self) {
+        if !self.is_asked {
+            self.hurried = 0;
+        }
+    }
+
+    /// The poll failed at `now`. `limited`: we ask too often, and are to wait for so long, where that was said.
+    pub(super) fn failed(&mut self, now: Mono, limited: Option<Option<Duration>>) {
+        if let Some(wait) = limited {
+            self.not_before = now + wait.unwrap_or(LIMITED_FOR).clamp(LEAST, LONGEST);
+        }
+        if self.hurried > 0 {
+            self.soon();
+        }
+    }
+
+    fn soon(&mut self) {
+        let earliest = self.began.map_or(self.due, |began| began + LEAST);
+        self.due = self.due.min(earliest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Mono {
+        Mono::ZERO + Duration::from_secs(seconds)
+    }
+
+    fn polled(now: Mono) -> Rhythm {
+        let mut rhythm = Rhythm::new(now);
+        assert_eq!(rhythm.due(), now);
+        rhythm.began(now);
+        rhythm
+    }
+
+    #[test]
+    fn it_polls_every_half_minute_give_or_take_a_fifth() {
+        let waits: Vec<Duration> = (0..200).map(|_| polled(at(100)).due().since(at(100))).collect();
+        let (least, most) = (waits.iter().min(), waits.iter().max());
+        assert!(least >= Some(&Duration::from_secs(24)), "{least:?}");
+        assert!(most <= Some(&Duration::from_secs(36)), "{most:?}");
+        assert!(most > least, "200 waits are the same");
+    }
+
+    #[test]
+    fn whoever_hurries_waits_a_second_from_the_last_poll() {
+        let mut rhythm = polled(at(100));
+        rhythm.succeeded();
+        rhythm.hurry();
+        assert_eq!(rhythm.due(), at(101));
+        rhythm.began(at(110));
+        rhythm.hurry();
+        rhythm.succeeded();
+        assert_eq!(rhythm.due(), at(111), "asked too late for the poll under way");
+        rhythm.began(at(111));
+        rhythm.succeeded();
+        assert!(rhythm.due() >= at(135));
+    }
+
+    #[test]
+    fn a_hurried_poll_that_fails_is_tried_once_more() {
+        let mut rhythm = polled(at(100));
+        rhythm.failed(at(104), None);
+        assert!(rhythm.due() >= at(124), "nobody hurries");
+        rhythm.hurry();
+        rhythm.began(at(105));
+        rhythm.failed(at(106), None);
+        assert_eq!(rhythm.due(), at(106));
+        rhythm.began(at(106));
+        rhythm.failed(at(107), None);
+        assert!(rhythm.due() >= at(130));
+    }
+
+    #[test]
+    fn being_told_to_wait_outdoes_any_hurry() {
+        let mut rhythm = polled(at(100));
+        rhythm.hurry();
+        rhythm.failed(at(100), Some(Some(Duration::from_secs(50))));
+        assert_eq!(rhythm.due(), at(150));
+        rhythm.hurry();
+        assert_eq!(rhythm.due(), at(150));
+        let mut rhythm = polled(at(100));
+        rhythm.failed(at(100), Some(Some(Duration::from_secs(1 << 40))));
+        assert_eq!(rhythm.due(), at(700), "no year long");
+        let mut rhythm = polled(at(100));
+        rhythm.failed(at(101), Some(None));
+        assert!(rhythm.due() >= at(131));
+    }
+}

@@ -1,0 +1,79 @@
+//! When the core's state is read for the store, and in slices of what size.
+
+use crate::core::engine::{Engine, Output};
+use crate::core::export::Draft;
+use crate::core::saved::{Checkpoint, Decision};
+use crate::core::time::{Mono, Now};
+use std::time::Duration;
+
+/// Between two checkpoints: so much of last-seen a crash loses, which then counts as blind.
+const EVERY: Duration = Duration::from_secs(5);
+/// Slots read in one turn of the loop: well under a millisecond, whatever their beats say.
+const SLICE: usize = 2_048;
+
+/// Where what is to be kept goes. None of it may block.
+pub struct Desk {
+    /// What the core said, with what is to be kept before anybody is told.
+    pub decided: Box<dyn FnMut(Vec<Output>, Option<Decision>) + Send>,
+    /// What changed since the last one.
+    pub checkpoint: Box<dyn FnMut(Checkpoint) + Send>,
+    /// Whether the next checkpoint is to be of everything.
+    pub wants_whole: Box<dyn Fn() -> bool + Send>,
+}
+
+/// Reads the core for the store.
+pub struct Scribe {
+    desk: Desk,
+    next: Mono,
+    draft: Option<Draft>,
+}
+
+impl Scribe {
+    /// A scribe whose first checkpoint is due soon after `now`.
+    pub fn new(desk: Desk, now: Mono) -> Self {
+        Scribe {
+            desk,
+            next: now + EVERY,
+            draft: None,
+        }
+    }
+
+    /// Hands on what the core said and decided.
+    pub fn hand_on(&mut self, engine: &mut Engine) {
+        let outputs: Vec<Output> = engine.drain().collect();
+        let decision = engine.decision();
+        if !outputs.is_empty() || decision.is_some() {
+            (self.desk.decided)(outputs, decision);
+        }
+    }
+
+    /// Begins a checkpoint where one is due, or reads on in the one that is under way. Whether there is more to read.
+    pub fn turn(&mut self, engine: &mut Engine, now: Now) -> bool {
+        let draft = match self.draft.take() {
+            Some(draft) => draft,
+            None if now.mono < self.next => return false,
+            None => {
+                self.next = now.mono + EVERY;
+                let whole = (self.desk.wants_whole)();
+                if !whole && !engine.has_changed() {
+                    return false;
+                }
+                engine.begin_checkpoint(whole, now)
+            }
+        };
+        match engine.read_on(draft, SLICE, now) {
+            Ok(checkpoint) => (self.desk.checkpoint)(checkpoint),
+            Err(more) => self.draft = Some(more),
+        }
+        self.draft.is_some()
+    }
+
+    /// At the end: a last checkpoint, in one go.
+    pub fn finish(&mut self, engine: &mut Engine, now: Now) {
+        while self.draft.is_some() {
+            self.turn(engine, now);
+        }
+        self.next = now.mono;
+        while self.turn(engine, now) {}
+    }
+}

@@ -1,0 +1,225 @@
+//! The lastbeat that runs, as commands ask it over its HTTP.
+
+use crate::io::post::{Answer, Poster};
+use crate::words;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Uri};
+use serde_json::Value;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where `lastbeat run` serves by default.
+pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:9090";
+/// A lastbeat that is alive answers in milliseconds.
+const WITHIN: Duration = Duration::from_secs(10);
+/// Bytes of an answer that are read: a thousand incidents or silences have some hundred kilobytes, the apps of the
+/// largest organisation a few megabytes.
+const ANSWER_BYTES: usize = 16 << 20;
+
+/// Where it is, and who asks.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct PeerArgs {
+    /// Where the lastbeat serves [env: LASTBEAT_URL] [default: http://127.0.0.1:9090]
+    #[arg(long, value_name = "URL", global = true)]
+    pub url: Option<String>,
+    /// File with the token that it asks for [env: LASTBEAT_TOKEN_FILE; the token itself: LASTBEAT_TOKEN]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub token_file: Option<PathBuf>,
+}
+
+/// Why there is no answer that can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum AskFault {
+    /// Nobody answers there.
+    Unreachable(String),
+    /// It answers, and does not do it.
+    Refused(String),
+    /// It cannot be asked: address or token are none.
+    Unaskable(String),
+}
+
+impl AskFault {
+    /// In words.
+    pub(super) fn words(self) -> String {
+        match self {
+            AskFault::Unreachable(why) | AskFault::Refused(why) | AskFault::Unaskable(why) => why,
+        }
+    }
+}
+
+/// The lastbeat that is asked.
+pub(super) struct Peer {
+    /// Its address, without a slash at its end.
+    pub(super) base: String,
+    token: Option<HeaderValue>,
+}
+
+impl Peer {
+    /// As flags and environment say.
+    pub(super) fn new(args: &PeerArgs) -> Result<Self, AskFault> {
+        let base = args.url.clone().or_else(|| set("LASTBEAT_URL"));
+        let base = base.unwrap_or_else(|| DEFAULT_URL.to_owned());
+        let token = match token(args)? {
+            None => None,
+            Some(token) => {
+                let bearer = HeaderValue::from_str(&format!("Bearer {token}"));
+                let wrong = "the token (LASTBEAT_TOKEN) holds characters that no header can carry"
+                    .to_owned();
+                Some(bearer.map_err(|_| AskFault::Unaskable(wrong))?)
+            }
+        };
+        Ok(Peer {
+            base: base.trim_end_matches('/').to_owned(),
+            token,
+        })
+    }
+
+    /// Asks for a path below `/api/v1/`.
+    pub(super) fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, AskFault> {
+        self.ask_within(method, path, body, WITHIN)
+    }
+
+    /// As [`Self::ask`], with a bound of its own.
+    pub(super) fn ask_within(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        within: Duration,
+    ) -> Result<Value, AskFault> {
+        let request = self.request(method, path, body)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let runtime =
+            runtime.map_err(|fault| AskFault::Unaskable(format!("cannot start: {fault}")))?;
+        let answer = runtime.block_on(Poster::keeping(ANSWER_BYTES).post(request, within));
+        let answer = answer.map_err(|fault| {
+            AskFault::Unreachable(format!(
+                "{}; is lastbeat running there? --url or LASTBEAT_URL says where",
+                words::chain(&fault)
+            ))
+        })?;
+        read(&answer, &self.base).map_err(AskFault::Refused)
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Request<Full<Bytes>>, AskFault> {
+        let base = &self.base;
+        let uri: Uri = format!("{base}/api/v1/{path}").parse().map_err(|_| {
+            AskFault::Unaskable(format!(
+                "{base:?} is no address: give one such as {DEFAULT_URL} by --url or LASTBEAT_URL"
+            ))
+        })?;
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let mut request = Request::new(Full::new(Bytes::from(body)));
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        let headers = request.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(token) = &self.token {
+            headers.insert(AUTHORIZATION, token.clone());
+        }
+        Ok(request)
+    }
+}
+
+/// A variable of the environment that says something.
+pub(super) fn set(name: &str) -> Option<String> {
+    std::env::var(name)
+        .ok()
+        .filter(|value| !value.trim().is_empty())
+}
+
+fn token(args: &PeerArgs) -> Result<Option<String>, AskFault> {
+    let file = match (&args.token_file, set("LASTBEAT_TOKEN")) {
+        (Some(file), _) => file.clone(),
+        (None, Some(token)) => return Ok(Some(token.trim().to_owned())),
+        (None, None) => match set("LASTBEAT_TOKEN_FILE") {
+            Some(file) => PathBuf::from(file),
+            None => return Ok(None),
+        },
+    };
+    let text = std::fs::read_to_string(&file);
+    let text = text.map_err(|fault| {
+        AskFault::Unaskable(format!("the token's file {}: {fault}", file.display()))
+    })?;
+    Ok(Some(text.trim().to_owned()))
+}
+
+fn read(answer: &Answer, base: &str) -> Result<Value, String> {
+    let value: Option<Value> = serde_json::from_slice(&answer.body).ok();
+    if let (true, Some(value)) = (answer.status.is_success(), &value) {
+        return Ok(value.clone());
+    }
+    let Some(value) = value.filter(|value| value["error"].is_string()) else {
+        let status = answer.status;
+        return Err(format!(
+            "{base} answers {status}, and not as a lastbeat does: is it one?"
+        ));
+    };
+    let faults = value["faults"].as_array().into_iter().flatten();
+    let faults = faults
+        .filter_map(Value::as_str)
+        .map(|fault| format!("\n  {fault}"));
+    let error = value["error"].as_str().unwrap_or_default();
+    Err(format!("refused: {error}{}", faults.collect::<String>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_shows_every_fault() {
+        let answer = |status: u16, body: &str| Answer {
+            status: hyper::StatusCode::from_u16(status).expect("a status"),
+            retry_after: None,
+            rate_limits: None,
+            body: Bytes::from(body.to_owned()),
+        };
+        let refused = answer(
+            400,
+            r#"{"error":"this is no silence","faults":["app: x","reason: y"]}"#,
+        );
+        assert_eq!(
+            read(&refused, "http://x").expect_err("400"),
+            "refused: this is no silence\n  app: x\n  reason: y"
+        );
+        let other = answer(200, "<html>");
+        let said = read(&other, "http://x").expect_err("no JSON");
+        assert_eq!(
+            said,
+            "http://x answers 200 OK, and not as a lastbeat does: is it one?"
+        );
+    }
+
+    #[test]
+    fn a_token_that_no_header_carries_is_refused_without_being_shown() {
+        let folder = std::env::temp_dir();
+        let file = folder.join(format!("lastbeat-token-{}", std::process::id()));
+        std::fs::write(&file, "s3cret\u{1}token").expect("written");
+        let args = PeerArgs {
+            url: None,
+            token_file: Some(file.clone()),
+        };
+        let fault = Peer::new(&args).err().expect("no header carries it");
+        std::fs::remove_file(&file).expect("removed");
+        let said = fault.words();
+        assert!(
+            said.contains("LASTBEAT_TOKEN") && !said.contains("s3cret"),
+            "{said}"
+        );
+    }
+}

@@ -1,0 +1,343 @@
+//! What `lastbeat status` shows: the answers of the API in, text out.
+
+use crate::words;
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// Incidents that are shown one by one.
+const INCIDENTS: usize = 20;
+const VERDICTS: [&str; 5] = ["silent", "late", "unknown", "live", "stopped"];
+const RED: &str = "\u{1b}[1;31m";
+const YELLOW: &str = "\u{1b}[33m";
+const GREEN: &str = "\u{1b}[32m";
+const DIM: &str = "\u{1b}[2m";
+
+/// How it is to look.
+pub(super) struct Look {
+    /// Whether colours are wanted.
+    pub(super) colour: bool,
+    /// Columns; `None`: as many as it takes.
+    pub(super) width: Option<usize>,
+}
+
+/// Whether nothing is silent or open, and lastbeat can see and tell.
+pub(super) fn is_well(status: &Value) -> bool {
+    let none = |value: &Value| value.as_u64().unwrap_or(0) == 0;
+    status["ready"] == true
+        && none(&status["open_incidents"])
+        && none(&status["instances"]["silent"])
+}
+
+/// The stream first, then what is open, then each app by region.
+pub(super) fn whole(status: &Value, incidents: &Value, look: &Look) -> String {
+    let mut page = Page {
+        text: String::new(),
+        look,
+    };
+    head(&mut page, status);
+    open(&mut page, status, incidents);
+    apps(&mut page, &status["apps"]);
+    page.text
+}
+
+struct Page<'a> {
+    text: String,
+    look: &'a Look,
+}
+
+impl Page<'_> {
+    /// A line, cut to the terminal's width; all of it in one colour, or in none.
+    fn line(&mut self, colour: &str, text: &str) {
+        let text = match self.look.width {
+            Some(width) => words::clean(text, width),
+            None => text.to_owned(),
+        };
+        let colour = if self.look.colour { colour } else { "" };
+        let off = if colour.is_empty() { "" } else { "\u{1b}[0m" };
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.text, "{colour}{text}{off}");
+    }
+}
+
+fn head(page: &mut Page<'_>, status: &Value) {
+    let stream = &status["stream"];
+    let last = match text(&stream["last_entry"]).as_str() {
+        "" => "nothing heard yet".to_owned(),
+        last => format!("last entry {last}"),
+    };
+    match (stream["stalled"] == true, stream["last_entry"].is_null()) {
+        (true, _) => page.line(RED, &format!("stream     STALLED: {last}")),
+        (false, true) => page.line(YELLOW, &format!("stream     {last}")),
+        (false, false) => page.line(GREEN, &format!("stream     flows: {last}")),
+    }
+    if status["ready"] == true {
+        page.line(GREEN, "ready      yes");
+    }
+    for reason in list(&status["reasons"]) {
+        page.line(
+            RED,
+            &format!(
+                "NOT READY  {}: {}",
+                text(&reason["part"]),
+                text(&reason["what"])
+            ),
+        );
+    }
+    let blind: f64 = status["blind_seconds"]
+        .as_object()
+        .into_iter()
+        .flat_map(|all| all.values())
+        .filter_map(Value::as_f64)
+        .sum();
+    let listened = status["listened_seconds"].as_f64().unwrap_or(0.0);
+    page.line(
+        "",
+        &format!("listened   {}, blind {}", span(listened), span(blind)),
+    );
+    let store = &status["store"];
+    let file = store["file"]
+        .as_str()
+        .map_or("in memory only".to_owned(), |file| {
+            words::clean(file, words::TEXT_CHARS)
+        });
+    match store["trouble"].as_str() {
+        None => page.line("", &format!("state      {file}")),
+        Some(trouble) => page.line(
+            RED,
+            &format!(
+                "state      {file}: {}",
+                words::clean(trouble, words::TEXT_CHARS)
+            ),
+        ),
+    }
+    for notifier in list(&status["notifiers"]) {
+        tell(page, notifier);
+    }
+    let release = format!(
+        "lastbeat {} at {}",
+        text(&status["version"]),
+        text(&status["now"])
+    );
+    page.line(
+        DIM,
+        &format!("this       {release}, {} rules", number(&status["rules"])),
+    );
+}
+
+fn tell(page: &mut Page<'_>, notifier: &Value) {
+    let name = text(&notifier["notifier"]);
+    let [pending, failed, given_up] =
+        ["pending", "failed_tries", "given_up"].map(|key| number(&notifier[key]));
+    let colour = match (failed, given_up) {
+        (0, 0) => "",
+        (_, 0) => YELLOW,
+        _ => RED,
+    };
+    let mut said = match (pending, failed) {
+        (0, 0) => "nothing waits".to_owned(),
+        (pending, 0) => format!("{pending} wait"),
+        (pending, failed) => format!("{pending} wait after {failed} failed tries"),
+    };
+    if given_up > 0 {
+        let _ = write!(said, ", {given_up} given up");
+    }
+    page.line(colour, &format!("tells      {name}: {said}"));
+}
+
+fn open(page: &mut Page<'_>, status: &Value, incidents: &Value) {
+    let total = number(&status["open_incidents"]);
+    if total == 0 {
+        return page.line(GREEN, "\nno incident is open\n");
+    }
+    page.text.push('\n');
+    let word = if total == 1 { "incident" } else { "incidents" };
+    page.line(RED, &format!("{total} {word} open"));
+    let mut rows: Vec<&Value> = list(&incidents["incidents"]).collect();
+    // Of one severity the newest stays first.
+    rows.sort_by_key(|row| weight(row));
+    for row in rows.iter().take(INCIDENTS) {
+        let severity = text(&row["severity"]);
+        let colour = match severity.as_str() {
+            "critical" | "error" => RED,
+            "warning" => YELLOW,
+            _ => "",
+        };
+        page.line(
+            colour,
+            &format!(
+                "  {severity:<8}  {}  {}",
+                text(&row["id"]),
+                text(&row["what"])
+            ),
+        );
+    }
+    let more = total.saturating_sub(rows.len().min(INCIDENTS) as u64);
+    if more > 0 {
+        page.line(
+            DIM,
+            &format!("  and {more} more: GET /api/v1/incidents?state=open"),
+        );
+    }
+    page.text.push('\n');
+}
+
+/// The stream's own before all others, then the worst.
+fn weight(incident: &Value) -> (bool, usize) {
+    let order = ["critical", "error", "warning", "info"];
+    let severity = incident["severity"].as_str().unwrap_or_default();
+    let rank = order.iter().position(|one| *one == severity);
+    (incident["scope"] != "stream", rank.unwrap_or(order.len()))
+}
+
+fn apps(page: &mut Page<'_>, apps: &Value) {
+    let mut rows: Vec<(String, String, [u64; 5])> = list(apps)
+        .map(|row| {
+            let counts = VERDICTS.map(|verdict| number(&row["instances"][verdict]));
+            (text(&row["app"]), text(&row["region"]), counts)
+        })
+        .collect();
+    if rows.is_empty() {
+        return page.line(DIM, "no instance is known yet");
+    }
+    // What is silent first, then late, then what we were blind for; by name within.
+    rows.sort_by_key(|(_, _, counts)| [counts[0], counts[1], counts[2]].map(|count| count == 0));
+    let wide = |title: &str, names: &mut dyn Iterator<Item = &String>| {
+        names
+            .map(|name| name.chars().count())
+            .chain([title.len()])
+            .max()
+            .unwrap_or(0)
+    };
+    let app = wide("APP", &mut rows.iter().map(|row| &row.0));
+    let region = wide("REGION", &mut rows.iter().map(|row| &row.1));
+    let titles = VERDICTS
+        .map(|verdict| format!("{:>8}", verdict.to_uppercase()))
+        .concat();
+    page.line(
+        DIM,
+        &format!("{:<app$}  {:<region$}{titles}", "APP", "REGION"),
+    );
+    for (name, place, counts) in &rows {
+        let [silent, late, unknown, ..] = *counts;
+        let colour = match (silent, late + unknown) {
+            (0, 0) => "",
+            (0, _) => YELLOW,
+            _ => RED,
+        };
+        let counts = counts.map(|count| {
+            if count == 0 {
+                format!("{:>8}", "-")
+            } else {
+                format!("{count:>8}")
+            }
+        });
+        page.line(
+            colour,
+            &format!("{name:<app$}  {place:<region$}{}", counts.concat()),
+        );
+    }
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or(0)
+}
+
+/// What somebody else wrote, fit for a terminal.
+fn text(value: &Value) -> String {
+    words::clean(value.as_str().unwrap_or_default(), words::SUMMARY_CHARS)
+}
+
+fn span(seconds: f64) -> String {
+    words::span(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const PLAIN: Look = Look {
+        colour: false,
+        width: None,
+    };
+
+    fn status() -> Value {
+        json!({
+            "version": "1.2.3", "now": "2026-01-31T18:00:00.000Z", "ready": true, "reasons": [], "rules": 2,
+            "stream": {"last_entry": "2026-01-31T17:59:59.900Z", "stalled": false},
+            "listened_seconds": 3600.0, "blind_seconds": {"disconnected": 4.0, "suspended": 6.5},
+            "instances": {"live": 3, "silent": 0}, "open_incidents": 0,
+            "apps": [
+                {"app": "api", "region": "iad", "instances": {"live": 2, "late": 0, "silent": 0}},
+                {"app": "web\u{1b}[2J", "region": "lhr", "instances": {"live": 1, "silent": 1}},
+            ],
+            "store": {"file": null, "trouble": null},
+            "notifiers": [{"notifier": "oncall", "pending": 3, "failed_tries": 5, "given_up": 1}],
+        })
+    }
+
+    #[test]
+    fn all_is_well_in_a_few_lines_and_what_is_silent_stands_first() {
+        let shown = whole(&status(), &json!({"incidents": []}), &PLAIN);
+        let expected = "\
+stream     flows: last entry 2026-01-31T17:59:59.900Z
+ready      yes
+listened   1h, blind 11s
+state      in memory only
+tells      oncall: 3 wait after 5 failed tries, 1 given up
+this       lastbeat 1.2.3 at 2026-01-31T18:00:00.000Z, 2 rules
+
+no incident is open
+
+APP  REGION  SILENT    LATE UNKNOWN    LIVE STOPPED
+web  lhr          1       -       -       1       -
+api  iad          -       -       -       2       -
+";
+        assert_eq!(shown, expected);
+        assert!(is_well(&status()));
+    }
+
+    #[test]
+    fn what_is_wrong_comes_before_the_rest_and_fits_the_terminal() {
+        let mut status = status();
+        status["ready"] = json!(false);
+        status["reasons"] = json!([{"part": "stream", "what": "not connected"}]);
+        status["stream"] = json!({"last_entry": null, "stalled": true});
+        status["open_incidents"] = json!(30);
+        let row = |severity: &str, scope: &str, what: &str| json!({"severity": severity, "scope": scope, "id": "00", "what": what});
+        let incidents = json!({"incidents": [
+            row("info", "app", "small"), row("error", "app", "bad"), row("critical", "stream", &"long ".repeat(40)),
+        ]});
+        let look = Look {
+            colour: true,
+            width: Some(40),
+        };
+        let shown = whole(&status, &incidents, &look);
+        assert!(
+            shown.starts_with("\u{1b}[1;31mstream     STALLED: nothing heard yet\u{1b}[0m\n"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("NOT READY  stream: not connected"),
+            "{shown}"
+        );
+        let at = |word: &str| {
+            shown
+                .find(word)
+                .unwrap_or_else(|| panic!("{word} is not in {shown}"))
+        };
+        assert!(
+            at("long long") < at("bad")
+                && at("bad") < at("small")
+                && at("small") < at("and 27 more")
+        );
+        let plain = |line: &str| words::clean(line, 1000).chars().count();
+        assert!(shown.lines().all(|line| plain(line) <= 40), "{shown}");
+        assert!(!is_well(&status));
+    }
+}

@@ -1,0 +1,273 @@
+//! What programs ask of the API in the query of an address: text in, a checked question or every fault at once out.
+
+use super::rules_file::nearest;
+use crate::core::notice::Scope;
+use crate::core::rule::Severity;
+use crate::core::saved::IncidentQuery;
+use crate::core::snapshot::Verdict;
+use crate::core::time::Wall;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// Rows in an answer where nothing is said.
+const DEFAULT_LIMIT: u32 = 100;
+/// Rows in an answer at most: some hundred kilobytes.
+const MAX_LIMIT: u32 = 1_000;
+/// Characters of a word that a fault repeats.
+const SHOWN_CHARS: usize = 40;
+
+const INSTANCES: [&str; 6] = ["app", "region", "instance", "verdict", "limit", "cursor"];
+const INCIDENTS: [&str; 11] = [
+    "state", "app", "region", "instance", "rule", "scope", "severity", "from", "until", "limit",
+    "cursor",
+];
+
+/// Which instances are wanted. What is `None` asks for nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InstanceQuery {
+    /// The app.
+    pub app: Option<String>,
+    /// The region.
+    pub region: Option<String>,
+    /// The instance.
+    pub instance: Option<String>,
+    /// The verdict.
+    pub verdict: Option<Verdict>,
+    /// At most so many.
+    pub limit: usize,
+    /// Only those whose subjects stand after this one.
+    pub after: Option<String>,
+}
+
+/// Reads the query of `/api/v1/instances`.
+///
+/// # Errors
+/// Every fault there is, each a line for people.
+pub fn instances(query: &str) -> Result<InstanceQuery, Vec<String>> {
+    let mut read = Read::new(query, &INSTANCES);
+    let asked = InstanceQuery {
+        app: read.text("app"),
+        region: read.text("region"),
+        instance: read.text("instance"),
+        verdict: read.one_of("verdict", &Verdict::ALL, Verdict::label),
+        limit: read.limit() as usize,
+        after: read.with("cursor", "the `next` of the answer before", from_hex),
+    };
+    read.done(asked)
+}
+
+/// Reads the query of `/api/v1/incidents`.
+///
+/// # Errors
+/// Every fault there is, each a line for people.
+pub fn incidents(query: &str) -> Result<IncidentQuery, Vec<String>> {
+    let mut read = Read::new(query, &INCIDENTS);
+    let open = read.one_of("state", &[true, false], |open| {
+        if open { "open" } else { "closed" }
+    });
+    let label = |label: &'static str| label.to_owned();
+    let asked = IncidentQuery {
+        open,
+        app: read.text("app"),
+        region: read.text("region"),
+        instance: read.text("instance"),
+        rule: read.text("rule"),
+        scope: read
+            .one_of("scope", &Scope::ALL, Scope::label)
+            .map(|scope| label(scope.label())),
+        severity: read
+            .one_of("severity", &Severity::ALL, Severity::label)
+            .map(|severity| label(severity.label())),
+        from: read.time("from"),
+        until: read.time("until"),
+        limit: read.limit(),
+        before: read.with("cursor", "the `next` of the answer before", incident),
+    };
+    let (from, until) = (asked.from, asked.until);
+    if let (Some(from), Some(until)) = (from, until)
+        && from >= until
+    {
+        read.faults
+            .push("until: it is not after `from`; no incident can match".to_owned());
+    }
+    read.done(asked)
+}
+
+/// An incident's number out of its id.
+pub fn incident(id: &str) -> Option<u64> {
+    let plain = (1..=16).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    plain.then(|| u64::from_str_radix(id, 16).ok()).flatten()
+}
+
+/// The cursor after a subject: letters that need no quoting in an address.
+pub fn cursor(subject: &str) -> String {
+    subject.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_hex(text: &str) -> Option<String> {
+    let digits: Vec<u8> = text
+        .chars()
+        .map(|c| c.to_digit(16).map(|digit| digit as u8))
+        .collect::<Option<_>>()?;
+    if !digits.len().is_multiple_of(2) {
+        return None;
+    }
+    let bytes = digits
+        .chunks(2)
+        .map(|pair| pair[0] << 4 | pair[1])
+        .collect();
+    String::from_utf8(bytes).ok()
+}
+
+/// Reads parameters one by one, and gathers what is wrong with them.
+struct Read {
+    values: BTreeMap<String, String>,
+    faults: Vec<String>,
+}
+
+impl Read {
+    fn new(query: &str, known: &[&str]) -> Self {
+        let (mut values, mut faults) = (BTreeMap::new(), Vec::new());
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+            if !known.contains(&key.as_ref()) {
+                let (shown, hint) = (short(&key), nearest::hint(&key, known));
+                faults.push(format!(
+                    "{shown}: unknown parameter{hint}; known are {}",
+                    known.join(", ")
+                ));
+            } else if values.contains_key(key.as_ref()) {
+                faults.push(format!("{key}: given twice; give it once"));
+            } else if !value.is_empty() {
+                // An empty one is a field of a form that was left out.
+                values.insert(key.into_owned(), value.into_owned());
+            }
+        }
+        Read { values, faults }
+    }
+
+    fn done<T>(self, asked: T) -> Result<T, Vec<String>> {
+        if self.faults.is_empty() {
+            Ok(asked)
+        } else {
+            Err(self.faults)
+        }
+    }
+
+    fn text(&mut self, key: &str) -> Option<String> {
+        self.values.remove(key)
+    }
+
+    fn with<T>(&mut self, key: &str, allowed: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let text = self.values.remove(key)?;
+        let value = read(&text);
+        if value.is_none() {
+            self.faults
+                .push(format!("{key}: {} is none; give {allowed}", short(&text)));
+        }
+        value
+    }
+
+    fn one_of<T: Copy>(
+        &mut self,
+        key: &str,
+        all: &[T],
+        label: impl Fn(T) -> &'static str,
+    ) -> Option<T> {
+        let labels: Vec<&str> = all.iter().map(|one| label(*one)).collect();
+        let allowed = format!("one of {}", labels.join(", "));
+        self.with(key, &allowed, |text| {
+            all.iter().copied().find(|one| label(*one) == text)
+        })
+    }
+
+    fn limit(&mut self) -> u32 {
+        let allowed = format!("a number from 1 to {MAX_LIMIT}");
+        let fits = |text: &str| {
+            text.parse()
+                .ok()
+                .filter(|limit| (1..=MAX_LIMIT).contains(limit))
+        };
+        self.with("limit", &allowed, fits).unwrap_or(DEFAULT_LIMIT)
+    }
+
+    fn time(&mut self, key: &str) -> Option<Wall> {
+        self.with(key, "a time such as 2026-01-31T18:00:00Z", |text| {
+            // The plus of an offset is a space in a query that was written by hand.
+            let stamp: Timestamp = text.replace(' ', "+").parse().ok()?;
+            u64::try_from(stamp.as_nanosecond())
+                .ok()
+                .map(Wall::from_nanos)
+        })
+    }
+}
+
+/// A word of somebody else's, to be repeated.
+fn short(text: &str) -> String {
+    format!("{:?}", text.chars().take(SHOWN_CHARS).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_are_read() {
+        let asked = instances("app=web&verdict=silent&limit=7&region=").expect("whole");
+        let expected = InstanceQuery {
+            app: Some("web".to_owned()),
+            verdict: Some(Verdict::Silent),
+            limit: 7,
+            ..InstanceQuery::default()
+        };
+        assert_eq!(asked, expected);
+        assert_eq!(instances("").expect("all").limit, 100);
+        let subject = "logs.w\u{e9}b.iad.x";
+        let next = instances(&format!("cursor={}", cursor(subject))).expect("whole");
+        assert_eq!(next.after.as_deref(), Some(subject));
+        let asked = incidents(
+            "state=closed&scope=app-region&severity=info&rule=a%20b&from=2026-01-31T18:00:00+01:00&cursor=0000000000ff",
+        );
+        let asked = asked.expect("whole");
+        assert_eq!(
+            (asked.open, asked.before, asked.limit),
+            (Some(false), Some(255), 100)
+        );
+        assert_eq!(
+            (asked.scope.as_deref(), asked.severity.as_deref()),
+            (Some("app-region"), Some("info"))
+        );
+        assert_eq!(asked.rule.as_deref(), Some("a b"));
+        assert_eq!(asked.from.map(Wall::seconds), Some(1_769_878_800.0));
+    }
+
+    #[test]
+    fn every_fault_is_told_with_what_is_allowed() {
+        let faults = incidents("sate=open&limit=0&scope=galaxy&from=noon&app=a&app=b&cursor=xyz");
+        let faults = faults.expect_err("six are wrong");
+        let expected = [
+            "\"sate\": unknown parameter, nearest is state; known are state, app,",
+            "app: given twice",
+            "scope: \"galaxy\" is none; give one of stream, region, app,",
+            "from: \"noon\" is none; give a time such as",
+            "limit: \"0\" is none; give a number from 1 to 1000",
+            "cursor: \"xyz\" is none; give the `next`",
+        ];
+        assert_eq!(faults.len(), expected.len(), "{faults:?}");
+        for (fault, expected) in faults.iter().zip(expected) {
+            assert!(fault.starts_with(expected), "{fault}");
+        }
+        let never = incidents("from=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z");
+        assert!(never.is_err_and(|faults| faults[0].starts_with("until: ")));
+        for bad in [
+            "cursor=abc",
+            "cursor=%C3%A9%C3%A9",
+            "limit=1001",
+            "verdict=dead",
+        ] {
+            assert!(instances(bad).is_err(), "{bad}");
+        }
+        for bad in ["", "12345678901234567", "+1", "x"] {
+            assert_eq!(incident(bad), None, "{bad}");
+        }
+    }
+}

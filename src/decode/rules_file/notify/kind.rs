@@ -1,0 +1,302 @@
+//! What a `[notify.NAME]` is: its type, and the keys of that type.
+
+use super::super::fields::Fields;
+use super::super::report::Wrong;
+use super::super::value;
+use super::super::variables::{self, Lookup};
+use super::{SENTRY, SENTRY_DSN, is_set};
+use crate::core::rule::{BodyFormat, NotifierKind, SentryApi};
+use std::time::Duration;
+use toml::de::DeValue;
+
+/// Keys of `[notify.NAME]`.
+pub(in super::super) const KEYS: &[&str] = &[
+    "type",
+    "dsn",
+    "resolve",
+    "api_token",
+    "organization",
+    "api_url",
+    "url",
+    "urls",
+    "secret",
+    "timeout",
+    "format",
+    "routing_key",
+];
+/// Bytes of an address or a secret.
+const MAX_SECRET: usize = 2_000;
+/// Characters of an organisation's slug; Sentry's have 50 at most.
+const MAX_SLUG: usize = 64;
+/// Alertmanagers of one cluster; nobody runs more, and each is sent everything.
+const MAX_URLS: usize = 8;
+/// A receiver gets at least a second and at most a minute: the next notice waits for it.
+const TIMEOUT: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(60);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Where PagerDuty takes events, unless told otherwise.
+const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
+
+const DSN: &str = "a DSN is like https://KEY@HOST/PROJECT, or ${VARIABLE}";
+const URL: &str = "an address is like https://example.com/hook, or ${VARIABLE}";
+const AN_API: &str = "an address is like https://sentry.io, or ${VARIABLE}";
+const AN_ALERTMANAGER: &str = "an address is like http://alertmanager:9093, or ${VARIABLE}";
+const A_TOKEN: &str = "a token of Sentry's with the scope event:write, or ${VARIABLE}";
+const A_SLUG: &str = "the organisation's slug, as in https://SLUG.sentry.io, or ${VARIABLE}";
+const A_SECRET: &str = "a text that is shared with the receiver, or ${VARIABLE}";
+const A_KEY: &str = "the integration key of PagerDuty's Events API v2, or ${VARIABLE}";
+
+const TYPES: &[(&str, Type)] = &[
+    ("sentry", Type::Sentry),
+    ("webhook", Type::Webhook),
+    ("alertmanager", Type::Alertmanager),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Type {
+    Sentry,
+    Webhook,
+    Alertmanager,
+}
+
+impl Type {
+    const fn label(self) -> &'static str {
+        match self {
+            Type::Sentry => "sentry",
+            Type::Webhook => "webhook",
+            Type::Alertmanager => "alertmanager",
+        }
+    }
+
+    const fn keys(self) -> &'static [&'static str] {
+        match self {
+            Type::Sentry => &["dsn", "resolve", "api_token", "organization", "api_url"],
+            Type::Webhook => &["url", "secret", "timeout", "format", "routing_key"],
+            Type::Alertmanager => &["url", "urls"],
+        }
+    }
+}
+
+/// Reads a notifier; `None` where something is wrong with it, which is then told.
+pub(super) fn read(
+    name: &str,
+    fields: &mut Fields<'_, '_, '_>,
+    lookup: Lookup<'_>,
+) -> Option<NotifierKind> {
+    fields.deny_unknown(KEYS);
+    let kind = if name == SENTRY {
+        of_the_settings(fields)?
+    } else {
+        if !fields.has("type") {
+            fields.missing("type", "sentry, webhook or alertmanager");
+        }
+        fields.take("type", |v| value::choice(v, TYPES))?
+    };
+    for key in KEYS[1..].iter().filter(|key| !kind.keys().contains(key)) {
+        if fields.has(key) {
+            let has = format!(
+                "a notifier of type {} has {}",
+                kind.label(),
+                kind.keys().join(", ")
+            );
+            let what = "does not go with this type".to_owned();
+            fields.fault(key, Wrong::new(what, &has));
+        }
+    }
+    let read = match kind {
+        Type::Sentry => sentry(name, fields, lookup),
+        Type::Webhook => webhook(fields, lookup),
+        Type::Alertmanager => alertmanager(fields, lookup),
+    };
+    fields.is_clean().then_some(read)
+}
+
+/// `[notify.sentry]`: more about the notifier of `SENTRY_DSN`.
+fn of_the_settings(fields: &mut Fields<'_, '_, '_>) -> Option<Type> {
+    if fields.has("type") {
+        fields.take("type", |v| value::choice(v, &TYPES[..1]))?;
+    }
+    if fields.has("dsn") {
+        let what = format!("\"{SENTRY}\" is the notifier of {SENTRY_DSN}");
+        fields.fault(
+            "dsn",
+            Wrong::new(what, "leave the key out, or take another name"),
+        );
+    }
+    Some(Type::Sentry)
+}
+
+fn sentry(name: &str, fields: &mut Fields<'_, '_, '_>, lookup: Lookup<'_>) -> NotifierKind {
+    let dsn = fields.take("dsn", |v| secret(v, lookup, DSN, is_dsn));
+    if !fields.has("dsn") && lookup.is_some_and(|lookup| !is_set(lookup, SENTRY_DSN)) {
+        let allowed = if name == SENTRY {
+            format!("set {SENTRY_DSN}")
+        } else {
+            format!("give a dsn, or set {SENTRY_DSN}")
+        };
+        fields.missing("dsn", &allowed);
+    }
+    let resolve = fields.take("resolve", yes_or_no).unwrap_or_default();
+    let token = fields.take("api_token", |v| secret(v, lookup, A_TOKEN, is_header));
+    let organization = fields.take("organization", |v| secret(v, lookup, A_SLUG, is_slug));
+    let url = fields.take("api_url", |v| secret(v, lookup, AN_API, is_url));
+    for (key, allowed) in [("api_token", A_TOKEN), ("organization", A_SLUG)] {
+        match (resolve, fields.has(key)) {
+            (true, false) => fields.missing(key, allowed),
+            (false, true) => idle(fields, key, "it is for resolve = true"),
+            _ => {}
+        }
+    }
+    if !resolve && fields.has("api_url") {
+        idle(fields, "api_url", "it is for resolve = true");
+    }
+    let api = SentryApi {
+        url,
+        organization: organization.unwrap_or_default(),
+        token: token.unwrap_or_default(),
+    };
+    NotifierKind::Sentry {
+        dsn,
+        resolve: resolve.then_some(api),
+    }
+}
+
+fn webhook(fields: &mut Fields<'_, '_, '_>, lookup: Lookup<'_>) -> NotifierKind {
+    let formats = BodyFormat::ALL.map(|format| (format.label(), format));
+    let format = fields.take("format", |v| value::choice(v, &formats));
+    let format = format.unwrap_or_default();
+    let pagerduty = format == BodyFormat::PagerDuty;
+    if !fields.has("url") && !pagerduty {
+        fields.missing("url", URL);
+    }
+    let url = fields.take("url", |v| secret(v, lookup, URL, is_url));
+    let timeout = fields.take("timeout", |v| {
+        value::span_within(v, *TIMEOUT.start(), *TIMEOUT.end())
+    });
+    let routing_key = fields.take("routing_key", |v| secret(v, lookup, A_KEY, is_header));
+    match (pagerduty, fields.has("routing_key")) {
+        (true, false) => fields.missing("routing_key", A_KEY),
+        (false, true) => idle(fields, "routing_key", "it is for format = \"pagerduty\""),
+        _ => {}
+    }
+    NotifierKind::Webhook {
+        url: url.unwrap_or_else(|| PAGERDUTY.to_owned()),
+        secret: fields.take("secret", |v| secret(v, lookup, A_SECRET, is_header)),
+        timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
+        format,
+        routing_key,
+    }
+}
+
+fn alertmanager(fields: &mut Fields<'_, '_, '_>, lookup: Lookup<'_>) -> NotifierKind {
+    match (fields.has("url"), fields.has("urls")) {
+        (false, false) => fields.missing("url", AN_ALERTMANAGER),
+        (true, true) => {
+            let what = "stands beside url".to_owned();
+            fields.fault("urls", Wrong::new(what, "one of the two"));
+        }
+        _ => {}
+    }
+    let one = fields.take("url", |v| secret(v, lookup, AN_ALERTMANAGER, is_url));
+    let many = fields.take("urls", |v| urls(v, lookup));
+    NotifierKind::Alertmanager {
+        urls: one.into_iter().chain(many.into_iter().flatten()).collect(),
+    }
+}
+
+/// A list of addresses. What is wrong with one says where it stands, and never repeats it.
+fn urls(value: &DeValue<'_>, lookup: Lookup<'_>) -> Result<Vec<String>, Wrong> {
+    let DeValue::Array(list) = value else {
+        return secret(value, lookup, AN_ALERTMANAGER, is_url).map(|url| vec![url]);
+    };
+    if !(1..=MAX_URLS).contains(&list.len()) {
+        let what = format!("{} addresses", list.len());
+        let allowed = format!("a list of 1 to {MAX_URLS}; {AN_ALERTMANAGER}");
+        return Err(Wrong::new(what, &allowed));
+    }
+    let mut urls = Vec::with_capacity(list.len());
+    for (number, one) in (1..).zip(list) {
+        let told = |wrong: Wrong| Wrong {
+            what: format!("number {number}: {}", wrong.what),
+            ..wrong
+        };
+        let url = secret(one.get_ref(), lookup, AN_ALERTMANAGER, is_url).map_err(told)?;
+        if urls.contains(&url) {
+            let what = format!("number {number} stands there twice");
+            return Err(Wrong::new(what, "once is enough"));
+        }
+        urls.push(url);
+    }
+    Ok(urls)
+}
+
+fn idle(fields: &mut Fields<'_, '_, '_>, key: &str, why: &str) {
+    fields.fault(key, Wrong::new("does nothing here".to_owned(), why));
+}
+
+fn yes_or_no(value: &DeValue<'_>) -> Result<bool, Wrong> {
+    value
+        .as_bool()
+        .ok_or_else(|| Wrong::new("this is neither".to_owned(), "true or false"))
+}
+
+/// A text that may hold secrets: what is wrong with it never repeats it.
+fn secret(
+    value: &DeValue<'_>,
+    lookup: Lookup<'_>,
+    allowed: &str,
+    fits: fn(&str) -> bool,
+) -> Result<String, Wrong> {
+    let text = value::text(value, allowed)?;
+    if text.len() > MAX_SECRET {
+        let what = format!("longer than {MAX_SECRET} bytes");
+        return Err(Wrong::new(what, allowed));
+    }
+    let filled = variables::fill(text, lookup)?;
+    let unread = lookup.is_none() && filled.contains("${");
+    if unread || (fits(&filled) && filled.len() <= MAX_SECRET) {
+        return Ok(filled);
+    }
+    let what = if variables::is_variable(text) {
+        format!("what stands in {text} is none")
+    } else {
+        "this is none".to_owned()
+    };
+    Err(Wrong::new(what, allowed))
+}
+
+fn is_url(text: &str) -> bool {
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    let authority = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    let has_host = authority.is_some_and(|authority| {
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        !host.is_empty() && !host.starts_with(':')
+    });
+    let plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
+    has_host && text.bytes().all(plain)
+}
+
+fn is_dsn(text: &str) -> bool {
+    let Some((_, rest)) = text.split_once("://") else {
+        return false;
+    };
+    let Some((key, place)) = rest.split_once('@') else {
+        return false;
+    };
+    let project = place
+        .trim_end_matches('/')
+        .rsplit_once('/')
+        .map(|(_, project)| project);
+    is_url(text) && !key.is_empty() && project.is_some_and(|project| !project.is_empty())
+}
+
+/// Printable, without a line's end: it may stand in a header.
+fn is_header(text: &str) -> bool {
+    !text.trim().is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+}
+
+fn is_slug(text: &str) -> bool {
+    value::is_word(text, MAX_SLUG)
+}

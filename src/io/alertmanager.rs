@@ -1,0 +1,239 @@
+//! Incidents as alerts of Prometheus' Alertmanager, by its API v2.
+//!
+//! Its labels make an alert what it is: who is silent, by which rule, at which scope. Neither the incident's number nor
+//! who watches is among them, so that two lastbeats on one stream tell one Alertmanager, or a cluster of them, of one
+//! alert, and people hear of it once.
+//!
+//! An alert fires until its `endsAt`, which is set a few minutes ahead ([`ENDS_AFTER`]) whenever it is sent, and it is
+//! sent every minute ([`REFRESH_EVERY`]) while its incident is open: where lastbeat dies nothing is resolved at once,
+//! and nothing fires for ever.
+
+use crate::core::notice::{Notice, NoticeKind, Scope};
+use crate::core::time::Wall;
+use crate::io::post::{Address, AddressFault};
+use crate::words;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Method, Request};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+/// How often firing alerts are sent again; Prometheus' own `resend_delay`.
+pub const REFRESH_EVERY: Duration = Duration::from_secs(60);
+/// How long an alert fires that is not sent again. Prometheus takes four times its interval; one more, since its
+/// successor after a deployment may need a minute to be there.
+pub const ENDS_AFTER: Duration = Duration::from_secs(5 * 60);
+/// Where alerts go, below the address.
+const PATH: &str = "/api/v2/alerts";
+/// Alertmanager's word for when an alert ends.
+const ENDS_AT: &str = "endsAt";
+
+/// Alertmanagers that know each other: each is sent everything, as Prometheus does.
+pub struct Alertmanager {
+    name: String,
+    peers: Vec<Address>,
+}
+
+impl Alertmanager {
+    /// The notifier of that name, at these addresses, each as in `http://alertmanager:9093`.
+    ///
+    /// # Errors
+    /// [`AddressFault`] where one of them is none.
+    pub fn new(name: &str, urls: &[String]) -> Result<Self, AddressFault> {
+        let peers = urls.iter().map(|url| Address::new(url)?.below(PATH));
+        Ok(Alertmanager {
+            name: name.to_owned(),
+            peers: peers.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Its name in the rules.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// One alert, without the time of its end: that depends on when it is sent.
+    pub fn alert(&self, notice: &Notice) -> Bytes {
+        let alert = json!({
+            "labels": labels(notice),
+            "annotations": annotations(notice),
+            "startsAt": words::wall(notice.since + notice.max_gap),
+        });
+        alert.to_string().into()
+    }
+
+    /// What makes such an alert what it is: its labels.
+    pub fn labels(alert: &Bytes) -> Option<Bytes> {
+        let alert: Value = serde_json::from_slice(alert).ok()?;
+        Some(alert.get("labels")?.to_string().into())
+    }
+
+    /// The requests that send these alerts at `now`, one to each Alertmanager; `true`: it is over.
+    pub fn requests(&self, alerts: &[(&Bytes, bool)], now: Wall) -> Vec<Request<Full<Bytes>>> {
+        let alerts: Vec<Value> = alerts
+            .iter()
+            .filter_map(|(alert, over)| ending(alert, *over, now))
+            .collect();
+        let body = Bytes::from(Value::from(alerts).to_string());
+        let request = |peer: &Address| peer.request(Method::POST, body.clone(), "application/json");
+        self.peers.iter().map(request).collect()
+    }
+
+    /// A text without what is secret of the addresses.
+    pub fn hide(&self, text: &str) -> String {
+        let hide = |text: String, peer: &Address| peer.hide(&text);
+        self.peers.iter().fold(text.to_owned(), hide)
+    }
+}
+
+/// An alert with its end.
+fn ending(alert: &[u8], over: bool, now: Wall) -> Option<Value> {
+    let mut alert: Value = serde_json::from_slice(alert).ok()?;
+    let ends = if over { now } else { now + ENDS_AFTER };
+    let alert_map = alert.as_object_mut()?;
+    alert_map.insert(ENDS_AT.to_owned(), words::wall(ends).into());
+    Some(alert)
+}
+
+/// What makes it one alert. Empty ones are left out: to Alertmanager that is the same.
+fn labels(notice: &Notice) -> Map<String, Value> {
+    let who = &notice.who;
+    // A host is part of it where it is what is silent; an instance's own may change.
+    let host = match notice.scope {
+        Scope::Host => who.host.as_str(),
+        _ => "",
+    };
+    let all = [
+        ("alertname", notice.alarm.name(notice.scope)),
+        ("rule", &notice.rule),
+        ("scope", notice.scope.label()),
+        ("severity", notice.severity.label()),
+        ("target_app", &who.app),
+        ("target_region", &who.region),
+        ("target_instance", &who.instance),
+        ("target_host", host),
+        ("beat", &who.beat),
+    ];
+    texts(all.map(|(key, text)| (key, words::name(text))))
+}
+
+/// What is said about it; may change while it is one alert.
+fn annotations(notice: &Notice) -> Map<String, Value> {
+    let text = |text: &str| words::clean(text, words::TEXT_CHARS);
+    let affected = if notice.affected_total > 1 {
+        words::affected(notice)
+    } else {
+        String::new()
+    };
+    let reason = match notice.kind {
+        NoticeKind::Closed(reason) => reason.label(),
+        _ => "",
+    };
+    texts([
+        ("summary", words::title(notice)),
+        ("description", words::sentence(notice)),
+        (
+            "runbook_url",
+            text(notice.runbook.as_deref().unwrap_or_default()),
+        ),
+        ("incident", notice.incident.to_string()),
+        ("since", words::wall(notice.since)),
+        ("max_gap", words::exact(notice.max_gap)),
+        ("affected", affected),
+        ("last_beat", text(&notice.last_text)),
+        ("detail", text(&notice.detail)),
+        ("host", words::name(&notice.who.host)),
+        ("reason", reason.to_owned()),
+    ])
+}
+
+fn texts<const N: usize>(all: [(&str, String); N]) -> Map<String, Value> {
+    let given = all.into_iter().filter(|(_, text)| !text.is_empty());
+    given
+        .map(|(key, text)| (key.to_owned(), Value::from(text)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::notice::{CloseReason, IncidentId, Who};
+    use crate::words::tests::{closed, notice};
+
+    const NOW: Wall = Wall::from_nanos(1_700_000_000_000_000_000);
+
+    fn cluster() -> Alertmanager {
+        let urls = [
+            "http://one:9093/".to_owned(),
+            "http://u:p4ss@two:9093/alerts".to_owned(),
+        ];
+        Alertmanager::new("am", &urls).expect("addresses")
+    }
+
+    fn sent(notice: &Notice, over: bool) -> Value {
+        ending(&cluster().alert(notice), over, NOW).expect("an alert")
+    }
+
+    #[test]
+    fn two_who_watch_the_same_tell_of_one_alert() {
+        let labels = |notice: &Notice| sent(notice, false)["labels"].clone();
+        let mine = labels(&notice());
+        assert_eq!(
+            mine,
+            json!({
+                "alertname": "HeartbeatMissed", "rule": "sandwich beats", "scope": "instance", "severity": "error",
+                "target_app": "sandwich", "target_region": "iad", "target_instance": "0e286551c30586",
+            })
+        );
+        let theirs = Notice {
+            incident: IncidentId(99),
+            kind: NoticeKind::Reminder(2),
+            gap: Duration::from_secs(7),
+            decided: NOW,
+            last_text: "HEARTBEAT seq=9".to_owned(),
+            ..notice()
+        };
+        assert_eq!(labels(&theirs), mine);
+        assert_eq!(labels(&closed(CloseReason::Resolved)), mine);
+        let alert = |notice: &Notice| Alertmanager::labels(&cluster().alert(notice));
+        assert_eq!(alert(&theirs), alert(&notice()));
+        let host = |host: &str| Notice {
+            scope: Scope::Host,
+            who: Who {
+                host: host.to_owned(),
+                ..Who::default()
+            },
+            ..notice()
+        };
+        assert_ne!(alert(&host("a")), alert(&host("b")));
+    }
+
+    #[test]
+    fn it_fires_from_its_deadline_to_a_few_minutes_ahead() {
+        let fires = sent(&notice(), false);
+        assert_eq!(fires["startsAt"], "2022-09-27T12:01:35.000Z");
+        assert_eq!(fires["endsAt"], "2023-11-14T22:18:20.000Z");
+        assert_eq!(fires["annotations"]["incident"], "01837f2a9c01");
+        let over = sent(&closed(CloseReason::Stopped), true);
+        assert_eq!(over["endsAt"], "2023-11-14T22:13:20.000Z");
+        assert_eq!(over["startsAt"], fires["startsAt"]);
+        assert_eq!(over["annotations"]["reason"], "stopped");
+    }
+
+    #[test]
+    fn each_of_a_cluster_is_sent_everything() {
+        let alert = cluster().alert(&notice());
+        let requests = cluster().requests(&[(&alert, false), (&alert, true)], NOW);
+        let uris: Vec<String> = requests.iter().map(|one| one.uri().to_string()).collect();
+        assert_eq!(
+            uris,
+            [
+                "http://one:9093/api/v2/alerts",
+                "http://two:9093/alerts/api/v2/alerts"
+            ]
+        );
+        assert!(!requests[0].headers().contains_key("authorization"));
+        assert!(requests[1].headers().contains_key("authorization"));
+        assert_eq!(cluster().hide("u:p4ss at two"), "*** at two");
+    }
+}

@@ -1,0 +1,129 @@
+//! Fly's inventory: which machines there are, asked of its private DNS or of its Machines API.
+//!
+//! A question that fails says nothing: whoever asks must not take it for "there are none".
+
+pub mod dns;
+pub mod machines;
+
+use crate::core::inventory::Suspect;
+use crate::decode::inventory::Read;
+use dns::{Dns, DnsFault};
+use machines::{ApiFault, Organisation};
+use std::time::Duration;
+
+/// A whole poll, with every question that it takes, is over by then: a silence that waits for it is told within 5s.
+pub const POLL_WITHIN: Duration = Duration::from_secs(4);
+
+/// Where the inventory is asked.
+pub enum Source {
+    /// Fly's private DNS.
+    Dns(Dns),
+    /// Fly's Machines API.
+    Machines(Organisation),
+}
+
+/// Why a poll says nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The private DNS.
+    #[error(transparent)]
+    Dns(#[from] DnsFault),
+    /// The Machines API.
+    #[error(transparent)]
+    Machines(#[from] ApiFault),
+    /// All its questions together took too long.
+    #[error("the inventory was not read within {POLL_WITHIN:?}; on a slow network that is too little for so many machines")]
+    TimedOut,
+}
+
+/// What kind of fault it is: a label's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// No answer in time.
+    TimedOut,
+    /// Nobody there, or the exchange broke off.
+    Unreachable,
+    /// The token does not suffice, or is none.
+    Refused,
+    /// We ask too often.
+    RateLimited,
+    /// The other side says that it failed.
+    Failed,
+    /// The answer is not as documented.
+    Unreadable,
+    /// The answer is larger than we take.
+    TooLarge,
+}
+
+impl Kind {
+    /// Every one.
+    pub const ALL: [Kind; 7] = [
+        Kind::TimedOut,
+        Kind::Unreachable,
+        Kind::Refused,
+        Kind::RateLimited,
+        Kind::Failed,
+        Kind::Unreadable,
+        Kind::TooLarge,
+    ];
+
+    /// The label's value.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Kind::TimedOut => "timed_out",
+            Kind::Unreachable => "unreachable",
+            Kind::Refused => "refused",
+            Kind::RateLimited => "rate_limited",
+            Kind::Failed => "failed",
+            Kind::Unreadable => "unreadable",
+            Kind::TooLarge => "too_large",
+        }
+    }
+}
+
+impl Fault {
+    /// What kind it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Fault::Dns(fault) => fault.kind(),
+            Fault::Machines(fault) => fault.kind(),
+            Fault::TimedOut => Kind::TimedOut,
+        }
+    }
+
+    /// How long the other side wants us to wait; `None` where it does not say.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Fault::Machines(ApiFault::TooOften { retry_after }) => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+impl Source {
+    /// The label's value.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Source::Dns(_) => "dns",
+            Source::Machines(_) => "machines",
+        }
+    }
+
+    /// Asks once, for at most [`POLL_WITHIN`]. How `suspects` ended is asked for where they are listed as stopped or
+    /// failed, and where there is one to ask.
+    ///
+    /// # Errors
+    /// [`Fault`] where not every machine could be asked for: such an answer says nothing of those it lacks.
+    pub async fn poll(&self, suspects: &[Suspect]) -> Result<Read, Fault> {
+        let asked = async {
+            match self {
+                Source::Dns(dns) => dns.poll().await.map_err(Fault::from),
+                Source::Machines(organisation) => {
+                    organisation.poll(suspects).await.map_err(Fault::from)
+                }
+            }
+        };
+        let answer = tokio::time::timeout(POLL_WITHIN, asked).await;
+        answer.unwrap_or(Err(Fault::TimedOut))
+    }
+}

@@ -1,0 +1,326 @@
+//! Fly's Machines API: every machine of an organisation, how one of them ended, and a restart.
+
+use super::{Kind, POLL_WITHIN};
+use crate::core::inventory::{Exit, Listed, Suspect};
+use crate::decode::inventory::machines::{PageFault, Pages, last_exit};
+use crate::decode::inventory::settings::ApiSettings;
+use crate::decode::inventory::{Read, is_name};
+use crate::decode::settings::{Secret, TokenSource};
+use crate::io::post::{Answer, PostFault, Poster};
+use crate::words;
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http_body_util::Full;
+use hyper::header::{AUTHORIZATION, HeaderValue, USER_AGENT};
+use hyper::{Method, Request, StatusCode};
+use std::path::PathBuf;
+use std::time::Duration;
+
+const AGENT: &str = concat!("lastbeat/", env!("CARGO_PKG_VERSION"));
+/// For all pages together: of a poll's 4s, one is left for asking how suspects ended.
+const LIST_WITHIN: Duration = Duration::from_secs(3);
+/// For asking how one machine ended.
+const EXIT_WITHIN: Duration = Duration::from_millis(900);
+/// A machine is stopped before it is started again, and may take its time for that.
+const RESTART_WITHIN: Duration = Duration::from_secs(20);
+/// Suspects of a poll whose end is asked for: as many requests at once as the API allows.
+const MAX_EXITS: usize = 3;
+/// Pages of a poll. A page holds up to 1,000 machines, and one a second is allowed: more do not fit into the time.
+const MAX_PAGES: usize = 8;
+/// Bytes of a page: 1,000 machines with 16 kB of config each, several times what they have.
+const MAX_PAGE_BYTES: usize = 16 << 20;
+/// Characters of an answer's body in a fault.
+const BODY_CHARS: usize = 200;
+
+/// Why the Machines API says nothing. No fault holds the token.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiFault {
+    /// The token's file.
+    #[error("the token's file {path} cannot be read")]
+    TokenFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// No token that can be sent.
+    #[error("the token is empty, or has characters that no header takes; set LASTBEAT_INVENTORY_TOKEN anew")]
+    Token,
+    /// No answer.
+    #[error(transparent)]
+    Unreached(#[from] PostFault),
+    /// 401.
+    #[error("the Machines API does not know the token (401); make one with `fly tokens create readonly ORG`: {said}")]
+    Unknown {
+        /// The answer's body.
+        said: String,
+    },
+    /// 403.
+    #[error("the token may not do this (403); {needed}: {said}")]
+    Forbidden {
+        /// Which token may.
+        needed: &'static str,
+        /// The answer's body.
+        said: String,
+    },
+    /// 429.
+    #[error("the Machines API is asked too often (429)")]
+    TooOften {
+        /// How long to wait, where it says.
+        retry_after: Option<Duration>,
+    },
+    /// Any other status but a good one.
+    #[error("the Machines API answers {status} to {asked}: {said}")]
+    Status {
+        /// The status.
+        status: StatusCode,
+        /// What was asked.
+        asked: String,
+        /// The answer's body.
+        said: String,
+    },
+    /// Not as documented.
+    #[error("the answer of the Machines API to {asked} cannot be read")]
+    Unreadable {
+        /// What was asked.
+        asked: String,
+        /// Why.
+        source: PageFault,
+    },
+    /// A page that is larger than is taken.
+    #[error("a page of the Machines API has more than {MAX_PAGE_BYTES} bytes")]
+    TooLarge,
+    /// More pages than are taken.
+    #[error("the Machines API has more than {MAX_PAGES} pages of machines")]
+    TooMany,
+    /// All pages together took too long.
+    #[error("the machines were not listed within {LIST_WITHIN:?}")]
+    Slow,
+    /// A name that no address may hold.
+    #[error("{name:?} is no name of an app or a machine")]
+    Name {
+        /// The name.
+        name: String,
+    },
+}
+
+impl ApiFault {
+    /// What kind it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            ApiFault::TokenFile { .. }
+            | ApiFault::Token
+            | ApiFault::Unknown { .. }
+            | ApiFault::Forbidden { .. } => Kind::Refused,
+            ApiFault::Unreached(PostFault::Timeout { .. }) | ApiFault::Slow => Kind::TimedOut,
+            ApiFault::Unreached(_) => Kind::Unreachable,
+            ApiFault::TooOften { .. } => Kind::RateLimited,
+            ApiFault::Status { .. } => Kind::Failed,
+            ApiFault::Unreadable { .. } | ApiFault::Name { .. } => Kind::Unreadable,
+            ApiFault::TooLarge | ApiFault::TooMany => Kind::TooLarge,
+        }
+    }
+}
+
+/// The API and who asks. Clones share their connections.
+#[derive(Clone)]
+pub struct MachinesApi {
+    settings: ApiSettings,
+    poster: Poster,
+}
+
+/// The machines of one organisation.
+pub struct Organisation {
+    api: MachinesApi,
+    slug: String,
+}
+
+/// What a request is for: what it needs, and how long it may take.
+struct Ask {
+    method: Method,
+    path: String,
+    within: Duration,
+    /// Which token may, where this one may not.
+    needed: &'static str,
+}
+
+impl Ask {
+    fn read(path: String, within: Duration) -> Self {
+        Ask {
+            method: Method::GET,
+            path,
+            within,
+            needed: "reading takes a token of the whole organisation: `fly tokens create readonly ORG`",
+        }
+    }
+}
+
+impl MachinesApi {
+    /// The API at that address.
+    pub fn new(settings: ApiSettings) -> Self {
+        // One byte more than is taken shows what is too large.
+        let poster = Poster::keeping(MAX_PAGE_BYTES + 1);
+        MachinesApi { settings, poster }
+    }
+
+    /// The machines of that organisation.
+    pub fn organisation(self, slug: &str) -> Organisation {
+        let slug = slug.to_owned();
+        Organisation { api: self, slug }
+    }
+
+    /// How a machine last ended; `None` where it does not tell.
+    ///
+    /// # Errors
+    /// [`ApiFault`].
+    pub async fn last_exit(&self, suspect: &Suspect) -> Result<Option<Exit>, ApiFault> {
+        let ask = Ask::read(path(suspect)?, EXIT_WITHIN);
+        let answer = self.ask(&ask).await?;
+        last_exit(&answer.body).map_err(|source| unreadable(&ask, source))
+    }
+
+    /// Restarts a machine.
+    ///
+    /// # Errors
+    /// [`ApiFault`]. After one of [`Kind::TimedOut`] it may have been restarted nonetheless.
+    pub async fn restart(&self, suspect: &Suspect) -> Result<(), ApiFault> {
+        let ask = Ask {
+            method: Method::POST,
+            path: format!("{}/restart", path(suspect)?),
+            within: RESTART_WITHIN,
+            needed: "restarting takes one that may change machines: `fly tokens create org ORG`",
+        };
+        self.ask(&ask).await.map(drop)
+    }
+
+    async fn ask(&self, ask: &Ask) -> Result<Answer, ApiFault> {
+        let token = self.token()?;
+        let answer = self.poster.post(self.request(ask, &token)?, ask.within).await?;
+        // The other side may repeat what we sent.
+        let said = || {
+            let body = String::from_utf8_lossy(&answer.body).replace(token.reveal(), "***");
+            words::clean(&body, BODY_CHARS)
+        };
+        match answer.status {
+            _ if answer.body.len() > MAX_PAGE_BYTES => Err(ApiFault::TooLarge),
+            status if status.is_success() => Ok(answer),
+            StatusCode::UNAUTHORIZED => Err(ApiFault::Unknown { said: said() }),
+            StatusCode::FORBIDDEN => Err(ApiFault::Forbidden {
+                needed: ask.needed,
+                said: said(),
+            }),
+            StatusCode::TOO_MANY_REQUESTS => Err(ApiFault::TooOften {
+                retry_after: answer.retry_after,
+            }),
+            status => Err(ApiFault::Status {
+                status,
+                asked: asked(ask),
+                said: said(),
+            }),
+        }
+    }
+
+    fn request(&self, ask: &Ask, token: &Secret) -> Result<Request<Full<Bytes>>, ApiFault> {
+        let bearer = format!("Bearer {}", token.reveal());
+        let mut bearer = HeaderValue::try_from(bearer).map_err(|_| ApiFault::Token)?;
+        bearer.set_sensitive(true);
+        let address = format!("{}{}", self.settings.url, ask.path);
+        let request = Request::builder()
+            .method(ask.method.clone())
+            .uri(address)
+            .header(AUTHORIZATION, bearer)
+            .header(USER_AGENT, AGENT)
+            .body(Full::default());
+        // The settings let only an address through, and a path is made of names.
+        request.map_err(|_| ApiFault::Name { name: asked(ask) })
+    }
+
+    /// The token as it is now: a file is read again each time, as tokens are renewed there.
+    fn token(&self) -> Result<Secret, ApiFault> {
+        let token = match &self.settings.token {
+            TokenSource::Given(token) => token.clone(),
+            TokenSource::File(path) => match std::fs::read_to_string(path) {
+                Ok(text) => Secret::new(text.trim()),
+                Err(source) => {
+                    let path = path.clone();
+                    return Err(ApiFault::TokenFile { path, source });
+                }
+            },
+        };
+        if token.reveal().is_empty() {
+            return Err(ApiFault::Token);
+        }
+        Ok(token)
+    }
+}
+
+impl Organisation {
+    /// Every machine, and how the first few suspects ended that are stopped or have failed. That this could not be found
+    /// out is no fault: it stays unsaid.
+    ///
+    /// # Errors
+    /// [`ApiFault`] where a page could not be read.
+    pub async fn poll(&self, suspects: &[Suspect]) -> Result<Read, ApiFault> {
+        let listed = tokio::time::timeout(LIST_WITHIN, self.list()).await;
+        let mut read = listed.unwrap_or(Err(ApiFault::Slow))?;
+        self.exits(&mut read, suspects).await;
+        Ok(read)
+    }
+
+    async fn list(&self) -> Result<Read, ApiFault> {
+        let mut pages = Pages::default();
+        let mut cursor: Option<String> = None;
+        for _ in 0..MAX_PAGES {
+            let mut path = format!("/v1/orgs/{}/machines", self.slug);
+            if let Some(cursor) = &cursor {
+                let mut query = form_urlencoded::Serializer::new(String::new());
+                path = format!("{path}?{}", query.append_pair("cursor", cursor).finish());
+            }
+            let ask = Ask::read(path, POLL_WITHIN);
+            let answer = self.api.ask(&ask).await?;
+            let next = pages.add(&answer.body);
+            cursor = next.map_err(|source| unreadable(&ask, source))?;
+            if cursor.is_none() {
+                return Ok(pages.finish());
+            }
+        }
+        Err(ApiFault::TooMany)
+    }
+
+    async fn exits(&self, read: &mut Read, suspects: &[Suspect]) {
+        let mut asked = Vec::new();
+        for (at, machine) in read.machines.iter().enumerate() {
+            let ended = matches!(machine.listed, Listed::Stopped | Listed::Failed);
+            let suspect = suspects.iter().find(|suspect| suspect.id == machine.id);
+            if let (true, Some(suspect)) = (ended, suspect)
+                && asked.len() < MAX_EXITS
+            {
+                asked.push((at, suspect));
+            }
+        }
+        let ask = |(at, suspect)| async move { (at, self.api.last_exit(suspect).await) };
+        for (at, exit) in join_all(asked.into_iter().map(ask)).await {
+            read.machines[at].exit = exit.unwrap_or_default();
+        }
+    }
+}
+
+/// Where a machine is. Its names come out of the stream, and may be anything.
+fn path(suspect: &Suspect) -> Result<String, ApiFault> {
+    for name in [&suspect.app, &suspect.id] {
+        if !is_name(name) {
+            let name = name.to_string();
+            return Err(ApiFault::Name { name });
+        }
+    }
+    Ok(format!("/v1/apps/{}/machines/{}", suspect.app, suspect.id))
+}
+
+fn asked(ask: &Ask) -> String {
+    format!("{} {}", ask.method, ask.path)
+}
+
+fn unreadable(ask: &Ask, source: PageFault) -> ApiFault {
+    let asked = asked(ask);
+    ApiFault::Unreadable { asked, source }
+}

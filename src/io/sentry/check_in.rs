@@ -1,0 +1,105 @@
+//! Check-ins with Sentry's Crons: each says that lastbeat is well, or is not; hearing none, Sentry tells of our death.
+
+use super::{Fnv, Sentry};
+use crate::core::time::Wall;
+use bytes::Bytes;
+use sentry::protocol::{
+    Envelope, EnvelopeItem, MonitorCheckIn, MonitorCheckInStatus, MonitorConfig,
+    MonitorIntervalUnit, MonitorSchedule,
+};
+use sentry::types::Uuid;
+
+/// Minutes after which a check-in that did not come counts as missed: longer than a redeployment takes.
+const MARGIN_MINUTES: u64 = 3;
+/// Minutes that a run may take. Ours are done when they are told; Sentry's own default is 30.
+const RUN_MINUTES: u64 = 5;
+
+impl Sentry {
+    /// The envelope that says of `monitor` (a slug) whether lastbeat is well. It makes the monitor where there is none:
+    /// one check-in a minute. The same values give the same bytes, so that one sent twice is still one.
+    pub fn check_in(&self, monitor: &str, well: bool, at: Wall) -> Bytes {
+        let status = if well {
+            MonitorCheckInStatus::Ok
+        } else {
+            MonitorCheckInStatus::Error
+        };
+        let check_in = MonitorCheckIn {
+            check_in_id: self.check_in_id(monitor, at),
+            monitor_slug: monitor.to_owned(),
+            status,
+            environment: self.environment.clone(),
+            duration: None,
+            monitor_config: Some(MonitorConfig {
+                schedule: MonitorSchedule::Interval {
+                    value: 1,
+                    unit: MonitorIntervalUnit::Minute,
+                },
+                checkin_margin: Some(MARGIN_MINUTES),
+                max_runtime: Some(RUN_MINUTES),
+                timezone: Some("UTC".to_owned()),
+                failure_issue_threshold: Some(1),
+                recovery_threshold: Some(1),
+            }),
+        };
+        let mut envelope = Envelope::new();
+        envelope.add_item(EnvelopeItem::MonitorCheckIn(check_in));
+        let mut bytes = Vec::new();
+        envelope
+            .to_writer(&mut bytes)
+            .expect("a Vec takes every write, and the check-in's keys are text");
+        bytes.into()
+    }
+
+    fn check_in_id(&self, monitor: &str, at: Wall) -> Uuid {
+        let mut hash = Fnv::NEW;
+        hash.eat(monitor.as_bytes());
+        hash.eat(self.server_name.as_bytes());
+        hash.eat(&at.nanos().to_be_bytes());
+        let mut bytes = hash.0.to_be_bytes();
+        // As an event's: RFC 9562's version 8 and its variant.
+        bytes[6] = bytes[6] & 0x0f | 0x80;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        Uuid::from_bytes(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::settings::Secret;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn a_check_in_brings_its_monitor_along() {
+        let dsn = Secret::new("https://key@sentry.example/7");
+        let sentry = Sentry::new(
+            &dsn,
+            Some("test".to_owned()),
+            "r".to_owned(),
+            "s".to_owned(),
+        )
+        .expect("a DSN");
+        let at = Wall::from_nanos(1_700_000_000_000_000_000);
+        let bytes = sentry.check_in("lastbeat", true, at);
+        assert_eq!(bytes, sentry.check_in("lastbeat", true, at));
+        let text = String::from_utf8(bytes.to_vec()).expect("text");
+        let lines: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("each line is JSON"))
+            .collect();
+        assert_eq!(lines[1]["type"], "check_in");
+        let item = &lines[2];
+        assert_eq!(
+            (&item["monitor_slug"], &item["status"], &item["environment"]),
+            (&json!("lastbeat"), &json!("ok"), &json!("test"))
+        );
+        assert_eq!(
+            item["monitor_config"]["schedule"],
+            json!({"type": "interval", "value": 1, "unit": "minute"})
+        );
+        assert_eq!(item["monitor_config"]["checkin_margin"], 3);
+        let unwell = sentry.check_in("lastbeat", false, at);
+        assert!(String::from_utf8_lossy(&unwell).contains("\"status\":\"error\""));
+        assert!(!text.contains("key@"), "{text}");
+    }
+}

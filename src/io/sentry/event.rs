@@ -1,0 +1,253 @@
+//! A notice as an event: its issue, its title, and everything that helps whoever opens it.
+
+use super::{Fnv, Sentry, TAG_CHARS, sdk};
+use crate::core::notice::{Notice, NoticeKind};
+use crate::core::rule::Severity;
+use crate::core::time::Wall;
+use crate::words;
+use sentry::protocol::{Breadcrumb, Context, Event, Exception, Map, Value};
+use sentry::types::Uuid;
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+impl Sentry {
+    pub(super) fn event(&self, notice: &Notice) -> Event<'static> {
+        Event {
+            event_id: self.event_id(notice),
+            level: level(notice),
+            fingerprint: fingerprint(notice)
+                .into_iter()
+                .map(Cow::Owned)
+                .collect::<Vec<_>>()
+                .into(),
+            transaction: Some(words::name(&notice.rule)),
+            // The line below the title: what the transaction would be otherwise.
+            culprit: Some(words::who(notice)),
+            logger: Some("lastbeat".to_owned()),
+            platform: "other".into(),
+            timestamp: time(notice.decided),
+            server_name: Some(self.server_name.clone().into()),
+            release: Some(self.release.clone().into()),
+            environment: self.environment.clone().map(Cow::Owned),
+            contexts: [
+                ("incident".to_owned(), incident(notice)),
+                ("target".to_owned(), target(notice)),
+                ("rule".to_owned(), rule(notice)),
+            ]
+            .into(),
+            breadcrumbs: breadcrumbs(notice).into(),
+            // Not `message`: it is the old form, which strict servers refuse, and a title made of an
+            // exception's type and value reads better.
+            exception: vec![Exception {
+                ty: notice.alarm.name(notice.scope).to_owned(),
+                value: Some(words::gist(notice)),
+                ..Exception::default()
+            }]
+            .into(),
+            tags: tags(notice),
+            sdk: Some(Cow::Owned(sdk())),
+            ..Event::default()
+        }
+    }
+
+    /// Made of incident, state and watcher: no clock, no randomness.
+    fn event_id(&self, notice: &Notice) -> Uuid {
+        let mut hash = Fnv::NEW;
+        hash.eat(&notice.incident.0.to_be_bytes());
+        hash.eat(notice.kind.label().as_bytes());
+        if let NoticeKind::Reminder(count) | NoticeKind::Updated(count) = notice.kind {
+            hash.eat(&count.to_be_bytes());
+        }
+        hash.eat(self.server_name.as_bytes());
+        let mut bytes = hash.0.to_be_bytes();
+        // Version 8, RFC 9562's "made by a rule of one's own", and its variant.
+        bytes[6] = bytes[6] & 0x0f | 0x80;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        Uuid::from_bytes(bytes)
+    }
+}
+
+fn level(notice: &Notice) -> sentry::Level {
+    match (notice.kind, notice.severity) {
+        (NoticeKind::Closed(_), _) | (_, Severity::Info) => sentry::Level::Info,
+        (_, Severity::Critical) => sentry::Level::Fatal,
+        (_, Severity::Error) => sentry::Level::Error,
+        (_, Severity::Warning) => sentry::Level::Warning,
+    }
+}
+
+/// What one issue is: a rule, a scope, a target. No number of the text is in it, so that every silence of one
+/// instance, and its end, is one issue.
+pub(super) fn fingerprint(notice: &Notice) -> [String; 3] {
+    [
+        words::name(&notice.rule),
+        notice.scope.label().to_owned(),
+        words::target(notice),
+    ]
+}
+
+fn tags(notice: &Notice) -> Map<String, String> {
+    let who = &notice.who;
+    let incident = notice.incident.to_string();
+    let all = [
+        ("rule", notice.rule.as_str()),
+        ("scope", notice.scope.label()),
+        ("target_app", &who.app),
+        ("target_region", &who.region),
+        ("target_instance", &who.instance),
+        ("beat", &who.beat),
+        ("incident", &incident),
+        ("state", notice.kind.label()),
+        ("severity", notice.severity.label()),
+        ("reason", reason(notice)),
+    ];
+    let cleaned = all.map(|(key, value)| {
+        (
+            key.to_owned(),
+            words::clean(value, TAG_CHARS).trim().to_owned(),
+        )
+    });
+    cleaned
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .collect()
+}
+
+fn reason(notice: &Notice) -> &'static str {
+    match notice.kind {
+        NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_) => "",
+        NoticeKind::Closed(reason) => reason.label(),
+    }
+}
+
+fn incident(notice: &Notice) -> Context {
+    let seconds = |span: Duration| Value::from(span.as_millis() as f64 / 1e3);
+    let timeline = moments(notice)
+        .into_iter()
+        .map(|moment| format!("{} {}", words::wall(moment.at), moment.said));
+    context([
+        ("id", notice.incident.to_string().into()),
+        ("state", state(notice).into()),
+        ("what", words::sentence(notice).into()),
+        ("since", words::wall(notice.since).into()),
+        ("due", words::wall(notice.due).into()),
+        ("gap_seconds", seconds(notice.gap)),
+        ("listened_seconds", seconds(notice.listened)),
+        (
+            "detail",
+            words::clean(&notice.detail, words::TEXT_CHARS).into(),
+        ),
+        ("timeline", timeline.collect::<Vec<_>>().into()),
+    ])
+}
+
+fn target(notice: &Notice) -> Context {
+    let who = &notice.who;
+    let (affected, total) = if notice.affected_total > 1 {
+        let named = notice.affected.iter().map(|one| words::name(one));
+        (named.collect(), notice.affected_total.into())
+    } else {
+        (Vec::new(), Value::from(""))
+    };
+    context([
+        ("scope", notice.scope.label().into()),
+        ("app", words::name(&who.app).into()),
+        ("region", words::name(&who.region).into()),
+        ("instance", words::name(&who.instance).into()),
+        ("host", words::name(&who.host).into()),
+        ("beat", words::name(&who.beat).into()),
+        (
+            "last_beat",
+            words::clean(&notice.last_text, words::TEXT_CHARS).into(),
+        ),
+        ("affected", Value::from(affected)),
+        ("affected_total", total),
+    ])
+}
+
+fn rule(notice: &Notice) -> Context {
+    context([
+        ("name", words::name(&notice.rule).into()),
+        ("severity", notice.severity.label().into()),
+        ("max_gap", words::exact(notice.max_gap).into()),
+        ("runbook", notice.runbook.clone().unwrap_or_default().into()),
+    ])
+}
+
+/// What is known of it; empty texts and lists are left out.
+fn context<const N: usize>(all: [(&str, Value); N]) -> Context {
+    let known = all.into_iter().filter(|(_, value)| match value {
+        Value::String(text) => !text.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        _ => true,
+    });
+    Context::Other(known.map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
+/// One line of what led to this notice.
+struct Moment {
+    at: Wall,
+    category: &'static str,
+    level: sentry::Level,
+    said: String,
+}
+
+/// What led to this notice, in the order of time.
+fn moments(notice: &Notice) -> Vec<Moment> {
+    let mut moments = Vec::new();
+    if !notice.is_never_seen() {
+        let said = match words::clean(&notice.last_text, words::TEXT_CHARS) {
+            text if text.is_empty() => "last heard".to_owned(),
+            text => format!("last heard: {text}"),
+        };
+        moments.push(Moment {
+            at: notice.since,
+            category: "beat",
+            level: sentry::Level::Info,
+            said,
+        });
+    }
+    if !matches!(notice.kind, NoticeKind::Closed(_)) {
+        moments.push(Moment {
+            at: notice.due,
+            category: "deadline",
+            level: sentry::Level::Warning,
+            said: format!("silent for longer than {}", words::exact(notice.max_gap)),
+        });
+    }
+    moments.push(Moment {
+        at: notice.decided,
+        category: "incident",
+        level: level(notice),
+        said: state(notice),
+    });
+    moments
+}
+
+fn state(notice: &Notice) -> String {
+    match notice.kind {
+        NoticeKind::Opened => "opened".to_owned(),
+        NoticeKind::Updated(count) => format!("updated, number {count}"),
+        NoticeKind::Reminder(count) => format!("reminder {count}"),
+        NoticeKind::Closed(reason) => format!("closed: {}", reason.label()),
+    }
+}
+
+fn breadcrumbs(notice: &Notice) -> Vec<Breadcrumb> {
+    let crumb = |moment: Moment| Breadcrumb {
+        timestamp: time(moment.at),
+        category: Some(moment.category.to_owned()),
+        level: moment.level,
+        message: Some(moment.said),
+        ..Breadcrumb::default()
+    };
+    moments(notice).into_iter().map(crumb).collect()
+}
+
+#[expect(
+    clippy::disallowed_types,
+    reason = "the crate's events take the type; no clock is read"
+)]
+fn time(at: Wall) -> SystemTime {
+    UNIX_EPOCH + Duration::from_nanos(at.nanos())
+}

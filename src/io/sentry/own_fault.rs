@@ -1,0 +1,71 @@
+//! lastbeat's own panics and errors as events, apart from alerts: tagged `own`, grouped by their place in the source.
+
+use super::{Fnv, Sentry, TAG_CHARS, sdk};
+use crate::core::time::Wall;
+use crate::words;
+use bytes::Bytes;
+use sentry::protocol::{Envelope, Event, Exception};
+use sentry::types::Uuid;
+use std::borrow::Cow;
+use std::time::{Duration, UNIX_EPOCH};
+
+impl Sentry {
+    /// The envelope that tells of a fault of our own: its `kind` (`panic` or `error`), what happened without secrets,
+    /// and its place in the source. The same values give the same bytes.
+    pub fn own_fault(&self, kind: &str, text: &str, place: &str, at: Wall) -> Bytes {
+        let (ty, level) = match kind {
+            "panic" => ("LastbeatPanic", sentry::Level::Fatal),
+            _ => ("LastbeatError", sentry::Level::Error),
+        };
+        let place = words::clean(place, TAG_CHARS);
+        let tags = [("own", "true"), ("kind", kind), ("place", &place)];
+        let event = Event {
+            event_id: self.fault_id(kind, &place, at),
+            level,
+            fingerprint: vec![
+                "lastbeat".into(),
+                kind.to_owned().into(),
+                place.clone().into(),
+            ]
+            .into(),
+            transaction: Some(place.clone()),
+            logger: Some("lastbeat".to_owned()),
+            platform: "other".into(),
+            timestamp: UNIX_EPOCH + Duration::from_nanos(at.nanos()),
+            server_name: Some(self.server_name.clone().into()),
+            release: Some(self.release.clone().into()),
+            environment: self.environment.clone().map(Cow::Owned),
+            exception: vec![Exception {
+                ty: ty.to_owned(),
+                value: Some(text.to_owned()),
+                ..Exception::default()
+            }]
+            .into(),
+            tags: tags
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+            sdk: Some(Cow::Owned(sdk())),
+            ..Event::default()
+        };
+        let mut envelope = Envelope::new();
+        envelope.add_item(event);
+        let mut bytes = Vec::new();
+        envelope
+            .to_writer(&mut bytes)
+            .expect("a Vec takes every write, and the event's keys are text");
+        bytes.into()
+    }
+
+    fn fault_id(&self, kind: &str, place: &str, at: Wall) -> Uuid {
+        let mut hash = Fnv::NEW;
+        hash.eat(kind.as_bytes());
+        hash.eat(place.as_bytes());
+        hash.eat(&at.nanos().to_be_bytes());
+        hash.eat(self.server_name.as_bytes());
+        let mut bytes = hash.0.to_be_bytes();
+        // As every event's: RFC 9562's version 8 and its variant.
+        bytes[6] = bytes[6] & 0x0f | 0x80;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        Uuid::from_bytes(bytes)
+    }
+}

@@ -1,0 +1,456 @@
+//! The state file: one SQLite database that only one process has open. Blocking; `app::archive` gives it a thread.
+//!
+//! A `kill -9` loses nothing that [`Store::save`] has acknowledged. A power cut may lose the last seconds and does not
+//! damage the file: its log is synced before what it holds is moved into the database (`synchronous=NORMAL`). The lock
+//! (`locking_mode=EXCLUSIVE`) is the operating system's and goes with the process; it also keeps SQLite from mapping
+//! shared memory, which a full disk could turn into a crash.
+
+mod fault;
+mod incidents;
+mod instances;
+mod json;
+mod outbox;
+mod place;
+mod schema;
+mod state;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub use fault::StoreFault;
+pub use incidents::{KEPT_FOR, MAX_KEPT, MAX_PAGE, MAX_TIMELINE};
+pub use words::kind_words;
+
+use crate::core::notice::{IncidentId, NoticeKind};
+use crate::core::saved::{
+    Checkpoint, IncidentQuery, PastIncident, Saved, SavedIncident, SavedInstance, SavedStamp,
+    TimelineRow,
+};
+use crate::core::silence::Silence;
+use crate::core::time::{Listened, Wall};
+use bytes::Bytes;
+use instances::Slots;
+use place::{Place, beside, set_aside};
+use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior};
+use state::Written;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Closed incidents kept where there is no file: memory is dearer than disk.
+const MAX_KEPT_IN_MEMORY: u32 = 1_000;
+/// How long opening waits for another process to let go of the file: a predecessor that is about to end.
+const LOCK_WITHIN: Duration = Duration::from_millis(250);
+/// The database's own memory, in KiB. Checkpoints walk it from end to end, so that more would not help.
+const CACHE_KIB: i64 = 4_096;
+/// Pages of 4 KiB in the log at which it is moved into the database: with 100,000 instances a log of two or three
+/// checkpoints, so that not each of them pays for it.
+const LOG_PAGES: i64 = 3_000;
+/// What the log is cut to once it is moved.
+const LOG_BYTES: i64 = 4 * 1_024 * 1_024;
+
+/// A parcel of the outbox: one notice rendered for one notifier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredParcel {
+    /// Its number, given by whoever stores it, never twice.
+    pub id: u64,
+    /// The notifier's name.
+    pub notifier: String,
+    /// The incident it is about.
+    pub incident: IncidentId,
+    /// What it says of it.
+    pub kind: NoticeKind,
+    /// Wall clock: the deadline from which its delay is measured.
+    pub due: Wall,
+    /// Wall clock: when it was told.
+    pub told: Wall,
+    /// As rendered.
+    pub body: Bytes,
+}
+
+/// What is written in one transaction, in this order. What is empty is not touched.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    /// What changed since the checkpoint before, or everything.
+    pub checkpoint: Option<Checkpoint>,
+    /// Instances beyond it.
+    pub instances: Vec<SavedInstance>,
+    /// Incidents beyond it: those that opened, were told again or closed.
+    pub incidents: Vec<SavedIncident>,
+    /// Parcels that are to be sent.
+    pub parcels: Vec<StoredParcel>,
+    /// Parcels that need not be sent any more.
+    pub done: Vec<u64>,
+    /// What happened to incidents.
+    pub timeline: Vec<(IncidentId, TimelineRow)>,
+    /// The silences made while running, in place of those there.
+    pub silences: Option<Vec<Silence>>,
+}
+
+/// An open store with all that it held.
+#[derive(Debug)]
+pub struct Opened {
+    /// To write on.
+    pub store: Store,
+    /// What the core takes back.
+    pub saved: Saved,
+    /// Parcels that wait, in the order in which they were told.
+    pub parcels: Vec<StoredParcel>,
+    /// The silences made while running.
+    pub silences: Vec<Silence>,
+    /// Rows that made no sense and were left out.
+    pub skipped: u64,
+    /// Where a damaged file was moved; `None`: there was none.
+    pub set_aside: Option<PathBuf>,
+}
+
+/// What [`Store::mend`] did.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Mended {
+    /// Began a new, empty file; the damaged one lies there.
+    Anew(Option<PathBuf>),
+    /// Wrote all that was stored into a new file; what lay under its name lies there.
+    Copied(Option<PathBuf>),
+}
+
+/// The open state file.
+#[derive(Debug)]
+pub struct Store {
+    db: Connection,
+    /// `None`: in memory.
+    place: Option<Place>,
+    slots: Slots,
+    written: Written,
+}
+
+impl Store {
+    /// Opens the file, makes it where there is none, and reads it. A damaged one is set aside under a dated name, and a
+    /// new one begun. `None`: in memory. `now` dates the name.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreFault`], where there is nothing to write on.
+    pub fn open(path: Option<&Path>, now: Wall) -> Result<Opened, StoreFault> {
+        match (Store::read(path), path) {
+            (Err(StoreFault::Corrupt { .. }), Some(path)) => {
+                let aside = set_aside(path, "corrupt", now)?;
+                let mut opened = Store::read(Some(path))?;
+                opened.set_aside = aside;
+                Ok(opened)
+            }
+            (opened, _) => opened,
+        }
+    }
+
+    fn read(path: Option<&Path>) -> Result<Opened, StoreFault> {
+        let mut store = Store::connect(path)?;
+        let mut skipped = Skipped::default();
+        let read = |store: &mut Store, skipped: &mut Skipped| {
+            let (clock, groups) = state::read(&store.db, skipped)?;
+            let saved = Saved {
+                clock,
+                instances: instances::read(&store.db, &mut store.slots, skipped)?,
+                groups,
+                incidents: incidents::read_open(&store.db, skipped)?,
+            };
+            let parcels = outbox::read(&store.db, skipped)?;
+            let silences = outbox::read_silences(&store.db, skipped)?;
+            Ok((saved, parcels, silences))
+        };
+        let (saved, parcels, silences) =
+            read(&mut store, &mut skipped).map_err(|error| store.fault(error))?;
+        Ok(Opened {
+            store,
+            saved,
+            parcels,
+            silences,
+            skipped: skipped.0,
+            set_aside: None,
+        })
+    }
+
+    fn connect(path: Option<&Path>) -> Result<Store, StoreFault> {
+        let Some(path) = path else {
+            let mut db = Connection::open_in_memory().map_err(|error| fault(None, error))?;
+            prepare(&mut db, None)?;
+            return Ok(Store::of(db, None));
+        };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if folder.is_some_and(|folder| !folder.exists()) {
+            let path = path.to_owned();
+            return Err(StoreFault::NoFolder { path });
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut db =
+            Connection::open_with_flags(path, flags).map_err(|error| fault(Some(path), error))?;
+        prepare(&mut db, Some(path))?;
+        Ok(Store::of(db, Some(Place::of(path))))
+    }
+
+    fn of(db: Connection, place: Option<Place>) -> Store {
+        Store {
+            db,
+            place,
+            slots: Slots::default(),
+            written: Written::default(),
+        }
+    }
+
+    /// Whether what is written outlives the process.
+    pub fn is_lasting(&self) -> bool {
+        self.place.is_some()
+    }
+
+    /// Bytes of the file and its log; of the memory where there is no file.
+    pub fn bytes(&self) -> u64 {
+        if let Some(place) = &self.place {
+            return place.bytes();
+        }
+        let sql = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+        let bytes = self.db.query_row(sql, [], |row| row.get(0));
+        bytes.map_or(0, back)
+    }
+
+    /// Writes all of it or nothing. What was written holds when this returns, whatever becomes of the process.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreFault`]; of [`StoreFault::Gone`] and [`StoreFault::Corrupt`] the store recovers by [`Self::mend`], of the
+    /// others perhaps by itself.
+    pub fn save(&mut self, batch: &Batch) -> Result<(), StoreFault> {
+        if let Some(place) = &self.place {
+            place.check()?;
+        }
+        match self.write(batch) {
+            Ok(written) => {
+                self.slots.keep();
+                self.written.keep(written);
+                Ok(())
+            }
+            Err(error) => {
+                self.slots.take_back();
+                Err(self.fault(error))
+            }
+        }
+    }
+
+    fn write(&mut self, batch: &Batch) -> rusqlite::Result<Written> {
+        let step = self
+            .db
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut written = Written::default();
+        if let Some(checkpoint) = &batch.checkpoint {
+            let instances = &checkpoint.instances;
+            let slots = &mut self.slots;
+            if checkpoint.whole {
+                instances::remove_others(&step, slots, instances)?;
+                incidents::close_others(
+                    &step,
+                    &checkpoint.incidents,
+                    checkpoint.clock.taken_at,
+                )?;
+            } else {
+                let forgotten = checkpoint.forgotten.iter().map(|slot| i64::from(*slot));
+                instances::remove(&step, slots, forgotten)?;
+            }
+            instances::write(&step, slots, instances)?;
+            incidents::write(&step, &checkpoint.incidents)?;
+            written = state::write(&step, &self.written, &checkpoint.clock, &checkpoint.groups)?;
+        }
+        instances::write(&step, &mut self.slots, &batch.instances)?;
+        incidents::write(&step, &batch.incidents)?;
+        outbox::write(&step, &batch.parcels)?;
+        outbox::remove(&step, &batch.done)?;
+        incidents::write_timeline(&step, &batch.timeline)?;
+        if let Some(silences) = &batch.silences {
+            outbox::write_silences(&step, silences)?;
+        }
+        step.commit()?;
+        Ok(written)
+    }
+
+    /// Incidents with their timelines, the newest first. Rows that make no sense are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreFault`], where the file cannot be read.
+    pub fn history(&self, query: &IncidentQuery) -> Result<Vec<PastIncident>, StoreFault> {
+        incidents::history(&self.db, query).map_err(|error| self.fault(error))
+    }
+
+    /// Forgets what of the history is too old or too much, and gives its room back. Returns how many incidents went.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreFault`], where the file cannot be written.
+    pub fn prune(&mut self, now: Wall) -> Result<usize, StoreFault> {
+        let kept = match self.place {
+            Some(_) => MAX_KEPT,
+            None => MAX_KEPT_IN_MEMORY,
+        };
+        self.prune_to(now, kept).map_err(|error| self.fault(error))
+    }
+
+    fn prune_to(&mut self, now: Wall, kept: u32) -> rusqlite::Result<usize> {
+        let step = self.db.transaction()?;
+        let gone = incidents::prune(&step, now, kept)?;
+        step.commit()?;
+        self.db.execute_batch("PRAGMA incremental_vacuum")?;
+        Ok(gone)
+    }
+
+    /// Gets over a fault: a damaged file is set aside and an empty one begun; where the file was deleted or replaced,
+    /// what is stored is written to a new one. Others are given back.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreFault`], where there is nothing to write on now; the store is as it was.
+    pub fn mend(&mut self, fault: StoreFault, now: Wall) -> Result<Mended, StoreFault> {
+        match fault {
+            StoreFault::Corrupt { path, .. } => {
+                let aside = set_aside(&path, "corrupt", now)?;
+                *self = Store::connect(Some(&path))?;
+                Ok(Mended::Anew(aside))
+            }
+            StoreFault::Gone { path } => self.copy(&path, now),
+            fault => Err(fault),
+        }
+    }
+
+    /// The open file lives on without a name: it is copied, the copy gets the name, and is opened in its place.
+    fn copy(&mut self, path: &Path, now: Wall) -> Result<Mended, StoreFault> {
+        let copy = beside(path, ".copy");
+        let fault = |source| StoreFault::Move {
+            path: path.to_owned(),
+            source,
+        };
+        let name = copy
+            .to_str()
+            .ok_or_else(|| fault(std::io::ErrorKind::InvalidFilename.into()))?;
+        match std::fs::remove_file(&copy) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fault(error)),
+            _ => {}
+        }
+        self.db
+            .execute("VACUUM INTO ?", [name])
+            .map_err(|error| self.fault(error))?;
+        let aside = set_aside(path, "replaced", now)?;
+        std::fs::rename(&copy, path).map_err(fault)?;
+        let Store { db, place, .. } = Store::connect(Some(path))?;
+        (self.db, self.place) = (db, place);
+        Ok(Mended::Copied(aside))
+    }
+
+    fn fault(&self, error: rusqlite::Error) -> StoreFault {
+        fault(self.place.as_ref().map(|place| place.path.as_path()), error)
+    }
+}
+
+fn fault(path: Option<&Path>, error: rusqlite::Error) -> StoreFault {
+    StoreFault::of(path.unwrap_or(Path::new(":memory:")), error)
+}
+
+/// Makes sure that it is ours, whole and writable, and of the newest version.
+fn prepare(db: &mut Connection, path: Option<&Path>) -> Result<(), StoreFault> {
+    let named = || path.unwrap_or(Path::new(":memory:")).to_owned();
+    let or_fault = |error| fault(path, error);
+    db.busy_timeout(LOCK_WITHIN).map_err(or_fault)?;
+    db.pragma_update(None, "locking_mode", "EXCLUSIVE")
+        .map_err(or_fault)?;
+    let owner = owner(db).map_err(or_fault)?;
+    if owner == Owner::Other {
+        return Err(StoreFault::Foreign { path: named() });
+    }
+    let found = schema::version(db).map_err(or_fault)?;
+    if found > schema::VERSION {
+        let (path, known) = (named(), schema::VERSION);
+        return Err(StoreFault::Newer { path, found, known });
+    }
+    if db.is_readonly("main").map_err(or_fault)? {
+        return Err(StoreFault::ReadOnly { path: named() });
+    }
+    if let Some(what) = damage(db).map_err(or_fault)? {
+        return Err(StoreFault::Corrupt { path: named(), what });
+    }
+    configure(db).and_then(|()| schema::migrate(db)).map_err(or_fault)
+}
+
+#[derive(PartialEq, Eq)]
+enum Owner {
+    Nobody,
+    Lastbeat,
+    Other,
+}
+
+fn owner(db: &Connection) -> rusqlite::Result<Owner> {
+    let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let id: i64 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    Ok(match (id, tables) {
+        (schema::APPLICATION_ID, _) => Owner::Lastbeat,
+        (0, 0) => Owner::Nobody,
+        _ => Owner::Other,
+    })
+}
+
+/// The first damage that shows by reading all of it; `None` where it is well.
+fn damage(db: &Connection) -> rusqlite::Result<Option<String>> {
+    let found: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok((found != "ok").then_some(found))
+}
+
+fn configure(db: &Connection) -> rusqlite::Result<()> {
+    // Before the first table, or not at all.
+    db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "NORMAL")?;
+    db.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    db.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+    db.pragma_update(None, "journal_size_limit", LOG_BYTES)
+}
+
+/// Rows that made no sense.
+#[derive(Debug, Default)]
+struct Skipped(u64);
+
+impl Skipped {
+    /// Those that make sense; the others are counted.
+    fn leave_out<T>(
+        &mut self,
+        rows: impl Iterator<Item = rusqlite::Result<Option<T>>>,
+    ) -> rusqlite::Result<Vec<T>> {
+        let mut kept = Vec::new();
+        for row in rows {
+            match row? {
+                Some(row) => kept.push(row),
+                None => self.0 += 1,
+            }
+        }
+        Ok(kept)
+    }
+}
+
+/// SQLite's integers are signed. Only "never", which is the largest, looks odd there.
+const fn to(number: u64) -> i64 {
+    number.cast_signed()
+}
+
+const fn back(number: i64) -> u64 {
+    number.cast_unsigned()
+}
+
+/// `None` where the column holds no number; `Some(None)` where it holds nothing.
+fn wall_back(row: &Row<'_>, column: usize) -> Option<Option<Wall>> {
+    let at: Option<i64> = row.get(column).ok()?;
+    Some(at.map(|at| Wall::from_nanos(back(at))))
+}
+
+/// From two columns that follow one another.
+fn stamp_back(row: &Row<'_>, column: usize) -> Option<SavedStamp> {
+    let at: i64 = row.get(column).ok()?;
+    let listened: i64 = row.get(column + 1).ok()?;
+    Some(SavedStamp {
+        at: Wall::from_nanos(back(at)),
+        listened: Listened::from_nanos(back(listened)),
+    })
+}

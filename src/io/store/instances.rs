@@ -1,0 +1,259 @@
+//! Instances and their beats: by far the most of the file, and nearly all that a checkpoint writes.
+
+use super::words::Word;
+use super::{Skipped, back, stamp_back, to};
+use crate::core::life::{Crash, StopWhy};
+use crate::core::saved::{SavedBeat, SavedInstance, SavedStamp};
+use crate::core::snapshot::Verdict;
+use crate::core::time::{Listened, Wall};
+use rusqlite::{Connection, Row, Statement, params};
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// Slots beyond are damage: the core has at most a million instances.
+const MAX_SLOT: u32 = 1 << 21;
+
+/// What of a beat changes with each of them, in short; see the schema.
+type Beat<T> = (T, T, i64, i64, bool, u32, Option<u64>, Option<i32>, u32, T);
+
+/// Which slots the file has, with a hash of what seldom changes of each, so that it is written only when it does.
+/// Changes are taken back where the transaction fails.
+#[derive(Debug, Default)]
+pub(super) struct Slots {
+    known: HashMap<i64, u64>,
+    undo: Vec<(i64, Option<u64>)>,
+}
+
+impl Slots {
+    fn set(&mut self, slot: i64, hash: Option<u64>) {
+        let before = match hash {
+            Some(hash) => self.known.insert(slot, hash),
+            None => self.known.remove(&slot),
+        };
+        self.undo.push((slot, before));
+    }
+
+    /// The transaction holds.
+    pub fn keep(&mut self) {
+        self.undo.clear();
+    }
+
+    /// The transaction failed.
+    pub fn take_back(&mut self) {
+        while let Some((slot, before)) = self.undo.pop() {
+            match before {
+                Some(hash) => self.known.insert(slot, hash),
+                None => self.known.remove(&slot),
+            };
+        }
+    }
+}
+
+/// A hash of what stands in the table `instance`.
+fn hash(instance: &SavedInstance) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    instance.subject.hash(&mut hasher);
+    instance.host.hash(&mut hasher);
+    instance.logs.hash(&mut hasher);
+    let stop = instance.stop.map(|(why, at)| (why.word(), at));
+    stop.hash(&mut hasher);
+    instance.crash.map(|crash| crash.word()).hash(&mut hasher);
+    instance.said_bye.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Writes instances.
+pub(super) fn write(
+    db: &Connection,
+    slots: &mut Slots,
+    instances: &[SavedInstance],
+) -> rusqlite::Result<()> {
+    if instances.is_empty() {
+        return Ok(());
+    }
+    let mut rare = db.prepare("INSERT OR REPLACE INTO instance VALUES (?,?,?,?,?,?,?,?)")?;
+    let mut often = db.prepare("INSERT OR REPLACE INTO seen VALUES (?,?,?,?,?,?)")?;
+    let mut text = Vec::new();
+    for one in instances {
+        let slot = i64::from(one.slot);
+        let hash = hash(one);
+        if slots.known.get(&slot) != Some(&hash) {
+            write_rare(&mut rare, one)?;
+            slots.set(slot, Some(hash));
+        }
+        write_often(&mut often, one, &mut text)?;
+    }
+    Ok(())
+}
+
+fn write_rare(into: &mut Statement<'_>, one: &SavedInstance) -> rusqlite::Result<()> {
+    into.execute(params![
+        one.slot,
+        one.subject,
+        one.host,
+        one.logs,
+        one.stop.map(|(why, _)| why.word()),
+        one.stop.map(|(_, at)| to(at.nanos())),
+        one.crash.map(|crash| crash.word()),
+        one.said_bye,
+    ])?;
+    Ok(())
+}
+
+fn write_often(
+    into: &mut Statement<'_>,
+    one: &SavedInstance,
+    text: &mut Vec<u8>,
+) -> rusqlite::Result<()> {
+    let SavedStamp { at, listened } = one.seen;
+    text.clear();
+    text.push(b'[');
+    for (index, beat) in one.beats.iter().enumerate() {
+        if index > 0 {
+            text.push(b',');
+        }
+        let row: Beat<&str> = (
+            &beat.marker,
+            &beat.name,
+            before(at.nanos(), beat.seen.at.nanos()),
+            before(listened.nanos(), beat.seen.listened.nanos()),
+            beat.stopped,
+            beat.every_ms,
+            beat.seq,
+            beat.offset_ms,
+            beat.usual_ms,
+            &beat.text,
+        );
+        serde_json::to_writer(&mut *text, &row).map_err(json_fault)?;
+    }
+    text.push(b']');
+    let beats = std::str::from_utf8(text).map_err(|error| rusqlite::Error::Utf8Error(5, error))?;
+    into.execute(params![
+        one.slot,
+        to(at.nanos()),
+        to(listened.nanos()),
+        one.spoke
+            .map(|spoke| before(listened.nanos(), spoke.nanos())),
+        one.verdict.word(),
+        beats,
+    ])?;
+    Ok(())
+}
+
+fn json_fault(error: serde_json::Error) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
+}
+
+/// How far `one` lies before `at`: few digits for what was heard together. Wraps, as does the way back.
+fn before(at: u64, one: u64) -> i64 {
+    to(at.wrapping_sub(one))
+}
+
+/// Removes slots.
+pub(super) fn remove(
+    db: &Connection,
+    slots: &mut Slots,
+    gone: impl IntoIterator<Item = i64>,
+) -> rusqlite::Result<()> {
+    let mut rare = db.prepare("DELETE FROM instance WHERE slot = ?")?;
+    let mut often = db.prepare("DELETE FROM seen WHERE slot = ?")?;
+    for slot in gone {
+        rare.execute([slot])?;
+        often.execute([slot])?;
+        slots.set(slot, None);
+    }
+    Ok(())
+}
+
+/// Removes all but these.
+pub(super) fn remove_others(
+    db: &Connection,
+    slots: &mut Slots,
+    instances: &[SavedInstance],
+) -> rusqlite::Result<()> {
+    let named: HashSet<i64> =
+        instances.iter().map(|one| i64::from(one.slot)).collect();
+    let gone: Vec<i64> = slots
+        .known
+        .keys()
+        .copied()
+        .filter(|slot| !named.contains(slot))
+        .collect();
+    remove(db, slots, gone)
+}
+
+/// Reads all of them, by slot. Those that make no sense are left out and counted; a whole checkpoint removes them.
+pub(super) fn read(
+    db: &Connection,
+    slots: &mut Slots,
+    skipped: &mut Skipped,
+) -> rusqlite::Result<Vec<SavedInstance>> {
+    let sql = "SELECT slot, seen_at, listened, spoke_before, verdict, beats,
+        subject, host, logs, stop, stopped_at, crash, said_bye
+        FROM seen LEFT JOIN instance USING (slot) ORDER BY slot";
+    let mut statement = db.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    let mut instances = Vec::new();
+    while let Some(row) = rows.next()? {
+        let one = instance(row).filter(|one| one.slot < MAX_SLOT);
+        if let Ok(slot) = row.get(0) {
+            slots.known.insert(slot, one.as_ref().map_or(0, hash));
+        }
+        match one {
+            Some(one) => instances.push(one),
+            None => skipped.0 += 1,
+        }
+    }
+    Ok(instances)
+}
+
+/// `None` where the row makes no sense.
+fn instance(row: &Row<'_>) -> Option<SavedInstance> {
+    let seen = stamp_back(row, 1)?;
+    let spoke = |ago: i64| Listened::from_nanos(seen.listened.nanos().wrapping_sub(back(ago)));
+    let why: Option<String> = row.get(9).ok()?;
+    let stop = match why {
+        Some(why) => {
+            let at: i64 = row.get(10).ok()?;
+            Some((StopWhy::of_word(&why)?, Wall::from_nanos(back(at))))
+        }
+        None => None,
+    };
+    let crash: Option<String> = row.get(11).ok()?;
+    let crash = match crash {
+        Some(crash) => Some(Crash::of_word(&crash)?),
+        None => None,
+    };
+    let beats: Vec<Beat<String>> = serde_json::from_str(row.get_ref(5).ok()?.as_str().ok()?).ok()?;
+    Some(SavedInstance {
+        slot: row.get(0).ok()?,
+        subject: row.get(6).ok()?,
+        host: row.get(7).ok()?,
+        seen,
+        spoke: row.get::<_, Option<i64>>(3).ok()?.map(spoke),
+        logs: row.get(8).ok()?,
+        stop,
+        crash,
+        said_bye: row.get(12).ok()?,
+        verdict: Verdict::of_word(row.get_ref(4).ok()?.as_str().ok()?)?,
+        beats: beats.into_iter().map(|one| beat(seen, one)).collect(),
+    })
+}
+
+fn beat(seen: SavedStamp, row: Beat<String>) -> SavedBeat {
+    let (marker, name, at, listened, stopped, every_ms, seq, offset_ms, usual_ms, text) = row;
+    SavedBeat {
+        marker: marker.into(),
+        name: name.into(),
+        seen: SavedStamp {
+            at: Wall::from_nanos(seen.at.nanos().wrapping_sub(back(at))),
+            listened: Listened::from_nanos(seen.listened.nanos().wrapping_sub(back(listened))),
+        },
+        stopped,
+        every_ms,
+        seq,
+        offset_ms,
+        usual_ms,
+        text,
+    }
+}

@@ -1,0 +1,109 @@
+//! Parcels on their way, and the silences made while running.
+
+use super::words::{kind_of_words, kind_words};
+use super::{Skipped, StoredParcel, back, json, to, wall_back};
+use crate::core::notice::IncidentId;
+use crate::core::silence::Silence;
+use bytes::Bytes;
+use rusqlite::{Connection, Row, params};
+
+/// Writes parcels.
+pub(super) fn write(db: &Connection, parcels: &[StoredParcel]) -> rusqlite::Result<()> {
+    if parcels.is_empty() {
+        return Ok(());
+    }
+    let mut into = db.prepare(
+        "INSERT OR REPLACE INTO parcel (id, notifier, incident, kind, due_at, told_at, body)
+            VALUES (?,?,?,?,?,?,?)",
+    )?;
+    for one in parcels {
+        into.execute(params![
+            to(one.id),
+            one.notifier,
+            to(one.incident.0),
+            kind_words(one.kind),
+            to(one.due.nanos()),
+            to(one.told.nanos()),
+            &one.body[..],
+        ])?;
+    }
+    Ok(())
+}
+
+/// Removes parcels.
+pub(super) fn remove(db: &Connection, done: &[u64]) -> rusqlite::Result<()> {
+    let mut delete = db.prepare("DELETE FROM parcel WHERE id = ?")?;
+    for id in done {
+        delete.execute([to(*id)])?;
+    }
+    Ok(())
+}
+
+/// Reads all that wait, in the order of their numbers.
+pub(super) fn read(
+    db: &Connection,
+    skipped: &mut Skipped,
+) -> rusqlite::Result<Vec<StoredParcel>> {
+    let mut statement = db.prepare(
+        "SELECT id, notifier, incident, kind, due_at, told_at, body FROM parcel ORDER BY id",
+    )?;
+    let rows = statement.query_map([], |row| Ok(parcel(row)))?;
+    skipped.leave_out(rows)
+}
+
+fn parcel(row: &Row<'_>) -> Option<StoredParcel> {
+    let id: i64 = row.get(0).ok()?;
+    let incident: i64 = row.get(2).ok()?;
+    let kind: String = row.get(3).ok()?;
+    let body: Vec<u8> = row.get(6).ok()?;
+    Some(StoredParcel {
+        id: back(id),
+        notifier: row.get(1).ok()?,
+        incident: IncidentId(back(incident)),
+        kind: kind_of_words(&kind)?,
+        due: wall_back(row, 4)??,
+        told: wall_back(row, 5)??,
+        body: Bytes::from(body),
+    })
+}
+
+/// Writes silences in place of all that stand there.
+pub(super) fn write_silences(db: &Connection, silences: &[Silence]) -> rusqlite::Result<()> {
+    db.execute("DELETE FROM silence", [])?;
+    let mut into = db.prepare(
+        "INSERT OR REPLACE INTO silence (id, reason, author, windows, matchers) VALUES (?,?,?,?,?)",
+    )?;
+    for one in silences {
+        into.execute(params![
+            one.id,
+            one.reason,
+            one.author,
+            json::windows(&one.windows)?,
+            json::matchers(&one.matchers)?,
+        ])?;
+    }
+    Ok(())
+}
+
+/// Reads the silences, in the order in which they were written.
+pub(super) fn read_silences(
+    db: &Connection,
+    skipped: &mut Skipped,
+) -> rusqlite::Result<Vec<Silence>> {
+    let mut statement =
+        db.prepare("SELECT id, reason, author, windows, matchers FROM silence ORDER BY rowid")?;
+    let rows = statement.query_map([], |row| Ok(silence(row)))?;
+    skipped.leave_out(rows)
+}
+
+fn silence(row: &Row<'_>) -> Option<Silence> {
+    let windows: String = row.get(3).ok()?;
+    let matchers: String = row.get(4).ok()?;
+    Some(Silence {
+        id: row.get(0).ok()?,
+        matchers: json::matchers_of(&matchers)?,
+        windows: json::windows_of(&windows)?,
+        reason: row.get(1).ok()?,
+        author: row.get(2).ok()?,
+    })
+}

@@ -1,0 +1,170 @@
+//! The watchdog outside: an address that is pinged while lastbeat is well, in the way of healthchecks.io, so that the
+//! outside learns of our death by hearing nothing.
+
+use crate::decode::settings::Secret;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
+use hyper::{Method, Request, Uri};
+
+/// How lastbeat names itself.
+const AGENT: &str = concat!("lastbeat/", env!("CARGO_PKG_VERSION"));
+/// Bytes of a body; healthchecks.io keeps the first 100 kB, smaller ones of its kind keep 10.
+const BODY_BYTES: usize = 10_000;
+
+/// What is told to a watchdog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// lastbeat has started, and cannot see yet.
+    Start,
+    /// It sees and can tell.
+    Well,
+    /// It cannot see or tell: why, a line each.
+    Unwell(String),
+}
+
+/// Why an address is none. It never holds the address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this is no address that can be pinged; give one such as https://hc-ping.com/UUID")]
+pub struct WatchdogFault;
+
+/// A ping address.
+pub struct Watchdog {
+    /// Scheme, host, port and path, without a slash at its end.
+    base: String,
+    /// With its question mark; empty where there is none.
+    query: String,
+    /// What of it is a key.
+    keys: Vec<Secret>,
+    /// Scheme and host.
+    place: String,
+}
+
+impl Watchdog {
+    /// Reads the address.
+    ///
+    /// # Errors
+    /// [`WatchdogFault`] where it is no http or https address.
+    pub fn new(url: &Secret) -> Result<Self, WatchdogFault> {
+        let text = url.reveal().trim();
+        let (base, query) = text.split_at(text.find('?').unwrap_or(text.len()));
+        let base = base.trim_end_matches('/');
+        // The longest that is asked for; what it parses as, the shorter ones do.
+        let uri: Uri = format!("{base}/start{query}")
+            .parse()
+            .map_err(|_| WatchdogFault)?;
+        let scheme = uri
+            .scheme_str()
+            .filter(|scheme| matches!(*scheme, "http" | "https"));
+        let (Some(scheme), Some(host)) = (scheme, uri.host().filter(|host| !host.is_empty()))
+        else {
+            return Err(WatchdogFault);
+        };
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let path = base.split_once(authority).map_or("", |(_, path)| path);
+        let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+        let keys = [path.trim_matches('/'), query.trim_start_matches('?'), user];
+        // A word of some letters may stand anywhere; a key is longer.
+        let keys = keys.into_iter().filter(|key| key.len() >= 4);
+        Ok(Watchdog {
+            base: base.to_owned(),
+            query: query.to_owned(),
+            place: format!("{scheme}://{host}"),
+            keys: keys.map(Secret::new).collect(),
+        })
+    }
+
+    /// Where pings go, for people: scheme and host alone.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// The request that tells it: a POST to the address, or to `/start` or `/fail` below it.
+    pub fn request(&self, word: &Word) -> Request<Full<Bytes>> {
+        let (below, body) = match word {
+            Word::Start => ("/start", ""),
+            Word::Well => ("", ""),
+            Word::Unwell(why) => ("/fail", why.as_str()),
+        };
+        let end = (0..=body.len().min(BODY_BYTES))
+            .rev()
+            .find(|at| body.is_char_boundary(*at));
+        let body = Bytes::copy_from_slice(&body.as_bytes()[..end.unwrap_or(0)]);
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = format!("{}{below}{}", self.base, self.query)
+            .parse()
+            .expect("the longest of the three was parsed when this was made");
+        let headers = request.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        request
+    }
+
+    /// A text without what of the address is a key.
+    pub fn hide(&self, text: &str) -> String {
+        let hide = |text: String, key: &Secret| text.replace(key.reveal(), "***");
+        self.keys.iter().fold(text.to_owned(), hide)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(url: &str, word: &Word) -> String {
+        let watchdog = Watchdog::new(&Secret::new(url)).expect("an address");
+        watchdog.request(word).uri().to_string()
+    }
+
+    #[test]
+    fn the_words_go_below_the_address_and_before_its_query() {
+        let unwell = Word::Unwell("x".to_owned());
+        let url = "https://hc.example:8443/ping/KEY/web/?create=1";
+        assert_eq!(
+            uri(url, &Word::Start),
+            "https://hc.example:8443/ping/KEY/web/start?create=1"
+        );
+        assert_eq!(
+            uri(url, &Word::Well),
+            "https://hc.example:8443/ping/KEY/web?create=1"
+        );
+        assert_eq!(
+            uri(url, &unwell),
+            "https://hc.example:8443/ping/KEY/web/fail?create=1"
+        );
+        assert_eq!(uri("http://h", &Word::Well), "http://h/");
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_and_no_key_is_shown() {
+        for bad in ["", "hc.example", "ftp://h/x", "https://", "https://h/a b"] {
+            assert!(Watchdog::new(&Secret::new(bad)).is_err(), "{bad:?}");
+        }
+        let watchdog = Watchdog::new(&Secret::new("https://u:pass@hc.example/s3cret-uuid"))
+            .expect("an address");
+        assert_eq!(watchdog.place(), "https://hc.example");
+        assert_eq!(
+            watchdog.hide("no check s3cret-uuid of u:pass"),
+            "no check *** of ***"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_long_reason_is_cut_between_characters() {
+        let watchdog = Watchdog::new(&Secret::new("http://h/x")).expect("an address");
+        let request = watchdog.request(&Word::Unwell("é".repeat(9_000)));
+        let body = http_body_util::BodyExt::collect(request.into_body())
+            .await
+            .expect("bytes")
+            .to_bytes();
+        assert!(
+            std::str::from_utf8(&body).is_ok() && body.len() == BODY_BYTES,
+            "{}",
+            body.len()
+        );
+    }
+}

@@ -1,0 +1,43 @@
+//! A message of Discord's webhooks: one embed, in the colour of its severity.
+//!
+//! Nothing in it may ping anyone (`allowed_mentions` is empty), and what Discord reads as markup is escaped.
+
+use super::{colour, escaped, headline, link};
+use crate::core::notice::Notice;
+use crate::words;
+use serde_json::{Value, json};
+
+/// Characters of an embed's title and description, and of a field's value, that Discord takes.
+const TITLE: usize = 256;
+const DESCRIPTION: usize = 4_096;
+const FIELD: usize = 1_024;
+
+/// The body, as a value.
+pub(super) fn body(notice: &Notice) -> Value {
+    let field = |name: &str, text: &str| {
+        let text = if text.is_empty() { "-" } else { text };
+        json!({"name": name, "value": escape(text, FIELD), "inline": true})
+    };
+    let mut embed = json!({
+        "title": escape(&headline(notice), TITLE),
+        "description": escape(&words::sentence(notice), DESCRIPTION),
+        "color": colour(notice),
+        "timestamp": words::wall(notice.decided),
+        "fields": [
+            field("rule", &words::name(&notice.rule)),
+            field("scope", notice.scope.label()),
+            field("incident", &notice.incident.to_string()),
+        ],
+    });
+    if let Some(runbook) = link(notice) {
+        embed["url"] = runbook.into();
+    }
+    json!({"embeds": [embed], "allowed_mentions": {"parse": []}})
+}
+
+fn escape(text: &str, most: usize) -> String {
+    let is_markup = |char: char| "\\*_~`|<>@#[]()".contains(char);
+    escaped(text, most, |char| {
+        is_markup(char).then(|| format!("\\{char}"))
+    })
+}

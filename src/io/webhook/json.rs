@@ -1,0 +1,129 @@
+//! lastbeat's own JSON: a contract. No key leaves or changes its meaning within a `schema`, and each is always there.
+//! Texts that do not apply are empty, numbers and times that do not apply are null.
+//!
+//! | key | value |
+//! | --- | --- |
+//! | `schema` | 1 |
+//! | `incident`, `state` | its number; `opened`, `updated`, `reminder` or `closed` |
+//! | `update`, `reminder`, `reason` | the how manieth update; the how manieth reminder; why closed |
+//! | `alarm`, `scope`, `rule`, `severity` | as in Sentry's tags |
+//! | `title`, `text` | one line; everything a person needs |
+//! | `target` | `app`, `region`, `instance`, `host`, `beat` |
+//! | `affected`, `affected_total` | the first of those concerned, as `app/region/instance`; how many in all |
+//! | `since`, `due`, `decided` | RFC 3339: last heard, deadline, decided |
+//! | `gap_seconds`, `listened_seconds`, `max_gap_seconds` | how long silent, how much of it listened, how long allowed |
+//! | `last_text`, `detail`, `runbook` | the last beat's text, what else is known, where to read on |
+
+use crate::core::notice::{Notice, NoticeKind};
+use crate::words;
+use serde_json::json;
+use std::time::Duration;
+
+/// Counts up where a key leaves or changes its meaning.
+const SCHEMA: u32 = 1;
+
+/// The body, as a value.
+pub(super) fn body(notice: &Notice) -> serde_json::Value {
+    let who = &notice.who;
+    let seconds = |span: Duration| span.as_millis() as f64 / 1e3;
+    let (update, reminder, reason) = match notice.kind {
+        NoticeKind::Opened => (None, None, ""),
+        NoticeKind::Updated(count) => (Some(count), None, ""),
+        NoticeKind::Reminder(count) => (None, Some(count), ""),
+        NoticeKind::Closed(reason) => (None, None, reason.label()),
+    };
+    let text = |text: &str| words::clean(text, words::TEXT_CHARS);
+    json!({
+        "schema": SCHEMA,
+        "incident": notice.incident.to_string(),
+        "state": notice.kind.label(),
+        "update": update,
+        "reminder": reminder,
+        "reason": reason,
+        "alarm": notice.alarm.name(notice.scope),
+        "scope": notice.scope.label(),
+        "rule": words::name(&notice.rule),
+        "severity": notice.severity.label(),
+        "title": words::title(notice),
+        "text": words::sentence(notice),
+        "target": {
+            "app": words::name(&who.app),
+            "region": words::name(&who.region),
+            "instance": words::name(&who.instance),
+            "host": words::name(&who.host),
+            "beat": words::name(&who.beat),
+        },
+        "affected": notice.affected.iter().map(|one| text(one)).collect::<Vec<_>>(),
+        "affected_total": notice.affected_total,
+        "since": words::wall(notice.since),
+        "due": words::wall(notice.due),
+        "decided": words::wall(notice.decided),
+        "gap_seconds": seconds(notice.gap),
+        "listened_seconds": seconds(notice.listened),
+        "max_gap_seconds": seconds(notice.max_gap),
+        "last_text": text(&notice.last_text),
+        "detail": text(&notice.detail),
+        "runbook": notice.runbook.clone().unwrap_or_default(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::notice::CloseReason;
+    use crate::words::tests::{closed, notice};
+
+    #[test]
+    fn each_key_is_always_there() {
+        let keys = |notice: &Notice| {
+            let value = body(notice);
+            let keys = value.as_object().expect("an object").keys();
+            keys.cloned().collect::<Vec<_>>()
+        };
+        let expected = [
+            "affected",
+            "affected_total",
+            "alarm",
+            "decided",
+            "detail",
+            "due",
+            "gap_seconds",
+            "incident",
+            "last_text",
+            "listened_seconds",
+            "max_gap_seconds",
+            "reason",
+            "reminder",
+            "rule",
+            "runbook",
+            "schema",
+            "scope",
+            "severity",
+            "since",
+            "state",
+            "target",
+            "text",
+            "title",
+            "update",
+        ];
+        assert_eq!(keys(&notice()), expected);
+        assert_eq!(keys(&closed(CloseReason::Stopped)), expected);
+        let of = |kind| body(&Notice { kind, ..notice() });
+        let reminder = of(NoticeKind::Reminder(3));
+        assert_eq!(
+            (
+                &reminder["state"],
+                &reminder["reminder"],
+                &reminder["update"]
+            ),
+            (&json!("reminder"), &json!(3), &json!(null))
+        );
+        let update = of(NoticeKind::Updated(2));
+        assert_eq!(
+            (&update["state"], &update["update"]),
+            (&json!("updated"), &json!(2))
+        );
+        assert_eq!(update["schema"], 1);
+        assert_eq!(update["target"]["app"], notice().who.app);
+    }
+}

@@ -1,0 +1,49 @@
+//! An event of PagerDuty's Events API v2. The incident is the key by which PagerDuty knows it again: what opens it,
+//! updates and reminders trigger, the end resolves.
+
+use super::link;
+use crate::core::notice::{Notice, NoticeKind};
+use crate::decode::settings::Secret;
+use crate::words;
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+/// Characters of a summary that PagerDuty takes.
+const SUMMARY: usize = 1_024;
+
+/// The body, as a value, without the key of the service: what waits may be written to a file.
+pub(super) fn body(notice: &Notice) -> Value {
+    let dedup_key = format!("lastbeat-{}", notice.incident);
+    if let NoticeKind::Closed(_) = notice.kind {
+        return json!({"event_action": "resolve", "dedup_key": dedup_key});
+    }
+    let links: Vec<Value> = link(notice)
+        .map(|runbook| json!({"href": runbook, "text": "runbook"}))
+        .into_iter()
+        .collect();
+    json!({
+        "event_action": "trigger",
+        "dedup_key": dedup_key,
+        "client": "lastbeat",
+        "links": links,
+        "payload": {
+            "summary": words::clean(&words::title(notice), SUMMARY),
+            "source": words::who(notice),
+            "severity": notice.severity.label(),
+            "timestamp": words::wall(notice.decided),
+            "component": words::name(&notice.who.app),
+            "group": words::name(&notice.rule),
+            "class": notice.alarm.name(notice.scope),
+            "custom_details": super::json::body(notice),
+        },
+    })
+}
+
+/// The body with the key of the service.
+pub(super) fn addressed(body: &[u8], key: &Secret) -> Bytes {
+    // An object that is not empty: the key goes before its first one.
+    let rest = body.strip_prefix(b"{").unwrap_or_default();
+    let key = Value::from(key.reveal());
+    let head = format!("{{\"routing_key\":{key},");
+    [head.as_bytes(), rest].concat().into()
+}

@@ -1,0 +1,10 @@
+//! Plain text: two lines.
+
+use super::headline;
+use crate::core::notice::Notice;
+use crate::words;
+
+/// The body.
+pub(super) fn body(notice: &Notice) -> String {
+    format!("{}\n{}\n", headline(notice), words::sentence(notice))
+}
