@@ -29,6 +29,15 @@ pub struct Draft {
 }
 
 impl Engine {
+    /// Whether anything was heard or changed since the last checkpoint began.
+    pub fn has_changed(&self) -> bool {
+        let changes = &self.incidents.changes;
+        let heard = self.listening.last_arrival();
+        let quiet =
+            changes.forgotten.is_empty() && changes.touched.is_empty() && changes.marked.is_empty();
+        !quiet || heard.is_some_and(|at| at >= changes.since)
+    }
+
     /// Begins a checkpoint; `whole`: of everything.
     pub fn begin_checkpoint(&mut self, whole: bool, now: Now) -> Draft {
         self.now = now;
