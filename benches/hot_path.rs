@@ -64,6 +64,7 @@ fn stream(instances: usize) -> Vec<(String, String)> {
 
 fn warm(instances: usize) -> (Ingest, Vec<(String, String)>) {
     let options = Options {
+        inventory: false,
         ignore: Globs::default(),
         first_incident: 1,
     };

@@ -126,6 +126,7 @@ mod tests {
 
     fn ingest() -> Ingest {
         let options = Options {
+            inventory: false,
             ignore: Globs::default(),
             first_incident: 1,
         };

@@ -240,6 +240,7 @@ fn options(ignore: Globs) -> Options {
     // Milliseconds since the epoch, with room for 256 incidents each: numbers never return after a restart.
     let first_incident = (crate::clock::wall().nanos() / 1_000_000) << 8;
     Options {
+        inventory: false,
         ignore,
         first_incident,
     }
@@ -262,6 +263,7 @@ fn teller(
         listener(&output);
         match &output {
             Output::Tell(notice) => delivery.tell(notice),
+            Output::Restart(..) => {}
             Output::Changed(change) => tracing::debug!(
                 rule = &*change.rule,
                 target_app = words::name(&change.who.app),

@@ -51,6 +51,8 @@ pub enum Reason {
     GapExceeded,
     /// Still silent when `for` was over.
     Held,
+    /// The platform told of a crash, and the rule does not wait for the silence.
+    Crashed,
     /// Heard again, as often as `recover` asks.
     Heard,
     /// lastbeat was blind for so long that the silence before blames nobody.
@@ -69,6 +71,7 @@ impl Reason {
         match self {
             Reason::GapExceeded => "silent for longer than max_gap",
             Reason::Held => "still silent after for",
+            Reason::Crashed => "crashed",
             Reason::Heard => "heard again",
             Reason::Blind => "lastbeat was blind meanwhile",
             Reason::Bye => "said bye",

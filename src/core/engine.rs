@@ -8,9 +8,12 @@ use super::entry::{BeatLine, Provider, Reject, Subject};
 use super::flap::Flaps;
 use super::groups::{GroupLink, Groups};
 use super::incident::Incidents;
+use super::inventory::Suspect;
 use super::lag::Lag;
+use super::listed::Inventory;
 use super::listening::{Blind, Listening};
 use super::notice::{IncidentId, Notice, Who};
+use super::restarts::Restarts;
 use super::rule::{Globs, MaxGap, RuleSet};
 use super::silence::Silence;
 use super::time::{Mono, Now};
@@ -27,6 +30,8 @@ pub const STREAM_RULE: &str = "stream";
 pub struct Options {
     /// Apps whose entries prove only that the stream flows.
     pub ignore: Globs,
+    /// Whether an inventory is asked for machines, and alerts wait for its answer.
+    pub inventory: bool,
     /// The number of the first incident; the caller takes it from the wall clock, so that numbers never return.
     pub first_incident: u64,
 }
@@ -52,6 +57,8 @@ pub enum Output {
     Changed(Change),
     /// Something is to be told.
     Tell(Box<Notice>),
+    /// A machine that is silent is to be restarted, for an incident.
+    Restart(IncidentId, Suspect),
 }
 
 /// What happens to the feed of entries itself.
@@ -103,6 +110,8 @@ pub struct Engine {
     pub(super) next_incident: u64,
     pub(super) next_sweep: Mono,
     pub(super) silences: Vec<Silence>,
+    pub(super) inventory: Inventory,
+    pub(super) restarts: Restarts,
     /// Rules that were doubted already, by number, and the doubts not yet taken.
     pub(super) doubted: BTreeSet<u32>,
     doubts: Vec<Doubt>,
@@ -140,6 +149,8 @@ impl Engine {
             next_incident: options.first_incident,
             next_sweep: now.mono,
             silences: Vec::new(),
+            inventory: Inventory::default(),
+            restarts: Restarts::default(),
             doubted: BTreeSet::new(),
             doubts: Vec::new(),
             options,
@@ -224,7 +235,8 @@ impl Engine {
         if let Some(entry_time) = line.entry_time {
             self.told_its_time(id, beaten, entry_time);
         }
-        if beaten.new {
+        let watched = self.tracker.beats[beaten.beat.0 as usize].target != NONE;
+        if beaten.new && !watched {
             self.watch_beat(beaten.beat);
         }
         let lives = !beaten.new && !beaten.was_stopped;

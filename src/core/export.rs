@@ -33,7 +33,8 @@ impl Engine {
     pub fn has_changed(&self) -> bool {
         let changes = &self.incidents.changes;
         let heard = self.listening.last_arrival();
-        let quiet = changes.forgotten.is_empty() && changes.touched.is_empty() && changes.marked.is_empty();
+        let quiet =
+            changes.forgotten.is_empty() && changes.touched.is_empty() && changes.marked.is_empty();
         !quiet || heard.is_some_and(|at| at >= changes.since)
     }
 

@@ -29,6 +29,7 @@ impl Engine {
         self.now = now;
         self.judge_stream();
         self.judge_lag();
+        self.wait_no_more();
         self.judge_targets();
         if now.mono >= self.next_sweep {
             self.next_sweep = now.mono + SWEEP_EVERY;
@@ -40,7 +41,9 @@ impl Engine {
 
     fn next_wake(&self) -> Mono {
         let just_after = |deadline: Mono| deadline + Duration::from_nanos(1);
-        let mut wake = (self.now.mono + TICK).min(self.next_settling());
+        let mut wake = (self.now.mono + TICK)
+            .min(self.next_settling())
+            .min(self.inventory.awaiting.first());
         if self.stalled.is_none() {
             wake = wake.min(just_after(self.stream_deadline()));
         }
@@ -164,6 +167,9 @@ impl Engine {
             self.targets.get_mut(id).seen = seen;
         }
         let at = self.listening.date_of(deadline);
+        if self.must_await(id, at) {
+            return self.set_pending(id, late);
+        }
         let from = std::mem::replace(&mut self.targets.get_mut(id).state, State::Firing);
         let reason = if from == State::Pending {
             Reason::Held
@@ -214,6 +220,7 @@ impl Engine {
         }
         self.incidents.changes.touched.remove(&id.0);
         self.incidents.changes.forgotten.push(id.0);
+        self.unlisted(id);
         self.tracker.forget(id);
     }
 }

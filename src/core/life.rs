@@ -1,9 +1,9 @@
 //! Intended silence: stops that the platform tells of.
 //!
-//! Precedence: a beat proves life whatever else is said, but for the minutes in which a machine that was told to stop
+//! A beat proves life whatever else is said, but for the minutes in which a machine that was told to stop
 //! still says its last ones; nothing known means that silence is an alert.
 
-use super::alert::Watched;
+use super::alert::{Reason, State, Watched};
 use super::engine::Engine;
 use super::entry::Lifecycle;
 use super::time::{Listened, Mono};
@@ -23,15 +23,35 @@ pub enum StopWhy {
     Autosuspend,
     /// It ended by itself, and is not restarted.
     Done,
+    /// The inventory lists it as not running.
+    Listed,
+    /// The inventory lists it no more.
+    Gone,
 }
 
 impl StopWhy {
+    /// Every one.
+    pub const ALL: [StopWhy; 5] = [
+        StopWhy::Autostop,
+        StopWhy::Autosuspend,
+        StopWhy::Done,
+        StopWhy::Listed,
+        StopWhy::Gone,
+    ];
+
+    /// Whether the inventory says so, and not a line of the platform's.
+    pub const fn is_listed(self) -> bool {
+        matches!(self, StopWhy::Listed | StopWhy::Gone)
+    }
+
     /// In words, with the source.
     pub const fn label(self) -> &'static str {
         match self {
             StopWhy::Autostop => "autostop by proxy",
             StopWhy::Autosuspend => "autosuspend by proxy",
             StopWhy::Done => "exited, says runner",
+            StopWhy::Listed => "not running, says the inventory",
+            StopWhy::Gone => "no longer deployed, says the inventory",
         }
     }
 }
@@ -97,14 +117,38 @@ impl Engine {
     fn crashed(&mut self, id: InstanceId, crash: Crash) {
         self.incidents.changes.touched.insert(id.0);
         self.tracker.instances[id.0 as usize].life.crash = Some(crash);
+        self.tell_in_incident(id, crash.label());
         for target in self.targets_of(id) {
-            if let Some(incident) = self.targets.get(target).incident {
-                self.incidents.add_detail(incident, crash.label());
-            }
+            self.fire_of_crash(target);
         }
     }
 
-    fn stopped(&mut self, id: InstanceId, why: StopWhy) {
+    /// A crash is an alert at once, where the rule says so.
+    fn fire_of_crash(&mut self, target: u32) {
+        let row = self.targets.get(target);
+        let rule = &self.rules.rules[row.rule as usize];
+        if !rule.on_crash || row.state == State::Firing {
+            return;
+        }
+        let now = self.now.mono;
+        let from = std::mem::replace(&mut self.targets.get_mut(target).state, State::Firing);
+        self.targets.set_due(target, Listened::NEVER);
+        self.changed(target, from, Reason::Crashed, now);
+        self.gather(target, now, self.listening.listened());
+    }
+
+    /// Whether a target's own beats have stopped on purpose.
+    pub(super) fn is_target_stopped(&self, target: u32) -> bool {
+        match self.targets.get(target).watched {
+            Watched::Beat(beat) => self.tracker.beats[beat.0 as usize].stopped,
+            Watched::Logs(id) => {
+                self.is_stopped(id) || self.tracker.instances[id.0 as usize].life.said_bye
+            }
+            Watched::Group(_) => false,
+        }
+    }
+
+    pub(super) fn stopped(&mut self, id: InstanceId, why: StopWhy) {
         self.incidents.changes.touched.insert(id.0);
         self.tracker.instances[id.0 as usize].life.stop = Some((why, self.now.mono));
         self.set_stopped(id, true);
@@ -115,7 +159,7 @@ impl Engine {
     }
 
     /// It runs again: it has `max_gap` from now on to say its first beat.
-    fn started(&mut self, id: InstanceId) {
+    pub(super) fn started(&mut self, id: InstanceId) {
         let life = &mut self.tracker.instances[id.0 as usize].life;
         let said_bye = std::mem::take(&mut life.said_bye);
         if life.stop.take().is_none() && !said_bye {
@@ -141,7 +185,9 @@ impl Engine {
             self.spoke(id);
         }
         match stop {
-            Some((_, since)) if !restarted && self.now.mono.since(since) < STOPS_WITHIN => {
+            Some((why, since))
+                if !why.is_listed() && !restarted && self.now.mono.since(since) < STOPS_WITHIN =>
+            {
                 // One of its last: the stop stands.
                 self.set_stopped(id, true);
                 false

@@ -69,9 +69,8 @@ impl Inventory {
 
 impl Entry {
     fn of(machine: &Machine, before: Option<&Entry>, at: Mono) -> Self {
-        let same = before.filter(|before| {
-            before.listed == machine.listed && before.word == machine.word
-        });
+        let same =
+            before.filter(|before| before.listed == machine.listed && before.word == machine.word);
         Entry {
             listed: machine.listed,
             word: Arc::clone(&machine.word),
@@ -85,7 +84,8 @@ impl Entry {
 
     /// Whether it ended by itself, and badly.
     fn failed(&self) -> bool {
-        let badly = |exit: Exit| !exit.requested && (exit.oom || exit.code.is_some_and(|code| code != 0));
+        let badly =
+            |exit: Exit| !exit.requested && (exit.oom || exit.code.is_some_and(|code| code != 0));
         self.listed == Listed::Failed || self.exit.is_some_and(badly)
     }
 
@@ -103,7 +103,11 @@ impl Entry {
                 (_, None) => "it exited and is not restarted".to_owned(),
             },
             (Listed::Starting, _) if stuck > STUCK_AFTER => {
-                format!("stuck in {} for more than {} minutes", self.word, STUCK_AFTER.as_secs() / 60)
+                format!(
+                    "stuck in {} for more than {} minutes",
+                    self.word,
+                    STUCK_AFTER.as_secs() / 60
+                )
             }
             _ => String::new(),
         }
@@ -125,8 +129,18 @@ impl Engine {
         for machine in &poll.machines {
             apps.insert(&machine.app);
             raw.clear();
-            raw.extend(["logs.", &machine.app, ".", &machine.region, ".", &machine.id]);
-            let known = self.tracker.find(&raw).or_else(|| self.stranger(&raw, machine));
+            raw.extend([
+                "logs.",
+                &machine.app,
+                ".",
+                &machine.region,
+                ".",
+                &machine.id,
+            ]);
+            let known = self
+                .tracker
+                .find(&raw)
+                .or_else(|| self.stranger(&raw, machine));
             if let Some(id) = known {
                 listed.insert(id.0);
                 let entry = Entry::of(machine, self.inventory.entries.get(&id.0), poll.asked_at);
@@ -169,12 +183,17 @@ impl Engine {
         let (listed, failed, unreachable) = (entry.listed, entry.failed(), entry.unreachable);
         let wrong = entry.wrong(self.now.mono);
         let stop = self.tracker.instances[id.0 as usize].life.stop;
-        let is_meant_to_run = unreachable || failed || matches!(listed, Listed::Started | Listed::Starting);
+        let is_meant_to_run =
+            unreachable || failed || matches!(listed, Listed::Started | Listed::Starting);
         match stop {
             None if is_meant_to_run => {}
             None if matches!(listed, Listed::Stopped | Listed::Gone) => {
                 if self.heard_at(id) < asked_at {
-                    let why = if listed == Listed::Gone { StopWhy::Gone } else { StopWhy::Listed };
+                    let why = if listed == Listed::Gone {
+                        StopWhy::Gone
+                    } else {
+                        StopWhy::Listed
+                    };
                     self.stopped(id, why);
                 }
             }
@@ -194,7 +213,9 @@ impl Engine {
     /// What an inventory says to be wrong with whom a target belongs to, in words; empty where it says nothing.
     pub(super) fn listed_wrong(&self, id: InstanceId) -> String {
         let entry = self.inventory.entries.get(&id.0);
-        entry.map(|entry| entry.wrong(self.now.mono)).unwrap_or_default()
+        entry
+            .map(|entry| entry.wrong(self.now.mono))
+            .unwrap_or_default()
     }
 
     /// An instance is forgotten.

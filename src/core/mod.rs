@@ -7,6 +7,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod alert;
+mod awaiting;
 mod changes;
 pub mod engine;
 pub mod entry;
@@ -19,12 +20,14 @@ mod judge;
 pub mod lag;
 mod late;
 pub mod life;
+mod listed;
 pub mod listening;
 pub mod names;
 pub mod notice;
 mod offset;
 mod record;
 mod reload;
+mod restarts;
 mod restore;
 pub mod rule;
 pub mod saved;
@@ -37,6 +40,7 @@ mod tests;
 pub mod time;
 mod told;
 pub mod tracker;
+mod unheard;
 mod usual;
 mod view;
 mod watch;

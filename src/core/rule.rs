@@ -116,6 +116,10 @@ pub struct Rule {
     pub group_wait: Duration,
     /// What is unheard for this long, in listened time, is forgotten.
     pub forget_after: Duration,
+    /// Whether a crash that the platform tells of fires at once.
+    pub on_crash: bool,
+    /// Whether a machine that is silent alone is restarted by the platform.
+    pub restart_silent: bool,
 }
 
 /// `[[silence]]`: a time in which what matches is told to nobody.

@@ -3,6 +3,7 @@
 mod bench;
 mod blind;
 mod cause;
+mod inventory;
 mod life;
 mod restart;
 mod rules;

@@ -90,6 +90,9 @@ impl Engine {
         }
         self.incidents.changes.decided(id);
         self.outputs.push(Output::Tell(Box::new(notice)));
+        if kind == NoticeKind::Opened {
+            self.restart_silent(id);
+        }
     }
 
     /// Whether silences hold for all that an incident is about.

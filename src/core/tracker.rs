@@ -186,7 +186,8 @@ impl Tracker {
         self.host(id, line.host, now);
         let name = self.beat_names.intern(line.name).ok_or(Reject::Limit)?;
         let (beat, new) = match self.find_beat(id, line.marker, name) {
-            Some(beat) => (beat, false),
+            // One that was only expected has no text.
+            Some(beat) => (beat, self.beats[beat as usize].text.is_empty()),
             None => (
                 self.new_beat(id, line.marker, name, now)
                     .ok_or(Reject::Limit)?,

@@ -64,7 +64,12 @@ impl Engine {
         if instance.life.stop.is_some() || instance.life.said_bye {
             return;
         }
+        let first = instance.spoke == Listened::NEVER;
         instance.spoke = self.listening.listened();
+        if first && instance.first_beat != NONE {
+            self.first_words(id);
+        }
+        let instance = &self.tracker.instances[id.0 as usize];
         let (logs, place) = (instance.logs, instance.place);
         match logs {
             NONE => {}

@@ -9,6 +9,7 @@ mod support;
 
 mod cases;
 mod commands;
+mod day;
 mod faults;
 mod fly_toml;
 mod harness;

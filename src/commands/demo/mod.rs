@@ -83,7 +83,7 @@ fn show(output: &Output) {
                 &format!("{} is pending: {}", who.join("/"), change.reason.label()),
             );
         }
-        Output::Changed(_) => {}
+        Output::Changed(_) | Output::Restart(..) => {}
     }
 }
 

@@ -91,7 +91,7 @@ pub(super) fn judge<'c>(case: &'c Case, played: &Played) -> Vec<Miss<'c>> {
 pub(super) fn notices(said: &[Said]) -> impl Iterator<Item = (Duration, &Notice)> {
     said.iter().filter_map(|said| match &said.output {
         Output::Tell(notice) => Some((said.at, &**notice)),
-        Output::Changed(_) => None,
+        Output::Changed(_) | Output::Restart(..) => None,
     })
 }
 
@@ -179,7 +179,7 @@ fn changed(output: &Output) -> Option<(String, String, State)> {
             };
             Some((notice.rule.clone(), "stream".to_owned(), state))
         }
-        Output::Tell(_) => None,
+        Output::Tell(_) | Output::Restart(..) => None,
     }
 }
 

@@ -59,6 +59,7 @@ pub(super) fn play(
     turns.sort_by_key(|(at, _)| *at);
 
     let options = Options {
+        inventory: false,
         ignore: Globs(vec!["fly-builder-*".to_owned()]),
         first_incident: 1,
     };

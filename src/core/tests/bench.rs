@@ -37,6 +37,8 @@ pub(super) fn rule(name: &str, app: &str, max_gap: f64) -> Rule {
         by: By::Instance,
         max_gap: MaxGap::Fixed(seconds(max_gap)),
         hold: Duration::ZERO,
+        on_crash: false,
+        restart_silent: false,
         recover: 1,
         severity: Severity::Error,
         summary: None,
@@ -63,6 +65,7 @@ pub(super) fn engine(rules: Vec<Rule>, second: f64) -> Engine {
     };
     let options = Options {
         ignore: Globs(vec!["fly-builder-*".to_owned()]),
+        inventory: false,
         first_incident: 1,
     };
     Engine::new(set, options, at(second))
@@ -169,6 +172,7 @@ impl Bench {
         let second = |wall: Wall| wall.seconds() - EPOCH as f64;
         for output in self.engine.drain() {
             self.said.push(match output {
+                Output::Restart(_, suspect) => format!("restart {}", suspect.id),
                 Output::Changed(change) => {
                     let who = format!(
                         "{}.{}.{}",

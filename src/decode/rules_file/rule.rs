@@ -13,7 +13,7 @@ use crate::core::rule::{
 };
 use std::collections::HashMap;
 use std::time::Duration;
-use toml::de::{DeArray, DeTable};
+use toml::de::{DeArray, DeTable, DeValue};
 
 /// Keys of `[[rule]]`.
 pub(super) const KEYS: &[&str] = &[
@@ -37,7 +37,12 @@ pub(super) const KEYS: &[&str] = &[
     "notify",
     "group_wait",
     "forget_after",
+    "on_crash",
+    "on_silent",
 ];
+
+/// Words of `on_silent`: whether a machine that is silent alone is restarted.
+const ON_SILENT: &[(&str, bool)] = &[("tell", false), ("restart", true)];
 
 /// Words of `severity`, the worst first.
 pub(super) const SEVERITIES: &[(&str, Severity)] = &[
@@ -154,6 +159,10 @@ impl Rules {
             forget_after: fields
                 .take("forget_after", value::forget_after)
                 .unwrap_or(FORGET_AFTER),
+            on_crash: fields.take("on_crash", flag).unwrap_or_default(),
+            restart_silent: fields
+                .take("on_silent", |v| value::choice(v, ON_SILENT))
+                .unwrap_or_default(),
         };
         if fields.is_clean() {
             let (line, col) = fields.place("name");
@@ -272,4 +281,11 @@ fn told(fields: &mut Fields<'_, '_, '_>, notifiers: &mut Notifiers) -> Option<Ve
         names: names.clone(),
     });
     Some(names)
+}
+
+fn flag(value: &DeValue<'_>) -> Result<bool, Wrong> {
+    match value {
+        DeValue::Boolean(flag) => Ok(*flag),
+        _ => Err(Wrong::new("that is no flag".to_owned(), "true or false")),
+    }
 }

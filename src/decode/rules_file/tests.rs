@@ -91,6 +91,8 @@ fn defaults() {
             notify: None,
             group_wait: GROUP_WAIT,
             forget_after: FORGET_AFTER,
+            on_crash: false,
+            restart_silent: false,
         }]
     );
     assert_eq!(MaxGap::Auto.span(None), AUTO_MAX_GAP);
@@ -168,7 +170,7 @@ fn five_faults_of_two_files() {
             "a.toml:2:11: stream.max_gap: \"0s\" is no time at all; a duration is like \"90s\", \"5m\" or \"1h 30m\"",
             "a.toml:6:1: rule \"web\": maxgap: unknown key, nearest is max_gap; known are name, watch, app, region, \
              host, by, marker, beat, max_gap, expect, at_least, for, recover, severity, summary, runbook, remind, \
-             notify, group_wait, forget_after",
+             notify, group_wait, forget_after, on_crash, on_silent",
             "a.toml:7:12: rule \"web\": severity: unknown value \"eror\", nearest is error; allowed are critical, \
              error, warning, info",
             "b.toml:2:8: rule \"web\": name: the name is taken; \"web\" stands in a.toml:5; each rule has a name of its own",
@@ -267,7 +269,7 @@ fn places_in_texts_of_other_editors() {
         &["[[rule]]\nname = 'x'\nsummary = 'ünï' # ö\n'ü' = { a = 1 }"],
         &[
             "a.toml:4:1: rule \"x\": ü: unknown key; known are name, watch, app, region, host, by, marker, beat, \
-           max_gap, expect, at_least, for, recover, severity, summary, runbook, remind, notify, group_wait, forget_after",
+           max_gap, expect, at_least, for, recover, severity, summary, runbook, remind, notify, group_wait, forget_after, on_crash, on_silent",
         ],
     );
 }

@@ -22,6 +22,7 @@ pub fn now(at: u64) -> Now {
 /// Plays a world to its end; gives what was done, and the core as it is then.
 pub fn play(world: &World) -> (History<'_>, Engine) {
     let options = Options {
+        inventory: false,
         ignore: Globs::default(),
         first_incident: 1,
     };
@@ -143,6 +144,7 @@ impl Player<'_> {
         for output in self.engine.drain() {
             match output {
                 Output::Changed(change) => changes.push(change),
+                Output::Restart(..) => {}
                 Output::Tell(notice) => notices.push(*notice),
             }
         }

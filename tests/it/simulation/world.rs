@@ -183,6 +183,8 @@ fn rule(dice: &mut Random, number: usize, declares: bool) -> Rule {
     let holds = [0, 0, 10, 30];
     let waits = [0, 1, 5];
     Rule {
+        on_crash: false,
+        restart_silent: false,
         name: format!("rule{number}"),
         watch: Watch::Heartbeat {
             marker: MarkerId(0),

@@ -1,0 +1,65 @@
+//! A day of an autoscaled, autostopped, redeployed organisation, in virtual time and from a seed: false alarms are
+//! counted, and how long the real deaths went unnoticed.
+//!
+//! `LASTBEAT_SEEDS=1000 cargo test --release --test it day -- --nocapture` plays a thousand days in each of the three
+//! ways to know of machines, and prints the numbers.
+
+mod platform;
+mod watch;
+
+use platform::Platform;
+use std::time::Duration;
+use watch::{Found, Knows, Report};
+
+/// Days of an ordinary run: what fits into a few seconds of a debug build.
+const SEEDS: u64 = 6;
+
+fn seeds() -> u64 {
+    let given = std::env::var("LASTBEAT_SEEDS").ok();
+    given.and_then(|count| count.parse().ok()).unwrap_or(SEEDS)
+}
+
+fn play(knows: Knows) -> Report {
+    let hands = std::thread::available_parallelism().map_or(1, |hands| hands.get() as u64);
+    let mut report = Report::default();
+    std::thread::scope(|scope| {
+        let hand = |hand: u64| {
+            scope.spawn(move || {
+                let mine = (1..=seeds()).filter(move |seed| seed % hands == hand);
+                let days = mine.map(|seed| watch::day(Platform::new(seed), knows));
+                days.fold(Report::default(), Report::and)
+            })
+        };
+        let all: Vec<_> = (0..hands).map(hand).collect();
+        for one in all {
+            let part = one.join().expect("the day was played");
+            report = std::mem::take(&mut report).and(part);
+        }
+    });
+    eprintln!("{knows:?}: {report}");
+    report
+}
+
+#[test]
+fn with_inventory_and_lifecycle_lines_nobody_is_alarmed_falsely_and_every_death_is_found_in_time() {
+    let report = play(Knows::All);
+    assert_eq!(report.false_alarms, Vec::<String>::new());
+    assert!(report.deaths.len() as u64 >= seeds(), "each day has its deaths");
+    for Found { who, after, max_gap } in &report.deaths {
+        let limit = *max_gap + Duration::from_secs(30);
+        assert!(after.is_some_and(|after| after <= limit), "{who}: {after:?}, allowed {max_gap:?}");
+    }
+}
+
+#[test]
+fn without_the_inventory_every_death_is_found_all_the_same() {
+    let report = play(Knows::Lines);
+    assert!(report.deaths.iter().all(|found| found.after.is_some()), "{report}");
+}
+
+#[test]
+fn without_lifecycle_lines_the_inventory_alone_prevents_false_alarms() {
+    let report = play(Knows::Inventory);
+    assert_eq!(report.false_alarms, Vec::<String>::new());
+    assert!(report.deaths.iter().all(|found| found.after.is_some()), "{report}");
+}
