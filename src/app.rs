@@ -1,5 +1,6 @@
 //! The room that **connects**: wiring, the loop that owns the core, supervision of tasks, ordered stop.
 
+pub mod api;
 pub mod canary;
 pub mod delivery;
 pub mod drill;

@@ -395,6 +395,13 @@ impl DeliveryHandle {
         lines.iter().map(left).sum()
     }
 
+    /// Those that are told now, for a drill; those that went are left out.
+    pub fn notifiers(&self) -> Vec<Arc<dyn Notifier>> {
+        let lines = self.lines.load();
+        let here = lines.iter().filter(|line| line.retired.is_none());
+        here.map(|line| Arc::clone(&line.notifier)).collect()
+    }
+
     /// How each notifier stands, for the page and the API; those that went are left out.
     pub fn standings(&self) -> Vec<Stand> {
         let lines = self.lines.load();

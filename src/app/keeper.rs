@@ -12,6 +12,8 @@ use super::sight::Sight;
 use super::taps::Taps;
 use crate::clock::Clock;
 use crate::core::engine::Feed;
+use crate::core::inventory::{Poll, Suspect};
+use crate::core::notice::IncidentId;
 use crate::core::rule::RuleSet;
 use crate::core::saved::Saved;
 use crate::core::silence::Silence;
@@ -49,6 +51,10 @@ pub enum Ask {
     Silence(Vec<Silence>),
     /// Takes in what an earlier process knew, where its store could be read late only.
     Adopt(Box<Saved>),
+    /// What the inventory says.
+    Inventory(Box<Poll>),
+    /// More became known of an open incident, in words.
+    Note(IncidentId, String),
 }
 
 /// The ways into the loop.
@@ -77,6 +83,8 @@ pub struct Outlets {
     pub desk: Desk,
     /// What others see.
     pub shown: Shown,
+    /// Told about whom the inventory is to be asked at once, since alerts wait for its answer. Must not block.
+    pub suspects: Box<dyn Fn(Vec<Suspect>) + Send>,
     /// The canary that is to fly.
     pub canary: Option<Plan>,
 }
@@ -101,6 +109,7 @@ pub struct Keeper<S> {
     clock: Clock,
     outlets: Shown,
     scribe: Scribe,
+    suspects: Box<dyn Fn(Vec<Suspect>) + Send>,
     taps: Taps<S>,
     sight: Sight,
     canary: Option<Canary>,
@@ -121,6 +130,7 @@ impl<S: Source> Keeper<S> {
         let Outlets {
             desk,
             shown: outlets,
+            suspects,
             canary,
         } = outlets;
         let (metrics, readiness) = (outlets.metrics.clone(), outlets.readiness.clone());
@@ -131,6 +141,7 @@ impl<S: Source> Keeper<S> {
             clock,
             outlets,
             scribe: Scribe::new(desk, now.mono),
+            suspects,
             taps: Taps::new(),
             canary,
             sight: Sight::new(metrics, readiness, now.mono),
@@ -325,6 +336,9 @@ impl<S: Source> Keeper<S> {
                 words::exact(doubt.every),
             );
         }
+        if let Some(suspects) = self.ingest.engine.take_suspects() {
+            (self.suspects)(suspects);
+        }
         self.scribe.hand_on(&mut self.ingest.engine);
     }
 
@@ -440,6 +454,12 @@ impl<S: Source> Keeper<S> {
                 self.ingest.engine.restore(&saved, now);
                 self.wake = now.mono;
             }
+            Ask::Inventory(poll) => {
+                let now = self.turn();
+                self.ingest.engine.inventory(&poll, now);
+                self.wake = now.mono;
+            }
+            Ask::Note(incident, words) => self.ingest.engine.note(incident, &words),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::io::metrics::Metrics;
 use crate::io::rules_dir;
 use crate::io::rules_watch::RulesWatch;
 use crate::words;
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
@@ -281,6 +281,8 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
 pub struct InForce {
     /// The notifiers of the rules in force.
     pub notifiers: Vec<NotifierRule>,
+    /// The rules in force, for those who ask.
+    pub rules: Arc<ArcSwap<RuleSet>>,
     /// The core.
     pub asks: mpsc::Sender<Ask>,
     /// The silences.
@@ -310,6 +312,7 @@ impl InForce {
         let leaving: Vec<String> = leaving.into_iter().cloned().collect();
         delivery.change(added, &replaced, tasks);
         self.silences.schedule(&rules.silences);
+        self.rules.store(Arc::new(rules.clone()));
         let (done, is_done) = oneshot::channel();
         // A core that is gone ends the program elsewhere.
         if self

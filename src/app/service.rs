@@ -1,5 +1,6 @@
 //! The running program: starts the parts, watches them, and stops them in order.
 
+use super::api;
 use super::canary::Plan;
 use super::delivery::{self, DeliveryHandle, Notifier};
 use super::ingest::Ingest;
@@ -15,7 +16,8 @@ use crate::core::snapshot::Snapshot;
 use crate::decode::settings::Secret;
 use crate::io::feed::{Line, Source, Trouble, TroubleKind};
 use crate::io::http::readiness::{Readiness, Reason};
-use crate::io::http::{self, api::Api, site::Site};
+use crate::io::http::status::StoreStand;
+use crate::io::http::{self, site::Site};
 use crate::io::metrics::Metrics;
 use crate::io::post::Poster;
 use crate::words;
@@ -177,6 +179,7 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
                 missed,
                 give_up_after: service.give_up_after,
             },
+            suspects: Box::new(|_| {}),
             canary: service.canary,
         },
         missing,
@@ -185,8 +188,10 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
     let silences = Arc::new(Silences::default());
     silences.schedule(&rules.silences);
     let rules_trouble = Arc::new(ArcSwapOption::empty());
+    let shown_rules = Arc::new(ArcSwap::from_pointee(rules.clone()));
     let in_force = InForce {
         notifiers: rules.notifiers.clone(),
+        rules: shown_rules.clone(),
         asks: core.asks.clone(),
         silences: silences.clone(),
         metrics: metrics.clone(),
@@ -212,7 +217,15 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
     }
     let (stop_http, http_stops) = oneshot::channel();
     let site = site(core.asks.clone(), metrics, readiness.clone());
-    let site = site.with_api(Api::new(service.web_token, silences));
+    let site = site.with_api(api::api(api::Behind {
+        token: service.web_token,
+        silences,
+        rules: shown_rules,
+        delivery: delivery.clone(),
+        carry: carry.clone(),
+        now: now.clone(),
+        store: Box::new(StoreStand::default),
+    }));
     let http = tokio::spawn(http::serve(
         listener,
         Arc::new(site),

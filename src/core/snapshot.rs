@@ -100,8 +100,10 @@ pub struct InstanceRow {
     pub seen: Wall,
     /// What is thought of it: as of the worst that is watched of it.
     pub verdict: Verdict,
-    /// What the platform told of why it stopped, or of what went wrong; `None` where it told nothing.
-    pub reason: Option<&'static str>,
+    /// Why it is thought so, with the source, in words; `None` where there is nothing to say.
+    pub reason: Option<String>,
+    /// Wall clock: since when that reason holds; `None` where that is not known.
+    pub since: Option<Wall>,
 }
 
 impl InstanceRow {
@@ -154,6 +156,8 @@ pub enum Verdict {
     Late,
     /// Its alert fires.
     Silent,
+    /// Its alert fires, and it was never heard.
+    NeverSeen,
     /// It stops on purpose.
     Stopped,
     /// lastbeat was blind for more than half of the time in which it should have been heard.
@@ -162,10 +166,11 @@ pub enum Verdict {
 
 impl Verdict {
     /// Every one.
-    pub const ALL: [Verdict; 5] = [
+    pub const ALL: [Verdict; 6] = [
         Verdict::Live,
         Verdict::Late,
         Verdict::Silent,
+        Verdict::NeverSeen,
         Verdict::Stopped,
         Verdict::Unknown,
     ];
@@ -176,6 +181,7 @@ impl Verdict {
             Verdict::Live => "live",
             Verdict::Late => "late",
             Verdict::Silent => "silent",
+            Verdict::NeverSeen => "never-seen",
             Verdict::Stopped => "stopped",
             Verdict::Unknown => "unknown",
         }

@@ -4,7 +4,7 @@
 //! beat. One that logs and never beats is watched where the inventory says that it does the same work as others that
 //! do. What ends by itself, a release command or a console, is never missed.
 
-use super::alert::Reason;
+use super::alert::{Reason, Watched};
 use super::engine::Engine;
 use super::entry::{MarkerId, Subject};
 use super::inventory::{Listed, Machine, Purpose};
@@ -125,6 +125,12 @@ impl Engine {
         let instance = &self.tracker.instances[id.0 as usize];
         let watched = instance.logs < UNDECIDED || instance.first_beat != NONE;
         watched && instance.spoke == Listened::NEVER && !self.has_beaten(id)
+    }
+
+    /// Whether nothing was ever heard of whom a target belongs to.
+    pub(super) fn is_never_heard(&self, watched: Watched) -> bool {
+        self.instance_of(watched)
+            .is_some_and(|id| self.is_never_seen(id))
     }
 
     /// A machine of which nothing was heard says its first words: whether it beats is its own affair from now on, unless

@@ -1,8 +1,7 @@
 //! The core's state copied out for readers.
 
-use super::alert::State;
+use super::alert::{State, Watched};
 use super::engine::{Engine, STREAM_RULE};
-use super::life::{Crash, Life};
 use super::listening::Blind;
 use super::notice::Scope;
 use super::snapshot::{AlertRow, AppRow, BeatRow, InstanceRow, Snapshot, Verdict, VerdictRow};
@@ -12,12 +11,6 @@ use std::sync::Arc;
 
 /// Blind intervals and open incidents that readers see one by one.
 const SHOWN: usize = 100;
-
-/// What the platform told of an instance that is not as it should be.
-fn why_so(life: &Life) -> Option<&'static str> {
-    let stop = life.stop.map(|(why, _)| why.label());
-    stop.or_else(|| life.crash.map(Crash::label))
-}
 
 /// Verdicts of an app-region's instances, counted.
 type Tally = [u64; Verdict::ALL.len()];
@@ -73,13 +66,15 @@ impl Engine {
             let app = self.tracker.app_names.get(place.app);
             let region = self.tracker.region_names.get(place.region);
             let seen = now.wall_of(instance.seen.at);
+            let (reason, since) = self.reason_of(id, now);
             instances.push(InstanceRow {
                 app: app.clone(),
                 region: region.clone(),
                 subject: subject.clone(),
                 seen,
                 verdict: self.instance_verdict(id, instance),
-                reason: why_so(&instance.life),
+                reason,
+                since,
             });
             let room = most - instances.len() - beats.len();
             beats.extend(self.tracker.beats_of(id).take(room).map(|beat| {
@@ -104,6 +99,26 @@ impl Engine {
         (instances, beats)
     }
 
+    /// Why an instance is thought of as it is, with the source, and since when.
+    fn reason_of(&self, id: InstanceId, now: Now) -> (Option<String>, Option<Wall>) {
+        let instance = &self.tracker.instances[id.0 as usize];
+        let life = &instance.life;
+        if let Some((why, since)) = life.stop {
+            return (Some(why.label().to_owned()), Some(now.wall_of(since)));
+        }
+        if life.said_bye {
+            let seen = Some(now.wall_of(instance.seen.at));
+            return (Some("said bye".to_owned()), seen);
+        }
+        let known = self.known_of(Watched::Logs(id));
+        if !known.is_empty() {
+            return (Some(known), None);
+        }
+        let unknown = self.instance_verdict(id, instance) == Verdict::Unknown;
+        let reason = unknown.then(|| "lastbeat was blind when it should have been heard".to_owned());
+        (reason, None)
+    }
+
     /// When a beat's alert fires, on the listened clock.
     fn due(&self, beat: &Beat) -> Option<Listened> {
         let target = self.targets.row(beat.target)?;
@@ -124,6 +139,7 @@ impl Engine {
         let target = self.targets.row(id)?;
         Some(match target.state {
             State::Pending => Verdict::Late,
+            State::Firing if self.is_never_heard(target.watched) => Verdict::NeverSeen,
             State::Firing => Verdict::Silent,
             State::Ok if self.is_unknown(id) => Verdict::Unknown,
             State::Ok => Verdict::Live,
@@ -153,6 +169,7 @@ impl Engine {
             Verdict::Unknown => 2,
             Verdict::Late => 3,
             Verdict::Silent => 4,
+            Verdict::NeverSeen => 5,
         };
         beats
             .chain(self.target_verdict(instance.logs))

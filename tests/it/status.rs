@@ -31,9 +31,9 @@ fn a_cut_is_a_blind_interval_and_an_incident_that_is_open_is_listed() {
 
     nats.kill();
     wait_until("the stalled stream is an open incident", SOON, || {
-        ask(&lastbeat, "/api/v1/incidents")["total"] == 1
+        ask(&lastbeat, "/api/v1/status")["open_incidents"] == 1
     });
-    let open = ask(&lastbeat, "/api/v1/incidents");
+    let open = ask(&lastbeat, "/api/v1/incidents?state=open");
     let open = &open["incidents"][0];
     assert_eq!(
         (&open["alarm"], &open["scope"]),
@@ -48,7 +48,7 @@ fn a_cut_is_a_blind_interval_and_an_incident_that_is_open_is_listed() {
 
     nats.restart();
     wait_until("the stream is back", SOON, || {
-        ask(&lastbeat, "/api/v1/incidents")["total"] == 0
+        ask(&lastbeat, "/api/v1/status")["open_incidents"] == 0
     });
     let status = ask(&lastbeat, "/api/v1/status");
     let blind = &status["blind_intervals"][0];
@@ -58,6 +58,126 @@ fn a_cut_is_a_blind_interval_and_an_incident_that_is_open_is_listed() {
             .as_f64()
             .is_some_and(|seconds| seconds > 0.9),
         "{status}"
+    );
+    lastbeat.stop();
+}
+
+/// Runs `lastbeat status` against that lastbeat; its exit code and what it showed.
+fn status(lastbeat: &Lastbeat, arguments: &[&str]) -> (i32, String) {
+    let url = format!("http://{}", lastbeat.server.address);
+    let mut child = Setup::new()
+        .env("LASTBEAT_URL", &url)
+        .command(&[&["status"], arguments].concat());
+    (child.wait_end(SOON), child.lines().join("\n"))
+}
+
+#[test]
+fn status_shows_what_is_silent_first_and_says_so_by_its_exit_code() {
+    let nats = Nats::start(Peer::Current);
+    let feed = Feed::connect(&nats);
+    let instances = org(&["api", "web"], &["sjc", "ams"]);
+    feed.beat(&instances, Duration::from_millis(300));
+    let rules = "[[rule]]\nname = 'beats'\nmax_gap = '2s'\n";
+    let lastbeat = Setup::new().nats(&nats).rules("beats.toml", rules).start();
+    lastbeat.wait_live(4);
+    lastbeat.wait_ready(200);
+    let (code, shown) = status(&lastbeat, &[]);
+    assert_eq!(code, 0, "{shown}");
+    assert!(
+        shown.starts_with("stream     flows: last entry ")
+            && shown.contains("\nno incident is open\n"),
+        "{shown}"
+    );
+
+    feed.silence(&instances[3]);
+    wait_until("an incident is open", SOON, || {
+        ask(&lastbeat, "/api/v1/status")["open_incidents"] == 1
+    });
+    let (code, shown) = status(&lastbeat, &[]);
+    assert_eq!(code, 1, "{shown}");
+    let at = |word: &str| {
+        shown
+            .find(word)
+            .unwrap_or_else(|| panic!("{word} is not in {shown}"))
+    };
+    assert!(
+        at("1 incident open") < at("HeartbeatMissed") && at("HeartbeatMissed") < at("APP "),
+        "{shown}"
+    );
+    let silent = shown.lines().position(|line| line.starts_with("web  ams"));
+    let header = shown.lines().position(|line| line.starts_with("APP "));
+    assert_eq!(silent, header.map(|at| at + 1), "{shown}");
+    assert!(!shown.contains('\u{1b}'), "colours without a terminal");
+    let (code, whole) = status(&lastbeat, &["--json"]);
+    let whole: Value = serde_json::from_str(&whole).expect("JSON");
+    assert_eq!(
+        (code, &whole["incidents"][0]["instance"]),
+        (1, &instances[3].id.as_str().into())
+    );
+    let (code, shown) = status(&lastbeat, &["--url", "http://127.0.0.1:9"]);
+    assert!(
+        code == 1 && shown.contains("is lastbeat running there?"),
+        "{shown}"
+    );
+    lastbeat.stop();
+}
+
+#[test]
+fn instances_are_filtered_and_paged_and_a_bad_question_is_told_what_may_be_asked() {
+    let nats = Nats::start(Peer::Current);
+    let feed = Feed::connect(&nats);
+    let instances = org(&["api", "web", "worker"], &["sjc", "ams", "lhr"]);
+    feed.beat(&instances, Duration::from_millis(300));
+    let lastbeat = Setup::new().nats(&nats).start();
+    lastbeat.wait_live(9);
+    let mut seen = Vec::new();
+    let mut path = "/api/v1/instances?limit=4".to_owned();
+    loop {
+        let page = ask(&lastbeat, &path);
+        assert_eq!(page["total"], 9, "{page}");
+        let rows = page["instances"].as_array().expect("rows");
+        assert!(rows.len() <= 4);
+        for row in rows {
+            assert_eq!(row["beats"].as_array().map(Vec::len), Some(1), "{row}");
+            seen.push(row["instance"].as_str().unwrap_or_default().to_owned());
+        }
+        match page["next"].as_str() {
+            Some(next) => path = format!("/api/v1/instances?limit=4&cursor={next}"),
+            None => break,
+        }
+    }
+    let mut expected: Vec<(&str, &str, &str)> = instances
+        .iter()
+        .map(|one| (&*one.app, &*one.region, &*one.id))
+        .collect();
+    expected.sort_unstable();
+    assert_eq!(
+        seen,
+        expected.iter().map(|one| one.2).collect::<Vec<_>>(),
+        "each once, in order"
+    );
+    let some = ask(
+        &lastbeat,
+        "/api/v1/instances?app=web&region=lhr&verdict=live",
+    );
+    assert_eq!(
+        (&some["total"], &some["instances"][0]["app"]),
+        (&1.into(), &"web".into())
+    );
+    assert_eq!(
+        ask(&lastbeat, "/api/v1/instances?verdict=silent")["total"],
+        0
+    );
+    assert_eq!(
+        ask(&lastbeat, "/api/v1/rules")["rules"]["stream"]["max_gap"],
+        "1m"
+    );
+    let bad = lastbeat.get("/api/v1/instances?verdct=live&limit=0");
+    assert_eq!(bad.status, 400, "{}", bad.body);
+    assert!(
+        bad.body.contains("nearest is verdict") && bad.body.contains("from 1 to 1000"),
+        "{}",
+        bad.body
     );
     lastbeat.stop();
 }

@@ -1,7 +1,10 @@
 use super::*;
-use crate::core::notice::{Alarm, CloseReason, IncidentId, Scope, Who};
+use crate::core::notice::{Alarm, CloseReason, IncidentId, NoticeKind, Scope, Who};
+use crate::core::rule::Severity;
+use crate::core::time::Wall;
+use crate::words;
 use crate::words::tests::{closed, notice};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const DSN: &str = "https://0123456789abcdef@o1.ingest.example.org/sub/42";
 
@@ -51,15 +54,42 @@ fn an_opened_notice_is_an_event_that_people_understand() {
             "incident": "01837f2a9c01",
         })
     );
-    let context = &event["contexts"]["lastbeat"];
-    assert_eq!(context["since"], "2022-09-27T12:00:05.000Z");
-    assert_eq!(context["due"], "2022-09-27T12:01:35.000Z");
-    assert_eq!(context["gap_seconds"], 420.4);
-    assert_eq!(context["listened_seconds"], 420.0);
-    assert_eq!(context["max_gap"], "1m 30s");
-    assert_eq!(context["last_beat"], "HEARTBEAT 0e286551c30586 iad");
-    assert_eq!(context["host"], "0ad1");
-    assert!(context.get("beat").is_none() && context.get("runbook").is_none());
+    let contexts = &event["contexts"];
+    let incident = &contexts["incident"];
+    assert_eq!(incident["id"], "01837f2a9c01");
+    assert_eq!(incident["since"], "2022-09-27T12:00:05.000Z");
+    assert_eq!(incident["due"], "2022-09-27T12:01:35.000Z");
+    assert_eq!(incident["gap_seconds"], 420.4);
+    assert_eq!(incident["listened_seconds"], 420.0);
+    assert_eq!(
+        incident["timeline"],
+        json!([
+            "2022-09-27T12:00:05.000Z last heard: HEARTBEAT 0e286551c30586 iad",
+            "2022-09-27T12:01:35.000Z silent for longer than 1m 30s",
+            "2022-09-27T12:07:05.000Z opened",
+        ])
+    );
+    assert!(incident.get("detail").is_none());
+    let target = &contexts["target"];
+    assert_eq!(target["last_beat"], "HEARTBEAT 0e286551c30586 iad");
+    assert_eq!(target["host"], "0ad1");
+    assert!(target.get("beat").is_none() && target.get("affected").is_none());
+    assert_eq!(contexts["rule"]["max_gap"], "1m 30s");
+    assert!(contexts["rule"].get("runbook").is_none());
+    let crumbs: Vec<(&Value, &Value)> = event["breadcrumbs"]["values"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|crumb| (&crumb["category"], &crumb["timestamp"]))
+        .collect();
+    assert_eq!(
+        crumbs,
+        [
+            (&json!("beat"), &json!(1_664_280_005.0)),
+            (&json!("deadline"), &json!(1_664_280_095.0)),
+            (&json!("incident"), &json!(1_664_280_425.0)),
+        ]
+    );
     assert_eq!(event["timestamp"], 1_664_280_425.0);
     for (key, value) in [
         ("logger", "lastbeat"),
@@ -67,6 +97,7 @@ fn an_opened_notice_is_an_event_that_people_understand() {
         ("release", "lastbeat@0.1.0"),
         ("environment", "prod"),
         ("transaction", "sandwich beats"),
+        ("culprit", "sandwich/iad/0e286551c30586"),
     ] {
         assert_eq!(event[key], value, "{key}");
     }
@@ -87,6 +118,8 @@ fn the_end_of_a_silence_is_in_the_same_issue_and_says_why() {
     assert_eq!(over["tags"]["state"], "closed");
     assert_eq!(over["tags"]["reason"], "resolved");
     assert_eq!(over["tags"]["incident"], opened["tags"]["incident"]);
+    let timeline = &over["contexts"]["incident"]["timeline"];
+    assert_eq!(timeline[1], "2022-09-27T12:07:05.000Z closed: resolved");
 }
 
 #[test]

@@ -35,8 +35,8 @@ macro_rules! words {
 }
 
 words! {
-    Verdict { Live "live", Late "late", Silent "silent", Stopped "stopped", Unknown "unknown" }
-    StopWhy { Autostop "autostop", Autosuspend "autosuspend", Done "done" }
+    Verdict { Live "live", Late "late", Silent "silent", NeverSeen "never-seen", Stopped "stopped", Unknown "unknown" }
+    StopWhy { Autostop "autostop", Autosuspend "autosuspend", Done "done", Listed "listed", Gone "gone" }
     Crash { OutOfMemory "out of memory", GaveUp "gave up" }
     Blind {
         Disconnected "disconnected",

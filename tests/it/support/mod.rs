@@ -13,5 +13,6 @@ pub mod org;
 pub mod prometheus;
 pub mod proxy;
 pub mod random;
+pub mod receiver;
 pub mod testbed;
 pub mod wait;

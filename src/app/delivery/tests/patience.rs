@@ -32,7 +32,7 @@ async fn a_receiver_that_refuses_gets_everything_afterwards_and_the_other_is_nev
     let mut bench = bench(&["a", "b"]);
     let began = timer();
     let mut refused = 0;
-    let mut told = 0;
+    let mut told = 0_u64;
     let mut heard: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut news = tokio::time::interval(Duration::from_secs(5));
     while began.elapsed() < REFUSES + Duration::from_secs(300) {

@@ -2,7 +2,8 @@
 
 use super::super::{print, read, read_with_env};
 use super::{expect, files, lines};
-use crate::core::rule::NotifierKind;
+use crate::core::rule::{BodyFormat, NotifierKind, SentryApi};
+use std::time::Duration;
 
 const SECRET: &str = "https://hooks.example.com/s3cret?key=s3cret";
 
@@ -11,6 +12,7 @@ fn env(name: &str) -> Option<String> {
         "ONCALL_URL" => Some(SECRET.to_owned()),
         "KEY" => Some("s3cret".to_owned()),
         "BROKEN" => Some("s3cret but no address".to_owned()),
+        "AM" => Some("http://u:s3cret@am:9093".to_owned()),
         "SENTRY_DSN" => Some("https://s3cret@example.com/1".to_owned()),
         _ => None,
     }
@@ -47,9 +49,14 @@ fn secrets_are_filled_in_and_never_shown() {
     let kinds: Vec<&NotifierKind> = set.notifiers.iter().map(|one| &one.kind).collect();
     let url = |url: &str| NotifierKind::Webhook {
         url: url.to_owned(),
+        secret: None,
+        timeout: Duration::from_secs(10),
+        format: BodyFormat::Json,
+        routing_key: None,
     };
     let sentry = |dsn: Option<&str>| NotifierKind::Sentry {
         dsn: dsn.map(str::to_owned),
+        resolve: None,
     };
     assert_eq!(
         kinds,
@@ -87,15 +94,16 @@ fn what_is_wrong_with_a_notifier_names_no_value() {
             "a.toml:3:7: notify.a.url: the variable NONE is not set; set it in the environment of lastbeat",
             &format!("a.toml:6:7: notify.b.url: what stands in ${{BROKEN}} is none; {URL}"),
             &format!("a.toml:9:7: notify.c.dsn: this is none; {DSN}"),
-            "a.toml:11:8: notify.d.type: unknown value \"webhok\", nearest is webhook; allowed are sentry, webhook",
-            "a.toml:12:9: notify.e.type: missing; sentry or webhook",
+            "a.toml:11:8: notify.d.type: unknown value \"webhok\", nearest is webhook; allowed are sentry, webhook, alertmanager",
+            "a.toml:12:9: notify.e.type: missing; sentry, webhook or alertmanager",
             &format!("a.toml:14:9: notify.f.url: missing; {URL}"),
-            "a.toml:16:7: notify.f.dsn: does not go with this type; a notifier of type webhook has a url",
-            "a.toml:17:9: notify.sentry: \"sentry\" is the notifier of SENTRY_DSN; take another name",
+            "a.toml:16:7: notify.f.dsn: does not go with this type; a notifier of type webhook has url, secret, timeout, \
+             format, routing_key",
             "a.toml:19:9: notify.a b: \"a b\" is no notifier's name; a name is letters, digits, - and _, of 1 to 40 \
              characters",
             "a.toml:23:7: notify.g.url: a ${ without its }; a variable is written ${NAME}, its name of A-Z a-z 0-9 _",
-            "a.toml:24:1: notify.g.uri: unknown key, nearest is url; known are type, dsn, url",
+            "a.toml:24:1: notify.g.uri: unknown key, nearest is url; known are type, dsn, resolve, api_token, \
+             organization, api_url, url, urls, secret, timeout, format, routing_key",
         ],
     );
     expect(
@@ -104,6 +112,136 @@ fn what_is_wrong_with_a_notifier_names_no_value() {
             "a.toml:1:1: notify: a notifier is a table; write [notify.NAME] and its keys below",
             "b.toml:2:1: notify.oncall: a notifier is a table; write [notify.NAME] and its keys below",
         ],
+    );
+}
+
+const MORE: &str = "
+    [notify.sentry]
+    resolve = true
+    api_token = '${KEY}'
+    organization = 'acme'
+    [notify.other]
+    type = 'sentry'
+    dsn = 'https://${KEY}@sentry.example.com/2'
+    resolve = true
+    api_token = '${KEY}'
+    organization = 'acme'
+    api_url = 'https://sentry.example.com'
+    [notify.cluster]
+    type = 'alertmanager'
+    urls = ['${AM}', 'http://other:9093']
+    [notify.one]
+    type = 'alertmanager'
+    url = '${AM}'
+    [notify.page]
+    type = 'webhook'
+    format = 'pagerduty'
+    routing_key = '${KEY}'
+    timeout = '30s'
+    secret = 'signs s3cret'
+    [[rule]]
+    name = 'x'
+    notify = ['sentry', 'cluster']
+";
+
+#[test]
+fn every_kind_of_notifier_is_read_and_printed() {
+    expect_in_env(MORE, &[]);
+    let set = read_with_env(&files(&[MORE]), &env).set.expect("a set");
+    let kind = |name: &str| {
+        let found = set.notifiers.iter().find(|one| one.name == name);
+        found.expect("it is there").kind.clone()
+    };
+    let api = |url: Option<&str>| {
+        Some(SentryApi {
+            url: url.map(str::to_owned),
+            organization: "acme".to_owned(),
+            token: "s3cret".to_owned(),
+        })
+    };
+    assert!(
+        kind("sentry")
+            == NotifierKind::Sentry {
+                dsn: None,
+                resolve: api(None)
+            }
+    );
+    let other = NotifierKind::Sentry {
+        dsn: Some("https://s3cret@sentry.example.com/2".to_owned()),
+        resolve: api(Some("https://sentry.example.com")),
+    };
+    assert!(kind("other") == other);
+    let am = "http://u:s3cret@am:9093".to_owned();
+    let cluster = vec![am.clone(), "http://other:9093".to_owned()];
+    assert!(kind("cluster") == NotifierKind::Alertmanager { urls: cluster });
+    assert!(kind("one") == NotifierKind::Alertmanager { urls: vec![am] });
+    let page = NotifierKind::Webhook {
+        url: "https://events.pagerduty.com/v2/enqueue".to_owned(),
+        secret: Some("signs s3cret".to_owned()),
+        timeout: Duration::from_secs(30),
+        format: BodyFormat::PagerDuty,
+        routing_key: Some("s3cret".to_owned()),
+    };
+    assert!(kind("page") == page);
+    let printed = print(&set);
+    assert!(!printed.contains("s3cret"), "{printed}");
+    let unfilled = print(&read(&files(&[MORE])).set.expect("a set"));
+    for part in [
+        "[notify.cluster]\ntype         = \"alertmanager\"\nurls         = [\"${AM}\", \"***\"]\n",
+        "[notify.sentry]\ntype         = \"sentry\"\nresolve      = true\napi_token    = \"${KEY}\"\n\
+         organization = \"acme\"\n",
+        "secret       = \"***\"\ntimeout      = \"30s\"\nformat       = \"pagerduty\"\n\
+         routing_key  = \"${KEY}\"\n",
+    ] {
+        assert!(unfilled.contains(part), "{part}\nof {unfilled}");
+    }
+    let again = read(&files(&[&unfilled]));
+    assert_eq!(
+        lines(&again).len(),
+        3,
+        "but for what is not shown, it is read again: {:?}",
+        lines(&again)
+    );
+}
+
+#[test]
+fn keys_that_do_not_belong_together_are_told() {
+    const SLUG: &str = "the organisation's slug, as in https://SLUG.sentry.io, or ${VARIABLE}";
+    const AM: &str = "an address is like http://alertmanager:9093, or ${VARIABLE}";
+    expect_in_env(
+        "[notify.sentry]\ntype = 'webhook'\n",
+        &["a.toml:2:8: notify.sentry.type: unknown value \"webhook\"; allowed is sentry"],
+    );
+    expect_in_env(
+        "[notify.sentry]\ndsn = 'https://s3cret@x/1'\nresolve = true\napi_token = '${KEY}'\n\
+         [notify.a]\ntype = 'sentry'\norganization = 'acme'\nresolve = 'yes'\n\
+         [notify.b]\ntype = 'webhook'\nurl = 'https://x'\nrouting_key = 's3cret'\ntimeout = '2m'\n\
+         [notify.c]\ntype = 'webhook'\nformat = 'pagerduty'\n\
+         [notify.d]\ntype = 'alertmanager'\n[notify.e]\ntype = 'alertmanager'\nurls = ['http://s3cret', 's3cret']\n\
+         [notify.f]\ntype = 'alertmanager'\nurls = ['http://s3cret', 'http://s3cret']\nurl = 'http://x'\n\
+         [notify.x-resolve]\ntype = 'sentry'\n",
+        &[
+            &format!("a.toml:1:9: notify.sentry.organization: missing; {SLUG}"),
+            "a.toml:2:7: notify.sentry.dsn: \"sentry\" is the notifier of SENTRY_DSN; leave the key out, or take \
+             another name",
+            "a.toml:7:16: notify.a.organization: does nothing here; it is for resolve = true",
+            "a.toml:8:11: notify.a.resolve: this is neither; true or false",
+            "a.toml:12:15: notify.b.routing_key: does nothing here; it is for format = \"pagerduty\"",
+            "a.toml:13:11: notify.b.timeout: \"2m\" is too long; a duration from 1s to 1m",
+            "a.toml:14:9: notify.c.routing_key: missing; the integration key of PagerDuty's Events API v2, or ${VARIABLE}",
+            &format!("a.toml:17:9: notify.d.url: missing; {AM}"),
+            &format!("a.toml:21:8: notify.e.urls: number 2: this is none; {AM}"),
+            "a.toml:24:8: notify.f.urls: stands beside url; one of the two",
+            "a.toml:24:8: notify.f.urls: number 2 stands there twice; once is enough",
+            "a.toml:26:9: notify.x-resolve: names that end in -resolve are taken; they are of those who resolve Sentry's \
+             issues; take another name",
+        ],
+    );
+    let alone = "[notify.sentry]\nresolve = true\napi_token = 'x'\norganization = 'acme'\n";
+    let reading = read_with_env(&files(&[alone]), &|_| None);
+    assert_eq!(
+        lines(&reading),
+        ["a.toml:1:9: notify.sentry.dsn: missing; set SENTRY_DSN"]
     );
 }
 

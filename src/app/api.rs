@@ -1,0 +1,65 @@
+//! What stands behind the API: silences, the rules in force, how store and notifiers stand, the drill.
+
+use super::delivery::{Carry, Clock, DeliveryHandle};
+use super::drill;
+use super::silences::Silences;
+use crate::core::rule::RuleSet;
+use crate::decode::settings::Secret;
+use crate::io::http::api::Api;
+use crate::io::http::status::{NotifierStand, Standing, StoreStand};
+use arc_swap::ArcSwap;
+use futures_util::FutureExt;
+use std::sync::Arc;
+
+/// Who answers the API's questions.
+pub struct Behind {
+    /// `LASTBEAT_TOKEN`.
+    pub token: Option<Secret>,
+    /// The silences.
+    pub silences: Arc<Silences>,
+    /// The rules in force.
+    pub rules: Arc<ArcSwap<RuleSet>>,
+    /// The notifiers.
+    pub delivery: Arc<DeliveryHandle>,
+    /// Carries the drill's requests.
+    pub carry: Carry,
+    /// Reads both clocks.
+    pub now: Clock,
+    /// How the store stands.
+    pub store: Box<dyn Fn() -> StoreStand + Send + Sync>,
+}
+
+/// The API over them; the history is its own matter ([`Api::with_history`]).
+pub fn api(behind: Behind) -> Api {
+    let Behind {
+        token,
+        silences,
+        rules,
+        delivery,
+        carry,
+        now,
+        store,
+    } = behind;
+    let told = Arc::clone(&delivery);
+    let standing = move || Standing {
+        store: store(),
+        notifiers: told
+            .standings()
+            .into_iter()
+            .map(|stand| NotifierStand {
+                notifier: stand.notifier,
+                pending: stand.pending,
+                failed_tries: stand.failed_tries,
+                given_up: stand.given_up,
+            })
+            .collect(),
+    };
+    let run = move || {
+        let (delivery, carry, now) = (Arc::clone(&delivery), Arc::clone(&carry), Arc::clone(&now));
+        async move { drill::drill(&delivery.notifiers(), &carry, &now).await }.boxed()
+    };
+    Api::new(token, silences)
+        .with_rules(move || rules.load_full())
+        .with_standing(standing)
+        .with_drill(Arc::new(run))
+}

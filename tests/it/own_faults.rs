@@ -1,0 +1,35 @@
+//! lastbeat's own faults reach a real Sentry-compatible server, apart from alerts.
+
+use crate::support::bugsink::Project;
+use crate::support::lastbeat::Setup;
+use crate::support::nats::{Nats, Peer};
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(20);
+
+#[test]
+fn an_error_that_ends_the_program_is_told_before_it_is_gone() {
+    let nats = Nats::start(Peer::Current);
+    let project = Project::new("own faults");
+    let mut lastbeat = Setup::new()
+        .nats(&nats)
+        .sentry(project.dsn())
+        .env("LASTBEAT_GIVE_UP_AFTER", "2s")
+        .start();
+    assert_eq!(lastbeat.child.wait_end(SOON), 1, "the stream is given up");
+    project.wait_events(1, SOON);
+    let events = project.only(1);
+    let event = &events[0];
+    assert_eq!((event.kind(), event.level()), ("LastbeatError", "error"));
+    assert_eq!((event.tag("own"), event.tag("kind")), ("true", "error"));
+    assert!(
+        event.value().starts_with("the stream is given up"),
+        "{}",
+        event.value()
+    );
+    assert!(
+        event.tag("place").starts_with("src/commands/mod.rs:"),
+        "{}",
+        event.tag("place")
+    );
+}
