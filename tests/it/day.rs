@@ -12,7 +12,7 @@ use std::time::Duration;
 use watch::{Found, Knows, Report};
 
 /// Days of an ordinary run: what fits into a few seconds of a debug build.
-const SEEDS: u64 = 6;
+const SEEDS: u64 = 2;
 
 fn seeds() -> u64 {
     let given = std::env::var("LASTBEAT_SEEDS").ok();

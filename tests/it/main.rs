@@ -7,6 +7,7 @@
 
 mod support;
 
+mod alertmanager;
 mod cases;
 mod commands;
 mod drill;
@@ -14,11 +15,13 @@ mod day;
 mod faults;
 mod fly_toml;
 mod harness;
+mod lifecycle;
 mod odd_entries;
 mod own_faults;
 mod reload;
 mod routing;
 mod scrape;
+mod sentry;
 mod secrets;
 mod silence;
 mod silences;
@@ -28,4 +31,5 @@ mod start;
 mod status;
 mod stop;
 mod tidy;
+mod webhook;
 mod watchdog;
