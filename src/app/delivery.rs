@@ -313,7 +313,7 @@ impl DeliveryHandle {
             let named = || lines.iter().filter(|line| line.name() == parcel.notifier);
             let live = named().find(|line| line.retired.is_none());
             // One that went a moment ago still has its task.
-            let Some(line) = live.or_else(|| named().last()) else {
+            let Some(line) = live.or_else(|| named().next_back()) else {
                 self.lose(&parcel, "its notifier is gone");
                 continue;
             };

@@ -50,7 +50,7 @@ pub enum Ask {
     /// Puts other silences in force.
     Silence(Vec<Silence>),
     /// Takes in what an earlier process knew, where its store could be read late only.
-    Adopt(Box<Saved>),
+    Adopt(Box<Saved>, oneshot::Sender<()>),
     /// What the inventory says.
     Inventory(Box<Poll>),
     /// More became known of an open incident, in words.
@@ -449,10 +449,11 @@ impl<S: Source> Keeper<S> {
                 self.ingest.engine.set_silences(silences, now);
                 self.wake = now.mono;
             }
-            Ask::Adopt(saved) => {
+            Ask::Adopt(saved, done) => {
                 let now = self.turn();
                 self.ingest.engine.restore(&saved, now);
                 self.wake = now.mono;
+                let _ = done.send(());
             }
             Ask::Inventory(poll) => {
                 let now = self.turn();

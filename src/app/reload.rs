@@ -3,6 +3,7 @@
 //! A set with a fault changes nothing: the old one stays in force, every fault is logged, and /metrics and /readyz say
 //! so until a good one is read. Bytes that did not change are no change, however often their files were touched.
 
+use super::archive::ArchiveHandle;
 use super::delivery::{DeliveryHandle, Notifier};
 use super::keeper::Ask;
 use super::notifiers::{self, Maker};
@@ -77,8 +78,9 @@ pub fn start(
 ) -> std::io::Result<(JoinSet<&'static str>, mpsc::Receiver<Loaded>)> {
     let mut tasks = JoinSet::new();
     let (silences, asks) = (in_force.silences.clone(), in_force.asks.clone());
+    let archive = Arc::clone(&in_force.archive);
     tasks.spawn(async move {
-        silences::keep(&silences, asks, |_| {}).await;
+        silences::keep(&silences, asks, |made| archive.silences(made)).await;
         "the keeper of silences"
     });
     let (to, loaded) = mpsc::channel(1);
@@ -287,8 +289,8 @@ pub struct InForce {
     pub asks: mpsc::Sender<Ask>,
     /// The silences.
     pub silences: Arc<Silences>,
-    /// The metrics of notifiers.
-    pub metrics: Arc<Metrics>,
+    /// The store, through which what a reload closes goes to the notifiers.
+    pub archive: Arc<ArchiveHandle>,
 }
 
 impl InForce {
@@ -323,6 +325,8 @@ impl InForce {
         {
             let _ = tokio::time::timeout(TAKEN_WITHIN, is_done).await;
         }
+        // What it closed is on its way to those who leave.
+        self.archive.flush(TAKEN_WITHIN).await;
         delivery.change(Vec::new(), &leaving, tasks);
         self.notifiers = in_force;
     }

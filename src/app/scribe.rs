@@ -25,7 +25,7 @@ pub struct Desk {
 pub struct Scribe {
     desk: Desk,
     next: Mono,
-    draft: Option<Draft>,
+    draft: Option<Box<Draft>>,
 }
 
 impl Scribe {

@@ -71,7 +71,9 @@ impl Silences {
     pub fn restore(&self, made: Vec<Silence>) {
         let mut book = self.book();
         let known: Vec<String> = book.made.iter().map(|silence| silence.id.clone()).collect();
-        let new = made.into_iter().filter(|silence| !known.contains(&silence.id));
+        let new = made
+            .into_iter()
+            .filter(|silence| !known.contains(&silence.id));
         book.made.extend(new.take(MAX_SILENCES));
         drop(book);
         self.changed.notify_one();

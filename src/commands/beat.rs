@@ -2,6 +2,7 @@
 
 use crate::core::rule::DEFAULT_MARKER;
 use crate::decode::rules_file;
+use crate::retry::Backoff;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Print heartbeats, for a Procfile or a region's canary.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
-A line each 30 s until SIGTERM or SIGINT, then `HEARTBEAT bye`, so that a stop on purpose alerts nobody.
+A line each 30 s until SIGTERM or SIGINT, then `HEARTBEAT bye`, so that a stop on purpose alerts nobody. The
+first one comes after a random part of the interval, so that a fleet that starts together does not beat as one.
 
   heartbeat: lastbeat beat --every 30s --name worker     (a line of a Procfile)")]
 pub struct BeatArgs {
@@ -69,6 +71,7 @@ async fn beats(args: &BeatArgs) -> io::Result<()> {
     );
     let mut ticks = tokio::time::interval(args.every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    ticks.reset_after(somewhere_in(args.every));
     let every = humantime::format_duration(args.every)
         .to_string()
         .replace(' ', "");
@@ -85,6 +88,15 @@ async fn beats(args: &BeatArgs) -> io::Result<()> {
         }
     }
     say(&format!("{DEFAULT_MARKER} bye{name}"))
+}
+
+/// A random part of the interval.
+fn somewhere_in(every: Duration) -> Duration {
+    let first = Backoff {
+        first: every,
+        longest: every,
+    };
+    first.delay(1)
 }
 
 fn say(line: &str) -> io::Result<()> {

@@ -9,12 +9,17 @@ use crate::app::notifiers::Maker;
 use crate::app::own_faults::Catcher;
 use crate::app::reload::Reloading;
 use crate::app::service::Service;
+use crate::app::service::machines::Machines;
 use crate::app::watchdog;
 use crate::clock;
 use crate::core::rule::{Globs, RuleSet};
 use crate::decode::canary::{CanarySettings, Way};
+use crate::decode::inventory::settings::{InventorySettings, SourceSettings};
 use crate::decode::settings::{self, Flags, Secret, Settings, TokenSource};
 use crate::io::feed::Said;
+use crate::io::inventory::Source;
+use crate::io::inventory::dns::Dns;
+use crate::io::inventory::machines::MachinesApi;
 use crate::io::post::Poster;
 use crate::io::{self, nats};
 use crate::words;
@@ -85,7 +90,14 @@ pub fn run(args: &RunArgs) -> ExitCode {
     if let Err(why) = told {
         return super::failed(&format!("no thread for faults of our own: {why}"));
     }
-    warn!("state is kept in memory only: a restart forgets what was heard");
+    let state = match settings.state.clone().settle(|path| path.is_dir()) {
+        Ok(path) => Some(path),
+        Err(why) => {
+            warn!("state is kept in memory only. {why}");
+            None
+        }
+    };
+    let machines = machines(settings.inventory.clone());
     let nats = settings.nats.clone();
     info!(servers = ?nats.servers, user = nats.user, subject = nats.subject, "connecting");
     let (say, outbox) = mpsc::channel(WAITING_CANARIES);
@@ -109,6 +121,8 @@ pub fn run(args: &RunArgs) -> ExitCode {
         rules,
         reload: Some(reload),
         web_token,
+        state,
+        machines,
         watchdogs,
         ignore,
         listen: settings.listen,
@@ -120,6 +134,24 @@ pub fn run(args: &RunArgs) -> ExitCode {
         listener: Box::new(|_| {}),
         on_listening: Box::new(|_| {}),
     })
+}
+
+/// Where machines are looked up.
+fn machines(settings: InventorySettings) -> Machines {
+    let source = settings.source.map(|source| match source {
+        SourceSettings::Dns(server) => Source::Dns(Dns::new(server)),
+        SourceSettings::Machines { api, organisation } => {
+            Source::Machines(MachinesApi::new(api).organisation(&organisation))
+        }
+    });
+    match &source {
+        Some(source) => info!(source = source.label(), "machines are looked up"),
+        None => info!("no inventory of machines (LASTBEAT_INVENTORY): beats and the platform's lines decide alone"),
+    }
+    Machines {
+        source,
+        restarts: settings.restarts.map(MachinesApi::new),
+    }
 }
 
 /// The canary's way out: standard output, which the platform carries, or the connection itself.

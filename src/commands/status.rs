@@ -1,11 +1,13 @@
 //! `lastbeat status`: how a lastbeat that runs is, and what it knows, for a person at a terminal.
 
+mod stored;
 mod view;
 
 use super::peer::{AskFault, Peer, PeerArgs};
 use hyper::Method;
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use view::Look;
 
@@ -20,10 +22,14 @@ Colours are shown on a terminal only, and not where NO_COLOR is set.
 
   lastbeat status
   lastbeat status --url http://lastbeat.internal:9090 --token-file /run/token
+  lastbeat status --state /data/lastbeat.db
   lastbeat status --json | jq '.incidents[].what'")]
 pub struct StatusArgs {
     #[command(flatten)]
     peer: PeerArgs,
+    /// Show what this state file holds, without asking anybody; it may be in use
+    #[arg(long, value_name = "FILE", conflicts_with = "url")]
+    state: Option<PathBuf>,
     /// Print one JSON object: `status` and `incidents` as the API gives them
     #[arg(long)]
     json: bool,
@@ -54,6 +60,9 @@ pub fn run(args: &StatusArgs) -> ExitCode {
 }
 
 fn ask(args: &StatusArgs) -> Result<(Value, Value), AskFault> {
+    if let Some(file) = &args.state {
+        return stored::read(file).map_err(AskFault::Unaskable);
+    }
     let peer = Peer::new(&args.peer)?;
     let status = peer.ask(Method::GET, "status", None)?;
     let incidents = peer.ask(Method::GET, "incidents?state=open", None)?;

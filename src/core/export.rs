@@ -39,13 +39,13 @@ impl Engine {
     }
 
     /// Begins a checkpoint; `whole`: of everything.
-    pub fn begin_checkpoint(&mut self, whole: bool, now: Now) -> Draft {
+    pub fn begin_checkpoint(&mut self, whole: bool, now: Now) -> Box<Draft> {
         self.now = now;
         let changes = &mut self.incidents.changes;
         let since = std::mem::replace(&mut changes.since, now.mono);
         let touched = std::mem::take(&mut changes.touched).into_iter().collect();
         let forgotten = std::mem::take(&mut changes.forgotten);
-        Draft {
+        Box::new(Draft {
             checkpoint: Checkpoint {
                 whole,
                 clock: self.saved_clock(),
@@ -55,16 +55,16 @@ impl Engine {
             since: if whole { Mono::ZERO } else { since },
             next: 0,
             touched,
-        }
+        })
     }
 
     /// Reads on, at most `slots` slots; gives the checkpoint once all is read.
     pub fn read_on(
         &mut self,
-        mut draft: Draft,
+        mut draft: Box<Draft>,
         slots: usize,
         now: Now,
-    ) -> Result<Checkpoint, Draft> {
+    ) -> Result<Checkpoint, Box<Draft>> {
         self.now = now;
         let end = self.tracker.instances.len().min(draft.next + slots);
         for slot in draft.next..end {
@@ -82,7 +82,7 @@ impl Engine {
             since,
             touched,
             ..
-        } = draft;
+        } = *draft;
         let unheard = touched
             .into_iter()
             .filter(|&slot| self.tracker.instances[slot as usize].seen.at < since);

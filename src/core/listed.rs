@@ -187,15 +187,15 @@ impl Engine {
             unreachable || failed || matches!(listed, Listed::Started | Listed::Starting);
         match stop {
             None if is_meant_to_run => {}
-            None if matches!(listed, Listed::Stopped | Listed::Gone) => {
-                if self.heard_at(id) < asked_at {
-                    let why = if listed == Listed::Gone {
-                        StopWhy::Gone
-                    } else {
-                        StopWhy::Listed
-                    };
-                    self.stopped(id, why);
-                }
+            None if matches!(listed, Listed::Stopped | Listed::Gone)
+                && self.heard_at(id) < asked_at =>
+            {
+                let why = if listed == Listed::Gone {
+                    StopWhy::Gone
+                } else {
+                    StopWhy::Listed
+                };
+                self.stopped(id, why);
             }
             Some((why, since)) if is_meant_to_run => {
                 let followed = why.is_listed() || asked_at.since(since) > FOLLOWS_WITHIN;

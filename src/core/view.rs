@@ -115,7 +115,8 @@ impl Engine {
             return (Some(known), None);
         }
         let unknown = self.instance_verdict(id, instance) == Verdict::Unknown;
-        let reason = unknown.then(|| "lastbeat was blind when it should have been heard".to_owned());
+        let reason =
+            unknown.then(|| "lastbeat was blind when it should have been heard".to_owned());
         (reason, None)
     }
 

@@ -32,7 +32,9 @@ pub enum Fault {
     #[error(transparent)]
     Machines(#[from] ApiFault),
     /// All its questions together took too long.
-    #[error("the inventory was not read within {POLL_WITHIN:?}; on a slow network that is too little for so many machines")]
+    #[error(
+        "the inventory was not read within {POLL_WITHIN:?}; on a slow network that is too little for so many machines"
+    )]
     TimedOut,
 }
 

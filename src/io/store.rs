@@ -40,8 +40,10 @@ use std::time::Duration;
 const MAX_KEPT_IN_MEMORY: u32 = 1_000;
 /// How long opening waits for another process to let go of the file: a predecessor that is about to end.
 const LOCK_WITHIN: Duration = Duration::from_millis(250);
-/// The database's own memory, in KiB. Checkpoints walk it from end to end, so that more would not help.
-const CACHE_KIB: i64 = 4_096;
+/// What every SQLite file begins with.
+const HEADER_BYTES: u64 = 100;
+/// The most memory the database takes for itself, in KiB: what a checkpoint of 100,000 instances walks through.
+const CACHE_KIB: i64 = 8_192;
 /// Pages of 4 KiB in the log at which it is moved into the database: with 100,000 instances a log of two or three
 /// checkpoints, so that not each of them pays for it.
 const LOG_PAGES: i64 = 3_000;
@@ -174,10 +176,19 @@ impl Store {
             prepare(&mut db, None)?;
             return Ok(Store::of(db, None));
         };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
         if folder.is_some_and(|folder| !folder.exists()) {
             let path = path.to_owned();
             return Err(StoreFault::NoFolder { path });
+        }
+        // SQLite takes what is shorter than its header for an empty file, and would write over it.
+        let length = path.metadata().map_or(0, |data| data.len());
+        if (1..HEADER_BYTES).contains(&length) {
+            let what = format!("it has {length} bytes, less than its header");
+            let path = path.to_owned();
+            return Err(StoreFault::Corrupt { path, what });
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
@@ -245,11 +256,7 @@ impl Store {
             let slots = &mut self.slots;
             if checkpoint.whole {
                 instances::remove_others(&step, slots, instances)?;
-                incidents::close_others(
-                    &step,
-                    &checkpoint.incidents,
-                    checkpoint.clock.taken_at,
-                )?;
+                incidents::close_others(&step, &checkpoint.incidents, checkpoint.clock.taken_at)?;
             } else {
                 let forgotten = checkpoint.forgotten.iter().map(|slot| i64::from(*slot));
                 instances::remove(&step, slots, forgotten)?;
@@ -356,6 +363,9 @@ fn prepare(db: &mut Connection, path: Option<&Path>) -> Result<(), StoreFault> {
     let named = || path.unwrap_or(Path::new(":memory:")).to_owned();
     let or_fault = |error| fault(path, error);
     db.busy_timeout(LOCK_WITHIN).map_err(or_fault)?;
+    if db.is_readonly("main").map_err(or_fault)? {
+        return Err(StoreFault::ReadOnly { path: named() });
+    }
     db.pragma_update(None, "locking_mode", "EXCLUSIVE")
         .map_err(or_fault)?;
     let owner = owner(db).map_err(or_fault)?;
@@ -367,13 +377,15 @@ fn prepare(db: &mut Connection, path: Option<&Path>) -> Result<(), StoreFault> {
         let (path, known) = (named(), schema::VERSION);
         return Err(StoreFault::Newer { path, found, known });
     }
-    if db.is_readonly("main").map_err(or_fault)? {
-        return Err(StoreFault::ReadOnly { path: named() });
-    }
     if let Some(what) = damage(db).map_err(or_fault)? {
-        return Err(StoreFault::Corrupt { path: named(), what });
+        return Err(StoreFault::Corrupt {
+            path: named(),
+            what,
+        });
     }
-    configure(db).and_then(|()| schema::migrate(db)).map_err(or_fault)
+    configure(db)
+        .and_then(|()| schema::migrate(db))
+        .map_err(or_fault)
 }
 
 #[derive(PartialEq, Eq)]

@@ -44,22 +44,39 @@ fn play(knows: Knows) -> Report {
 fn with_inventory_and_lifecycle_lines_nobody_is_alarmed_falsely_and_every_death_is_found_in_time() {
     let report = play(Knows::All);
     assert_eq!(report.false_alarms, Vec::<String>::new());
-    assert!(report.deaths.len() as u64 >= seeds(), "each day has its deaths");
-    for Found { who, after, max_gap } in &report.deaths {
+    assert!(
+        report.deaths.len() as u64 >= seeds(),
+        "each day has its deaths"
+    );
+    for Found {
+        who,
+        after,
+        max_gap,
+    } in &report.deaths
+    {
         let limit = *max_gap + Duration::from_secs(30);
-        assert!(after.is_some_and(|after| after <= limit), "{who}: {after:?}, allowed {max_gap:?}");
+        assert!(
+            after.is_some_and(|after| after <= limit),
+            "{who}: {after:?}, allowed {max_gap:?}"
+        );
     }
 }
 
 #[test]
 fn without_the_inventory_every_death_is_found_all_the_same() {
     let report = play(Knows::Lines);
-    assert!(report.deaths.iter().all(|found| found.after.is_some()), "{report}");
+    assert!(
+        report.deaths.iter().all(|found| found.after.is_some()),
+        "{report}"
+    );
 }
 
 #[test]
 fn without_lifecycle_lines_the_inventory_alone_prevents_false_alarms() {
     let report = play(Knows::Inventory);
     assert_eq!(report.false_alarms, Vec::<String>::new());
-    assert!(report.deaths.iter().all(|found| found.after.is_some()), "{report}");
+    assert!(
+        report.deaths.iter().all(|found| found.after.is_some()),
+        "{report}"
+    );
 }

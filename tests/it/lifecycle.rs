@@ -21,7 +21,9 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         let file = ("rules.toml".to_owned(), RULES.as_bytes().to_vec());
-        let rules = lastbeat::decode::rules_file::read(&[file]).set.expect("good rules");
+        let rules = lastbeat::decode::rules_file::read(&[file])
+            .set
+            .expect("good rules");
         let options = Options {
             inventory: false,
             ignore: Globs::default(),
@@ -52,7 +54,9 @@ impl Stage {
     fn thinks(&mut self, subject: &str) -> (Verdict, String) {
         let snapshot = self.ingest.engine.snapshot(at(self.second), 100);
         let mut rows = snapshot.instances.into_iter();
-        let row = rows.find(|row| *row.subject == *subject).expect("it is known");
+        let row = rows
+            .find(|row| *row.subject == *subject)
+            .expect("it is known");
         (row.verdict, row.reason.unwrap_or_default())
     }
 }
@@ -85,23 +89,63 @@ const STORY: [(&str, u64, Verdict, &str); 27] = {
         ("HEARTBEAT every=30s seq=2", 20, Live, ""),
         ("autostopping machine", 1, Stopped, "autostop by proxy"),
         ("Sending signal SIGINT", 1, Stopped, "autostop by proxy"),
-        ("Main child exited normally with code: 0", 1, Stopped, "autostop by proxy"),
+        (
+            "Main child exited normally with code: 0",
+            1,
+            Stopped,
+            "autostop by proxy",
+        ),
         ("Starting clean up", 1, Stopped, "autostop by proxy"),
-        ("reboot: Restarting system", 3600, Stopped, "autostop by proxy"),
+        (
+            "reboot: Restarting system",
+            3600,
+            Stopped,
+            "autostop by proxy",
+        ),
         ("Starting machine", 1, Live, ""),
         ("Machine started in", 20, Live, ""),
         ("HEARTBEAT every=30s seq=1", 60, Live, ""),
-        ("autosuspending machine", 7200, Stopped, "autosuspend by proxy"),
+        (
+            "autosuspending machine",
+            7200,
+            Stopped,
+            "autosuspend by proxy",
+        ),
         ("Starting machine", 5, Live, ""),
         ("HEARTBEAT every=30s seq=22", 20, Live, ""),
         ("Out of memory: Killed process", 0, Live, ""),
-        ("Process appears to have been OOM killed", 0, Live, "it ran out of memory"),
-        ("Main child exited normally with code: 137", 0, Live, "it ran out of memory"),
+        (
+            "Process appears to have been OOM killed",
+            0,
+            Live,
+            "it ran out of memory",
+        ),
+        (
+            "Main child exited normally with code: 137",
+            0,
+            Live,
+            "it ran out of memory",
+        ),
         // 20 seconds silent before, and 80 now: up, and silent.
-        ("reboot: Restarting system", 80, Silent, "it ran out of memory"),
-        ("max restart count", 30, Silent, "the platform gave up restarting it"),
+        (
+            "reboot: Restarting system",
+            80,
+            Silent,
+            "it ran out of memory",
+        ),
+        (
+            "max restart count",
+            30,
+            Silent,
+            "the platform gave up restarting it",
+        ),
         ("migrating", 0, Live, ""),
-        ("restart policy set to 'no'", 3600, Stopped, "exited, says runner"),
+        (
+            "restart policy set to 'no'",
+            3600,
+            Stopped,
+            "exited, says runner",
+        ),
     ]
 };
 
@@ -111,14 +155,19 @@ fn the_fixtures_story_gives_its_verdicts_line_by_line() {
     assert_eq!(fixture.lines().count(), STORY.len());
     let mut stage = Stage::new();
     stage.pass(10);
-    for (number, (line, (says, seconds, verdict, reason))) in fixture.lines().zip(STORY).enumerate() {
+    for (number, (line, (says, seconds, verdict, reason))) in fixture.lines().zip(STORY).enumerate()
+    {
         let line: Value = serde_json::from_str(line).expect("a line is JSON");
         let text = |key: &str| line[key].as_str().expect("a text").to_owned();
         assert!(text("payload").contains(says), "line {number} says {says}");
         stage.hear(&text("subject"), text("payload").as_bytes());
         stage.pass(seconds);
         let thought = stage.thinks(&text("subject"));
-        assert_eq!(thought, (verdict, reason.to_owned()), "after line {number}: {says}");
+        assert_eq!(
+            thought,
+            (verdict, reason.to_owned()),
+            "after line {number}: {says}"
+        );
     }
 }
 
@@ -134,7 +183,13 @@ fn an_app_that_imitates_the_platform_changes_nobodys_verdict() {
         "[  368.350727] reboot: Restarting system",
         r#"{"event":{"provider":"proxy"},"message":"App web has excess capacity, autostopping machine 3d8d9250a27de8."}"#,
     ];
-    for (from, provider) in [(WEB, "app"), (OTHER, "app"), (WEB, ""), (OTHER, "proxy"), (OTHER, "runner")] {
+    for (from, provider) in [
+        (WEB, "app"),
+        (OTHER, "app"),
+        (WEB, ""),
+        (OTHER, "proxy"),
+        (OTHER, "runner"),
+    ] {
         for line in forged {
             // What the platform truly says of `other` is about `other` alone.
             if provider != "app" && !provider.is_empty() && !line.contains("3d8d9250a27de8") {
@@ -145,9 +200,17 @@ fn an_app_that_imitates_the_platform_changes_nobodys_verdict() {
             stage.pass(10);
             stage.hear(from, entry(provider, line).as_bytes());
             stage.pass(30);
-            assert_eq!(stage.thinks(WEB), (Verdict::Live, String::new()), "{provider} {from}: {line}");
+            assert_eq!(
+                stage.thinks(WEB),
+                (Verdict::Live, String::new()),
+                "{provider} {from}: {line}"
+            );
             stage.pass(60);
-            assert_eq!(stage.thinks(WEB), (Verdict::Silent, String::new()), "{provider} {from}: {line}");
+            assert_eq!(
+                stage.thinks(WEB),
+                (Verdict::Silent, String::new()),
+                "{provider} {from}: {line}"
+            );
         }
     }
 }

@@ -78,7 +78,11 @@ fn status_shows_what_is_silent_first_and_says_so_by_its_exit_code() {
     let instances = org(&["api", "web"], &["sjc", "ams"]);
     feed.beat(&instances, Duration::from_millis(300));
     let rules = "[[rule]]\nname = 'beats'\nmax_gap = '2s'\n";
-    let lastbeat = Setup::new().nats(&nats).rules("beats.toml", rules).start();
+    let setup = Setup::new().nats(&nats).rules("beats.toml", rules);
+    let state = setup.rules_folder().with_file_name("state.db");
+    let lastbeat = setup
+        .env("LASTBEAT_STATE", &state.to_string_lossy())
+        .start();
     lastbeat.wait_live(4);
     lastbeat.wait_ready(200);
     let (code, shown) = status(&lastbeat, &[]);
@@ -114,6 +118,12 @@ fn status_shows_what_is_silent_first_and_says_so_by_its_exit_code() {
         (code, &whole["incidents"][0]["instance"]),
         (1, &instances[3].id.as_str().into())
     );
+    let file = lastbeat.folder().join("state.db");
+    let file = file.to_string_lossy().into_owned();
+    wait_until("the state file has it too", SOON, || {
+        let (code, shown) = status(&lastbeat, &["--state", &file]);
+        code == 1 && shown.contains("HeartbeatMissed") && shown.contains("web  ams")
+    });
     let (code, shown) = status(&lastbeat, &["--url", "http://127.0.0.1:9"]);
     assert!(
         code == 1 && shown.contains("is lastbeat running there?"),

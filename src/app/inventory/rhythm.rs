@@ -108,7 +108,9 @@ mod tests {
 
     #[test]
     fn it_polls_every_half_minute_give_or_take_a_fifth() {
-        let waits: Vec<Duration> = (0..200).map(|_| polled(at(100)).due().since(at(100))).collect();
+        let waits: Vec<Duration> = (0..200)
+            .map(|_| polled(at(100)).due().since(at(100)))
+            .collect();
         let (least, most) = (waits.iter().min(), waits.iter().max());
         assert!(least >= Some(&Duration::from_secs(24)), "{least:?}");
         assert!(most <= Some(&Duration::from_secs(36)), "{most:?}");
@@ -124,7 +126,11 @@ mod tests {
         rhythm.began(at(110));
         rhythm.hurry();
         rhythm.succeeded();
-        assert_eq!(rhythm.due(), at(111), "asked too late for the poll under way");
+        assert_eq!(
+            rhythm.due(),
+            at(111),
+            "asked too late for the poll under way"
+        );
         rhythm.began(at(111));
         rhythm.succeeded();
         assert!(rhythm.due() >= at(135));

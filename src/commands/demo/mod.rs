@@ -5,6 +5,7 @@ mod story;
 
 use crate::app::logging;
 use crate::app::service::Service;
+use crate::app::service::machines::Machines;
 use crate::core::alert::State;
 use crate::core::engine::Output;
 use crate::core::notice::{Notice, NoticeKind};
@@ -44,6 +45,8 @@ pub fn run(args: &DemoArgs) -> ExitCode {
         rules,
         reload: None,
         web_token: None,
+        state: None,
+        machines: Machines::default(),
         watchdogs: Vec::new(),
         ignore: Globs::default(),
         listen: args.listen,

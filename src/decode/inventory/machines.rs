@@ -75,7 +75,8 @@ impl Pages {
         match self.places.get(&machine.id) {
             Some(at) => self.machines[*at] = machine,
             None => {
-                self.places.insert(Arc::clone(&machine.id), self.machines.len());
+                self.places
+                    .insert(Arc::clone(&machine.id), self.machines.len());
                 self.machines.push(machine);
             }
         }
@@ -104,7 +105,11 @@ fn read_machine(machine: &Value, names: &mut Names) -> Option<Machine> {
     let text = |key: &str| machine.get(key).and_then(Value::as_str);
     let name = |key: &str| text(key).filter(|name| is_name(name));
     let (app, region, id) = (name("app_name")?, name("region")?, name("id")?);
-    let word: String = text("state").unwrap_or("unsaid").chars().take(LONGEST_WORD).collect();
+    let word: String = text("state")
+        .unwrap_or("unsaid")
+        .chars()
+        .take(LONGEST_WORD)
+        .collect();
     let group = group(machine);
     Some(Machine {
         app: names.share(app),
@@ -120,7 +125,9 @@ fn read_machine(machine: &Value, names: &mut Names) -> Option<Machine> {
 }
 
 fn group(machine: &Value) -> Option<&str> {
-    let group = machine.pointer("/config/metadata/fly_process_group")?.as_str();
+    let group = machine
+        .pointer("/config/metadata/fly_process_group")?
+        .as_str();
     group.filter(|group| is_name(group))
 }
 
@@ -138,7 +145,9 @@ fn listed(state: &str) -> Listed {
 
 fn purpose(app: &str, group: Option<&str>, config: Option<&Value>) -> Purpose {
     let key = |key: &str| config.and_then(|config| config.get(key));
-    let is_scheduled = key("schedule").and_then(Value::as_str).is_some_and(|at| !at.is_empty());
+    let is_scheduled = key("schedule")
+        .and_then(Value::as_str)
+        .is_some_and(|at| !at.is_empty());
     let destroys_itself = key("auto_destroy").and_then(Value::as_bool) == Some(true);
     let is_command = group.is_some_and(|group| group.starts_with(COMMANDS));
     match group {

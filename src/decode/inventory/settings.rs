@@ -60,8 +60,15 @@ pub fn read(env: impl Fn(&str) -> Option<String>) -> Result<InventorySettings, V
     let asked = env(&["LASTBEAT_INVENTORY"]).unwrap_or_else(|| default.to_owned());
     let url = url(env(&["LASTBEAT_INVENTORY_URL"]), &mut faults);
     let server = server(env(&["LASTBEAT_INVENTORY_DNS"]), &mut faults);
-    let own = token(&env, &["LASTBEAT_INVENTORY_TOKEN"], &["LASTBEAT_INVENTORY_TOKEN_FILE"]);
-    let api = |token| ApiSettings { url: url.clone(), token };
+    let own = token(
+        &env,
+        &["LASTBEAT_INVENTORY_TOKEN"],
+        &["LASTBEAT_INVENTORY_TOKEN_FILE"],
+    );
+    let api = |token| ApiSettings {
+        url: url.clone(),
+        token,
+    };
     let mut restarts = own.clone().map(api);
     let source = match asked.trim() {
         "none" => None,
@@ -117,7 +124,9 @@ fn token(
 fn url(given: Option<String>, faults: &mut Vec<SettingFault>) -> String {
     let given = given.unwrap_or_else(|| FLY_API.to_owned());
     let url = given.trim().trim_end_matches('/');
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
     let is_host = |rest: &str| !rest.is_empty() && !rest.contains(['/', '?', '#', '@', ' ']);
     if !rest.is_some_and(is_host) {
         // It may hold a key: it is not shown.

@@ -20,7 +20,8 @@ fn page(page: &Value) -> Read {
 }
 
 fn machine(over: Value) -> Machine {
-    let mut machine = json!({"app_name": "web", "id": "3d8d9250a27de8", "region": "yyz", "state": "started"});
+    let mut machine =
+        json!({"app_name": "web", "id": "3d8d9250a27de8", "region": "yyz", "state": "started"});
     let fields = machine.as_object_mut().expect("an object");
     fields.extend(over.as_object().cloned().expect("an object"));
     let read = page(&json!({"machines": [machine]}));
@@ -30,7 +31,9 @@ fn machine(over: Value) -> Machine {
 
 fn states(read: &Read) -> Vec<(&str, &str, &str, Listed, &str)> {
     let machines = read.machines.iter();
-    machines.map(|one| (&*one.app, &*one.region, &*one.id, one.listed, &*one.word)).collect()
+    machines
+        .map(|one| (&*one.app, &*one.region, &*one.id, one.listed, &*one.word))
+        .collect()
 }
 
 #[test]
@@ -48,7 +51,13 @@ fn deployed_and_not_started_is_stopped() {
         [
             ("web", "yyz", "3d8d9250a27de8", Listed::Started, "started"),
             ("db", "ams", "a1", Listed::Started, "started"),
-            ("fly-builder-red", "ams", "b2", Listed::Stopped, "not started"),
+            (
+                "fly-builder-red",
+                "ams",
+                "b2",
+                Listed::Stopped,
+                "not started"
+            ),
             ("web", "yyz", "c3", Listed::Stopped, "not started"),
         ]
     );
@@ -56,17 +65,27 @@ fn deployed_and_not_started_is_stopped() {
     let purposes: Vec<Purpose> = read.machines.iter().map(|one| one.purpose).collect();
     assert_eq!(
         purposes,
-        [Purpose::Unsaid, Purpose::Unsaid, Purpose::Ephemeral, Purpose::Unsaid]
+        [
+            Purpose::Unsaid,
+            Purpose::Unsaid,
+            Purpose::Ephemeral,
+            Purpose::Unsaid
+        ]
     );
 }
 
 #[test]
 fn an_unreadable_started_machine_makes_no_other_a_stopped_one() {
     let started = txt::instances(&texts(&["instance=a1,app=web,region=yyz;inst"]));
-    let deployed = txt::instances(&texts(&["instance=a1,app=web,region=yyz;instance=b2,app=web,region=yyz"]));
+    let deployed = txt::instances(&texts(&[
+        "instance=a1,app=web,region=yyz;instance=b2,app=web,region=yyz",
+    ]));
     let read = txt::machines(&started, &deployed);
     let listed: Vec<Listed> = read.machines.iter().map(|one| one.listed).collect();
-    assert_eq!((listed, read.broken), (vec![Listed::Started, Listed::Unheard], 1));
+    assert_eq!(
+        (listed, read.broken),
+        (vec![Listed::Started, Listed::Unheard], 1)
+    );
 }
 
 #[test]
@@ -82,7 +101,10 @@ fn broken_items_are_counted_and_the_others_read() {
     let ids: Vec<&str> = vms.places.iter().map(|place| place.id.as_str()).collect();
     assert_eq!((ids, vms.broken), (vec!["a1", "b2", "d4"], 1));
     let (apps, broken) = txt::apps(&texts(&["web,my-db, x.y"]));
-    assert_eq!((apps, broken), (vec!["web".to_owned(), "my-db".to_owned()], 1));
+    assert_eq!(
+        (apps, broken),
+        (vec!["web".to_owned(), "my-db".to_owned()], 1)
+    );
 }
 
 #[test]
@@ -111,7 +133,10 @@ fn every_documented_state_is_known_and_others_say_nothing() {
         assert_eq!((&*machine.word, machine.listed), (word, listed));
     }
     let odd = machine(json!({"state": 7, "host_status": "ok", "config": "x"}));
-    assert_eq!((&*odd.word, odd.listed, odd.unreachable), ("unsaid", Listed::Unheard, false));
+    assert_eq!(
+        (&*odd.word, odd.listed, odd.unreachable),
+        ("unsaid", Listed::Unheard, false)
+    );
     let lost = machine(json!({"host_status": "unreachable"}));
     assert_eq!((lost.listed, lost.unreachable), (Listed::Started, true));
 }
@@ -124,14 +149,26 @@ fn what_a_machine_is_for_is_told_by_its_config() {
     };
     let group = |group: &str| json!({"metadata": {"fly_process_group": group}});
     let (purpose, name) = config(group("worker"));
-    assert_eq!((purpose, name.as_deref()), (Purpose::Service, Some("worker")));
-    assert_eq!(config(group("fly_app_release_command")).0, Purpose::Ephemeral);
+    assert_eq!(
+        (purpose, name.as_deref()),
+        (Purpose::Service, Some("worker"))
+    );
+    assert_eq!(
+        config(group("fly_app_release_command")).0,
+        Purpose::Ephemeral
+    );
     assert_eq!(config(group("fly_app_console")).0, Purpose::Ephemeral);
-    assert_eq!(config(json!({"schedule": "hourly", "metadata": null})).0, Purpose::Ephemeral);
+    assert_eq!(
+        config(json!({"schedule": "hourly", "metadata": null})).0,
+        Purpose::Ephemeral
+    );
     let mut own_end = group("worker");
     own_end["auto_destroy"] = json!(true);
     assert_eq!(config(own_end).0, Purpose::Ephemeral);
-    assert_eq!(config(json!({"schedule": "", "auto_destroy": false})).0, Purpose::Unsaid);
+    assert_eq!(
+        config(json!({"schedule": "", "auto_destroy": false})).0,
+        Purpose::Unsaid
+    );
     let standby = json!({"standbys": ["a1"], "metadata": {"fly_process_group": "app"}});
     assert_eq!(config(standby).0, Purpose::Service);
     let builder = json!({"app_name": "fly-builder-x", "config": group("app")});
@@ -151,7 +188,11 @@ fn pages_add_up_and_name_what_they_leave_out() {
     assert_eq!(add(second).expect("a page"), None);
     assert_eq!(add(json!({"machines": null})).expect("an empty page"), None);
     let read = pages.finish();
-    let ids: Vec<(&str, Listed)> = read.machines.iter().map(|one| (&*one.id, one.listed)).collect();
+    let ids: Vec<(&str, Listed)> = read
+        .machines
+        .iter()
+        .map(|one| (&*one.id, one.listed))
+        .collect();
     assert_eq!(ids, [("a1", Listed::Stopped), ("b2", Listed::Stopped)]);
     assert_eq!((read.broken, read.unread_regions.len()), (1, 2));
 }
@@ -180,11 +221,20 @@ fn the_newest_exit_counts() {
                "request": {"exit_event": {"requested_stop": requested, "exit_code": code, "oom_killed": !requested}}})
     };
     let events = json!([{"type": "start", "timestamp": 9}, exit(5, true, json!(0)), exit(7, false, json!(137)), 3]);
-    let read = |events: Value| last_exit(json!({"events": events}).to_string().as_bytes()).expect("JSON");
-    let died = Exit { requested: false, code: Some(137), oom: true };
+    let read =
+        |events: Value| last_exit(json!({"events": events}).to_string().as_bytes()).expect("JSON");
+    let died = Exit {
+        requested: false,
+        code: Some(137),
+        oom: true,
+    };
     assert_eq!(read(events), Some(died));
     let newest_first = json!([exit(5, true, Value::Null), exit(5, false, json!(1))]);
-    let asked = Exit { requested: true, code: None, oom: false };
+    let asked = Exit {
+        requested: true,
+        code: None,
+        oom: false,
+    };
     assert_eq!(read(newest_first), Some(asked));
     assert_eq!(read(json!([{"type": "exit"}])), None);
     assert_eq!(read(Value::Null), None);
@@ -192,8 +242,10 @@ fn the_newest_exit_counts() {
 }
 
 fn with(variables: &[(&str, &str)]) -> impl Fn(&str) -> Option<String> {
-    let variables: Vec<(String, String)> =
-        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let variables: Vec<(String, String)> = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
     move |wanted| {
         let mut found = variables.iter().filter(|(name, _)| name == wanted);
         found.next().map(|(_, value)| value.clone())
@@ -202,16 +254,27 @@ fn with(variables: &[(&str, &str)]) -> impl Fn(&str) -> Option<String> {
 
 #[test]
 fn on_fly_it_is_dns_and_elsewhere_nothing() {
-    let fly = read(with(&[("FLY_APP_NAME", "monitor"), ("ACCESS_TOKEN", "secret")])).expect("whole");
+    let fly = read(with(&[
+        ("FLY_APP_NAME", "monitor"),
+        ("ACCESS_TOKEN", "secret"),
+    ]))
+    .expect("whole");
     let server = match fly.source {
         Some(SourceSettings::Dns(server)) => server.to_string(),
         other => panic!("{other:?}"),
     };
     assert_eq!(server, "[fdaa::3]:53");
-    assert!(fly.restarts.is_none(), "the log's token is not sent elsewhere unasked");
+    assert!(
+        fly.restarts.is_none(),
+        "the log's token is not sent elsewhere unasked"
+    );
     let off = read(with(&[("ACCESS_TOKEN", "secret")])).expect("whole");
     assert!(off.source.is_none() && off.restarts.is_none());
-    let none = read(with(&[("FLY_APP_NAME", "monitor"), ("LASTBEAT_INVENTORY", "none")])).expect("whole");
+    let none = read(with(&[
+        ("FLY_APP_NAME", "monitor"),
+        ("LASTBEAT_INVENTORY", "none"),
+    ]))
+    .expect("whole");
     assert!(none.source.is_none());
 }
 
@@ -226,10 +289,14 @@ fn the_machines_api_takes_a_token_and_an_organisation() {
     let Some(SourceSettings::Machines { api, organisation }) = &read.source else {
         panic!("{:?}", read.source)
     };
-    assert_eq!((api.url.as_str(), organisation.as_str()), ("https://api.machines.dev", "acme"));
+    assert_eq!(
+        (api.url.as_str(), organisation.as_str()),
+        ("https://api.machines.dev", "acme")
+    );
     assert!(matches!(&api.token, TokenSource::Given(token) if token.reveal() == "log"));
     assert!(!format!("{read:?}").contains("log "), "{read:?}");
-    let own = machines(&[("LASTBEAT_INVENTORY_TOKEN", "own"), ("ACCESS_TOKEN", "log")]).expect("whole");
+    let own =
+        machines(&[("LASTBEAT_INVENTORY_TOKEN", "own"), ("ACCESS_TOKEN", "log")]).expect("whole");
     let token = own.restarts.map(|api| api.token);
     assert!(matches!(token, Some(TokenSource::Given(token)) if token.reveal() == "own"));
     let faults = machines(&[("FLY_ORG", "a/b")]).expect_err("no token, no slug");

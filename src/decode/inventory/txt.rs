@@ -92,7 +92,10 @@ pub fn machines(started: &Found, deployed: &Found) -> Read {
     } else {
         (Listed::Unheard, "unreadable")
     };
-    let started_ones = started.places.iter().map(|place| (place, (Listed::Started, "started")));
+    let started_ones = started
+        .places
+        .iter()
+        .map(|place| (place, (Listed::Started, "started")));
     let deployed_ones = deployed.places.iter().map(|place| (place, others));
     for (place, (listed, word)) in started_ones.chain(deployed_ones) {
         if seen.insert(&place.id) {
@@ -131,7 +134,9 @@ fn each(texts: &[Vec<u8>], end: char, read: impl Fn(&str) -> Option<Place>) -> F
 }
 
 fn items(text: &str, end: char) -> impl Iterator<Item = &str> {
-    text.split(end).map(str::trim).filter(|item| !item.is_empty())
+    text.split(end)
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
 }
 
 /// `instance=ID,app=APP,region=REGION` in any order, among keys that we do not know.

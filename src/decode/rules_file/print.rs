@@ -84,7 +84,11 @@ fn rule(out: &mut String, rule: &Rule, markers: &[String]) {
     line(out, "group_wait", &span(rule.group_wait));
     line(out, "forget_after", &span(rule.forget_after));
     line(out, "on_crash", &rule.on_crash.to_string());
-    let on_silent = if rule.restart_silent { "restart" } else { "tell" };
+    let on_silent = if rule.restart_silent {
+        "restart"
+    } else {
+        "tell"
+    };
     line(out, "on_silent", &text(on_silent));
 }
 

@@ -11,6 +11,7 @@ pub use secret::{Secret, TokenSource};
 pub use state::StatePlace;
 
 use super::canary::{self, CanarySettings};
+use super::inventory::settings::{self as inventory, InventorySettings};
 use crate::core::rule::Globs;
 use std::fmt;
 use std::net::SocketAddr;
@@ -48,6 +49,8 @@ pub struct Settings {
     pub state: StatePlace,
     /// The address that is pinged each minute; `None`: none.
     pub watchdog: Option<TokenSource>,
+    /// Where machines are looked up.
+    pub inventory: InventorySettings,
     /// Sentry's name of the monitor of our own check-ins: a slug.
     pub monitor: String,
     /// Opens what only this machine may see and change otherwise.
@@ -137,6 +140,7 @@ pub fn read(
         .clone()
         .or_else(|| env.first(&["LASTBEAT_RULES"]).map(PathBuf::from));
     let watchdog = watchdog(flags, &env);
+    let inventory = inventory::read(|name| env.first(&[name]));
     let mut take = |fault: SettingFault| faults.push(fault);
     let listen = listen.map_err(&mut take).ok();
     let max_series = max_series.map_err(&mut take).ok();
@@ -145,8 +149,10 @@ pub fn read(
     let give_up_after = give_up_after.map_err(&mut take).unwrap_or_default();
     let canary = canary.map_err(&mut take).unwrap_or_default();
     let watchdog = watchdog.map_err(&mut take).unwrap_or_default();
-    match (listen, max_series, log_format, faults.is_empty()) {
-        (Some(listen), Some(max_series), Some(log_format), true) => Ok(Settings {
+    let inventory = inventory.map_err(|found| faults.extend(found)).ok();
+    match (listen, max_series, log_format, inventory, faults.is_empty()) {
+        (Some(listen), Some(max_series), Some(log_format), Some(inventory), true) => Ok(Settings {
+            inventory,
             nats,
             rules: rules.unwrap_or_else(|| PathBuf::from("rules")),
             listen,

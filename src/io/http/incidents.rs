@@ -58,7 +58,8 @@ fn wanted(notice: &Notice, asked: &IncidentQuery) -> bool {
         && asked.before.is_none_or(|before| notice.incident.0 < before)
 }
 
-fn incident(saved: &SavedIncident) -> Value {
+/// An incident as the API tells it, without its timeline.
+pub fn incident(saved: &SavedIncident) -> Value {
     let mut value = of_notice(&saved.notice);
     let (closed_at, reason) = saved
         .closed

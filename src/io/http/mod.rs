@@ -6,7 +6,7 @@
 mod access;
 pub mod api;
 pub mod drill;
-mod incidents;
+pub mod incidents;
 mod instances;
 mod patience;
 pub mod readiness;

@@ -82,7 +82,9 @@ pub enum DnsFault {
         name: String,
     },
     /// It does not fit, even over TCP.
-    #[error("the answer of {server} to {name} does not fit in a DNS message; set LASTBEAT_INVENTORY to machines")]
+    #[error(
+        "the answer of {server} to {name} does not fit in a DNS message; set LASTBEAT_INVENTORY to machines"
+    )]
     TooLong {
         /// The resolver.
         server: SocketAddr,
@@ -90,7 +92,9 @@ pub enum DnsFault {
         name: String,
     },
     /// More apps than can be asked for one by one.
-    #[error("{count} apps are more than the {MAX_APPS} that DNS is asked for; set LASTBEAT_INVENTORY to machines")]
+    #[error(
+        "{count} apps are more than the {MAX_APPS} that DNS is asked for; set LASTBEAT_INVENTORY to machines"
+    )]
     TooMany {
         /// How many.
         count: usize,
@@ -176,7 +180,10 @@ impl Dns {
     /// The started and the deployed machines of an app; an app may well have none.
     async fn app(&self, app: String) -> Result<(Found, Found), DnsFault> {
         debug_assert!(is_name(&app), "only names come out of the list of apps");
-        let (started, deployed) = (format!("vms.{app}.internal"), format!("all.vms.{app}.internal"));
+        let (started, deployed) = (
+            format!("vms.{app}.internal"),
+            format!("all.vms.{app}.internal"),
+        );
         let (vms, all) = tokio::join!(self.ask(&started), self.ask(&deployed));
         let vms = txt::vms(&app, &vms?.unwrap_or_default());
         let all = txt::vms(&app, &all?.unwrap_or_default());
@@ -212,7 +219,11 @@ impl Dns {
             _ if answer.header().tc() => Err(DnsFault::TooLong { server, name: of }),
             Rcode::NXDOMAIN => Ok(None),
             Rcode::NOERROR => texts(&answer).ok_or_else(|| self.garbage(name)),
-            rcode => Err(DnsFault::Refused { server, name: of, rcode }),
+            rcode => Err(DnsFault::Refused {
+                server,
+                name: of,
+                rcode,
+            }),
         }
     }
 
@@ -222,7 +233,9 @@ impl Dns {
         let mut config = stream::Config::new();
         config.set_response_timeout(TCP_FOR);
         let (connection, carried) =
-            stream::Connection::<Request, RequestMessageMulti<Vec<u8>>>::with_config(stream, config);
+            stream::Connection::<Request, RequestMessageMulti<Vec<u8>>>::with_config(
+                stream, config,
+            );
         let mut asked = connection.send_request(request);
         // The connection lives as long as its one question.
         let carried = async {
@@ -250,7 +263,11 @@ impl Dns {
         }
     }
 
-    fn exchange(&self, name: &str, source: impl std::error::Error + Send + Sync + 'static) -> DnsFault {
+    fn exchange(
+        &self,
+        name: &str,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> DnsFault {
         DnsFault::Exchange {
             server: self.server,
             name: name.to_owned(),

@@ -44,13 +44,17 @@ pub enum ApiFault {
         source: std::io::Error,
     },
     /// No token that can be sent.
-    #[error("the token is empty, or has characters that no header takes; set LASTBEAT_INVENTORY_TOKEN anew")]
+    #[error(
+        "the token is empty, or has characters that no header takes; set LASTBEAT_INVENTORY_TOKEN anew"
+    )]
     Token,
     /// No answer.
     #[error(transparent)]
     Unreached(#[from] PostFault),
     /// 401.
-    #[error("the Machines API does not know the token (401); make one with `fly tokens create readonly ORG`: {said}")]
+    #[error(
+        "the Machines API does not know the token (401); make one with `fly tokens create readonly ORG`: {said}"
+    )]
     Unknown {
         /// The answer's body.
         said: String,
@@ -195,7 +199,10 @@ impl MachinesApi {
 
     async fn ask(&self, ask: &Ask) -> Result<Answer, ApiFault> {
         let token = self.token()?;
-        let answer = self.poster.post(self.request(ask, &token)?, ask.within).await?;
+        let answer = self
+            .poster
+            .post(self.request(ask, &token)?, ask.within)
+            .await?;
         // The other side may repeat what we sent.
         let said = || {
             let body = String::from_utf8_lossy(&answer.body).replace(token.reveal(), "***");

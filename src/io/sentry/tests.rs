@@ -85,9 +85,9 @@ fn an_opened_notice_is_an_event_that_people_understand() {
     assert_eq!(
         crumbs,
         [
-            (&json!("beat"), &json!(1_664_280_005.0)),
-            (&json!("deadline"), &json!(1_664_280_095.0)),
-            (&json!("incident"), &json!(1_664_280_425.0)),
+            (&json!("beat"), &json!(1_664_280_005_u64)),
+            (&json!("deadline"), &json!(1_664_280_095_u64)),
+            (&json!("incident"), &json!(1_664_280_425_u64)),
         ]
     );
     assert_eq!(event["timestamp"], 1_664_280_425.0);

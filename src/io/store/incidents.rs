@@ -126,8 +126,7 @@ pub(super) fn history(
     let mut statement = db.prepare(&sql)?;
     let rows = statement.query_map(params_from_iter(values), |row| Ok(incident(row)))?;
     let incidents = Skipped::default().leave_out(rows)?;
-    let mut rows =
-        db.prepare("SELECT at, what FROM timeline WHERE incident = ? ORDER BY id")?;
+    let mut rows = db.prepare("SELECT at, what FROM timeline WHERE incident = ? ORDER BY id")?;
     let with_timeline = incidents.into_iter().map(|incident| {
         let rows = rows.query_map([to(incident.notice.incident.0)], |row| {
             Ok(timeline_row(row))

@@ -7,14 +7,20 @@ use crate::core::saved::{SavedBeat, SavedInstance, SavedStamp};
 use crate::core::snapshot::Verdict;
 use crate::core::time::{Listened, Wall};
 use rusqlite::{Connection, Row, Statement, params};
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Slots beyond are damage: the core has at most a million instances.
 const MAX_SLOT: u32 = 1 << 21;
 
-/// What of a beat changes with each of them, in short; see the schema.
-type Beat<T> = (T, T, i64, i64, bool, u32, Option<u64>, Option<i32>, u32, T);
+/// What of a beat seldom changes, in JSON: marker, name, stopped, every_ms, text.
+type Rare<T> = (T, T, bool, u32, T);
+/// What changes with each beat, in JSON: how long before the instance's own, on both clocks, seq, offset_ms, usual_ms.
+type Often = (i64, i64, Option<u64>, Option<i32>, u32);
+
+/// Stands for a beat's number in its text, which else would be another text each time.
+const NUMBER: char = '\u{1}';
 
 /// Which slots the file has, with a hash of what seldom changes of each, so that it is written only when it does.
 /// Changes are taken back where the transaction fails.
@@ -59,7 +65,42 @@ fn hash(instance: &SavedInstance) -> u64 {
     stop.hash(&mut hasher);
     instance.crash.map(|crash| crash.word()).hash(&mut hasher);
     instance.said_bye.hash(&mut hasher);
+    for beat in &instance.beats {
+        (&beat.marker, &beat.name, beat.stopped, beat.every_ms).hash(&mut hasher);
+        around_number(&beat.text, beat.seq).hash(&mut hasher);
+    }
     hasher.finish()
+}
+
+/// What stands before and after a beat's number in its text; the text where it is written as it is.
+fn around_number(text: &str, seq: Option<u64>) -> Result<(&str, &str), &str> {
+    let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    let number = seq.map(|seq| seq.to_string()).ok_or(text)?;
+    let start = text.find(&number).ok_or(text)?;
+    let end = start + number.len();
+    let bytes = text.as_bytes();
+    let is_part = is_digit(bytes.get(end)) || (start > 0 && is_digit(bytes.get(start - 1)));
+    // A text that begins with the mark is one that has it by itself.
+    if is_part || start == 0 || text.contains(NUMBER) {
+        return Err(text);
+    }
+    Ok((&text[..start], &text[end..]))
+}
+
+fn text_without_number(beat: &SavedBeat) -> String {
+    match around_number(&beat.text, beat.seq) {
+        Ok((before, after)) => format!("{before}{NUMBER}{after}"),
+        Err(text) if text.contains(NUMBER) => format!("{NUMBER}{text}"),
+        Err(text) => text.to_owned(),
+    }
+}
+
+fn text_with_number(text: String, seq: Option<u64>) -> String {
+    match (text.strip_prefix(NUMBER), seq) {
+        (Some(as_it_is), _) => as_it_is.to_owned(),
+        (None, Some(seq)) if text.contains(NUMBER) => text.replace(NUMBER, &seq.to_string()),
+        (None, _) => text,
+    }
 }
 
 /// Writes instances.
@@ -71,7 +112,7 @@ pub(super) fn write(
     if instances.is_empty() {
         return Ok(());
     }
-    let mut rare = db.prepare("INSERT OR REPLACE INTO instance VALUES (?,?,?,?,?,?,?,?)")?;
+    let mut rare = db.prepare("INSERT OR REPLACE INTO instance VALUES (?,?,?,?,?,?,?,?,?)")?;
     let mut often = db.prepare("INSERT OR REPLACE INTO seen VALUES (?,?,?,?,?,?)")?;
     let mut text = Vec::new();
     for one in instances {
@@ -87,6 +128,12 @@ pub(super) fn write(
 }
 
 fn write_rare(into: &mut Statement<'_>, one: &SavedInstance) -> rusqlite::Result<()> {
+    let beats = one.beats.iter().map(|beat| -> Rare<Cow<'_, str>> {
+        let text = text_without_number(beat).into();
+        let (marker, name) = (Cow::from(&*beat.marker), Cow::from(&*beat.name));
+        (marker, name, beat.stopped, beat.every_ms, text)
+    });
+    let beats: Vec<_> = beats.collect();
     into.execute(params![
         one.slot,
         one.subject,
@@ -96,6 +143,7 @@ fn write_rare(into: &mut Statement<'_>, one: &SavedInstance) -> rusqlite::Result
         one.stop.map(|(_, at)| to(at.nanos())),
         one.crash.map(|crash| crash.word()),
         one.said_bye,
+        serde_json::to_string(&beats).map_err(json_fault)?,
     ])?;
     Ok(())
 }
@@ -112,17 +160,12 @@ fn write_often(
         if index > 0 {
             text.push(b',');
         }
-        let row: Beat<&str> = (
-            &beat.marker,
-            &beat.name,
+        let row: Often = (
             before(at.nanos(), beat.seen.at.nanos()),
             before(listened.nanos(), beat.seen.listened.nanos()),
-            beat.stopped,
-            beat.every_ms,
             beat.seq,
             beat.offset_ms,
             beat.usual_ms,
-            &beat.text,
         );
         serde_json::to_writer(&mut *text, &row).map_err(json_fault)?;
     }
@@ -171,8 +214,7 @@ pub(super) fn remove_others(
     slots: &mut Slots,
     instances: &[SavedInstance],
 ) -> rusqlite::Result<()> {
-    let named: HashSet<i64> =
-        instances.iter().map(|one| i64::from(one.slot)).collect();
+    let named: HashSet<i64> = instances.iter().map(|one| i64::from(one.slot)).collect();
     let gone: Vec<i64> = slots
         .known
         .keys()
@@ -188,8 +230,8 @@ pub(super) fn read(
     slots: &mut Slots,
     skipped: &mut Skipped,
 ) -> rusqlite::Result<Vec<SavedInstance>> {
-    let sql = "SELECT slot, seen_at, listened, spoke_before, verdict, beats,
-        subject, host, logs, stop, stopped_at, crash, said_bye
+    let sql = "SELECT slot, seen_at, listened, spoke_before, verdict, seen.beats,
+        subject, host, logs, stop, stopped_at, crash, said_bye, instance.beats
         FROM seen LEFT JOIN instance USING (slot) ORDER BY slot";
     let mut statement = db.prepare(sql)?;
     let mut rows = statement.query([])?;
@@ -224,7 +266,13 @@ fn instance(row: &Row<'_>) -> Option<SavedInstance> {
         Some(crash) => Some(Crash::of_word(&crash)?),
         None => None,
     };
-    let beats: Vec<Beat<String>> = serde_json::from_str(row.get_ref(5).ok()?.as_str().ok()?).ok()?;
+    let text = |column| row.get_ref(column).ok()?.as_str().ok();
+    let often: Vec<Often> = serde_json::from_str(text(5)?).ok()?;
+    let rare: Vec<Rare<String>> = serde_json::from_str(text(13)?).ok()?;
+    if often.len() != rare.len() {
+        return None;
+    }
+    let beats = rare.into_iter().zip(often);
     Some(SavedInstance {
         slot: row.get(0).ok()?,
         subject: row.get(6).ok()?,
@@ -235,13 +283,14 @@ fn instance(row: &Row<'_>) -> Option<SavedInstance> {
         stop,
         crash,
         said_bye: row.get(12).ok()?,
-        verdict: Verdict::of_word(row.get_ref(4).ok()?.as_str().ok()?)?,
-        beats: beats.into_iter().map(|one| beat(seen, one)).collect(),
+        verdict: Verdict::of_word(text(4)?)?,
+        beats: beats.map(|(rare, often)| beat(seen, rare, often)).collect(),
     })
 }
 
-fn beat(seen: SavedStamp, row: Beat<String>) -> SavedBeat {
-    let (marker, name, at, listened, stopped, every_ms, seq, offset_ms, usual_ms, text) = row;
+fn beat(seen: SavedStamp, rare: Rare<String>, often: Often) -> SavedBeat {
+    let (marker, name, stopped, every_ms, text) = rare;
+    let (at, listened, seq, offset_ms, usual_ms) = often;
     SavedBeat {
         marker: marker.into(),
         name: name.into(),
@@ -254,6 +303,6 @@ fn beat(seen: SavedStamp, row: Beat<String>) -> SavedBeat {
         seq,
         offset_ms,
         usual_ms,
-        text,
+        text: text_with_number(text, seq),
     }
 }

@@ -40,10 +40,7 @@ pub(super) fn remove(db: &Connection, done: &[u64]) -> rusqlite::Result<()> {
 }
 
 /// Reads all that wait, in the order of their numbers.
-pub(super) fn read(
-    db: &Connection,
-    skipped: &mut Skipped,
-) -> rusqlite::Result<Vec<StoredParcel>> {
+pub(super) fn read(db: &Connection, skipped: &mut Skipped) -> rusqlite::Result<Vec<StoredParcel>> {
     let mut statement = db.prepare(
         "SELECT id, notifier, incident, kind, due_at, told_at, body FROM parcel ORDER BY id",
     )?;

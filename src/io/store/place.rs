@@ -47,7 +47,8 @@ impl Place {
 
     /// Bytes of the database and its log.
     pub fn bytes(&self) -> u64 {
-        let length = |part: &&str| fs::metadata(beside(&self.path, part)).map_or(0, |data| data.len());
+        let length =
+            |part: &&str| fs::metadata(beside(&self.path, part)).map_or(0, |data| data.len());
         PARTS.iter().map(|part| length(&part)).sum()
     }
 }

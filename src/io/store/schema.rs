@@ -21,8 +21,9 @@ pub(super) const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// What changes with each beat stands in `seen`, in few bytes, apart from what seldom does: all of its pages are
-/// written at each checkpoint. `seen.beats` is a JSON list of `[marker, name, nanoseconds before seen_at, nanoseconds
-/// before listened, stopped, every_ms, seq, offset_ms, usual_ms, text]`.
+/// written at each checkpoint. The beats are lists in JSON, one element a beat: in `instance` `[marker, name, stopped,
+/// every_ms, text]`, where character 1 stands for the number in the text, and in `seen` `[nanoseconds before seen_at,
+/// nanoseconds before listened, seq, offset_ms, usual_ms]`.
 const VERSION_1: &str = "
 CREATE TABLE clock (
     id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -45,7 +46,8 @@ CREATE TABLE instance (
     stop TEXT,
     stopped_at INTEGER,
     crash TEXT,
-    said_bye INTEGER NOT NULL
+    said_bye INTEGER NOT NULL,
+    beats TEXT NOT NULL
 );
 CREATE TABLE seen (
     slot INTEGER PRIMARY KEY,
@@ -117,10 +119,12 @@ CREATE VIEW last_seen AS
     SELECT subject, verdict, datetime(seen_at / 1000000000, 'unixepoch') AS seen_utc, host, stop, crash
     FROM instance JOIN seen USING (slot);
 CREATE VIEW last_beat AS
-    SELECT subject, verdict, beat.value ->> 0 AS marker, beat.value ->> 1 AS name,
-        datetime((seen_at - (beat.value ->> 2)) / 1000000000, 'unixepoch') AS seen_utc,
-        beat.value ->> 5 AS every_ms, beat.value ->> 6 AS seq, beat.value ->> 9 AS text
-    FROM instance JOIN seen USING (slot), json_each(seen.beats) AS beat;
+    SELECT subject, verdict, one.value ->> 0 AS marker, one.value ->> 1 AS name,
+        datetime((seen_at - (heard.value ->> 0)) / 1000000000, 'unixepoch') AS seen_utc,
+        one.value ->> 3 AS every_ms, heard.value ->> 2 AS seq,
+        replace(one.value ->> 4, char(1), coalesce(heard.value ->> 2, '')) AS text
+    FROM instance JOIN seen USING (slot), json_each(instance.beats) AS one
+        JOIN json_each(seen.beats) AS heard ON heard.key = one.key;
 ";
 
 /// The file's version.

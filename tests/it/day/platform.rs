@@ -85,7 +85,13 @@ impl Platform {
         };
         for number in 0..MACHINES {
             let app = number % APPS;
-            let rest = [Rest::Never, Rest::Autostop, Rest::Never, Rest::Autosuspend, Rest::Never][app % 5];
+            let rest = [
+                Rest::Never,
+                Rest::Autostop,
+                Rest::Never,
+                Rest::Autosuspend,
+                Rest::Never,
+            ][app % 5];
             let region = REGIONS[(app + platform.random.below(3)) % REGIONS.len()];
             platform.create(app, region, rest, 0);
         }
@@ -174,7 +180,11 @@ impl Platform {
         if machine.state != State::Started {
             return Vec::new();
         }
-        let how = if machine.rest == Rest::Autostop { "autostopping" } else { "autosuspending" };
+        let how = if machine.rest == Rest::Autostop {
+            "autostopping"
+        } else {
+            "autosuspending"
+        };
         let line = format!(
             "App {} has excess capacity, {how} machine {}. 0 out of 1 machines left running (region={}, process group=app)",
             machine.app, machine.id, machine.region
@@ -193,7 +203,10 @@ impl Platform {
         self.starts(who, now);
         vec![
             (who, Said::Line("proxy", "Starting machine".to_owned())),
-            (who, Said::Line("runner", "Machine started in 864ms".to_owned())),
+            (
+                who,
+                Said::Line("runner", "Machine started in 864ms".to_owned()),
+            ),
         ]
     }
 
@@ -203,7 +216,10 @@ impl Platform {
         }
         self.become_(who, State::Started, now);
         self.starts(who, now);
-        vec![(who, Said::Line("runner", "Machine started in 1.2s".to_owned()))]
+        vec![(
+            who,
+            Said::Line("runner", "Machine started in 1.2s".to_owned()),
+        )]
     }
 
     /// Rolling and immediate in place, or blue-green with machines that are new; sometimes scaled while at it.
@@ -212,7 +228,13 @@ impl Platform {
         let of_app = |(_, machine): &(usize, &Machine)| {
             *machine.app == *name && machine.state == State::Started
         };
-        let running: Vec<usize> = self.machines.iter().enumerate().filter(of_app).map(|(who, _)| who).collect();
+        let running: Vec<usize> = self
+            .machines
+            .iter()
+            .enumerate()
+            .filter(of_app)
+            .map(|(who, _)| who)
+            .collect();
         let mut said = Vec::new();
         match self.random.below(4) {
             0 => {
@@ -231,7 +253,10 @@ impl Platform {
             }
             2 => {
                 for &who in &running {
-                    let (region, rest) = (self.machines[who].region.to_string(), self.machines[who].rest);
+                    let (region, rest) = (
+                        self.machines[who].region.to_string(),
+                        self.machines[who].rest,
+                    );
                     self.create(app, &region, rest, now);
                     self.become_(who, State::Destroyed, now);
                 }
@@ -241,7 +266,10 @@ impl Platform {
                 if self.random.below(2) == 0 && running.len() > 1 {
                     self.become_(running[0], State::Destroyed, now);
                 } else if let Some(&who) = running.first() {
-                    let (region, rest) = (self.machines[who].region.to_string(), self.machines[who].rest);
+                    let (region, rest) = (
+                        self.machines[who].region.to_string(),
+                        self.machines[who].rest,
+                    );
                     self.create(app, &region, rest, now);
                 }
             }
@@ -253,16 +281,26 @@ impl Platform {
         self.become_(who, State::Replacing, now);
         let down = 10 + self.random.below(60) as u64;
         self.at(now + down, who, What::Back);
-        vec![(who, Said::Line("runner", "Configuring firecracker".to_owned()))]
+        vec![(
+            who,
+            Said::Line("runner", "Configuring firecracker".to_owned()),
+        )]
     }
 
     fn die(&mut self, now: u64) -> Vec<(usize, Said)> {
         let alive = |machine: &&Machine| {
-            machine.state == State::Started && machine.rest == Rest::Never && now > machine.since + 600
+            machine.state == State::Started
+                && machine.rest == Rest::Never
+                && now > machine.since + 600
         };
         let count = self.machines.iter().filter(alive).count();
         let chosen = self.random.below(count);
-        let index = self.machines.iter().enumerate().filter(|(_, machine)| alive(machine)).nth(chosen);
+        let index = self
+            .machines
+            .iter()
+            .enumerate()
+            .filter(|(_, machine)| alive(machine))
+            .nth(chosen);
         if let Some((who, _)) = index {
             self.become_(who, State::Dead, now);
             self.deaths.push((who, now));

@@ -87,7 +87,8 @@ struct Watcher {
 
 /// Plays a day.
 pub fn day(mut platform: Platform, knows: Knows) -> Report {
-    let reading = lastbeat::decode::rules_file::read(&[("day.toml".to_owned(), RULES.as_bytes().to_vec())]);
+    let reading =
+        lastbeat::decode::rules_file::read(&[("day.toml".to_owned(), RULES.as_bytes().to_vec())]);
     let rules = reading.set.expect("the rules are good");
     let options = Options {
         inventory: knows != Knows::Lines,
@@ -128,7 +129,13 @@ impl Watcher {
                 && notice.kind == NoticeKind::Opened
             {
                 let who = &notice.who;
-                let name = format!("{} {}/{}/{}", notice.alarm.name(notice.scope), who.app, who.region, who.instance);
+                let name = format!(
+                    "{} {}/{}/{}",
+                    notice.alarm.name(notice.scope),
+                    who.app,
+                    who.region,
+                    who.instance
+                );
                 self.told.push((now, name));
             }
         }
@@ -188,7 +195,11 @@ impl Watcher {
         };
         let id = match self.engine.find(&machine.subject) {
             Some(id) => id,
-            None => self.engine.admit(&subject, 100).expect("room").expect("none is ignored"),
+            None => self
+                .engine
+                .admit(&subject, 100)
+                .expect("room")
+                .expect("none is ignored"),
         };
         self.engine.heard(id, provider, 100);
         if provider == Provider::App {
@@ -211,11 +222,17 @@ impl Watcher {
 
     fn report(self, platform: &Platform) -> Report {
         let is_death = |line: &str| {
-            platform.deaths.iter().any(|(who, _)| line.ends_with(&*platform.machines[*who].id))
+            platform
+                .deaths
+                .iter()
+                .any(|(who, _)| line.ends_with(&*platform.machines[*who].id))
         };
         let found = |&(who, at): &(usize, u64)| {
             let machine = &platform.machines[who];
-            let told = self.told.iter().find(|(when, line)| *when >= at && line.ends_with(&*machine.id));
+            let told = self
+                .told
+                .iter()
+                .find(|(when, line)| *when >= at && line.ends_with(&*machine.id));
             Found {
                 who: machine.subject.clone(),
                 after: told.map(|(when, _)| Duration::from_secs(when - self.last_beat[who])),

@@ -44,22 +44,36 @@ impl Kept {
             now: Arc::new(move || clock.now()),
         };
         let task = tokio::spawn(keep(around, asked));
-        Kept { asks, polls, trouble, metrics, clock, task }
+        Kept {
+            asks,
+            polls,
+            trouble,
+            metrics,
+            clock,
+            task,
+        }
     }
 
     async fn poll(&mut self) -> Poll {
         let poll = tokio::time::timeout(SOON, self.polls.recv()).await;
-        poll.expect("a poll within the bound").expect("the task lives")
+        poll.expect("a poll within the bound")
+            .expect("the task lives")
     }
 
     async fn hurry(&self, suspects: Vec<Suspect>) {
-        self.asks.send(Ask::Suspects(suspects)).await.expect("the task lives");
+        self.asks
+            .send(Ask::Suspects(suspects))
+            .await
+            .expect("the task lives");
     }
 
     async fn restart(&self, id: &str) -> Result<(), String> {
         let (answer, answered) = oneshot::channel();
         let suspect = suspect(id);
-        self.asks.send(Ask::Restart { suspect, answer }).await.expect("the task lives");
+        self.asks
+            .send(Ask::Restart { suspect, answer })
+            .await
+            .expect("the task lives");
         answered.await.expect("an answer")
     }
 
@@ -74,7 +88,10 @@ impl Kept {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        assert!(tokio::time::timeout(SOON, waits).await.is_ok(), "waited in vain for: {what}");
+        assert!(
+            tokio::time::timeout(SOON, waits).await.is_ok(),
+            "waited in vain for: {what}"
+        );
     }
 }
 
@@ -102,10 +119,22 @@ async fn the_first_poll_comes_at_once_and_a_hurried_one_a_second_later() {
     let second = kept.poll().await;
     assert!(second.asked_at >= hurried_at, "asked after the hurry");
     let apart = second.asked_at.since(first.asked_at);
-    assert!(apart >= Duration::from_secs(1) && apart < Duration::from_secs(3), "{apart:?}");
-    assert_eq!(kept.count(POLLS, &[("source", "dns"), ("outcome", "answered")]), 2.0);
-    assert_eq!(kept.count("lastbeat_inventory_machines", &[("listed", "stopped")]), 3.0);
-    let age = wall().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs_f64()
+    assert!(
+        apart >= Duration::from_secs(1) && apart < Duration::from_secs(3),
+        "{apart:?}"
+    );
+    assert_eq!(
+        kept.count(POLLS, &[("source", "dns"), ("outcome", "answered")]),
+        2.0
+    );
+    assert_eq!(
+        kept.count("lastbeat_inventory_machines", &[("listed", "stopped")]),
+        3.0
+    );
+    let age = wall()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("after 1970")
+        .as_secs_f64()
         - kept.count("lastbeat_inventory_last_success_timestamp_seconds", &[]);
     assert!(age.abs() < 10.0, "{age}");
 }
@@ -116,15 +145,24 @@ async fn a_poll_that_fails_hands_nothing_on_and_one_that_hurries_is_tried_again(
     server.has(vec![machine("web", "yyz", "m0", "stopped")], 1000);
     server.fail("/orgs/", Failing::Status(500, None, "oops".to_owned()));
     let mut kept = Kept::start(Some(source(&server)), None);
-    kept.until("a failed poll", |kept| kept.count(POLLS, &[("outcome", "failed")]) == 1.0).await;
+    kept.until("a failed poll", |kept| {
+        kept.count(POLLS, &[("outcome", "failed")]) == 1.0
+    })
+    .await;
     let trouble = kept.trouble.load_full().expect("trouble is told");
     assert!(trouble.contains("500"), "{trouble}");
     kept.hurry(vec![suspect("m0")]).await;
-    kept.until("a hurried poll that fails", |kept| kept.count(POLLS, &[("outcome", "failed")]) == 2.0).await;
+    kept.until("a hurried poll that fails", |kept| {
+        kept.count(POLLS, &[("outcome", "failed")]) == 2.0
+    })
+    .await;
     server.recover();
     let poll = kept.poll().await;
     assert_eq!(poll.machines.len(), 1);
-    assert!(poll.machines[0].exit.is_some(), "the suspect is remembered over the fault");
+    assert!(
+        poll.machines[0].exit.is_some(),
+        "the suspect is remembered over the fault"
+    );
     assert!(kept.trouble.load().is_none());
     assert!(kept.polls.try_recv().is_err());
 }
@@ -134,7 +172,10 @@ async fn being_told_to_wait_is_obeyed_however_much_anybody_hurries() {
     let server = MachinesServer::start();
     server.fail("/orgs/", Failing::Status(429, Some(3), String::new()));
     let mut kept = Kept::start(Some(source(&server)), None);
-    kept.until("a refusal", |kept| kept.count(POLLS, &[("outcome", "rate_limited")]) == 1.0).await;
+    kept.until("a refusal", |kept| {
+        kept.count(POLLS, &[("outcome", "rate_limited")]) == 1.0
+    })
+    .await;
     let refused_at = kept.clock.mono();
     server.recover();
     kept.hurry(vec![suspect("m0")]).await;
@@ -151,7 +192,12 @@ async fn restarts_go_on_beside_a_poll_that_hangs() {
     server.fail("/orgs/", Failing::Silence);
     let api = MachinesApi::new(settings(&server, TOKEN));
     let kept = Kept::start(Some(source(&server)), Some(api));
-    let asked = |wanted: &str| server.requests().iter().any(|request| request.contains(wanted));
+    let asked = |wanted: &str| {
+        server
+            .requests()
+            .iter()
+            .any(|request| request.contains(wanted))
+    };
     kept.until("a poll under way", |_| asked("/orgs/")).await;
     assert_eq!(kept.restart("m0").await, Ok(()));
     assert_eq!(kept.count(POLLS, &[]), 0.0, "the poll still hangs");

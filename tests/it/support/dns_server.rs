@@ -1,7 +1,7 @@
 //! A DNS server that says what a test wants it to: TXT records over UDP, cut where they do not fit, and over TCP.
 
 use domain::base::iana::Rcode;
-use domain::base::{Message, MessageBuilder, Name, Rtype, Ttl};
+use domain::base::{Message, MessageBuilder, Name, Rtype, ToName, Ttl};
 use domain::rdata::rfc1035::TxtBuilder;
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -13,8 +13,6 @@ use std::thread;
 const PLAIN: usize = 512;
 /// What DNS takes in one message.
 const LONGEST: usize = 65_535;
-/// Bytes of one string of a TXT record.
-const STRING: usize = 255;
 /// As Fly's.
 const TTL_SECONDS: u32 = 5;
 
@@ -139,7 +137,7 @@ fn answer(question: &[u8], state: &Mutex<State>, is_udp: bool) -> Option<Vec<u8>
         Said::GarbageOverTcp => return Some(b"\x07oops".to_vec()),
     };
     let room = match question.opt() {
-        Some(opt) if is_udp => usize::from(opt.opt().udp_payload_size()).max(PLAIN),
+        Some(opt) if is_udp => usize::from(opt.udp_payload_size()).max(PLAIN),
         None if is_udp => PLAIN,
         _ => LONGEST,
     };
@@ -150,22 +148,27 @@ fn answer(question: &[u8], state: &Mutex<State>, is_udp: bool) -> Option<Vec<u8>
 /// `None` where it does not fit in any message.
 fn whole(question: &Message<&[u8]>, rcode: Rcode, texts: &[String]) -> Option<Vec<u8>> {
     let builder = MessageBuilder::new_vec();
-    let mut answer = builder.start_answer(question, rcode).expect("there is room");
+    let mut answer = builder
+        .start_answer(question, rcode)
+        .expect("there is room");
     let name: Name<Vec<u8>> = question.first_question()?.qname().to_name();
     for text in texts {
         let mut record = TxtBuilder::<Vec<u8>>::new();
-        for string in text.as_bytes().chunks(STRING) {
-            record.append_charstr(string.try_into().ok()?).ok()?;
-        }
+        // Which makes strings of 255 bytes of it.
+        record.append_slice(text.as_bytes()).ok()?;
         let record = record.finish().ok()?;
-        answer.push((name.clone(), Ttl::from_secs(TTL_SECONDS), record)).ok()?;
+        answer
+            .push((name.clone(), Ttl::from_secs(TTL_SECONDS), record))
+            .ok()?;
     }
     Some(answer.finish())
 }
 
 fn cut(question: &Message<&[u8]>) -> Vec<u8> {
     let builder = MessageBuilder::new_vec();
-    let mut answer = builder.start_answer(question, Rcode::NOERROR).expect("there is room");
+    let mut answer = builder
+        .start_answer(question, Rcode::NOERROR)
+        .expect("there is room");
     answer.header_mut().set_tc(true);
     answer.finish()
 }

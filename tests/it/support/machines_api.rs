@@ -46,7 +46,10 @@ impl MachinesServer {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let address = listener.local_addr().expect("bound");
-        let state = Arc::new(Mutex::new(State { page: 1000, ..State::default() }));
+        let state = Arc::new(Mutex::new(State {
+            page: 1000,
+            ..State::default()
+        }));
         let shared = Arc::clone(&state);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -124,7 +127,9 @@ fn serve(client: TcpStream, state: &Mutex<State>) -> io::Result<()> {
         loop {
             let mut header = String::new();
             reader.read_line(&mut header)?;
-            let Some((name, value)) = header.trim_end().split_once(": ") else { break };
+            let Some((name, value)) = header.trim_end().split_once(": ") else {
+                break;
+            };
             match name.to_ascii_lowercase().as_str() {
                 "authorization" => token = value.strip_prefix("Bearer ").map(str::to_owned),
                 "content-length" => length = value.parse().expect("a number"),
@@ -137,21 +142,28 @@ fn serve(client: TcpStream, state: &Mutex<State>) -> io::Result<()> {
         match failing.filter(|(holding, _)| request.contains(holding)) {
             None if token.as_deref() != Some(TOKEN) => {
                 // It may well say what it was sent.
-                let said = format!("Authenticate: token validation error: {}", token.unwrap_or_default());
+                let said = format!(
+                    "Authenticate: token validation error: {}",
+                    token.unwrap_or_default()
+                );
                 respond(&mut client, 401, None, &json!({"error": said}).to_string())?;
             }
             None => {
                 let (status, body) = answer(&request, &lock(state));
                 respond(&mut client, status, None, &body.to_string())?;
             }
-            Some((_, Failing::Status(status, wait, body))) => respond(&mut client, status, wait, &body)?,
+            Some((_, Failing::Status(status, wait, body))) => {
+                respond(&mut client, status, wait, &body)?
+            }
             Some((_, Failing::Body(body))) => respond(&mut client, 200, None, &body)?,
             Some((_, Failing::Silence)) => {
                 // Until the client leaves.
                 io::copy(&mut reader, &mut io::sink())?;
             }
             Some((_, Failing::Endless)) => {
-                client.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"machines\": [")?;
+                client.write_all(
+                    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"machines\": [",
+                )?;
                 let spaces = vec![b' '; 1 << 20];
                 loop {
                     client.write_all(&spaces)?;
@@ -173,9 +185,10 @@ fn answer(request: &str, state: &State) -> (u16, Value) {
         ("GET", ["v1", "orgs", organisation, "machines"]) if *organisation == ORGANISATION => {
             (200, list(query, state))
         }
-        ("GET", ["v1", "apps", app, "machines", id]) => {
-            find(app, id).map_or((404, json!({"error": "not found"})), |machine| (200, machine.clone()))
-        }
+        ("GET", ["v1", "apps", app, "machines", id]) => find(app, id)
+            .map_or((404, json!({"error": "not found"})), |machine| {
+                (200, machine.clone())
+            }),
         ("POST", ["v1", "apps", app, "machines", id, "restart"]) if find(app, id).is_some() => {
             (200, json!({"ok": true}))
         }
@@ -203,12 +216,17 @@ fn list(query: &str, state: &State) -> Value {
 
 fn without_events(machine: &Value) -> Value {
     let mut machine = machine.clone();
-    machine.as_object_mut().expect("a machine is an object").remove("events");
+    machine
+        .as_object_mut()
+        .expect("a machine is an object")
+        .remove("events");
     machine
 }
 
 fn respond(client: &mut TcpStream, status: u16, wait: Option<u32>, body: &str) -> io::Result<()> {
-    let wait = wait.map(|wait| format!("Retry-After: {wait}\r\n")).unwrap_or_default();
+    let wait = wait
+        .map(|wait| format!("Retry-After: {wait}\r\n"))
+        .unwrap_or_default();
     let head = format!(
         "HTTP/1.1 {status} Said\r\nContent-Type: application/json\r\n{wait}Content-Length: {}\r\n\r\n",
         body.len()

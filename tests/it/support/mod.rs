@@ -1,12 +1,16 @@
 //! What the tests drive: real servers, the real program, and one way to wait.
 
+pub mod alertmanager;
 pub mod bugsink;
 pub mod child;
+pub mod dns_server;
 pub mod feed;
 pub mod folder;
 pub mod gate;
+pub mod hook;
 pub mod http;
 pub mod lastbeat;
+pub mod machines_api;
 pub mod metrics;
 pub mod nats;
 pub mod org;

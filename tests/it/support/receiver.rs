@@ -1,6 +1,6 @@
 //! An HTTP receiver whose answers the test chooses: for what no real server can be made to say.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};

@@ -198,7 +198,7 @@ fn every_kind_of_notifier_is_read_and_printed() {
     let again = read(&files(&[&unfilled]));
     assert_eq!(
         lines(&again).len(),
-        3,
+        4,
         "but for what is not shown, it is read again: {:?}",
         lines(&again)
     );

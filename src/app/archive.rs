@@ -1,0 +1,214 @@
+//! The state's keeper: a thread of its own that owns the store, since writing waits for a disk.
+//!
+//! What was decided goes through here on its way to the notifiers: rendered, written in one transaction, then sent. Where
+//! the file cannot be written it is sent all the same; what is to be written waits, and is written in order once that is
+//! possible. Nobody waits for this thread but who asks for the history.
+
+mod desk;
+#[cfg(test)]
+mod tests;
+
+use super::delivery::{Ended, Parcel};
+use crate::clock::Clock;
+use crate::core::notice::Notice;
+use crate::core::saved::{Checkpoint, Decision, IncidentQuery, PastIncident, Saved};
+use crate::core::silence::Silence;
+use crate::io::metrics::Metrics;
+use crate::io::store::{Opened, StoreFault};
+use arc_swap::ArcSwapOption;
+use desk::Desk;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tracing::error;
+
+/// Orders that may wait, checkpoints aside: a disk that hangs for minutes while everything fires. Some kilobytes each.
+const MAX_WAITING: usize = 20_000;
+/// Who asks for the history waits no longer: the disk hangs.
+const HISTORY_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the core decided at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decided {
+    /// What is to be told.
+    pub notices: Vec<Notice>,
+    /// What is to be kept before.
+    pub decision: Decision,
+}
+
+/// To whom the thread hands things.
+pub struct Ports {
+    /// Renders a notice for each notifier that is to be told of it, and logs it.
+    pub prepare: Box<dyn Fn(&Notice) -> Vec<Parcel> + Send>,
+    /// Sends parcels, in order; must not block.
+    pub send: Box<dyn Fn(Vec<Parcel>) + Send>,
+    /// Gives the core what a file held that could be opened only after the start, and the silences in it. Returns once
+    /// the core has it: everything the core knows is then written in place of it.
+    pub adopt: Box<dyn Fn(Saved, Vec<Silence>) + Send>,
+}
+
+enum Order {
+    Decided(Box<Decided>),
+    Checkpoint(Box<Checkpoint>),
+    Silences(Vec<Silence>),
+    Done(Ended),
+    History(
+        Box<IncidentQuery>,
+        oneshot::Sender<Result<Vec<PastIncident>, String>>,
+    ),
+    /// Answered once all before it is written, or could not be.
+    Flush(oneshot::Sender<bool>),
+}
+
+/// What the thread shows to others.
+#[derive(Default)]
+struct Standing {
+    wants_whole: AtomicBool,
+    /// Orders that wait, checkpoints aside.
+    waiting: AtomicUsize,
+    /// A checkpoint waits or is being written.
+    has_checkpoint: AtomicBool,
+    trouble: ArcSwapOption<String>,
+}
+
+/// Whose hand it is in orders the thread; all of it is for any thread. The thread ends when it is dropped.
+pub struct ArchiveHandle {
+    orders: Sender<Order>,
+    standing: Arc<Standing>,
+    thread: JoinHandle<()>,
+}
+
+/// Starts the thread. `opened` is what opening `path` gave, without what the core took back already; parcels that waited
+/// in it are sent again. Where opening failed, it is tried again with each checkpoint.
+///
+/// # Errors
+///
+/// The operating system gives no thread.
+pub fn start(
+    opened: Result<Opened, StoreFault>,
+    path: Option<PathBuf>,
+    ports: Ports,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+) -> io::Result<ArchiveHandle> {
+    let (orders, incoming) = channel();
+    let standing = Arc::new(Standing::default());
+    let desk = Desk::new(path, ports, metrics, clock, Arc::clone(&standing));
+    let thread = std::thread::Builder::new()
+        .name("archive".to_owned())
+        .spawn(move || desk.run(opened, &incoming))?;
+    Ok(ArchiveHandle {
+        orders,
+        standing,
+        thread,
+    })
+}
+
+impl ArchiveHandle {
+    /// Keeps what was decided, then tells it.
+    pub fn decided(&self, decided: Decided) {
+        self.order(Order::Decided(Box::new(decided)));
+    }
+
+    /// Keeps a checkpoint. Where one waits already this one is left out, and the next is asked to be whole.
+    pub fn checkpoint(&self, checkpoint: Checkpoint) {
+        if self.standing.has_checkpoint.swap(true, Ordering::AcqRel) {
+            self.standing.wants_whole.store(true, Ordering::Release);
+            return;
+        }
+        self.give(Order::Checkpoint(Box::new(checkpoint)));
+    }
+
+    /// Keeps the silences made while running, in place of those before.
+    pub fn silences(&self, silences: Vec<Silence>) {
+        self.order(Order::Silences(silences));
+    }
+
+    /// A parcel was delivered, refused or given up: it is not sent again after a restart.
+    pub fn done(&self, ended: Ended) {
+        self.order(Order::Done(ended));
+    }
+
+    /// Incidents with their timelines, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// In words: why the store cannot answer.
+    pub async fn history(&self, query: IncidentQuery) -> Result<Vec<PastIncident>, String> {
+        let (answer, answered) = oneshot::channel();
+        self.order(Order::History(Box::new(query), answer));
+        match tokio::time::timeout(HISTORY_WITHIN, answered).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err("the state's thread is dead: restart lastbeat".to_owned()),
+            Err(_) => Err(format!(
+                "the state file did not answer within {}s: its disk hangs",
+                HISTORY_WITHIN.as_secs()
+            )),
+        }
+    }
+
+    /// Whether the next checkpoint is to be of everything.
+    pub fn wants_whole(&self) -> bool {
+        self.standing.wants_whole.load(Ordering::Acquire)
+    }
+
+    /// What keeps the state from being kept, for a person; `None` where nothing does.
+    pub fn trouble(&self) -> Option<String> {
+        if self.thread.is_finished() {
+            return Some("the state's thread is dead: restart lastbeat".to_owned());
+        }
+        if self.standing.waiting.load(Ordering::Acquire) >= MAX_WAITING {
+            return Some("the state file's disk hangs: look at its volume".to_owned());
+        }
+        let trouble = self.standing.trouble.load();
+        trouble.as_ref().map(|words| words.to_string())
+    }
+
+    /// Whether all that was ordered before could be written, or was found impossible to write, within this time; that it
+    /// was sent to the notifiers.
+    pub async fn flush(&self, within: Duration) -> bool {
+        let (answer, answered) = oneshot::channel();
+        self.order(Order::Flush(answer));
+        matches!(tokio::time::timeout(within, answered).await, Ok(Ok(true)))
+    }
+
+    fn order(&self, order: Order) {
+        let waiting = self.standing.waiting.fetch_add(1, Ordering::AcqRel);
+        if waiting >= MAX_WAITING {
+            self.standing.waiting.fetch_sub(1, Ordering::AcqRel);
+            self.standing.wants_whole.store(true, Ordering::Release);
+            lost(&order, "the state file's disk hangs");
+            return;
+        }
+        self.give(order);
+    }
+
+    fn give(&self, order: Order) {
+        if let Err(dead) = self.orders.send(order) {
+            lost(&dead.0, "the state's thread is dead");
+        }
+    }
+}
+
+/// Says what nobody will hear of otherwise.
+fn lost(order: &Order, why: &str) {
+    match order {
+        Order::Decided(decided) => {
+            for notice in &decided.notices {
+                let sentence = crate::words::sentence(notice);
+                error!(incident = %notice.incident, why, "a notice is lost: {sentence}");
+            }
+        }
+        Order::Done(ended) => {
+            error!(incident = %ended.incident, why, "a delivered notice may be sent again after a restart");
+        }
+        Order::Silences(_) => error!(why, "a change of silences is not kept"),
+        // Who asked hears of it; the next checkpoint has it all.
+        Order::History(..) | Order::Flush(_) | Order::Checkpoint(_) => {}
+    }
+}

@@ -1,0 +1,71 @@
+//! The thread of the core and of the connection: one runtime that nothing else runs on.
+
+use super::{Feeder, ServiceFault};
+use crate::app::ingest::Ingest;
+use crate::app::keeper::{Ask, Inlets, Keeper, Outlets};
+use crate::clock::Clock;
+use crate::io::feed::{Line, Source};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// News of the connection that may wait for the core.
+const WAITING_LINKS: usize = 16;
+
+/// The thread of the core and of the connection.
+pub(super) struct Core {
+    /// Ends it.
+    pub stop: Option<oneshot::Sender<()>>,
+    /// How it ended; a lost sender means that it panicked.
+    pub ended: oneshot::Receiver<Option<ServiceFault>>,
+}
+
+/// Starts it. `asked` are the questions to it.
+pub(super) fn start<S: Source>(
+    ingest: Ingest,
+    clock: Clock,
+    outlets: Outlets,
+    missing: watch::Receiver<bool>,
+    asked: mpsc::Receiver<Ask>,
+    feeder: Feeder<S>,
+) -> Result<Core, ServiceFault> {
+    let starting = |source| ServiceFault::Start {
+        part: "the core's thread",
+        source,
+    };
+    let (link_to, links) = mpsc::channel(WAITING_LINKS);
+    let (stop, stopped) = oneshot::channel();
+    let (end, ended) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(starting)?;
+    let keeper = Keeper::new(ingest, clock, outlets);
+    let run = async move {
+        let feeder = tokio::spawn(feeder(
+            clock,
+            Line {
+                links: link_to,
+                missed: missing,
+            },
+        ));
+        tokio::select! {
+            ended = keeper.run(Inlets { links, asks: asked, stop: stopped }) => ended.map(ServiceFault::GivenUp),
+            fed = feeder => Some(match fed {
+                Ok(Err(trouble)) => ServiceFault::Feed(trouble),
+                Err(died) => ServiceFault::Died { part: "the connection".to_owned(), why: died.to_string() },
+            }),
+        }
+    };
+    let body = move || {
+        let fault = runtime.block_on(tokio::task::unconstrained(run));
+        // Nobody waits where the program ended before us.
+        let _ = end.send(fault);
+    };
+    std::thread::Builder::new()
+        .name("core".to_owned())
+        .spawn(body)
+        .map_err(starting)?;
+    Ok(Core {
+        stop: Some(stop),
+        ended,
+    })
+}

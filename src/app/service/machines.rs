@@ -1,0 +1,91 @@
+//! The inventory of machines, where there is one: polled for the core, and asked to restart who is silent.
+
+use crate::app::inventory::{self, Around};
+use crate::app::keeper::Ask;
+use crate::clock::Clock;
+use crate::core::inventory::Suspect;
+use crate::core::notice::IncidentId;
+use crate::io::inventory::Source;
+use crate::io::inventory::machines::MachinesApi;
+use crate::io::metrics::Metrics;
+use arc_swap::ArcSwapOption;
+use std::sync::Arc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+/// Questions that may wait for the inventory: it polls once for all of them.
+const WAITING: usize = 16;
+
+/// Where machines are looked up.
+#[derive(Default)]
+pub struct Machines {
+    /// Where it asks; `None`: nowhere.
+    pub source: Option<Source>,
+    /// Where it restarts; `None`: nowhere.
+    pub restarts: Option<MachinesApi>,
+}
+
+/// Starts the task; gives the way to it, and where it says why nothing is known.
+pub(super) fn start(
+    machines: Machines,
+    asks: mpsc::Sender<Ask>,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+    helpers: &mut JoinSet<&'static str>,
+) -> (mpsc::Sender<inventory::Ask>, Arc<ArcSwapOption<String>>) {
+    let (to, questions) = mpsc::channel(WAITING);
+    let trouble = Arc::new(ArcSwapOption::empty());
+    let around = Around {
+        source: machines.source,
+        restarts: machines.restarts,
+        taken: Box::new(move |poll| {
+            // A core that is busy for so long gets the next one.
+            if let Err(TrySendError::Full(_)) = asks.try_send(Ask::Inventory(Box::new(poll))) {
+                warn!("the core is busy: an answer of the inventory is left out");
+            }
+        }),
+        trouble: Arc::clone(&trouble),
+        metrics,
+        now: Arc::new(move || clock.now()),
+    };
+    helpers.spawn(async move { match inventory::keep(around, questions).await {} });
+    (to, trouble)
+}
+
+/// Who alerts wait for is asked about.
+pub(super) fn suspects(to: mpsc::Sender<inventory::Ask>) -> Box<dyn Fn(Vec<Suspect>) + Send> {
+    Box::new(move |suspects| {
+        // Where questions wait already, their answer is one to this too.
+        let _ = to.try_send(inventory::Ask::Suspects(suspects));
+    })
+}
+
+/// Has a machine restarted, and what came of it told in its incident.
+pub(super) fn restart(
+    incident: IncidentId,
+    suspect: Suspect,
+    restarts: &mpsc::Sender<inventory::Ask>,
+    asks: &mpsc::Sender<Ask>,
+) {
+    let (answer, answered) = oneshot::channel();
+    let machine = format!("{}/{}/{}", suspect.app, suspect.region, suspect.id);
+    let asked = restarts.try_send(inventory::Ask::Restart { suspect, answer });
+    let asks = asks.clone();
+    tokio::spawn(async move {
+        let result = match asked {
+            Ok(()) => answered
+                .await
+                .unwrap_or_else(|_| Err("nobody answered".to_owned())),
+            Err(_) => Err("too many questions wait".to_owned()),
+        };
+        let words = match result {
+            Ok(()) => "lastbeat had it restarted".to_owned(),
+            Err(why) => format!("lastbeat could not have it restarted: {why}"),
+        };
+        info!(%incident, machine, "{words}");
+        // A core that is gone ends the program elsewhere.
+        let _ = asks.send(Ask::Note(incident, words)).await;
+    });
+}

@@ -1,0 +1,40 @@
+//! What HTTP shows.
+
+use crate::app::archive::ArchiveHandle;
+use crate::app::keeper::Ask;
+use crate::core::snapshot::Snapshot;
+use crate::io::http::api::History;
+use crate::io::http::readiness::Readiness;
+use crate::io::http::site::Site;
+use crate::io::metrics::Metrics;
+use arc_swap::ArcSwap;
+use futures_util::FutureExt;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// The history of incidents, out of the store.
+pub(super) fn history(archive: Arc<ArchiveHandle>) -> History {
+    Box::new(move |query| {
+        let archive = Arc::clone(&archive);
+        async move { archive.history(query).await }.boxed()
+    })
+}
+
+/// The site over the core's copies.
+pub(super) fn site(
+    asks: mpsc::Sender<Ask>,
+    metrics: Arc<Metrics>,
+    readiness: Arc<ArcSwap<Readiness>>,
+) -> Site {
+    let snapshot = move || {
+        let asks = asks.clone();
+        async move {
+            let (to, answer) = oneshot::channel::<Arc<Snapshot>>();
+            asks.send(Ask::Snapshot(to)).await.ok()?;
+            answer.await.ok()
+        }
+        .boxed()
+    };
+    let render = move |snapshot: Option<&Snapshot>| metrics.render(snapshot);
+    Site::new(Box::new(snapshot), Arc::new(render), readiness)
+}

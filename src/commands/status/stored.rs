@@ -1,0 +1,128 @@
+//! What a state file holds, where no lastbeat runs: the same two answers as the API gives.
+
+use crate::clock;
+use crate::core::notice::Scope;
+use crate::core::saved::{Saved, SavedInstance};
+use crate::io::http::incidents;
+use crate::io::store::Store;
+use crate::words;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Reads a copy of the file, so that nothing of it is changed, locked or set aside.
+pub(super) fn read(file: &Path) -> Result<(Value, Value), String> {
+    let wrong = |why: String| format!("the state file {}: {why}", file.display());
+    let folder = std::env::temp_dir().join(format!("lastbeat-status-{}", std::process::id()));
+    fs::create_dir(&folder).map_err(|fault| {
+        wrong(format!(
+            "no room for a copy at {}: {fault}",
+            folder.display()
+        ))
+    })?;
+    let folder = Copied(folder);
+    let copy = folder.0.join("state.db");
+    fs::copy(file, &copy).map_err(|fault| wrong(fault.to_string()))?;
+    let log = with_end(file, "-wal");
+    if log.exists() {
+        // What was written last stands in it.
+        fs::copy(&log, with_end(&copy, "-wal")).map_err(|fault| wrong(fault.to_string()))?;
+    }
+    let opened =
+        Store::open(Some(&copy), clock::wall()).map_err(|fault| wrong(words::chain(&fault)))?;
+    if opened.set_aside.is_some() {
+        return Err(wrong("it is no state file, or it is damaged".to_owned()));
+    }
+    Ok(answers(&opened.saved, file))
+}
+
+/// The copy; removed with its folder.
+struct Copied(PathBuf);
+
+impl Drop for Copied {
+    fn drop(&mut self) {
+        // What cannot be removed lies among the system's temporary files.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn with_end(path: &Path, end: &str) -> PathBuf {
+    let mut whole = OsString::from(path);
+    whole.push(end);
+    PathBuf::from(whole)
+}
+
+fn answers(saved: &Saved, file: &Path) -> (Value, Value) {
+    let clock = &saved.clock;
+    let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut places: BTreeMap<(&str, &str), BTreeMap<&str, u64>> = BTreeMap::new();
+    for instance in &saved.instances {
+        let verdict = instance.verdict.label();
+        *sums.entry(verdict).or_default() += 1;
+        *places
+            .entry(place(instance))
+            .or_default()
+            .entry(verdict)
+            .or_default() += 1;
+    }
+    let apps = places
+        .iter()
+        .map(|((app, region), counts)| json!({"app": app, "region": region, "instances": counts}));
+    let stalled = saved
+        .incidents
+        .iter()
+        .any(|one| one.notice.scope == Scope::Stream);
+    let taken = words::wall(clock.taken_at);
+    let status = json!({
+        "now": taken,
+        "ready": false,
+        "reasons": [{"part": "status", "what": format!("no lastbeat was asked: this is the state file as of {taken}")}],
+        "stream": {"last_entry": clock.last_arrival.map(words::wall), "stalled": stalled},
+        "listened_seconds": clock.listened.seconds(),
+        "blind_seconds": {},
+        "instances": sums,
+        "apps": apps.collect::<Vec<_>>(),
+        "open_incidents": saved.incidents.len(),
+        "rules": null,
+        "version": env!("CARGO_PKG_VERSION"),
+        "store": {"file": file.display().to_string(), "trouble": null},
+        "notifiers": [],
+    });
+    let rows: Vec<Value> = saved
+        .incidents
+        .iter()
+        .rev()
+        .map(incidents::incident)
+        .collect();
+    (status, json!({"incidents": rows}))
+}
+
+/// App and region of a subject `logs.<app>.<region>.<instance>`.
+fn place(instance: &SavedInstance) -> (&str, &str) {
+    let mut tokens = instance.subject.split('.').skip(1);
+    (
+        tokens.next().unwrap_or_default(),
+        tokens.next().unwrap_or_default(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_none_is_refused_and_left_as_it_is() {
+        let file = std::env::temp_dir().join(format!("lastbeat-no-state-{}", std::process::id()));
+        let missing = read(&file).expect_err("there is none");
+        assert!(missing.contains("lastbeat-no-state"), "{missing}");
+        assert!(!file.exists(), "none is made");
+        fs::write(&file, "this is no database, whatever its name says").expect("written");
+        let refused = read(&file);
+        let left = fs::read_to_string(&file).expect("still there");
+        fs::remove_file(&file).expect("removed");
+        assert!(refused.is_err(), "{refused:?}");
+        assert!(left.starts_with("this is no database"));
+    }
+}
