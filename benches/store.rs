@@ -39,7 +39,10 @@ fn main() {
             let (begun, used) = (Instant::now(), processor_time());
             store.save(&batch).expect("the disk has room");
             let (all, used) = (begun.elapsed(), processor_time() - used);
-            println!("{changed:>7} {used:>10.1?} {all:>10.1?} {:>8.1}", megabytes(&store));
+            println!(
+                "{changed:>7} {used:>10.1?} {all:>10.1?} {:>8.1}",
+                megabytes(&store)
+            );
         }
     }
     println!("{:.1} MB before it is closed", megabytes(&store));

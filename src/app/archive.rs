@@ -41,10 +41,13 @@ pub struct Decided {
     pub decision: Decision,
 }
 
+/// Renders a notice for each notifier that is to be told of it, and logs it. The parcels' numbers are given later.
+pub type Prepare = Box<dyn Fn(&Notice) -> Vec<Parcel> + Send>;
+
 /// To whom the thread hands things.
 pub struct Ports {
-    /// Renders a notice for each notifier that is to be told of it, and logs it.
-    pub prepare: Box<dyn Fn(&Notice) -> Vec<Parcel> + Send>,
+    /// Asked once for each notice, before it is written.
+    pub prepare: Prepare,
     /// Sends parcels, in order; must not block.
     pub send: Box<dyn Fn(Vec<Parcel>) + Send>,
     /// Gives the core what a file held that could be opened only after the start, and the silences in it. Returns once

@@ -185,6 +185,7 @@ impl Task {
                 (self.around.taken)(Poll {
                     asked_at: polled.asked_at,
                     machines: read.machines,
+                    whole: read.broken == 0,
                     unread_regions: read.unread_regions,
                 });
             }

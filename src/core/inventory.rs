@@ -83,6 +83,8 @@ pub struct Poll {
     pub asked_at: Mono,
     /// Every machine.
     pub machines: Vec<Machine>,
+    /// Whether no machine was left out for being unreadable; else nothing follows for those that are not listed.
+    pub whole: bool,
     /// Regions that could not be read: nothing follows for machines there that are not listed.
     pub unread_regions: Vec<Arc<str>>,
 }

@@ -84,6 +84,8 @@ pub struct Life {
     pub crash: Option<Crash>,
     /// Whether its plain beat said `bye`, and none came since.
     pub said_bye: bool,
+    /// What the listened clock showed when it was first started since its last beat; zero where it was not.
+    pub restarted: Listened,
 }
 
 impl Engine {
@@ -163,7 +165,7 @@ impl Engine {
         let life = &mut self.tracker.instances[id.0 as usize].life;
         let said_bye = std::mem::take(&mut life.said_bye);
         if life.stop.take().is_none() && !said_bye {
-            return;
+            return self.restarted(id);
         }
         self.incidents.changes.touched.insert(id.0);
         self.set_stopped(id, false);
@@ -175,10 +177,21 @@ impl Engine {
         }
     }
 
+    /// It was started again without a stop that we know of, by a deploy or after a crash: it has `max_gap` from then on,
+    /// but only from the first time since its last beat, so that a machine that starts over and over is missed.
+    pub(super) fn restarted(&mut self, id: InstanceId) {
+        let listened = self.listening.listened();
+        let life = &mut self.tracker.instances[id.0 as usize].life;
+        if life.restarted == Listened::ZERO {
+            life.restarted = listened;
+        }
+    }
+
     /// A beat came, with its number and the one before: whether the instance lives, and goes on to.
     pub(super) fn beat_of_life(&mut self, id: InstanceId, restarted: bool) -> bool {
         let life = &mut self.tracker.instances[id.0 as usize].life;
         life.crash = None;
+        life.restarted = Listened::ZERO;
         let returns = std::mem::take(&mut life.said_bye) && life.stop.is_none();
         let stop = life.stop;
         if returns {

@@ -143,9 +143,15 @@ impl Engine {
                 .or_else(|| self.stranger(&raw, machine));
             if let Some(id) = known {
                 listed.insert(id.0);
-                let entry = Entry::of(machine, self.inventory.entries.get(&id.0), poll.asked_at);
+                let before = self.inventory.entries.get(&id.0);
+                let comes = before.is_some_and(|before| before.listed == Listed::Starting);
+                let entry = Entry::of(machine, before, poll.asked_at);
+                let comes = comes && entry.listed == Listed::Started;
                 self.inventory.entries.insert(id.0, entry);
                 self.follow(id, poll.asked_at);
+                if comes {
+                    self.restarted(id);
+                }
                 self.watch_unheard(id);
             }
         }
@@ -155,6 +161,9 @@ impl Engine {
 
     /// Who is not listed any more is not deployed any more: where the inventory sees its app, or saw it itself before.
     fn gone(&mut self, poll: &Poll, listed: &HashSet<u32>, apps: &HashSet<&str>) {
+        if !poll.whole {
+            return;
+        }
         let unread = |region: &str| poll.unread_regions.iter().any(|one| **one == *region);
         let gone = |(id, instance): (InstanceId, &super::record::Instance)| {
             let place = &self.tracker.places[instance.place as usize];

@@ -113,6 +113,7 @@ impl Engine {
             stop: saved.stop.map(|(why, since)| (why, clocks.mono(since))),
             crash: saved.crash,
             said_bye: saved.said_bye,
+            restarted: Listened::ZERO,
         };
         for beat in saved.beats.iter().rev() {
             self.restore_beat(id, beat, clocks);

@@ -222,9 +222,17 @@ impl Engine {
                 .group_expiry(self.groups.get(group))
                 .unwrap_or(Listened::NEVER),
             Watched::Beat(_) | Watched::Logs(_) => {
-                self.heard_or_blind(target.seen, self.max_gap(id)) + self.max_gap(id)
+                let heard = self.heard_or_blind(target.seen, self.max_gap(id));
+                heard.max(self.restarted_at(target.watched)) + self.max_gap(id)
             }
         }
+    }
+
+    /// When the instance of a target was first started since its last beat, on the listened clock; zero where it was not.
+    fn restarted_at(&self, watched: Watched) -> Listened {
+        self.instance_of(watched).map_or(Listened::ZERO, |id| {
+            self.tracker.instances[id.0 as usize].life.restarted
+        })
     }
 
     /// From when a silence counts: the last sign of life, or the end of a blindness after it that was longer than

@@ -202,7 +202,7 @@ impl Desk {
         if self.unsent.remove(&ended.id).is_some() {
             batch.done.push(ended.id);
         }
-        let (notifier, after) = (&ended.notifier, words::span(ended.delay));
+        let (notifier, after) = (&ended.notifier, delay(ended.delay));
         let kind = kind_words(ended.kind);
         let what = match ended.outcome {
             Outcome::Delivered => format!("told {notifier} after {after}: {kind}"),
@@ -427,6 +427,14 @@ impl Desk {
             self.log_after = Mono::ZERO;
             info!("the state is kept again");
         }
+    }
+}
+
+/// Tenths of a second where a notice came in time; as other lengths beyond.
+fn delay(length: Duration) -> String {
+    match length.as_secs() {
+        0..60 => format!("{:.1}s", length.as_secs_f64()),
+        _ => words::span(length),
     }
 }
 

@@ -306,7 +306,7 @@ fn a_file_that_another_has_is_taken_once_it_is_free_and_nothing_is_lost() {
     };
     other.store.save(&theirs).expect("written");
     let opened = Store::open(Some(&path), crate::clock::wall());
-    let mut scene = Scene::start_with(folder, opened.map_err(|fault| fault), |_| {});
+    let mut scene = Scene::start_with(folder, opened, |_| {});
     let trouble = scene.archive().trouble().expect("it cannot be opened");
     assert!(trouble.contains("in use by another process"), "{trouble}");
     assert!(scene.metric("lastbeat_store_writable 0"));

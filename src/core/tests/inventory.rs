@@ -45,6 +45,7 @@ fn poll(bench: &mut Bench, second: f64, machines: Vec<Machine>) {
     let poll = Poll {
         asked_at: at(second).mono,
         machines,
+        whole: true,
         unread_regions: Vec::new(),
     };
     bench.engine.inventory(&poll, at(second));
@@ -182,6 +183,7 @@ fn nothing_follows_for_a_region_that_could_not_be_read() {
     let poll = Poll {
         asked_at: at(52.0).mono,
         machines: started(&["web.iad.a", API]),
+        whole: true,
         unread_regions: vec![Arc::from("nrt")],
     };
     bench.engine.inventory(&poll, at(52.0));

@@ -48,8 +48,8 @@ impl Place {
     /// Bytes of the database and its log.
     pub fn bytes(&self) -> u64 {
         let length =
-            |part: &&str| fs::metadata(beside(&self.path, part)).map_or(0, |data| data.len());
-        PARTS.iter().map(|part| length(&part)).sum()
+            |part: &str| fs::metadata(beside(&self.path, part)).map_or(0, |data| data.len());
+        PARTS.iter().map(|part| length(part)).sum()
     }
 }
 
@@ -76,8 +76,8 @@ pub(super) fn set_aside(path: &Path, why: &str, now: Wall) -> Result<Option<Path
         _ => beside(path, &format!(".{why}-{date}-{number}")),
     };
     let is_free = |aside: &PathBuf| {
-        let taken = |part: &&str| beside(aside, part).symlink_metadata().is_ok();
-        !PARTS.iter().any(|part| taken(&part))
+        let taken = |part: &str| beside(aside, part).symlink_metadata().is_ok();
+        !PARTS.iter().any(|part| taken(part))
     };
     let fault = |source| StoreFault::Move {
         path: path.to_owned(),

@@ -68,6 +68,7 @@ enum What {
 }
 
 pub struct Platform {
+    pub seed: u64,
     pub machines: Vec<Machine>,
     random: Random,
     queue: BinaryHeap<Reverse<(u64, usize, What)>>,
@@ -78,6 +79,7 @@ pub struct Platform {
 impl Platform {
     pub fn new(seed: u64) -> Self {
         let mut platform = Platform {
+            seed,
             machines: Vec::new(),
             random: Random::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
             queue: BinaryHeap::new(),

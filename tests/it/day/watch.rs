@@ -21,6 +21,7 @@ const POLL_EVERY: u64 = 30;
 const TICK: u64 = 5;
 /// The list follows the platform by so much.
 const LIST_LAGS: u64 = 5;
+const MAX_GAP: Duration = Duration::from_secs(180);
 const RULES: &str = "[[rule]]\nname = \"beats\"\nmax_gap = \"3m\"\n";
 
 /// What the watcher is told beside beats.
@@ -75,12 +76,20 @@ fn at(second: u64) -> Now {
     }
 }
 
+/// What somebody was told.
+struct Told {
+    at: u64,
+    opened: bool,
+    name: String,
+    whom: Vec<String>,
+}
+
 struct Watcher {
     engine: Engine,
     knows: Knows,
     luck: Random,
     /// When somebody was told of whom.
-    told: Vec<(u64, String)>,
+    told: Vec<Told>,
     next_poll: u64,
     last_beat: Vec<u64>,
 }
@@ -126,7 +135,7 @@ impl Watcher {
         self.engine.evaluate(at(now));
         for output in self.engine.drain() {
             if let Output::Tell(notice) = output
-                && notice.kind == NoticeKind::Opened
+                && !matches!(notice.kind, NoticeKind::Closed(_))
             {
                 let who = &notice.who;
                 let name = format!(
@@ -136,7 +145,16 @@ impl Watcher {
                     who.region,
                     who.instance
                 );
-                self.told.push((now, name));
+                let mut whom = notice.affected.clone();
+                whom.push(format!("{}/{}/{}", who.app, who.region, who.instance));
+                let mut whom = notice.affected.clone();
+                whom.push(format!("{}/{}/{}", who.app, who.region, who.instance));
+                self.told.push(Told {
+                    at: now,
+                    opened: notice.kind == NoticeKind::Opened,
+                    name,
+                    whom,
+                });
             }
         }
     }
@@ -172,6 +190,7 @@ impl Watcher {
         let poll = Poll {
             asked_at: at(now).mono,
             machines: platform.machines.iter().filter_map(listed).collect(),
+            whole: true,
             unread_regions: Vec::new(),
         };
         self.engine.inventory(&poll, at(now));
@@ -221,33 +240,33 @@ impl Watcher {
     }
 
     fn report(self, platform: &Platform) -> Report {
-        let is_death = |line: &str| {
-            platform
-                .deaths
-                .iter()
-                .any(|(who, _)| line.ends_with(&*platform.machines[*who].id))
+        let names = |told: &Told, who: usize| {
+            let id = &*platform.machines[who].id;
+            told.whom.iter().any(|one| one.ends_with(id))
         };
         let found = |&(who, at): &(usize, u64)| {
-            let machine = &platform.machines[who];
             let told = self
                 .told
                 .iter()
-                .find(|(when, line)| *when >= at && line.ends_with(&*machine.id));
+                .find(|told| told.at >= at && names(told, who));
             Found {
-                who: machine.subject.clone(),
-                after: told.map(|(when, _)| Duration::from_secs(when - self.last_beat[who])),
-                max_gap: Duration::from_secs(180),
+                who: format!(
+                    "day {}: {} dead at {at}s",
+                    platform.seed, platform.machines[who].subject
+                ),
+                after: told.map(|told| Duration::from_secs(told.at - self.last_beat[who])),
+                max_gap: MAX_GAP,
             }
         };
+        let is_false = |told: &&Told| {
+            let a_death = platform.deaths.iter().any(|(who, _)| names(told, *who));
+            told.opened && !a_death
+        };
+        let words = |told: &Told| format!("day {}: at {}s {}", platform.seed, told.at, told.name);
         Report {
             days: 1,
             deaths: platform.deaths.iter().map(found).collect(),
-            false_alarms: self
-                .told
-                .iter()
-                .filter(|(_, line)| !is_death(line))
-                .map(|(when, line)| format!("{when}s {line}"))
-                .collect(),
+            false_alarms: self.told.iter().filter(is_false).map(words).collect(),
         }
     }
 }
