@@ -4,6 +4,7 @@
 //! For each checkpoint: how many instances changed, the time of the store's own thread (the processor's, and the clock's
 //! with the disk in it), and what lies on disk; then the time to open, check and read the file.
 
+use lastbeat::clock::Clock;
 use lastbeat::core::listening::Blind;
 use lastbeat::core::saved::{
     Checkpoint, SavedBeat, SavedBlind, SavedClock, SavedInstance, SavedStamp,
@@ -12,7 +13,7 @@ use lastbeat::core::snapshot::Verdict;
 use lastbeat::core::time::{Listened, Wall};
 use lastbeat::io::store::{Batch, Opened, Store};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const INSTANCES: u32 = 100_000;
 /// 2022-09-27, in nanoseconds.
@@ -25,6 +26,7 @@ fn main() {
     let Opened { mut store, .. } =
         Store::open(Some(&path), Wall::from_nanos(START)).expect("a new file");
     let marker: Arc<str> = "HEARTBEAT".into();
+    let clock = Clock::start();
     println!("changed      cpu        all     MB on disk");
     let mut round = 0;
     for (every, whole) in [(1, true), (1, true), (3, false), (5, false), (6, false)] {
@@ -36,9 +38,9 @@ fn main() {
                 checkpoint: Some(checkpoint),
                 ..Batch::default()
             };
-            let (begun, used) = (Instant::now(), processor_time());
+            let (begun, used) = (clock.mono(), processor_time());
             store.save(&batch).expect("the disk has room");
-            let (all, used) = (begun.elapsed(), processor_time() - used);
+            let (all, used) = (clock.mono().since(begun), processor_time() - used);
             println!(
                 "{changed:>7} {used:>10.1?} {all:>10.1?} {:>8.1}",
                 megabytes(&store)
@@ -47,12 +49,12 @@ fn main() {
     }
     println!("{:.1} MB before it is closed", megabytes(&store));
     drop(store);
-    let begun = Instant::now();
+    let begun = clock.mono();
     let opened = Store::open(Some(&path), Wall::from_nanos(START)).expect("the file is well");
     println!(
         "opened, checked and read {} instances in {:.1?}; {:.1} MB",
         opened.saved.instances.len(),
-        begun.elapsed(),
+        clock.mono().since(begun),
         megabytes(&opened.store),
     );
     drop(opened);
@@ -73,7 +75,7 @@ fn processor_time() -> Duration {
 fn checkpoint(round: u32, every: u32, whole: bool, marker: &Arc<str>) -> Checkpoint {
     let at = Wall::from_nanos(START) + Duration::from_secs(5) * round;
     let listened = Listened::from_nanos(400_000_000_000_000) + Duration::from_secs(5) * round;
-    let changed = (0..INSTANCES).filter(|slot| (slot + round) % every == 0);
+    let changed = (0..INSTANCES).filter(|slot| (slot + round).is_multiple_of(every));
     Checkpoint {
         whole,
         clock: SavedClock {

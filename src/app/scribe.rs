@@ -8,6 +8,8 @@ use std::time::Duration;
 
 /// Between two checkpoints: so much of last-seen a crash loses, which then counts as blind.
 const EVERY: Duration = Duration::from_secs(5);
+/// A checkpoint is due so soon after somebody new was heard: whoever is known to us is known after a crash.
+const SOON: Duration = Duration::from_millis(200);
 /// Slots read in one turn of the loop: well under a millisecond, whatever their beats say.
 const SLICE: usize = 2_048;
 
@@ -25,6 +27,8 @@ pub struct Desk {
 pub struct Scribe {
     desk: Desk,
     next: Mono,
+    /// How many instances were known at the last look.
+    known: usize,
     draft: Option<Box<Draft>>,
 }
 
@@ -34,6 +38,7 @@ impl Scribe {
         Scribe {
             desk,
             next: now + EVERY,
+            known: 0,
             draft: None,
         }
     }
@@ -49,6 +54,10 @@ impl Scribe {
 
     /// Begins a checkpoint where one is due, or reads on in the one that is under way. Whether there is more to read.
     pub fn turn(&mut self, engine: &mut Engine, now: Now) -> bool {
+        let known = std::mem::replace(&mut self.known, engine.instances());
+        if self.known > known {
+            self.next = self.next.min(now.mono + SOON);
+        }
         let draft = match self.draft.take() {
             Some(draft) => draft,
             None if now.mono < self.next => return false,

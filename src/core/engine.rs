@@ -318,6 +318,11 @@ impl Engine {
         self.tracker.app_names.get(app)
     }
 
+    /// How many instances are tracked.
+    pub fn instances(&self) -> usize {
+        self.tracker.len()
+    }
+
     /// Whether the stream's own alert fires.
     pub fn is_stalled(&self) -> bool {
         self.stalled.is_some()

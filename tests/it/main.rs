@@ -10,6 +10,7 @@ mod support;
 mod alertmanager;
 mod cases;
 mod commands;
+mod crash;
 mod drill;
 mod day;
 mod faults;

@@ -13,8 +13,11 @@ use std::{env, fs};
 
 /// Any of the languages has started well before this, on a busy machine too.
 const SOON: Duration = Duration::from_secs(30);
-/// From the signal to the end. Erlang takes a second of it to stop an application in order.
+/// From the signal to the bye, and to the end of a recipe that runs alone.
 const END: Duration = Duration::from_secs(2);
+/// From the signal to the end of a program around it: Erlang takes a second, on an idle machine, to stop an
+/// application in order.
+const STOPPED: Duration = Duration::from_secs(10);
 /// Long enough for a compiler that has nothing in its cache.
 const BUILT: Duration = Duration::from_secs(120);
 
@@ -109,7 +112,8 @@ impl Recipe {
             }
         };
         child.signal(self.interrupted_by);
-        assert_eq!(child.wait_end(END), 0);
+        child.wait_line("its bye", END, |line| said(line).filter(|said| said.bye));
+        assert_eq!(child.wait_end(STOPPED), 0);
         let lines = child.lines();
         let said: Vec<Said> = lines.iter().filter_map(|line| said(line)).collect();
         assert!(said.len() == 1 && said[0].bye, "{lines:#?}");

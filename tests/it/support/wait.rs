@@ -42,3 +42,8 @@ pub fn wall() -> SystemTime {
 pub fn since(then: SystemTime) -> Duration {
     wall().duration_since(then).unwrap_or_default()
 }
+
+/// Lets time pass: where the moment itself is what a test chooses at random, as when it kills a process.
+pub fn let_pass(span: Duration) {
+    std::thread::sleep(span);
+}

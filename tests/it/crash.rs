@@ -1,0 +1,194 @@
+//! Killed with -9 at random instants, over and over, while incidents open and close: whoever is told hears of each
+//! incident once, and of its end once.
+//!
+//! `LASTBEAT_KILLS=200 cargo test --release --test it crash` kills more often than an ordinary run.
+
+use crate::support::bugsink::Project;
+use crate::support::child::Child;
+use crate::support::feed::Feed;
+use crate::support::http::Server;
+use crate::support::lastbeat::{Setup, listening};
+use crate::support::nats::{Nats, Peer};
+use crate::support::org::Instance;
+use crate::support::random::Random;
+use crate::support::receiver::Receiver;
+use crate::support::wait::{let_pass, wait_until};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Kills of an ordinary run, with a receiver of the test's own; a fifth of them with a real server.
+const KILLS: usize = 25;
+const EVERY: Duration = Duration::from_millis(250);
+const RULES: &str = "\
+[stream]
+max_gap = \"30s\"
+
+[[rule]]
+name = \"beats\"
+max_gap = \"1s\"
+group_wait = \"0s\"
+
+[notify.hook]
+type = \"webhook\"
+url = \"${HOOK_URL}\"
+";
+
+fn kills() -> usize {
+    let given = std::env::var("LASTBEAT_KILLS").ok();
+    given.and_then(|count| count.parse().ok()).unwrap_or(KILLS)
+}
+
+/// One instance in each of nine apps and regions, so that each silence is one of its own, and one that never falls
+/// silent.
+fn instances() -> Vec<Instance> {
+    (0..10)
+        .map(|number| Instance {
+            app: format!("app{number}"),
+            region: format!("r{number}"),
+            id: format!("i{number}"),
+        })
+        .collect()
+}
+
+/// The stage of one test: a stream with instances that come and go, and a program that is killed.
+struct Stage {
+    feed: Feed,
+    all: Vec<Instance>,
+    silent: Vec<bool>,
+    random: Random,
+    setup: Setup,
+    _nats: Nats,
+}
+
+impl Stage {
+    fn new(seed: u64, setup: impl FnOnce(Setup) -> Setup) -> Self {
+        let nats = Nats::start(Peer::Current);
+        let feed = Feed::connect(&nats);
+        let all = instances();
+        feed.beat(&all, EVERY);
+        let setup = setup(Setup::new().nats(&nats)).env("LASTBEAT_STATE", "state.db");
+        Stage {
+            silent: vec![false; all.len()],
+            feed,
+            all,
+            random: Random::new(seed),
+            setup,
+            _nats: nats,
+        }
+    }
+
+    /// Starts it, waits until it listens.
+    fn start(&self) -> (Child, Server) {
+        let mut child = self.setup.command(&["run"]);
+        let port = child.wait_line("the line that says where it listens", Duration::from_secs(20), listening);
+        (child, Server::local(port))
+    }
+
+    /// Some fall silent, some come back; the first never does.
+    fn stir(&mut self) {
+        for who in 1..self.all.len() {
+            if self.random.below(3) > 0 {
+                continue;
+            }
+            self.silent[who] = !self.silent[who];
+            if self.silent[who] {
+                self.feed.silence(&self.all[who]);
+            } else {
+                self.feed.resume(&self.all[who]);
+            }
+        }
+    }
+
+    /// Runs it and kills it, so often.
+    fn kill_over_and_over(&mut self, kills: usize) {
+        for _ in 0..kills {
+            let (mut child, _server) = self.start();
+            for _ in 0..1 + self.random.below(3) {
+                self.stir();
+                let_pass(Duration::from_millis(self.random.below(1500) as u64));
+            }
+            child.kill();
+        }
+    }
+
+    /// Everyone beats again; waits until nothing is open and nothing waits to be told. What it knows then is everyone.
+    fn come_to_rest(&mut self) -> Child {
+        let (child, server) = self.start();
+        self.feed.resume_all();
+        let all = self.all.len();
+        wait_until("nothing open, and nothing to tell", Duration::from_secs(90), || {
+            let Ok(status) = server.get("/api/v1/status") else {
+                return false;
+            };
+            let status: Value = serde_json::from_str(&status.body).expect("a status is JSON");
+            let pending = |one: &Value| one["pending"].as_u64().unwrap_or(1) > 0;
+            let notifiers = status["notifiers"].as_array().expect("a list");
+            status["open_incidents"].as_array().is_some_and(Vec::is_empty)
+                && status["verdicts"]["live"] == all
+                && !notifiers.iter().any(pending)
+        });
+        child
+    }
+}
+
+/// Each incident with its states, in the order in which they came; what came twice with the same key counts once.
+fn told(keys: impl Iterator<Item = (String, String)>) -> BTreeMap<String, Vec<String>> {
+    let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (incident, state) in keys {
+        let states = told.entry(incident).or_default();
+        if !states.contains(&state) {
+            states.push(state);
+        }
+    }
+    told
+}
+
+fn once_each(told: &BTreeMap<String, Vec<String>>) {
+    for (incident, states) in told {
+        assert_eq!(states, &["opened", "closed"], "incident {incident}");
+    }
+}
+
+#[test]
+fn each_incident_is_told_once_opened_and_once_closed_however_often_it_is_killed() {
+    let receiver = Receiver::start();
+    let url = receiver.url("/hook");
+    let mut stage = Stage::new(0x5eed, |setup| setup.rules("beats.toml", RULES).env("HOOK_URL", &url));
+    let kills = kills();
+    stage.kill_over_and_over(kills);
+    let _child = stage.come_to_rest();
+    let key = |request: &crate::support::receiver::Taken| {
+        let body: Value = serde_json::from_str(&request.body).expect("a notice is JSON");
+        let text = |key: &str| body[key].as_str().expect("a text").to_owned();
+        (text("incident"), text("state"))
+    };
+    let taken = receiver.taken();
+    let told = told(taken.iter().map(key));
+    eprintln!("{kills} kills, {} incidents, {} requests", told.len(), taken.len());
+    assert!(told.len() >= kills / 3, "incidents open and close meanwhile: {}", told.len());
+    once_each(&told);
+}
+
+#[test]
+fn a_real_server_has_one_event_for_each_opening_and_each_end() {
+    let project = Project::new("crash");
+    let dsn = project.dsn().to_owned();
+    let rules = RULES.split("[notify.hook]").next().expect("a first part");
+    let mut stage = Stage::new(0xbead, |setup| setup.rules("beats.toml", rules).sentry(&dsn));
+    stage.kill_over_and_over(kills() / 5);
+    let _child = stage.come_to_rest();
+    let key = |event: &crate::support::bugsink::Event| {
+        (event.tag("incident").to_owned(), event.tag("state").to_owned())
+    };
+    let events: Vec<_> = project.events().iter().map(key).filter(|(incident, _)| !incident.is_empty()).collect();
+    let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for event in &events {
+        *counts.entry(event.clone()).or_default() += 1;
+    }
+    assert!(counts.values().all(|count| *count == 1), "{counts:?}");
+    let mut incidents: BTreeMap<String, usize> = BTreeMap::new();
+    events.into_iter().for_each(|(incident, _)| *incidents.entry(incident).or_default() += 1);
+    assert!(!incidents.is_empty());
+    assert!(incidents.values().all(|count| *count == 2), "an opening and an end each: {incidents:?}");
+}
