@@ -219,7 +219,7 @@ impl Notice {
     pub fn is_never_seen(&self) -> bool {
         let of_stream = matches!(
             self.alarm,
-            Alarm::Stalled | Alarm::Lagging | Alarm::Losing | Alarm::Drill
+            Alarm::Stalled | Alarm::Refused | Alarm::Lagging | Alarm::Losing | Alarm::Drill
         );
         self.affected_total == 0 && !of_stream
     }

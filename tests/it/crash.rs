@@ -81,7 +81,11 @@ impl Stage {
     /// Starts it, waits until it listens.
     fn start(&self) -> (Child, Server) {
         let mut child = self.setup.command(&["run"]);
-        let port = child.wait_line("the line that says where it listens", Duration::from_secs(20), listening);
+        let port = child.wait_line(
+            "the line that says where it listens",
+            Duration::from_secs(20),
+            listening,
+        );
         (child, Server::local(port))
     }
 
@@ -102,6 +106,8 @@ impl Stage {
 
     /// Runs it and kills it, so often.
     fn kill_over_and_over(&mut self, kills: usize) {
+        // Everyone has beaten before anybody falls silent.
+        let_pass(EVERY * 4);
         for _ in 0..kills {
             let (mut child, _server) = self.start();
             for _ in 0..1 + self.random.below(3) {
@@ -117,17 +123,21 @@ impl Stage {
         let (child, server) = self.start();
         self.feed.resume_all();
         let all = self.all.len();
-        wait_until("nothing open, and nothing to tell", Duration::from_secs(90), || {
-            let Ok(status) = server.get("/api/v1/status") else {
-                return false;
-            };
-            let status: Value = serde_json::from_str(&status.body).expect("a status is JSON");
-            let pending = |one: &Value| one["pending"].as_u64().unwrap_or(1) > 0;
-            let notifiers = status["notifiers"].as_array().expect("a list");
-            status["open_incidents"].as_array().is_some_and(Vec::is_empty)
-                && status["verdicts"]["live"] == all
-                && !notifiers.iter().any(pending)
-        });
+        wait_until(
+            "nothing open, and nothing to tell",
+            Duration::from_secs(90),
+            || {
+                let Ok(status) = server.get("/api/v1/status") else {
+                    return false;
+                };
+                let status: Value = serde_json::from_str(&status.body).expect("a status is JSON");
+                let pending = |one: &Value| one["pending"].as_u64().unwrap_or(1) > 0;
+                let notifiers = status["notifiers"].as_array().expect("a list");
+                status["open_incidents"] == 0
+                    && status["instances"]["live"] == all
+                    && !notifiers.iter().any(pending)
+            },
+        );
         child
     }
 }
@@ -154,7 +164,9 @@ fn once_each(told: &BTreeMap<String, Vec<String>>) {
 fn each_incident_is_told_once_opened_and_once_closed_however_often_it_is_killed() {
     let receiver = Receiver::start();
     let url = receiver.url("/hook");
-    let mut stage = Stage::new(0x5eed, |setup| setup.rules("beats.toml", RULES).env("HOOK_URL", &url));
+    let mut stage = Stage::new(0x5eed, |setup| {
+        setup.rules("beats.toml", RULES).env("HOOK_URL", &url)
+    });
     let kills = kills();
     stage.kill_over_and_over(kills);
     let _child = stage.come_to_rest();
@@ -165,8 +177,16 @@ fn each_incident_is_told_once_opened_and_once_closed_however_often_it_is_killed(
     };
     let taken = receiver.taken();
     let told = told(taken.iter().map(key));
-    eprintln!("{kills} kills, {} incidents, {} requests", told.len(), taken.len());
-    assert!(told.len() >= kills / 3, "incidents open and close meanwhile: {}", told.len());
+    eprintln!(
+        "{kills} kills, {} incidents, {} requests",
+        told.len(),
+        taken.len()
+    );
+    assert!(
+        told.len() >= kills / 3,
+        "incidents open and close meanwhile: {}",
+        told.len()
+    );
     once_each(&told);
 }
 
@@ -175,20 +195,35 @@ fn a_real_server_has_one_event_for_each_opening_and_each_end() {
     let project = Project::new("crash");
     let dsn = project.dsn().to_owned();
     let rules = RULES.split("[notify.hook]").next().expect("a first part");
-    let mut stage = Stage::new(0xbead, |setup| setup.rules("beats.toml", rules).sentry(&dsn));
+    let mut stage = Stage::new(0xbead, |setup| {
+        setup.rules("beats.toml", rules).sentry(&dsn)
+    });
     stage.kill_over_and_over(kills() / 5);
     let _child = stage.come_to_rest();
     let key = |event: &crate::support::bugsink::Event| {
-        (event.tag("incident").to_owned(), event.tag("state").to_owned())
+        (
+            event.tag("incident").to_owned(),
+            event.tag("state").to_owned(),
+        )
     };
-    let events: Vec<_> = project.events().iter().map(key).filter(|(incident, _)| !incident.is_empty()).collect();
+    let events: Vec<_> = project
+        .events()
+        .iter()
+        .map(key)
+        .filter(|(incident, _)| !incident.is_empty())
+        .collect();
     let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
     for event in &events {
         *counts.entry(event.clone()).or_default() += 1;
     }
     assert!(counts.values().all(|count| *count == 1), "{counts:?}");
     let mut incidents: BTreeMap<String, usize> = BTreeMap::new();
-    events.into_iter().for_each(|(incident, _)| *incidents.entry(incident).or_default() += 1);
+    events
+        .into_iter()
+        .for_each(|(incident, _)| *incidents.entry(incident).or_default() += 1);
     assert!(!incidents.is_empty());
-    assert!(incidents.values().all(|count| *count == 2), "an opening and an end each: {incidents:?}");
+    assert!(
+        incidents.values().all(|count| *count == 2),
+        "an opening and an end each: {incidents:?}"
+    );
 }

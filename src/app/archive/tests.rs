@@ -33,6 +33,16 @@ fn folder() -> PathBuf {
     folder
 }
 
+/// A copy of the open file, opened: what a kill at this instant would leave.
+fn left_by_a_kill(folder: &Path) -> Opened {
+    let copy = folder.join("copy.db");
+    for part in ["", "-wal"] {
+        let name = |base: &str| folder.join(format!("{base}.db{part}"));
+        std::fs::copy(name("lastbeat"), name("copy")).expect("both are there");
+    }
+    Store::open(Some(&copy), crate::clock::wall()).expect("the copy is well")
+}
+
 /// Renders one parcel for a notifier called "sentry".
 fn prepare(notice: &Notice) -> Vec<Parcel> {
     let waiting = Waiting {
@@ -236,14 +246,8 @@ fn what_is_sent_is_in_the_file_before() {
     let path = folder.join("lastbeat.db");
     let opened = Store::open(Some(&path), crate::clock::wall());
     let (count, counted) = mpsc::channel();
-    // A copy is what a kill at this instant would leave.
     let sees = move |folder: &Path| {
-        let copy = folder.join("copy.db");
-        for part in ["", "-wal"] {
-            let name = |base: &str| folder.join(format!("{base}.db{part}"));
-            std::fs::copy(name("lastbeat"), name("copy")).expect("both are there");
-        }
-        let left = Store::open(Some(&copy), crate::clock::wall()).expect("the copy is well");
+        let left = left_by_a_kill(folder);
         let _ = count.send((left.parcels.len(), left.saved.incidents.len()));
     };
     let scene = Scene::start_with(folder, opened, sees);
@@ -323,6 +327,8 @@ fn a_file_that_another_has_is_taken_once_it_is_free_and_nothing_is_lost() {
             Handed::Adopted(saved) => Some(saved),
             Handed::Sent(_) => None,
         });
+    let left = left_by_a_kill(&scene.folder);
+    assert_eq!(&*left.saved.instances[0].subject, "logs.theirs.iad.1");
     let adopted = adopted.expect("what the file held is handed out");
     assert_eq!(&*adopted.instances[0].subject, "logs.theirs.iad.1");
     assert!(scene.archive().wants_whole());
@@ -352,6 +358,7 @@ fn what_cannot_be_written_is_told_and_written_in_order_later() {
     std::fs::remove_dir_all(&scene.folder).expect("it is there");
     scene.archive().decided(decided(2, NoticeKind::Opened));
     scene.archive().done(ended(&first[0], Outcome::Delivered));
+    assert!(!scene.flush(), "so that the next waits behind it");
     let close = NoticeKind::Closed(CloseReason::Resolved);
     scene.archive().decided(decided(2, close));
     assert_eq!(scene.sent()[0].waiting.kind, NoticeKind::Opened);

@@ -6,10 +6,12 @@ use crate::core::life::{Crash, StopWhy};
 use crate::core::saved::{SavedBeat, SavedInstance, SavedStamp};
 use crate::core::snapshot::Verdict;
 use crate::core::time::{Listened, Wall};
+use foldhash::fast::FixedState;
+use memchr::memmem;
 use rusqlite::{Connection, Row, Statement, params};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 
 /// Slots beyond are damage: the core has at most a million instances.
 const MAX_SLOT: u32 = 1 << 21;
@@ -26,7 +28,7 @@ const NUMBER: char = '\u{1}';
 /// Changes are taken back where the transaction fails.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    known: HashMap<i64, u64>,
+    known: HashMap<i64, u64, FixedState>,
     undo: Vec<(i64, Option<u64>)>,
 }
 
@@ -57,7 +59,8 @@ impl Slots {
 
 /// A hash of what stands in the table `instance`.
 fn hash(instance: &SavedInstance) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    // The same in each process, and it need withstand nobody: a slot's hash meets only the one before it.
+    let mut hasher = FixedState::default().build_hasher();
     instance.subject.hash(&mut hasher);
     instance.host.hash(&mut hasher);
     instance.logs.hash(&mut hasher);
@@ -75,8 +78,9 @@ fn hash(instance: &SavedInstance) -> u64 {
 /// What stands before and after a beat's number in its text; the text where it is written as it is.
 fn around_number(text: &str, seq: Option<u64>) -> Result<(&str, &str), &str> {
     let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
-    let number = seq.map(|seq| seq.to_string()).ok_or(text)?;
-    let start = text.find(&number).ok_or(text)?;
+    let number = Number::of(seq.ok_or(text)?);
+    let number = number.digits();
+    let start = memmem::find(text.as_bytes(), number).ok_or(text)?;
     let end = start + number.len();
     let bytes = text.as_bytes();
     let is_part = is_digit(bytes.get(end)) || (start > 0 && is_digit(bytes.get(start - 1)));
@@ -85,6 +89,32 @@ fn around_number(text: &str, seq: Option<u64>) -> Result<(&str, &str), &str> {
         return Err(text);
     }
     Ok((&text[..start], &text[end..]))
+}
+
+/// A number in digits, without a detour over the heap: each beat of a checkpoint has one.
+struct Number {
+    digits: [u8; 20],
+    from: usize,
+}
+
+impl Number {
+    fn of(mut number: u64) -> Self {
+        let mut digits = [b'0'; 20];
+        let mut from = digits.len();
+        while from > 0 {
+            from -= 1;
+            digits[from] += (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        Number { digits, from }
+    }
+
+    fn digits(&self) -> &[u8] {
+        &self.digits[self.from..]
+    }
 }
 
 fn text_without_number(beat: &SavedBeat) -> String {

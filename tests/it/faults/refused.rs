@@ -88,8 +88,11 @@ fn permission(peer: Peer) {
     );
     let opened = scene.alert("StreamStalled");
     assert!(
-        opened.data.to_string().contains("permission_denied"),
-        "the alert names the state: {}",
+        opened
+            .data
+            .to_string()
+            .contains("does not let user acme subscribe"),
+        "the alert says why: {}",
         opened.data
     );
     scene

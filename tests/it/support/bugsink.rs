@@ -121,7 +121,7 @@ impl Project {
     #[track_caller]
     pub fn only(&self, count: usize) -> Vec<Event> {
         let mut events = self.events();
-        events.retain(|event| event.tag("lastbeat") != "self");
+        events.retain(|event| event.tag("own").is_empty());
         // Shown with --nocapture, and where the test fails.
         for event in &events {
             println!("{} {}: {}", event.tag("state"), event.kind(), event.value());

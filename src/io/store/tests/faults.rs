@@ -90,6 +90,23 @@ fn damage_anywhere_is_survived_and_the_damaged_file_is_kept() {
 }
 
 #[test]
+fn damage_that_the_start_would_not_read_is_found_at_the_start() {
+    let folder = Folder::new();
+    filled(&folder);
+    let store = open(&folder.db()).store;
+    let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'timeline'";
+    let page: i64 = store
+        .db
+        .query_row(sql, [], |row| row.get(0))
+        .expect("it has one");
+    drop(store);
+    let mut bytes = fs::read(folder.db()).expect("it is there");
+    bytes[(page as usize - 1) * 4096] ^= 0xff;
+    fs::write(folder.db(), &bytes).expect("the folder takes files");
+    assert!(open(&folder.db()).set_aside.is_some());
+}
+
+#[test]
 fn a_truncated_file_is_survived() {
     let folder = Folder::new();
     filled(&folder);

@@ -44,7 +44,7 @@ fn beat() -> impl Strategy<Value = SavedBeat> {
     let numbers = (
         any::<bool>(),
         any::<u32>(),
-        option::of(0..120_u64),
+        option::of(prop_oneof![0..120_u64, any::<u64>()]),
         option::of(any::<i32>()),
     );
     (name(), name(), stamp(), numbers, any::<u32>(), text()).prop_map(
@@ -176,6 +176,37 @@ proptest! {
         prop_assert_eq!(opened.saved.clock, last.0);
         prop_assert_eq!(opened.saved.groups, last.1);
     }
+}
+
+#[test]
+fn texts_come_back_whatever_stands_where_the_number_does() {
+    let texts = [
+        "HEARTBEAT seq=7",
+        "HEARTBEAT 17 seq=7",
+        "7",
+        "HEARTBEAT 77",
+        "7 HEARTBEAT",
+        "",
+        "HEARTBEAT \u{1} seq=7",
+        "\u{1}",
+        "HEARTBEAT seq=7 \u{1}",
+        "a7a7a",
+    ];
+    let folder = Folder::new();
+    let mut store = open(&folder.db()).store;
+    let instances: Vec<_> = (0..)
+        .zip(texts)
+        .map(|(slot, text)| {
+            let mut one = instance(slot, 7);
+            one.beats[0].text = text.to_owned();
+            one
+        })
+        .collect();
+    store
+        .save(&checkpoint(true, instances.clone()))
+        .expect("written");
+    drop(store);
+    assert_eq!(open(&folder.db()).saved.instances, instances);
 }
 
 #[test]
