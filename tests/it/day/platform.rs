@@ -64,6 +64,8 @@ enum What {
     Wake,
     Back,
     Deploy,
+    /// The next machine of a rolling deploy that began then.
+    Roll(u64),
     Die,
 }
 
@@ -161,6 +163,7 @@ impl Platform {
             What::Wake => self.wake(who, now),
             What::Back => self.back(who, now),
             What::Deploy => self.deploy(who, now),
+            What::Roll(since) => self.roll(who, since, now),
             What::Die => self.die(now),
         };
         Some((now, said))
@@ -239,15 +242,7 @@ impl Platform {
             .collect();
         let mut said = Vec::new();
         match self.random.below(4) {
-            0 => {
-                // Rolling: one a minute; the queue brings each back.
-                for &who in running.iter().take(1) {
-                    said.extend(self.replace(who, now));
-                }
-                if running.len() > 1 {
-                    self.at(now + 60, app, What::Deploy);
-                }
-            }
+            0 => said = self.roll(app, now, now),
             1 => {
                 for &who in &running {
                     said.extend(self.replace(who, now));
@@ -277,6 +272,23 @@ impl Platform {
             }
         }
         said
+    }
+
+    /// One machine a minute, those first that run for longest, until all are newer than the deploy.
+    fn roll(&mut self, app: usize, since: u64, now: u64) -> Vec<(usize, Said)> {
+        let name = format!("app{app:02}");
+        let old = |(_, machine): &(usize, &Machine)| {
+            *machine.app == *name && machine.state == State::Started && machine.since < since
+        };
+        let next = self.machines.iter().enumerate().filter(old);
+        let Some(who) = next
+            .min_by_key(|(_, machine)| machine.since)
+            .map(|(who, _)| who)
+        else {
+            return Vec::new();
+        };
+        self.at(now + 60, app, What::Roll(since));
+        self.replace(who, now)
     }
 
     fn replace(&mut self, who: usize, now: u64) -> Vec<(usize, Said)> {
