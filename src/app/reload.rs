@@ -294,6 +294,17 @@ pub struct InForce {
 }
 
 impl InForce {
+    /// Who says what is open again and again begins with what is open now.
+    async fn hold(&self, delivery: &DeliveryHandle) {
+        let (to, answer) = oneshot::channel();
+        if self.asks.send(Ask::Snapshot(to)).await.is_err() {
+            return;
+        }
+        if let Ok(Ok(snapshot)) = tokio::time::timeout(TAKEN_WITHIN, answer).await {
+            delivery.hold(&snapshot.open);
+        }
+    }
+
     /// Puts a good set in force: what it closes is still told to notifiers that leave with it.
     pub async fn take(
         &mut self,
@@ -328,6 +339,7 @@ impl InForce {
         // What it closed is on its way to those who leave.
         self.archive.flush(TAKEN_WITHIN).await;
         delivery.change(Vec::new(), &leaving, tasks);
+        self.hold(delivery).await;
         self.notifiers = in_force;
     }
 }

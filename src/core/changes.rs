@@ -14,6 +14,8 @@ pub struct Changes {
     pub(super) forgotten: Vec<u32>,
     /// Slots of instances of which more changed than that they were heard.
     pub(super) touched: BTreeSet<u32>,
+    /// Slots that decisions gave away since the checkpoint that is being read began: what it read of them may be older.
+    pub(super) given: BTreeSet<u32>,
     /// Incidents that gained or lost members, or of which more became known.
     pub(super) marked: BTreeSet<IncidentId>,
     /// Incidents that opened or were told again: kept before anybody is told.

@@ -45,6 +45,7 @@ impl Engine {
         let since = std::mem::replace(&mut changes.since, now.mono);
         let touched = std::mem::take(&mut changes.touched).into_iter().collect();
         let forgotten = std::mem::take(&mut changes.forgotten);
+        changes.given.clear();
         Box::new(Draft {
             checkpoint: Checkpoint {
                 whole,
@@ -86,6 +87,13 @@ impl Engine {
         let unheard = touched
             .into_iter()
             .filter(|&slot| self.tracker.instances[slot as usize].seen.at < since);
+        let given = std::mem::take(&mut self.incidents.changes.given);
+        checkpoint
+            .instances
+            .retain(|instance| !given.contains(&instance.slot));
+        let unheard = unheard
+            .filter(|slot| !given.contains(slot))
+            .chain(given.iter().copied());
         checkpoint
             .instances
             .extend(unheard.filter_map(|slot| self.saved_instance(slot)));
@@ -108,6 +116,7 @@ impl Engine {
         let decided = std::mem::take(&mut changes.decided);
         let mut incidents = std::mem::take(&mut changes.over);
         let touched = std::mem::take(&mut changes.touched);
+        changes.given.extend(&touched);
         decided.iter().for_each(|id| {
             changes.marked.remove(id);
         });

@@ -190,6 +190,30 @@ fn an_incident_of_several_goes_on_and_reminds_in_its_rhythm() {
 }
 
 #[test]
+fn a_checkpoint_that_was_begun_before_a_decision_does_not_undo_it() {
+    for whole in [false, true] {
+        let mut mortal = Mortal::new(vec![rule("r", "*", 30.0)]);
+        // The one that falls silent has the first slot.
+        mortal.beats(&[LONE, WEB, API], up_to(20));
+        mortal.beats(&[WEB, API], from(30, 60));
+        let slots = mortal.bench.engine.instances();
+        let draft = mortal.bench.engine.begin_checkpoint(whole, at(60.0));
+        let draft = mortal.bench.engine.read_on(draft, slots - 1, at(60.0));
+        let draft = draft.expect_err("one slot is left to read");
+        mortal.beats(&[WEB, API, LONE], [61]);
+        let checkpoint = mortal.bench.engine.read_on(draft, slots, at(61.0));
+        mortal.disk.checkpoint(checkpoint.expect("all is read"));
+        mortal.restart(62.0);
+        mortal.beats(&[WEB, API, LONE], from(65, 85));
+        let told = [
+            "50 HeartbeatMissed c opened",
+            "61 HeartbeatMissed c closed resolved",
+        ];
+        assert_eq!(mortal.bench.told(), told, "{whole}");
+    }
+}
+
+#[test]
 fn a_stall_that_is_open_stays_open_until_an_entry_comes() {
     let mut mortal = Mortal::new(vec![rule("r", "*", 30.0)]);
     mortal.beats(&[WEB, API], up_to(20));
