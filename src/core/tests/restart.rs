@@ -204,7 +204,7 @@ fn a_checkpoint_that_was_begun_before_a_decision_does_not_undo_it() {
         let checkpoint = mortal.bench.engine.read_on(draft, slots, at(61.0));
         mortal.disk.checkpoint(checkpoint.expect("all is read"));
         mortal.restart(62.0);
-        mortal.beats(&[WEB, API, LONE], from(65, 85));
+        mortal.beats(&[WEB, API], from(65, 75));
         let told = [
             "50 HeartbeatMissed c opened",
             "61 HeartbeatMissed c closed resolved",
