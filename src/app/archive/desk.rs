@@ -423,8 +423,8 @@ impl Desk {
 
     fn well(&mut self) {
         self.metrics.store_writable.set(1);
-        if self.standing.trouble.swap(None).is_some() {
-            self.log_after = Mono::ZERO;
+        // A disk that is nearly full takes some of it, again and again: its trouble is logged once a minute all the same.
+        if self.standing.trouble.swap(None).is_some() && self.clock.mono() >= self.log_after {
             info!("the state is kept again");
         }
     }
