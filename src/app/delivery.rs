@@ -329,11 +329,6 @@ impl DeliveryHandle {
         }
     }
 
-    /// [`Self::prepare`] and [`Self::send`] in one, where nobody keeps parcels.
-    pub fn tell(&self, notice: &Notice) {
-        self.send(self.prepare(notice));
-    }
-
     fn lose(&self, parcel: &Parcel, why: &str) {
         let waiting = &parcel.waiting;
         let notifier = parcel.notifier.as_str();

@@ -203,7 +203,8 @@ pub(super) fn desk(
                     ),
                 }
             }
-            if let Some(decision) = decision {
+            if decision.is_some() || !notices.is_empty() {
+                let decision = decision.unwrap_or_default();
                 decides.decided(Decided { notices, decision });
             }
         }),
