@@ -43,7 +43,9 @@ pub fn gist(notice: &Notice) -> String {
                         )
                     }
                     Alarm::Flapping => format!("{who} comes and goes"),
-                    _ if notice.is_never_seen() => format!("{who} not heard since it is expected"),
+                    _ if notice.is_never_seen() => {
+                        format!("{who} never heard, expected since {}", since(notice))
+                    }
                     _ => format!("{who} silent since {}", since(notice)),
                 },
             }
@@ -77,6 +79,10 @@ pub fn sentence(notice: &Notice) -> String {
     let of_stream = matches!(notice.alarm, Alarm::Stalled | Alarm::Refused);
     match notice.kind {
         _ if notice.detail.is_empty() => {}
+        NoticeKind::Closed(_) if notice.alarm == Alarm::Flapping => {}
+        NoticeKind::Closed(CloseReason::Resolved) => {
+            let _ = write!(text, "; until then: {}", clean(&notice.detail, TEXT_CHARS));
+        }
         NoticeKind::Closed(_) if of_stream => {
             let _ = write!(text, "; until then: {}", clean(&notice.detail, TEXT_CHARS));
         }
@@ -231,6 +237,9 @@ fn ending(reason: CloseReason, notice: &Notice) -> String {
             format!("in time again at {at}, after {silence}")
         }
         (CloseReason::Resolved, Alarm::Flapping) => format!("steady again at {at}"),
+        (CloseReason::Resolved, _) if notice.is_never_seen() => {
+            format!("heard for the first time at {at}, after {silence} of silence")
+        }
         (CloseReason::Resolved, _) => format!("heard again at {at}, after {silence} of silence"),
         (CloseReason::Stopped, _) => format!("stopped on purpose, after {silence} of silence"),
         (CloseReason::Forgotten, _) => format!("forgotten: not heard for {silence}"),

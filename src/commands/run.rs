@@ -146,7 +146,9 @@ fn machines(settings: InventorySettings) -> Machines {
     });
     match &source {
         Some(source) => info!(source = source.label(), "machines are looked up"),
-        None => info!("no inventory of machines (LASTBEAT_INVENTORY): beats and the platform's lines decide alone"),
+        None => info!(
+            "no inventory of machines (LASTBEAT_INVENTORY): beats and the platform's lines decide alone"
+        ),
     }
     Machines {
         source,

@@ -74,7 +74,7 @@ In lines, WHO is app/region/instance; [a-d], {iad,lhr} and {01..20} make it seve
 
 In expect, TARGET is app/region/instance, app/region, app A, region R, host H or stream, then perhaps beat NAME:
   at T firing | pending | ok | not firing TARGET [by 'RULE']       at T nobody fires
-  told [N times] [ALERT] [TARGET] [opened | reminder [N] | closed [REASON]] [at T | at T..T] [by 'RULE'] [dated T]
+  told [N times] [ALERT] [TARGET] [opened | updated [N] | reminder [N] | closed [REASON]] [at T | at T..T] [by 'RULE'] [dated T]
       [affecting N] [listing WHO, WHO] [to NOTIFIER, NOTIFIER] [severity S] [saying 'TEXT']
   not told ...      nothing told from A to B      nothing else told
 

@@ -50,14 +50,22 @@ impl Engine {
         if waited || self.inventory.answered_since(deadline) {
             return false;
         }
-        let awaiting = &mut self.inventory.awaiting;
-        awaiting.asks = true;
-        if let Some(id) = id.filter(|_| awaiting.suspects.len() < MAX_SUSPECTS) {
-            let suspect = self.suspect_of(id);
-            self.inventory.awaiting.suspects.insert(suspect);
+        self.inventory.awaiting.asks = true;
+        if let Some(id) = id {
+            self.suspect(id);
         }
         self.wait(target);
         true
+    }
+
+    /// The inventory is to be asked at once, and how this one ended.
+    pub(super) fn suspect(&mut self, id: InstanceId) {
+        let suspect = self.suspect_of(id);
+        let awaiting = &mut self.inventory.awaiting;
+        awaiting.asks = true;
+        if awaiting.suspects.len() < MAX_SUSPECTS {
+            awaiting.suspects.insert(suspect);
+        }
     }
 
     fn wait(&mut self, target: u32) {

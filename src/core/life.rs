@@ -177,6 +177,20 @@ impl Engine {
         }
     }
 
+    /// It was taken for stopped, and has ended by itself, and badly: it is silent since its last beat.
+    pub(super) fn died(&mut self, id: InstanceId) {
+        self.incidents.changes.touched.insert(id.0);
+        self.tracker.instances[id.0 as usize].life.stop = None;
+        let beats: Vec<_> = self.tracker.beats_of(id).collect();
+        for beat in beats {
+            self.tracker.beats[beat.0 as usize].stopped = false;
+        }
+        for target in self.targets_of(id) {
+            let due = self.late_at(target);
+            self.targets.set_due(target, due);
+        }
+    }
+
     /// It was started again without a stop that we know of, by a deploy or after a crash: it has `max_gap` from then on,
     /// but only from the first time since its last beat, so that a machine that starts over and over is missed.
     pub(super) fn restarted(&mut self, id: InstanceId) {

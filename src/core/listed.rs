@@ -14,7 +14,7 @@ use super::life::StopWhy;
 use super::time::{Mono, Now};
 use super::tracker::InstanceId;
 use super::unheard::Beating;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +46,8 @@ pub(super) struct Inventory {
     pub(super) entries: BTreeMap<u32, Entry>,
     /// Whom alerts wait for.
     pub(super) awaiting: Awaiting,
+    /// Machines that ran before lastbeat asked for the first time, by subject: that they are quiet says nothing.
+    pub(super) quiet: BTreeSet<String>,
     /// Which apps beat, when the newest answer came.
     pub(super) beating: Beating,
 }
@@ -121,7 +123,8 @@ impl Engine {
         if self.inventory.answered_since(poll.asked_at) {
             return;
         }
-        self.inventory.asked_at = Some(poll.asked_at);
+        let first = self.inventory.asked_at.replace(poll.asked_at).is_none();
+        self.ran_before(poll, first);
         self.inventory.beating = self.who_beats();
         let mut listed: HashSet<u32> = HashSet::with_capacity(poll.machines.len());
         let mut apps: HashSet<&str> = HashSet::new();
@@ -205,7 +208,9 @@ impl Engine {
                     StopWhy::Listed
                 };
                 self.stopped(id, why);
+                self.ask_how_it_ended(id);
             }
+            Some((StopWhy::Listed, _)) if failed && listed == Listed::Stopped => self.died(id),
             Some((why, since)) if is_meant_to_run => {
                 let followed = why.is_listed() || asked_at.since(since) > FOLLOWS_WITHIN;
                 if followed && listed != Listed::Starting {
@@ -216,6 +221,19 @@ impl Engine {
         }
         if !wrong.is_empty() {
             self.tell_in_incident(id, &wrong);
+        }
+    }
+
+    /// It is listed as stopped, and nobody said why. How it ended decides, where that can be asked: only an inventory that
+    /// tells what a machine is for tells that too.
+    fn ask_how_it_ended(&mut self, id: InstanceId) {
+        let unsaid = self.inventory.entries.get(&id.0).is_some_and(|entry| {
+            entry.listed == Listed::Stopped
+                && entry.exit.is_none()
+                && entry.purpose == Purpose::Service
+        });
+        if unsaid && !self.targets_of(id).is_empty() {
+            self.suspect(id);
         }
     }
 
@@ -250,16 +268,33 @@ impl Engine {
         }
     }
 
+    /// The same as an alert opens whose deadline lay at `due`: also that the inventory could not be asked, in words.
+    pub(super) fn known_at(&self, watched: Watched, due: Mono) -> String {
+        let known = self.known_of(watched);
+        let asked = self.options.inventory && self.crash_of(watched).is_empty();
+        if !asked || self.inventory.answered_since(due) {
+            return known;
+        }
+        let unsaid = "the inventory does not answer: it may have been stopped on purpose";
+        match known.as_str() {
+            "" => unsaid.to_owned(),
+            known => format!("{known}; {unsaid}"),
+        }
+    }
+
     /// What else is known of why a target is silent, in words.
     pub(super) fn known_of(&self, watched: Watched) -> String {
         let Some(id) = self.instance_of(watched) else {
             return String::new();
         };
-        let never = if self.is_never_seen(id) {
-            "listed as started, and never heard".to_owned()
-        } else {
-            String::new()
+        let entry = self.inventory.entries.get(&id.0);
+        let started = entry.is_some_and(|entry| entry.listed == Listed::Started);
+        let never = match (self.is_never_seen(id), started) {
+            (true, true) => "the inventory lists it as started, and nothing of it was ever heard",
+            (true, false) => "nothing of it was ever heard",
+            (false, _) => "",
         };
+        let never = never.to_owned();
         let all = [self.crash_of(watched), self.listed_wrong(id), never];
         let known: Vec<String> = all.into_iter().filter(|what| !what.is_empty()).collect();
         known.join("; ")

@@ -221,6 +221,11 @@ impl Notice {
             self.alarm,
             Alarm::Stalled | Alarm::Refused | Alarm::Lagging | Alarm::Losing | Alarm::Drill
         );
-        self.affected_total == 0 && !of_stream
+        // A beat's own words are never empty: the marker stands in them.
+        let no_words = self.alarm == Alarm::Heartbeat
+            && self.scope == Scope::Instance
+            && self.affected_total == 1
+            && self.last_text.is_empty();
+        (self.affected_total == 0 || no_words) && !of_stream
     }
 }

@@ -16,6 +16,10 @@ pub struct Snapshot {
     pub stream_seen: Option<Wall>,
     /// Whether the stream's alert fires.
     pub stalled: bool,
+    /// Why nothing is seen at the moment; `None` where entries arrive, as far as is known.
+    pub blind_now: Option<Blind>,
+    /// How far the stream's entries arrive behind their own time; zero where that is not known.
+    pub lag: Duration,
     /// Time listened.
     pub listened: Duration,
     /// Time blind, by reason, the current interval included.
@@ -131,6 +135,14 @@ pub struct BeatRow {
     pub due: Option<Wall>,
     /// How long it may be silent, declared and learned intervals included; `None` where no rule watches it.
     pub max_gap: Option<Duration>,
+    /// The rule that watches it, if any.
+    pub rule: Option<Arc<str>>,
+    /// The interval it declares; `None` where it declares none.
+    pub every: Option<Duration>,
+    /// The longest interval it usually keeps; `None` until some are known.
+    pub usual: Option<Duration>,
+    /// Its last text, at most [`MAX_TEXT`](super::tracker::MAX_TEXT) bytes, as it was said.
+    pub text: Box<str>,
     /// What is thought of it.
     pub verdict: Verdict,
 }

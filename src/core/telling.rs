@@ -79,10 +79,10 @@ impl Engine {
         let rule = &self.rules.rules[row.rule as usize];
         let (detail, text) = match row.watched {
             Watched::Beat(beat) => (
-                self.known_of(row.watched),
+                self.known_at(row.watched, due),
                 self.tracker.beats[beat.0 as usize].text.clone(),
             ),
-            Watched::Logs(_) => (self.known_of(row.watched), String::new()),
+            Watched::Logs(_) => (self.known_at(row.watched, due), String::new()),
             Watched::Group(group) => (
                 self.group_detail(rule, self.groups.get(group)),
                 String::new(),

@@ -1,18 +1,19 @@
 //! Machines that should be heard and never were: listed as started, and silent from the start.
 //!
-//! A machine of which no line at all ever came is watched where a rule names its app, or where its app is known to
-//! beat. One that logs and never beats is watched where the inventory says that it does the same work as others that
+//! A machine of which no line at all ever came is watched where a rule names its app; or where its app is known to beat
+//! and it was started while we listened: whoever starts says so in many lines, while one that ran before may have nothing
+//! to say. One that logs and never beats is watched where the inventory says that it does the same work as others that
 //! do. What ends by itself, a release command or a console, is never missed.
 
 use super::alert::{Reason, Watched};
 use super::engine::Engine;
 use super::entry::{MarkerId, Subject};
-use super::inventory::{Listed, Machine, Purpose};
+use super::inventory::{Listed, Machine, Poll, Purpose};
 use super::notice::CloseReason;
 use super::rule::{By, Rule, Watch};
 use super::time::Listened;
 use super::tracker::{Admitted, InstanceId, NONE, UNDECIDED};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// Who is known to beat.
@@ -40,6 +41,25 @@ impl Engine {
         beating
     }
 
+    /// Remembers which machines ran before the first answer, until they are started anew.
+    pub(super) fn ran_before(&mut self, poll: &Poll, first: bool) {
+        if !first && self.inventory.quiet.is_empty() {
+            return;
+        }
+        let started = poll
+            .machines
+            .iter()
+            .filter(|one| one.listed == Listed::Started);
+        let started: BTreeSet<String> = started
+            .map(|one| format!("logs.{}.{}.{}", one.app, one.region, one.id))
+            .collect();
+        if first {
+            self.inventory.quiet = started;
+        } else {
+            self.inventory.quiet.retain(|raw| started.contains(raw));
+        }
+    }
+
     /// Whether an instance has ever said a beat: one that was only expected has no text.
     fn has_beaten(&self, id: InstanceId) -> bool {
         let mut beats = self.tracker.beats_of(id);
@@ -53,9 +73,10 @@ impl Engine {
         }
         let app = self.tracker.app_names.find(&machine.app);
         let beats = app.is_some_and(|app| self.inventory.beating.apps.contains(&app));
+        let starts = !self.inventory.quiet.contains(raw);
         let wants = |rule: &&Rule| {
             let named = rule.app.0.iter().any(|app| **app == *machine.app);
-            let expects = named || (beats && rule.watch != Watch::Logs);
+            let expects = named || (beats && starts && rule.watch != Watch::Logs);
             let matches = rule.app.matches(&machine.app) && rule.region.matches(&machine.region);
             rule.by == By::Instance && expects && matches && rule.host.0.is_empty()
         };

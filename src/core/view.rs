@@ -24,6 +24,8 @@ impl Engine {
             now,
             stream_seen: self.listening.last_arrival().map(|at| now.wall_of(at)),
             stalled: self.stalled.is_some(),
+            blind_now: self.listening.blind_now(),
+            lag: self.least_lag,
             listened: self.listening.listened().since(Listened::ZERO),
             blind: Blind::ALL
                 .into_iter()
@@ -79,6 +81,7 @@ impl Engine {
             let room = most - instances.len() - beats.len();
             beats.extend(self.tracker.beats_of(id).take(room).map(|beat| {
                 let beat = &self.tracker.beats[beat.0 as usize];
+                let target = self.targets.row(beat.target);
                 BeatRow {
                     app: app.clone(),
                     region: region.clone(),
@@ -88,10 +91,11 @@ impl Engine {
                     due: self
                         .due(beat)
                         .map(|due| now.wall_of(self.listening.date_of(due))),
-                    max_gap: self
-                        .targets
-                        .row(beat.target)
-                        .map(|_| self.max_gap(beat.target)),
+                    max_gap: target.map(|_| self.max_gap(beat.target)),
+                    rule: target.map(|target| self.rule_names[target.rule as usize].clone()),
+                    every: beat.every(),
+                    usual: target.and_then(|target| target.usual.longest()),
+                    text: beat.text.as_str().into(),
                     verdict: self.beat_verdict(beat),
                 }
             }));
@@ -142,7 +146,9 @@ impl Engine {
             State::Pending => Verdict::Late,
             State::Firing if self.is_never_heard(target.watched) => Verdict::NeverSeen,
             State::Firing => Verdict::Silent,
-            State::Ok if self.is_unknown(id) => Verdict::Unknown,
+            State::Ok if self.is_unknown(id) || self.is_never_heard(target.watched) => {
+                Verdict::Unknown
+            }
             State::Ok => Verdict::Live,
         })
     }

@@ -347,7 +347,9 @@ impl Metrics {
     /// Shows how many machines are listed so. A label of an enum, never free text.
     pub fn inventory_machines(&self, listed: &'static str, count: usize) {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
-        self.inventory_machines.with_label_values(&[listed]).set(count);
+        self.inventory_machines
+            .with_label_values(&[listed])
+            .set(count);
     }
 
     /// Shows a reason at zero, before its first reconnect.
@@ -396,9 +398,7 @@ impl Metrics {
     /// Counts faults of the state file; zero shows the reason before its first. `reason` is a label of an enum, never
     /// free text.
     pub fn store_failed(&self, reason: &'static str, count: u64) {
-        self.store_errors
-            .with_label_values(&[reason])
-            .inc_by(count);
+        self.store_errors.with_label_values(&[reason]).inc_by(count);
     }
 
     /// All metrics in Prometheus' text format. Without `snapshot`, because the core did not answer, the live ones

@@ -133,6 +133,36 @@ fn the_sentence_has_all_a_person_needs() {
 }
 
 #[test]
+fn what_was_done_and_known_until_the_end_stands_in_the_end() {
+    let mut notice = closed(CloseReason::Resolved);
+    notice.detail = "lastbeat restarted it".to_owned();
+    let said = "allowed 1m 30s; until then: lastbeat restarted it; rule";
+    assert!(sentence(&notice).contains(said), "{}", sentence(&notice));
+    notice.alarm = Alarm::Flapping;
+    assert!(!sentence(&notice).contains("until then"));
+}
+
+#[test]
+fn who_was_never_heard_is_not_said_to_be_heard_again() {
+    let never = Notice {
+        last_text: String::new(),
+        ..notice()
+    };
+    assert_eq!(
+        gist(&never),
+        "sandwich/iad/0e286551c30586 never heard, expected since 12:00:05Z"
+    );
+    let heard = Notice {
+        kind: NoticeKind::Closed(CloseReason::Resolved),
+        ..never
+    };
+    assert_eq!(
+        gist(&heard),
+        "sandwich/iad/0e286551c30586 heard for the first time at 12:07:05Z, after 7m of silence"
+    );
+}
+
+#[test]
 fn every_end_reads_as_what_it_is() {
     let said = |reason| gist(&closed(reason));
     assert!(said(CloseReason::Stopped).contains("stopped on purpose"));

@@ -238,6 +238,7 @@ async fn how_a_suspect_ended_is_asked_where_it_ended() {
         "stopped",
         "suspended",
         "stopped",
+        "stopped",
     ];
     let all = states.iter().enumerate();
     server.has(
@@ -245,7 +246,7 @@ async fn how_a_suspect_ended_is_asked_where_it_ended() {
             .collect(),
         1000,
     );
-    let suspects: Vec<Suspect> = ["m0", "m1", "m2", "m4", "m5"].map(suspect).to_vec();
+    let suspects: Vec<Suspect> = ["m0", "m1", "m2", "m4", "m5", "m6"].map(suspect).to_vec();
     let read = source(&server).poll(&suspects).await.expect("read");
     let killed = Exit {
         requested: false,
@@ -255,8 +256,16 @@ async fn how_a_suspect_ended_is_asked_where_it_ended() {
     let exits: Vec<Option<Exit>> = read.machines.iter().map(|machine| machine.exit).collect();
     assert_eq!(
         exits,
-        [Some(killed), None, Some(killed), None, Some(killed), None],
-        "three at most"
+        [
+            Some(killed),
+            None,
+            Some(killed),
+            None,
+            None,
+            Some(killed),
+            None
+        ],
+        "three at most, and of a suspended one it would be of another time"
     );
     server.fail("/apps/", Failing::Status(500, None, String::new()));
     let read = source(&server)
@@ -266,7 +275,7 @@ async fn how_a_suspect_ended_is_asked_where_it_ended() {
     assert!(read.machines.iter().all(|machine| machine.exit.is_none()));
     server.fail("/apps/", Failing::Silence);
     let read = source(&server).poll(&suspects).await.expect("read in time");
-    assert_eq!(read.machines.len(), 6);
+    assert_eq!(read.machines.len(), 7);
 }
 
 #[tokio::test]

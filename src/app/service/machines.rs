@@ -81,8 +81,8 @@ pub(super) fn restart(
             Err(_) => Err("too many questions wait".to_owned()),
         };
         let words = match result {
-            Ok(()) => "lastbeat had it restarted".to_owned(),
-            Err(why) => format!("lastbeat could not have it restarted: {why}"),
+            Ok(()) => "lastbeat restarted it".to_owned(),
+            Err(why) => format!("lastbeat could not restart it: {why}"),
         };
         info!(%incident, machine, "{words}");
         // A core that is gone ends the program elsewhere.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Incidents that are shown one by one.
 const INCIDENTS: usize = 20;
-const VERDICTS: [&str; 5] = ["silent", "late", "unknown", "live", "stopped"];
+const VERDICTS: [&str; 6] = ["silent", "never-seen", "late", "unknown", "live", "stopped"];
 const RED: &str = "\u{1b}[1;31m";
 const YELLOW: &str = "\u{1b}[33m";
 const GREEN: &str = "\u{1b}[32m";
@@ -27,6 +27,7 @@ pub(super) fn is_well(status: &Value) -> bool {
     status["ready"] == true
         && none(&status["open_incidents"])
         && none(&status["instances"]["silent"])
+        && none(&status["instances"]["never-seen"])
 }
 
 /// The stream first, then what is open, then each app by region.
@@ -191,7 +192,7 @@ fn weight(incident: &Value) -> (bool, usize) {
 }
 
 fn apps(page: &mut Page<'_>, apps: &Value) {
-    let mut rows: Vec<(String, String, [u64; 5])> = list(apps)
+    let mut rows: Vec<(String, String, [u64; VERDICTS.len()])> = list(apps)
         .map(|row| {
             let counts = VERDICTS.map(|verdict| number(&row["instances"][verdict]));
             (text(&row["app"]), text(&row["region"]), counts)
@@ -201,7 +202,9 @@ fn apps(page: &mut Page<'_>, apps: &Value) {
         return page.line(DIM, "no instance is known yet");
     }
     // What is silent first, then late, then what we were blind for; by name within.
-    rows.sort_by_key(|(_, _, counts)| [counts[0], counts[1], counts[2]].map(|count| count == 0));
+    rows.sort_by_key(|(_, _, [silent, never, late, unknown, ..])| {
+        [silent + never, *late, *unknown].map(|count| count == 0)
+    });
     let wide = |title: &str, names: &mut dyn Iterator<Item = &String>| {
         names
             .map(|name| name.chars().count())
@@ -211,31 +214,31 @@ fn apps(page: &mut Page<'_>, apps: &Value) {
     };
     let app = wide("APP", &mut rows.iter().map(|row| &row.0));
     let region = wide("REGION", &mut rows.iter().map(|row| &row.1));
+    let width = |verdict: &str| (verdict.len() + 1).max(8);
     let titles = VERDICTS
-        .map(|verdict| format!("{:>8}", verdict.to_uppercase()))
+        .map(|verdict| format!("{:>1$}", verdict.to_uppercase(), width(verdict)))
         .concat();
     page.line(
         DIM,
         &format!("{:<app$}  {:<region$}{titles}", "APP", "REGION"),
     );
     for (name, place, counts) in &rows {
-        let [silent, late, unknown, ..] = *counts;
-        let colour = match (silent, late + unknown) {
+        let [silent, never, late, unknown, ..] = *counts;
+        let colour = match (silent + never, late + unknown) {
             (0, 0) => "",
             (0, _) => YELLOW,
             _ => RED,
         };
-        let counts = counts.map(|count| {
-            if count == 0 {
-                format!("{:>8}", "-")
-            } else {
-                format!("{count:>8}")
-            }
-        });
-        page.line(
-            colour,
-            &format!("{name:<app$}  {place:<region$}{}", counts.concat()),
-        );
+        let mut line = format!("{name:<app$}  {place:<region$}");
+        for (count, verdict) in counts.iter().zip(VERDICTS) {
+            let count = match count {
+                0 => "-".to_owned(),
+                count => count.to_string(),
+            };
+            // Writing to a String cannot fail.
+            let _ = write!(line, "{count:>0$}", width(verdict));
+        }
+        page.line(colour, &line);
     }
 }
 
@@ -294,9 +297,9 @@ this       lastbeat 1.2.3 at 2026-01-31T18:00:00.000Z, 2 rules
 
 no incident is open
 
-APP  REGION  SILENT    LATE UNKNOWN    LIVE STOPPED
-web  lhr          1       -       -       1       -
-api  iad          -       -       -       2       -
+APP  REGION  SILENT NEVER-SEEN    LATE UNKNOWN    LIVE STOPPED
+web  lhr          1          -       -       -       1       -
+api  iad          -          -       -       -       2       -
 ";
         assert_eq!(shown, expected);
         assert!(is_well(&status()));

@@ -268,6 +268,7 @@ fn a_started_machine_of_an_app_that_beats_and_of_which_nothing_is_heard_fires_as
     let mut bench = bench(vec![rule("r", "*", 30.0)]);
     bench.beats(&[WEB, API], [0, 10, 20]);
     let all = ["web.iad.a", "web.iad.new", API, "quiet.iad.q"];
+    poll(&mut bench, 20.2, started(&all[..1]));
     poll(&mut bench, 21.0, started(&all));
     bench.beats(&[WEB, API], [30, 40, 50]);
     poll(&mut bench, 53.0, started(&all));
@@ -275,7 +276,10 @@ fn a_started_machine_of_an_app_that_beats_and_of_which_nothing_is_heard_fires_as
     // Nobody of `quiet` ever beat, and no rule names it.
     assert_eq!(bench.told(), ["50 HeartbeatMissed new opened"]);
     let notice = bench.engine.open_incidents().next().expect("open");
-    assert_eq!(notice.detail, "listed as started, and never heard");
+    assert_eq!(
+        notice.detail,
+        "the inventory lists it as started, and nothing of it was ever heard"
+    );
     bench.beats(&[WEB, API, "web.iad.new"], [70]);
     bench.beats(&[WEB, API], [80, 90, 100]);
     poll(&mut bench, 101.5, started(&all));
@@ -290,6 +294,24 @@ fn a_started_machine_of_an_app_that_beats_and_of_which_nothing_is_heard_fires_as
         told,
         "from its first beat on it is one like any"
     );
+}
+
+#[test]
+fn a_machine_that_ran_before_we_asked_is_not_expected_to_speak_until_it_starts_anew() {
+    let mut bench = bench(vec![rule("r", "*", 30.0)]);
+    bench.beats(&[WEB, API], [0, 10, 20]);
+    let all = ["web.iad.a", "web.iad.quiet", API];
+    for second in (21..=201).step_by(10) {
+        poll(&mut bench, second as f64, started(&all));
+        bench.beats(&[WEB, API], [second + 9]);
+    }
+    assert_eq!(bench.told(), Vec::<&str>::new());
+    poll(&mut bench, 211.0, started(&[WEB, API]));
+    poll(&mut bench, 221.0, started(&all));
+    bench.beats(&[WEB, API], [230, 240, 250]);
+    poll(&mut bench, 251.5, started(&all));
+    bench.beats(&[WEB, API], [260]);
+    assert_eq!(bench.told(), ["240 HeartbeatMissed quiet opened"]);
 }
 
 #[test]
@@ -333,6 +355,38 @@ fn one_that_boots_and_never_beats_is_missed_where_others_that_do_its_work_beat()
     poll(&mut bench, 56.0, all);
     bench.beats(&[WEB, API], [60]);
     assert_eq!(bench.told(), ["51 HeartbeatMissed hung opened"]);
+}
+
+#[test]
+fn how_one_ended_that_a_poll_saw_stopped_before_its_deadline_is_asked_once_and_decides() {
+    for (requested, told) in [
+        (true, &[][..]),
+        (false, &["50 HeartbeatMissed c opened"][..]),
+    ] {
+        let mut bench = bench(vec![rule("r", "*", 30.0)]);
+        bench.beats(&[WEB, API, LONE], [0, 10, 20]);
+        bench.beats(&[WEB, API], [30]);
+        let mut stopped = machine(LONE, Listed::Stopped);
+        stopped.purpose = Purpose::Service;
+        let mut all = started(&[WEB, API]);
+        all.push(stopped);
+        poll(&mut bench, 32.0, all.clone());
+        let asked = bench.engine.take_suspects().expect("it asks");
+        assert_eq!((asked.len(), &*asked[0].id), (1, "c"));
+        all[2].exit = Some(Exit {
+            requested,
+            code: Some(137),
+            oom: true,
+        });
+        poll(&mut bench, 33.0, all.clone());
+        assert_eq!(bench.engine.take_suspects(), None, "once");
+        bench.beats(&[WEB, API], [40, 50]);
+        // The next one does not say it again.
+        all[2].exit = None;
+        poll(&mut bench, 52.0, all);
+        bench.beats(&[WEB, API], [60]);
+        assert_eq!(bench.told(), told, "requested: {requested}");
+    }
 }
 
 #[test]

@@ -60,7 +60,8 @@ fn instance(row: &InstanceRow, beats: Vec<Value>) -> Value {
         "region": &*row.region,
         "instance": row.instance(),
         "verdict": row.verdict.label(),
-        "reason": row.reason,
+        "reason": row.reason.as_deref().map(|reason| words::clean(reason, words::TEXT_CHARS)),
+        "reason_since": row.since.map(words::wall),
         "last_seen": words::wall(row.seen),
         "beats": beats,
     })
@@ -73,5 +74,9 @@ fn beat(row: &BeatRow) -> Value {
         "last_seen": words::wall(row.seen),
         "due": row.due.map(words::wall),
         "max_gap_seconds": row.max_gap.map(seconds),
+        "rule": row.rule.as_deref(),
+        "every_seconds": row.every.map(seconds),
+        "usual_seconds": row.usual.map(seconds),
+        "text": words::clean(&row.text, words::TEXT_CHARS),
     })
 }

@@ -297,7 +297,8 @@ impl Organisation {
     async fn exits(&self, read: &mut Read, suspects: &[Suspect]) {
         let mut asked = Vec::new();
         for (at, machine) in read.machines.iter().enumerate() {
-            let ended = matches!(machine.listed, Listed::Stopped | Listed::Failed);
+            // One that is suspended did not end: its last exit is of another time.
+            let ended = machine.listed == Listed::Failed || &*machine.word == "stopped";
             let suspect = suspects.iter().find(|suspect| suspect.id == machine.id);
             if let (true, Some(suspect)) = (ended, suspect)
                 && asked.len() < MAX_EXITS

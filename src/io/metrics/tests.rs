@@ -17,6 +17,8 @@ fn snapshot(app: &str) -> Snapshot {
         },
         stream_seen: Some(wall),
         stalled: false,
+        blind_now: None,
+        lag: Duration::ZERO,
         listened: Duration::from_millis(90_500),
         blind: Blind::ALL
             .map(|reason| (reason, Duration::from_secs(2)))
