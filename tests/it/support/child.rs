@@ -69,9 +69,11 @@ impl Child {
     ) -> T {
         let what = format!("{}: {what}", self.name);
         wait_for(&what, within, || {
+            // What it said last may still be on its way here when it is gone already.
+            let over = self.ended().filter(|_| self.lines.complete());
             let found = self.lines.all().iter().find_map(|line| find(line));
             if found.is_none()
-                && let Some(status) = self.ended()
+                && let Some(status) = over
             {
                 panic!(
                     "{} ended ({status}) before: {what}\n{}",
