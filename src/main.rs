@@ -1,7 +1,7 @@
 //! The command line: a table of contents.
 
 use clap::{Parser, Subcommand};
-use lastbeat::commands::{beat, check, demo, drill, run, silence, status, test};
+use lastbeat::commands::{beat, check, demo, drill, run, silence, status, tail, test};
 use std::process::ExitCode;
 
 /// Notices within seconds when logs go quiet, and says which hop went quiet.
@@ -29,6 +29,8 @@ enum Command {
     Test(test::TestArgs),
     /// Show how a lastbeat that runs is, and what is silent
     Status(status::StatusArgs),
+    /// Show entries as they reach a lastbeat that runs
+    Tail(tail::TailArgs),
     /// Try every notifier with a test incident
     Drill(drill::DrillArgs),
     /// Make, list and end silences of a lastbeat that runs
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
             Command::Check(args) => check::run(&args),
             Command::Test(args) => test::run(&args),
             Command::Status(args) => status::run(&args),
+            Command::Tail(args) => tail::run(&args),
             Command::Drill(args) => drill::run(&args),
             Command::Silence(args) => silence::run(&args),
             Command::Beat(args) => beat::run(&args),

@@ -18,9 +18,10 @@ use crate::core::rule::RuleSet;
 use crate::core::saved::Saved;
 use crate::core::silence::Silence;
 use crate::core::snapshot::Snapshot;
-use crate::core::time::{Mono, Now};
+use crate::core::time::{Mono, Now, Wall};
 use crate::decode::log_line;
 use crate::io::feed::{Link, LinkState, Raw, Source};
+use crate::io::http::logs::Tails;
 use crate::io::http::readiness::Readiness;
 use crate::io::metrics::Metrics;
 use crate::words;
@@ -99,6 +100,8 @@ pub struct Shown {
     pub max_series: usize,
     /// Told whether entries are missed though a connection stands.
     pub missed: watch::Sender<bool>,
+    /// Who looks on as entries pass.
+    pub tails: Arc<Tails>,
     /// Without an entry for this long the loop ends by itself; `None`: never.
     pub give_up_after: Option<Duration>,
 }
@@ -115,6 +118,8 @@ pub struct Keeper<S> {
     canary: Option<Canary>,
     /// The last arrival of anything; later where the process stood still.
     heard_at: Mono,
+    /// Wall clock of the last arrival, while somebody looks on.
+    tailed_at: Option<Wall>,
     given_up: Option<GivenUp>,
     pulse: Pulse,
     intervals: Vec<Option<Histogram>>,
@@ -146,6 +151,7 @@ impl<S: Source> Keeper<S> {
             canary,
             sight: Sight::new(metrics, readiness, now.mono),
             heard_at: now.mono,
+            tailed_at: None,
             given_up: None,
             pulse: Pulse::new(now),
             intervals: Vec::new(),
@@ -239,6 +245,7 @@ impl<S: Source> Keeper<S> {
     fn take(&mut self, first: S::Item) -> bool {
         let now = self.turn();
         self.heard_at = now.mono;
+        self.tailed_at = self.outlets.tails.is_read().then_some(now.wall);
         self.sight.flows();
         self.ingest.engine.arrive(now);
         if now.mono >= self.next_lag {
@@ -263,6 +270,10 @@ impl<S: Source> Keeper<S> {
 
     #[inline]
     fn message(&mut self, message: &S::Item) {
+        if let Some(at) = self.tailed_at {
+            let tails = &self.outlets.tails;
+            tails.offer(at, message.subject(), message.shared());
+        }
         if let Some(canary) = &mut self.canary {
             canary.heard(message.subject(), message.payload(), self.heard_at);
         }

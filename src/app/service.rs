@@ -20,6 +20,8 @@ use crate::core::rule::{Globs, RuleSet};
 use crate::decode::settings::Secret;
 use crate::io::feed::{Line, Source, Trouble, TroubleKind};
 use crate::io::http;
+use crate::io::http::events::Events;
+use crate::io::http::logs::Tails;
 use crate::io::http::readiness::Readiness;
 use crate::io::http::status::StoreStand;
 use crate::io::metrics::Metrics;
@@ -217,6 +219,7 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
         helpers.spawn(async { match watch.await {} });
     }
     let (missed, missing) = watch::channel(false);
+    let (tails, events) = (Arc::<Tails>::default(), Arc::<Events>::default());
     let core = core_thread::start(
         Ingest::new(engine),
         clock,
@@ -226,13 +229,14 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
                 begins_whole,
                 inventory.clone(),
                 asks.clone(),
-                service.listener,
+                web::telling(events.clone(), service.listener),
             ),
             shown: keeper::Shown {
                 metrics: metrics.clone(),
                 readiness: sight.clone(),
                 max_series: service.max_series,
                 missed,
+                tails: tails.clone(),
                 give_up_after: service.give_up_after,
             },
             suspects: machines::suspects(inventory),
@@ -257,7 +261,7 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
             trouble: store.trouble(),
         }),
     });
-    let site = web::site(asks, metrics, readiness.clone());
+    let site = web::site(asks, metrics, readiness.clone()).with_live(tails, events);
     let site = site.with_api(api.with_history(web::history(archive.clone())));
     let http = tokio::spawn(http::serve(
         listener,

@@ -8,6 +8,7 @@ mod peer;
 pub mod run;
 pub mod silence;
 pub mod status;
+pub mod tail;
 pub mod test;
 
 use crate::app::service::{self, Service};

@@ -94,7 +94,7 @@ impl Peer {
         body: Option<&Value>,
         within: Duration,
     ) -> Result<Value, AskFault> {
-        let request = self.request(method, path, body)?;
+        let request = self.request(method, &format!("/api/v1/{path}"), body)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
@@ -110,14 +110,15 @@ impl Peer {
         read(&answer, &self.base).map_err(AskFault::Refused)
     }
 
-    fn request(
+    /// A request for a path, as whoever asks.
+    pub(super) fn request(
         &self,
         method: Method,
         path: &str,
         body: Option<&Value>,
     ) -> Result<Request<Full<Bytes>>, AskFault> {
         let base = &self.base;
-        let uri: Uri = format!("{base}/api/v1/{path}").parse().map_err(|_| {
+        let uri: Uri = format!("{base}{path}").parse().map_err(|_| {
             AskFault::Unaskable(format!(
                 "{base:?} is no address: give one such as {DEFAULT_URL} by --url or LASTBEAT_URL"
             ))
@@ -158,7 +159,8 @@ fn token(args: &PeerArgs) -> Result<Option<String>, AskFault> {
     Ok(Some(text.trim().to_owned()))
 }
 
-fn read(answer: &Answer, base: &str) -> Result<Value, String> {
+/// What was answered, or the refusal in words.
+pub(super) fn read(answer: &Answer, base: &str) -> Result<Value, String> {
     let value: Option<Value> = serde_json::from_slice(&answer.body).ok();
     if let (true, Some(value)) = (answer.status.is_success(), &value) {
         return Ok(value.clone());

@@ -2,7 +2,7 @@
 
 use super::rules_file::nearest;
 use crate::core::notice::Scope;
-use crate::core::rule::Severity;
+use crate::core::rule::{Globs, Severity};
 use crate::core::saved::IncidentQuery;
 use crate::core::snapshot::Verdict;
 use crate::core::time::Wall;
@@ -21,6 +21,45 @@ const INCIDENTS: [&str; 11] = [
     "state", "app", "region", "instance", "rule", "scope", "severity", "from", "until", "limit",
     "cursor",
 ];
+
+const TAIL: [&str; 5] = ["app", "region", "instance", "q", "subject"];
+
+/// Which entries are wanted. What is `None` or empty asks for nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TailQuery {
+    /// The app.
+    pub app: Globs,
+    /// The region.
+    pub region: Globs,
+    /// The instance.
+    pub instance: Globs,
+    /// A part of the payload, as it is on the stream.
+    pub q: Option<String>,
+    /// Whether each frame is to have the entry's subject.
+    pub with_subject: bool,
+}
+
+/// Reads the query of `/api/logs`.
+///
+/// # Errors
+/// Every fault there is, each a line for people.
+pub fn tail(query: &str) -> Result<TailQuery, Vec<String>> {
+    let mut read = Read::new(query, &TAIL);
+    let asked = TailQuery {
+        app: read.globs("app"),
+        region: read.globs("region"),
+        instance: read.globs("instance"),
+        q: read.text("q"),
+        with_subject: read
+            .one_of(
+                "subject",
+                &[true, false],
+                |with| if with { "1" } else { "0" },
+            )
+            .unwrap_or_default(),
+    };
+    read.done(asked)
+}
 
 /// Which instances are wanted. What is `None` asks for nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -155,6 +194,16 @@ impl Read {
 
     fn text(&mut self, key: &str) -> Option<String> {
         self.values.remove(key)
+    }
+
+    /// Globs with commas between them.
+    fn globs(&mut self, key: &str) -> Globs {
+        let text = self.text(key).unwrap_or_default();
+        let globs = text
+            .split(',')
+            .map(str::trim)
+            .filter(|glob| !glob.is_empty());
+        Globs(globs.map(str::to_owned).collect())
     }
 
     fn with<T>(&mut self, key: &str, allowed: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {

@@ -1,5 +1,6 @@
 //! What every feed of entries offers, wherever it comes from.
 
+use bytes::Bytes;
 use futures_util::Stream;
 use tokio::sync::{mpsc, watch};
 
@@ -9,6 +10,10 @@ pub trait Raw {
     fn subject(&self) -> &str;
     /// Its payload: any bytes.
     fn payload(&self) -> &[u8];
+    /// Its payload, to be kept for a while; a copy where it cannot be shared.
+    fn shared(&self) -> Bytes {
+        Bytes::copy_from_slice(self.payload())
+    }
 }
 
 /// Messages from one connection; the end of the stream is the end of the connection.

@@ -128,26 +128,50 @@ impl Poster {
         request: Request<Full<Bytes>>,
         peer: &str,
     ) -> Result<Answer, PostFault> {
-        let peer = || peer.to_owned();
-        let response = self.client.request(request).await.map_err(|fault| {
+        let response = self.send(request, peer).await?;
+        read(response, self.kept)
+            .await
+            .map_err(|fault| PostFault::Exchange {
+                peer: peer.to_owned(),
+                source: fault.into(),
+            })
+    }
+
+    async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+        peer: &str,
+    ) -> Result<Response<Incoming>, PostFault> {
+        let peer = peer.to_owned();
+        self.client.request(request).await.map_err(|fault| {
             if fault.is_connect() {
                 PostFault::Connect {
-                    peer: peer(),
+                    peer,
                     source: fault.into(),
                 }
             } else {
                 PostFault::Exchange {
-                    peer: peer(),
+                    peer,
                     source: fault.into(),
                 }
             }
-        })?;
-        read(response, self.kept)
-            .await
-            .map_err(|fault| PostFault::Exchange {
-                peer: peer(),
-                source: fault.into(),
-            })
+        })
+    }
+
+    /// Sends one request and waits for the head of its answer, for at most `within`: the body goes on.
+    ///
+    /// # Errors
+    /// [`PostFault`] where no answer came. Any status is an answer.
+    pub async fn open(
+        &self,
+        request: Request<Full<Bytes>>,
+        within: Duration,
+    ) -> Result<Response<Incoming>, PostFault> {
+        let peer = peer(request.uri());
+        match tokio::time::timeout(within, self.send(request, &peer)).await {
+            Ok(answered) => answered,
+            Err(_) => Err(PostFault::Timeout { peer, within }),
+        }
     }
 }
 

@@ -2,8 +2,10 @@
 
 use crate::app::archive::ArchiveHandle;
 use crate::app::keeper::Ask;
+use crate::core::engine::Output;
 use crate::core::snapshot::Snapshot;
 use crate::io::http::api::History;
+use crate::io::http::events::Events;
 use crate::io::http::readiness::Readiness;
 use crate::io::http::site::Site;
 use crate::io::metrics::Metrics;
@@ -17,6 +19,19 @@ pub(super) fn history(archive: Arc<ArchiveHandle>) -> History {
     Box::new(move |query| {
         let archive = Arc::clone(&archive);
         async move { archive.history(query).await }.boxed()
+    })
+}
+
+/// Tells whoever looks on of what is told, beside who listens already.
+pub(super) fn telling(
+    events: Arc<Events>,
+    mut listener: Box<dyn FnMut(&Output) + Send>,
+) -> Box<dyn FnMut(&Output) + Send> {
+    Box::new(move |output| {
+        listener(output);
+        if let Output::Tell(notice) = output {
+            events.tell(notice);
+        }
     })
 }
 

@@ -27,7 +27,7 @@ const RULES: &str = include_str!("rules.toml");
 A dozen instances beat each second. Within 20 seconds one falls silent, one says bye (no alert), and the whole
 stream stalls for a while; then it begins anew.")]
 pub struct DemoArgs {
-    /// Address for /metrics, /healthz and /readyz
+    /// Address for the page, /metrics, /healthz and /readyz
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9090")]
     listen: SocketAddr,
 }
@@ -71,7 +71,7 @@ fn greet(address: SocketAddr) {
     ];
     println!("{}\n", lines.join("\n"));
     println!(
-        "  metrics   http://{address}/metrics\n  ready?    http://{address}/readyz\n  stop      Ctrl-C\n"
+        "  page      http://{address}/\n  metrics   http://{address}/metrics\n  ready?    http://{address}/readyz\n  stop      Ctrl-C\n"
     );
 }
 

@@ -3,10 +3,13 @@
 //! With a token, whoever sends it. Without one, this machine alone: and not a page of somebody else's that a browser on
 //! this machine shows, so the request has to name this machine as its host, and as its origin where it has one.
 
+use super::page::sign_in;
+use super::tries::Tries;
 use crate::decode::settings::Secret;
 use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, ORIGIN};
 use std::hint::black_box;
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// Why somebody is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +20,10 @@ pub(super) enum Refusal {
     Elsewhere,
     /// No token is set, and the request was made by a page of somebody else's.
     Foreign,
+    /// A browser says that a page of somebody else's made the request.
+    Stranger,
+    /// Too many wrong tokens came; none is looked at for so long.
+    Wait(Duration),
 }
 
 impl Refusal {
@@ -34,6 +41,8 @@ impl Refusal {
                 "without LASTBEAT_TOKEN this path answers requests to a loopback address only, such as \
                  http://127.0.0.1:9090, and from no other site"
             }
+            Refusal::Stranger => "this was asked by a page of somebody else's",
+            Refusal::Wait(_) => "too many wrong tokens; wait a minute",
         }
     }
 }
@@ -43,21 +52,40 @@ pub(super) fn allow(
     headers: &HeaderMap,
     peer: IpAddr,
     token: Option<&Secret>,
+    tries: &Tries,
 ) -> Result<(), Refusal> {
     let Some(token) = token else {
         return allow_here(headers, peer);
     };
+    let now = crate::clock::wall();
     let sent = text(headers, AUTHORIZATION).and_then(|text| text.split_once(' '));
     let sent = sent.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    match sent {
-        Some((_, sent)) if same(sent.trim(), token.reveal()) => Ok(()),
-        _ => Err(Refusal::Token),
+    let Some((_, sent)) = sent else {
+        let is_in = sign_in::is_signed_in(headers, token, now);
+        return is_in.then_some(()).ok_or(Refusal::Token);
+    };
+    if !sign_in::is_own_page(headers) {
+        return Err(Refusal::Stranger);
+    }
+    if let Some(wait) = tries.wait(peer, now) {
+        return Err(Refusal::Wait(wait));
+    }
+    if same(sent.trim(), token.reveal()) {
+        tries.right(peer, now);
+        Ok(())
+    } else {
+        tries.wrong(peer, now);
+        Err(Refusal::Token)
     }
 }
 
 fn allow_here(headers: &HeaderMap, peer: IpAddr) -> Result<(), Refusal> {
     if !peer.to_canonical().is_loopback() {
         return Err(Refusal::Elsewhere);
+    }
+    // Of two names we would look at one, and whoever stands before us at the other.
+    if headers.get_all(HOST).iter().count() > 1 {
+        return Err(Refusal::Foreign);
     }
     let host = text(headers, HOST).ok_or(Refusal::Foreign)?;
     let own = |origin: &str| {
@@ -89,7 +117,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// Compares in a time that depends on the lengths alone.
-fn same(sent: &str, token: &str) -> bool {
+pub(super) fn same(sent: &str, token: &str) -> bool {
     let (sent, token) = (sent.as_bytes(), token.as_bytes());
     let differ = sent
         .iter()
@@ -205,7 +233,7 @@ mod tests {
             }
             let peer = peer.parse().expect("an address");
             let token = token.map(Secret::new);
-            let found = allow(&headers, peer, token.as_ref());
+            let found = allow(&headers, peer, token.as_ref(), &Tries::default());
             assert_eq!(found, *expected, "{token:?} {peer} {pairs:?}");
         }
     }

@@ -4,23 +4,23 @@
 use super::access::{self, Refusal};
 use super::drill::{self, RunDrill, Turn};
 use super::readiness::Readiness;
+use super::silences::row;
 use super::site::{AskSnapshot, SNAPSHOT_WITHIN, json, refuse_method};
 use super::status::Standing;
+use super::tries::Tries;
 use super::{incidents, instances, status};
-use crate::core::rule::{Globs, RuleSet};
+use crate::core::rule::RuleSet;
 use crate::core::saved::{IncidentQuery, PastIncident};
 use crate::core::silence::Silence;
 use crate::core::snapshot::Snapshot;
-use crate::core::time::Wall;
 use crate::decode::settings::Secret;
 use crate::decode::silence_request::{self, SilenceRequest};
 use crate::decode::{api_query, rules_file};
-use crate::words;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Body;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use std::error::Error;
@@ -80,6 +80,7 @@ pub type History = Box<
 /// What programs may ask, and who may.
 pub struct Api {
     token: Option<Secret>,
+    tries: Tries,
     silences: Arc<dyn SilenceDesk>,
     /// `None`: only what is open is known.
     history: Option<History>,
@@ -98,6 +99,7 @@ impl Api {
     pub fn new(token: Option<Secret>, silences: Arc<dyn SilenceDesk>) -> Self {
         Api {
             token,
+            tries: Tries::default(),
             silences,
             history: None,
             rules: Box::new(Arc::default),
@@ -139,6 +141,21 @@ impl Api {
         }
     }
 
+    /// `LASTBEAT_TOKEN`, to sign in with.
+    pub(super) fn token(&self) -> Option<&Secret> {
+        self.token.as_ref()
+    }
+
+    /// Who sent wrong tokens.
+    pub(super) fn tries(&self) -> &Tries {
+        &self.tries
+    }
+
+    /// How store and notifiers stand.
+    pub(super) fn standing(&self) -> Standing {
+        (self.standing)()
+    }
+
     /// Answers a request below `/api/`.
     pub(super) async fn answer<B>(
         &self,
@@ -169,7 +186,7 @@ impl Api {
             "status" => match known(snapshot).await {
                 Ok(snapshot) => json(
                     StatusCode::OK,
-                    &status::status(&snapshot, readiness, &(self.standing)()),
+                    &status::status(&snapshot, readiness, &self.standing()),
                 ),
                 Err(late) => late,
             },
@@ -290,7 +307,7 @@ impl Api {
         headers: &HeaderMap,
         peer: IpAddr,
     ) -> Option<Response<Full<Bytes>>> {
-        access::allow(headers, peer, self.token.as_ref())
+        access::allow(headers, peer, self.token.as_ref(), &self.tries)
             .err()
             .map(refused)
     }
@@ -305,13 +322,9 @@ impl Api {
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        // A form of somebody else's page cannot send this type without asking first.
-        if !is_json(request.headers().get(CONTENT_TYPE)) {
-            return not_json();
-        }
-        let body = match body(request.into_body()).await {
+        let body = match json_body(request).await {
             Ok(body) => body,
-            Err(BodyFault(status, what)) => return error(status, what),
+            Err(refusal) => return refusal,
         };
         let asked = match silence_request::read(&body, crate::clock::wall()) {
             Ok(asked) => asked,
@@ -380,7 +393,8 @@ fn rules(set: &RuleSet) -> Value {
     json!({ "rules": printed })
 }
 
-fn faulty(faults: &[String]) -> Response<Full<Bytes>> {
+/// The refusal of a question with faults.
+pub(super) fn faulty(faults: &[String]) -> Response<Full<Bytes>> {
     let said = json!({ "error": "this cannot be asked", "faults": faults });
     json(StatusCode::BAD_REQUEST, &said)
 }
@@ -395,6 +409,21 @@ fn unreadable(why: &str) -> Response<Full<Bytes>> {
 fn not_json() -> Response<Full<Bytes>> {
     let what = "send JSON, with `Content-Type: application/json`";
     error(StatusCode::UNSUPPORTED_MEDIA_TYPE, what)
+}
+
+/// The body of a request that says it is JSON, or the refusal. A form of somebody else's page cannot send this type
+/// without asking first.
+pub(super) async fn json_body<B>(request: Request<B>) -> Result<Bytes, Response<Full<Bytes>>>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    if !is_json(request.headers().get(CONTENT_TYPE)) {
+        return Err(not_json());
+    }
+    body(request.into_body())
+        .await
+        .map_err(|BodyFault(status, what)| error(status, what))
 }
 
 async fn body<B>(body: B) -> Result<Bytes, BodyFault>
@@ -423,49 +452,25 @@ fn is_json(kind: Option<&HeaderValue>) -> bool {
     kind.trim().eq_ignore_ascii_case("application/json")
 }
 
-fn row(row: &SilenceRow) -> Value {
-    let SilenceRow {
-        silence,
-        holds,
-        source,
-    } = row;
-    let globs = |globs: &Globs| globs.0.clone();
-    let time = |at: Wall| words::wall_seconds(at);
-    let windows = silence.windows.iter();
-    let windows =
-        windows.map(|(from, until)| json!({ "from": time(*from), "until": time(*until) }));
-    let matchers = &silence.matchers;
-    let (from_rules, schedule, timezone) = match source {
-        Source::Api => (false, None, None),
-        Source::Rules { schedule, timezone } => (true, Some(schedule), Some(timezone)),
+/// The answer to who may not ask.
+pub(super) fn refused(refusal: Refusal) -> Response<Full<Bytes>> {
+    let (status, header) = match refusal {
+        Refusal::Token => {
+            let scheme = HeaderValue::from_static("Bearer");
+            (StatusCode::UNAUTHORIZED, Some((WWW_AUTHENTICATE, scheme)))
+        }
+        Refusal::Wait(wait) => {
+            let seconds = HeaderValue::from(wait.as_secs() + 1);
+            (StatusCode::TOO_MANY_REQUESTS, Some((RETRY_AFTER, seconds)))
+        }
+        _ => (StatusCode::FORBIDDEN, None),
     };
-    json!({
-        "id": silence.id,
-        "app": globs(&matchers.app),
-        "region": globs(&matchers.region),
-        "instance": globs(&matchers.instance),
-        "host": globs(&matchers.host),
-        "rule": globs(&matchers.rule),
-        "holds": holds,
-        "windows": windows.collect::<Vec<_>>(),
-        "reason": silence.reason,
-        "author": silence.author,
-        "from_rules": from_rules,
-        "schedule": schedule,
-        "timezone": timezone,
-    })
-}
-
-fn refused(refusal: Refusal) -> Response<Full<Bytes>> {
-    if refusal != Refusal::Token {
-        return error(StatusCode::FORBIDDEN, refusal.told());
-    }
-    let mut response = error(StatusCode::UNAUTHORIZED, refusal.told());
-    let scheme = HeaderValue::from_static("Bearer");
-    response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+    let mut response = error(status, refusal.told());
+    response.headers_mut().extend(header);
     response
 }
 
-fn error(status: StatusCode, what: &str) -> Response<Full<Bytes>> {
+/// A refusal in JSON.
+pub(super) fn error(status: StatusCode, what: &str) -> Response<Full<Bytes>> {
     json(status, &json!({ "error": what }))
 }

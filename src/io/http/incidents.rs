@@ -79,7 +79,7 @@ pub fn incident(saved: &SavedIncident) -> Value {
     value
 }
 
-fn of_notice(notice: &Notice) -> Value {
+pub(super) fn of_notice(notice: &Notice) -> Value {
     let (state, reason) = match notice.kind {
         NoticeKind::Closed(reason) => ("closed", Some(reason.label())),
         NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_) => ("open", None),

@@ -1,37 +1,48 @@
 //! The HTTP listener: `/metrics`, `/healthz`, `/readyz` and a short page, open to all; `/api/` for those who may.
 //!
 //! It must never cost the monitor anything. So connections are counted, each has little time to say what it
-//! wants and to take the answer, and what takes milliseconds to make is made off the runtime's thread.
+//! wants and to take the answer, and what takes milliseconds to make is made off the runtime's thread. Answers that go on
+//! are read from rings, at each reader's own pace.
 
 mod access;
 pub mod api;
 pub mod drill;
+pub mod events;
 pub mod incidents;
 mod instances;
+pub mod logs;
+mod page;
 mod patience;
 pub mod readiness;
+mod ring;
+mod seats;
+mod silences;
 pub mod site;
+mod sse;
 pub mod status;
+mod tries;
 
 pub use readiness::{Readiness, Reason};
 pub use site::Site;
 
+use http_body_util::Either;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use patience::Patience;
+use seats::{Seat, Seats};
+use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
-/// Connections at once. A few scrapers, a few health checks, some people: beyond it new ones wait in the
-/// system's queue until one ends, and the bounds below see to it that one does.
-const CONNECTIONS: usize = 256;
 /// Time to send a whole request head; since it runs from the answer before, also the time that a connection may
 /// be kept alive idle. No scraper waits for less between two scrapes without opening a new connection.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
@@ -47,6 +58,13 @@ const STOP_WITHIN: Duration = Duration::from_millis(500);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Accepts that fail in a row before the listener counts as dead: 10 seconds of them.
 const ACCEPT_FAULTS: u32 = 100;
+
+/// Answers to whom nothing speaks for.
+const REFUSED: [StatusCode; 3] = [
+    StatusCode::UNAUTHORIZED,
+    StatusCode::FORBIDDEN,
+    StatusCode::TOO_MANY_REQUESTS,
+];
 
 /// Why the listener ended.
 #[derive(Debug, thiserror::Error)]
@@ -66,30 +84,27 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Result<(), HttpFault> {
     let mut stop = pin!(stop);
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let seats = Arc::new(Seats::default());
+    let feeding = Arc::clone(&site);
+    let mut feeding = pin!(async move { feeding.live().await });
     let (closing, _) = watch::channel(());
     let mut open = JoinSet::new();
     let mut faults = 0;
     loop {
-        let permit = Arc::clone(&room).acquire_owned();
-        let next = async {
-            let permit = permit.await.expect("this semaphore is never closed");
-            listener
-                .accept()
-                .await
-                .map(|(stream, peer)| (stream, peer.ip(), permit))
-        };
         tokio::select! {
             () = &mut stop => break,
             Some(ended) = open.join_next() => report(ended),
-            accepted = next => match accepted {
-                Ok((stream, peer, permit)) => {
+            never = &mut feeding => match never {},
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
                     faults = 0;
-                    let connection = converse(stream, peer, Arc::clone(&site), closing.subscribe());
-                    open.spawn(async move {
-                        connection.await;
-                        drop(permit);
-                    });
+                    // Where everybody else has better reasons to stay, this one goes.
+                    let Some(seat) = seats.take(peer.ip()) else {
+                        tracing::debug!("no room for one more HTTP connection");
+                        continue;
+                    };
+                    let site = Arc::clone(&site);
+                    open.spawn(converse(stream, peer.ip(), seat, site, closing.subscribe()));
                 }
                 Err(fault) if faults >= ACCEPT_FAULTS => return Err(HttpFault::Accept(fault)),
                 Err(fault) => {
@@ -104,6 +119,7 @@ pub async fn serve(
     }
     drop(listener);
     drop(closing);
+    site.end_live();
     let drained = async { while open.join_next().await.is_some() {} };
     if tokio::time::timeout(STOP_WITHIN, drained).await.is_err() {
         tracing::debug!("HTTP connections cut off at stop");
@@ -122,13 +138,23 @@ fn report(ended: Result<(), JoinError>) {
 async fn converse(
     stream: TcpStream,
     peer: IpAddr,
+    seat: Seat,
     site: Arc<Site>,
     mut closing: watch::Receiver<()>,
 ) {
+    // Events are small and soon: they must not wait until the one before is acknowledged.
+    if let Err(fault) = stream.set_nodelay(true) {
+        tracing::debug!(%fault, "a connection waits for acknowledgements");
+    }
     let stream = TokioIo::new(Patience::new(stream, TAKE_WITHIN));
-    let service = service_fn(move |request| {
-        let site = Arc::clone(&site);
-        async move { Ok::<_, std::convert::Infallible>(site.answer(request, peer).await) }
+    let service = service_fn(|request: Request<Incoming>| async {
+        seat.begin();
+        // Below this path nothing is told to whoever may not see it, but that.
+        let asks = request.uri().path().starts_with("/api/");
+        let answer = site.answer(request, peer).await;
+        let known = asks && !REFUSED.contains(&answer.status());
+        seat.answered(known, matches!(answer.body(), Either::Right(_)));
+        Ok::<_, Infallible>(answer)
     });
     let mut connection = pin!(
         http1::Builder::new()
@@ -140,6 +166,7 @@ async fn converse(
     );
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = seat.lost() => return,
         // The sender says nothing: it is dropped when the listener closes.
         _ = closing.changed() => {
             connection.as_mut().graceful_shutdown();

@@ -1,15 +1,22 @@
 //! What is answered: the paths, and what stands behind each.
 
-use super::api::Api;
+use super::api::{self, Api};
+use super::events::{Events, Look};
+use super::logs::Tails;
+use super::page::{self, sign_in};
 use super::readiness::Readiness;
+use super::{sse, status};
 use crate::core::snapshot::Snapshot;
+use crate::decode::api_query;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::Body;
-use hyper::header::{self, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
+use std::convert::Infallible;
 use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -36,6 +43,7 @@ It watches a log stream and alerts when heartbeats stop or the stream goes quiet
   /metrics   what it knows, for Prometheus
   /readyz    whether it can see and tell; if not, why
   /healthz   whether it is alive
+  /          in a browser: the page
 
 To this machine, or with the token of LASTBEAT_TOKEN:
 
@@ -44,6 +52,8 @@ To this machine, or with the token of LASTBEAT_TOKEN:
   /api/v1/incidents   the newest first; ?state=open and more; /api/v1/incidents/ID for one
   /api/v1/rules       the rules in force
   /api/v1/silences    what is told to nobody
+  /api/v1/events      what changes, as server-sent events
+  /api/logs           entries as they pass, as server-sent events; ?app=&region=&instance=&q=
 "
 );
 const NOT_FOUND: &str = "There is nothing here. There is /metrics, /readyz, /healthz and /.\n";
@@ -61,6 +71,8 @@ pub struct Site {
     readiness: Arc<ArcSwap<Readiness>>,
     /// `None`: nothing stands below `/api/`.
     api: Option<Api>,
+    tails: Arc<Tails>,
+    events: Arc<Events>,
     turn: Semaphore,
 }
 
@@ -73,6 +85,8 @@ impl Site {
             render,
             readiness,
             api: None,
+            tails: Arc::default(),
+            events: Arc::default(),
             turn: Semaphore::new(RENDERED_AT_ONCE),
         }
     }
@@ -85,8 +99,91 @@ impl Site {
         }
     }
 
-    /// Answers one request of a peer. Its body is read below `/api/` alone.
-    pub(super) async fn answer<B>(&self, request: Request<B>, peer: IpAddr) -> Response<Full<Bytes>>
+    /// Shows entries and incidents as they pass, offered and told there.
+    pub fn with_live(self, tails: Arc<Tails>, events: Arc<Events>) -> Self {
+        Site {
+            tails,
+            events,
+            ..self
+        }
+    }
+
+    /// Feeds the readers of what is live, for ever.
+    pub(super) async fn live(&self) -> Infallible {
+        tokio::select! {
+            never = self.tails.fetch(&self.readiness) => match never {},
+            never = self.events.watch(|| self.look().boxed()) => match never {},
+        }
+    }
+
+    /// What is known now; `None` where the core does not answer.
+    async fn look(&self) -> Option<Look> {
+        let asked = tokio::time::timeout(SNAPSHOT_WITHIN, (self.snapshot)()).await;
+        let (snapshot, readiness) = (asked.ok().flatten()?, self.readiness.load_full());
+        let standing = self.api.as_ref().map(Api::standing).unwrap_or_default();
+        let status = status::status(&snapshot, &readiness, &standing);
+        Some((snapshot, status))
+    }
+
+    /// Ends the streams of all readers.
+    pub(super) fn end_live(&self) {
+        self.tails.end();
+        self.events.end();
+    }
+
+    /// Answers one request of a peer.
+    pub(super) async fn answer<B>(&self, request: Request<B>, peer: IpAddr) -> Response<sse::Body>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let (uri, headers) = (request.uri(), request.headers());
+        let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
+        let of_uri = uri.authority().map(|named| named.as_str().as_bytes());
+        if of_uri.is_some() && of_uri != host {
+            // A proxy's form of request, or one made to be read in two ways.
+            let what = "The address names another host than the header does.\n";
+            return response(StatusCode::BAD_REQUEST, TEXT, what).map(Either::Left);
+        }
+        let answer = match (uri.path(), &self.api) {
+            ("/api/logs" | "/api/v1/events", Some(api)) => {
+                let refusal = api.refusal(headers, peer);
+                match (request.method(), refusal) {
+                    (_, Some(refusal)) => refusal,
+                    (&Method::GET, None) => {
+                        return self.stream(uri.path(), uri.query().unwrap_or_default(), headers);
+                    }
+                    (&Method::HEAD, None) => return sse::empty(),
+                    _ => refuse_method(ALLOWED),
+                }
+            }
+            _ => self.whole(request, peer).await,
+        };
+        answer.map(Either::Left)
+    }
+
+    /// What goes on until the reader goes.
+    fn stream(&self, path: &str, query: &str, headers: &HeaderMap) -> Response<sse::Body> {
+        let stream = if path == "/api/logs" {
+            match api_query::tail(query) {
+                Ok(asked) => self.tails.answer(asked, &self.readiness.load()),
+                Err(faults) => return api::faulty(&faults).map(Either::Left),
+            }
+        } else {
+            let last = headers.get("last-event-id");
+            self.events.answer(last.and_then(|last| last.to_str().ok()))
+        };
+        stream.unwrap_or_else(|| {
+            let what = "there are a hundred readers, and no room for one more";
+            let mut full = api::error(StatusCode::SERVICE_UNAVAILABLE, what);
+            let soon = HeaderValue::from_static("10");
+            full.headers_mut().insert(header::RETRY_AFTER, soon);
+            full.map(Either::Left)
+        })
+    }
+
+    /// What is answered at once. The body is read below `/api/` and of who signs in.
+    async fn whole<B>(&self, request: Request<B>, peer: IpAddr) -> Response<Full<Bytes>>
     where
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -96,7 +193,20 @@ impl Site {
             let readiness = self.readiness.load_full();
             return api.answer(request, peer, &self.snapshot, &readiness).await;
         }
-        if !matches!(path, "/" | "/metrics" | "/healthz" | "/readyz") {
+        if let ("/sign-in" | "/sign-out", Some(api)) = (path, &self.api) {
+            return match (request.method(), path) {
+                (&Method::POST, "/sign-out") => sign_in::sign_out(request.headers()),
+                (&Method::POST, _) => {
+                    sign_in::sign_in(request, peer, api.token(), api.tries()).await
+                }
+                (&Method::GET | &Method::HEAD, "/sign-in") => {
+                    sign_in::door(request.headers(), peer, api.token(), api.tries())
+                }
+                (_, "/sign-in") => refuse_method("GET, HEAD, POST"),
+                _ => refuse_method("POST"),
+            };
+        }
+        if !matches!(path, "/metrics" | "/healthz" | "/readyz") && !page::has(path) {
             return response(StatusCode::NOT_FOUND, TEXT, NOT_FOUND);
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -106,7 +216,9 @@ impl Site {
             "/metrics" => self.metrics().await,
             "/healthz" => response(StatusCode::OK, TEXT, "ok\n"),
             "/readyz" => self.readyz(),
-            _ => response(StatusCode::OK, TEXT, PAGE),
+            "/" if !page::wants_html(request.headers()) => response(StatusCode::OK, TEXT, PAGE),
+            _ => page::answer(path, request.headers())
+                .unwrap_or_else(|| response(StatusCode::NOT_FOUND, TEXT, NOT_FOUND)),
         }
     }
 

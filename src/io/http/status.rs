@@ -66,6 +66,8 @@ pub(super) fn status(snapshot: &Snapshot, readiness: &Readiness, standing: &Stan
         "stream": {
             "last_entry": snapshot.stream_seen.map(words::wall),
             "stalled": snapshot.stalled,
+            "blind": snapshot.blind_now.map(Blind::label),
+            "lag_seconds": seconds(snapshot.lag),
         },
         "listened_seconds": seconds(snapshot.listened),
         "blind_seconds": blind.collect::<serde_json::Map<_, _>>(),

@@ -190,13 +190,12 @@ async fn nonsense_and_endless_heads_are_refused() {
 }
 
 #[tokio::test]
-async fn clients_that_hold_every_place_lose_them() {
+async fn clients_that_hold_every_seat_lose_them() {
     let running = running(false, 0).await;
     let mut silent = Vec::new();
-    for _ in 0..CONNECTIONS {
+    for _ in 0..seats::SEATS {
         silent.push(TcpStream::connect(running.at).await.expect("a place"));
     }
-    // Answered as soon as the silent ones' time for a request is over.
     assert!(ask(running.at, "GET", "/healthz").await.ends_with("ok\n"));
 }
 

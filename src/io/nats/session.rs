@@ -7,6 +7,7 @@ use crate::decode::settings::NatsSettings;
 use crate::io::feed::{Line, Link, LinkState, Raw, Said, Source, Trouble, TroubleKind};
 use async_nats::connection::State;
 use async_nats::{Client, Event, ServerAddr, Statistics, Subscriber};
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, Stream, StreamExt};
 use std::panic::AssertUnwindSafe;
@@ -54,6 +55,10 @@ impl Raw for async_nats::Message {
 
     fn payload(&self) -> &[u8] {
         &self.payload
+    }
+
+    fn shared(&self) -> Bytes {
+        self.payload.clone()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the tests drive: real servers, the real program, and one way to wait.
 
 pub mod alertmanager;
+pub mod browser;
 pub mod bugsink;
 pub mod child;
 pub mod dns_server;
@@ -18,5 +19,6 @@ pub mod prometheus;
 pub mod proxy;
 pub mod random;
 pub mod receiver;
+pub mod sse;
 pub mod testbed;
 pub mod wait;

@@ -1,0 +1,736 @@
+// Shows what /api/v1/ tells. Text of the stream becomes text nodes and attributes only, never markup.
+'use strict';
+
+const NEWS_WITHIN_MS = 5000; // without news for longer, all that stands here is old, and looks it
+const EVERY_MS = 2000;
+const EVENTS_WITHIN_MS = 3000; // they bring a status each second; without one for longer we ask ourselves
+const AROUND_EVERY_MS = 10000;
+const FOLD_ABOVE = 2000; // instances: more of them are counted, not drawn
+const HISTORY_DAYS = 93;
+const MARKS = {silent: '×', 'never-seen': '∅', late: '▲', unknown: '?', stopped: '–', live: '●'}; // the worst first
+const BAD = ['silent', 'never-seen', 'late'];
+
+const $ = (id) => document.getElementById(id);
+const state = {
+  status: null, open: [], silences: [], instances: new Map(), folded: false,
+  news: 0, fresh: 0, listed: 0, around: 0, told: 0, listens: 0, skew: 0, isOpen: false, shown: null, detail: null,
+  place: null, back: null, mute: null, cursor: null, past: null, drawing: null, detailed: 0,
+};
+
+// ---- elements ----
+
+/** An element; `on...` keys are listeners, other keys attributes, children texts or elements. */
+function el(tag, attrs = {}, ...kids) {
+  const node = document.createElement(tag);
+  for (const [key, value] of Object.entries(attrs)) {
+    if (key.startsWith('on')) node.addEventListener(key.slice(2), value);
+    else if (value !== null && value !== undefined) node.setAttribute(key, value);
+  }
+  node.append(...kids.filter((kid) => kid !== null && kid !== undefined));
+  return node;
+}
+
+function put(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+function attr(node, name, value) {
+  if (node.getAttribute(name) !== value) node.setAttribute(name, value);
+}
+
+/** Makes the children of `parent` those of `items`, in their order: what is there already stays and is updated. */
+function keep(parent, items, key, make, update = () => {}) {
+  const old = parent.kept ?? new Map();
+  const kept = new Map();
+  for (const item of items) kept.set(key(item), old.get(key(item)) ?? make(item));
+  for (const [name, node] of old) if (!kept.has(name)) node.remove();
+  let at = parent.firstElementChild;
+  for (const item of items) {
+    const node = kept.get(key(item));
+    update(node, item);
+    if (node === at) at = at.nextElementSibling;
+    else parent.insertBefore(node, at);
+  }
+  parent.kept = kept;
+}
+
+// ---- time ----
+
+const now = () => Date.now() + state.skew;
+const ticking = new Map();
+
+/** Text that is made anew each second, as long as it is shown. */
+function tick(node, text) {
+  ticking.set(node, text);
+  put(node, text());
+  return node;
+}
+
+function span(ms) {
+  const s = Math.max(0, Math.floor(ms / 1000));
+  const two = (n) => String(n).padStart(2, '0');
+  if (s < 60) return `${s}s`;
+  if (s < 3600) return `${Math.floor(s / 60)}m ${two(s % 60)}s`;
+  if (s < 86400) return `${Math.floor(s / 3600)}h ${two(Math.floor(s / 60) % 60)}m`;
+  return `${Math.floor(s / 86400)}d ${Math.floor(s / 3600) % 24}h`;
+}
+
+const since = (at) => span(now() - Date.parse(at));
+const seconds = (s) => (s < 60 ? `${Math.round(s * 10) / 10}s` : span(s * 1000));
+
+function clock(at) {
+  const date = new Date(at);
+  const time = date.toLocaleTimeString([], {hour12: false});
+  const today = new Date().toDateString() === date.toDateString();
+  return today ? time : `${date.toLocaleDateString([], {month: 'short', day: 'numeric'})} ${time}`;
+}
+
+const when = (at) => el('time', {datetime: at, title: at}, clock(at));
+
+// ---- asking ----
+
+class Shut extends Error {}
+
+async function ask(path, method = 'GET', body = undefined) {
+  const headers = body === undefined ? {} : {'content-type': 'application/json'};
+  const answer = await fetch(path, {
+    method, headers, body: body && JSON.stringify(body), cache: 'no-store', signal: AbortSignal.timeout(4000),
+  });
+  const said = await answer.json().catch(() => ({error: `the answer to ${path} is no JSON (${answer.status})`}));
+  if (answer.ok) return said;
+  const what = [said.error, ...(said.faults ?? [])].join('; ');
+  throw answer.status === 401 || answer.status === 403 ? new Shut(what) : new Error(what);
+}
+
+/** All instances, page by page. */
+async function askInstances() {
+  const all = new Map();
+  let cursor = '';
+  do {
+    const page = await ask(`/api/v1/instances?limit=1000${cursor}`);
+    for (const one of page.instances) all.set(keyOf(one), one);
+    cursor = page.next ? `&cursor=${page.next}` : '';
+  } while (cursor && all.size <= FOLD_ABOVE);
+  return all;
+}
+
+const keyOf = (one) => JSON.stringify([one.app, one.region, one.instance]);
+const placeOf = (one) => JSON.stringify([one.app, one.region]);
+const sum = (counts) => Object.values(counts).reduce((all, one) => all + one, 0);
+
+/** How old the list of instances may be: the more there are, the older. */
+const listEvery = () => (state.instances.size <= 300 ? EVERY_MS : state.instances.size <= 1000 ? 5000 : 10000);
+
+/** Whether the list tells other verdicts than the counts do. */
+function isOutdated(status) {
+  const counts = new Map();
+  for (const one of state.instances.values()) {
+    const place = placeOf(one);
+    if (!counts.has(place)) counts.set(place, {});
+    counts.get(place)[one.verdict] = (counts.get(place)[one.verdict] ?? 0) + 1;
+  }
+  return status.apps.some((place) => {
+    const listed = counts.get(placeOf(place)) ?? {};
+    return Object.keys(MARKS).some((verdict) => (listed[verdict] ?? 0) !== (place.instances[verdict] ?? 0));
+  }) || sum(status.instances) !== state.instances.size;
+}
+
+let turning = false;
+let again = false;
+
+/** One turn: asks for all there is. What keeps the page alive where events do not come, and beside them once a while. */
+async function turn() {
+  if (turning) { again = true; return; }
+  turning = true;
+  try {
+    if (!state.isOpen) await knock();
+    if (state.isOpen) {
+      const asked = Date.now();
+      const status = await ask('/api/v1/status');
+      const folded = sum(status.instances) > FOLD_ABOVE;
+      if (!folded && (state.folded || asked - state.listed > listEvery() || isOutdated(status))) {
+        state.instances = await askInstances();
+        state.listed = asked;
+      }
+      state.folded = folded;
+      await askAround();
+      heard(status, (asked + Date.now()) / 2);
+    }
+  } catch (fault) {
+    trouble(fault);
+  } finally {
+    turning = false;
+  }
+  beat();
+  if (again) { again = false; turn(); }
+}
+
+/** What events do not tell, or not always: incidents that a silence keeps from being told, and the silences. */
+async function askAround() {
+  const [open, silences] = await Promise.all([ask('/api/v1/incidents?state=open'), ask('/api/v1/silences')]);
+  state.open = open.incidents;
+  state.silences = silences.silences;
+  state.around = Date.now();
+}
+
+/** A fault of the network shows by itself, as age. */
+function trouble(fault) {
+  if (fault instanceof Shut) state.isOpen = false;
+  else if (!(fault instanceof TypeError || fault.name === 'TimeoutError')) console.warn(String(fault));
+}
+
+/** A status came, made at about this time of ours. */
+function heard(status, at = Date.now()) {
+  state.status = status;
+  state.skew = Date.parse(status.now) - at;
+  state.fresh = Date.now();
+  draw();
+}
+
+/** Shows what is known, soon; it counts as news once it is shown. */
+function draw() {
+  state.drawing ??= setTimeout(() => {
+    state.drawing = null;
+    if (!state.isOpen || !state.status) return;
+    if (!document.hidden) show();
+    if (!state.news) performance.mark('shown');
+    state.news = state.fresh;
+    beat();
+    askPast();
+  }, 20);
+}
+
+// ---- events ----
+
+let source = null;
+
+/** Hears the events of /api/v1/events from now on. */
+function listen() {
+  source?.close();
+  source = new EventSource('/api/v1/events');
+  state.listens = Date.now();
+  const on = (name, take) => source.addEventListener(name, (event) => {
+    state.listens = Date.now();
+    take(JSON.parse(event.data));
+  });
+  on('snapshot', ({status, incidents, instances}) => {
+    state.open = incidents;
+    state.folded = instances.folded;
+    state.instances = new Map(instances.rows.map((one) => [keyOf(one), one]));
+    heard(status);
+  });
+  on('status', ({status}) => {
+    heard(status);
+    state.told = Date.now();
+    // An incident that opened during a silence is told of to nobody.
+    if (status.open_incidents <= 100 && status.open_incidents !== state.open.length) lookAround(1000);
+  });
+  on('incident', ({incident}) => {
+    state.open = state.open.filter((one) => one.id !== incident.id);
+    if (incident.state !== 'closed') state.open.unshift(incident);
+    draw();
+  });
+  on('instances', ({folded, changed, gone}) => {
+    if (folded !== state.folded) state.instances.clear();
+    state.folded = folded;
+    for (const one of gone) state.instances.delete(keyOf(one));
+    for (const one of changed) state.instances.set(keyOf(one), one);
+    draw();
+  });
+}
+
+function lookAround(older) {
+  if (turning || Date.now() - state.around < older) return;
+  state.around = Date.now();
+  askAround().then(draw, trouble);
+}
+
+/** Asks where no event comes, and for events where there is no connection that brings any. */
+function mind() {
+  const silent = Date.now() - state.told;
+  if (silent > EVENTS_WITHIN_MS) turn();
+  else lookAround(AROUND_EVERY_MS);
+  const tried = Date.now() - state.listens;
+  if (state.isOpen && (!source || tried > (source.readyState === EventSource.CLOSED ? 5000 : 30000))) listen();
+}
+
+/** Whether we may see, and if not, what opens. */
+async function knock() {
+  const door = await ask('/sign-in');
+  state.isOpen = door.open;
+  $('shown').hidden = !door.open || !state.status;
+  $('gate').hidden = door.open;
+  if (door.open) return;
+  state.news = Date.now();
+  $('enter').hidden = !door.sign_in;
+  put($('gate-title'), door.sign_in ? 'Sign in' : 'This page is not open here');
+  if (!door.sign_in) put($('gate-said'), door.what);
+}
+
+// ---- freshness ----
+
+/** Each second: whether what is shown still holds, and all that ticks. */
+function beat() {
+  const age = Date.now() - state.news;
+  const stale = age > NEWS_WITHIN_MS || age < -NEWS_WITHIN_MS;
+  document.body.classList.toggle('stale', stale);
+  const at = state.news ? `since ${clock(state.news)} (${span(age)})` : 'yet';
+  $('banner').hidden = !stale;
+  if (stale) put($('banner'), `NOT CONNECTED ${at}: ${state.news ? 'what stands below is old' : 'nothing is known'}`);
+  put($('link'), stale ? 'NOT CONNECTED' : 'connected');
+  const open = state.isOpen && state.open.length ? `(${state.open.length}) ` : '';
+  document.title = `${stale ? 'NOT CONNECTED · ' : open}lastbeat`;
+  if (stale || !state.isOpen) chip($('stream'), 'none', 'stream: not known');
+  else if (state.status) showStream(state.status);
+  if (document.hidden) return;
+  for (const [node, text] of ticking) {
+    if (node.isConnected) put(node, text());
+    else ticking.delete(node);
+  }
+}
+
+function chip(node, verdict, text) {
+  attr(node, 'class', `chip v-${verdict}`);
+  put(node, text);
+}
+
+// ---- what is shown ----
+
+function show() {
+  const {status} = state;
+  $('shown').hidden = false;
+  $('gate').hidden = true;
+  $('leave').hidden = !localStorage.getItem('signed-in');
+  put($('about'), `lastbeat ${status.version}, ${status.rules} rule${status.rules === 1 ? '' : 's'}`);
+  keep($('reasons'), status.ready ? [] : status.reasons, (one) => one.part + one.what,
+    (one) => el('li', {}, `${one.part}: ${one.what}`));
+  showIncidents();
+  showSilences();
+  showMap();
+  // Below a focus nothing is made anew: the panel's list of a place stays as it was when it was opened.
+  if (Date.now() - state.detailed > 900) askDetail();
+}
+
+function showStream({stream}) {
+  if (!stream.last_entry) chip($('stream'), 'unknown', '? stream: no entry yet');
+  else if (stream.stalled) chip($('stream'), 'silent', '× stream: stalled');
+  else if (stream.blind) chip($('stream'), 'unknown', `? stream: blind (${stream.blind})`);
+  else chip($('stream'), 'live', '● stream: live');
+  const facts = [];
+  if (stream.last_entry) facts.push(`last entry ${since(stream.last_entry)} ago`);
+  if (stream.last_entry) facts.push(`lag ${seconds(stream.lag_seconds)}`);
+  if (stream.canary_seconds) facts.push(`canary ${seconds(stream.canary_seconds)}`);
+  put($('facts'), facts.join(' · '));
+}
+
+/** Who an incident is about, by its scope. */
+function who(one) {
+  const place = [one.app, one.region, one.instance].filter(Boolean).join('/');
+  const names = {
+    stream: 'the whole stream', region: `region ${one.region}`, app: `app ${one.app}`,
+    'app-region': `${one.app} in ${one.region}`, host: `host ${one.host}`,
+  };
+  const name = names[one.scope] ?? (one.instance ? place : `${one.affected_total} instances of ${place}`);
+  return one.beat ? `${name}, beat ${one.beat}` : name;
+}
+
+function showIncidents() {
+  put($('incidents-title'), state.open.length ? `Open incidents (${state.open.length})` : 'Open incidents');
+  $('calm').hidden = state.open.length > 0;
+  keep($('incidents'), state.open, (one) => `${one.id} ${one.scope} ${one.affected_total}`, (one) => {
+    const rest = one.affected_total - one.affected.length;
+    const names = one.affected.join(', ') + (rest > 0 ? ` and ${rest} more` : '');
+    return el('li', {'data-incident': one.id},
+      el('h3', {}, who(one)),
+      tick(el('p', {class: 'since'}), () => `for ${since(one.since)}`),
+      el('p', {}, `${one.alarm} · scope ${one.scope} · ${one.severity} · since `, when(one.since)),
+      one.affected_total > 1 ? el('p', {class: 'small'}, `${one.affected_total} affected: ${names}`) : null,
+      one.detail ? el('p', {class: 'small'}, one.detail) : null,
+      one.last_beat ? el('p', {class: 'small'}, 'last beat: ', el('span', {class: 'mono'}, one.last_beat)) : null,
+      el('p', {class: 'small'}, `rule "${one.rule}", allowed ${seconds(one.max_gap_seconds)}`),
+      el('p', {class: 'small told'}),
+      el('p', {class: 'buttons'},
+        el('button', {type: 'button', onclick: () => askSilence(who(one), matchersOf(one))}, 'Silence'),
+        runbook(one.runbook)));
+  }, (node, one) => {
+    const muted = silenceOf(one);
+    node.classList.toggle('muted', Boolean(muted));
+    const told = node.querySelector('.told');
+    told.hidden = !muted;
+    if (muted) put(told, `silenced until ${clock(ends(muted))}: ${muted.reason} (${muted.author || 'rules'})`);
+  });
+}
+
+/** A link, where it is one that a browser only opens. */
+function runbook(address) {
+  if (!address) return null;
+  const url = URL.canParse(address) ? new URL(address) : null;
+  const opens = url && ['http:', 'https:'].includes(url.protocol);
+  return opens ? el('a', {href: url.href, rel: 'noreferrer noopener', target: '_blank'}, 'Runbook') : el('span', {}, address);
+}
+
+// ---- silences ----
+
+const PARTS = ['app', 'region', 'instance', 'host', 'rule'];
+const quoted = (name) => name.replace(/[\\*?[\]{}!]/g, '\\$&');
+
+/** Whom a silence of this concerns: all that is known of it, word by word. */
+function matchersOf(one) {
+  const found = PARTS.slice(0, 4).filter((part) => one[part]).map((part) => [part, quoted(one[part])]);
+  return Object.fromEntries(found.length ? found : [['rule', quoted(one.rule)]]);
+}
+
+function globs(glob) {
+  const escape = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  const made = glob.replace(/\\(.)|\*+|\?|[^\\*?]+/g, (part, plain) =>
+    (plain ? escape(plain) : part[0] === '*' ? '.*' : part === '?' ? '.' : escape(part)));
+  return new RegExp(`^${made}$`, 's');
+}
+
+const silenceOf = (one) => state.silences.find((silence) => silence.holds
+  && PARTS.every((part) => !silence[part].length || silence[part].some((glob) => globs(glob).test(one[part] ?? ''))));
+const ends = (silence) => silence.windows[0]?.until ?? '';
+
+function showSilences() {
+  $('silences-part').hidden = !state.silences.length;
+  keep($('silences'), state.silences, (one) => `${one.id} ${one.holds} ${ends(one)}`, (one) => {
+    const whom = PARTS.filter((part) => one[part].length).map((part) => `${part} ${one[part].join(', ')}`).join(', ');
+    const end = el('button', {type: 'button', onclick: () => endSilence(one.id)}, 'End');
+    return el('li', {}, el('span', {class: 'grow'}, `${whom || 'everyone'}: ${one.reason} (${one.author || 'rules'})`),
+      el('span', {}, one.holds ? 'until ' : 'next ends ', ends(one) ? when(ends(one)) : 'never'), one.from_rules ? null : end);
+  });
+}
+
+async function endSilence(id) {
+  put($('silences-said'), '');
+  try {
+    await ask(`/api/v1/silences/${encodeURIComponent(id)}`, 'DELETE');
+  } catch (fault) {
+    put($('silences-said'), fault.message);
+  }
+  turn();
+}
+
+function askSilence(name, matchers) {
+  state.mute = matchers;
+  put($('mute-who'), name);
+  put($('mute-said'), '');
+  $('mute-reason').value = '';
+  $('mute-author').value = localStorage.getItem('author') ?? '';
+  $('mute').showModal();
+  $('mute-reason').focus();
+}
+
+$('mute-form').addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const author = $('mute-author').value;
+  try {
+    const [duration, reason] = [$('mute-length').value, $('mute-reason').value];
+    await ask('/api/v1/silences', 'POST', {...state.mute, duration, reason, author});
+    localStorage.setItem('author', author);
+    $('mute').close();
+    turn();
+  } catch (fault) {
+    put($('mute-said'), fault.message);
+  }
+});
+$('mute-close').addEventListener('click', () => $('mute').close());
+
+// ---- the map ----
+
+/** Apps with their places: what is in trouble first, then by name. */
+function rows() {
+  const wanted = $('filter').value.trim().toLowerCase();
+  const apps = new Map();
+  for (const place of state.status.apps) {
+    if (!place.app.toLowerCase().includes(wanted)) continue;
+    if (!apps.has(place.app)) apps.set(place.app, {app: place.app, bad: 0, places: new Map()});
+    const row = apps.get(place.app);
+    row.bad += BAD.reduce((all, verdict) => all + (place.instances[verdict] ?? 0), 0);
+    row.places.set(place.region, {...place, members: []});
+  }
+  for (const one of state.folded ? [] : state.instances.values()) {
+    apps.get(one.app)?.places.get(one.region)?.members.push(one);
+  }
+  return [...apps.values()].sort((a, b) => (b.bad > 0) - (a.bad > 0) || (a.app < b.app ? -1 : 1));
+}
+
+function showMap() {
+  const {status, instances, folded} = state;
+  const total = sum(status.instances);
+  const beats = folded || [...instances.values()].some(hasBeats);
+  $('empty').hidden = beats;
+  $('map-part').hidden = total === 0;
+  $('folded').hidden = !folded;
+  if (folded) put($('folded'), `${total} instances: counted by app and region. Choose one to see its instances.`);
+  keep($('legend'), Object.keys(MARKS), (verdict) => verdict,
+    (verdict) => el('li', {}, el('b', {class: `v-${verdict}`}, MARKS[verdict]), el('span')),
+    (node, verdict) => {
+      put(node.lastChild, ` ${verdict} ${status.instances[verdict] ?? 0}`);
+      node.classList.toggle('note', !status.instances[verdict]);
+    });
+  const focused = document.activeElement;
+  const apps = rows();
+  const regions = [...new Set(status.apps.map((place) => place.region))].sort();
+  keep($('regions'), ['', ...regions], (name) => name, (name) => el('th', {scope: 'col'}, name || 'app'));
+  keep($('apps'), apps, (row) => row.app, (row) => el('tr', {}), (node, row) => {
+    node.classList.toggle('bad', row.bad > 0);
+    const cells = ['', ...regions].map((region) => ({region, row, place: row.places.get(region)}));
+    keep(node, cells, (cell) => cell.region, makeCell, showCell);
+  });
+  // A row that moved has lost the focus within.
+  if (focused?.isConnected && focused !== document.activeElement && $('map').contains(focused)) focused.focus({preventScroll: true});
+  if (!$('map').querySelector('button[tabindex="0"]')) $('map').querySelector('button')?.setAttribute('tabindex', '0');
+}
+
+function makeCell({region, row}) {
+  if (!region) return el('th', {scope: 'row', title: row.app}, row.app);
+  const cell = el('td', {}, el('div', {class: 'squares'}), el('div', {class: 'under'}, el('b'), el('span')));
+  tick(cell.lastChild.lastChild, () => (cell.oldest ? since(cell.oldest) : ''));
+  return cell;
+}
+
+/** When an instance beat last; its last entry where it never beats. */
+const lastBeat = (one) => one.last_beat
+  ?? ((one.beats ?? []).reduce((last, beat) => (beat.last_seen > last ? beat.last_seen : last), '') || one.last_seen);
+const hasBeats = (one) => Boolean(one.last_beat || one.beats?.length);
+
+function showCell(cell, {region, place}) {
+  if (!region) return;
+  const [squares, under] = cell.children;
+  const members = place?.members ?? [];
+  under.hidden = !members.length;
+  squares.classList.toggle('many', members.length > 6);
+  const counts = Object.keys(MARKS).filter((verdict) => place?.instances[verdict]);
+  const words = counts.map((verdict) => `${MARKS[verdict]} ${place.instances[verdict]}`);
+  const folds = state.folded && place ? [place] : [];
+  put(under.firstChild, words.join(' '));
+  const watched = members.filter((one) => one.verdict !== 'stopped').map(lastBeat);
+  cell.oldest = watched.sort()[0];
+  attr(under, 'title', cell.oldest ? 'instances by verdict, and how long ago the one that waits longest beat last' : '');
+  keep(squares, state.folded ? folds : members, state.folded ? placeOf : keyOf, makeSquare, (node, one) => {
+    node.about = one;
+    if (state.folded) {
+      keep(node, counts, (verdict) => verdict, (verdict) => el('span', {class: `v-${verdict}`}),
+        (mark, verdict) => put(mark, `${MARKS[verdict]} ${one.instances[verdict]} ${verdict}`));
+      return;
+    }
+    attr(node, 'class', `sq v-${one.verdict}`);
+    attr(node, 'aria-label', `${one.app} ${one.region} ${one.instance}: ${one.verdict}`);
+    attr(node, 'title', `${one.instance}: ${one.verdict}`);
+    attr(node, 'aria-pressed', String(state.shown === keyOf(one)));
+    put(node, MARKS[one.verdict] ?? '?');
+  });
+}
+
+function makeSquare(one) {
+  return el('button', {type: 'button', tabindex: '-1', class: 'fold', onclick: (event) => openPanel(event.currentTarget.about)});
+}
+
+/** Arrows go from square to square; only one of them is in the order of Tab. */
+$('map').addEventListener('keydown', (event) => {
+  const here = event.target.closest('button');
+  if (!here) return;
+  const all = [...$('map').querySelectorAll('button')];
+  const at = all.indexOf(here);
+  const step = {ArrowRight: 1, ArrowLeft: -1}[event.key];
+  let next = {Home: all[0], End: all.at(-1)}[event.key] ?? (step && all[at + step]);
+  const down = {ArrowDown: 'nextElementSibling', ArrowUp: 'previousElementSibling'}[event.key];
+  if (down) {
+    const column = here.closest('td').cellIndex;
+    for (let row = here.closest('tr')[down]; row && !next; row = row[down]) {
+      next = row.cells[column]?.querySelector('button') ?? row.querySelector('button');
+    }
+  }
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+});
+$('map').addEventListener('focusin', (event) => {
+  if (event.target.tagName !== 'BUTTON') return;
+  $('map').querySelectorAll('button[tabindex="0"]').forEach((node) => node.setAttribute('tabindex', '-1'));
+  event.target.setAttribute('tabindex', '0');
+});
+$('filter').addEventListener('input', () => state.status && showMap());
+
+// ---- the panel ----
+
+async function openPanel(one) {
+  state.shown = one.instance === undefined ? placeOf(one) : keyOf(one);
+  state.back ??= document.activeElement;
+  state.place = one.instance === undefined ? one : null;
+  state.detail = null;
+  if (state.place) await listPlace(one);
+  showPanel();
+  $('panel-title').focus();
+  askDetail();
+}
+
+/** All that is known of the instance in the panel. */
+async function askDetail() {
+  const shown = state.shown;
+  if (!shown || state.place) return;
+  const [app, region, instance] = JSON.parse(shown);
+  try {
+    const page = await ask(`/api/v1/instances?${new URLSearchParams({app, region, instance})}`);
+    if (state.shown !== shown) return;
+    state.detail = page.instances[0] ?? null;
+    state.detailed = Date.now();
+    if (!state.detail) state.instances.delete(shown);
+    showPanel();
+  } catch (fault) {
+    trouble(fault);
+  }
+}
+
+/** The instances of one place, where they are too many to be listed all. */
+async function listPlace({app, region}) {
+  const query = new URLSearchParams({app, region, limit: 500});
+  try {
+    const page = await ask(`/api/v1/instances?${query}`);
+    const order = Object.keys(MARKS);
+    state.listedPlace = page.instances.sort((a, b) => order.indexOf(a.verdict) - order.indexOf(b.verdict));
+    for (const one of page.instances) state.instances.set(keyOf(one), one);
+  } catch (fault) {
+    state.listedPlace = [];
+    trouble(fault);
+  }
+}
+
+function closePanel() {
+  if ($('panel').hidden) return;
+  state.shown = state.place = state.detail = null;
+  $('panel').hidden = true;
+  document.body.classList.remove('paneled');
+  if (state.back?.isConnected) state.back.focus();
+  state.back = null;
+  if (state.status) showMap();
+}
+
+function showPanel() {
+  if (!state.shown) return;
+  const body = $('panel-body');
+  const [app, region, instance] = JSON.parse(state.shown);
+  $('panel').hidden = false;
+  document.body.classList.add('paneled');
+  put($('panel-title'), [app, region, instance].filter((part) => part !== undefined).join('/'));
+  $('panel-mute').hidden = Boolean(state.place);
+  body.replaceChildren(...(state.place ? placeDetail() : instanceDetail(state.detail ?? state.instances.get(state.shown))));
+  for (const node of document.querySelectorAll('.sq')) attr(node, 'aria-pressed', String(keyOf(node.about) === state.shown));
+}
+
+function placeDetail() {
+  const line = (one) => el('li', {}, el('button', {type: 'button', onclick: () => openPanel(one)},
+    el('span', {class: `v-${one.verdict}`}, `${MARKS[one.verdict]} ${one.verdict}`), el('span', {class: 'mono'}, one.instance),
+    tick(el('span', {class: 'note'}), () => since(one.last_seen))));
+  const list = state.listedPlace ?? [];
+  return [el('p', {class: 'note'}, `${list.length} instances${list.length === 500 ? ', the first by name' : ''}`),
+    el('ul', {class: 'rows'}, ...list.map(line))];
+}
+
+function pairs(...list) {
+  const kids = list.filter((pair) => pair && pair[1]).flatMap(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]);
+  return el('dl', {}, ...kids);
+}
+
+const ago = (at) => el('span', {title: at}, tick(el('span'), () => `${since(at)} ago`), ` (${clock(at)})`);
+
+function fires(beat) {
+  if (beat.verdict === 'silent' || beat.verdict === 'never-seen') return 'over: its alert fires';
+  if (!beat.due) return null;
+  const {stalled, blind} = state.status.stream;
+  if (stalled || blind) return 'not while lastbeat sees nothing';
+  return tick(el('span', {title: beat.due}), () => {
+    const left = Date.parse(beat.due) - now();
+    return left > 0 ? `fires in ${span(left + 999)}` : 'due now';
+  });
+}
+
+function instanceDetail(one) {
+  if (!one) return [el('p', {}, 'It is not known any more.')];
+  const beats = (one.beats ?? []).flatMap((beat) => [
+    el('h3', {}, beat.beat ? `Heartbeat ${beat.beat}` : 'Heartbeat'),
+    pairs(['verdict', el('span', {class: `v-${beat.verdict}`}, `${MARKS[beat.verdict]} ${beat.verdict}`)],
+      ['last beat', ago(beat.last_seen)], ['due', fires(beat)],
+      ['declared', beat.every_seconds && `every ${seconds(beat.every_seconds)}`],
+      ['usual', beat.usual_seconds && `up to ${seconds(beat.usual_seconds)}`],
+      ['allowed', beat.max_gap_seconds && seconds(beat.max_gap_seconds)],
+      ['rule', beat.rule ?? 'none watches it'],
+      ['last text', beat.text && el('span', {class: 'mono said'}, beat.text)]),
+  ]);
+  return [
+    el('p', {class: `chip v-${one.verdict}`}, `${MARKS[one.verdict]} ${one.verdict}`),
+    pairs(['why', one.reason], ['since', one.reason_since && when(one.reason_since)], ['last entry', ago(one.last_seen)]),
+    ...(beats.length || hasBeats(one) ? beats : [el('p', {class: 'note'}, 'It never said a heartbeat.')]),
+  ];
+}
+
+$('panel-mute').addEventListener('click', () => {
+  const [app, region, instance] = JSON.parse(state.shown);
+  askSilence([app, region, instance].join('/'), matchersOf({app, region, instance}));
+});
+$('panel-close').addEventListener('click', closePanel);
+document.addEventListener('keydown', (event) => {
+  if (event.key === 'Escape' && !$('mute').open) closePanel();
+});
+
+// ---- history ----
+
+/** Reads the newest of it where another set of incidents is open than when it was read. */
+function askPast() {
+  const open = state.open.map((one) => one.id).sort().join();
+  if (open === state.past || document.hidden) return;
+  state.past = open;
+  showHistory().catch((fault) => { state.past = null; trouble(fault); });
+}
+
+async function showHistory(older = false) {
+  const from = new Date(now() - HISTORY_DAYS * 86400e3).toISOString();
+  const query = new URLSearchParams({state: 'closed', limit: 25, from});
+  if (older && state.cursor) query.set('cursor', state.cursor);
+  const page = await ask(`/api/v1/incidents?${query}`);
+  state.cursor = page.next ?? '';
+  $('more').hidden = !page.next;
+  const list = older ? [...$('history').list, ...page.incidents] : page.incidents;
+  $('history').list = list;
+  $('history-none').hidden = list.length > 0;
+  keep($('history'), list, (one) => one.id, (one) => el('li', {title: one.what}, when(one.opened_at),
+    el('span', {class: 'grow'}, `${who(one)}: ${one.alarm}`),
+    el('span', {}, one.closed_at ? `${one.reason} after ${span(Date.parse(one.closed_at) - Date.parse(one.since))}` : one.reason ?? '')));
+}
+
+$('more').addEventListener('click', () => showHistory(true).catch((fault) => console.warn(String(fault))));
+
+// ---- signing in and out ----
+
+$('enter').addEventListener('submit', async (event) => {
+  event.preventDefault();
+  put($('gate-said'), '');
+  try {
+    await ask('/sign-in', 'POST', {token: $('token').value});
+    $('token').value = '';
+    localStorage.setItem('signed-in', 'yes');
+    turn();
+  } catch (fault) {
+    put($('gate-said'), fault.message);
+  }
+});
+
+$('leave').addEventListener('click', async () => {
+  await ask('/sign-out', 'POST', {}).catch(() => {});
+  localStorage.removeItem('signed-in');
+  location.reload();
+});
+
+// ---- from now on ----
+
+document.addEventListener('visibilitychange', () => {
+  beat();
+  if (document.hidden) return;
+  if (state.status) draw();
+  mind();
+});
+addEventListener('online', mind);
+setInterval(beat, 1000);
+setInterval(mind, EVERY_MS);
+turn().then(() => state.isOpen && listen());
