@@ -61,9 +61,11 @@ impl Recipe {
     }
 
     fn command(&self, words: &[String], every: &str) -> std::process::Command {
-        let mut command = command(&words[0]);
+        // A shell cannot trap what was ignored when it began, as SIGINT is in the background of another shell.
+        let mut command = command("env");
         command
-            .args(&words[1..])
+            .arg("--default-signal=INT")
+            .args(words)
             .env("HEARTBEAT_EVERY", every)
             // Erlang wants a home, Elixir an encoding.
             .env("HOME", self.folder.path())
