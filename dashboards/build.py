@@ -1,0 +1,351 @@
+#!/usr/bin/env python3
+"""Writes the dashboards beside this file: `python3 dashboards/build.py`. A test sees that what is committed is what
+this writes. A panel is one call here, and a few lines there."""
+import json
+import pathlib
+
+REPOSITORY = "https://github.com/OWNER/lastbeat"
+SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+MONITOR = 'instance=~"$monitor"'
+TARGETS = 'target_app=~"$app", target_region=~"$region"'
+BOTH = f"{MONITOR}, {TARGETS}"
+WHO = "target_app, target_region, target_instance, beat"
+RATE = "[$__rate_interval]"
+VERDICTS = {"live": "green", "late": "yellow", "silent": "red", "never-seen": "dark-red", "stopped": "blue", "unknown": "purple"}
+STATES = {"flowing": "green", "waiting": "blue", "connecting": "yellow", "subscribing": "yellow", "lame_duck": "orange",
+          "backing_off": "orange", "stalled": "red", "auth_failed": "dark-red", "permission_denied": "dark-red"}
+TO_APP = ("Beats of ${__field.labels.target_app}", "/d/lastbeat-app?${__url_time_range}&${monitor:queryparam}&var-app=${__field.labels.target_app}")
+TO_REGION = ("Region ${__field.labels.target_region}", "/d/lastbeat-app?${__url_time_range}&${monitor:queryparam}&${app:queryparam}&var-region=${__field.labels.target_region}")
+TO_OVERVIEW = ("Overview", "/d/lastbeat-overview?${__url_time_range}&${monitor:queryparam}")
+TO_ITSELF = ("lastbeat itself", "/d/lastbeat-itself?${__url_time_range}&${monitor:queryparam}")
+
+
+def quantile(q, metric, by="", of=MONITOR):
+    labels = ", ".join(["le"] + ([by] if by else []))
+    return f"histogram_quantile({q}, sum by ({labels}) (rate(lastbeat_{metric}_bucket{{{of}}}{RATE})))"
+
+
+def link(title, url, **more):
+    """A link of a dashboard's, or of a panel's head."""
+    return {"type": "link", "title": title, "url": url, "icon": "external link", "tooltip": "", "tags": [], "asDropdown": False,
+            "targetBlank": False, "includeVars": False, "keepTime": False} | more
+
+
+def runbook(alert):
+    return link(f"What to do: {alert}", f"{REPOSITORY}#{alert.lower()}", targetBlank=True)
+
+
+def panel(kind, title, says, size, targets, options, unit, *, steps=(), to=(), alert=None, custom=None, overrides=(), **more):
+    """One panel. `targets`: expression and legend, or the whole target; `steps`: colours and the values from which on;
+    `to`: data links; `alert`: the runbook that the panel's head leads to."""
+    rows = [t if isinstance(t, dict) else {"expr": t[0], "legendFormat": t[1], "range": True} for t in targets]
+    rows = [{"refId": "ABCDEFGH"[i], "datasource": SOURCE, "editorMode": "code"} | row for i, row in enumerate(rows)]
+    steps = [{"color": c, "value": v} for c, v in (("green" if steps else "text", None), *steps)]
+    defaults = {"unit": unit, "thresholds": {"mode": "absolute", "steps": steps}, "mappings": more.pop("mappings", [])}
+    defaults |= {key: more.pop(key) for key in ("min", "max", "decimals", "noValue", "color") if key in more}
+    defaults |= {"custom": custom} if custom else {}
+    defaults |= {"links": [{"title": t, "url": u, "targetBlank": False} for t, u in to]} if to else {}
+    return {"type": kind, "title": title, "description": says, "gridPos": {"w": size[0], "h": size[1]}, "datasource": SOURCE,
+            "targets": rows, "fieldConfig": {"defaults": defaults, "overrides": list(overrides)}, "options": options} | (
+                {"links": [runbook(alert)]} if alert else {}) | more
+
+
+def stat(title, says, expr, unit, steps=(), *, legend=None, graph="area", text="auto", **more):
+    options = {"colorMode": "value", "graphMode": graph, "justifyMode": "auto", "orientation": "auto", "textMode": text,
+               "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}}
+    more = {"color": {"mode": "thresholds"}, "size": (3, 4)} | more
+    return panel("stat", title, says, more.pop("size"), [(expr, legend or title)], options, unit, steps=steps, **more)
+
+
+def graph(title, says, targets, unit, *, size=(8, 8), stack=False, lines=False, **more):
+    """Lines over time; `stack` piles them up, `lines` draws the thresholds."""
+    custom = {"drawStyle": "line", "lineInterpolation": "linear", "lineWidth": 1, "fillOpacity": 30 if stack else 8, "showPoints": "never",
+              "spanNulls": False, "stacking": {"mode": "normal" if stack else "none", "group": "A"},
+              "thresholdsStyle": {"mode": "dashed" if lines else "off"}}
+    options = {"legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
+               "tooltip": {"mode": "multi", "sort": "desc"}}
+    more = {"color": {"mode": "palette-classic"}, "min": 0} | more
+    return panel("timeseries", title, says, size, targets, options, unit, custom=custom, **more)
+
+
+def table(title, says, queries, columns, *, size=(12, 9), sort, **more):
+    """One row for each set of labels. `columns`: label or value of a query, its heading, its unit, its colour, its links."""
+    targets = [{"expr": q, "format": "table", "instant": True, "range": False, "legendFormat": "__auto"} for q in queries]
+    overrides = [column(*c) for c in columns]
+    rename = {raw: heading for raw, heading, *_ in columns}
+    organize = {"excludeByName": {"Time": True}, "indexByName": {raw: i for i, raw in enumerate(rename)}, "renameByName": rename}
+    options = {"showHeader": True, "cellHeight": "sm", "sortBy": [{"displayName": sort[0], "desc": sort[1]}]}
+    return panel("table", title, says, size, targets, options, "none", custom={"align": "auto", "filterable": True}, overrides=overrides,
+                 transformations=[{"id": "merge", "options": {}}, {"id": "organize", "options": organize}], **more)
+
+
+def column(_, heading, unit=None, colour=None, to=()):
+    properties = [{"id": "unit", "value": unit}, {"id": "decimals", "value": 0}] if unit else []
+    if colour:
+        properties += [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}, {"id": "custom.cellOptions", "value": {"type": "color-text"}}]
+    if to:
+        properties += [{"id": "links", "value": [{"title": t, "url": u, "targetBlank": False} for t, u in to]}]
+    return {"matcher": {"id": "byName", "options": heading}, "properties": properties}
+
+
+def colours(of):
+    return [{"matcher": {"id": "byName", "options": name}, "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}]}
+            for name, colour in of.items()]
+
+
+def timeline(title, says, expr, legend, of, *, size=(12, 8), **more):
+    """A bar for each name while it holds."""
+    options = {"showValue": "never", "mergeValues": True, "rowHeight": 0.8, "alignValue": "left",
+               "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False, "calcs": []}, "tooltip": {"mode": "single", "sort": "none"}}
+    return panel("state-timeline", title, says, size, [(expr, legend)], options, "none", custom={"lineWidth": 0, "fillOpacity": 80},
+                 overrides=colours(of), color={"mode": "fixed", "fixedColor": "orange"}, **more)
+
+
+def heat(title, says, expr, unit, *, size=(12, 9), **more):
+    options = {"calculate": False, "cellGap": 1, "cellValues": {"unit": "short"}, "color": {"mode": "scheme", "scheme": "Oranges", "steps": 64,
+               "exponent": 0.5, "fill": "dark-orange", "scale": "exponential", "reverse": False}, "exemplars": {"color": "rgba(255,0,255,0.7)"},
+               "filterValues": {"le": 1e-9}, "legend": {"show": True}, "rowsFrame": {"layout": "auto"}, "showValue": "never",
+               "tooltip": {"mode": "single", "yHistogram": True}, "yAxis": {"unit": unit, "axisPlacement": "left"}}
+    target = {"expr": expr, "format": "heatmap", "legendFormat": "{{le}}", "range": True}
+    return panel("heatmap", title, says, size, [target], options, unit, **more)
+
+
+def row(title, **more):
+    return {"type": "row", "title": title, "gridPos": {"w": 24, "h": 1}, "collapsed": False, "panels": []} | more
+
+
+def placed(panels):
+    """From left to right, and down where a line is full; numbered."""
+    x = y = height = 0
+    for number, p in enumerate(panels, 1):
+        size = p["gridPos"]
+        if x + size["w"] > 24:
+            x, y, height = 0, y + height, 0
+        p["gridPos"] = {"x": x, "y": y, "w": size["w"], "h": size["h"]}
+        x, height = x + size["w"], max(height, size["h"])
+        yield {"id": number} | p
+
+
+def variable(name, label, says, query, *, multi=True):
+    every = {"includeAll": True, "allValue": ".*", "current": {"selected": True, "text": ["All"], "value": ["$__all"]}} if multi else {
+        "includeAll": False, "current": {"selected": False, "text": "", "value": ""}}
+    return {"type": "query", "name": name, "label": label, "description": says, "datasource": SOURCE,
+            "query": {"query": query, "refId": name}, "refresh": 2, "sort": 1, "multi": multi, "hide": 0, "skipUrlSync": False, "regex": "", "options": []} | every
+
+
+SOURCE_VARIABLE = {"type": "datasource", "name": "datasource", "label": "Prometheus", "description": "Where lastbeat's metrics are kept.",
+                   "query": "prometheus", "current": {"selected": True, "text": "${DS_PROMETHEUS}", "value": "${DS_PROMETHEUS}"}, "hide": 0,
+                   "includeAll": False, "multi": False, "refresh": 1, "regex": "", "skipUrlSync": False, "options": []}
+MONITOR_VARIABLE = variable("monitor", "lastbeat", "Each lastbeat counts for itself: of several that watch the same stream choose one.",
+                            "label_values(lastbeat_build_info, instance)")
+REGION_VARIABLE = variable("region", "region", "Regions from which anything ever came.",
+                           'label_values(lastbeat_instances{instance=~"$monitor", target_app=~"$app"}, target_region)')
+
+
+def app_variable(multi):
+    return variable("app", "app", "Apps that said anything.", 'label_values(lastbeat_entries_total{instance=~"$monitor"}, target_app)', multi=multi)
+
+
+def annotation(name, colour, expr, title, text, **more):
+    return {"name": name, "enable": True, "hide": False, "iconColor": colour, "datasource": SOURCE, "expr": expr, "step": "10s",
+            "titleFormat": title, "textFormat": text} | more
+
+
+ANNOTATIONS = [
+    annotation("incidents", "red", f"sum by (scope) (lastbeat_incidents{{{MONITOR}}}) > 0", "Incident: {{scope}}", "An incident at this scope is open."),
+    annotation("blind", "purple", f"sum by (reason) (rate(lastbeat_blind_seconds_total{{{MONITOR}}}{RATE})) > 0", "Blind: {{reason}}",
+               "A beat could have passed unseen: this time counts for nobody."),
+    annotation("starts", "blue", f"(process_start_time_seconds{{{MONITOR}}} and on (job, instance) lastbeat_build_info) * 1000", "lastbeat started", "{{instance}}",
+               useValueForTime="on"),
+]
+
+
+def dashboard(uid, title, says, variables, panels):
+    others = [link(name, f"/d/{to}", includeVars=True, keepTime=True, icon="dashboard") for to, name in TITLES.items() if to != uid]
+    head = {
+        "__inputs": [{"name": "DS_PROMETHEUS", "label": "Prometheus", "description": "The one that scrapes lastbeat.", "type": "datasource",
+                      "pluginId": "prometheus", "pluginName": "Prometheus"}],
+        "__requires": [{"type": "grafana", "id": "grafana", "name": "Grafana", "version": "10.0.0"},
+                       {"type": "datasource", "id": "prometheus", "name": "Prometheus", "version": "1.0.0"}],
+        "uid": uid, "title": title, "description": says, "tags": ["lastbeat"], "schemaVersion": 39, "version": 1, "editable": True,
+        "graphTooltip": 1, "refresh": "10s", "time": {"from": "now-1h", "to": "now"}, "timezone": "browser", "fiscalYearStartMonth": 0,
+        "timepicker": {"refresh_intervals": ["5s", "10s", "30s", "1m", "5m"]},
+        "links": others + [link("What to do", f"{REPOSITORY}#runbook", targetBlank=True)],
+    }
+    return head | {"annotations": {"list": ANNOTATIONS}, "templating": {"list": [SOURCE_VARIABLE, *variables]}, "panels": list(placed(panels))}
+
+
+TITLES = {"lastbeat-overview": "lastbeat: overview", "lastbeat-app": "lastbeat: one app", "lastbeat-itself": "lastbeat: itself"}
+
+
+def overview():
+    silent = (f"(max by ({WHO}) (time() - lastbeat_heartbeat_last_seen_timestamp_seconds{{{BOTH}}}) unless on ({WHO}) "
+              f"max by ({WHO}) (lastbeat_heartbeat_due_timestamp_seconds{{{BOTH}}})) and on (target_app, target_region) "
+              f'(sum by (target_app, target_region) (lastbeat_instances{{{BOTH}, verdict=~"silent|never-seen"}}) > 0)')
+    due = f"bottomk(20, max by ({WHO}) (lastbeat_heartbeat_due_timestamp_seconds{{{BOTH}}} - time()))"
+    who = [("target_app", "app", None, None, [("Beats of this app", "/d/lastbeat-app?${__url_time_range}&${monitor:queryparam}&var-app=${__value.raw}")]),
+           ("target_region", "region"), ("target_instance", "instance"), ("beat", "beat")]
+    return dashboard("lastbeat-overview", TITLES["lastbeat-overview"], "Which logs went quiet, and which hop went quiet.",
+                     [MONITOR_VARIABLE, app_variable(True), REGION_VARIABLE], [
+        stat("Last entry of anyone", "Seconds since anything arrived at all. Beyond [stream] max_gap (60s) the stream is stalled, and no single instance is blamed.",
+             f"time() - max(lastbeat_stream_last_seen_timestamp_seconds{{{MONITOR}}})", "s", [("orange", 30), ("red", 60)], decimals=0,
+             noValue="nothing yet", alert="LastbeatStreamStalled", to=[TO_ITSELF]),
+        stat("Lag, 95%", "How far entries arrive behind their own time. Beyond [stream] max_lag (2m) the stream lags, and no instance is dead for it.",
+             quantile(0.95, "stream_lag_seconds"), "s", [("orange", 30), ("red", 120)], noValue="nothing yet", alert="LastbeatStreamLags"),
+        stat("Silent instances", "Silent for longer than their rule allows, or expected and never heard.",
+             f'sum(lastbeat_instances{{{BOTH}, verdict=~"silent|never-seen"}}) or vector(0)', "short", [("red", 1)], alert="LastbeatInstanceSilent"),
+        stat("Open incidents", "One cause is one incident, whatever it reaches.", f"sum(lastbeat_incidents{{{MONITOR}}}) or vector(0)", "short",
+             [("red", 1)], alert="LastbeatWideSilence"),
+        stat("Alerts pending", "Beyond their max_gap, and held back for the rule's `for`.",
+             f'sum(lastbeat_alerts{{{MONITOR}, state="pending"}}) or vector(0)', "short", [("orange", 1)]),
+        stat("Blind in the last hour", "Time in which a beat could have passed unseen. It counts for nobody, so silences are noticed later by as much.",
+             f"sum(increase(lastbeat_blind_seconds_total{{{MONITOR}}}[1h])) or vector(0)", "s", [("orange", 60), ("red", 600)], alert="LastbeatBlind", to=[TO_ITSELF]),
+        stat("NATS", "Connected to the log stream and subscribed. The states below say what is wrong.", f"min(lastbeat_nats_connected{{{MONITOR}}})", "none",
+             [("green", 1)], graph="none", alert="LastbeatDisconnected", to=[TO_ITSELF],
+             mappings=[{"type": "value", "options": {"0": {"text": "not connected", "color": "red"}, "1": {"text": "connected", "color": "green"}}}]),
+        stat("Canary round trip, 95%", "From a beat of lastbeat's own to its return through every hop. None where no canary is set.",
+             quantile(0.95, "canary_round_trip_seconds"), "s", [("orange", 5), ("red", 30)], noValue="no canary", alert="LastbeatCanariesLost"),
+        table("Silent first", "Longest first: instances without a deadline, in apps and regions where somebody is silent. One there that said bye on purpose is listed too.",
+              [silent], [("Value", "silent for", "s", "red"), *who], sort=("silent for", True), alert="LastbeatInstanceSilent", noValue="nobody is silent"),
+        table("Due next", "Who fires next, unless a beat comes first. In listened time: a blind second moves it on.", [due],
+              [("Value", "fires in", "s"), *who], sort=("fires in", False), noValue="nothing is due"),
+        row("The map"),
+        graph("Quiet for, by app", "Since the last heartbeat of any instance of the app. A saw is well; a ramp is silence.",
+              [(f"min by (target_app) (time() - lastbeat_heartbeat_last_seen_timestamp_seconds{{{BOTH}}})", "{{target_app}}")], "s", to=[TO_APP]),
+        graph("Quiet for, by region", "Since the last entry of anyone in the region. Where one ramps and others do not, that region's logs do not arrive.",
+              [(f'min by (target_region) (time() - lastbeat_region_last_seen_timestamp_seconds{{{MONITOR}, target_region=~"$region"}})', "{{target_region}}")], "s",
+              to=[TO_REGION], alert="LastbeatWideSilence"),
+        graph("Instances by verdict", "Unknown is neither live nor silent: lastbeat was blind for too long to say.",
+              [(f"sum by (verdict) (lastbeat_instances{{{BOTH}}})", "{{verdict}}")], "short", stack=True, overrides=colours(VERDICTS)),
+        graph("Incidents by scope", "How far each silence reaches.", [(f"sum by (scope) (lastbeat_incidents{{{MONITOR}}})", "{{scope}}")], "short",
+              stack=True, alert="LastbeatWideSilence"),
+        graph("Alerts", "Pending and firing, by rule.", [(f'sum by (rule, state) (lastbeat_alerts{{{MONITOR}, state!="ok"}})', "{{rule}}: {{state}}")], "short"),
+        graph("Heartbeats lost on the way", "Holes in seq=. Single ones are normal: the stream delivers at most once.",
+              [(f'sum by (target_app) (increase(lastbeat_heartbeats_lost_total{{{MONITOR}, target_app=~"$app"}}{RATE}))', "{{target_app}}")], "short", to=[TO_APP]),
+        row("The stream"),
+        timeline("State of the connection", "One bar at a time. Stalled: connected, and nothing arrives. Backing off: no connection stands.",
+                 f"max by (state) (lastbeat_nats_state{{{MONITOR}}}) > 0", "{{state}}", STATES, alert="LastbeatDisconnected", to=[TO_ITSELF]),
+        graph("Listened and blind", "Seconds in each second. Both together are one: what is not listened is blind, and why.",
+              [(f"sum(rate(lastbeat_listened_seconds_total{{{MONITOR}}}{RATE}))", "listened"),
+               (f"sum by (reason) (rate(lastbeat_blind_seconds_total{{{MONITOR}}}{RATE}))", "blind: {{reason}}")], "short", size=(12, 8), stack=True,
+              overrides=colours({"listened": "green"}), alert="LastbeatBlind"),
+        graph("Lag", "From an entry's own timestamp to its arrival. lastbeat's limit is [stream] max_lag.",
+              [(quantile(q, "stream_lag_seconds"), name) for q, name in ((0.5, "half"), (0.95, "95%"), (0.99, "99%"))], "s", steps=[("red", 120)],
+              alert="LastbeatStreamLags"),
+        graph("Canary", "The way of lastbeat's own beats, and those that did not come back though the connection stood.",
+              [(quantile(0.95, "canary_round_trip_seconds"), "round trip, 95%"), (f"sum(increase(lastbeat_canaries_lost_total{{{MONITOR}}}{RATE}))", "lost")], "s",
+              overrides=[column(None, "lost", "short")], alert="LastbeatCanariesLost"),
+        graph("Entries per second", "The ten loudest apps.", [(f"topk(10, sum by (target_app) (rate(lastbeat_entries_total{{{MONITOR}, target_app=~\"$app\"}}{RATE})))", "{{target_app}}")],
+              "cps", to=[TO_APP]),
+    ])
+
+
+def app():
+    seen = f"time() - max by ({WHO}) (lastbeat_heartbeat_last_seen_timestamp_seconds{{{BOTH}}})"
+    gap = f"max by ({WHO}) (lastbeat_heartbeat_max_gap_seconds{{{BOTH}}})"
+    due = f"max by ({WHO}) (lastbeat_heartbeat_due_timestamp_seconds{{{BOTH}}}) - time()"
+    only = f'{MONITOR}, target_app=~"$app"'
+    beats = f"increase(lastbeat_heartbeat_interval_seconds_bucket{{{only}}}{RATE})"
+    name = "{{target_region}}/{{target_instance}} {{beat}}"
+    return dashboard("lastbeat-app", TITLES["lastbeat-app"], "One app: who beats, how regularly, and who is due.",
+                     [MONITOR_VARIABLE, app_variable(False), REGION_VARIABLE], [
+        *(stat(f"{verdict.capitalize()}", says, f'sum(lastbeat_instances{{{BOTH}, verdict="{verdict}"}}) or vector(0)', "short", steps, size=(4, 4), alert=alert)
+          for verdict, says, steps, alert in (
+            ("live", "Instances heard within their max_gap.", (), None),
+            ("late", "A beat is overdue, and the rule still allows it.", [("yellow", 1)], None),
+            ("silent", "Longer than the rule allows.", [("red", 1)], "LastbeatInstanceSilent"),
+            ("never-seen", "Expected, or started as the inventory says, and never heard.", [("red", 1)], "LastbeatInstanceSilent"),
+            ("stopped", "On purpose: bye, autostop, a deploy, or scaled down.", (), None),
+            ("unknown", "lastbeat was blind for too long to say.", [("purple", 1)], "LastbeatBlind"))),
+        heat("Intervals between beats", "Each cell counts the beats that came after so long. One bright line is well; a second one above it is beats that skip a turn.",
+             f"sum by (le) ({beats})", "s"),
+        graph("Interval", "Between two beats of one instance.",
+              [(quantile(q, "heartbeat_interval_seconds", of=only), n) for q, n in ((0.5, "half"), (0.95, "95%"), (0.99, "99%"))], "s", size=(12, 9)),
+        table("Instances", "Every beat of the app. Without a deadline: silent, or stopped on purpose.", [seen, gap, due],
+              [("target_region", "region"), ("target_instance", "instance"), ("beat", "beat"), ("Value #A", "last beat ago", "s"),
+               ("Value #B", "allowed", "s"), ("Value #C", "fires in", "s"), ("target_app", "app", None, None, [TO_OVERVIEW])], size=(24, 10),
+              sort=("last beat ago", True), alert="LastbeatInstanceSilent", noValue="no heartbeats yet: add one line"),
+        row("Region $region", repeat="region"),
+        graph("Since the last beat", "By instance, the fifty longest. A saw is well; a ramp is silence.", [(f"topk(50, {seen})", name)], "s", to=[TO_OVERVIEW]),
+        graph("Fires in", "Until the alert fires, by instance, the fifty nearest. At zero it does; a line that ends has fired or stopped.",
+              [(f"bottomk(50, {due})", name)], "s", steps=[("red", 0)]),
+        graph("Since the last entry", "Of any kind, by instance: who logs and does not beat has a heartbeat that hangs.",
+              [(f"topk(50, time() - max by (target_region, target_instance) (lastbeat_log_last_seen_timestamp_seconds{{{BOTH}}}))", "{{target_region}}/{{target_instance}}")], "s"),
+        row("The app"),
+        graph("Instances by verdict", "How many, and what is thought of them.", [(f"sum by (verdict) (lastbeat_instances{{{BOTH}}})", "{{verdict}}")], "short",
+              stack=True, overrides=colours(VERDICTS)),
+        graph("Heartbeats per second", "As they arrived, and those of which only a hole in seq= is known.",
+              [(f"sum(rate(lastbeat_heartbeats_total{{{only}}}{RATE}))", "arrived"), (f"sum(rate(lastbeat_heartbeats_lost_total{{{only}}}{RATE}))", "lost")], "cps"),
+        graph("Entries", "What the app logs, in bytes of payloads.", [(f"sum by (target_app) (rate(lastbeat_entry_bytes_total{{{only}}}{RATE}))", "{{target_app}}")],
+              "Bps", to=[TO_OVERVIEW]),
+    ])
+
+
+def itself():
+    process = f"{{{MONITOR}}} and on (job, instance) lastbeat_build_info"
+    return dashboard("lastbeat-itself", TITLES["lastbeat-itself"], "Whether lastbeat can see and tell, and what it costs.", [MONITOR_VARIABLE], [
+        stat("Version", "What runs.", f"lastbeat_build_info{{{MONITOR}}}", "none", legend="{{version}} {{revision}}", graph="none", text="name", alert="LastbeatAbsent"),
+        stat("Running for", "Since its start.", f"time() - (process_start_time_seconds{process})", "s", legend="{{instance}}", graph="none", decimals=0),
+        stat("Rules in force", "Without the stream's own.", f"max(lastbeat_rules{{{MONITOR}}})", "short", graph="none"),
+        stat("Last rules read", "Refused: a set with a fault changed nothing, and the one before it goes on.", f"min(lastbeat_rules_last_reload_successful{{{MONITOR}}})", "none",
+             graph="none", alert="LastbeatRulesRefused",
+             mappings=[{"type": "value", "options": {"0": {"text": "refused", "color": "red"}, "1": {"text": "in force", "color": "green"}}}]),
+        stat("Rules changed", "When rules were last taken into force.", f"max(lastbeat_rules_last_reload_timestamp_seconds{{{MONITOR}}}) * 1000", "dateTimeFromNow", graph="none"),
+        stat("State", "Written: a restart forgets nothing. From memory: it would.", f"min(lastbeat_store_writable{{{MONITOR}}})", "none", graph="none",
+             alert="LastbeatStateNotKept", mappings=[{"type": "value", "options": {"0": {"text": "from memory", "color": "red"}, "1": {"text": "written", "color": "green"}}}]),
+        stat("Notices waiting", "Not yet taken by their notifier.", f"sum(lastbeat_notices_pending{{{MONITOR}}}) or vector(0)", "short", [("orange", 1), ("red", 10)],
+             alert="LastbeatNoticesStuck"),
+        stat("Series left out", "Of single instances, beyond LASTBEAT_MAX_SERIES. Sums by app stay exact.", f"max(lastbeat_series_suppressed{{{MONITOR}}})", "short",
+             [("orange", 1)], alert="LastbeatSeriesLeftOut"),
+        row("Telling"),
+        graph("Notices", "Tries to deliver, by notifier and outcome.",
+              [(f"sum by (notifier, outcome) (increase(lastbeat_notices_total{{{MONITOR}}}{RATE}))", "{{notifier}}: {{outcome}}")], "short", alert="LastbeatNoticesLost"),
+        graph("Delay of notices", "From the deadline to the receiver's 2xx. 1.5 s is what is promised while everything stands.",
+              [(quantile(q, "notice_delay_seconds", "notifier"), "{{notifier}} " + n) for q, n in ((0.5, "half"), (0.95, "95%"))], "s", steps=[("red", 1.5)], lines=True),
+        graph("Oldest notice waiting", "For how long, by notifier.", [(f"max by (notifier) (lastbeat_notice_oldest_pending_seconds{{{MONITOR}}})", "{{notifier}}")], "s",
+              steps=[("red", 300)], lines=True, alert="LastbeatNoticesStuck"),
+        graph("Watchdog", "What tells the outside that lastbeat lives.",
+              [(f"sum by (way, outcome) (increase(lastbeat_watchdog_pings_total{{{MONITOR}}}{RATE}))", "{{way}}: {{outcome}}")], "short", alert="LastbeatWatchdogUnreached"),
+        row("Seeing"),
+        timeline("State of the connection", "One bar at a time. Stalled: connected, and nothing arrives. Backing off: no connection stands.",
+                 f"max by (state) (lastbeat_nats_state{{{MONITOR}}}) > 0", "{{state}}", STATES, alert="LastbeatDisconnected", to=[TO_OVERVIEW], size=(8, 8)),
+        graph("Reconnects and heals", "Connections made anew, by what ended the one before, and fresh subscriptions made against a stall, by what they brought.",
+              [(f"sum by (reason) (increase(lastbeat_nats_reconnects_total{{{MONITOR}}}{RATE}))", "{{reason}}"),
+               (f"sum by (outcome) (increase(lastbeat_nats_heal_attempts_total{{{MONITOR}}}{RATE}))", "heal: {{outcome}}")], "short", alert="LastbeatDisconnected"),
+        graph("NATS round trip", "To the server and back.", [(f"max by (instance) (lastbeat_nats_rtt_seconds{{{MONITOR}}})", "{{instance}}")], "s"),
+        graph("Dropped and rejected", "Messages dropped before the core saw them count as blind. Rejected ones could not be read, whole or in part.",
+              [(f"sum(rate(lastbeat_nats_dropped_messages_total{{{MONITOR}}}{RATE}))", "dropped"),
+               (f"sum by (reason) (rate(lastbeat_entries_rejected_total{{{MONITOR}}}{RATE}))", "{{reason}}")], "cps", alert="LastbeatBlind"),
+        graph("Inventory", "Polls, by source and outcome. A poll that fails means that nothing is known, never that there is nobody.",
+              [(f"sum by (source, outcome) (increase(lastbeat_inventory_polls_total{{{MONITOR}}}{RATE}))", "{{source}}: {{outcome}}"),
+               (f"sum(increase(lastbeat_inventory_unreadable_items_total{{{MONITOR}}}{RATE}))", "unreadable items")], "short", alert="LastbeatInventoryStale"),
+        graph("Machines", "In the inventory's last answer, by how they are listed.", [(f"max by (listed) (lastbeat_inventory_machines{{{MONITOR}}})", "{{listed}}")], "short"),
+        row("Working"),
+        graph("Loop", "Judging all deadlines: how long it took, and how late it began.",
+              [(quantile(0.99, "evaluation_seconds"), "took, 99%"), (quantile(0.99, "evaluation_lateness_seconds"), "late, 99%")], "s", alert="LastbeatLate"),
+        graph("CPU", "Cores in use.", [(f"rate(process_cpu_seconds_total{{{MONITOR}}}{RATE}) and on (job, instance) lastbeat_build_info", "{{instance}}")], "percentunit"),
+        graph("Memory", "Resident.", [(f"process_resident_memory_bytes{process}", "{{instance}}")], "bytes"),
+        graph("State file", "How long a checkpoint took, and faults by reason.",
+              [(quantile(0.99, "store_checkpoint_seconds"), "checkpoint, 99%"), (f"sum by (reason) (increase(lastbeat_store_errors_total{{{MONITOR}}}{RATE}))", "{{reason}}")],
+              "s", alert="LastbeatStateNotKept"),
+        graph("Size of the state file", "With its log.", [(f"max by (instance) (lastbeat_store_bytes{{{MONITOR}}})", "{{instance}}")], "bytes"),
+        graph("HTTP", "Open files, tasks on the core's thread, and scrapes that the core did not answer in time. What only grows is a leak.",
+              [(f"process_open_fds{process}", "open files"), (f"max by (instance) (lastbeat_core_tasks{{{MONITOR}}})", "tasks"),
+               (f"sum(increase(lastbeat_scrapes_incomplete_total{{{MONITOR}}}{RATE}))", "incomplete scrapes")], "short"),
+    ])
+
+
+def text(board):
+    """Compact, and still one change a line: each key of a dashboard and of a panel on its own."""
+    one = lambda value: json.dumps(value, ensure_ascii=False)
+    lines = lambda pairs, pad: ",\n".join(f"{pad}{one(key)}: {value}" for key, value in pairs)
+    panels = ",\n".join("    {\n" + lines(((k, one(v)) for k, v in p.items()), "      ") + "\n    }" for p in board["panels"])
+    rows = [(key, one(value)) for key, value in board.items() if key != "panels"] + [("panels", f"[\n{panels}\n  ]")]
+    return "{\n" + lines(rows, "  ") + "\n}\n"
+
+
+if __name__ == "__main__":
+    import sys
+    folder = pathlib.Path(sys.argv[1]) if sys.argv[1:] else pathlib.Path(__file__).parent
+    for name, board in (("overview", overview()), ("app", app()), ("lastbeat", itself())):
+        (folder / f"{name}.json").write_text(text(board), encoding="utf-8")
