@@ -9,6 +9,7 @@ use lastbeat::core::engine::{Engine, Options};
 use lastbeat::core::rule::{Globs, RuleSet};
 use lastbeat::core::time::{Mono, Now, Wall};
 use lastbeat::decode::rules_file;
+use lastbeat::io::metrics::Metrics;
 
 const RULES: &str = "[[rule]]\nname = \"beats\"\nmax_gap = \"90s\"\n";
 /// Entries taken per measured run, as one batch after another.
@@ -77,7 +78,7 @@ fn warm(instances: usize) -> (Ingest, Vec<(String, String)>) {
     (ingest, stream)
 }
 
-#[divan::bench(args = [1_000, 100_000])]
+#[divan::bench(args = [1_000, 100_000, 1_000_000])]
 fn decode_and_track(bencher: Bencher, instances: usize) {
     let (mut ingest, stream) = warm(instances);
     let mut millis = 0;
@@ -103,10 +104,85 @@ fn evaluate(bencher: Bencher, instances: usize) {
     });
 }
 
+/// Everyone beats, and no deadline has passed, but the first one known has: a tick looks at all of them.
+#[divan::bench(args = [1_000, 100_000, 1_000_000], sample_count = 100, sample_size = 1)]
+fn tick_over_all(bencher: Bencher, instances: usize) {
+    /// Those that beat before all others, one every 100ms: one of them beats again just before each tick.
+    const EARLY: usize = 200;
+    let options = Options {
+        inventory: false,
+        ignore: Globs::default(),
+        first_incident: 1,
+    };
+    let mut ingest = Ingest::new(Engine::new(rules(), options, now(0)));
+    let mut say = |instance: usize, millis: u64| {
+        ingest.engine.arrive(now(millis));
+        let subject = format!("logs.app-{}.iad.{instance:014x}", instance % 50);
+        ingest.message(&subject, br#"{"message":"HEARTBEAT"}"#);
+    };
+    (0..EARLY).for_each(|instance| say(instance, instance as u64 * 100));
+    (EARLY..instances).for_each(|instance| say(instance, 60_000));
+    let mut turn = 0;
+    bencher.bench_local(|| {
+        let millis = 90_050 + turn as u64 * 100;
+        ingest.engine.arrive(now(millis));
+        let subject = format!("logs.app-{}.iad.{turn:014x}", turn % 50);
+        ingest.message(&subject, br#"{"message":"HEARTBEAT"}"#);
+        assert!(ingest.engine.overdue(), "all are looked at");
+        ingest.engine.evaluate(now(millis));
+        turn += 1;
+    });
+    assert_eq!(ingest.engine.drain().count(), 0, "nobody was late");
+}
+
+/// Who speaks under a subject: everyone in turn, in no order of memory.
+#[divan::bench(args = [1_000, 100_000, 1_000_000])]
+fn find(bencher: Bencher, instances: usize) {
+    let options = Options {
+        inventory: false,
+        ignore: Globs::default(),
+        first_incident: 1,
+    };
+    let mut ingest = Ingest::new(Engine::new(rules(), options, now(0)));
+    let subjects: Vec<String> = (0..instances)
+        .map(|instance| format!("logs.app-{}.iad.{instance:014x}", instance % 50))
+        .collect();
+    ingest.engine.arrive(now(0));
+    for subject in &subjects {
+        ingest.message(subject, b"{}");
+    }
+    let mut next = 0;
+    bencher.counter(ItemsCount::new(ENTRIES)).bench_local(|| {
+        for _ in 0..ENTRIES {
+            next = (next + 7919) % instances;
+            black_box(ingest.engine.find(black_box(&subjects[next])));
+        }
+    });
+}
+
 #[divan::bench(args = [1_000, 10_000])]
 fn snapshot(bencher: Bencher, instances: usize) {
     let (ingest, _) = warm(instances);
     bencher.bench_local(|| black_box(ingest.engine.snapshot(now(1), 20_000)));
+}
+
+/// One slice of a copy for readers: what keeps entries waiting while everything is copied.
+#[divan::bench(args = [100_000])]
+fn slice_of_a_snapshot(bencher: Bencher, instances: usize) {
+    let (ingest, _) = warm(instances);
+    bencher.bench_local(|| {
+        let copying = ingest.engine.begin_copy(20_000);
+        black_box(ingest.engine.copy_on(copying, 256, now(1)))
+    });
+}
+
+/// /metrics with rows for 10,000 instances and as many beats.
+#[divan::bench(args = [10_000])]
+fn render_metrics(bencher: Bencher, instances: usize) {
+    let (ingest, _) = warm(instances);
+    let metrics = Metrics::new("0.0.0", "bench");
+    let snapshot = ingest.engine.snapshot(now(1), 20_000);
+    bencher.bench_local(|| black_box(metrics.render(Some(&snapshot))));
 }
 
 /// Another set of a thousand rules, read and put in force for everyone who is known; each of them beats.
