@@ -4,7 +4,6 @@
 use super::alert::State;
 use super::engine::Engine;
 use super::inventory::Suspect;
-use super::snapshot::last_token;
 use super::time::{Listened, Mono};
 use super::tracker::{InstanceId, NONE};
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,7 +40,7 @@ impl Engine {
             return false;
         }
         let now = self.now.mono;
-        let id = self.instance_of(self.targets.get(target).watched);
+        let id = self.instance_of(self.targets.get(target).watched());
         let waited = self.inventory.awaiting.waited.remove(&target);
         if id.is_some_and(|id| self.inventory.is_starting(id, now)) {
             self.wait(target);
@@ -81,7 +80,7 @@ impl Engine {
         Suspect {
             app: Arc::clone(self.tracker.app_names.get(place.app)),
             region: Arc::clone(self.tracker.region_names.get(place.region)),
-            id: Arc::from(last_token(instance.subject.as_deref().unwrap_or(""))),
+            id: Arc::from(self.tracker.name(id)),
         }
     }
 
@@ -117,7 +116,7 @@ impl Engine {
     /// A target that waited is judged at the next turn; one that was heard meanwhile has a deadline of its own.
     fn judge_soon(&mut self, target: u32) {
         let row = self.targets.get(target);
-        let waits = row.rule != NONE && row.state != State::Firing;
+        let waits = row.rule() != NONE && row.state != State::Firing;
         if waits && self.targets.due(target) == Listened::NEVER && !self.is_target_stopped(target) {
             self.targets.set_due(target, Listened::ZERO);
         }

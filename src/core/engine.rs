@@ -4,6 +4,7 @@
 //! each of its entries, then [`Engine::evaluate`] where [`Engine::overdue`] says so or a second is over.
 
 use super::alert::{Change, Targets};
+use super::beats::LastBeats;
 use super::entry::{BeatLine, Provider, Reject, Subject};
 use super::flap::Flaps;
 use super::groups::{GroupLink, Groups};
@@ -112,6 +113,7 @@ pub struct Engine {
     pub(super) silences: Vec<Silence>,
     pub(super) inventory: Inventory,
     pub(super) restarts: Restarts,
+    pub(super) last_beats: LastBeats,
     /// Rules that were doubted already, by number, and the doubts not yet taken.
     pub(super) doubted: BTreeSet<u32>,
     doubts: Vec<Doubt>,
@@ -151,6 +153,7 @@ impl Engine {
             silences: Vec::new(),
             inventory: Inventory::default(),
             restarts: Restarts::default(),
+            last_beats: LastBeats::new(now.mono),
             doubted: BTreeSet::new(),
             doubts: Vec::new(),
             options,
@@ -232,6 +235,7 @@ impl Engine {
     ) -> Result<Option<Duration>, Reject> {
         let stamp = self.listening.stamp();
         let beaten = self.tracker.beat(id, line, stamp)?;
+        self.last_beats.push(beaten.beat, stamp.at);
         if let Some(entry_time) = line.entry_time {
             self.told_its_time(id, beaten, entry_time);
         }
@@ -242,7 +246,7 @@ impl Engine {
         let lives = !beaten.new && !beaten.was_stopped;
         let record = &self.tracker.beats[beaten.beat.0 as usize];
         let (target, marker, name, every_ms) =
-            (record.target, record.marker, record.name, record.every_ms);
+            (record.target, record.marker, record.name(), record.every_ms);
         if line.bye {
             self.said_bye(id, line, target);
         } else if self.beat_of_life(id, beaten.restarted) {
@@ -250,7 +254,7 @@ impl Engine {
                 self.doubt(target, every);
             }
             if target != NONE {
-                self.sign_of_beat(target, beaten.beat, lives);
+                self.sign_of_beat(target, beaten, lives);
             }
             let place = self.tracker.instances[id.0 as usize].place;
             self.beat_of_groups(place, marker, name, every_ms);
@@ -340,13 +344,13 @@ impl Engine {
 
     fn doubt(&mut self, target: u32, every: Duration) {
         let row = self.targets.get(target);
-        let MaxGap::Fixed(max_gap) = self.rules.rules[row.rule as usize].max_gap else {
+        let MaxGap::Fixed(max_gap) = self.rules.rules[row.rule() as usize].max_gap else {
             return;
         };
-        if max_gap < every * 2 && self.doubted.insert(row.rule) {
+        if max_gap < every * 2 && self.doubted.insert(row.rule()) {
             let (rule, who) = (
-                self.rule_names[row.rule as usize].clone(),
-                self.who(row.watched),
+                self.rule_names[row.rule() as usize].clone(),
+                self.who(row.watched()),
             );
             self.doubts.push(Doubt {
                 rule,

@@ -134,7 +134,7 @@ impl Engine {
 
     /// More changed of a target than that it was heard.
     pub(super) fn touched(&mut self, target: u32) {
-        let watched = self.targets.get(target).watched;
+        let watched = self.targets.get(target).watched();
         if let Some(id) = self.instance_of(watched) {
             self.incidents.changes.touched.insert(id.0);
         } else if let Watched::Group(group) = watched {
@@ -171,7 +171,8 @@ impl Engine {
     fn saved_instance(&self, slot: u32) -> Option<SavedInstance> {
         let id = InstanceId(slot);
         let instance = self.tracker.instances.get(slot as usize)?;
-        let subject = Arc::clone(instance.subject.as_ref()?);
+        let subject = self.tracker.subject(id)?;
+        let life = self.tracker.life(id);
         let host = instance.host;
         Some(SavedInstance {
             slot,
@@ -180,12 +181,9 @@ impl Engine {
             seen: self.saved_stamp(instance.seen),
             spoke: (instance.spoke != Listened::NEVER).then_some(instance.spoke),
             logs: instance.logs != UNDECIDED,
-            stop: instance
-                .life
-                .stop
-                .map(|(why, since)| (why, self.now.wall_of(since))),
-            crash: instance.life.crash,
-            said_bye: instance.life.said_bye,
+            stop: life.stop.map(|(why, since)| (why, self.now.wall_of(since))),
+            crash: life.crash,
+            said_bye: life.said_bye,
             verdict: self.instance_verdict(id, instance),
             beats: self
                 .tracker
@@ -200,14 +198,14 @@ impl Engine {
         let usual = self.targets.row(beat.target).map(|row| row.usual.saved());
         SavedBeat {
             marker: self.marker_text(beat.marker.0),
-            name: Arc::clone(self.tracker.beat_names.get(beat.name)),
+            name: Arc::clone(self.tracker.beat_names.get(beat.name())),
             seen: self.saved_stamp(beat.seen),
-            stopped: beat.stopped,
+            stopped: beat.stopped(),
             every_ms: beat.every_ms,
-            seq: (beat.seq != u64::MAX).then_some(beat.seq),
+            seq: beat.count(),
             offset_ms: beat.offset.saved(),
             usual_ms: usual.unwrap_or_default(),
-            text: beat.text.clone(),
+            text: self.tracker.text(beat),
         }
     }
 
@@ -285,17 +283,14 @@ impl Engine {
 
     fn saved_target(&self, target: u32) -> SavedTarget {
         let row = self.targets.get(target);
-        let subject = |slot: u32| {
-            let subject = &self.tracker.instances[slot as usize].subject;
-            subject.clone().unwrap_or_default()
-        };
-        let watched = match row.watched {
+        let subject = |slot: u32| self.tracker.subject(InstanceId(slot)).unwrap_or_default();
+        let watched = match row.watched() {
             Watched::Beat(beat) => {
                 let beat = &self.tracker.beats[beat.0 as usize];
                 SavedWatched::Beat {
                     subject: subject(beat.instance),
                     marker: self.marker_text(beat.marker.0),
-                    name: Arc::clone(self.tracker.beat_names.get(beat.name)),
+                    name: Arc::clone(self.tracker.beat_names.get(beat.name())),
                 }
             }
             Watched::Logs(id) => SavedWatched::Logs {
@@ -310,7 +305,7 @@ impl Engine {
             }
         };
         SavedTarget {
-            rule: Arc::clone(&self.rule_names[row.rule as usize]),
+            rule: Arc::clone(&self.rule_names[row.rule() as usize]),
             watched,
         }
     }

@@ -304,10 +304,8 @@ impl Engine {
         tell: &mut impl FnMut(Listened, bool),
     ) {
         let instance = &self.tracker.instances[id.0 as usize];
-        let stop = instance
-            .life
-            .stop
-            .map(|(_, at)| self.listening.listened_at(at));
+        let life = self.tracker.life(id);
+        let stop = life.stop.map(|(_, at)| self.listening.listened_at(at));
         let live_until = |seen| self.heard_or_blind(seen, max_gap) + max_gap;
         if self.rules.rules[group.rule as usize].watch == Watch::Logs {
             if instance.spoke != Listened::NEVER {
@@ -315,19 +313,19 @@ impl Engine {
                     at: instance.seen.at,
                     listened: instance.spoke,
                 };
-                let stop = stop.or(instance.life.said_bye.then_some(instance.spoke));
+                let stop = stop.or(life.said_bye.then_some(instance.spoke));
                 tell(stop.unwrap_or_else(|| live_until(seen)), stop.is_some());
             }
             return;
         }
         for beat in self.tracker.beats_of(id) {
             let beat = &self.tracker.beats[beat.0 as usize];
-            let link = self.link(instance.place, group.by, beat.marker, beat.name);
+            let link = self.link(instance.place, group.by, beat.marker, beat.name());
             let links = &self.links[instance.place as usize];
             if link.is_none_or(|link| links[link].rule != group.rule) {
                 continue;
             }
-            match (beat.stopped, stop) {
+            match (beat.stopped(), stop) {
                 (true, Some(stop)) => tell(stop, true),
                 (true, None) => tell(beat.seen.listened, true),
                 (false, _) => tell(live_until(beat.seen), false),

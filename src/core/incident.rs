@@ -100,7 +100,7 @@ impl Engine {
     /// A target fires whose deadline lay at `due`.
     pub(super) fn gather(&mut self, target: u32, due: Mono, deadline: Listened) {
         let max_gap = self.max_gap(target);
-        let rule = &self.rules.rules[self.targets.get(target).rule as usize];
+        let rule = &self.rules.rules[self.targets.get(target).rule() as usize];
         let settle_at = self.now.mono + rule.group_wait;
         match self.flaps.fired(target, deadline, max_gap) {
             Firing::Flapping => {}
@@ -214,18 +214,18 @@ impl Engine {
     pub(super) fn alone(&self, target: u32) -> Key {
         let row = self.targets.get(target);
         let app = self
-            .instance_of(row.watched)
+            .instance_of(row.watched())
             .map_or(super::tracker::NONE, |id| self.app_of(id));
         Key::Alone {
-            rule: row.rule,
+            rule: row.rule(),
             app,
         }
     }
 
     fn join(&mut self, target: u32, incident: IncidentId) {
-        let rule = &self.rules.rules[self.targets.get(target).rule as usize];
+        let rule = &self.rules.rules[self.targets.get(target).rule() as usize];
         let remind = rule.remind;
-        self.targets.get_mut(target).incident = Some(incident);
+        self.targets.set_incident(target, incident);
         if let Some(open) = self.incidents.open.get_mut(&incident) {
             open.members.insert(target);
             self.incidents.changes.marked(incident);
@@ -240,12 +240,7 @@ impl Engine {
         }
         let within: Vec<u32> = (0..self.targets.len() as u32)
             .filter(|&id| {
-                self.fires(id)
-                    && self
-                        .targets
-                        .get(id)
-                        .incident
-                        .is_some_and(|own| own != wider)
+                self.fires(id) && self.targets.incident(id).is_some_and(|own| own != wider)
             })
             .filter(|&id| self.is_within(id, key))
             .collect();
@@ -258,7 +253,7 @@ impl Engine {
     /// A target leaves its incident, which closes where it was the last one in it.
     pub(super) fn leave(&mut self, target: u32, why: CloseReason) {
         let listened = self.listening.listened();
-        let Some(id) = self.targets.get_mut(target).incident.take() else {
+        let Some(id) = self.targets.take_incident(target) else {
             return;
         };
         let Some(open) = self.incidents.open.get_mut(&id) else {
@@ -299,7 +294,7 @@ impl Engine {
                 continue;
             }
             for &target in &members {
-                self.targets.get_mut(target).incident = None;
+                self.targets.take_incident(target);
             }
             self.close(id, CloseReason::Resolved);
             let due = self.listening.date_of(since + patience);
@@ -373,9 +368,9 @@ impl Engine {
     /// The alarm of what a target watches.
     pub(super) fn alarm_of(&self, target: u32) -> Alarm {
         let row = self.targets.get(target);
-        let logs = self.rules.rules[row.rule as usize].watch == super::rule::Watch::Logs;
+        let logs = self.rules.rules[row.rule() as usize].watch == super::rule::Watch::Logs;
         debug_assert!(
-            logs || !matches!(row.watched, Watched::Logs(_)),
+            logs || !matches!(row.watched(), Watched::Logs(_)),
             "logs are watched by rules for logs"
         );
         if logs { Alarm::Logs } else { Alarm::Heartbeat }

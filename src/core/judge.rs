@@ -107,15 +107,19 @@ impl Engine {
 
     fn judge(&mut self, id: u32, listened: Listened) {
         let target = self.targets.get(id);
-        let (state, rule) = (target.state, target.rule as usize);
+        let (state, rule) = (target.state, target.rule() as usize);
         let late = self.late_at(id);
         let deadline = late + self.rules.rules[rule].hold;
         if state == State::Firing {
+            let due = self.seen(id).listened + self.max_gap(id);
+            if due >= listened {
+                return self.targets.set_due(id, due);
+            }
             // It was heard, but not often enough in a row.
             self.targets.get_mut(id).good = 0;
             self.targets.set_due(id, Listened::NEVER);
         } else if late >= listened {
-            // Others of a group were heard meanwhile, or lastbeat was blind.
+            // It is judged a little early; or others of a group were heard meanwhile, or lastbeat was blind.
             self.targets.set_due(id, late);
             if state == State::Pending {
                 self.relieve(id);
@@ -123,8 +127,8 @@ impl Engine {
         } else if deadline < listened {
             self.fire(id, late, deadline);
         } else {
-            self.targets.set_due(id, deadline);
             self.set_pending(id, late);
+            self.targets.set_due(id, deadline);
         }
     }
 
@@ -132,11 +136,11 @@ impl Engine {
     /// so long that it may have missed it.
     fn relieve(&mut self, id: u32) {
         let target = self.targets.get(id);
-        let blind = match target.watched {
+        let blind = match target.watched() {
             Watched::Group(_) => None,
             Watched::Beat(_) | Watched::Logs(_) => self
                 .listening
-                .last_blind(target.seen.at, self.max_gap(id) / 2),
+                .last_blind(self.seen(id).at, self.max_gap(id) / 2),
         };
         let (reason, at) = match blind {
             Some((_, end)) => (Reason::Blind, end),
@@ -162,9 +166,9 @@ impl Engine {
         if late < deadline {
             self.set_pending(id, late);
         }
-        if let Watched::Group(group) = self.targets.get(id).watched {
+        if let Watched::Group(group) = self.targets.get(id).watched() {
             let seen = self.group_seen(self.groups.get(group));
-            self.targets.get_mut(id).seen = seen;
+            self.targets.set_seen(id, seen);
         }
         let at = self.listening.date_of(deadline);
         if self.must_await(id, at) {
@@ -205,7 +209,7 @@ impl Engine {
         let rules = self
             .targets_of(id)
             .into_iter()
-            .map(|target| self.targets.get(target).rule as usize);
+            .map(|target| self.targets.get(target).rule() as usize);
         let after = rules
             .map(|rule| self.rules.rules[rule].forget_after)
             .max()
@@ -221,6 +225,9 @@ impl Engine {
         self.incidents.changes.touched.remove(&id.0);
         self.incidents.changes.forgotten.push(id.0);
         self.unlisted(id);
+        for beat in self.tracker.beats_of(id) {
+            self.last_beats.forget(beat);
+        }
         self.tracker.forget(id);
     }
 }

@@ -7,7 +7,7 @@ use super::alert::{Reason, State, Watched};
 use super::engine::Engine;
 use super::entry::Lifecycle;
 use super::time::{Listened, Mono};
-use super::tracker::{InstanceId, UNDECIDED};
+use super::tracker::{InstanceId, Tracker, UNDECIDED};
 use std::time::Duration;
 
 /// The longest time that the platform gives a machine to stop. Beats until then are its last ones; one that comes
@@ -88,6 +88,41 @@ pub struct Life {
     pub restarted: Listened,
 }
 
+impl Tracker {
+    /// What the platform told of an instance's life that still holds.
+    #[inline]
+    pub(super) fn life(&self, id: InstanceId) -> Life {
+        if self.instances[id.0 as usize].has_life {
+            self.lives.get(&id.0).copied().unwrap_or_default()
+        } else {
+            Life::default()
+        }
+    }
+
+    /// The platform told something else of an instance's life, or it holds no more.
+    pub(super) fn set_life(&mut self, id: InstanceId, life: Life) {
+        let has_life = life != Life::default();
+        self.instances[id.0 as usize].has_life = has_life;
+        if has_life {
+            self.lives.insert(id.0, life);
+        } else {
+            self.lives.remove(&id.0);
+        }
+    }
+
+    /// As [`Self::set_life`], from what was told before.
+    pub(super) fn change_life<T>(
+        &mut self,
+        id: InstanceId,
+        change: impl FnOnce(&mut Life) -> T,
+    ) -> T {
+        let mut life = self.life(id);
+        let told = change(&mut life);
+        self.set_life(id, life);
+        told
+    }
+}
+
 impl Engine {
     /// The platform says something of an instance's life.
     pub fn lifecycle(&mut self, id: InstanceId, what: Lifecycle) {
@@ -109,7 +144,7 @@ impl Engine {
     pub(super) fn crash_of(&self, watched: Watched) -> String {
         let crash = self
             .instance_of(watched)
-            .and_then(|id| self.tracker.instances[id.0 as usize].life.crash);
+            .and_then(|id| self.tracker.life(id).crash);
         crash
             .map(|crash| crash.label().to_owned())
             .unwrap_or_default()
@@ -118,7 +153,8 @@ impl Engine {
     /// Remembers what went wrong, and tells it in the incident that is open.
     fn crashed(&mut self, id: InstanceId, crash: Crash) {
         self.incidents.changes.touched.insert(id.0);
-        self.tracker.instances[id.0 as usize].life.crash = Some(crash);
+        self.tracker
+            .change_life(id, |life| life.crash = Some(crash));
         self.tell_in_incident(id, crash.label());
         for target in self.targets_of(id) {
             self.fire_of_crash(target);
@@ -128,7 +164,7 @@ impl Engine {
     /// A crash is an alert at once, where the rule says so.
     fn fire_of_crash(&mut self, target: u32) {
         let row = self.targets.get(target);
-        let rule = &self.rules.rules[row.rule as usize];
+        let rule = &self.rules.rules[row.rule() as usize];
         if !rule.on_crash || row.state == State::Firing {
             return;
         }
@@ -141,18 +177,18 @@ impl Engine {
 
     /// Whether a target's own beats have stopped on purpose.
     pub(super) fn is_target_stopped(&self, target: u32) -> bool {
-        match self.targets.get(target).watched {
-            Watched::Beat(beat) => self.tracker.beats[beat.0 as usize].stopped,
-            Watched::Logs(id) => {
-                self.is_stopped(id) || self.tracker.instances[id.0 as usize].life.said_bye
-            }
+        match self.targets.get(target).watched() {
+            Watched::Beat(beat) => self.tracker.beats[beat.0 as usize].stopped(),
+            Watched::Logs(id) => self.is_stopped(id) || self.tracker.life(id).said_bye,
             Watched::Group(_) => false,
         }
     }
 
     pub(super) fn stopped(&mut self, id: InstanceId, why: StopWhy) {
         self.incidents.changes.touched.insert(id.0);
-        self.tracker.instances[id.0 as usize].life.stop = Some((why, self.now.mono));
+        let since = self.now.mono;
+        self.tracker
+            .change_life(id, |life| life.stop = Some((why, since)));
         self.set_stopped(id, true);
         for target in self.targets_of(id) {
             self.stop(target);
@@ -162,16 +198,17 @@ impl Engine {
 
     /// It runs again: it has `max_gap` from now on to say its first beat.
     pub(super) fn started(&mut self, id: InstanceId) {
-        let life = &mut self.tracker.instances[id.0 as usize].life;
-        let said_bye = std::mem::take(&mut life.said_bye);
-        if life.stop.take().is_none() && !said_bye {
+        let was_stopped = self.tracker.change_life(id, |life| {
+            std::mem::take(&mut life.said_bye) | life.stop.take().is_some()
+        });
+        if !was_stopped {
             return self.restarted(id);
         }
         self.incidents.changes.touched.insert(id.0);
         self.set_stopped(id, false);
         let stamp = self.listening.stamp();
         for target in self.targets_of(id) {
-            self.targets.get_mut(target).seen = stamp;
+            self.set_seen(target, stamp);
             let due = stamp.listened + self.max_gap(target);
             self.targets.set_due(target, due);
         }
@@ -180,10 +217,10 @@ impl Engine {
     /// It was taken for stopped, and has ended by itself, and badly: it is silent since its last beat.
     pub(super) fn died(&mut self, id: InstanceId) {
         self.incidents.changes.touched.insert(id.0);
-        self.tracker.instances[id.0 as usize].life.stop = None;
+        self.tracker.change_life(id, |life| life.stop = None);
         let beats: Vec<_> = self.tracker.beats_of(id).collect();
         for beat in beats {
-            self.tracker.beats[beat.0 as usize].stopped = false;
+            self.tracker.beats[beat.0 as usize].set_stopped(false);
         }
         for target in self.targets_of(id) {
             let due = self.late_at(target);
@@ -195,19 +232,24 @@ impl Engine {
     /// but only from the first time since its last beat, so that a machine that starts over and over is missed.
     pub(super) fn restarted(&mut self, id: InstanceId) {
         let listened = self.listening.listened();
-        let life = &mut self.tracker.instances[id.0 as usize].life;
-        if life.restarted == Listened::ZERO {
-            life.restarted = listened;
-        }
+        self.tracker.change_life(id, |life| {
+            if life.restarted == Listened::ZERO {
+                life.restarted = listened;
+            }
+        });
     }
 
     /// A beat came, with its number and the one before: whether the instance lives, and goes on to.
     pub(super) fn beat_of_life(&mut self, id: InstanceId, restarted: bool) -> bool {
-        let life = &mut self.tracker.instances[id.0 as usize].life;
-        life.crash = None;
-        life.restarted = Listened::ZERO;
-        let returns = std::mem::take(&mut life.said_bye) && life.stop.is_none();
-        let stop = life.stop;
+        if !self.tracker.instances[id.0 as usize].has_life {
+            return true;
+        }
+        let (returns, stop) = self.tracker.change_life(id, |life| {
+            life.crash = None;
+            life.restarted = Listened::ZERO;
+            let returns = std::mem::take(&mut life.said_bye) && life.stop.is_none();
+            (returns, life.stop)
+        });
         if returns {
             self.spoke(id);
         }
@@ -229,14 +271,14 @@ impl Engine {
 
     /// Whether the platform stopped an instance.
     pub(super) fn is_stopped(&self, id: InstanceId) -> bool {
-        self.tracker.instances[id.0 as usize].life.stop.is_some()
+        self.tracker.life(id).stop.is_some()
     }
 
     fn set_stopped(&mut self, id: InstanceId, stopped: bool) {
         let beats: Vec<_> = self.tracker.beats_of(id).collect();
         for beat in beats {
             let record = &mut self.tracker.beats[beat.0 as usize];
-            record.stopped = stopped;
+            record.set_stopped(stopped);
             if !stopped {
                 record.seen = self.listening.stamp();
             }

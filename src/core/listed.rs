@@ -194,7 +194,7 @@ impl Engine {
         };
         let (listed, failed, unreachable) = (entry.listed, entry.failed(), entry.unreachable);
         let wrong = entry.wrong(self.now.mono);
-        let stop = self.tracker.instances[id.0 as usize].life.stop;
+        let stop = self.tracker.life(id).stop;
         let is_meant_to_run =
             unreachable || failed || matches!(listed, Listed::Started | Listed::Starting);
         match stop {
@@ -262,7 +262,7 @@ impl Engine {
     /// Adds to the incidents of an instance what became known of it.
     pub(super) fn tell_in_incident(&mut self, id: InstanceId, what: &str) {
         for target in self.targets_of(id) {
-            if let Some(incident) = self.targets.get(target).incident {
+            if let Some(incident) = self.targets.incident(target) {
                 self.incidents.add_detail(incident, what);
             }
         }

@@ -8,7 +8,9 @@
 
 pub mod alert;
 mod awaiting;
+pub mod beats;
 mod changes;
+pub mod copying;
 pub mod engine;
 pub mod entry;
 pub mod export;
@@ -25,6 +27,7 @@ pub mod listening;
 pub mod names;
 pub mod notice;
 mod offset;
+pub mod outages;
 mod record;
 mod reload;
 mod restarts;
@@ -37,6 +40,7 @@ pub mod snapshot;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod texts;
 pub mod time;
 mod told;
 pub mod tracker;

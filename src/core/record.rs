@@ -1,18 +1,17 @@
 //! What is remembered of an instance, a beat, an app, an app-region.
 
 use super::entry::MarkerId;
-use super::life::Life;
 use super::offset::Offset;
+use super::texts::{PhraseId, Text};
 use super::time::{Listened, Stamp};
 use super::tracker::BeatId;
-use std::sync::Arc;
 use std::time::Duration;
 
-/// One machine of an app.
+/// One machine of an app. A million of them are held: what few have is kept apart.
 #[derive(Debug)]
 pub struct Instance {
-    /// The whole subject; `None` in a free slot.
-    pub subject: Option<Arc<str>>,
+    /// Its name, the last token of its subject; empty in a free slot.
+    pub(super) name: Text,
     /// Its app-region.
     pub place: u32,
     /// Its physical host, none (`u32::MAX`) until a beat has told it.
@@ -21,26 +20,31 @@ pub struct Instance {
     pub seen: Stamp,
     /// When its app last said anything, on the listened clock; never, where only the platform spoke of it.
     pub spoke: Listened,
-    /// What the platform tells of its life.
-    pub life: Life,
     /// The target of a rule that watches its logs, none (`u32::MAX`) or undecided.
     pub logs: u32,
     /// The first of its beats, or none (`u32::MAX`).
     pub first_beat: u32,
+    /// Whether the platform told anything of its life that still holds.
+    pub(super) has_life: bool,
 }
 
 impl Instance {
+    /// Whether it is somebody; else the slot is free.
+    pub(super) fn is_tracked(&self) -> bool {
+        self.name != Text::default()
+    }
+
     /// An empty slot.
     pub(super) fn free() -> Self {
         Instance {
-            subject: None,
+            name: Text::default(),
             place: 0,
             host: u32::MAX,
             seen: Stamp::default(),
             spoke: Listened::NEVER,
-            life: Life::default(),
             logs: u32::MAX,
             first_beat: u32::MAX,
+            has_life: false,
         }
     }
 }
@@ -52,12 +56,10 @@ pub struct Beat {
     pub instance: u32,
     /// The next beat of the same instance, or none (`u32::MAX`).
     pub next: u32,
-    /// Its `name=`, a number of the names of beats; 0 is the plain one.
-    pub name: u32,
+    /// Its `name=`, and in the topmost bit whether it stopped.
+    name: u16,
     /// Its marker.
     pub marker: MarkerId,
-    /// Whether it said `bye`.
-    pub stopped: bool,
     /// The interval it declares, in milliseconds; 0 where it declares none.
     pub every_ms: u32,
     /// How its entry times usually lie to their arrivals.
@@ -68,11 +70,58 @@ pub struct Beat {
     pub seen: Stamp,
     /// The target of the rule that watches it, or none (`u32::MAX`).
     pub target: u32,
-    /// Its last text.
-    pub text: String,
+    /// Its last text but for its count.
+    pub(super) phrase: PhraseId,
 }
 
+/// In [`Beat::name`]: it said `bye`, or its instance stopped.
+const STOPPED: u16 = 1 << 15;
+/// Names of beats have numbers below this.
+pub(super) const BEAT_NAMES_END: usize = STOPPED as usize;
+
 impl Beat {
+    /// One of which nothing was heard yet.
+    pub(super) fn new(instance: u32, next: u32, name: u32, marker: MarkerId, seen: Stamp) -> Self {
+        Beat {
+            instance,
+            next,
+            name: name as u16 & !STOPPED,
+            marker,
+            every_ms: 0,
+            offset: Offset::default(),
+            seq: u64::MAX,
+            seen,
+            target: u32::MAX,
+            phrase: 0,
+        }
+    }
+
+    /// Its `name=`, a number of the names of beats; 0 is the plain one.
+    #[inline]
+    pub fn name(&self) -> u32 {
+        u32::from(self.name & !STOPPED)
+    }
+
+    /// Whether it said `bye`, or its instance stopped.
+    #[inline]
+    pub fn stopped(&self) -> bool {
+        self.name & STOPPED != 0
+    }
+
+    pub(super) fn set_stopped(&mut self, stopped: bool) {
+        self.name = self.name & !STOPPED | if stopped { STOPPED } else { 0 };
+    }
+
+    /// Its last `seq=`.
+    pub fn count(&self) -> Option<u64> {
+        (self.seq != u64::MAX).then_some(self.seq)
+    }
+
+    /// Whether it was ever heard; else it is only expected.
+    pub fn is_heard(&self) -> bool {
+        self.phrase != 0
+    }
+
     /// The interval it declares.
     pub fn every(&self) -> Option<Duration> {
         (self.every_ms > 0).then(|| Duration::from_millis(u64::from(self.every_ms)))
@@ -107,6 +156,8 @@ pub struct Place {
     pub seen: Stamp,
     /// The instances in it.
     pub members: Vec<u32>,
+    /// What their subjects begin with: `logs.<app>.<region>.`.
+    pub(super) prefix: Box<str>,
 }
 
 /// What a beat told beyond that it came.

@@ -26,7 +26,7 @@ impl Engine {
         };
         let renumbered: Vec<Option<u32>> = self.rules.rules.iter().map(find).collect();
         self.remove_targets(|engine, id| {
-            renumbered[engine.targets.get(id).rule as usize].is_none()
+            renumbered[engine.targets.get(id).rule() as usize].is_none()
         });
         self.rename_markers(&rules);
         self.rules = rules;
@@ -72,7 +72,7 @@ impl Engine {
 
     fn remove_targets(&mut self, goes: impl Fn(&Engine, u32) -> bool) {
         for id in 0..self.targets.len() as u32 {
-            if self.targets.get(id).rule == NONE || !goes(self, id) {
+            if self.targets.get(id).rule() == NONE || !goes(self, id) {
                 continue;
             }
             self.end(id, Reason::RuleRemoved, CloseReason::RuleRemoved);
@@ -82,7 +82,7 @@ impl Engine {
 
     /// Takes a target out, which is in no incident any more.
     pub(super) fn drop_target(&mut self, id: u32) {
-        match self.targets.get(id).watched {
+        match self.targets.get(id).watched() {
             Watched::Beat(BeatId(beat)) => self.tracker.beats[beat as usize].target = NONE,
             Watched::Logs(InstanceId(instance)) => {
                 self.tracker.instances[instance as usize].logs = NONE
@@ -98,7 +98,7 @@ impl Engine {
     /// Whether the rule of a target is still the one that has it.
     fn is_governed(&self, id: u32) -> bool {
         let target = self.targets.get(id);
-        let found = match target.watched {
+        let found = match target.watched() {
             Watched::Beat(beat) => self.rule_of_beat(beat),
             Watched::Logs(instance) => self.rule_of_logs(instance),
             Watched::Group(group) => {
@@ -112,7 +112,7 @@ impl Engine {
                 return group.expected || links.count() > 0;
             }
         };
-        found == Some(target.rule)
+        found == Some(target.rule())
     }
 
     /// Makes the targets that are missing under the rules in force.
@@ -123,7 +123,7 @@ impl Engine {
             let beats: Vec<BeatId> = self.tracker.beats_of(id).collect();
             for beat in beats {
                 let row = &self.tracker.beats[beat.0 as usize];
-                let (marker, name, every_ms) = (row.marker, row.name, row.every_ms);
+                let (marker, name, every_ms) = (row.marker, row.name(), row.every_ms);
                 if row.target == NONE {
                     self.watch_beat(beat);
                 }
@@ -142,8 +142,8 @@ impl Engine {
     fn judge_anew(&mut self) {
         for id in 0..self.targets.len() as u32 {
             let target = self.targets.get(id);
-            let stopped = matches!(target.watched, Watched::Beat(beat) if self.tracker.beats[beat.0 as usize].stopped);
-            if target.rule != NONE && !stopped && !self.fires(id) {
+            let stopped = matches!(target.watched(), Watched::Beat(beat) if self.tracker.beats[beat.0 as usize].stopped());
+            if target.rule() != NONE && !stopped && !self.fires(id) {
                 self.targets.set_due(id, Listened::ZERO);
             }
         }

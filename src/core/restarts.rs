@@ -43,7 +43,7 @@ impl Engine {
             return;
         };
         let row = self.targets.get(target);
-        let Some(id) = self.instance_of(row.watched) else {
+        let Some(id) = self.instance_of(row.watched()) else {
             return;
         };
         let listed = self.inventory.entries.get(&id.0).map(|entry| entry.listed);
@@ -51,7 +51,7 @@ impl Engine {
         let sure = self.listening.blind_now().is_none()
             && self.stalled.is_none()
             && self.lagging.is_none();
-        if !self.rules.rules[row.rule as usize].restart_silent
+        if !self.rules.rules[row.rule() as usize].restart_silent
             || !runs
             || !sure
             || self.is_stopped(id)

@@ -109,12 +109,13 @@ impl Engine {
         row.spoke = saved
             .spoke
             .map_or(Listened::NEVER, |spoke| clocks.listened(spoke));
-        row.life = Life {
+        let life = Life {
             stop: saved.stop.map(|(why, since)| (why, clocks.mono(since))),
             crash: saved.crash,
             said_bye: saved.said_bye,
             restarted: Listened::ZERO,
         };
+        self.tracker.set_life(id, life);
         for beat in saved.beats.iter().rev() {
             self.restore_beat(id, beat, clocks);
         }
@@ -149,12 +150,12 @@ impl Engine {
             return;
         };
         let row = &mut self.tracker.beats[beat.0 as usize];
-        row.stopped = saved.stopped;
+        row.set_stopped(saved.stopped);
         row.every_ms = saved.every_ms;
         row.seq = saved.seq.unwrap_or(u64::MAX);
         row.offset = Offset::restored(saved.offset_ms);
-        row.text.push_str(&saved.text);
-        let (name, every_ms) = (row.name, row.every_ms);
+        row.phrase = self.tracker.phrases.say(0, &saved.text, saved.seq);
+        let (name, every_ms) = (row.name(), row.every_ms);
         self.watch_beat(beat);
         let target = self.tracker.beats[beat.0 as usize].target;
         if target != NONE {
@@ -169,10 +170,13 @@ impl Engine {
         self.watch_logs(id);
         let row = &self.tracker.instances[id.0 as usize];
         let (logs, spoke, place) = (row.logs, row.spoke, row.place);
-        let stopped = row.life.stop.is_some() || row.life.said_bye;
+        let life = self.tracker.life(id);
+        let stopped = life.stop.is_some() || life.said_bye;
         if logs < UNDECIDED {
             if spoke != Listened::NEVER {
-                self.targets.get_mut(logs).seen.listened = spoke;
+                let at = self.seen(logs).at;
+                let listened = spoke;
+                self.targets.set_seen(logs, Stamp { at, listened });
             }
             self.judge_next_turn(logs, stopped);
         }
@@ -212,7 +216,7 @@ impl Engine {
         let id = self.group(rule, app, region, false);
         self.groups.restored(id, since, saved.every_ms);
         let target = self.groups.get(id).target;
-        self.targets.get_mut(target).seen = since;
+        self.targets.set_seen(target, since);
         self.judge_next_turn(target, false);
     }
 
@@ -255,7 +259,7 @@ impl Engine {
         for &target in &members {
             let row = self.targets.get_mut(target);
             row.state = State::Firing;
-            row.incident = Some(id);
+            self.targets.set_incident(target, id);
             self.targets.set_due(target, Listened::NEVER);
         }
         let held = key.is_some() && self.hold(id, saved, &members);
@@ -329,7 +333,7 @@ impl Engine {
                 let name = self.tracker.beat_names.find(name)?;
                 let beat = self.tracker.beats_of(id).find(|beat| {
                     let beat = &self.tracker.beats[beat.0 as usize];
-                    usize::from(beat.marker.0) == marker && beat.name == name
+                    usize::from(beat.marker.0) == marker && beat.name() == name
                 })?;
                 self.tracker.beats[beat.0 as usize].target
             }
@@ -349,7 +353,7 @@ impl Engine {
             }
         };
         let row = self.targets.row(target)?;
-        let same = *self.rule_names[row.rule as usize] == *saved.rule;
+        let same = *self.rule_names[row.rule() as usize] == *saved.rule;
         same.then_some(target)
     }
 }

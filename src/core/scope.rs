@@ -130,8 +130,8 @@ impl Engine {
         let mut stopped = false;
         for beat in self.tracker.beats_of(id) {
             let beat = &self.tracker.beats[beat.0 as usize];
-            stopped |= beat.stopped;
-            if let (false, Some(target)) = (beat.stopped, self.targets.row(beat.target)) {
+            stopped |= beat.stopped();
+            if let (false, Some(target)) = (beat.stopped(), self.targets.row(beat.target)) {
                 let usual = beat
                     .every()
                     .or_else(|| target.usual.longest())
@@ -155,7 +155,7 @@ impl Engine {
     /// What the incident of a firing target is about.
     pub(super) fn key_of(&self, target: u32, census: &Census) -> Key {
         let row = self.targets.get(target);
-        match row.watched {
+        match row.watched() {
             Watched::Group(group) => {
                 let group = self.groups.get(group);
                 let own = self.group_key(group.by, group.app, group.region);
@@ -172,11 +172,11 @@ impl Engine {
                 wider.map_or(own, |(key, _)| key)
             }
             Watched::Beat(_) | Watched::Logs(_) => {
-                let id = self.instance_of(row.watched).unwrap_or(InstanceId(NONE));
+                let id = self.instance_of(row.watched()).unwrap_or(InstanceId(NONE));
                 let instance = &self.tracker.instances[id.0 as usize];
                 let app = self.tracker.places[instance.place as usize].app;
                 let alone = Key::Alone {
-                    rule: row.rule,
+                    rule: row.rule(),
                     app,
                 };
                 // One that still logs has lost its beat alone, however silent its neighbours are.
@@ -208,7 +208,7 @@ impl Engine {
     /// Whether a target lies within what an incident is about.
     pub(super) fn is_within(&self, target: u32, key: Key) -> bool {
         let row = self.targets.get(target);
-        let (place, host) = match row.watched {
+        let (place, host) = match row.watched() {
             Watched::Group(group) => {
                 let group = self.groups.get(group);
                 return match (key, group.by) {
@@ -221,7 +221,7 @@ impl Engine {
                 };
             }
             Watched::Beat(_) | Watched::Logs(_) => {
-                let Some(id) = self.instance_of(row.watched) else {
+                let Some(id) = self.instance_of(row.watched()) else {
                     return false;
                 };
                 let instance = &self.tracker.instances[id.0 as usize];
@@ -258,6 +258,6 @@ impl Engine {
     pub(super) fn fires(&self, target: u32) -> bool {
         self.targets
             .row(target)
-            .is_some_and(|row| row.rule != NONE && row.state == State::Firing)
+            .is_some_and(|row| row.rule() != NONE && row.state == State::Firing)
     }
 }

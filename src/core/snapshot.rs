@@ -20,6 +20,8 @@ pub struct Snapshot {
     pub blind_now: Option<Blind>,
     /// How far the stream's entries arrive behind their own time; zero where that is not known.
     pub lag: Duration,
+    /// How long the last canary was under way; `None` where none flies or none came back. Whoever flies it says so.
+    pub canary: Option<Duration>,
     /// Time listened.
     pub listened: Duration,
     /// Time blind, by reason, the current interval included.
@@ -55,6 +57,8 @@ pub struct Snapshot {
 pub struct AppRow {
     /// Its name.
     pub name: Arc<str>,
+    /// Wall clock of its last entry.
+    pub seen: Wall,
     /// Entries that arrived.
     pub entries: u64,
     /// Bytes of their payloads.

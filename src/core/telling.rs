@@ -5,7 +5,7 @@ use super::engine::{Engine, Output, STREAM_RULE};
 use super::notice::{Alarm, IncidentId, Notice, NoticeKind, Scope, Who};
 use super::rule::{By, Rule, Severity};
 use super::scope::Key;
-use super::snapshot::last_token;
+
 use super::time::{Mono, Stamp};
 use super::tracker::{InstanceId, NONE};
 use std::time::Duration;
@@ -18,8 +18,8 @@ impl Engine {
         self.touched(target);
         let row = self.targets.get(target);
         let change = Change {
-            rule: self.rule_names[row.rule as usize].clone(),
-            who: self.who(row.watched),
+            rule: self.rule_names[row.rule() as usize].clone(),
+            who: self.who(row.watched()),
             from,
             to: row.state,
             reason,
@@ -32,7 +32,7 @@ impl Engine {
     pub(super) fn notice_of(&self, key: Key, members: &[(u32, Mono)]) -> Notice {
         let first = members
             .iter()
-            .min_by_key(|(target, _)| self.targets.get(*target).rule);
+            .min_by_key(|(target, _)| self.targets.get(*target).rule());
         // Incidents of targets are made of at least one.
         let &(first, _) = first.unwrap_or(&members[0]);
         let due = members
@@ -52,15 +52,15 @@ impl Engine {
     pub(super) fn severity_of(&self, members: &[(u32, Mono)]) -> Severity {
         let rules = members
             .iter()
-            .map(|(target, _)| &self.rules.rules[self.targets.get(*target).rule as usize]);
+            .map(|(target, _)| &self.rules.rules[self.targets.get(*target).rule() as usize]);
         rules.map(|rule| rule.severity).min().unwrap_or_default()
     }
 
     /// The notice that says that a target flaps.
     pub(super) fn flapping_notice(&self, target: u32, due: Mono) -> Notice {
         let row = self.targets.get(target);
-        let severity = self.rules.rules[row.rule as usize].severity;
-        let mut notice = self.notice(target, Scope::Instance, severity, row.seen, due);
+        let severity = self.rules.rules[row.rule() as usize].severity;
+        let mut notice = self.notice(target, Scope::Instance, severity, self.seen(target), due);
         notice.alarm = Alarm::Flapping;
         "it comes and goes; single silences are not told until it is steady"
             .clone_into(&mut notice.detail);
@@ -76,13 +76,13 @@ impl Engine {
         due: Mono,
     ) -> Notice {
         let row = self.targets.get(target);
-        let rule = &self.rules.rules[row.rule as usize];
-        let (detail, text) = match row.watched {
+        let rule = &self.rules.rules[row.rule() as usize];
+        let (detail, text) = match row.watched() {
             Watched::Beat(beat) => (
-                self.known_at(row.watched, due),
-                self.tracker.beats[beat.0 as usize].text.clone(),
+                self.known_at(row.watched(), due),
+                self.tracker.text(&self.tracker.beats[beat.0 as usize]),
             ),
-            Watched::Logs(_) => (self.known_at(row.watched, due), String::new()),
+            Watched::Logs(_) => (self.known_at(row.watched(), due), String::new()),
             Watched::Group(group) => (
                 self.group_detail(rule, self.groups.get(group)),
                 String::new(),
@@ -106,7 +106,7 @@ impl Engine {
             affected: Vec::new(),
             affected_total: 1,
             severity,
-            who: self.who(row.watched),
+            who: self.who(row.watched()),
             since: self.now.wall_of(seen.at),
             gap: self.now.mono.since(seen.at),
             listened: self.listening.listened().since(seen.listened),
@@ -195,14 +195,20 @@ impl Engine {
             .silent_within(key)
             .map(|(id, instance)| (id, instance.seen));
         let mut all: Vec<(InstanceId, Stamp)> = silent.collect();
-        let rows = || members.iter().map(|(target, _)| self.targets.get(*target));
+        let targets = || members.iter().map(|&(target, _)| target);
         if all.is_empty() {
-            all.extend(rows().filter_map(|row| Some((self.instance_of(row.watched)?, row.seen))));
+            let seen = |id| {
+                Some((
+                    self.instance_of(self.targets.get(id).watched())?,
+                    self.seen(id),
+                ))
+            };
+            all.extend(targets().filter_map(seen));
         }
         // Of groups nobody may ever have been heard.
         let seen = all.iter().map(|(_, seen)| *seen).max_by_key(|seen| seen.at);
         let seen = seen
-            .or_else(|| rows().map(|row| row.seen).max_by_key(|seen| seen.at))
+            .or_else(|| targets().map(|id| self.seen(id)).max_by_key(|seen| seen.at))
             .unwrap_or_default();
         let named = if all.len() < 2 { 0 } else { NAMED };
         let names = all
@@ -241,7 +247,7 @@ impl Engine {
             Key::Alone { .. } => {
                 let mut all = members
                     .iter()
-                    .map(|(target, _)| self.who(self.targets.get(*target).watched));
+                    .map(|(target, _)| self.who(self.targets.get(*target).watched()));
                 let first = all.next().unwrap_or_default();
                 all.fold(first, in_common)
             }
@@ -256,10 +262,7 @@ impl Engine {
             self.tracker.app_names.get(place.app),
             self.tracker.region_names.get(place.region),
         );
-        format!(
-            "{app}/{region}/{}",
-            last_token(instance.subject.as_deref().unwrap_or(""))
-        )
+        format!("{app}/{region}/{}", self.tracker.name(id))
     }
 
     /// Whose target it is.
@@ -282,7 +285,7 @@ impl Engine {
             Watched::Beat(beat) => self
                 .tracker
                 .beat_names
-                .get(self.tracker.beats[beat.0 as usize].name)
+                .get(self.tracker.beats[beat.0 as usize].name())
                 .to_string(),
             Watched::Logs(_) => String::new(),
             Watched::Group(group) => {
@@ -303,7 +306,7 @@ impl Engine {
         Who {
             app: app(place.app),
             region: region(place.region),
-            instance: last_token(instance.subject.as_deref().unwrap_or("")).to_owned(),
+            instance: self.tracker.name(id).to_owned(),
             host: if host == NONE {
                 String::new()
             } else {

@@ -1,8 +1,10 @@
 //! The core in virtual time, as a whole.
 
+mod beats;
 mod bench;
 mod blind;
 mod cause;
+mod copying;
 mod inventory;
 mod life;
 mod restart;

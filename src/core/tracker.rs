@@ -3,11 +3,14 @@
 use super::entry::{BeatLine, MarkerId, Reject, Subject};
 use super::life::Life;
 use super::names::Names;
-use super::offset::Offset;
+use super::record::BEAT_NAMES_END;
 pub use super::record::{App, Beat, Beaten, Instance, Place};
+use super::texts::{self, Phrases, Texts, cut};
 use super::time::{Listened, Stamp};
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -24,7 +27,9 @@ const MAX_BEATS_OF_INSTANCE: usize = 64;
 const MAX_APPS: usize = 50_000;
 const MAX_REGIONS: usize = 1_000;
 const MAX_HOSTS: usize = 200_000;
-const MAX_BEAT_NAMES: usize = 50_000;
+/// Twice those that a large organisation has apps.
+const MAX_BEAT_NAMES: usize = 30_000;
+const _: () = assert!(MAX_BEAT_NAMES < BEAT_NAMES_END);
 /// Of a beat's text this much is kept, in bytes.
 pub const MAX_TEXT: usize = 120;
 
@@ -68,6 +73,11 @@ pub struct Tracker {
     pub host_names: Names,
     /// Names of beats; number 0 is the empty one.
     pub beat_names: Names,
+    /// What the platform told of those of whom it told anything.
+    pub(super) lives: BTreeMap<u32, Life>,
+    /// What beats said last.
+    pub(super) phrases: Phrases,
+    names: Texts,
     subjects: HashTable<u32>,
     place_ids: HashTable<u32>,
     free_instances: Vec<u32>,
@@ -90,6 +100,9 @@ impl Default for Tracker {
             region_names: Names::new(MAX_REGIONS),
             host_names: Names::new(MAX_HOSTS),
             beat_names,
+            lives: BTreeMap::new(),
+            phrases: Phrases::default(),
+            names: Texts::default(),
             subjects: HashTable::new(),
             place_ids: HashTable::new(),
             free_instances: Vec::new(),
@@ -103,10 +116,40 @@ impl Tracker {
     /// The instance that speaks under this subject, where it is known.
     #[inline]
     pub fn find(&self, subject: &str) -> Option<InstanceId> {
-        let is = |&id: &u32| self.instances[id as usize].subject.as_deref() == Some(subject);
+        let is = |&id: &u32| self.speaks_under(id, subject);
         self.subjects
             .find(self.hash.hash_one(subject), is)
             .map(|&id| InstanceId(id))
+    }
+
+    #[inline]
+    fn speaks_under(&self, id: u32, subject: &str) -> bool {
+        let instance = &self.instances[id as usize];
+        let prefix = self.places[instance.place as usize].prefix.as_bytes();
+        let name = self.names.bytes(&instance.name);
+        let subject = subject.as_bytes();
+        // Places are few, so that their prefixes are at hand: the name tells most apart.
+        subject.ends_with(name)
+            && subject.len() == prefix.len() + name.len()
+            && subject.starts_with(prefix)
+    }
+
+    /// An instance's name; empty in a free slot.
+    pub fn name(&self, id: InstanceId) -> &str {
+        self.names.get(&self.instances[id.0 as usize].name)
+    }
+
+    /// The whole subject under which an instance speaks; `None` in a free slot.
+    pub fn subject(&self, id: InstanceId) -> Option<Arc<str>> {
+        let instance = self.instances.get(id.0 as usize)?;
+        let prefix = &*self.places.get(instance.place as usize)?.prefix;
+        let whole = || Arc::from([prefix, self.names.get(&instance.name)].concat());
+        instance.is_tracked().then(whole)
+    }
+
+    /// What a beat said last; empty where it is only expected.
+    pub fn text(&self, beat: &Beat) -> String {
+        self.phrases.text(beat.phrase, beat.count())
     }
 
     /// Takes in a subject that [`Self::find`] does not know.
@@ -126,23 +169,31 @@ impl Tracker {
         if self.subjects.len() >= MAX_INSTANCES {
             return Err(Reject::Limit);
         }
+        if subject.instance.len() > texts::LONGEST {
+            return Err(Reject::SubjectToken);
+        }
         let region = self.intern_region(subject.region).ok_or(Reject::Limit)?;
         let place = self.intern_place(app, region, now);
         let instance = Instance {
-            subject: Some(Arc::from(subject.raw)),
+            name: self.names.put(subject.instance),
             place,
-            host: NONE,
             seen: now,
-            spoke: Listened::NEVER,
-            life: Life::default(),
             logs: UNDECIDED,
-            first_beat: NONE,
+            ..Instance::free()
         };
         let id = store(&mut self.instances, &mut self.free_instances, instance);
         self.places[place as usize].members.push(id);
-        let (instances, hash) = (&self.instances, &self.hash);
-        let hash_of =
-            |&id: &u32| hash.hash_one(instances[id as usize].subject.as_deref().unwrap_or(""));
+        let (instances, places, names, hash) =
+            (&self.instances, &self.places, &self.names, &self.hash);
+        let whole = RefCell::new(String::new());
+        let hash_of = |&id: &u32| {
+            let instance = &instances[id as usize];
+            let mut whole = whole.borrow_mut();
+            whole.clear();
+            whole.push_str(&places[instance.place as usize].prefix);
+            whole.push_str(names.get(&instance.name));
+            hash.hash_one(whole.as_str())
+        };
         self.subjects
             .insert_unique(hash.hash_one(subject.raw), id, hash_of);
         Ok(Admitted::New(InstanceId(id)))
@@ -186,8 +237,7 @@ impl Tracker {
         self.host(id, line.host, now);
         let name = self.beat_names.intern(line.name).ok_or(Reject::Limit)?;
         let (beat, new) = match self.find_beat(id, line.marker, name) {
-            // One that was only expected has no text.
-            Some(beat) => (beat, self.beats[beat as usize].text.is_empty()),
+            Some(beat) => (beat, !self.beats[beat as usize].is_heard()),
             None => (
                 self.new_beat(id, line.marker, name, now)
                     .ok_or(Reject::Limit)?,
@@ -201,19 +251,19 @@ impl Tracker {
             beat: BeatId(beat),
             new,
             before: record.seen,
-            was_stopped: record.stopped,
+            was_stopped: record.stopped(),
             restarted: record.seq != u64::MAX && line.seq.is_some_and(|seq| seq < record.seq),
         };
         app.beats += 1;
         app.lost += lost(record.seq, line.seq);
         record.seq = line.seq.unwrap_or(u64::MAX);
         record.seen = now;
-        record.stopped = line.bye;
+        record.set_stopped(line.bye);
         if let Some(every) = line.every {
             record.every_ms = u32::try_from(every.as_millis()).unwrap_or(u32::MAX).max(1);
         }
-        record.text.clear();
-        record.text.push_str(cut(line.text, MAX_TEXT));
+        let text = cut(line.text, MAX_TEXT);
+        record.phrase = self.phrases.say(record.phrase, text, line.seq);
         Ok(beaten)
     }
 
@@ -247,7 +297,7 @@ impl Tracker {
             .instances
             .iter()
             .enumerate()
-            .filter(|(_, instance)| instance.subject.is_some());
+            .filter(|(_, instance)| instance.is_tracked());
         known.map(|(id, instance)| (InstanceId(id as u32), instance))
     }
 
@@ -255,19 +305,22 @@ impl Tracker {
     pub fn forget(&mut self, id: InstanceId) {
         let beats: Vec<BeatId> = self.beats_of(id).collect();
         for beat in beats {
-            self.beats[beat.0 as usize].instance = NONE;
+            let row = &mut self.beats[beat.0 as usize];
+            row.instance = NONE;
+            self.phrases.unsay(row.phrase);
             self.free_beats.push(beat.0);
         }
-        let Some(subject) = self.instances[id.0 as usize].subject.take() else {
+        let Some(subject) = self.subject(id) else {
             return;
         };
-        if let Ok(entry) = self
-            .subjects
-            .find_entry(self.hash.hash_one(&*subject), |&other| other == id.0)
-        {
+        let hash = self.hash.hash_one(&*subject);
+        if let Ok(entry) = self.subjects.find_entry(hash, |&other| other == id.0) {
             entry.remove();
         }
-        let place = self.instances[id.0 as usize].place;
+        let row = std::mem::replace(&mut self.instances[id.0 as usize], Instance::free());
+        self.names.drop(row.name);
+        self.lives.remove(&id.0);
+        let place = row.place;
         self.places[place as usize]
             .members
             .retain(|&member| member != id.0);
@@ -331,7 +384,7 @@ impl Tracker {
     fn find_beat(&self, id: InstanceId, marker: MarkerId, name: u32) -> Option<u32> {
         let is = |beat: &BeatId| {
             let beat = &self.beats[beat.0 as usize];
-            beat.name == name && beat.marker == marker
+            beat.name() == name && beat.marker == marker
         };
         self.beats_of(id).find(is).map(|beat| beat.0)
     }
@@ -341,19 +394,7 @@ impl Tracker {
             return None;
         }
         let next = self.instances[id.0 as usize].first_beat;
-        let beat = Beat {
-            instance: id.0,
-            next,
-            name,
-            marker,
-            stopped: false,
-            every_ms: 0,
-            offset: Offset::default(),
-            seq: u64::MAX,
-            seen: now,
-            target: NONE,
-            text: String::new(),
-        };
+        let beat = Beat::new(id.0, next, name, marker, now);
         let beat = store(&mut self.beats, &mut self.free_beats, beat);
         self.instances[id.0 as usize].first_beat = beat;
         Some(beat)
@@ -416,6 +457,15 @@ impl Tracker {
             region,
             seen: now,
             members: Vec::new(),
+            prefix: [
+                "logs.",
+                self.app_names.get(app),
+                ".",
+                self.region_names.get(region),
+                ".",
+            ]
+            .concat()
+            .into(),
         });
         let (places, hash) = (&self.places, &self.hash);
         let hash_of =
@@ -434,22 +484,13 @@ fn lost(before: u64, now: Option<u64>) -> u64 {
     }
 }
 
-/// At most `most` bytes of a text, cut between characters.
-fn cut(text: &str, most: usize) -> &str {
-    if text.len() <= most {
-        return text;
-    }
-    let end = (0..=most).rev().find(|&end| text.is_char_boundary(end));
-    &text[..end.unwrap_or(0)]
-}
-
 fn grow<T>(rows: &mut Vec<T>, id: u32, new: impl Fn() -> T) {
     while rows.len() <= id as usize {
         rows.push(new());
     }
 }
 
-fn store<T>(rows: &mut Vec<T>, free: &mut Vec<u32>, row: T) -> u32 {
+pub(super) fn store<T>(rows: &mut Vec<T>, free: &mut Vec<u32>, row: T) -> u32 {
     if let Some(id) = free.pop() {
         rows[id as usize] = row;
         return id;

@@ -60,10 +60,10 @@ impl Engine {
         }
     }
 
-    /// Whether an instance has ever said a beat: one that was only expected has no text.
+    /// Whether an instance has ever said a beat.
     fn has_beaten(&self, id: InstanceId) -> bool {
         let mut beats = self.tracker.beats_of(id);
-        beats.any(|beat| !self.tracker.beats[beat.0 as usize].text.is_empty())
+        beats.any(|beat| self.tracker.beats[beat.0 as usize].is_heard())
     }
 
     /// A machine that runs by the inventory, and of which nothing was ever heard: taken in, where a rule has such ones.
@@ -165,7 +165,7 @@ impl Engine {
         for beat in beats {
             let row = &self.tracker.beats[beat.0 as usize];
             let target = row.target;
-            if row.text.is_empty() && target != NONE {
+            if !row.is_heard() && target != NONE {
                 self.end(target, Reason::Heard, CloseReason::Resolved);
                 self.drop_target(target);
             }

@@ -1,4 +1,4 @@
-//! What intervals a target usually keeps, learned from its own beats in twelve bytes.
+//! What intervals a target usually keeps, learned from its own beats in ten bytes.
 
 use super::time::nanos;
 use std::time::Duration;
@@ -11,6 +11,7 @@ const ENOUGH: u8 = 4;
 /// The longest of the last 16 to 32 intervals. An interval that was a failure is never handed in, so that an
 /// outage does not teach patience.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(Rust, packed(2))]
 pub struct Usual {
     before_ms: u32,
     current_ms: u32,
@@ -77,6 +78,6 @@ mod tests {
             Some(seconds(10)),
             "32 intervals later it is forgotten"
         );
-        assert_eq!(size_of::<Usual>(), 12);
+        assert_eq!(size_of::<Usual>(), 10);
     }
 }

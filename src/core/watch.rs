@@ -6,7 +6,7 @@ use super::entry::BeatLine;
 use super::notice::CloseReason;
 use super::rule::{MaxGap, Watch};
 use super::time::{Listened, Stamp};
-use super::tracker::{BeatId, InstanceId, NONE, UNDECIDED};
+use super::tracker::{BeatId, Beaten, InstanceId, NONE, UNDECIDED};
 use std::time::Duration;
 
 impl Engine {
@@ -19,7 +19,7 @@ impl Engine {
             let globs = &self.rules.rules[rule as usize].host;
             globs.0.is_empty() || host.is_some_and(|host| globs.matches(host))
         };
-        let has = |&&rule: &&u32| self.watches(rule, beat.marker, beat.name) && on_host(rule);
+        let has = |&&rule: &&u32| self.watches(rule, beat.marker, beat.name()) && on_host(rule);
         self.plans[instance.place as usize]
             .iter()
             .find(has)
@@ -39,7 +39,7 @@ impl Engine {
             return;
         };
         let beat = &self.tracker.beats[id.0 as usize];
-        let (seen, stopped) = (beat.seen, beat.stopped);
+        let (seen, stopped) = (beat.seen, beat.stopped());
         let due = seen.listened + self.rules.rules[rule as usize].max_gap.span(beat.every());
         let due = if stopped { Listened::NEVER } else { due };
         self.tracker.beats[id.0 as usize].target =
@@ -59,11 +59,12 @@ impl Engine {
     /// An instance's app itself said something.
     #[inline]
     pub(super) fn spoke(&mut self, id: InstanceId) {
-        let instance = &mut self.tracker.instances[id.0 as usize];
         // What a machine says on its way down is no sign of life.
-        if instance.life.stop.is_some() || instance.life.said_bye {
+        let life = self.tracker.life(id);
+        if life.stop.is_some() || life.said_bye {
             return;
         }
+        let instance = &mut self.tracker.instances[id.0 as usize];
         let first = instance.spoke == Listened::NEVER;
         instance.spoke = self.listening.listened();
         if first && instance.first_beat != NONE {
@@ -86,8 +87,10 @@ impl Engine {
         if target != NONE {
             self.stop(target);
         }
-        let instance = &mut self.tracker.instances[id.0 as usize];
-        instance.life.said_bye |= line.name.is_empty();
+        if line.name.is_empty() {
+            self.tracker.change_life(id, |life| life.said_bye = true);
+        }
+        let instance = &self.tracker.instances[id.0 as usize];
         let (logs, place) = (instance.logs, instance.place);
         if line.name.is_empty() && logs < UNDECIDED {
             self.stop(logs);
@@ -102,7 +105,7 @@ impl Engine {
             .filter_map(|link| Some(self.groups.get(link.group?).target))
             .collect();
         for target in groups {
-            let Watched::Group(group) = self.targets.get(target).watched else {
+            let Watched::Group(group) = self.targets.get(target).watched() else {
                 continue;
             };
             if self.group_expiry(self.groups.get(group)).is_none() {
@@ -116,38 +119,55 @@ impl Engine {
 
     /// A beat gave a sign of life, which may be old news.
     #[inline]
-    pub(super) fn sign_of_beat(&mut self, id: u32, beat: BeatId, lives: bool) {
-        let seen = self.tracker.beats[beat.0 as usize].seen;
+    pub(super) fn sign_of_beat(&mut self, id: u32, beaten: Beaten, lives: bool) {
+        let seen = self.tracker.beats[beaten.beat.0 as usize].seen;
         if seen == self.listening.stamp() {
-            return self.sign(id, lives);
+            return self.sign_at(id, beaten.before, seen, lives);
         }
         let max_gap = self.max_gap(id);
         if seen.listened + max_gap < self.listening.listened() {
             // Too old to prove that it lives.
-            let target = self.targets.get_mut(id);
-            target.seen = seen;
-            if target.state == State::Ok {
+            if self.targets.get(id).state == State::Ok {
                 self.targets.set_due(id, seen.listened + max_gap);
             }
             return;
         }
-        self.sign_at(id, seen, false);
+        self.sign_at(id, beaten.before, seen, false);
     }
 
-    /// A target gave a sign of life; `lives` where it lived before it too, so that the interval is one of ordinary
+    /// When a target last gave a sign of life.
+    #[inline]
+    pub(super) fn seen(&self, id: u32) -> Stamp {
+        match self.targets.get(id).watched() {
+            Watched::Beat(beat) => self.tracker.beats[beat.0 as usize].seen,
+            Watched::Logs(_) | Watched::Group(_) => self.targets.seen(id).unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn set_seen(&mut self, id: u32, seen: Stamp) {
+        match self.targets.get(id).watched() {
+            Watched::Beat(beat) => self.tracker.beats[beat.0 as usize].seen = seen,
+            Watched::Logs(_) | Watched::Group(_) => self.targets.set_seen(id, seen),
+        }
+    }
+
+    /// A target that is no beat gave a sign of life; `lives` where it lived before it too, so that the interval is one of ordinary
     /// life.
     #[inline]
     pub(super) fn sign(&mut self, id: u32, lives: bool) {
-        self.sign_at(id, self.listening.stamp(), lives);
+        let stamp = self.listening.stamp();
+        let before = self.targets.seen(id).unwrap_or(stamp);
+        self.targets.set_seen(id, stamp);
+        self.sign_at(id, before, stamp, lives);
     }
 
+    /// A target gave a sign of life at `stamp`, and the one before it at `before`.
     #[inline]
-    fn sign_at(&mut self, id: u32, stamp: Stamp, lives: bool) {
+    fn sign_at(&mut self, id: u32, before: Stamp, stamp: Stamp, lives: bool) {
         let max_gap = self.max_gap(id);
         let target = self.targets.get_mut(id);
-        let gap = stamp.listened.since(target.seen.listened);
-        let heard_all = gap == stamp.at.since(target.seen.at);
-        target.seen = stamp;
+        let gap = stamp.listened.since(before.listened);
+        let heard_all = gap == stamp.at.since(before.at);
         if target.state != State::Ok {
             self.targets.set_due(id, stamp.listened + max_gap);
             return self.sign_of_the_missed(id, gap, max_gap);
@@ -162,7 +182,7 @@ impl Engine {
 
     fn sign_of_the_missed(&mut self, id: u32, gap: Duration, max_gap: Duration) {
         let from = self.targets.get(id).state;
-        let recover = self.rules.rules[self.targets.get(id).rule as usize].recover;
+        let recover = self.rules.rules[self.targets.get(id).rule() as usize].recover;
         match self.targets.get_mut(id).sign(gap, max_gap, recover) {
             OnSign::Well | OnSign::Recovering => {}
             OnSign::Relieved => self.changed(id, from, Reason::Heard, self.now.mono),
@@ -196,9 +216,9 @@ impl Engine {
     #[inline]
     pub(super) fn max_gap(&self, id: u32) -> Duration {
         let target = self.targets.get(id);
-        match self.rules.rules[target.rule as usize].max_gap {
+        match self.rules.rules[target.rule() as usize].max_gap {
             MaxGap::Fixed(span) => span,
-            MaxGap::Auto => MaxGap::auto(self.declared(target.watched), target.usual.longest()),
+            MaxGap::Auto => MaxGap::auto(self.declared(target.watched()), target.usual.longest()),
         }
     }
 
@@ -217,22 +237,21 @@ impl Engine {
     /// When a target's `max_gap` is over, on the listened clock, if nothing more is heard of it.
     pub(super) fn late_at(&self, id: u32) -> Listened {
         let target = self.targets.get(id);
-        match target.watched {
+        match target.watched() {
             Watched::Group(group) => self
                 .group_expiry(self.groups.get(group))
                 .unwrap_or(Listened::NEVER),
             Watched::Beat(_) | Watched::Logs(_) => {
-                let heard = self.heard_or_blind(target.seen, self.max_gap(id));
-                heard.max(self.restarted_at(target.watched)) + self.max_gap(id)
+                let heard = self.heard_or_blind(self.seen(id), self.max_gap(id));
+                heard.max(self.restarted_at(target.watched())) + self.max_gap(id)
             }
         }
     }
 
     /// When the instance of a target was first started since its last beat, on the listened clock; zero where it was not.
     fn restarted_at(&self, watched: Watched) -> Listened {
-        self.instance_of(watched).map_or(Listened::ZERO, |id| {
-            self.tracker.instances[id.0 as usize].life.restarted
-        })
+        self.instance_of(watched)
+            .map_or(Listened::ZERO, |id| self.tracker.life(id).restarted)
     }
 
     /// From when a silence counts: the last sign of life, or the end of a blindness after it that was longer than

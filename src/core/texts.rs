@@ -1,0 +1,247 @@
+//! Short texts without an allocation each: names of machines, words of beats.
+//!
+//! Up to 14 bytes stand in the handle itself, as a machine's name does on Fly. Longer ones have a slot of the least size
+//! that holds them, and a slot that is given back is used again: a flood of texts leaves no more behind than stood there
+//! at once.
+
+use foldhash::quality::RandomState;
+use hashbrown::HashTable;
+use std::fmt::Write;
+use std::hash::BuildHasher;
+
+/// Bytes that a handle holds itself.
+const INLINE: usize = 14;
+/// Sizes of slots; the first byte of each tells the text's length. The last holds any text that is taken in.
+const SLOTS: [usize; 3] = [32, 64, 136];
+/// Longer texts are cut: no token of a subject and no text of a beat is.
+pub const LONGEST: usize = SLOTS[SLOTS.len() - 1] - 1;
+/// In a phrase this stands for the beat's own count. Texts lose it, as it means nothing to people.
+const COUNT: char = '\u{1a}';
+
+/// A text, to be read with those that made it. Whoever drops one gives it back first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Text {
+    /// Its length where it stands here, else [`INLINE`] and the place of its size, from 1.
+    form: u8,
+    bytes: [u8; INLINE],
+}
+
+/// Slots of one size.
+#[derive(Debug, Default)]
+struct Slots {
+    bytes: Vec<u8>,
+    free: Vec<u32>,
+}
+
+/// The texts that do not fit into their handles.
+#[derive(Debug, Default)]
+pub struct Texts([Slots; SLOTS.len()]);
+
+impl Texts {
+    /// Keeps a text.
+    pub fn put(&mut self, text: &str) -> Text {
+        let text = cut(text, LONGEST).as_bytes();
+        let mut kept = Text::default();
+        if text.len() <= INLINE {
+            kept.form = text.len() as u8;
+            kept.bytes[..text.len()].copy_from_slice(text);
+            return kept;
+        }
+        let size = SLOTS.iter().position(|size| text.len() < *size);
+        let size = size.unwrap_or(SLOTS.len() - 1);
+        let slot = self.0[size].put(SLOTS[size], text);
+        kept.form = (INLINE + 1 + size) as u8;
+        kept.bytes[..4].copy_from_slice(&slot.to_le_bytes());
+        kept
+    }
+
+    /// A text's bytes.
+    #[inline]
+    pub fn bytes<'a>(&'a self, text: &'a Text) -> &'a [u8] {
+        match text.place() {
+            None => &text.bytes[..text.form as usize],
+            Some((size, slot)) => {
+                let slot = &self.0[size].bytes[slot as usize * SLOTS[size]..][..SLOTS[size]];
+                &slot[1..=slot[0] as usize]
+            }
+        }
+    }
+
+    /// A text.
+    pub fn get<'a>(&'a self, text: &'a Text) -> &'a str {
+        // Only texts are put in, cut between characters.
+        std::str::from_utf8(self.bytes(text)).unwrap_or("")
+    }
+
+    /// Gives a text back.
+    pub fn drop(&mut self, text: Text) {
+        if let Some((size, slot)) = text.place() {
+            self.0[size].free.push(slot);
+        }
+    }
+}
+
+impl Text {
+    /// The size and number of its slot; `None` where it stands here.
+    fn place(&self) -> Option<(usize, u32)> {
+        let size = (self.form as usize).checked_sub(INLINE + 1)?;
+        let [a, b, c, d, ..] = self.bytes;
+        Some((size, u32::from_le_bytes([a, b, c, d])))
+    }
+}
+
+impl Slots {
+    fn put(&mut self, size: usize, text: &[u8]) -> u32 {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            let slot = self.bytes.len() / size;
+            self.bytes.resize(self.bytes.len() + size, 0);
+            slot as u32
+        });
+        let bytes = &mut self.bytes[slot as usize * size..][..size];
+        bytes[0] = text.len() as u8;
+        bytes[1..=text.len()].copy_from_slice(text);
+        slot
+    }
+}
+
+/// At most `most` bytes of a text, cut between characters.
+pub fn cut(text: &str, most: usize) -> &str {
+    if text.len() <= most {
+        return text;
+    }
+    let end = (0..=most).rev().find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or(0)]
+}
+
+/// What a beat said last: a number of [`Phrases`], 0 where it said nothing yet.
+pub type PhraseId = u32;
+
+#[derive(Debug)]
+struct Phrase {
+    text: Text,
+    /// Beats that said it last.
+    uses: u32,
+}
+
+/// The last texts of all beats. Most say the same but for their `seq=`, which the beat knows itself: each such text is
+/// kept once, with a mark in place of the count.
+#[derive(Debug)]
+pub struct Phrases {
+    rows: Vec<Phrase>,
+    free: Vec<PhraseId>,
+    texts: Texts,
+    table: HashTable<PhraseId>,
+    hash: RandomState,
+    /// The phrase that is sought, and a count in digits: allocations kept from beat to beat.
+    sought: String,
+    digits: String,
+}
+
+impl Default for Phrases {
+    fn default() -> Self {
+        Phrases {
+            // Number 0 is silence.
+            rows: vec![Phrase {
+                text: Text::default(),
+                uses: 1,
+            }],
+            free: Vec::new(),
+            texts: Texts::default(),
+            table: HashTable::new(),
+            hash: RandomState::default(),
+            sought: String::new(),
+            digits: String::new(),
+        }
+    }
+}
+
+impl Phrases {
+    /// A beat that said `before` says `text`, in which its count may stand.
+    pub fn say(&mut self, before: PhraseId, text: &str, count: Option<u64>) -> PhraseId {
+        self.seek(text, count);
+        let known = &self.rows[before as usize].text;
+        if self.texts.bytes(known) == self.sought.as_bytes() {
+            return before;
+        }
+        self.unsay(before);
+        if self.sought.is_empty() {
+            return 0;
+        }
+        let (rows, texts, hash) = (&self.rows, &self.texts, &self.hash);
+        let sought = self.sought.as_bytes();
+        let is = |&id: &PhraseId| texts.bytes(&rows[id as usize].text) == sought;
+        if let Some(&id) = self.table.find(hash.hash_one(sought), is) {
+            self.rows[id as usize].uses += 1;
+            return id;
+        }
+        self.keep()
+    }
+
+    /// A beat that said this is no more.
+    pub fn unsay(&mut self, id: PhraseId) {
+        let row = &mut self.rows[id as usize];
+        if id == 0 || row.uses > 1 {
+            row.uses -= u32::from(id != 0);
+            return;
+        }
+        let hash = self.hash.hash_one(self.texts.bytes(&row.text));
+        if let Ok(entry) = self.table.find_entry(hash, |&other| other == id) {
+            entry.remove();
+        }
+        self.texts.drop(row.text);
+        self.free.push(id);
+    }
+
+    /// What a beat said whose count is `count`.
+    pub fn text(&self, id: PhraseId, count: Option<u64>) -> String {
+        let phrase = self.texts.get(&self.rows[id as usize].text);
+        match count {
+            Some(count) => phrase.replace(COUNT, &count.to_string()),
+            None => phrase.to_owned(),
+        }
+    }
+
+    /// Makes the phrase of a text: what it is but for its count.
+    fn seek(&mut self, text: &str, count: Option<u64>) {
+        self.sought.clear();
+        self.digits.clear();
+        text.split(COUNT)
+            .for_each(|part| self.sought.push_str(part));
+        let Some(count) = count else {
+            return;
+        };
+        // Into a string nothing fails.
+        let _ = write!(self.digits, "seq={count}");
+        if let Some(at) = self.sought.find(&self.digits) {
+            let (from, to) = (at + "seq=".len(), at + self.digits.len());
+            let mut mark = [0; COUNT.len_utf8()];
+            self.sought
+                .replace_range(from..to, COUNT.encode_utf8(&mut mark));
+        }
+    }
+
+    fn keep(&mut self) -> PhraseId {
+        let row = Phrase {
+            text: self.texts.put(&self.sought),
+            uses: 1,
+        };
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.rows[id as usize] = row;
+                id
+            }
+            None => {
+                self.rows.push(row);
+                (self.rows.len() - 1) as PhraseId
+            }
+        };
+        let (rows, texts, hash) = (&self.rows, &self.texts, &self.hash);
+        let hash_of = |&id: &PhraseId| hash.hash_one(texts.bytes(&rows[id as usize].text));
+        self.table
+            .insert_unique(hash.hash_one(self.sought.as_bytes()), id, hash_of);
+        id
+    }
+}
+
+#[cfg(test)]
+mod tests;
