@@ -1,21 +1,27 @@
 //! The command line: a table of contents.
 
-use clap::{Parser, Subcommand};
-use lastbeat::commands::{beat, check, demo, drill, run, silence, status, tail, test};
+use clap::{CommandFactory, Parser, Subcommand};
+use lastbeat::commands::{
+    beat, check, completions, demo, drill, man, run, silence, status, tail, test,
+};
 use std::process::ExitCode;
 
 /// Notices within seconds when logs go quiet, and says which hop went quiet.
 #[derive(Parser)]
-#[command(version, about, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(version, about, after_help = EXIT_CODES, max_term_width = 120)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 asked to stop, and stopped; 1 could not start, or a part died; 64 bad settings or rules.
+Try `lastbeat demo` first: it needs no server. Then:
 
-Try `lastbeat demo` first: it needs no server.";
+  lastbeat check --rules rules                     are the rules right?
+  NATS_URL=nats://127.0.0.1:4222 lastbeat run      watch; `lastbeat run --help` has every setting
+  lastbeat status                                  what is silent, in another terminal
+
+Exit codes: 0 asked to stop, and stopped; 1 could not start, or a part died; 64 bad settings or rules.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -37,6 +43,10 @@ enum Command {
     Silence(silence::SilenceArgs),
     /// Print heartbeats, for a Procfile or a region's canary
     Beat(beat::BeatArgs),
+    /// Print what makes a shell complete commands and flags
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page
+    Man(man::ManArgs),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +61,8 @@ fn main() -> ExitCode {
             Command::Drill(args) => drill::run(&args),
             Command::Silence(args) => silence::run(&args),
             Command::Beat(args) => beat::run(&args),
+            Command::Completions(args) => completions::run(&args, Cli::command()),
+            Command::Man(args) => man::run(&args, Cli::command()),
         },
         Err(err) => {
             let asked = !err.use_stderr();

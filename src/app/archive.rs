@@ -11,8 +11,10 @@ mod tests;
 use super::delivery::{Ended, Parcel};
 use crate::clock::Clock;
 use crate::core::notice::Notice;
+use crate::core::outages::Outages;
 use crate::core::saved::{Checkpoint, Decision, IncidentQuery, PastIncident, Saved};
 use crate::core::silence::Silence;
+use crate::core::time::Wall;
 use crate::io::metrics::Metrics;
 use crate::io::store::{Opened, StoreFault};
 use arc_swap::ArcSwapOption;
@@ -64,6 +66,7 @@ enum Order {
         Box<IncidentQuery>,
         oneshot::Sender<Result<Vec<PastIncident>, String>>,
     ),
+    Outages(Wall, oneshot::Sender<Result<Outages, String>>),
     /// Answered once all before it is written, or could not be.
     Flush(oneshot::Sender<bool>),
 }
@@ -145,14 +148,18 @@ impl ArchiveHandle {
     pub async fn history(&self, query: IncidentQuery) -> Result<Vec<PastIncident>, String> {
         let (answer, answered) = oneshot::channel();
         self.order(Order::History(Box::new(query), answer));
-        match tokio::time::timeout(HISTORY_WITHIN, answered).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err("the state's thread is dead: restart lastbeat".to_owned()),
-            Err(_) => Err(format!(
-                "the state file did not answer within {}s: its disk hangs",
-                HISTORY_WITHIN.as_secs()
-            )),
-        }
+        answer_of(answered).await
+    }
+
+    /// When which incidents were open since `from`.
+    ///
+    /// # Errors
+    ///
+    /// In words: why the store cannot answer.
+    pub async fn outages(&self, from: Wall) -> Result<Outages, String> {
+        let (answer, answered) = oneshot::channel();
+        self.order(Order::Outages(from, answer));
+        answer_of(answered).await
     }
 
     /// Whether the next checkpoint is to be of everything.
@@ -198,6 +205,18 @@ impl ArchiveHandle {
     }
 }
 
+/// What the thread answers, once it does.
+async fn answer_of<T>(answered: oneshot::Receiver<Result<T, String>>) -> Result<T, String> {
+    match tokio::time::timeout(HISTORY_WITHIN, answered).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Err("the state's thread is dead: restart lastbeat".to_owned()),
+        Err(_) => Err(format!(
+            "the state file did not answer within {}s: its disk hangs",
+            HISTORY_WITHIN.as_secs()
+        )),
+    }
+}
+
 /// Says what nobody will hear of otherwise.
 fn lost(order: &Order, why: &str) {
     match order {
@@ -212,6 +231,6 @@ fn lost(order: &Order, why: &str) {
         }
         Order::Silences(_) => error!(why, "a change of silences is not kept"),
         // Who asked hears of it; the next checkpoint has it all.
-        Order::History(..) | Order::Flush(_) | Order::Checkpoint(_) => {}
+        Order::History(..) | Order::Outages(..) | Order::Flush(_) | Order::Checkpoint(_) => {}
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Canary {
     sent: u64,
     /// Those under way: number and time of departure.
     under_way: VecDeque<(u64, Mono)>,
+    /// How long the last one that came back was under way.
+    trip: Option<Duration>,
 }
 
 impl Canary {
@@ -49,7 +51,13 @@ impl Canary {
             next: now,
             sent: 0,
             under_way: VecDeque::new(),
+            trip: None,
         }
+    }
+
+    /// How long the last one that came back was under way; `None` where none did since one was lost.
+    pub fn trip(&self) -> Option<Duration> {
+        self.trip
     }
 
     /// Where it is time, sends one off, and gives up those that are too long under way. Called at least once a
@@ -60,6 +68,7 @@ impl Canary {
         while self.under_way.front().is_some_and(is_lost) {
             self.under_way.pop_front();
             self.metrics.canaries_lost.inc();
+            self.trip = None;
         }
         if now < self.next || !connected {
             return;
@@ -90,8 +99,9 @@ impl Canary {
         };
         let at = self.under_way.iter().position(|(sent, _)| *sent == number);
         if let Some((_, sent)) = at.and_then(|at| self.under_way.remove(at)) {
-            let trip = now.since(sent).as_secs_f64();
-            self.metrics.canary_round_trip.observe(trip);
+            let trip = now.since(sent);
+            self.trip = Some(trip);
+            self.metrics.canary_round_trip.observe(trip.as_secs_f64());
         }
     }
 }

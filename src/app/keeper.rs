@@ -4,35 +4,30 @@
 //! that a backlog is drained before anybody is judged. Run it on a runtime thread of its own, unconstrained:
 //! otherwise the connection's task fills the queue faster than this loop may empty it.
 
-use super::canary::{Canary, Plan};
+mod ends;
+
+use super::canary::Canary;
+use super::copier::Copier;
 use super::ingest::Ingest;
 use super::pulse::Pulse;
-use super::scribe::{Desk, Scribe};
+use super::scribe::Scribe;
 use super::sight::Sight;
 use super::taps::Taps;
 use crate::clock::Clock;
 use crate::core::engine::Feed;
-use crate::core::inventory::{Poll, Suspect};
-use crate::core::notice::IncidentId;
-use crate::core::rule::RuleSet;
-use crate::core::saved::Saved;
-use crate::core::silence::Silence;
-use crate::core::snapshot::Snapshot;
+use crate::core::inventory::Suspect;
 use crate::core::time::{Mono, Now, Wall};
 use crate::decode::log_line;
 use crate::io::feed::{Link, LinkState, Raw, Source};
-use crate::io::http::logs::Tails;
-use crate::io::http::readiness::Readiness;
-use crate::io::metrics::Metrics;
 use crate::words;
-use arc_swap::ArcSwap;
 use futures_util::{FutureExt, StreamExt};
 use prometheus::Histogram;
 use std::pin::pin;
-use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
 use tracing::warn;
+
+pub use ends::{Ask, GivenUp, Inlets, Outlets, Shown};
 
 /// Messages taken before news and questions get their turn: well under a millisecond of work.
 const BATCH: usize = 1024;
@@ -40,71 +35,6 @@ const BATCH: usize = 1024;
 const LAG_EVERY: Duration = Duration::from_millis(100);
 /// Losses are logged at most this often.
 const LOG_EVERY: Duration = Duration::from_secs(10);
-
-/// A question to the core.
-#[derive(Debug)]
-pub enum Ask {
-    /// A copy of what it knows.
-    Snapshot(oneshot::Sender<Arc<Snapshot>>),
-    /// Puts another rule set in force; answered once what it closes is told.
-    Reload(Box<RuleSet>, oneshot::Sender<()>),
-    /// Puts other silences in force.
-    Silence(Vec<Silence>),
-    /// Takes in what an earlier process knew, where its store could be read late only.
-    Adopt(Box<Saved>, oneshot::Sender<()>),
-    /// What the inventory says.
-    Inventory(Box<Poll>),
-    /// More became known of an open incident, in words.
-    Note(IncidentId, String),
-}
-
-/// The ways into the loop.
-#[derive(Debug)]
-pub struct Inlets<S> {
-    /// News of the connection.
-    pub links: mpsc::Receiver<Link<S>>,
-    /// Questions.
-    pub asks: mpsc::Receiver<Ask>,
-    /// Ends the loop.
-    pub stop: oneshot::Receiver<()>,
-}
-
-/// Why the loop ended by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GivenUp {
-    /// For how long no entry arrived.
-    pub after: Duration,
-    /// What is known of the connection, in words.
-    pub words: String,
-}
-
-/// What the loop shows, and to whom it tells.
-pub struct Outlets {
-    /// Where everything goes that the core says and that is to be kept.
-    pub desk: Desk,
-    /// What others see.
-    pub shown: Shown,
-    /// Told about whom the inventory is to be asked at once, since alerts wait for its answer. Must not block.
-    pub suspects: Box<dyn Fn(Vec<Suspect>) + Send>,
-    /// The canary that is to fly.
-    pub canary: Option<Plan>,
-}
-
-/// What others see of the loop.
-pub struct Shown {
-    /// The live metrics.
-    pub metrics: Arc<Metrics>,
-    /// Whether lastbeat can see.
-    pub readiness: Arc<ArcSwap<Readiness>>,
-    /// Series of instances and beats in a snapshot at most.
-    pub max_series: usize,
-    /// Told whether entries are missed though a connection stands.
-    pub missed: watch::Sender<bool>,
-    /// Who looks on as entries pass.
-    pub tails: Arc<Tails>,
-    /// Without an entry for this long the loop ends by itself; `None`: never.
-    pub give_up_after: Option<Duration>,
-}
 
 /// The owner of the core.
 pub struct Keeper<S> {
@@ -116,6 +46,7 @@ pub struct Keeper<S> {
     taps: Taps<S>,
     sight: Sight,
     canary: Option<Canary>,
+    copier: Copier,
     /// The last arrival of anything; later where the process stood still.
     heard_at: Mono,
     /// Wall clock of the last arrival, while somebody looks on.
@@ -141,6 +72,7 @@ impl<S: Source> Keeper<S> {
         let (metrics, readiness) = (outlets.metrics.clone(), outlets.readiness.clone());
         let fly = |plan| Canary::new(plan, metrics.clone(), now.mono);
         let canary = canary.map(fly);
+        let copier = Copier::new(outlets.max_series);
         Keeper {
             ingest,
             clock,
@@ -149,6 +81,7 @@ impl<S: Source> Keeper<S> {
             suspects,
             taps: Taps::new(),
             canary,
+            copier,
             sight: Sight::new(metrics, readiness, now.mono),
             heard_at: now.mono,
             tailed_at: None,
@@ -172,13 +105,18 @@ impl<S: Source> Keeper<S> {
                     self.last_turn();
                     return None;
                 }
-                Some(link) = inlets.links.recv() => self.link(link),
-                Some(ask) = inlets.asks.recv() => self.answer(ask),
+                Some(link) = inlets.links.recv() => self.timed(|keeper| keeper.link(link)),
+                Some(ask) = inlets.asks.recv() => self.timed(|keeper| keeper.answer(ask)),
                 message = self.taps.next() => self.batch(message),
                 () = &mut timer => {
                     self.tick(armed);
                     armed = Mono::NEVER;
                 }
+                // A copy is finished soon where nothing else is to do, and the connection reads on meanwhile.
+                () = tokio::task::yield_now(), if self.copier.is_busy() => {}
+            }
+            if self.copier.is_busy() {
+                self.timed(Self::copy);
             }
             self.outputs();
             if let Some(given_up) = self.given_up.take() {
@@ -210,7 +148,7 @@ impl<S: Source> Keeper<S> {
             return self.ended();
         };
         if self.take(first) && self.ingest.engine.overdue() {
-            self.evaluate();
+            self.timed(Self::evaluate);
         }
     }
 
@@ -225,9 +163,25 @@ impl<S: Source> Keeper<S> {
         if drained {
             self.check_losses(now);
         }
-        self.evaluate();
-        self.outputs();
-        self.checkpoint();
+        self.timed(|keeper| {
+            keeper.evaluate();
+            keeper.outputs();
+            keeper.checkpoint();
+        });
+    }
+
+    /// Does something that keeps entries waiting, and measures for how long.
+    fn timed(&mut self, work: impl FnOnce(&mut Self)) {
+        let began = self.clock.mono();
+        work(self);
+        let took = self.clock.mono().since(began);
+        self.outlets.metrics.core_pause.observe(took.as_secs_f64());
+    }
+
+    fn copy(&mut self) {
+        let canary = self.canary.as_ref().and_then(Canary::trip);
+        let now = self.clock.now();
+        self.copier.turn(&self.ingest.engine, now, canary);
     }
 
     fn drain(&mut self) -> bool {
@@ -252,19 +206,19 @@ impl<S: Source> Keeper<S> {
             self.next_lag = now.mono + LAG_EVERY;
             self.sample_lag(now, &first);
         }
-        let mut message = first;
+        self.message(&first);
+        // A message is large: looked at where it was put, and not moved from hand to hand.
+        let mut waits = Context::from_waker(Waker::noop());
         for _ in 1..BATCH {
-            self.message(&message);
-            message = match self.taps.next().now_or_never() {
-                Some(Some(message)) => message,
-                Some(None) => {
+            match self.taps.poll_next_unpin(&mut waits) {
+                Poll::Ready(Some(message)) => self.message(&message),
+                Poll::Ready(None) => {
                     self.ended();
                     return true;
                 }
-                None => return true,
-            };
+                Poll::Pending => return true,
+            }
         }
-        self.message(&message);
         false
     }
 
@@ -439,17 +393,15 @@ impl<S: Source> Keeper<S> {
 
     fn answer(&mut self, ask: Ask) {
         match ask {
-            Ask::Snapshot(to) => {
-                let snapshot = self
-                    .ingest
-                    .engine
-                    .snapshot(self.clock.now(), self.outlets.max_series);
-                // Whoever asked may be gone already.
-                let _ = to.send(Arc::new(snapshot));
+            Ask::Snapshot(to) => self.copier.ask(to),
+            Ask::Detail(subject, to) => {
+                let now = self.clock.now();
+                let _ = to.send(self.ingest.engine.detail(&subject, now));
             }
             Ask::Reload(rules, done) => {
                 let now = self.turn();
                 self.ingest.reload(*rules, now);
+                self.copier.begin_anew(&self.ingest.engine);
                 self.outputs();
                 // Deadlines may have moved: judge again at once.
                 self.wake = now.mono;

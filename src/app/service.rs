@@ -261,6 +261,9 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
             trouble: store.trouble(),
         }),
     });
+    let api = api
+        .with_detail(web::detail(asks.clone()))
+        .with_outages(web::outages(archive.clone()));
     let site = web::site(asks, metrics, readiness.clone()).with_live(tails, events);
     let site = site.with_api(api.with_history(web::history(archive.clone())));
     let http = tokio::spawn(http::serve(

@@ -22,6 +22,14 @@ pub const EXIT_BAD_RULES: u8 = 64;
 
 /// Say everything that is wrong with the rules, and with the settings where NATS_URL or FLY_APP_NAME is set.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[command(after_help = "\
+Every fault of every file is told at once, as file:line:col, with what is allowed.
+
+Exit codes: 0 they may be used; 64 they may not; 1 nothing could be said.
+
+  lastbeat check --rules /etc/lastbeat/rules
+  lastbeat check --strict --format json     (in CI)
+  lastbeat check --print                    (what is in force, with every default)")]
 pub struct CheckArgs {
     /// A rule file, or a folder of *.toml [env: LASTBEAT_RULES] [default: rules]
     #[arg(long, value_name = "PATH")]

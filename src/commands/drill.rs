@@ -59,7 +59,10 @@ pub fn run(args: &DrillArgs) -> ExitCode {
                 eprintln!("{why}\nno lastbeat answers: the notifiers are told straight from here");
                 direct(args)
             }
-            Err(fault) => Err((fault.words(), ExitCode::FAILURE)),
+            Err(fault) => {
+                let code = fault.code();
+                Err((fault.words(), code))
+            }
         }
     };
     match told {

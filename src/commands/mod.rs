@@ -2,8 +2,10 @@
 
 pub mod beat;
 pub mod check;
+pub mod completions;
 pub mod demo;
 pub mod drill;
+pub mod man;
 mod peer;
 pub mod run;
 pub mod silence;

@@ -1,5 +1,6 @@
 //! The lastbeat that runs, as commands ask it over its HTTP.
 
+use super::check::EXIT_BAD_RULES;
 use crate::io::post::{Answer, Poster};
 use crate::words;
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Uri};
 use serde_json::Value;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 /// Where `lastbeat run` serves by default.
@@ -38,13 +40,28 @@ pub(super) enum AskFault {
     Refused(String),
     /// It cannot be asked: address or token are none.
     Unaskable(String),
+    /// Something of this machine's own is in the way.
+    Failed(String),
 }
 
 impl AskFault {
     /// In words.
     pub(super) fn words(self) -> String {
         match self {
-            AskFault::Unreachable(why) | AskFault::Refused(why) | AskFault::Unaskable(why) => why,
+            AskFault::Unreachable(why)
+            | AskFault::Refused(why)
+            | AskFault::Unaskable(why)
+            | AskFault::Failed(why) => why,
+        }
+    }
+
+    /// What the command ends with: to start it again helps nobody whose settings are bad.
+    pub(super) fn code(&self) -> ExitCode {
+        match self {
+            AskFault::Unaskable(_) => ExitCode::from(EXIT_BAD_RULES),
+            AskFault::Unreachable(_) | AskFault::Refused(_) | AskFault::Failed(_) => {
+                ExitCode::FAILURE
+            }
         }
     }
 }
@@ -60,7 +77,7 @@ impl Peer {
     /// As flags and environment say.
     pub(super) fn new(args: &PeerArgs) -> Result<Self, AskFault> {
         let base = args.url.clone().or_else(|| set("LASTBEAT_URL"));
-        let base = base.unwrap_or_else(|| DEFAULT_URL.to_owned());
+        let base = address(base.as_deref().unwrap_or(DEFAULT_URL))?;
         let token = match token(args)? {
             None => None,
             Some(token) => {
@@ -70,10 +87,7 @@ impl Peer {
                 Some(bearer.map_err(|_| AskFault::Unaskable(wrong))?)
             }
         };
-        Ok(Peer {
-            base: base.trim_end_matches('/').to_owned(),
-            token,
-        })
+        Ok(Peer { base, token })
     }
 
     /// Asks for a path below `/api/v1/`.
@@ -99,7 +113,7 @@ impl Peer {
             .enable_all()
             .build();
         let runtime =
-            runtime.map_err(|fault| AskFault::Unaskable(format!("cannot start: {fault}")))?;
+            runtime.map_err(|fault| AskFault::Failed(format!("cannot start: {fault}")))?;
         let answer = runtime.block_on(Poster::keeping(ANSWER_BYTES).post(request, within));
         let answer = answer.map_err(|fault| {
             AskFault::Unreachable(format!(
@@ -120,7 +134,7 @@ impl Peer {
         let base = &self.base;
         let uri: Uri = format!("{base}{path}").parse().map_err(|_| {
             AskFault::Unaskable(format!(
-                "{base:?} is no address: give one such as {DEFAULT_URL} by --url or LASTBEAT_URL"
+                "{path:?} cannot be asked of {base}: it is too long"
             ))
         })?;
         let body = body.map(Value::to_string).unwrap_or_default();
@@ -143,6 +157,30 @@ pub(super) fn set(name: &str) -> Option<String> {
         .filter(|value| !value.trim().is_empty())
 }
 
+/// An address without a slash at its end, to which paths can be added.
+fn address(text: &str) -> Result<String, AskFault> {
+    let give = format!("give one such as {DEFAULT_URL} by --url or LASTBEAT_URL");
+    if text.contains('@') {
+        // What stands before the sign is nobody's to read.
+        let why = format!("the address holds a user: {give}, and the token by LASTBEAT_TOKEN");
+        return Err(AskFault::Unaskable(why));
+    }
+    let uri: Option<Uri> = text.trim().parse().ok();
+    let schemes = [Some("http"), Some("https")];
+    let is_address = uri.is_some_and(|uri| {
+        schemes.contains(&uri.scheme_str())
+            && uri.host().is_some_and(|host| !host.is_empty())
+            && uri.query().is_none()
+            && !text.contains('#')
+    });
+    if is_address {
+        Ok(text.trim().trim_end_matches('/').to_owned())
+    } else {
+        let why = format!("{text:?} is no address: {give}");
+        Err(AskFault::Unaskable(why))
+    }
+}
+
 fn token(args: &PeerArgs) -> Result<Option<String>, AskFault> {
     let file = match (&args.token_file, set("LASTBEAT_TOKEN")) {
         (Some(file), _) => file.clone(),
@@ -156,6 +194,10 @@ fn token(args: &PeerArgs) -> Result<Option<String>, AskFault> {
     let text = text.map_err(|fault| {
         AskFault::Unaskable(format!("the token's file {}: {fault}", file.display()))
     })?;
+    if text.trim().is_empty() {
+        let why = format!("the token's file {} is empty", file.display());
+        return Err(AskFault::Unaskable(why));
+    }
     Ok(Some(text.trim().to_owned()))
 }
 
@@ -205,6 +247,27 @@ mod tests {
             said,
             "http://x answers 200 OK, and not as a lastbeat does: is it one?"
         );
+    }
+
+    #[test]
+    fn what_is_no_address_is_said_at_once_and_no_password_is_shown() {
+        for (text, read) in [
+            ("http://127.0.0.1:9090", Some("http://127.0.0.1:9090")),
+            (" https://[::1]/below/ ", Some("https://[::1]/below")),
+            ("127.0.0.1:9090", None),
+            ("localhost", None),
+            ("ftp://localhost", None),
+            ("http://", None),
+            ("http://a b", None),
+            ("http://localhost/?x=", None),
+            ("http://localhost/#x", None),
+            ("http://ada:s3cret@localhost", None),
+        ] {
+            let found = address(text);
+            assert_eq!(found.as_deref().ok(), read, "{text}");
+            let said = found.err().map(AskFault::words).unwrap_or_default();
+            assert!(!said.contains("s3cret"), "{said}");
+        }
     }
 
     #[test]

@@ -36,8 +36,21 @@ const WAITING_CANARIES: usize = 1;
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
 On Fly.io two settings are enough: ORG (the organisation's slug) and ACCESS_TOKEN (fly tokens create readonly ORG).
-SENTRY_DSN makes alerts go to Sentry; without it they go to the log only. RUST_LOG and LASTBEAT_LOG_FORMAT
-(text, json) set the log.
+SENTRY_DSN makes alerts go to Sentry; without it they go to the log only.
+
+Set by environment alone:
+  ACCESS_TOKEN, NATS_PASSWORD    the token of the stream; a flag would show it to everybody on the machine
+  LASTBEAT_TOKEN                 the token of the page and the API
+  SENTRY_DSN                     where alerts go
+  LASTBEAT_WATCHDOG_URL          pinged each minute while all is well
+  LASTBEAT_INVENTORY             where machines are looked up: dns, machines or none [default: dns on Fly, else none];
+                                 with LASTBEAT_INVENTORY_DNS, LASTBEAT_INVENTORY_URL, LASTBEAT_INVENTORY_TOKEN and
+                                 LASTBEAT_INVENTORY_TOKEN_FILE where they are elsewhere or ask for a token of their own
+  RUST_LOG                       what is logged [default: info]
+  LASTBEAT_LOG_FORMAT            text or json [default: text on a terminal, else json]
+
+Exit codes: 0 asked to stop, and stopped; 1 could not start, a part died, or the stream is given up; 64 bad settings or
+rules.
 
   NATS_URL=nats://127.0.0.1:4222 lastbeat run
   ORG=acme ACCESS_TOKEN_FILE=/run/token lastbeat run --rules /etc/lastbeat/rules")]

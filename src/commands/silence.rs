@@ -13,6 +13,8 @@ use std::process::ExitCode;
 What is silenced is watched as ever and told to nobody; what still fires at the end of the silence is told then.
 A token that the other side asks for is taken from LASTBEAT_TOKEN.
 
+Exit codes: 0 it is done; 1 it is not; 64 bad settings: address, token or id are none.
+
   lastbeat silence add --app web --for 2h --reason 'moving the database'
   lastbeat silence list
   lastbeat silence expire 19a1c3f2b40")]
@@ -72,25 +74,25 @@ fn duration(text: &str) -> Result<String, String> {
     rules_file::duration(text).map(|_| text.to_owned())
 }
 
-/// Asks the running lastbeat: 0 where it did so, 1 where not.
+/// Asks the running lastbeat: 0 where it did so, 1 where not, 64 where address, token or id are none.
 pub fn run(args: &SilenceArgs) -> ExitCode {
     match act(args) {
         Ok(said) => {
             print!("{said}");
             ExitCode::SUCCESS
         }
-        Err(why) => {
-            eprintln!("{why}");
-            ExitCode::FAILURE
+        Err(fault) => {
+            let code = fault.code();
+            eprintln!("{}", fault.words());
+            code
         }
     }
 }
 
-fn act(args: &SilenceArgs) -> Result<String, String> {
-    let peer = Peer::new(&args.peer).map_err(AskFault::words)?;
+fn act(args: &SilenceArgs) -> Result<String, AskFault> {
+    let peer = Peer::new(&args.peer)?;
     let ask = |method: Method, path: &str, body: Option<&Value>| {
         peer.ask(method, &format!("silences{path}"), body)
-            .map_err(AskFault::words)
     };
     match &args.command {
         Action::List => {
@@ -108,9 +110,9 @@ fn act(args: &SilenceArgs) -> Result<String, String> {
                 .chars()
                 .all(|char| char.is_ascii_alphanumeric() || char == '-');
             if !plain || id.is_empty() {
-                return Err(format!(
+                return Err(AskFault::Unaskable(format!(
                     "{id:?} is no silence's id: see `lastbeat silence list`"
-                ));
+                )));
             }
             ask(Method::DELETE, &format!("/{id}"), None)?;
             Ok(format!("silence {id} ended\n"))

@@ -17,7 +17,8 @@ const COLUMNS: usize = 100;
 /// Show how a lastbeat that runs is, what is silent, and every app by region.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
-Exit codes: 0 all is well; 1 something is silent or open, lastbeat is not ready, or it cannot be reached.
+Exit codes: 0 all is well; 1 something is silent or open, lastbeat is not ready, or it cannot be reached; 64 bad
+settings: address or token are none.
 Colours are shown on a terminal only, and not where NO_COLOR is set.
 
   lastbeat status
@@ -35,13 +36,14 @@ pub struct StatusArgs {
     json: bool,
 }
 
-/// Asks and shows: 0 where all is well, 1 where not.
+/// Asks and shows: 0 where all is well, 1 where not, 64 where address or token are none.
 pub fn run(args: &StatusArgs) -> ExitCode {
     let (status, incidents) = match ask(args) {
         Ok(known) => known,
         Err(fault) => {
+            let code = fault.code();
             eprintln!("{}", fault.words());
-            return ExitCode::FAILURE;
+            return code;
         }
     };
     let shown = if args.json {
@@ -61,7 +63,7 @@ pub fn run(args: &StatusArgs) -> ExitCode {
 
 fn ask(args: &StatusArgs) -> Result<(Value, Value), AskFault> {
     if let Some(file) = &args.state {
-        return stored::read(file).map_err(AskFault::Unaskable);
+        return stored::read(file).map_err(AskFault::Failed);
     }
     let peer = Peer::new(&args.peer)?;
     let status = peer.ask(Method::GET, "status", None)?;

@@ -2,7 +2,7 @@
 
 mod line;
 
-use super::peer::{self, Peer, PeerArgs};
+use super::peer::{self, AskFault, Peer, PeerArgs};
 use crate::io::post::{Answer, Poster};
 use crate::retry::Backoff;
 use crate::words;
@@ -37,6 +37,8 @@ Entries that pass are shown, none of before. Whatever is not to be read, as what
 sign of its own. Colours, one for each app, are shown on a terminal only, and not where NO_COLOR is set. Words of lastbeat's
 own, as that it reads too slowly and lost entries, go to standard error.
 
+Exit codes: 0 nobody reads it any more; 1 it is refused; 64 bad settings: address or token are none.
+
   lastbeat tail --app web --region 'i*'
   lastbeat tail --q HEARTBEAT
   lastbeat tail --json | jq -r .message")]
@@ -66,15 +68,17 @@ enum Over {
     Seen,
     /// To try again would bring the same.
     Refused(String),
+    /// It cannot even be asked.
+    Unaskable(AskFault),
     /// It is tried again; whether anything came.
     Broken(String, bool),
 }
 
-/// Shows entries until nobody reads them any more: 1 where they cannot be had.
+/// Shows entries until nobody reads them any more: 1 where they cannot be had, 64 where address or token are none.
 pub fn run(args: &TailArgs) -> ExitCode {
     let peer = match Peer::new(&args.peer) {
         Ok(peer) => peer,
-        Err(fault) => return failed(&fault.words()),
+        Err(fault) => return unaskable(fault),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -97,6 +101,7 @@ async fn tail(args: &TailArgs, peer: &Peer) -> ExitCode {
         match follow(args, peer, &poster, &look).await {
             Over::Seen => return ExitCode::SUCCESS,
             Over::Refused(why) => return failed(&why),
+            Over::Unaskable(fault) => return unaskable(fault),
             Over::Broken(why, began) => {
                 failures = if began { 1 } else { failures + 1 };
                 eprintln!("-- {}; trying again", line::harmless(&why));
@@ -110,7 +115,7 @@ async fn tail(args: &TailArgs, peer: &Peer) -> ExitCode {
 async fn follow(args: &TailArgs, peer: &Peer, poster: &Poster, look: &Look) -> Over {
     let request = match peer.request(Method::GET, &path(args), None) {
         Ok(request) => request,
-        Err(fault) => return Over::Refused(fault.words()),
+        Err(fault) => return Over::Unaskable(fault),
     };
     let answer = match poster.open(request, BEGINS_WITHIN).await {
         Ok(answer) => answer,
@@ -220,4 +225,10 @@ fn path(args: &TailArgs) -> String {
 fn failed(why: &str) -> ExitCode {
     eprintln!("{}", line::harmless(why));
     ExitCode::FAILURE
+}
+
+fn unaskable(fault: AskFault) -> ExitCode {
+    let code = fault.code();
+    eprintln!("{}", line::harmless(&fault.words()));
+    code
 }

@@ -78,7 +78,10 @@ In expect, TARGET is app/region/instance, app/region, app A, region R, host H or
       [affecting N] [listing WHO, WHO] [to NOTIFIER, NOTIFIER] [severity S] [saying 'TEXT']
   not told ...      nothing told from A to B      nothing else told
 
-Exit codes: 0 all as expected; 1 not so; 64 a file that cannot be read."#;
+Exit codes: 0 all as expected; 1 not so; 64 a file that cannot be read.
+
+  lastbeat test rules
+  lastbeat test rules/tests/web.toml --format junit > results.xml"#;
 
 /// What became of one test.
 #[derive(Clone, Debug, PartialEq, Eq)]

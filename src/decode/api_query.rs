@@ -151,11 +151,12 @@ fn from_hex(text: &str) -> Option<String> {
     if !digits.len().is_multiple_of(2) {
         return None;
     }
-    let bytes = digits
+    let bytes: Vec<u8> = digits
         .chunks(2)
         .map(|pair| pair[0] << 4 | pair[1])
         .collect();
-    String::from_utf8(bytes).ok()
+    // One that was never handed out is a place in the order all the same.
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Reads parameters one by one, and gathers what is wrong with them.
@@ -243,9 +244,9 @@ impl Read {
         self.with(key, "a time such as 2026-01-31T18:00:00Z", |text| {
             // The plus of an offset is a space in a query that was written by hand.
             let stamp: Timestamp = text.replace(' ', "+").parse().ok()?;
-            u64::try_from(stamp.as_nanosecond())
-                .ok()
-                .map(Wall::from_nanos)
+            // Nothing is older than 1970 or younger than 2554: all that is asked for lies on one side of such a time.
+            let nanos = stamp.as_nanosecond().clamp(0, i128::from(u64::MAX));
+            u64::try_from(nanos).ok().map(Wall::from_nanos)
         })
     }
 }

@@ -4,7 +4,8 @@
 //! machine speaks under the app's provider, so that its words are told in incidents and decide nothing.
 
 use crate::core::entry::{Lifecycle, Provider};
-use memchr::memmem;
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
 
 /// An entry of an app's provider that is longer than this is none of init's.
 const LONGEST_OF_INIT: usize = 400;
@@ -13,10 +14,12 @@ const OOM: &str = "INFO Process appears to have been OOM killed!";
 /// Whether a payload may hold something of [`read`], by a look that costs next to nothing for ordinary entries.
 #[inline]
 pub fn may_be_in(provider: Provider, payload: &[u8]) -> bool {
+    // Made once: to make a searcher costs more than to search with it.
+    static KILLED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"OOM killed"));
     match provider {
         Provider::Proxy | Provider::Runner => true,
         Provider::App => {
-            payload.len() <= LONGEST_OF_INIT && memmem::find(payload, b"OOM killed").is_some()
+            payload.len() <= LONGEST_OF_INIT && KILLED.find(payload).is_some()
         }
         Provider::Health | Provider::Unknown => false,
     }

@@ -122,6 +122,9 @@ fn time(text: &str) -> Option<Wall> {
 struct RawLine<'a> {
     #[serde(borrow, default)]
     event: RawEvent<'a>,
+    /// Never read: named, since what is nested in a field without a name needs memory to be skipped.
+    #[serde(borrow, default, rename = "fly")]
+    _fly: Text<'a>,
     #[serde(borrow, default)]
     host: Text<'a>,
     #[serde(borrow, default)]
@@ -205,11 +208,11 @@ impl<'de> Visitor<'de> for Lenient {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
         let mut found = Text(None);
-        while let Some(key) = fields.next_key::<Cow<'de, str>>()? {
-            if self.key == Some(&*key) {
-                found = fields.next_value()?;
-            } else {
-                fields.next_value::<IgnoredAny>()?;
+        // A `Cow` as a key would be copied, and what is nested needs memory to be skipped by other means.
+        while let Some(Text(key)) = fields.next_key::<Text<'de>>()? {
+            let value = fields.next_value::<Text<'de>>()?;
+            if self.key.is_some() && self.key == key.as_deref() {
+                found = value;
             }
         }
         Ok(found)

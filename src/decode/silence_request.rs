@@ -119,16 +119,16 @@ fn text(object: &Map<String, Value>, key: &str) -> Result<String, String> {
     let allowed = format!("one line of 1 to {MAX_TEXT} characters");
     let text = match object.get(key) {
         None => return Err(format!("missing; {allowed}")),
-        Some(Value::String(text)) => text.trim(),
+        Some(Value::String(text)) => text,
         Some(_) => return Err(format!("no text; {allowed}")),
     };
-    let fits = (1..=MAX_TEXT).contains(&text.chars().count());
+    let fits = !text.trim().is_empty() && text.chars().count() <= MAX_TEXT;
     if !fits || text.chars().any(char::is_control) {
         return Err(format!(
             "empty, too long, or with control characters; {allowed}"
         ));
     }
-    Ok(text.to_owned())
+    Ok(text.trim().to_owned())
 }
 
 /// From when until when.

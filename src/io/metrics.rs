@@ -16,6 +16,7 @@ use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
     IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
+use std::io::{self, Write};
 
 /// From a fast path's tens of milliseconds to `max_lag`'s default of 2m, which is a bound, and beyond it.
 const LAG: &[f64] = &[
@@ -29,6 +30,10 @@ const INTERVAL: &[f64] = &[
 /// Judging everything takes microseconds for tens of instances and milliseconds for tens of thousands.
 const EVALUATION: &[f64] = &[
     0.00001, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0,
+];
+/// A pause is to stay below a millisecond; the client holds half a million entries meanwhile.
+const PAUSE: &[f64] = &[
+    0.00001, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 1.0,
 ];
 /// The ticker aims at the deadline itself; a second late already costs most of what a notice may take.
 const LATENESS: &[f64] = &[
@@ -115,6 +120,8 @@ pub struct Metrics {
     pub evaluation: Histogram,
     /// Seconds from the deadline for which the core wanted to be woken to the judging.
     pub evaluation_lateness: Histogram,
+    /// Seconds in which something else kept entries waiting, each time.
+    pub core_pause: Histogram,
     /// 1 while connected to NATS and subscribed, else 0.
     pub nats_connected: IntGauge,
     /// Messages that NATS handed to the client and that never reached us.
@@ -199,6 +206,11 @@ impl Metrics {
                 "evaluation_lateness_seconds",
                 "Seconds from the deadline that an evaluation was woken for to its start.",
                 LATENESS,
+            ),
+            core_pause: declare.histogram(
+                "core_pause_seconds",
+                "Seconds that entries waited while the core did something else: judged, copied for readers, read for the store, took new rules.",
+                PAUSE,
             ),
             nats_connected: declare.add(IntGauge::with_opts(opts(
                 "nats_connected",
@@ -405,22 +417,28 @@ impl Metrics {
     /// alone, and the scrape is counted as incomplete. It takes about a microsecond a series: not on a thread that
     /// others wait for.
     pub fn render(&self, snapshot: Option<&Snapshot>) -> Vec<u8> {
+        let mut text = Vec::new();
+        let done = self.render_to(snapshot, &mut text);
+        done.expect("a Vec takes every write");
+        text
+    }
+
+    /// As [`Self::render`], piece by piece into whatever takes it.
+    ///
+    /// # Errors
+    /// Those of `to`.
+    pub fn render_to(&self, snapshot: Option<&Snapshot>, mut to: &mut dyn Write) -> io::Result<()> {
         if snapshot.is_none() {
             self.scrapes_incomplete.inc();
         }
-        let mut text = Vec::new();
-        put(&self.registry.gather(), &mut text);
-        if let Some(snapshot) = snapshot {
-            // One family at a time: their protobuf form is ten times the size of the text.
-            snapshot::each_family(snapshot, |family| put(&[family], &mut text));
-        }
-        text
+        let own = TextEncoder::new().encode(&self.registry.gather(), &mut to);
+        own.map_err(|fault| match fault {
+            prometheus::Error::Io(fault) => fault,
+            // No family that gets here is empty or without a name.
+            other => io::Error::other(other),
+        })?;
+        snapshot.map_or(Ok(()), |snapshot| snapshot::write_families(snapshot, to))
     }
-}
-
-fn put(families: &[prometheus::proto::MetricFamily], text: &mut Vec<u8>) {
-    let done = TextEncoder::new().encode(families, text);
-    done.expect("a Vec takes every write, and no family that gets here is empty or without a name");
 }
 
 fn opts(name: &str, help: &str) -> Opts {

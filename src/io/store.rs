@@ -22,6 +22,7 @@ pub use incidents::{KEPT_FOR, MAX_KEPT, MAX_PAGE, MAX_TIMELINE};
 pub use words::kind_words;
 
 use crate::core::notice::{IncidentId, NoticeKind};
+use crate::core::outages::Outages;
 use crate::core::saved::{
     Checkpoint, IncidentQuery, PastIncident, Saved, SavedIncident, SavedInstance, SavedStamp,
     TimelineRow,
@@ -286,17 +287,30 @@ impl Store {
         incidents::history(&self.db, query).map_err(|error| self.fault(error))
     }
 
+    /// When which incidents were open, as far back as all are known, and at most since `from`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreFault`], where the file cannot be read.
+    pub fn outages(&self, from: Wall) -> Result<Outages, StoreFault> {
+        let found = incidents::outages(&self.db, from, self.most_kept());
+        found.map_err(|error| self.fault(error))
+    }
+
+    fn most_kept(&self) -> u32 {
+        match self.place {
+            Some(_) => MAX_KEPT,
+            None => MAX_KEPT_IN_MEMORY,
+        }
+    }
+
     /// Forgets what of the history is too old or too much, and gives its room back. Returns how many incidents went.
     ///
     /// # Errors
     ///
     /// [`StoreFault`], where the file cannot be written.
     pub fn prune(&mut self, now: Wall) -> Result<usize, StoreFault> {
-        let kept = match self.place {
-            Some(_) => MAX_KEPT,
-            None => MAX_KEPT_IN_MEMORY,
-        };
-        self.prune_to(now, kept).map_err(|error| self.fault(error))
+        self.prune_to(now, self.most_kept()).map_err(|error| self.fault(error))
     }
 
     fn prune_to(&mut self, now: Wall, kept: u32) -> rusqlite::Result<usize> {

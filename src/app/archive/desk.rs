@@ -4,7 +4,7 @@ use super::{Order, Ports, Standing};
 use crate::app::delivery::{Ended, Parcel, Waiting};
 use crate::clock::Clock;
 use crate::core::notice::{IncidentId, Notice};
-use crate::core::saved::{Checkpoint, IncidentQuery, PastIncident, TimelineRow};
+use crate::core::saved::{Checkpoint, TimelineRow};
 use crate::core::silence::Silence;
 use crate::core::time::Mono;
 use crate::io::metrics::{Metrics, Outcome};
@@ -165,7 +165,12 @@ impl Desk {
             }
             Order::History(query, answer) => {
                 // Who asked may have gone.
-                let _ = answer.send(self.history(&query));
+                let found = self.read(|store| store.history(&query));
+                let _ = answer.send(found);
+            }
+            Order::Outages(from, answer) => {
+                let found = self.read(|store| store.outages(from));
+                let _ = answer.send(found);
             }
             Order::Flush(answer) => {
                 let is_well = self.recover();
@@ -291,7 +296,8 @@ impl Desk {
             .set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    fn history(&self, query: &IncidentQuery) -> Result<Vec<PastIncident>, String> {
+    /// What is read from the store; why not, in words, where it cannot be.
+    fn read<T>(&self, read: impl Fn(&Store) -> Result<T, StoreFault>) -> Result<T, String> {
         let Some(store) = &self.store else {
             let trouble = self.standing.trouble.load();
             let why = trouble
@@ -299,7 +305,7 @@ impl Desk {
                 .map_or(String::new(), |why| why.to_string());
             return Err(why);
         };
-        store.history(query).map_err(|fault| words::chain(&fault))
+        read(store).map_err(|fault| words::chain(&fault))
     }
 
     /// Opens the file where it is not, and writes what waits. Whether all is written.

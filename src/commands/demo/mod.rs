@@ -25,7 +25,10 @@ const RULES: &str = include_str!("rules.toml");
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
 A dozen instances beat each second. Within 20 seconds one falls silent, one says bye (no alert), and the whole
-stream stalls for a while; then it begins anew.")]
+stream stalls for a while; then it begins anew.
+
+  lastbeat demo                             then open http://127.0.0.1:9090/
+  lastbeat demo --listen 127.0.0.1:8080     and: lastbeat status --url http://127.0.0.1:8080")]
 pub struct DemoArgs {
     /// Address for the page, /metrics, /healthz and /readyz
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9090")]

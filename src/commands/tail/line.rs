@@ -2,6 +2,7 @@
 //! or type for the reader: of that only signs are shown.
 
 use crate::decode::beat;
+use crate::words;
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -66,8 +67,7 @@ pub(super) fn harmless(text: &str) -> String {
 
 /// Whether a terminal would do something at it: controls, and what turns or hides text.
 fn acts(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    c.is_control() || words::is_invisible(c)
 }
 
 /// JSON in which these are escaped too; they stand in its texts only.
@@ -75,7 +75,9 @@ fn escaped(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {
         if acts(c) {
-            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
         } else {
             escaped.push(c);
         }
@@ -128,7 +130,7 @@ mod tests {
 
     #[test]
     fn as_json_too_and_the_text_is_the_same_when_read() {
-        let text = "\u{1b}[2J\u{9b}2J\u{7f}\u{202e}\"ä";
+        let text = "\u{1b}[2J\u{9b}2J\u{7f}\u{202e}\u{e0041}\"ä";
         let line = shown(text, true);
         assert!(!line.trim_end().contains(|c: char| acts(c)), "{line:?}");
         let read: Value = serde_json::from_str(&line).expect("JSON");

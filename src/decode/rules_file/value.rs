@@ -161,9 +161,10 @@ fn span_of(text: &str, allowed: &str) -> Result<Duration, Wrong> {
 
 /// Reads a humantime duration, at most [`LONGEST_SPAN`]; else says what is wrong with it. Takes any text.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let shown = quoted(text);
+    // Beats come here too: what is right makes no text.
+    let shown = || quoted(text);
     if text.len() > MAX_DURATION {
-        return Err(format!("{shown} is too long for a duration"));
+        return Err(format!("{} is too long for a duration", shown()));
     }
     let mut digits = 0;
     for char in text.chars() {
@@ -173,13 +174,13 @@ pub fn duration(text: &str) -> Result<Duration, String> {
             _ => digits = 0,
         }
         if digits > MAX_DIGITS {
-            return Err(format!("a number in {shown} is too long"));
+            return Err(format!("a number in {} is too long", shown()));
         }
     }
-    let span = humantime::parse_duration(text).map_err(|error| no_duration(&shown, &error))?;
+    let span = humantime::parse_duration(text).map_err(|error| no_duration(&shown(), &error))?;
     if span > LONGEST_SPAN {
         let days = LONGEST_SPAN.as_secs() / 86_400;
-        return Err(format!("{shown} is longer than {days} days"));
+        return Err(format!("{} is longer than {days} days", shown()));
     }
     Ok(span)
 }

@@ -1,15 +1,29 @@
 //! Who may see and change what is not open to all.
 //!
 //! With a token, whoever sends it. Without one, this machine alone: and not a page of somebody else's that a browser on
-//! this machine shows, so the request has to name this machine as its host, and as its origin where it has one.
+//! this machine shows, so the request has to name this machine as its host, and as its origin where it has one. Nor
+//! somebody far away for whom a proxy on this machine asks.
+//!
+//! What is open to all is not open to such a page either: a name of somebody else's that points to this machine is no name
+//! of ours. Of requests from elsewhere no name is asked: scrapers know us by whatever name their network has for us.
 
 use super::page::sign_in;
 use super::tries::Tries;
 use crate::decode::settings::Secret;
-use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, ORIGIN};
-use std::hint::black_box;
+use hyper::Version;
+use hyper::header::{AUTHORIZATION, FORWARDED, HOST, HeaderMap, HeaderName, ORIGIN, VIA};
 use std::net::IpAddr;
 use std::time::Duration;
+use subtle::ConstantTimeEq;
+
+/// What proxies say of whom they ask for.
+const OF_PROXIES: [HeaderName; 5] = [
+    FORWARDED,
+    VIA,
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-real-ip"),
+];
 
 /// Why somebody is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +85,6 @@ pub(super) fn allow(
         return Err(Refusal::Wait(wait));
     }
     if same(sent.trim(), token.reveal()) {
-        tries.right(peer, now);
         Ok(())
     } else {
         tries.wrong(peer, now);
@@ -80,12 +93,9 @@ pub(super) fn allow(
 }
 
 fn allow_here(headers: &HeaderMap, peer: IpAddr) -> Result<(), Refusal> {
-    if !peer.to_canonical().is_loopback() {
+    let is_proxied = OF_PROXIES.iter().any(|name| headers.contains_key(name));
+    if is_proxied || !peer.to_canonical().is_loopback() {
         return Err(Refusal::Elsewhere);
-    }
-    // Of two names we would look at one, and whoever stands before us at the other.
-    if headers.get_all(HOST).iter().count() > 1 {
-        return Err(Refusal::Foreign);
     }
     let host = text(headers, HOST).ok_or(Refusal::Foreign)?;
     let own = |origin: &str| {
@@ -97,33 +107,50 @@ fn allow_here(headers: &HeaderMap, peer: IpAddr) -> Result<(), Refusal> {
         None => true,
         Some(origin) => origin.to_str().is_ok_and(own),
     };
-    if is_loopback(host) && from_here {
+    if is_loopback(host) && from_here && sign_in::is_own_page(headers) {
         Ok(())
     } else {
         Err(Refusal::Foreign)
     }
 }
 
+/// Whether the headers name us once, as HTTP has it. Of two names we would look at one, and whoever stands before us at the
+/// other.
+pub(super) fn names_one_host(headers: &HeaderMap, version: Version) -> bool {
+    let named = headers.get_all(HOST).iter().count();
+    named == 1 || named == 0 && version < Version::HTTP_11
+}
+
+/// Whether a page of somebody else's may have made a request of what is open to all: a browser on this machine, to which
+/// somebody else's name was said to point here. An address is nobody's name.
+pub(super) fn is_rebound(headers: &HeaderMap, peer: IpAddr, token: Option<&Secret>) -> bool {
+    let host = headers.get(HOST);
+    let is_ours = |host: &str| host_name(host).parse::<IpAddr>().is_ok() || is_loopback(host);
+    token.is_none()
+        && peer.to_canonical().is_loopback()
+        && host.is_some_and(|host| !host.to_str().is_ok_and(is_ours))
+}
+
 /// Whether a `Host` names this machine: any other name may be one that somebody else lets point here.
 fn is_loopback(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
-    };
+    let name = host_name(host);
     let is_address = name
         .parse::<IpAddr>()
         .is_ok_and(|address| address.to_canonical().is_loopback());
     is_address || name.eq_ignore_ascii_case("localhost")
 }
 
+/// A `Host` without its port.
+fn host_name(host: &str) -> &str {
+    match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    }
+}
+
 /// Compares in a time that depends on the lengths alone.
 pub(super) fn same(sent: &str, token: &str) -> bool {
-    let (sent, token) = (sent.as_bytes(), token.as_bytes());
-    let differ = sent
-        .iter()
-        .zip(token)
-        .fold(0, |differ, (a, b)| black_box(differ | (a ^ b)));
-    sent.len() == token.len() && differ == 0
+    sent.as_bytes().ct_eq(token.as_bytes()).into()
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
@@ -186,6 +213,34 @@ mod tests {
                 &[("host", "localhost:1"), ("origin", "null")],
                 Err(Foreign),
             ),
+            (
+                None,
+                "127.0.0.1",
+                &[("host", "localhost:1"), ("sec-fetch-site", "same-site")],
+                Err(Foreign),
+            ),
+            (
+                None,
+                "127.0.0.1",
+                &[("host", "localhost:1"), ("sec-fetch-site", "none")],
+                Ok(()),
+            ),
+            (
+                None,
+                "127.0.0.1",
+                &[
+                    ("host", "localhost:1"),
+                    ("origin", "http://localhost:2"),
+                    ("sec-fetch-site", "same-origin"),
+                ],
+                Err(Foreign),
+            ),
+            (
+                None,
+                "127.0.0.1",
+                &[("host", "localhost:1"), ("x-forwarded-for", "192.0.2.1")],
+                Err(Elsewhere),
+            ),
             (None, "fdaa::5", &[("host", "localhost")], Err(Elsewhere)),
             (
                 None,
@@ -236,5 +291,45 @@ mod tests {
             let found = allow(&headers, peer, token.as_ref(), &Tries::default());
             assert_eq!(found, *expected, "{token:?} {peer} {pairs:?}");
         }
+    }
+
+    #[test]
+    fn a_name_of_somebody_elses_is_none_of_this_machines() {
+        let rebound = |host: Option<&str>, peer: &str, token: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(host) = host {
+                headers.insert(HOST, host.parse().expect("a value"));
+            }
+            let peer = peer.parse().expect("an address");
+            is_rebound(&headers, peer, token.map(Secret::new).as_ref())
+        };
+        for host in [
+            "localhost:9090",
+            "LOCALHOST",
+            "127.0.0.1",
+            "[::1]:9090",
+            "10.0.0.1:9090",
+        ] {
+            assert!(!rebound(Some(host), "127.0.0.1", None), "{host}");
+        }
+        for host in [
+            "evil.example:9090",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "",
+            "[",
+            "x",
+        ] {
+            assert!(rebound(Some(host), "::1", None), "{host}");
+            assert!(
+                !rebound(Some(host), "fdaa::5", None),
+                "{host}: scrapers have names for us"
+            );
+            assert!(
+                !rebound(Some(host), "::1", Some("t")),
+                "{host}: with a token any"
+            );
+        }
+        assert!(!rebound(None, "127.0.0.1", None), "a check by HTTP/1.0");
     }
 }

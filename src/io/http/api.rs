@@ -4,38 +4,32 @@
 use super::access::{self, Refusal};
 use super::drill::{self, RunDrill, Turn};
 use super::readiness::Readiness;
+use super::routes::{self, Place};
 use super::silences::row;
-use super::site::{AskSnapshot, SNAPSHOT_WITHIN, json, refuse_method};
+use super::site::{AskSnapshot, SNAPSHOT_WITHIN, json};
 use super::status::Standing;
 use super::tries::Tries;
-use super::{incidents, instances, status};
+use super::{apps, body, incidents, instances, openapi, status};
+use crate::core::beats::Detail;
+use crate::core::outages::Outages;
 use crate::core::rule::RuleSet;
 use crate::core::saved::{IncidentQuery, PastIncident};
 use crate::core::silence::Silence;
 use crate::core::snapshot::Snapshot;
+use crate::core::time::Wall;
 use crate::decode::settings::Secret;
 use crate::decode::silence_request::{self, SilenceRequest};
 use crate::decode::{api_query, rules_file};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use hyper::body::Body;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{ALLOW, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Bytes of a request's body; a silence has some hundred.
-const BODY_BYTES: usize = 16 * 1024;
-/// Time for a body to arrive.
-const BODY_WITHIN: Duration = Duration::from_secs(5);
-const SILENCES: &str = "/api/v1/silences";
-const INCIDENTS: &str = "/api/v1/incidents";
-/// What can only be read.
-const READ: &str = "GET, HEAD";
 
 /// Where silences come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +71,14 @@ pub type History = Box<
     dyn Fn(IncidentQuery) -> BoxFuture<'static, Result<Vec<PastIncident>, String>> + Send + Sync,
 >;
 
+/// Asks the core for all that it knows of who speaks under a subject; `None` where the core is gone.
+pub type AskDetail =
+    Box<dyn Fn(String) -> BoxFuture<'static, Option<Option<Detail>>> + Send + Sync>;
+
+/// Reads when which incidents were open since then; why not, in words, where the store cannot be read.
+pub type AskOutages =
+    Box<dyn Fn(Wall) -> BoxFuture<'static, Result<Outages, String>> + Send + Sync>;
+
 /// What programs may ask, and who may.
 pub struct Api {
     token: Option<Secret>,
@@ -84,15 +86,14 @@ pub struct Api {
     silences: Arc<dyn SilenceDesk>,
     /// `None`: only what is open is known.
     history: Option<History>,
+    detail: Option<AskDetail>,
+    outages: Option<AskOutages>,
     rules: Box<dyn Fn() -> Arc<RuleSet> + Send + Sync>,
     standing: Box<dyn Fn() -> Standing + Send + Sync>,
     /// `None`: there is no drill.
     drill: Option<RunDrill>,
     turn: Turn,
 }
-
-/// Why a body is not taken.
-struct BodyFault(StatusCode, &'static str);
 
 impl Api {
     /// An API that knows silences alone; `token` is `LASTBEAT_TOKEN`.
@@ -102,6 +103,8 @@ impl Api {
             tries: Tries::default(),
             silences,
             history: None,
+            detail: None,
+            outages: None,
             rules: Box::new(Arc::default),
             standing: Box::new(Standing::default),
             drill: None,
@@ -113,6 +116,22 @@ impl Api {
     pub fn with_history(self, history: History) -> Self {
         Api {
             history: Some(history),
+            ..self
+        }
+    }
+
+    /// Knows single instances.
+    pub fn with_detail(self, detail: AskDetail) -> Self {
+        Api {
+            detail: Some(detail),
+            ..self
+        }
+    }
+
+    /// Reads for which share of the time nothing was wrong.
+    pub fn with_outages(self, outages: AskOutages) -> Self {
+        Api {
+            outages: Some(outages),
             ..self
         }
     }
@@ -171,52 +190,37 @@ impl Api {
         if let Some(refusal) = self.refusal(request.headers(), peer) {
             return refusal;
         }
-        let path = request.uri().path().to_owned();
+        let Some((route, names)) = routes::find(request.uri().path()) else {
+            return nothing_here();
+        };
+        if !route.takes(request.method()) {
+            return refuse_method(route.allow);
+        }
         let query = request.uri().query().unwrap_or_default().to_owned();
-        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-        match path.strip_prefix("/api/v1/").unwrap_or_default() {
-            "silences" => match *request.method() {
-                Method::POST => self.add(request).await,
-                _ if reads => self.list(),
-                _ => refuse_method("GET, HEAD, POST"),
-            },
-            "drill" if request.method() == Method::POST => self.drill(request.headers()).await,
-            "drill" => refuse_method("POST"),
-            "status" | "instances" | "incidents" | "rules" if !reads => refuse_method(READ),
-            "status" => match known(snapshot).await {
-                Ok(snapshot) => json(
-                    StatusCode::OK,
-                    &status::status(&snapshot, readiness, &self.standing()),
-                ),
+        let posts = request.method() == Method::POST;
+        match (route.place, names.as_slice()) {
+            (Place::Status, _) => match known(snapshot).await {
+                Ok(snapshot) => {
+                    let standing = self.standing();
+                    json(
+                        StatusCode::OK,
+                        &status::status(&snapshot, readiness, &standing),
+                    )
+                }
                 Err(late) => late,
             },
-            "instances" => list_instances(&query, snapshot).await,
-            "incidents" => self.incidents(&query, snapshot).await,
-            "rules" => json(StatusCode::OK, &rules(&(self.rules)())),
-            _ => self.one(&path, request.method(), snapshot).await,
-        }
-    }
-
-    /// What stands below a path with an id.
-    async fn one(
-        &self,
-        path: &str,
-        method: &Method,
-        snapshot: &AskSnapshot,
-    ) -> Response<Full<Bytes>> {
-        let below = |list: &str| path.strip_prefix(list)?.strip_prefix('/');
-        match (below(SILENCES), below(INCIDENTS)) {
-            (Some(id), _) if method == Method::DELETE => self.expire(id),
-            (Some(_), _) => refuse_method("DELETE"),
-            (_, Some(id)) if matches!(*method, Method::GET | Method::HEAD) => {
-                self.incident(id, snapshot).await
-            }
-            (_, Some(_)) => refuse_method(READ),
-            _ => error(
-                StatusCode::NOT_FOUND,
-                "there is nothing here; below /api/v1/ there is status, instances, incidents, incidents/ID, rules, \
-                 silences, silences/ID and drill",
-            ),
+            (Place::Instances, _) => list_instances(&query, snapshot).await,
+            (Place::Instance, names) => instances::answer(self.detail.as_ref(), names).await,
+            (Place::Apps, _) => apps::answer(self.outages.as_ref(), snapshot).await,
+            (Place::Incidents, _) => self.incidents(&query, snapshot).await,
+            (Place::Incident, [id]) => self.incident(id, snapshot).await,
+            (Place::Rules, _) => json(StatusCode::OK, &rules(&(self.rules)())),
+            (Place::Silences, _) if posts => self.add(request).await,
+            (Place::Silences, _) => self.list(),
+            (Place::Silence, [id]) => self.expire(id),
+            (Place::Drill, _) => self.drill(request).await,
+            (Place::Description, _) => openapi::answer(request.headers()),
+            _ => nothing_here(),
         }
     }
 
@@ -281,9 +285,17 @@ impl Api {
         }
     }
 
-    async fn drill(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
-        if !is_json(headers.get(CONTENT_TYPE)) {
-            return not_json();
+    async fn drill<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let body = match body::json(request).await {
+            Ok(body) => body,
+            Err(refusal) => return refusal,
+        };
+        if let Err(faults) = drill::read(&body) {
+            return faulty(&faults);
         }
         let Some(drill) = &self.drill else {
             return error(StatusCode::NOT_FOUND, "this lastbeat runs no drills");
@@ -322,7 +334,7 @@ impl Api {
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let body = match json_body(request).await {
+        let body = match body::json(request).await {
             Ok(body) => body,
             Err(refusal) => return refusal,
         };
@@ -358,14 +370,17 @@ impl Api {
 }
 
 /// The core's copy, or the answer that there is none.
-async fn known(snapshot: &AskSnapshot) -> Result<Arc<Snapshot>, Response<Full<Bytes>>> {
+pub(super) async fn known(snapshot: &AskSnapshot) -> Result<Arc<Snapshot>, Response<Full<Bytes>>> {
     match tokio::time::timeout(SNAPSHOT_WITHIN, snapshot()).await {
         Ok(Some(snapshot)) => Ok(snapshot),
-        Ok(None) | Err(_) => Err(error(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the core did not answer within 2s; see /readyz",
-        )),
+        Ok(None) | Err(_) => Err(late()),
     }
+}
+
+/// The answer where the core gives none.
+pub(super) fn late() -> Response<Full<Bytes>> {
+    let what = "the core did not answer within 2s; see /readyz";
+    error(StatusCode::SERVICE_UNAVAILABLE, what)
 }
 
 async fn list_instances(query: &str, snapshot: &AskSnapshot) -> Response<Full<Bytes>> {
@@ -406,52 +421,6 @@ fn unreadable(why: &str) -> Response<Full<Bytes>> {
     )
 }
 
-fn not_json() -> Response<Full<Bytes>> {
-    let what = "send JSON, with `Content-Type: application/json`";
-    error(StatusCode::UNSUPPORTED_MEDIA_TYPE, what)
-}
-
-/// The body of a request that says it is JSON, or the refusal. A form of somebody else's page cannot send this type
-/// without asking first.
-pub(super) async fn json_body<B>(request: Request<B>) -> Result<Bytes, Response<Full<Bytes>>>
-where
-    B: Body<Data = Bytes>,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    if !is_json(request.headers().get(CONTENT_TYPE)) {
-        return Err(not_json());
-    }
-    body(request.into_body())
-        .await
-        .map_err(|BodyFault(status, what)| error(status, what))
-}
-
-async fn body<B>(body: B) -> Result<Bytes, BodyFault>
-where
-    B: Body<Data = Bytes>,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    let whole = Limited::new(body, BODY_BYTES).collect();
-    match tokio::time::timeout(BODY_WITHIN, whole).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(fault)) if fault.is::<LengthLimitError>() => Err(BodyFault(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "the body is longer than 16 KiB",
-        )),
-        Ok(Err(_)) => Err(BodyFault(StatusCode::BAD_REQUEST, "the body broke off")),
-        Err(_) => Err(BodyFault(
-            StatusCode::REQUEST_TIMEOUT,
-            "the body did not arrive within 5s",
-        )),
-    }
-}
-
-fn is_json(kind: Option<&HeaderValue>) -> bool {
-    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default();
-    kind.trim().eq_ignore_ascii_case("application/json")
-}
-
 /// The answer to who may not ask.
 pub(super) fn refused(refusal: Refusal) -> Response<Full<Bytes>> {
     let (status, header) = match refusal {
@@ -468,6 +437,25 @@ pub(super) fn refused(refusal: Refusal) -> Response<Full<Bytes>> {
     let mut response = error(status, refusal.told());
     response.headers_mut().extend(header);
     response
+}
+
+fn nothing_here() -> Response<Full<Bytes>> {
+    let paths: Vec<&str> = routes::ROUTES
+        .iter()
+        .map(|route| route.path)
+        .filter(|path| path.starts_with("/api/"))
+        .collect();
+    let what = format!("there is nothing here; there is {}", paths.join(", "));
+    error(StatusCode::NOT_FOUND, &what)
+}
+
+/// The answer to a method that a path does not know.
+pub(super) fn refuse_method(allowed: &'static str) -> Response<Full<Bytes>> {
+    let what = format!("this path does not take that method: ask with {allowed}");
+    let mut refusal = error(StatusCode::METHOD_NOT_ALLOWED, &what);
+    let allow = HeaderValue::from_static(allowed);
+    refusal.headers_mut().insert(ALLOW, allow);
+    refusal
 }
 
 /// A refusal in JSON.

@@ -58,6 +58,22 @@ pub fn json(rows: &[Drilled]) -> Value {
     })
 }
 
+/// Reads what a drill is asked for with: nothing, or `{}`. One day it may say more, and nobody is to believe that it does
+/// already.
+///
+/// # Errors
+/// What is wrong, a line for people.
+pub(super) fn read(body: &[u8]) -> Result<(), Vec<String>> {
+    if body.is_empty() {
+        return Ok(());
+    }
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(object)) if object.is_empty() => Ok(()),
+        Ok(_) => Err(vec!["a drill takes no settings: send {}".to_owned()]),
+        Err(fault) => Err(vec![format!("the body is no JSON: {fault}; send {{}}")]),
+    }
+}
+
 /// Lets one drill at a time through.
 #[derive(Clone, Default)]
 pub(super) struct Turn(Arc<AtomicBool>);
@@ -94,6 +110,19 @@ impl Turn {
 mod tests {
     use super::*;
     use futures_util::FutureExt;
+
+    #[test]
+    fn nothing_is_taken_that_would_be_ignored() {
+        for (body, taken) in [
+            ("", true),
+            (" {} ", true),
+            ("{\"a\":1}", false),
+            ("[]", false),
+            ("{", false),
+        ] {
+            assert_eq!(read(body.as_bytes()).is_ok(), taken, "{body}");
+        }
+    }
 
     #[tokio::test]
     async fn one_at_a_time_and_to_the_end_though_the_asker_has_gone() {

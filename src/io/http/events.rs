@@ -278,7 +278,7 @@ impl Reader {
                 continue;
             }
             let from = self.place.next;
-            let taken = self.events.ring.take(&mut self.place, 1);
+            let taken = self.events.ring.take(&mut self.place, 1, 0);
             if taken.lost > 0 {
                 let lost = json!({ "events": taken.lost }).to_string();
                 let last = (from + taken.lost).saturating_sub(1);
@@ -299,7 +299,7 @@ impl Reader {
         let shown = looked.borrow_and_update().clone();
         let Some(shown) = shown else {
             let from = self.place.next;
-            let taken = self.events.ring.take(&mut self.place, 1);
+            let taken = self.events.ring.take(&mut self.place, 1, 0);
             if let Some(event) = taken.items.first() {
                 if event.name == "error" {
                     self.events.write(chunk, from, event.name, &event.data);

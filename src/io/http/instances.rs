@@ -1,9 +1,16 @@
 //! `/api/v1/instances`: each instance with its beats, by name, page by page.
 
+use super::api::{self, AskDetail};
+use super::site::{self, SNAPSHOT_WITHIN};
 use super::status::seconds;
+use crate::core::beats::Detail;
 use crate::core::snapshot::{BeatRow, InstanceRow, Snapshot};
+use crate::core::time::Wall;
 use crate::decode::api_query::{self, InstanceQuery};
 use crate::words;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
@@ -65,6 +72,41 @@ fn instance(row: &InstanceRow, beats: Vec<Value>) -> Value {
         "last_seen": words::wall(row.seen),
         "beats": beats,
     })
+}
+
+/// Answers `GET /api/v1/instances/APP/REGION/INSTANCE`; `ask` is `None` where nothing is known of single ones.
+pub(super) async fn answer(ask: Option<&AskDetail>, names: &[String]) -> Response<Full<Bytes>> {
+    let found = match ask {
+        Some(ask) => tokio::time::timeout(SNAPSHOT_WITHIN, ask(subject(names))).await,
+        None => Ok(Some(None)),
+    };
+    match found {
+        Ok(Some(Some(detail))) => site::json(StatusCode::OK, &one(&detail)),
+        Ok(Some(None)) => api::error(
+            StatusCode::NOT_FOUND,
+            "no such instance is known; GET /api/v1/instances lists them",
+        ),
+        Ok(None) | Err(_) => api::late(),
+    }
+}
+
+fn subject(names: &[String]) -> String {
+    format!("logs.{}", names.join("."))
+}
+
+/// One instance with all that is known of it, the times of its last beats among it.
+pub(super) fn one(detail: &Detail) -> Value {
+    let with_times = |(row, times): &(BeatRow, Vec<Wall>)| {
+        let mut value = beat(row);
+        let tenths = |at: &Wall| (at.seconds() * 10.0).round() / 10.0;
+        value["times"] = times.iter().map(tenths).collect();
+        value
+    };
+    let beats = detail.beats.iter().map(with_times).collect();
+    let mut value = instance(&detail.instance, beats);
+    value["now"] = json!(words::wall(detail.now.wall));
+    value["known_since"] = json!(words::wall(detail.known_since));
+    value
 }
 
 fn beat(row: &BeatRow) -> Value {

@@ -24,7 +24,7 @@ use memchr::memmem::Finder;
 use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
@@ -42,6 +42,10 @@ const KEPT: usize = 32 * 1024;
 const KEPT_BYTES: usize = 32 << 20;
 /// Entries that a reader looks at before others get their turn.
 const TURN: usize = 512;
+/// Bytes of those, and so of what is put together for a reader that takes nothing: a hundred of them hold 12 MB.
+const TURN_BYTES: usize = 128 * 1024;
+/// Bytes that an entry in the ring takes beside its texts.
+const BESIDE: usize = 128;
 
 /// What stands in the ring.
 enum Passed {
@@ -50,26 +54,20 @@ enum Passed {
     Said(Value),
 }
 
-/// An entry, its frame made once for all readers.
+/// An entry, kept once for all readers.
 struct Entry {
-    subject: Box<str>,
-    payload: Bytes,
-    /// The frame, but for its last brace.
-    frame: String,
-}
-
-/// An entry that waits to be fetched.
-struct Waiting {
     at: Wall,
     subject: Box<str>,
     payload: Bytes,
+    /// The frame, but for its last brace; made by the first reader that wants it.
+    frame: OnceLock<String>,
 }
 
 /// The readers of entries, and what they read.
 pub struct Tails {
     places: Arc<Semaphore>,
-    hop: mpsc::Sender<Waiting>,
-    hopped: Mutex<mpsc::Receiver<Waiting>>,
+    hop: mpsc::Sender<Entry>,
+    hopped: Mutex<mpsc::Receiver<Entry>>,
     waiting_bytes: AtomicUsize,
     /// Entries for which there was no room to wait.
     missed: AtomicU64,
@@ -104,12 +102,13 @@ impl Tails {
     pub fn offer(&self, at: Wall, subject: &str, payload: Bytes) {
         let bytes = payload.len();
         let before = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let waiting = || Waiting {
+        let entry = || Entry {
             at,
             subject: subject.into(),
             payload,
+            frame: OnceLock::new(),
         };
-        if before + bytes > WAITING_BYTES || self.hop.try_send(waiting()).is_err() {
+        if before + bytes > WAITING_BYTES || self.hop.try_send(entry()).is_err() {
             self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
             self.missed.fetch_add(1, Ordering::Relaxed);
         }
@@ -153,10 +152,12 @@ impl Tails {
     fn fetched(&self) -> Vec<Passed> {
         let mut hopped = self.hopped.lock().unwrap_or_else(PoisonError::into_inner);
         let mut fetched = Vec::new();
-        while let Ok(waiting) = hopped.try_recv() {
+        // As many as were waiting at most: what comes meanwhile is for the next time.
+        for _ in 0..hopped.len() {
+            let Ok(entry) = hopped.try_recv() else { break };
             self.waiting_bytes
-                .fetch_sub(waiting.payload.len(), Ordering::Relaxed);
-            fetched.push(Passed::Entry(Entry::new(waiting)));
+                .fetch_sub(entry.payload.len(), Ordering::Relaxed);
+            fetched.push(Passed::Entry(entry));
         }
         fetched
     }
@@ -212,14 +213,14 @@ impl Reader {
         }
         let mut chunk = String::new();
         loop {
-            let taken = self.tails.ring.take(&mut self.place, TURN);
+            let taken = self.tails.ring.take(&mut self.place, TURN, TURN_BYTES);
             if taken.lost > 0 {
                 chunk.push_str(&frame(&lost(taken.lost)));
             }
             for passed in &taken.items {
                 self.write(passed, &mut chunk);
             }
-            if !chunk.is_empty() && (taken.items.len() < TURN || chunk.len() >= sse::CHUNK_BYTES) {
+            if chunk.len() >= sse::CHUNK_BYTES || taken.items.is_empty() && !chunk.is_empty() {
                 return Some(chunk.into());
             }
             if taken.items.is_empty() && !self.place.wait().await {
@@ -234,7 +235,7 @@ impl Reader {
             Passed::Said(said) => chunk.push_str(&frame(said)),
             Passed::Entry(entry) if self.wants(entry) => {
                 chunk.push_str("data: ");
-                chunk.push_str(&entry.frame);
+                chunk.push_str(entry.frame());
                 if self.asked.with_subject {
                     chunk.push_str(",\"subject\":");
                     chunk.push_str(&json!(entry.subject).to_string());
@@ -262,15 +263,25 @@ impl Reader {
 }
 
 impl Entry {
-    fn new(waiting: Waiting) -> Self {
-        let text = String::from_utf8_lossy(&waiting.payload);
-        let mut frame = told("log", &text, waiting.at).to_string();
-        frame.pop();
-        Entry {
-            subject: waiting.subject,
-            payload: waiting.payload,
-            frame,
-        }
+    fn frame(&self) -> &str {
+        self.frame.get_or_init(|| {
+            let text = String::from_utf8_lossy(&self.payload);
+            let mut frame = told("log", &text, self.at).to_string();
+            frame.pop();
+            frame
+        })
+    }
+
+    /// What it takes at most, once its frame is made: a byte of the payload becomes up to six there.
+    fn bytes(&self) -> usize {
+        let in_json = |byte: &u8| match byte {
+            b'"' | b'\\' => 2,
+            0..0x20 => 6,
+            0x80.. => 3,
+            _ => 1,
+        };
+        let frame: usize = self.payload.iter().map(in_json).sum();
+        self.payload.len() + frame + self.subject.len() + BESIDE
     }
 }
 
@@ -278,7 +289,7 @@ impl Passed {
     fn weight(&self) -> Weight {
         match self {
             Passed::Entry(entry) => Weight {
-                bytes: entry.payload.len() + entry.frame.len() + entry.subject.len(),
+                bytes: entry.bytes(),
                 counts: 1,
             },
             Passed::Said(said) => Weight {
@@ -313,4 +324,39 @@ fn trouble(readiness: &Readiness) -> Option<String> {
     let of_stream = readiness.reasons.iter().filter(|it| it.part == "stream");
     let words: Vec<&str> = of_stream.map(|reason| &*reason.what).collect();
     (!words.is_empty()).then(|| format!("the stream: {}", words.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::api_query;
+    use http_body_util::BodyExt;
+
+    /// Bytes that lie ready for a reader at once: with a hundred readers that take nothing 25 MB.
+    const MOST_BYTES: usize = 256 * 1024;
+
+    #[tokio::test]
+    async fn of_long_entries_few_lie_ready_for_a_reader_at_once() {
+        let tails = Arc::new(Tails::default());
+        let asked = api_query::tail("").expect("nothing is asked");
+        let answer = tails.answer(asked, &Readiness::default());
+        let mut body = answer.expect("a place").into_body();
+        let (count, long) = (400, Bytes::from(vec![b'x'; 20_000]));
+        for _ in 0..count {
+            tails.offer(Wall::default(), "logs.web.iad.a", long.clone());
+        }
+        tails.ring.push(tails.fetched().into_iter().map(|passed| {
+            let weight = passed.weight();
+            (passed, weight)
+        }));
+        let mut read = 0;
+        while read < count {
+            let frame = body.frame().await.expect("it goes on");
+            let chunk = frame.ok().and_then(|frame| frame.into_data().ok());
+            let chunk = chunk.expect("it never fails");
+            assert!(chunk.len() <= MOST_BYTES, "{} bytes", chunk.len());
+            read += memchr::memmem::find_iter(&chunk, b"\"type\":\"log\"").count();
+        }
+        assert_eq!(read, count);
+    }
 }

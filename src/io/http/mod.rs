@@ -6,20 +6,27 @@
 
 mod access;
 pub mod api;
+mod apps;
+mod body;
 pub mod drill;
 pub mod events;
+mod gzip;
 pub mod incidents;
 mod instances;
 pub mod logs;
+mod openapi;
 mod page;
 mod patience;
+mod pieces;
 pub mod readiness;
 mod ring;
+mod routes;
 mod seats;
 mod silences;
 pub mod site;
 mod sse;
 pub mod status;
+mod tag;
 mod tries;
 
 pub use readiness::{Readiness, Reason};
@@ -38,8 +45,10 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
@@ -52,6 +61,8 @@ const HEAD_BYTES: usize = 16 * 1024;
 const HEADERS: usize = 64;
 /// A peer that takes nothing of its answer for this long is gone, or means harm.
 const TAKE_WITHIN: Duration = Duration::from_secs(10);
+/// Who looks on may look away for this long: a terminal that was paused is told what it lost, and goes on.
+const LOOK_WITHIN: Duration = Duration::from_secs(60);
 /// Time for open requests to finish at stop; what answers here takes milliseconds.
 const STOP_WITHIN: Duration = Duration::from_millis(500);
 /// Pause after a failed accept: it is mostly out of files, which only time mends.
@@ -103,6 +114,10 @@ pub async fn serve(
                         tracing::debug!("no room for one more HTTP connection");
                         continue;
                     };
+                    // Events are small and soon: they must not wait until the one before is acknowledged.
+                    if let Err(fault) = stream.set_nodelay(true) {
+                        tracing::debug!(%fault, "a connection waits for acknowledgements");
+                    }
                     let site = Arc::clone(&site);
                     open.spawn(converse(stream, peer.ip(), seat, site, closing.subscribe()));
                 }
@@ -135,25 +150,27 @@ fn report(ended: Result<(), JoinError>) {
 }
 
 /// Answers one connection's requests until either side ends it or the listener closes.
-async fn converse(
-    stream: TcpStream,
+async fn converse<S>(
+    stream: S,
     peer: IpAddr,
     seat: Seat,
     site: Arc<Site>,
     mut closing: watch::Receiver<()>,
-) {
-    // Events are small and soon: they must not wait until the one before is acknowledged.
-    if let Err(fault) = stream.set_nodelay(true) {
-        tracing::debug!(%fault, "a connection waits for acknowledgements");
-    }
-    let stream = TokioIo::new(Patience::new(stream, TAKE_WITHIN));
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let goes_on = Arc::new(AtomicBool::new(false));
+    let patience = Patience::new(stream, TAKE_WITHIN).longer(LOOK_WITHIN, Arc::clone(&goes_on));
+    let stream = TokioIo::new(patience);
     let service = service_fn(|request: Request<Incoming>| async {
         seat.begin();
         // Below this path nothing is told to whoever may not see it, but that.
         let asks = request.uri().path().starts_with("/api/");
         let answer = site.answer(request, peer).await;
         let known = asks && !REFUSED.contains(&answer.status());
-        seat.answered(known, matches!(answer.body(), Either::Right(_)));
+        let streams = matches!(answer.body(), Either::Right(_));
+        goes_on.store(streams, Ordering::Relaxed);
+        seat.answered(known, streams);
         Ok::<_, Infallible>(answer)
     });
     let mut connection = pin!(

@@ -3,10 +3,11 @@
 
 pub(super) mod sign_in;
 
+use super::tag;
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper::Response;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Response, StatusCode};
 use std::sync::LazyLock;
 
 /// Scripts, styles, icons and requests of our own alone, no frames, no forms that a browser sends by itself, and no way
@@ -45,7 +46,7 @@ struct File {
     text: &'static str,
 }
 
-const FILES: [File; 4] = [
+const FILES: [File; 7] = [
     File {
         path: "/",
         kind: "text/html; charset=utf-8",
@@ -62,23 +63,44 @@ const FILES: [File; 4] = [
         text: include_str!("page/page.js"),
     },
     File {
+        path: "/strip.js",
+        kind: "text/javascript; charset=utf-8",
+        text: include_str!("page/strip.js"),
+    },
+    File {
+        path: "/history.js",
+        kind: "text/javascript; charset=utf-8",
+        text: include_str!("page/history.js"),
+    },
+    File {
+        path: "/tail.js",
+        kind: "text/javascript; charset=utf-8",
+        text: include_str!("page/tail.js"),
+    },
+    File {
         path: "/icon.svg",
         kind: "image/svg+xml",
         text: include_str!("page/icon.svg"),
     },
 ];
 
-/// The `ETag` of each, made when the first is asked for.
-static TAGS: LazyLock<[HeaderValue; FILES.len()]> = LazyLock::new(|| {
+/// As they are sent, with the `ETag` of each; made when the first is asked for.
+static SENT: LazyLock<[(Bytes, HeaderValue); FILES.len()]> = LazyLock::new(|| {
     FILES.map(|file| {
-        let digest = ring::digest::digest(&ring::digest::SHA256, file.text.as_bytes());
-        let hex: String = digest.as_ref()[..12]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        HeaderValue::from_str(&format!("\"{hex}\"")).expect("hex digits may stand in a header")
+        let text = lean(file.text);
+        let tag = tag::of(text.as_bytes());
+        (Bytes::from(text), tag)
     })
 });
+
+/// Without what only who reads the source needs: comments that have a line of their own, and indentation.
+fn lean(text: &str) -> String {
+    let is_comment =
+        |line: &str| line.starts_with("//") || (line.starts_with("/*") && line.ends_with("*/"));
+    let lines = text.lines().map(str::trim_start);
+    let kept = lines.filter(|line| !line.is_empty() && !is_comment(line));
+    kept.flat_map(|line| [line, "\n"]).collect()
+}
 
 /// Whether a path is one of the page's.
 pub(super) fn has(path: &str) -> bool {
@@ -95,45 +117,41 @@ pub(super) fn wants_html(headers: &HeaderMap) -> bool {
 /// The file of a path, or that the asker has it; `None` where the page has no such file.
 pub(super) fn answer(path: &str, headers: &HeaderMap) -> Option<Response<Full<Bytes>>> {
     let at = FILES.iter().position(|file| file.path == path)?;
-    let (file, tag) = (&FILES[at], &TAGS[at]);
-    let known = is_known(headers, tag);
-    let body = if known { "" } else { file.text };
-    let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
-    if known {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-    }
+    let (file, (text, tag)) = (&FILES[at], &SENT[at]);
+    let mut response = tag::answer(headers, tag, text);
     let said = response.headers_mut();
     for (name, value) in HEADERS {
         said.insert(name, HeaderValue::from_static(value));
     }
     said.insert(header::CONTENT_TYPE, HeaderValue::from_static(file.kind));
-    said.insert(header::ETAG, tag.clone());
     Some(response)
-}
-
-/// Whether the asker has what this tag stands for. A proxy that compresses makes the tag a weak one.
-fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
-    let has = headers.get_all(header::IF_NONE_MATCH).iter();
-    let mut tags = has
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|tags| tags.split(','));
-    tags.any(|one| {
-        let one = one.trim();
-        tag == one.strip_prefix("W/").unwrap_or(one)
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hyper::StatusCode;
 
     /// Bytes of all files together: over a slow line it is there within a second.
     const MOST_BYTES: usize = 60_000;
 
     #[test]
     fn all_of_it_is_small() {
-        let bytes: usize = FILES.iter().map(|file| file.text.len()).sum();
+        let bytes: usize = SENT.iter().map(|(text, _)| text.len()).sum();
         assert!(bytes < MOST_BYTES, "{bytes} bytes");
+    }
+
+    #[test]
+    fn what_is_left_out_is_only_for_readers_of_the_source() {
+        let text = "// why\na {\n  /* what */\n\n  b: '// c'; // d\n}\n";
+        assert_eq!(lean(text), "a {\nb: '// c'; // d\n}\n");
+        for line in FILES.iter().flat_map(|file| file.text.lines()) {
+            let whole = line.matches('`').count().is_multiple_of(2);
+            assert!(
+                whole,
+                "a text of several lines would lose its spaces: {line}"
+            );
+        }
     }
 
     #[test]
@@ -147,6 +165,10 @@ mod tests {
             "innerHTML",
             "outerHTML",
             "insertAdjacentHTML",
+            "setHTML",
+            "ContextualFragment",
+            "DOMParser",
+            "srcdoc",
             "document.write",
             "eval(",
             "new Function",

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -11,6 +13,8 @@ use tokio::time::Sleep;
 pub(super) struct Patience<S> {
     stream: S,
     within: Duration,
+    /// The bound that holds instead while this is set.
+    longer: Option<(Duration, Arc<AtomicBool>)>,
     /// Runs while a write waits for the peer.
     running_out: Option<Pin<Box<Sleep>>>,
 }
@@ -21,7 +25,16 @@ impl<S> Patience<S> {
         Patience {
             stream,
             within,
+            longer: None,
             running_out: None,
+        }
+    }
+
+    /// With another bound for the writes that begin to wait while this is set.
+    pub(super) fn longer(self, within: Duration, while_set: Arc<AtomicBool>) -> Self {
+        Patience {
+            longer: Some((within, while_set)),
+            ..self
         }
     }
 
@@ -30,7 +43,10 @@ impl<S> Patience<S> {
             self.running_out = None;
             return done;
         }
-        let within = self.within;
+        let within = match &self.longer {
+            Some((longer, is_set)) if is_set.load(Ordering::Relaxed) => *longer,
+            _ => self.within,
+        };
         let sleep = self
             .running_out
             .get_or_insert_with(|| Box::pin(tokio::time::sleep(within)));

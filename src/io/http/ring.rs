@@ -138,15 +138,19 @@ impl<T> Ring<T> {
     }
 
     /// Takes at most so many from there on; none where nothing is new.
-    pub fn take(&self, place: &mut Place, most: usize) -> Taken<T> {
+    pub fn take(&self, place: &mut Place, most: usize, most_bytes: usize) -> Taken<T> {
         let kept = self.kept();
         let mut lost = 0;
         if place.next < kept.first {
             lost = kept.gone - place.seen;
             (place.next, place.seen) = (kept.first, kept.gone);
         }
-        let mut items = Vec::new();
+        let (mut items, mut bytes) = (Vec::new(), 0);
         for held in kept.items.range(kept.at(place)..).take(most) {
+            bytes += held.weight.bytes;
+            if bytes > most_bytes && !items.is_empty() {
+                break;
+            }
             items.push(Arc::clone(&held.item));
             place.seen += held.weight.counts;
         }
@@ -201,7 +205,7 @@ mod tests {
     }
 
     fn read(ring: &Ring<u32>, place: &mut Place) -> (u64, Vec<u32>) {
-        let taken = ring.take(place, 10);
+        let taken = ring.take(place, 10, 100);
         (taken.lost, taken.items.iter().map(|item| **item).collect())
     }
 
@@ -232,6 +236,13 @@ mod tests {
         assert_eq!(read(&ring, &mut slow), (0, vec![11]));
         ring.seek(&mut slow, 0);
         assert_eq!(read(&ring, &mut slow), (0, vec![10, 11]));
+        push(&ring, &[(12, 1), (13, 90), (14, 1)]);
+        let few = |slow: &mut Place| ring.take(slow, 10, 90).items.len();
+        assert_eq!(
+            (few(&mut slow), few(&mut slow), few(&mut slow)),
+            (1, 1, 1),
+            "a turn has its bytes"
+        );
     }
 
     #[tokio::test]

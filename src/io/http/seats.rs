@@ -138,6 +138,20 @@ pub(super) fn network(peer: IpAddr) -> IpAddr {
     }
 }
 
+/// Where somebody lives: the networks that one customer is given together, or that a provider hands out side by side.
+pub(super) fn neighbourhood(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, ..] = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+        }
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            IpAddr::from([a, b, c, 0])
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,11 +1,13 @@
 //! What is answered: the paths, and what stands behind each.
 
+use super::access::{self, Refusal};
 use super::api::{self, Api};
 use super::events::{Events, Look};
 use super::logs::Tails;
 use super::page::{self, sign_in};
+use super::pieces::{OnTheWay, Pieces};
 use super::readiness::Readiness;
-use super::{sse, status};
+use super::{gzip, sse, status};
 use crate::core::snapshot::Snapshot;
 use crate::decode::api_query;
 use arc_swap::ArcSwap;
@@ -18,6 +20,7 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use std::convert::Infallible;
 use std::error::Error;
+use std::io::{self, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,8 +64,8 @@ const NOT_FOUND: &str = "There is nothing here. There is /metrics, /readyz, /hea
 /// Asks the core for its copy; `None` where the core is gone.
 pub type AskSnapshot = Box<dyn Fn() -> BoxFuture<'static, Option<Arc<Snapshot>>> + Send + Sync>;
 
-/// Makes the text of `/metrics`, on a thread that may block; `None` where the core's copy is missing.
-pub type Render = Arc<dyn Fn(Option<&Snapshot>) -> Vec<u8> + Send + Sync>;
+/// Writes the text of `/metrics`, on a thread that may block; `None` where the core's copy is missing.
+pub type Render = Arc<dyn Fn(Option<&Snapshot>, &mut dyn Write) -> io::Result<()> + Send + Sync>;
 
 /// What the listener shows.
 pub struct Site {
@@ -74,6 +77,7 @@ pub struct Site {
     tails: Arc<Tails>,
     events: Arc<Events>,
     turn: Semaphore,
+    on_the_way: OnTheWay,
 }
 
 impl Site {
@@ -88,6 +92,7 @@ impl Site {
             tails: Arc::default(),
             events: Arc::default(),
             turn: Semaphore::new(RENDERED_AT_ONCE),
+            on_the_way: OnTheWay::default(),
         }
     }
 
@@ -139,12 +144,22 @@ impl Site {
     {
         let (uri, headers) = (request.uri(), request.headers());
         let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
+        if !access::names_one_host(headers, request.version()) {
+            let what = "A request names its host once.\n";
+            return response(StatusCode::BAD_REQUEST, TEXT, what).map(sse::whole);
+        }
+        let token = self.api.as_ref().and_then(Api::token);
+        if uri.path() != "/healthz" && access::is_rebound(headers, peer, token) {
+            return api::error(StatusCode::FORBIDDEN, Refusal::Foreign.told()).map(sse::whole);
+        }
         let of_uri = uri.authority().map(|named| named.as_str().as_bytes());
         if of_uri.is_some() && of_uri != host {
             // A proxy's form of request, or one made to be read in two ways.
             let what = "The address names another host than the header does.\n";
-            return response(StatusCode::BAD_REQUEST, TEXT, what).map(Either::Left);
+            return response(StatusCode::BAD_REQUEST, TEXT, what).map(sse::whole);
         }
+        let packs = gzip::is_wanted(headers);
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let answer = match (uri.path(), &self.api) {
             ("/api/logs" | "/api/v1/events", Some(api)) => {
                 let refusal = api.refusal(headers, peer);
@@ -154,12 +169,13 @@ impl Site {
                         return self.stream(uri.path(), uri.query().unwrap_or_default(), headers);
                     }
                     (&Method::HEAD, None) => return sse::empty(),
-                    _ => refuse_method(ALLOWED),
+                    _ => api::refuse_method(ALLOWED),
                 }
             }
-            _ => self.whole(request, peer).await,
+            ("/metrics", _) if reads => return self.metrics(packs).await.map(Either::Left),
+            _ => gzip::pack(packs, self.whole(request, peer).await).await,
         };
-        answer.map(Either::Left)
+        answer.map(sse::whole)
     }
 
     /// What goes on until the reader goes.
@@ -167,7 +183,7 @@ impl Site {
         let stream = if path == "/api/logs" {
             match api_query::tail(query) {
                 Ok(asked) => self.tails.answer(asked, &self.readiness.load()),
-                Err(faults) => return api::faulty(&faults).map(Either::Left),
+                Err(faults) => return api::faulty(&faults).map(sse::whole),
             }
         } else {
             let last = headers.get("last-event-id");
@@ -178,7 +194,7 @@ impl Site {
             let mut full = api::error(StatusCode::SERVICE_UNAVAILABLE, what);
             let soon = HeaderValue::from_static("10");
             full.headers_mut().insert(header::RETRY_AFTER, soon);
-            full.map(Either::Left)
+            full.map(sse::whole)
         })
     }
 
@@ -213,7 +229,6 @@ impl Site {
             return refuse_method(ALLOWED);
         }
         match path {
-            "/metrics" => self.metrics().await,
             "/healthz" => response(StatusCode::OK, TEXT, "ok\n"),
             "/readyz" => self.readyz(),
             "/" if !page::wants_html(request.headers()) => response(StatusCode::OK, TEXT, PAGE),
@@ -232,7 +247,7 @@ impl Site {
         response(status, JSON, readiness.json())
     }
 
-    async fn metrics(&self) -> Response<Full<Bytes>> {
+    async fn metrics(&self, packs: bool) -> Response<sse::Whole> {
         let ask = async {
             let turn = self
                 .turn
@@ -256,19 +271,29 @@ impl Site {
         // 20,000 instances are some 60,000 series and tens of milliseconds: too long for a thread that
         // others wait for. The hop to a blocking thread costs a small scrape some microseconds.
         let render = Arc::clone(&self.render);
-        let rendered = tokio::task::spawn_blocking(move || render(snapshot.as_deref()));
-        match rendered.await {
-            Ok(text) => response(StatusCode::OK, METRICS, text),
-            Err(fault) => {
-                tracing::error!(%fault, "the metrics could not be rendered");
-                response(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    TEXT,
-                    "rendering the metrics failed\n",
-                )
-            }
-        }
+        let rendered = tokio::task::spawn_blocking(move || {
+            gzip::pieces(packs, |to| render(snapshot.as_deref(), to))
+        });
+        let fault = match rendered.await {
+            Ok(Ok(pieces)) => return scrape(packs, self.on_the_way.send(pieces)),
+            Ok(Err(fault)) => fault,
+            Err(fault) => io::Error::other(fault),
+        };
+        tracing::error!(%fault, "the metrics could not be rendered");
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        response(status, TEXT, "rendering the metrics failed\n").map(Either::Left)
     }
+}
+
+/// The answer to a scrape.
+fn scrape(is_packed: bool, pieces: Pieces) -> Response<sse::Whole> {
+    let mut scrape = response(StatusCode::OK, METRICS, "");
+    gzip::vary(scrape.headers_mut());
+    if is_packed {
+        let coding = HeaderValue::from_static("gzip");
+        scrape.headers_mut().insert(header::CONTENT_ENCODING, coding);
+    }
+    scrape.map(|_| Either::Right(pieces))
 }
 
 /// The answer to a method that a path does not know.

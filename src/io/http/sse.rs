@@ -1,5 +1,6 @@
 //! Server-sent events: answers that go on, each reader's own stream of chunks with a sign of life in between.
 
+use super::pieces::Pieces;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use http_body_util::{Either, Full, StreamBody};
@@ -17,7 +18,9 @@ const ALIVE: Bytes = Bytes::from_static(b": alive\n\n");
 pub(super) const CHUNK_BYTES: usize = 32 * 1024;
 
 /// The body of any answer: whole, or a stream without an end.
-pub(super) type Body = Either<Full<Bytes>, StreamBody<BoxStream<'static, Chunk>>>;
+pub(super) type Body = Either<Whole, StreamBody<BoxStream<'static, Chunk>>>;
+/// The body of an answer that is known from begin to end, short or long.
+pub(super) type Whole = Either<Full<Bytes>, Pieces>;
 type Chunk = Result<Frame<Bytes>, Infallible>;
 
 /// An answer of these chunks, and of signs of life while none comes. An empty chunk is left out.
@@ -34,7 +37,12 @@ pub(super) fn answer(chunks: impl Stream<Item = Bytes> + Send + 'static) -> Resp
 
 /// The same answer's head alone.
 pub(super) fn empty() -> Response<Body> {
-    head(Either::Left(Full::default()))
+    head(whole(Full::default()))
+}
+
+/// The body of a short answer.
+pub(super) fn whole(body: Full<Bytes>) -> Body {
+    Either::Left(Either::Left(body))
 }
 
 fn head(body: Body) -> Response<Body> {

@@ -68,6 +68,7 @@ pub(super) fn status(snapshot: &Snapshot, readiness: &Readiness, standing: &Stan
             "stalled": snapshot.stalled,
             "blind": snapshot.blind_now.map(Blind::label),
             "lag_seconds": seconds(snapshot.lag),
+            "canary_seconds": snapshot.canary.map(seconds),
         },
         "listened_seconds": seconds(snapshot.listened),
         "blind_seconds": blind.collect::<serde_json::Map<_, _>>(),

@@ -5,6 +5,7 @@ use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 /// A bound on every wait here; passed only where something hangs.
@@ -34,12 +35,8 @@ impl api::SilenceDesk for Nobody {
     }
 }
 
-/// A listener over a core that is gone or never answers, with a text of this many bytes to scrape.
-async fn running(core_hangs: bool, bytes: usize) -> Running {
-    let readiness = Arc::new(ArcSwap::from_pointee(Readiness::not_yet(
-        "nats",
-        "not connected yet",
-    )));
+/// What is shown of a core that is gone or never answers, with a text of this many bytes to scrape.
+fn site(core_hangs: bool, bytes: usize, readiness: &Arc<ArcSwap<Readiness>>) -> Arc<Site> {
     let site = Site::new(
         Box::new(move || {
             if core_hangs {
@@ -48,11 +45,11 @@ async fn running(core_hangs: bool, bytes: usize) -> Running {
                 async { None }.boxed()
             }
         }),
-        Arc::new(move |snapshot: Option<&Snapshot>| {
+        Arc::new(move |snapshot: Option<&Snapshot>, to: &mut dyn io::Write| {
             assert!(snapshot.is_none());
-            vec![b'm'; bytes]
+            to.write_all(&vec![b'm'; bytes])
         }),
-        Arc::clone(&readiness),
+        Arc::clone(readiness),
     );
     let site = site.with_api(
         api::Api::new(None, Arc::new(Nobody))
@@ -71,11 +68,21 @@ async fn running(core_hangs: bool, bytes: usize) -> Running {
                 async { vec![row] }.boxed()
             })),
     );
+    Arc::new(site)
+}
+
+/// A listener that shows that.
+async fn running(core_hangs: bool, bytes: usize) -> Running {
+    let readiness = Arc::new(ArcSwap::from_pointee(Readiness::not_yet(
+        "nats",
+        "not connected yet",
+    )));
+    let site = site(core_hangs, bytes, &readiness);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let at = listener.local_addr().expect("bound");
     let (stop, stopped) = oneshot::channel::<()>();
     let stop_now = async move { drop(stopped.await) };
-    let done = tokio::spawn(serve(listener, Arc::new(site), stop_now));
+    let done = tokio::spawn(serve(listener, site, stop_now));
     Running {
         at,
         stop,
@@ -100,7 +107,8 @@ async fn say(at: SocketAddr, bytes: &[u8]) -> String {
 async fn ask(at: SocketAddr, method: &str, path: &str) -> String {
     say(
         at,
-        format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes(),
+        format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            .as_bytes(),
     )
     .await
 }
@@ -216,13 +224,43 @@ async fn a_peer_that_takes_nothing_is_cut_off() {
     reader.abort();
 }
 
+/// A reader of what goes on may look away for a minute, who asks for a whole answer for ten seconds.
+#[tokio::test(start_paused = true)]
+async fn who_takes_nothing_is_cut_off_after_as_long_as_its_answer_allows() {
+    let site = site(false, 1 << 20, &Arc::default());
+    let seats = Arc::new(Seats::default());
+    let (_closing, open) = watch::channel(());
+    for (path, seconds) in [("/api/logs", 60), ("/api/v1/events", 60), ("/healthz", 10)] {
+        let (near, mut far) = tokio::io::duplex(32);
+        let peer = IpAddr::from([127, 0, 0, 1]);
+        let seat = seats.take(peer).expect("there is room");
+        let asks = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        let asks = async {
+            far.write_all(asks.as_bytes()).await.expect("it reads");
+            std::future::pending::<()>().await;
+        };
+        let talk = converse(near, peer, seat, Arc::clone(&site), open.clone());
+        let mut talk = pin!(async {
+            tokio::select! {
+                () = talk => (),
+                () = asks => (),
+            }
+        });
+        let soon = Duration::from_secs(seconds - 1);
+        let early = tokio::time::timeout(soon, &mut talk).await;
+        assert!(early.is_err(), "{path} was cut off too soon");
+        let late = tokio::time::timeout(Duration::from_secs(2), &mut talk).await;
+        assert!(late.is_ok(), "{path} is waited for still");
+    }
+}
+
 #[tokio::test]
 async fn it_stops_soon_whoever_is_connected() {
     let running = running(false, 64 << 20).await;
     let _idle = TcpStream::connect(running.at).await.expect("a listener");
     let mut greedy = TcpStream::connect(running.at).await.expect("a listener");
     greedy
-        .write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n")
+        .write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .await
         .expect("sent");
     greedy
@@ -273,7 +311,7 @@ async fn the_api_says_clearly_what_it_does_not_take() {
             "no silence has this id",
         ),
         (format!("DELETE {path}/rules-1"), "", 409, "rule files"),
-        ("GET /api/v2".to_owned(), "", 404, "below /api/v1/"),
+        ("GET /api/v2".to_owned(), "", 404, "there is /api/logs"),
     ];
     for (head, body, status, words) in cases {
         let (found, said) = ask_api(running.at, &head, body).await;

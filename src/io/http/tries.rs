@@ -1,7 +1,7 @@
-//! Wrong tokens, counted: who guesses has to wait, and many who guess together too. Whoever has shown the right one from
-//! the same place before does not wait for the others.
+//! Wrong tokens, counted: who guesses has to wait, and so have many neighbours who guess together. Nobody waits for those
+//! who guess elsewhere: a bound on all together would let any of them keep everybody out.
 
-use super::seats::network;
+use super::seats::{neighbourhood, network};
 use crate::core::time::Wall;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,11 +13,13 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// Wrong tokens of one peer within it: somebody at a keyboard has no more, and a token that can be guessed at ten a minute
 /// is none.
 const OF_ONE: u32 = 10;
-/// Wrong tokens of all peers within it.
-const OF_ALL: u32 = 200;
-/// Peers that are remembered; beyond it the one longest quiet is forgotten. [`OF_ALL`] bounds those with wrong tokens, the
-/// rest is for those who showed the right one.
-const PEERS: usize = 1_024;
+/// Wrong tokens of all peers of a neighbourhood within it: who was given a wide network may send from each part of it.
+const OF_NEIGHBOURS: u32 = 50;
+/// Peers and neighbourhoods that are remembered; beyond it the one longest quiet is forgotten. Who has more neighbourhoods to
+/// guess from than this may guess on: it is the length of the token that keeps those out.
+const PEERS: usize = 4_096;
+/// That somebody guesses is logged at most this often.
+const LOG_EVERY: Duration = Duration::from_secs(60);
 
 /// What is known of who tried.
 #[derive(Debug, Default)]
@@ -25,22 +27,21 @@ pub(super) struct Tries(Mutex<Book>);
 
 #[derive(Debug, Default)]
 struct Book {
-    peers: HashMap<IpAddr, Peer>,
-    all: Count,
+    peers: HashMap<(Reach, IpAddr), Count>,
+    logged: Option<Wall>,
 }
 
-#[derive(Debug, Default)]
-struct Peer {
-    wrong: Count,
-    /// When it last showed the right token.
-    right: Option<Wall>,
-    last: Wall,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Reach {
+    One,
+    Neighbours,
 }
 
 /// Wrong tokens since a moment.
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
     since: Wall,
+    last: Wall,
     wrong: u32,
 }
 
@@ -48,23 +49,24 @@ impl Tries {
     /// How long this peer has to wait before a token of it is looked at; `None` where it is at once.
     pub fn wait(&self, peer: IpAddr, now: Wall) -> Option<Duration> {
         let book = self.book();
-        let peer = book.peers.get(&network(peer));
-        let own = peer.and_then(|peer| peer.wrong.wait(OF_ONE, now));
-        let is_known = peer.is_some_and(|peer| peer.right.is_some());
-        own.or_else(|| book.all.wait(OF_ALL, now).filter(|_| !is_known))
+        let waits = Reach::of(peer).map(|(key, most)| book.peers.get(&key)?.wait(most, now));
+        waits.into_iter().flatten().max()
     }
 
     /// This peer sent a wrong token.
     pub fn wrong(&self, peer: IpAddr, now: Wall) {
         let mut book = self.book();
-        book.all.add(now);
-        let peer = book.peer(peer, now);
-        peer.wrong.add(now);
-    }
-
-    /// This peer sent the right one.
-    pub fn right(&self, peer: IpAddr, now: Wall) {
-        self.book().peer(peer, now).right = Some(now);
+        let mut waits = false;
+        for (key, most) in Reach::of(peer) {
+            let count = book.count(key);
+            count.add(now);
+            waits |= count.wrong == most;
+        }
+        let is_told = |at: Wall| now >= at && now.since(at) < LOG_EVERY;
+        if waits && !book.logged.is_some_and(is_told) {
+            book.logged = Some(now);
+            tracing::warn!(%peer, "somebody sends wrong tokens; for a minute none from there is looked at");
+        }
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -73,18 +75,25 @@ impl Tries {
     }
 }
 
+impl Reach {
+    /// What counts for a peer, each with the most that it may.
+    fn of(peer: IpAddr) -> [((Reach, IpAddr), u32); 2] {
+        [
+            ((Reach::One, network(peer)), OF_ONE),
+            ((Reach::Neighbours, neighbourhood(peer)), OF_NEIGHBOURS),
+        ]
+    }
+}
+
 impl Book {
-    fn peer(&mut self, peer: IpAddr, now: Wall) -> &mut Peer {
-        let peer = network(peer);
-        if self.peers.len() >= PEERS && !self.peers.contains_key(&peer) {
-            let quiet = self.peers.iter().min_by_key(|(_, peer)| peer.last);
+    fn count(&mut self, key: (Reach, IpAddr)) -> &mut Count {
+        if self.peers.len() >= PEERS && !self.peers.contains_key(&key) {
+            let quiet = self.peers.iter().min_by_key(|(_, count)| count.last);
             if let Some(quiet) = quiet.map(|(quiet, _)| *quiet) {
                 self.peers.remove(&quiet);
             }
         }
-        let peer = self.peers.entry(peer).or_default();
-        peer.last = now;
-        peer
+        self.peers.entry(key).or_default()
     }
 }
 
@@ -96,12 +105,10 @@ impl Count {
 
     fn add(&mut self, now: Wall) {
         if self.is_over(now) {
-            *self = Count {
-                since: now,
-                wrong: 0,
-            };
+            (self.since, self.wrong) = (now, 0);
         }
-        self.wrong += 1;
+        self.last = now;
+        self.wrong = self.wrong.saturating_add(1);
     }
 
     fn wait(self, most: u32, now: Wall) -> Option<Duration> {
@@ -138,14 +145,24 @@ mod tests {
     }
 
     #[test]
-    fn many_who_guess_together_wait_and_who_is_known_does_not() {
+    fn neighbours_who_guess_together_wait_and_nobody_else_does() {
         let tries = Tries::default();
-        tries.right(peer(7), at(0));
-        (0..200).for_each(|number| tries.wrong(peer(1000 + number), at(1)));
-        let wait = |number| tries.wait(peer(number), at(2));
-        assert_eq!((wait(7), wait(8).is_some()), (None, true));
-        (0..10).for_each(|_| tries.wrong(peer(7), at(2)));
-        assert!(wait(7).is_some(), "its own tries count all the same");
+        let of = |third: u8, last: u8| IpAddr::from([192, 0, third, last]);
+        (0..50).for_each(|last| tries.wrong(of(2, last), at(1)));
+        assert!(tries.wait(of(2, 200), at(2)).is_some());
+        assert_eq!(tries.wait(of(3, 200), at(2)), None);
+        let wide = |part: u32| -> IpAddr {
+            let text = format!("2001:db8:7:{part:x}::1");
+            text.parse().expect("an address")
+        };
+        (0..50).for_each(|part| tries.wrong(wide(part), at(1)));
+        assert!(tries.wait(wide(99), at(2)).is_some());
+        let other = "2001:db8:8::1".parse().expect("an address");
+        assert_eq!(tries.wait(other, at(2)), None);
+        (0..100_000_u32)
+            .step_by(70)
+            .for_each(|number| tries.wrong(peer(number << 8), at(3)));
+        assert_eq!(tries.wait(other, at(4)), None, "whatever many others do");
     }
 
     #[test]
@@ -158,7 +175,8 @@ mod tests {
     #[test]
     fn peers_are_forgotten_beyond_the_bound() {
         let tries = Tries::default();
-        (0..3 * PEERS as u32).for_each(|number| tries.right(peer(number), at(u64::from(number))));
+        (0..3 * PEERS as u32)
+            .for_each(|number| tries.wrong(peer(number << 8), at(u64::from(number))));
         assert_eq!(tries.book().peers.len(), PEERS);
     }
 }

@@ -19,6 +19,7 @@ fn snapshot(app: &str) -> Snapshot {
         stalled: false,
         blind_now: None,
         lag: Duration::ZERO,
+        canary: None,
         listened: Duration::from_millis(90_500),
         blind: Blind::ALL
             .map(|reason| (reason, Duration::from_secs(2)))
@@ -26,6 +27,7 @@ fn snapshot(app: &str) -> Snapshot {
         rejected: vec![("payload_json", 3)],
         apps: vec![AppRow {
             name: app.into(),
+            seen: wall,
             entries: 7,
             bytes: 700,
             beats: 5,

@@ -2,11 +2,12 @@
 
 use super::words::Word;
 use super::{Skipped, back, json, to, wall_back};
-use crate::core::notice::{CloseReason, IncidentId};
+use crate::core::notice::{Alarm, CloseReason, IncidentId, Scope};
+use crate::core::outages::{Outage, Outages};
 use crate::core::saved::{IncidentQuery, PastIncident, SavedIncident, SavedTold, TimelineRow};
 use crate::core::time::{Wall, nanos};
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -178,6 +179,42 @@ fn wanted(query: &IncidentQuery) -> (String, Vec<Value>) {
         }
     }
     (all.join(" AND "), values)
+}
+
+/// When which incidents were open, as far back as all are known, and at most since `from`. `kept` closed ones are kept.
+pub(super) fn outages(db: &Connection, from: Wall, kept: u32) -> rusqlite::Result<Outages> {
+    let begun = db.query_row("SELECT at FROM begun", [], |row| row.get(0));
+    let begun: Option<i64> = begun.optional()?;
+    let sql = "SELECT count(*), min(closed_at) FROM incident WHERE closed_at IS NOT NULL";
+    let (count, oldest): (u32, Option<i64>) =
+        db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    // Where there are as many as may be, older ones may have gone.
+    let whole_since = oldest.filter(|_| count >= kept).unwrap_or(0);
+    let from = to(from.nanos()).max(whole_since);
+    let since = begun.map(|begun| Wall::from_nanos(back(begun.max(from))));
+    let mut statement = db.prepare(
+        "SELECT notice ->> 'alarm', scope, app, region, opened_at, closed_at,
+            CASE scope WHEN 'host' THEN notice ->> 'affected' END
+            FROM incident WHERE closed_at IS NULL OR closed_at > ?",
+    )?;
+    let rows = statement.query_map([from], |row| Ok(outage(row)))?;
+    let all = Skipped::default().leave_out(rows)?;
+    Ok(Outages { since, all })
+}
+
+/// `None` where the row makes no sense.
+fn outage(row: &Row<'_>) -> Option<Outage> {
+    let text = |column: usize| row.get_ref(column).ok()?.as_str().ok();
+    let affected = text(6).and_then(|names| serde_json::from_str(names).ok());
+    Some(Outage {
+        alarm: Alarm::of_word(text(0)?)?,
+        scope: Scope::of_word(text(1)?)?,
+        app: text(2)?.to_owned(),
+        region: text(3)?.to_owned(),
+        affected: affected.unwrap_or_default(),
+        opened_at: wall_back(row, 4)??,
+        closed_at: wall_back(row, 5)?,
+    })
 }
 
 /// Forgets closed incidents that are old, or too many, with what happened to them. Returns how many.

@@ -15,7 +15,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(super) const APPLICATION_ID: i64 = 0x6c62_7431;
 
 /// What makes version n of version n - 1. Files exist of each: none of these ever changes, a new one is added.
-pub(super) const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
+pub(super) const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
 
 /// The newest version.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -125,6 +125,19 @@ CREATE VIEW last_beat AS
         replace(one.value ->> 4, char(1), coalesce(heard.value ->> 2, '')) AS text
     FROM instance JOIN seen USING (slot), json_each(instance.beats) AS one
         JOIN json_each(seen.beats) AS heard ON heard.key = one.key;
+";
+
+/// Since when incidents are remembered: of a file that is older than this table the first moment that it knows of.
+const VERSION_3: &str = "
+CREATE TABLE begun (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    at INTEGER NOT NULL
+);
+INSERT INTO begun SELECT 1, min(at) FROM (
+    SELECT min(opened_at) AS at FROM incident
+    UNION ALL SELECT min(from_at) FROM blind
+    UNION ALL SELECT taken_at FROM clock
+) HAVING min(at) IS NOT NULL;
 ";
 
 /// The file's version.

@@ -61,6 +61,10 @@ pub(super) fn write(
             clock.last_arrival.map(|at| to(at.nanos())),
         ],
     )?;
+    db.execute(
+        "INSERT OR IGNORE INTO begun (id, at) VALUES (1,?)",
+        [to(clock.taken_at.nanos())],
+    )?;
     let mut new = Written::default();
     if !all_same(written.blind.as_ref(), &clock.blind, same_blind) {
         write_blind(db, &clock.blind)?;

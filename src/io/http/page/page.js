@@ -5,8 +5,8 @@ const NEWS_WITHIN_MS = 5000; // without news for longer, all that stands here is
 const EVERY_MS = 2000;
 const EVENTS_WITHIN_MS = 3000; // they bring a status each second; without one for longer we ask ourselves
 const AROUND_EVERY_MS = 10000;
+const DETAIL_EVERY_MS = 10000;
 const FOLD_ABOVE = 2000; // instances: more of them are counted, not drawn
-const HISTORY_DAYS = 93;
 const MARKS = {silent: '×', 'never-seen': '∅', late: '▲', unknown: '?', stopped: '–', live: '●'}; // the worst first
 const BAD = ['silent', 'never-seen', 'late'];
 
@@ -14,7 +14,7 @@ const $ = (id) => document.getElementById(id);
 const state = {
   status: null, open: [], silences: [], instances: new Map(), folded: false,
   news: 0, fresh: 0, listed: 0, around: 0, told: 0, listens: 0, skew: 0, isOpen: false, shown: null, detail: null,
-  place: null, back: null, mute: null, cursor: null, past: null, drawing: null, detailed: 0,
+  place: null, back: null, mute: null, drawing: null, detailed: 0, detailOf: '', changed: true, drawn: '', stale: null,
 };
 
 // ---- elements ----
@@ -78,11 +78,14 @@ function span(ms) {
 const since = (at) => span(now() - Date.parse(at));
 const seconds = (s) => (s < 60 ? `${Math.round(s * 10) / 10}s` : span(s * 1000));
 
+// To make a format takes far longer than to use it.
+const TIME = new Intl.DateTimeFormat([], {hourCycle: 'h23', hour: '2-digit', minute: '2-digit', second: '2-digit'});
+const DAY = new Intl.DateTimeFormat([], {month: 'short', day: 'numeric'});
+
 function clock(at) {
   const date = new Date(at);
-  const time = date.toLocaleTimeString([], {hour12: false});
   const today = new Date().toDateString() === date.toDateString();
-  return today ? time : `${date.toLocaleDateString([], {month: 'short', day: 'numeric'})} ${time}`;
+  return today ? TIME.format(date) : `${DAY.format(date)} ${TIME.format(date)}`;
 }
 
 const when = (at) => el('time', {datetime: at, title: at}, clock(at));
@@ -151,10 +154,13 @@ async function turn() {
       if (!folded && (state.folded || asked - state.listed > listEvery() || isOutdated(status))) {
         state.instances = await askInstances();
         state.listed = asked;
+        state.changed = true;
       }
+      if (folded !== state.folded) state.changed = true;
       state.folded = folded;
       await askAround();
       heard(status, (asked + Date.now()) / 2);
+      draw();
     }
   } catch (fault) {
     trouble(fault);
@@ -179,12 +185,17 @@ function trouble(fault) {
   else if (!(fault instanceof TypeError || fault.name === 'TimeoutError')) console.warn(String(fault));
 }
 
-/** A status came, made at about this time of ours. */
+/** What is drawn of a status; its stream and all ages are looked at each second anyway. */
+const drawnOf = ({ready, reasons, apps, instances, rules, version}) =>
+  JSON.stringify([ready, reasons, apps, instances, rules, version]);
+
+/** A status came, made at about this time of ours. Where it tells nothing new, nothing is touched. */
 function heard(status, at = Date.now()) {
   state.status = status;
   state.skew = Date.parse(status.now) - at;
   state.fresh = Date.now();
-  draw();
+  if (state.changed || state.stale || drawnOf(status) !== state.drawn) draw();
+  else if (!state.drawing) state.news = state.fresh;
 }
 
 /** Shows what is known, soon; it counts as news once it is shown. */
@@ -217,6 +228,7 @@ function listen() {
     state.open = incidents;
     state.folded = instances.folded;
     state.instances = new Map(instances.rows.map((one) => [keyOf(one), one]));
+    state.changed = true;
     heard(status);
   });
   on('status', ({status}) => {
@@ -232,6 +244,7 @@ function listen() {
   });
   on('instances', ({folded, changed, gone}) => {
     if (folded !== state.folded) state.instances.clear();
+    state.changed = true;
     state.folded = folded;
     for (const one of gone) state.instances.delete(keyOf(one));
     for (const one of changed) state.instances.set(keyOf(one), one);
@@ -251,6 +264,10 @@ function mind() {
   if (silent > EVENTS_WITHIN_MS) turn();
   else lookAround(AROUND_EVERY_MS);
   const tried = Date.now() - state.listens;
+  if (state.isOpen && state.status && !document.hidden) {
+    askPast();
+    if (state.shown && !state.place) mindDetail();
+  }
   if (state.isOpen && (!source || tried > (source.readyState === EventSource.CLOSED ? 5000 : 30000))) listen();
 }
 
@@ -269,24 +286,34 @@ async function knock() {
 
 // ---- freshness ----
 
-/** Each second: whether what is shown still holds, and all that ticks. */
+/** Each second: whether what is shown still holds, and all that ticks. Only what changed is touched. */
 function beat() {
   const age = Date.now() - state.news;
   const stale = age > NEWS_WITHIN_MS || age < -NEWS_WITHIN_MS;
-  document.body.classList.toggle('stale', stale);
-  const at = state.news ? `since ${clock(state.news)} (${span(age)})` : 'yet';
-  $('banner').hidden = !stale;
-  if (stale) put($('banner'), `NOT CONNECTED ${at}: ${state.news ? 'what stands below is old' : 'nothing is known'}`);
-  put($('link'), stale ? 'NOT CONNECTED' : 'connected');
+  if (stale !== state.stale) turnGrey(stale);
+  if (stale) {
+    const at = state.news ? `since ${clock(state.news)} (${span(age)})` : 'yet';
+    put($('banner'), `NOT CONNECTED ${at}: ${state.news ? 'what stands below is old' : 'nothing is known'}`);
+  }
   const open = state.isOpen && state.open.length ? `(${state.open.length}) ` : '';
-  document.title = `${stale ? 'NOT CONNECTED · ' : open}lastbeat`;
-  if (stale || !state.isOpen) chip($('stream'), 'none', 'stream: not known');
-  else if (state.status) showStream(state.status);
+  const title = `${stale ? 'NOT CONNECTED · ' : open}lastbeat`;
+  if (document.title !== title) document.title = title;
   if (document.hidden) return;
+  if (stale || !state.isOpen) {
+    chip($('stream'), 'none', 'stream: not known');
+    put($('facts'), '');
+  } else if (state.status) showStream(state.status);
   for (const [node, text] of ticking) {
     if (node.isConnected) put(node, text());
     else ticking.delete(node);
   }
+}
+
+function turnGrey(stale) {
+  state.stale = stale;
+  document.body.classList.toggle('stale', stale);
+  $('banner').hidden = !stale;
+  put($('link'), stale ? 'NOT CONNECTED' : 'connected');
 }
 
 function chip(node, verdict, text) {
@@ -306,9 +333,12 @@ function show() {
     (one) => el('li', {}, `${one.part}: ${one.what}`));
   showIncidents();
   showSilences();
-  showMap();
+  // Thousands of squares: not looked at where none of them can have changed.
+  const drawn = drawnOf(status);
+  if (state.changed || drawn !== state.drawn) showMap();
+  Object.assign(state, {changed: false, drawn});
   // Below a focus nothing is made anew: the panel's list of a place stays as it was when it was opened.
-  if (Date.now() - state.detailed > 900) askDetail();
+  if (state.shown && !state.place) mindDetail();
 }
 
 function showStream({stream}) {
@@ -380,11 +410,24 @@ function matchersOf(one) {
   return Object.fromEntries(found.length ? found : [['rule', quoted(one.rule)]]);
 }
 
+/** What the globs of a silence match: `*`, `?`, `{a,b}`, `[a-c]`, as the rules have them. */
 function globs(glob) {
   const escape = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  const made = glob.replace(/\\(.)|\*+|\?|[^\\*?]+/g, (part, plain) =>
-    (plain ? escape(plain) : part[0] === '*' ? '.*' : part === '?' ? '.' : escape(part)));
-  return new RegExp(`^${made}$`, 's');
+  const signs = {'?': '.', '{': '(?:', '}': ')', ',': '|'};
+  let depth = 0;
+  const made = glob.replace(/\\(.)|\*+|\[([!^]?)([^\]]+)\]|[?{},]|[^\\*?[{},]+/gs, (part, plain, not, set) => {
+    if (plain) return escape(plain);
+    if (set) return `[${not && '^'}${set.replace(/[\\^[]/g, '\\$&')}]`;
+    if (part[0] === '*') return '.*';
+    if (part === ',' && !depth) return ',';
+    depth += {'{': 1, '}': -1}[part] ?? 0;
+    return signs[part] ?? escape(part);
+  });
+  try {
+    return new RegExp(`^(?:${made})$`, 's');
+  } catch {
+    return /^\b$/; // Nothing.
+  }
 }
 
 const silenceOf = (one) => state.silences.find((silence) => silence.holds
@@ -566,17 +609,30 @@ async function openPanel(one) {
   askDetail();
 }
 
+/** Asks for the instance in the panel where it beat since, and beside that once a while. */
+function mindDetail() {
+  const one = state.instances.get(state.shown);
+  const told = one ? [one.verdict, one.last_beat, one.due, one.rule].join() : '';
+  if (told === state.detailOf && Date.now() - state.detailed < DETAIL_EVERY_MS) return;
+  state.detailOf = told;
+  askDetail();
+}
+
 /** All that is known of the instance in the panel. */
 async function askDetail() {
   const shown = state.shown;
   if (!shown || state.place) return;
-  const [app, region, instance] = JSON.parse(shown);
+  state.detailed = Date.now();
   try {
-    const page = await ask(`/api/v1/instances?${new URLSearchParams({app, region, instance})}`);
+    const path = JSON.parse(shown).map(encodeURIComponent).join('/');
+    const answer = await fetch(`/api/v1/instances/${path}`, {cache: 'no-store', signal: AbortSignal.timeout(4000)});
     if (state.shown !== shown) return;
-    state.detail = page.instances[0] ?? null;
-    state.detailed = Date.now();
-    if (!state.detail) state.instances.delete(shown);
+    if (answer.ok) state.detail = await answer.json();
+    else if (answer.status === 404) {
+      state.detail = null;
+      state.instances.delete(shown);
+      state.changed = true;
+    }
     showPanel();
   } catch (fault) {
     trouble(fault);
@@ -614,7 +670,7 @@ function showPanel() {
   $('panel').hidden = false;
   document.body.classList.add('paneled');
   put($('panel-title'), [app, region, instance].filter((part) => part !== undefined).join('/'));
-  $('panel-mute').hidden = Boolean(state.place);
+  $('panel-mute').hidden = $('panel-tail').hidden = Boolean(state.place);
   body.replaceChildren(...(state.place ? placeDetail() : instanceDetail(state.detail ?? state.instances.get(state.shown))));
   for (const node of document.querySelectorAll('.sq')) attr(node, 'aria-pressed', String(keyOf(node.about) === state.shown));
 }
@@ -657,7 +713,8 @@ function instanceDetail(one) {
       ['allowed', beat.max_gap_seconds && seconds(beat.max_gap_seconds)],
       ['rule', beat.rule ?? 'none watches it'],
       ['last text', beat.text && el('span', {class: 'mono said'}, beat.text)]),
-  ]);
+    strip(beat, one.known_since),
+  ]).filter(Boolean);
   return [
     el('p', {class: `chip v-${one.verdict}`}, `${MARKS[one.verdict]} ${one.verdict}`),
     pairs(['why', one.reason], ['since', one.reason_since && when(one.reason_since)], ['last entry', ago(one.last_seen)]),
@@ -669,37 +726,15 @@ $('panel-mute').addEventListener('click', () => {
   const [app, region, instance] = JSON.parse(state.shown);
   askSilence([app, region, instance].join('/'), matchersOf({app, region, instance}));
 });
+$('panel-tail').addEventListener('click', () => {
+  const [app, region, instance] = JSON.parse(state.shown);
+  if (innerWidth < 1200) closePanel();
+  followOne({app, region, instance});
+});
 $('panel-close').addEventListener('click', closePanel);
 document.addEventListener('keydown', (event) => {
   if (event.key === 'Escape' && !$('mute').open) closePanel();
 });
-
-// ---- history ----
-
-/** Reads the newest of it where another set of incidents is open than when it was read. */
-function askPast() {
-  const open = state.open.map((one) => one.id).sort().join();
-  if (open === state.past || document.hidden) return;
-  state.past = open;
-  showHistory().catch((fault) => { state.past = null; trouble(fault); });
-}
-
-async function showHistory(older = false) {
-  const from = new Date(now() - HISTORY_DAYS * 86400e3).toISOString();
-  const query = new URLSearchParams({state: 'closed', limit: 25, from});
-  if (older && state.cursor) query.set('cursor', state.cursor);
-  const page = await ask(`/api/v1/incidents?${query}`);
-  state.cursor = page.next ?? '';
-  $('more').hidden = !page.next;
-  const list = older ? [...$('history').list, ...page.incidents] : page.incidents;
-  $('history').list = list;
-  $('history-none').hidden = list.length > 0;
-  keep($('history'), list, (one) => one.id, (one) => el('li', {title: one.what}, when(one.opened_at),
-    el('span', {class: 'grow'}, `${who(one)}: ${one.alarm}`),
-    el('span', {}, one.closed_at ? `${one.reason} after ${span(Date.parse(one.closed_at) - Date.parse(one.since))}` : one.reason ?? '')));
-}
-
-$('more').addEventListener('click', () => showHistory(true).catch((fault) => console.warn(String(fault))));
 
 // ---- signing in and out ----
 
@@ -731,6 +766,9 @@ document.addEventListener('visibilitychange', () => {
   mind();
 });
 addEventListener('online', mind);
-setInterval(beat, 1000);
-setInterval(mind, EVERY_MS);
-turn().then(() => state.isOpen && listen());
+// All scripts are there by then.
+addEventListener('DOMContentLoaded', () => {
+  setInterval(beat, 1000);
+  setInterval(mind, EVERY_MS);
+  turn().then(() => state.isOpen && listen());
+});

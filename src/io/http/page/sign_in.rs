@@ -5,6 +5,7 @@
 
 use super::super::access::{self, Refusal};
 use super::super::api;
+use super::super::body;
 use super::super::site;
 use super::super::tries::Tries;
 use crate::core::time::Wall;
@@ -24,6 +25,24 @@ use std::time::Duration;
 /// How long one is signed in: a week on call.
 const HOLDS: Duration = Duration::from_secs(7 * 24 * 3600);
 const NAME: &str = "lastbeat_session";
+/// Digits of a port.
+const PORT_DIGITS: usize = 5;
+
+/// The cookie's name. Browsers send a host's cookies to all of its ports: with the port in it, one signs in at several
+/// lastbeats of a host at once.
+fn name(headers: &HeaderMap) -> String {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let port = host
+        .and_then(|host| host.rsplit_once(':'))
+        .map(|(_, port)| port);
+    let is_port = |port: &&str| {
+        (1..=PORT_DIGITS).contains(&port.len()) && port.bytes().all(|digit| digit.is_ascii_digit())
+    };
+    match port.filter(is_port) {
+        Some(port) => format!("{NAME}_{port}"),
+        None => NAME.to_owned(),
+    }
+}
 
 /// What a signature is over.
 fn signed(until: u64) -> String {
@@ -37,11 +56,12 @@ fn key(token: &Secret) -> hmac::Key {
 /// Whether these headers carry a cookie that this token signed and that holds at `now`, on a request which no page of
 /// somebody else's made.
 pub(in crate::io::http) fn is_signed_in(headers: &HeaderMap, token: &Secret, now: Wall) -> bool {
+    let name = name(headers);
     let cookies = headers.get_all(COOKIE).iter();
     let values = cookies
         .filter_map(|value| value.to_str().ok())
         .flat_map(|cookies| cookies.split(';'))
-        .filter_map(|cookie| cookie.trim().strip_prefix(NAME)?.strip_prefix('='));
+        .filter_map(|cookie| cookie.trim().strip_prefix(&*name)?.strip_prefix('='));
     // A browser sends a handful of cookies; who sends hundreds of ours tries something.
     values.take(4).any(|value| holds(value, token, now)) && is_own_page(headers)
 }
@@ -116,8 +136,8 @@ where
         let what = "this was asked by a page of somebody else's; sign in on the page itself";
         return api::error(StatusCode::FORBIDDEN, what);
     }
-    let secure = is_https(request.headers());
-    let body = match api::json_body(request).await {
+    let (name, secure) = (name(request.headers()), is_https(request.headers()));
+    let body = match body::json(request).await {
         Ok(body) => body,
         Err(refusal) => return refusal,
     };
@@ -135,8 +155,7 @@ where
         let what = "this is not the token of LASTBEAT_TOKEN";
         return api::error(StatusCode::UNAUTHORIZED, what);
     }
-    tries.right(peer, now);
-    with_cookie(&cookie(token, now), HOLDS, secure)
+    with_cookie(&name, &cookie(token, now), HOLDS, secure)
 }
 
 /// Answers `POST /sign-out`: the browser forgets the cookie.
@@ -145,7 +164,7 @@ pub(in crate::io::http) fn sign_out(headers: &HeaderMap) -> Response<Full<Bytes>
         let what = "this was asked by a page of somebody else's";
         return api::error(StatusCode::FORBIDDEN, what);
     }
-    with_cookie("", Duration::ZERO, is_https(headers))
+    with_cookie(&name(headers), "", Duration::ZERO, is_https(headers))
 }
 
 /// The value of a cookie that holds from `now` on.
@@ -159,10 +178,10 @@ fn cookie(token: &Secret, now: Wall) -> String {
     value
 }
 
-fn with_cookie(value: &str, age: Duration, secure: bool) -> Response<Full<Bytes>> {
+fn with_cookie(name: &str, value: &str, age: Duration, secure: bool) -> Response<Full<Bytes>> {
     let secure = if secure { "; Secure" } else { "" };
     let cookie = format!(
-        "{NAME}={value}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict{secure}",
+        "{name}={value}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict{secure}",
         age.as_secs()
     );
     let mut response = site::json(StatusCode::OK, &json!({ "signed_in": !value.is_empty() }));
@@ -208,7 +227,7 @@ mod tests {
     fn a_cookie_holds_for_its_token_its_time_and_its_own_page() {
         let value = cookie(&Secret::new("t"), NOW);
         assert!(value.starts_with("1700604800.") && !value.contains('t'));
-        let ours = format!("other=1; {NAME}={value}");
+        let ours = format!("other=1; {NAME}_1={value}; {NAME}={value}");
         let case = |more: &[(&str, &str)]| {
             let pairs = [&[("cookie", ours.as_str()), ("host", "a:1")], more].concat();
             signed_in(&pairs, "t", NOW)
@@ -220,6 +239,11 @@ mod tests {
         assert!(!case(&[("origin", "null")]));
         assert!(!case(&[("sec-fetch-site", "same-site")]));
         assert!(!case(&[("sec-fetch-site", "cross-site")]));
+        let of_another = [("cookie", ours.as_str()), ("host", "a:2")];
+        assert!(
+            !signed_in(&of_another, "t", NOW),
+            "a cookie of another port"
+        );
         assert!(!signed_in(&[("cookie", &ours)], "another token", NOW));
         assert!(signed_in(&[("cookie", &ours)], "t", NOW + HOLDS / 2));
         assert!(!signed_in(&[("cookie", &ours)], "t", NOW + HOLDS));

@@ -210,3 +210,28 @@ fn a_whole_checkpoint_closes_what_nobody_knows_any_more() {
     let ends: Vec<_> = found[..2].iter().map(|one| one.incident.closed).collect();
     assert_eq!(ends, [None, Some((NOW, CloseReason::Forgotten))]);
 }
+
+#[test]
+fn outages_are_those_that_were_open_and_it_is_known_since_when_all_are() {
+    let mut store = store();
+    assert_eq!(store.outages(at(0)).expect("readable").since, None);
+    store.save(&checkpoint(false, Vec::new())).expect("written");
+    let since = |store: &Store| store.outages(NOW - KEPT_FOR).expect("readable").since;
+    assert_eq!(since(&store), Some(NOW));
+    let mut later = checkpoint(false, Vec::new());
+    if let Some(checkpoint) = &mut later.checkpoint {
+        checkpoint.clock.taken_at = at(500);
+    }
+    store.save(&later).expect("written");
+    assert_eq!(since(&store), Some(NOW), "it is told once");
+    let found = store.outages(at(107)).expect("readable");
+    assert_eq!(found.since, Some(at(107)));
+    let closed: Vec<_> = found.all.iter().map(|one| one.closed_at).collect();
+    assert_eq!(closed, [Some(at(108)), Some(at(109)), None]);
+    assert_eq!(
+        (&*found.all[2].app, found.all[2].scope),
+        ("api", Scope::Instance)
+    );
+    let few = incidents::outages(&store.db, at(0), 9).expect("readable");
+    assert_eq!(few.since, Some(at(101)), "what was before may have gone");
+}

@@ -73,7 +73,7 @@ fn a_newer_version_is_refused_and_left_as_it_is() {
             fault,
             StoreFault::Newer {
                 found: 99,
-                known: 2,
+                known: schema::VERSION,
                 ..
             }
         ),
