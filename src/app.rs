@@ -3,6 +3,7 @@
 pub mod api;
 pub mod archive;
 pub mod canary;
+mod copier;
 pub mod delivery;
 pub mod drill;
 pub mod ingest;

@@ -325,10 +325,11 @@ pub fn clean(text: &str, chars: usize) -> String {
     out
 }
 
-/// Zero-width characters and those that turn the reading direction: they make a text look like another.
-fn is_invisible(mark: char) -> bool {
-    matches!(mark, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{2069}' | '\u{feff}')
+/// Whether a character has no width, turns the reading direction, breaks a line or tags what follows: such make a text look
+/// like another, or say to programs what no person sees.
+pub fn is_invisible(mark: char) -> bool {
+    matches!(mark, '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || matches!(mark, '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// Leaves out what follows an ESC: a whole CSI sequence (`[` up to its final byte), a whole OSC one (`]` up to BEL

@@ -228,6 +228,11 @@ fn hostile_texts_are_made_harmless() {
     assert_eq!(clean("\u{1b}]never ends", 99), "]never ends");
     assert_eq!(clean("\u{1b}[31\nnext", 99), " next");
     assert_eq!(clean("user\u{202e}txt.exe\u{200b}", 99), "usertxt.exe");
+    assert_eq!(
+        clean("a\u{e0068}\u{e0069}\u{fff9}\u{180e}\u{206f}b", 99),
+        "ab",
+        "tags are for programs, not for people"
+    );
     assert_eq!(clean("größer", 4), "grö…");
     assert_eq!(clean("genau", 5), "genau");
     let mut notice = notice();

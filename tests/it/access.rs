@@ -94,7 +94,7 @@ fn pages_of_others_change_nothing_and_see_nothing() {
             format!("Host: evil.example\r\nOrigin: http://evil.example\r\n{json}"),
             "403",
         ),
-        (format!("Host: {at}\r\nHost: evil.example\r\n{json}"), "403"),
+        (format!("Host: {at}\r\nHost: evil.example\r\n{json}"), "400"),
         (
             format!("Host: {at}\r\nOrigin: http://{at}\r\nContent-Type: text/plain\r\n"),
             "415",

@@ -236,7 +236,7 @@ fn a_hundred_readers_of_whom_fifty_read_nothing_cost_the_core_no_entry() {
         number("LASTBEAT_TAIL_SECONDS", 4),
     );
     let bench = bench();
-    let stuck: Vec<Sse> = (0..50).map(|_| tail(&bench, "")).collect();
+    let mut stuck: Vec<Sse> = (0..50).map(|_| tail(&bench, "")).collect();
     let quick: Vec<Sse> = (0..50)
         .map(|at| tail(&bench, &format!("?q=pick{}%20", at % 10)))
         .collect();
@@ -299,6 +299,17 @@ fn a_hundred_readers_of_whom_fifty_read_nothing_cost_the_core_no_entry() {
         let (picked, lost) = reader.join().expect("it read to the end");
         assert_eq!((picked, lost), (turns * (batch / 100), 0));
     }
+    for reader in stuck.iter_mut().take(3) {
+        let (mut read, mut lost) = (0, 0);
+        while read + lost < u64::from(turns * batch) + 10 {
+            let event = reader.next().expect("it goes on").data;
+            lost += event["lost"].as_u64().unwrap_or_default();
+            read += u64::from(event["type"] == "log");
+        }
+        assert_eq!(read + lost, u64::from(turns * batch) + 10);
+        println!("one that stood still: {read} read, {lost} lost and told");
+    }
+    most = most.max(memory(&bench.lastbeat));
     let grown = most.saturating_sub(begun) >> 20;
     println!(
         "{sent} entries at {rate}/s, 100 readers: memory grew by {grown} MiB to {} MiB",
@@ -385,4 +396,37 @@ fn tail_connects_again_and_ends_where_it_is_refused() {
     assert_eq!(refused.wait_end(SOON), 1);
     assert!(refused.lines().join("\n").contains("LASTBEAT_TOKEN"));
     lastbeat.stop();
+}
+
+#[test]
+fn an_address_or_a_token_that_is_none_is_a_bad_setting_of_each_command_that_asks() {
+    let commands = [
+        &["tail"][..],
+        &["status"],
+        &["silence", "list"],
+        &["silence", "expire", "../x"],
+        &["drill"],
+    ];
+    let settings = [
+        ("LASTBEAT_URL", "localhost:9090", "--url or LASTBEAT_URL"),
+        (
+            "LASTBEAT_URL",
+            "http://ada:s3cret@localhost",
+            "LASTBEAT_URL",
+        ),
+        ("LASTBEAT_TOKEN_FILE", "/nothing/here", "/nothing/here"),
+        ("LASTBEAT_TOKEN", "s3cret\u{1}", "LASTBEAT_TOKEN"),
+    ];
+    for command in commands {
+        for (name, value, words) in settings {
+            let mut child = Setup::new().env(name, value).command(command);
+            let code = child.wait_end(SOON);
+            let said = child.lines().join("\n");
+            assert_eq!(code, 64, "{command:?} {name}: {said}");
+            assert!(
+                said.contains(words) && !said.contains("s3cret"),
+                "{command:?} {name}: {said}"
+            );
+        }
+    }
 }

@@ -3,8 +3,9 @@
 //! one is subscribed.
 
 use super::credentials;
+use super::messages::Messages;
 use super::servers::Servers;
-use super::session::{Dial, Messages, News, Session};
+use super::session::{Dial, News, Session};
 use crate::clock::Clock;
 use crate::decode::settings::{NatsSettings, TokenSource};
 use crate::io::feed::{Heal, Line, Link, LinkState, Said, Trouble, TroubleKind};
@@ -18,12 +19,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep};
 
+/// A server that is back is to be noticed soon: each second without it is blind.
 const BACKOFF: Backoff = Backoff {
-    first: Duration::from_millis(250),
-    longest: Duration::from_secs(30),
-};
-/// A subscription that is given back is to be noticed soon.
-const PERMISSION_BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(250),
     longest: Duration::from_secs(10),
 };
@@ -151,7 +148,7 @@ impl Keeping {
             Some(TroubleKind::Auth) if rounds > 1 => (LinkState::AuthFailed, AUTH_BACKOFF.delay(1)),
             Some(TroubleKind::Permission) => (
                 LinkState::PermissionDenied,
-                PERMISSION_BACKOFF.delay(rounds),
+                BACKOFF.delay(rounds),
             ),
             _ => (LinkState::BackingOff, BACKOFF.delay(rounds)),
         };

@@ -55,7 +55,7 @@ impl Browser {
         });
         let data = format!("--user-data-dir={}", profile.path().display());
         let flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run \
-                     --disable-background-networking --disable-component-update --disable-sync --window-size=1280,900";
+                     --disable-background-networking --disable-component-update --disable-sync --hide-scrollbars --window-size=1280,900";
         let args: Vec<&str> = flags.split_whitespace().chain([data.as_str()]).collect();
         let driver = Driver { port };
         let asked = json!({"capabilities": {"alwaysMatch": {
@@ -150,7 +150,10 @@ impl Browser {
     /// Prefers a dark page.
     #[track_caller]
     pub fn in_the_dark(&self) {
-        let dark = json!({"features": [{"name": "prefers-color-scheme", "value": "dark"}]});
+        let dark = json!({"features": [
+            {"name": "prefers-color-scheme", "value": "dark"},
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+        ]});
         self.devtools("Emulation.setEmulatedMedia", dark);
     }
 
@@ -170,6 +173,35 @@ impl Browser {
             .iter()
             .filter(|entry| entry["level"] == "SEVERE" || entry["level"] == "WARNING");
         loud.map(|entry| entry["message"].to_string()).collect()
+    }
+
+    /// Prefers a page that does not move.
+    #[track_caller]
+    pub fn with_less_motion(&self) {
+        let still = json!({"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]});
+        self.devtools("Emulation.setEmulatedMedia", still);
+    }
+
+    /// Runs a program of its own within the page, whatever its policy; what it, or its promise, gives.
+    #[track_caller]
+    pub fn evaluate(&self, program: &str) -> Value {
+        let asked = json!({"expression": program, "awaitPromise": true, "returnByValue": true});
+        let mut said = self.devtools("Runtime.evaluate", asked);
+        let fault = &said["exceptionDetails"];
+        assert!(fault.is_null(), "{fault}");
+        said["result"]["value"].take()
+    }
+
+    /// One of the browser's own measures of the page, such as `TaskDuration` in seconds.
+    #[track_caller]
+    pub fn metric(&self, name: &str) -> f64 {
+        self.devtools("Performance.enable", json!({}));
+        let said = self.devtools("Performance.getMetrics", json!({}));
+        let all = said["metrics"].as_array().expect("a list of measures");
+        let found = all.iter().find(|one| one["name"] == name);
+        found
+            .and_then(|one| one["value"].as_f64())
+            .expect("the browser knows this measure")
     }
 
     /// Keeps a picture of the whole page, where `LASTBEAT_SCREENSHOTS` names a folder for such.

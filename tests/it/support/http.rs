@@ -47,6 +47,11 @@ impl Server {
         self.ask(&format!("GET {path} HTTP/1.0\r\n{headers}\r\n"))
     }
 
+    /// A request without a body; an error where nothing answers.
+    pub fn ask_with(&self, method: &str, path: &str) -> io::Result<Answer> {
+        self.ask(&format!("{method} {path} HTTP/1.0\r\n{}\r\n", self.headers()))
+    }
+
     /// POST of a JSON body; an error where nothing answers.
     pub fn post(&self, path: &str, json: &serde_json::Value) -> io::Result<Answer> {
         let body = json.to_string();

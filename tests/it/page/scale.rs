@@ -1,0 +1,138 @@
+//! Many instances: what the page does with them. How long the browser's thread is kept from a person's clicks is printed, and
+//! not judged: it tells more of the machine than of the page.
+
+use super::*;
+
+/// Notes each task of the page's thread of more than 50 ms, and how much of the time it works.
+const WATCH: &str = "window.tasks = []; new PerformanceObserver(list => window.tasks.push(...list.getEntries().map(one => one.duration))) \
+    .observe({type: 'longtask'})";
+
+fn busy(browser: &Browser) -> f64 {
+    browser.metric("TaskDuration")
+}
+
+/// Which share of a second the page's thread works, over the next so many seconds. The page itself waits: to ask it again
+/// and again would be most of its work.
+#[track_caller]
+fn works(browser: &Browser, seconds: u64) -> f64 {
+    let before = busy(browser);
+    let waits = "new Promise(done => { const begun = performance.now(); \
+                 setTimeout(() => done(performance.now() - begun), MS) })";
+    let ms = (seconds * 1_000).to_string();
+    let passed = browser.evaluate(&waits.replace("MS", &ms));
+    let passed = passed.as_f64().expect("a number") / 1_000.0;
+    (busy(browser) - before) / passed
+}
+
+#[test]
+fn two_thousand_instances_leave_the_page_to_its_reader() {
+    let nats = Nats::start(Peer::Current);
+    let feed = Feed::connect(&nats);
+    let rules = "[[rule]]\nname = 'beats'\nmax_gap = '5m'\n";
+    let lastbeat = Setup::new().nats(&nats).rules("beats.toml", rules).start();
+    nats.wait_subscribed("logs.>");
+    let fleet = fleet(2_000);
+    say_all(&feed, &fleet);
+    lastbeat.wait_live(2_000);
+    let browser = Browser::start();
+    browser.open(&url(&lastbeat));
+    browser.wait(
+        "2,000 squares",
+        &format!("{} === 2000", count(".sq.v-live")),
+    );
+    browser.run(WATCH);
+    feed.beat(&fleet, Duration::from_secs(30));
+    let share = works(&browser, 10);
+    let tasks = browser.run("return window.tasks");
+    println!(
+        "2,000 instances, 67 beats a second: {:.1}% of a core, tasks above 50 ms: {tasks}",
+        share * 100.0
+    );
+    browser.click("#filter");
+    browser.fill("#filter", "app-03");
+    browser.wait("one app", &format!("{} === 200", count(".sq.v-live")));
+    assert_eq!(browser.complaints(), [""; 0]);
+    lastbeat.stop();
+}
+
+#[test]
+fn fifty_thousand_instances_are_counted_by_place_and_the_page_stays_smooth() {
+    let nats = Nats::start(Peer::Current);
+    let feed = Feed::connect(&nats);
+    let rules = "[[rule]]\nname = 'beats'\nmax_gap = '5m'\n";
+    let lastbeat = Setup::new().nats(&nats).rules("beats.toml", rules).start();
+    nats.wait_subscribed("logs.>");
+    let fleet = fleet(50_000);
+    say_all(&feed, &fleet);
+    lastbeat.wait_live(50_000);
+    let browser = Browser::start();
+    browser.open(&url(&lastbeat));
+    browser.wait("the counts", &format!("{} === 2000", count(".fold")));
+    let shown = browser.run("return performance.getEntriesByName('shown')[0].startTime");
+    browser.run(WATCH);
+    feed.beat(&fleet, Duration::from_secs(60));
+    let share = works(&browser, 5);
+    let tasks = browser.run("return window.tasks");
+    println!(
+        "50,000 instances: shown after {shown} ms, {:.1}% of a core, tasks {tasks}",
+        share * 100.0
+    );
+    browser.click(".fold");
+    browser.wait(
+        "its instances",
+        &format!("{} === 25", count("#panel-body li")),
+    );
+    assert_eq!(browser.complaints(), [""; 0]);
+    lastbeat.stop();
+}
+
+/// Notes which elements of the page are touched from now on, but for those whose ages tick.
+const TOUCHED: &str = "window.touched = []; new MutationObserver(list => { for (const {target, attributeName} of list) { \
+    const node = target.nodeType === 1 ? target : target.parentElement; \
+    if (!node?.closest('.under span, #facts')) window.touched.push((attributeName ?? 'text') + ' of ' + node?.outerHTML.slice(0, 80)); \
+    else window.ticks = (window.ticks ?? 0) + 1; } }) \
+    .observe(document, {subtree: true, childList: true, attributes: true, characterData: true})";
+
+#[test]
+fn a_page_at_which_nothing_happens_does_next_to_nothing() {
+    let nats = Nats::start(Peer::Current);
+    let feed = Feed::connect(&nats);
+    let rules = "[[rule]]\nname = 'beats'\nmax_gap = '5m'\n";
+    let lastbeat = Setup::new().nats(&nats).rules("beats.toml", rules).start();
+    nats.wait_subscribed("logs.>");
+    say_all(&feed, &fleet(400));
+    lastbeat.wait_live(400);
+    let browser = Browser::start();
+    browser.open(&url(&lastbeat));
+    browser.wait("400 squares", &format!("{} === 400", count(".sq.v-live")));
+    browser.wait("the shares", &format!("{} === 2", count("#shares tr")));
+    browser.run(TOUCHED);
+    // What is shown first settles; on a busy machine a connection may break once.
+    let mut share = 0.0;
+    wait_until(
+        "two seconds in which nothing but ages is touched",
+        SOON,
+        || {
+            browser.run("window.touched = []");
+            share = works(&browser, 2);
+            browser.run("return window.touched") == serde_json::json!([])
+        },
+    );
+    println!(
+        "400 instances, nothing happens: {:.2}% of a core",
+        share * 100.0
+    );
+    assert!(
+        browser.run("return window.ticks").as_u64() > Some(0),
+        "ages tick"
+    );
+
+    browser.run("Object.defineProperty(document, 'hidden', {get: () => true, configurable: true}); window.ticks = 0");
+    works(&browser, 3);
+    assert_eq!(browser.run("return window.ticks"), 0, "nobody looks");
+    assert_eq!(browser.run("return window.touched"), serde_json::json!([]));
+    browser.run("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))");
+    browser.wait("ages that tick again", "window.ticks > 0");
+    assert_eq!(browser.complaints(), [""; 0]);
+    lastbeat.stop();
+}
