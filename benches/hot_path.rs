@@ -67,6 +67,7 @@ fn warm(instances: usize) -> (Ingest, Vec<(String, String)>) {
     let options = Options {
         inventory: false,
         ignore: Globs::default(),
+        limits: Default::default(),
         first_incident: 1,
     };
     let mut ingest = Ingest::new(Engine::new(rules(), options, now(0)));
@@ -112,6 +113,7 @@ fn tick_over_all(bencher: Bencher, instances: usize) {
     let options = Options {
         inventory: false,
         ignore: Globs::default(),
+        limits: Default::default(),
         first_incident: 1,
     };
     let mut ingest = Ingest::new(Engine::new(rules(), options, now(0)));
@@ -141,6 +143,7 @@ fn find(bencher: Bencher, instances: usize) {
     let options = Options {
         inventory: false,
         ignore: Globs::default(),
+        limits: Default::default(),
         first_incident: 1,
     };
     let mut ingest = Ingest::new(Engine::new(rules(), options, now(0)));

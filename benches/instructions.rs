@@ -152,6 +152,7 @@ fn warm(instances: usize) -> Ingest {
     let options = Options {
         inventory: false,
         ignore: Globs::default(),
+        limits: Default::default(),
         first_incident: 1,
     };
     let mut ingest = Ingest::new(Engine::new(rules, options, now(0)));

@@ -67,6 +67,7 @@ fn measure(instances: u64) {
     let options = Options {
         inventory: false,
         ignore: Globs::default(),
+        limits: Default::default(),
         first_incident: 1,
     };
     let mut ingest = Ingest::new(Engine::new(rules, options, at(0)));

@@ -6,6 +6,9 @@ use lastbeat::commands::{
 };
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Notices within seconds when logs go quiet, and says which hop went quiet.
 #[derive(Parser)]
 #[command(version, about, after_help = EXIT_CODES, max_term_width = 120)]
