@@ -112,7 +112,7 @@ pub fn run(args: &RunArgs) -> ExitCode {
     };
     let machines = machines(settings.inventory.clone());
     let nats = settings.nats.clone();
-    info!(servers = ?nats.servers, user = nats.user, subject = nats.subject, "connecting");
+    info!(servers = ?nats.servers, user = nats.user, subject = nats.subjects.join(","), "connecting");
     let (say, outbox) = mpsc::channel(WAITING_CANARIES);
     // The canary is nobody's target, and cannot feed on itself.
     let own = settings.canary.iter().map(|canary| canary.app.clone());
@@ -138,6 +138,7 @@ pub fn run(args: &RunArgs) -> ExitCode {
         machines,
         watchdogs,
         ignore,
+        limits: settings.limits,
         listen: settings.listen,
         notifiers,
         max_series: settings.max_series,

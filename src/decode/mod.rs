@@ -11,4 +11,5 @@ pub mod schedule;
 pub mod settings;
 pub mod silence_request;
 pub mod subject;
+pub mod subscription;
 pub mod test_file;

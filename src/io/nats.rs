@@ -3,9 +3,10 @@
 
 mod credentials;
 mod keep;
+mod messages;
 mod servers;
 mod session;
 mod trouble;
 
 pub use keep::keep;
-pub use session::Messages;
+pub use messages::Messages;

@@ -14,9 +14,9 @@ pub struct Flags {
     /// File with the token, read again at each connect [env: ACCESS_TOKEN_FILE; the token itself: ACCESS_TOKEN, NATS_PASSWORD]
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// What to subscribe to [env: SUBJECT; FLY_APP for one app] [default: logs.>]
+    /// What to subscribe to, separated by commas or given again; no two may hear the same [env: SUBJECT; FLY_APP for apps by name] [default: logs.>]
     #[arg(long)]
-    pub subject: Option<String>,
+    pub subject: Vec<String>,
     /// Folder of rule files, or one file [env: LASTBEAT_RULES] [default: rules]
     #[arg(long, value_name = "PATH")]
     pub rules: Option<PathBuf>,
@@ -30,6 +30,12 @@ pub struct Flags {
     /// Apps that only prove that the stream flows, globs separated by commas [env: LASTBEAT_IGNORE] [default: fly-builder-*]
     #[arg(long, value_name = "GLOBS")]
     pub ignore: Option<String>,
+    /// Instances tracked at once; what is new beyond them is dropped, counted and told [env: LASTBEAT_MAX_INSTANCES] [default: 1000000]
+    #[arg(long, value_name = "N")]
+    pub max_instances: Option<String>,
+    /// Apps known at once, as for instances [env: LASTBEAT_MAX_APPS] [default: 50000]
+    #[arg(long, value_name = "N")]
+    pub max_apps: Option<String>,
     /// Series of single instances and beats on /metrics at most [env: LASTBEAT_MAX_SERIES] [default: 20000]
     #[arg(long, value_name = "N")]
     pub max_series: Option<String>,

@@ -1,9 +1,11 @@
 //! Settings: flags and environment in, one checked value or every fault at once out.
 
 mod flags;
+mod limits;
 mod nats;
 mod secret;
 mod state;
+mod subjects;
 
 pub use flags::Flags;
 pub use nats::NatsSettings;
@@ -13,6 +15,7 @@ pub use state::StatePlace;
 use super::canary::{self, CanarySettings};
 use super::inventory::settings::{self as inventory, InventorySettings};
 use crate::core::rule::Globs;
+use crate::core::tracker::Limits;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -41,6 +44,8 @@ pub struct Settings {
     pub sentry_environment: Option<String>,
     /// Apps whose entries prove only that the stream flows.
     pub ignore: Globs,
+    /// How many are tracked at once.
+    pub limits: Limits,
     /// Series of instances and beats shown at most.
     pub max_series: usize,
     /// Without an entry for this long `run` ends; `None`: never.
@@ -115,12 +120,13 @@ pub fn read(
             what: format!("{most:?} is no number; give one such as {DEFAULT_MAX_SERIES}"),
         })
     });
+    let limits = limits::limits(flags, &env, &mut faults);
     let give_up_after = give_up_after(flags, &env);
     let given = flags
         .canary
         .clone()
         .or_else(|| env.first(&["LASTBEAT_CANARY"]));
-    let canary = canary::read(given.as_deref(), &nats.subject, |name| env.first(&[name]));
+    let canary = canary::read(given.as_deref(), &nats.subjects, |name| env.first(&[name]));
     let canary = canary.map_err(|what| SettingFault {
         setting: "LASTBEAT_CANARY",
         what,
@@ -162,6 +168,7 @@ pub fn read(
                 .clone()
                 .or_else(|| env.first(&["SENTRY_ENVIRONMENT"])),
             ignore: ignore(flags, &env),
+            limits,
             max_series,
             give_up_after,
             canary,

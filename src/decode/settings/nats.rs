@@ -1,5 +1,6 @@
 //! Where the stream comes from, and who asks for it.
 
+use super::subjects::subjects;
 use super::{Env, Flags, Secret, SettingFault, TokenSource};
 use std::path::PathBuf;
 
@@ -15,8 +16,8 @@ pub struct NatsSettings {
     pub user: Option<String>,
     /// The token or password.
     pub token: Option<TokenSource>,
-    /// What is subscribed to.
-    pub subject: String,
+    /// What is subscribed to: one at least, and no two that hear the same.
+    pub subjects: Vec<String>,
     /// Whether servers that the cluster names are used too.
     pub gossip: bool,
 }
@@ -35,7 +36,7 @@ pub(super) fn nats(flags: &Flags, env: &Env<'_>, faults: &mut Vec<SettingFault>)
             .clone()
             .or_else(|| env.first(&["ORG", "FLY_ORG", "NATS_USER"])),
         token: token(flags, env),
-        subject: subject(flags, env, faults),
+        subjects: subjects(flags, env, faults),
         gossip: flags.gossip
             || env
                 .first(&["LASTBEAT_GOSSIP"])
@@ -82,26 +83,6 @@ fn token(flags: &Flags, env: &Env<'_>) -> Option<TokenSource> {
     }
     env.first(&["ACCESS_TOKEN_FILE"])
         .map(|file| TokenSource::File(PathBuf::from(file)))
-}
-
-fn subject(flags: &Flags, env: &Env<'_>, faults: &mut Vec<SettingFault>) -> String {
-    let given = flags.subject.clone().or_else(|| env.first(&["SUBJECT"]));
-    let subject = match (given, env.first(&["FLY_APP"])) {
-        (Some(subject), _) => subject,
-        (None, None) => "logs.>".to_owned(),
-        (None, Some(app)) if app == "*" => "logs.>".to_owned(),
-        (None, Some(app)) => format!("logs.{app}.>"),
-    };
-    let token_is_wrong = |token: &str| token.is_empty() || token.contains(char::is_whitespace);
-    if subject.split('.').any(token_is_wrong) {
-        let what =
-            format!("{subject:?} is no NATS subject; give one such as logs.> or logs.myapp.>");
-        faults.push(SettingFault {
-            setting: "SUBJECT",
-            what,
-        });
-    }
-    subject
 }
 
 /// Takes `user:password@` out of an address.

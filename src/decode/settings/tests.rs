@@ -19,8 +19,8 @@ fn on_fly_two_variables_are_enough() {
     let settings = settings.expect("nothing is missing");
     assert_eq!(settings.nats.servers, [FLY_SERVER]);
     assert_eq!(
-        (settings.nats.user.as_deref(), &*settings.nats.subject),
-        (Some("acme"), "logs.>")
+        (settings.nats.user.as_deref(), &*settings.nats.subjects),
+        (Some("acme"), &["logs.>".to_owned()][..])
     );
     assert_eq!(settings.ignore.0, ["fly-builder-*", "lastbeat"]);
     assert!(
@@ -40,8 +40,8 @@ fn the_first_variable_set_wins() {
     ];
     let nats = with(&vars).expect("whole").nats;
     assert_eq!(
-        (nats.servers.len(), nats.user.as_deref(), &*nats.subject),
-        (2, Some("f"), "logs.web.>")
+        (nats.servers.len(), nats.user.as_deref(), &*nats.subjects),
+        (2, Some("f"), &["logs.web.>".to_owned()][..])
     );
 }
 
@@ -75,15 +75,19 @@ fn every_fault_is_told_at_once() {
         ("LASTBEAT_LISTEN", "nowhere"),
         ("SUBJECT", "logs. x"),
         ("LASTBEAT_MAX_SERIES", "lots"),
+        ("LASTBEAT_MAX_INSTANCES", "10000001"),
+        ("LASTBEAT_MAX_APPS", "0"),
         ("LASTBEAT_GIVE_UP_AFTER", "soon"),
     ]);
-    let faults = faults.expect_err("five are wrong");
+    let faults = faults.expect_err("seven are wrong");
     let settings: Vec<_> = faults.iter().map(|fault| fault.setting).collect();
     assert_eq!(
         settings,
         [
             "SUBJECT",
             "NATS_URL",
+            "LASTBEAT_MAX_INSTANCES",
+            "LASTBEAT_MAX_APPS",
             "LASTBEAT_LISTEN",
             "LASTBEAT_MAX_SERIES",
             "LASTBEAT_GIVE_UP_AFTER"
@@ -133,4 +137,19 @@ fn a_monitor_is_named_by_what_stays_when_a_machine_is_replaced() {
     assert_eq!(monitor(Some("Acme-lastbeat.x")), "acme-lastbeat-x");
     assert_eq!(monitor(Some("watch")), "lastbeat-watch");
     assert_eq!(monitor(Some(&"x".repeat(80))).len(), 50);
+}
+
+#[test]
+fn limits_are_numbers_within_reason() {
+    let limits = |vars: &[(&str, &str)]| {
+        let all = [&[("NATS_URL", "a:1")], vars].concat();
+        with(&all).expect("whole").limits
+    };
+    assert_eq!(limits(&[]), Limits::default());
+    let given = [
+        ("LASTBEAT_MAX_INSTANCES", "10000000"),
+        ("LASTBEAT_MAX_APPS", " 1 "),
+    ];
+    let (instances, apps) = (10_000_000, 1);
+    assert_eq!(limits(&given), Limits { instances, apps });
 }

@@ -146,10 +146,7 @@ impl Keeping {
         let (state, delay) = match refused {
             // Once may be a server that has just started.
             Some(TroubleKind::Auth) if rounds > 1 => (LinkState::AuthFailed, AUTH_BACKOFF.delay(1)),
-            Some(TroubleKind::Permission) => (
-                LinkState::PermissionDenied,
-                BACKOFF.delay(rounds),
-            ),
+            Some(TroubleKind::Permission) => (LinkState::PermissionDenied, BACKOFF.delay(rounds)),
             _ => (LinkState::BackingOff, BACKOFF.delay(rounds)),
         };
         self.line.tell(Link::State(state)).await;

@@ -1,20 +1,19 @@
 //! One connection, subscribed: made within a bound, and watched for what the client itself does not tell.
 
 use super::credentials;
+use super::messages::Messages;
 use super::trouble::{Meaning, meaning, of_connect, trouble};
 use crate::clock::Clock;
 use crate::decode::settings::NatsSettings;
-use crate::io::feed::{Line, Link, LinkState, Raw, Said, Source, Trouble, TroubleKind};
+use crate::io::feed::{Line, Link, LinkState, Said, Trouble, TroubleKind};
 use async_nats::connection::State;
-use async_nats::{Client, Event, ServerAddr, Statistics, Subscriber};
-use bytes::Bytes;
+use async_nats::{Client, Event, ServerAddr, SubscribeError, Subscriber};
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, Stream, StreamExt};
+use futures_util::{FutureExt, StreamExt};
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
@@ -29,6 +28,9 @@ const ADDRESS_WITHIN: Duration = Duration::from_secs(5);
 /// times the client's buffer), which is as many messages of 16 bytes, and after it we have ours. A place costs
 /// nothing until it is taken.
 const WAITING_MESSAGES: usize = 524_288;
+/// Of several subscriptions each has a part of that, but no less than this: what one turn reads in messages of 256
+/// bytes, which is less than an entry has.
+const LEAST_WAITING_MESSAGES: usize = 32_768;
 /// Events of the client that may wait for us.
 const WAITING_EVENTS: usize = 64;
 const PROBE_EVERY: Duration = Duration::from_secs(15);
@@ -39,46 +41,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const MAX_PAYLOAD: u64 = 64 << 20;
 /// Room for a line's own words and for what is read ahead.
 const LINE_SLACK: u64 = 1 << 20;
-
-/// Messages of one connection.
-#[derive(Debug)]
-pub struct Messages {
-    subscriber: Subscriber,
-    statistics: Arc<Statistics>,
-    ended: Arc<Notify>,
-}
-
-impl Raw for async_nats::Message {
-    fn subject(&self) -> &str {
-        self.subject.as_str()
-    }
-
-    fn payload(&self) -> &[u8] {
-        &self.payload
-    }
-
-    fn shared(&self) -> Bytes {
-        self.payload.clone()
-    }
-}
-
-impl Stream for Messages {
-    type Item = async_nats::Message;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = self.subscriber.poll_next_unpin(cx);
-        if matches!(next, Poll::Ready(None)) {
-            self.ended.notify_one();
-        }
-        next
-    }
-}
-
-impl Source for Messages {
-    fn received(&self) -> Option<u64> {
-        Some(self.statistics.in_messages.load(Ordering::Relaxed))
-    }
-}
 
 /// What a session tells of itself.
 #[derive(Debug)]
@@ -156,15 +118,10 @@ impl Dial {
         let connected = self.options(token, report).connect(self.address()?).await;
         let client = connected.map_err(|err| of_connect(&self.settings, &self.server, &err))?;
         self.tell(line, LinkState::Subscribing).await;
-        let subscribed = client.subscribe(self.settings.subject.clone()).await;
-        let subscriber =
-            subscribed.map_err(|err| self.trouble(TroubleKind::Disconnected, &err.to_string()))?;
-        let messages = Messages {
-            subscriber,
-            statistics: client.statistics(),
-            ended: Arc::new(Notify::new()),
-        };
-        let mut session = Session::new(self, client, events, messages.ended.clone());
+        let (first, others) = self.subscribe(&client).await?;
+        let ended = Arc::new(Notify::new());
+        let messages = Messages::new(first, others, client.statistics(), ended.clone());
+        let mut session = Session::new(self, client, events, ended);
         // The answer comes behind any word about the subscription.
         round_trip(session.client.clone(), session.probe.clone())
             .await
@@ -176,6 +133,22 @@ impl Dial {
             }
         }
         Ok((session, messages))
+    }
+
+    /// One subscription for each subject.
+    async fn subscribe(
+        &self,
+        client: &Client,
+    ) -> Result<(Subscriber, VecDeque<Subscriber>), Trouble> {
+        let mut all = VecDeque::with_capacity(self.settings.subjects.len());
+        for subject in &self.settings.subjects {
+            let subscribed = client.subscribe(subject.clone()).await;
+            let lost =
+                |err: SubscribeError| self.trouble(TroubleKind::Disconnected, &err.to_string());
+            all.push_back(subscribed.map_err(lost)?);
+        }
+        let first = all.pop_front().expect("the settings have one at least");
+        Ok((first, all))
     }
 
     async fn tell(&self, line: &Line<Messages>, state: LinkState) {
@@ -203,7 +176,7 @@ impl Dial {
             .name("lastbeat")
             .ping_interval(PING_EVERY)
             .connection_timeout(ADDRESS_WITHIN)
-            .subscription_capacity(WAITING_MESSAGES)
+            .subscription_capacity(waiting_messages(self.settings.subjects.len()))
             .ignore_discovered_servers()
             // Healing is ours: the client itself tries once more at most, until it is dropped.
             .max_reconnects(1)
@@ -264,7 +237,7 @@ impl Session {
             client,
             events,
             ended,
-            probe: dial.settings.subject.replace(['*', '>'], "lastbeat-probe"),
+            probe: probe(&dial.settings.subjects[0]),
             probing: None,
             probes: every(PROBE_EVERY),
             looks: every(LOOK_EVERY),
@@ -355,6 +328,21 @@ impl Session {
             let what = format!("{said} bytes without a message in them");
             (TroubleKind::Garbage, what)
         })
+    }
+}
+
+/// What may wait in each of so many subscriptions.
+fn waiting_messages(subscriptions: usize) -> usize {
+    (WAITING_MESSAGES / subscriptions).max(LEAST_WAITING_MESSAGES)
+}
+
+/// A subject like this one that nobody speaks on, so that no message comes twice.
+fn probe(subject: &str) -> String {
+    let probe = subject.replace(['*', '>'], "lastbeat-probe");
+    if probe == subject {
+        format!("{subject}.lastbeat-probe")
+    } else {
+        probe
     }
 }
 

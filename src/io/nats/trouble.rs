@@ -100,15 +100,15 @@ pub(super) fn trouble(
     what: &str,
 ) -> Trouble {
     let user = settings.user.as_deref().unwrap_or("(none)");
-    let subject = &settings.subject;
     let what = match kind {
         TroubleKind::Auth => format!(
             "{server} refuses user {user}: {what}. Set ORG to the organisation's slug and ACCESS_TOKEN to a token \
              of it (fly tokens create readonly {user})"
         ),
         TroubleKind::Permission => format!(
-            "{server} does not let user {user} subscribe to {subject}: {what}. Give the user that permission, or \
-             set SUBJECT to what it may read"
+            "{server} does not let user {user} subscribe to {}: {what}. Give the user that permission, or \
+             set SUBJECT to what it may read",
+            refused(&settings.subjects, what)
         ),
         TroubleKind::Unresolvable => {
             format!("{server} has no address: {what}. Check NATS_URL and the resolver")
@@ -126,6 +126,15 @@ pub(super) fn trouble(
         TroubleKind::Disconnected | TroubleKind::Ended => format!("{server}: {what}"),
     };
     Trouble { kind, what }
+}
+
+/// Which of the subjects the server's words name; all of them where it names none.
+fn refused(subjects: &[String], what: &str) -> String {
+    let named = |subject: &&String| what.contains(&format!("\"{subject}\""));
+    match subjects.iter().find(named) {
+        Some(subject) => subject.clone(),
+        None => subjects.join(","),
+    }
 }
 
 #[cfg(test)]
@@ -150,6 +159,14 @@ mod tests {
         assert_eq!(said(probe), Meaning::Stays);
         let canary = r#"Permissions Violation for Publish to "logs.lastbeat.x.y""#;
         assert_eq!(said(canary), Meaning::MayNotPublish);
+    }
+
+    #[test]
+    fn of_several_subjects_the_one_that_is_refused_is_named() {
+        let subjects = ["logs.web.>", "logs.api.>"].map(str::to_owned);
+        let what = r#"Permissions Violation for Subscription to "logs.api.>""#;
+        assert_eq!(refused(&subjects, what), "logs.api.>");
+        assert_eq!(refused(&subjects, "no"), "logs.web.>,logs.api.>");
     }
 
     #[test]
