@@ -42,6 +42,7 @@ pub fn gist(notice: &Notice) -> String {
                             since(notice)
                         )
                     }
+                    Alarm::Full => format!("{who} has no room for new ones since {}", since(notice)),
                     Alarm::Flapping => format!("{who} comes and goes"),
                     _ if notice.is_never_seen() => {
                         format!("{who} never heard, expected since {}", since(notice))
@@ -65,6 +66,9 @@ pub fn sentence(notice: &Notice) -> String {
         (NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_), Alarm::Lagging) => {
             write!(text, ": {} behind", span(notice.gap))
         }
+        (NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_), Alarm::Full) => {
+            Ok(())
+        }
         (NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_), _) => {
             write!(
                 text,
@@ -75,7 +79,9 @@ pub fn sentence(notice: &Notice) -> String {
         }
         (NoticeKind::Closed(_), _) => write!(text, " (since {})", since(notice)),
     };
-    let _ = write!(text, ", allowed {}", exact(notice.max_gap));
+    if notice.alarm != Alarm::Full {
+        let _ = write!(text, ", allowed {}", exact(notice.max_gap));
+    }
     let of_stream = matches!(notice.alarm, Alarm::Stalled | Alarm::Refused);
     match notice.kind {
         _ if notice.detail.is_empty() => {}
@@ -123,6 +129,7 @@ pub fn who(notice: &Notice) -> String {
     let who = &notice.who;
     let mut text = match notice.scope {
         Scope::Stream if notice.alarm == Alarm::Drill => "a drill".to_owned(),
+        Scope::Stream if notice.alarm == Alarm::Full => "lastbeat".to_owned(),
         Scope::Stream => "the stream".to_owned(),
         Scope::Region => format!("region {}", name(&who.region)),
         Scope::App => format!("app {}", name(&who.app)),
@@ -172,6 +179,7 @@ pub fn target(notice: &Notice) -> String {
     let who = &notice.who;
     let parts = match notice.scope {
         Scope::Stream if notice.alarm == Alarm::Lagging => vec!["lag"],
+        Scope::Stream if notice.alarm == Alarm::Full => vec!["room"],
         Scope::Stream if notice.alarm == Alarm::Drill => vec!["drill"],
         Scope::Instance if notice.alarm == Alarm::Flapping => {
             vec!["flapping", who.app.as_str(), &who.region, &who.instance]
@@ -235,6 +243,9 @@ fn ending(reason: CloseReason, notice: &Notice) -> String {
     match (reason, notice.alarm) {
         (CloseReason::Resolved, Alarm::Lagging) => {
             format!("in time again at {at}, after {silence}")
+        }
+        (CloseReason::Resolved, Alarm::Full) => {
+            format!("dropped nothing more by {at}, after {silence}")
         }
         (CloseReason::Resolved, Alarm::Flapping) => format!("steady again at {at}"),
         (CloseReason::Resolved, _) if notice.is_never_seen() => {

@@ -110,6 +110,7 @@ fn known_subjects_with_beats_and_plain_entries_allocate_nothing() {
     let options = Options {
         inventory: false,
         ignore: Globs::default(),
+        limits: Default::default(),
         first_incident: 1,
     };
     let mut ingest = Ingest::new(Engine::new(rules, options, at(0)));

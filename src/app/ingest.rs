@@ -128,6 +128,7 @@ mod tests {
         let options = Options {
             inventory: false,
             ignore: Globs::default(),
+            limits: Default::default(),
             first_incident: 1,
         };
         Ingest::new(Engine::new(RuleSet::default(), options, at(0)))

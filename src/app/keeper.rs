@@ -301,6 +301,12 @@ impl<S: Source> Keeper<S> {
                 words::exact(doubt.every),
             );
         }
+        for (app, name) in self.ingest.engine.take_forgotten_apps() {
+            self.outlets.metrics.forget_app(&name);
+            if let Some(interval) = self.intervals.get_mut(app as usize) {
+                *interval = None;
+            }
+        }
         if let Some(suspects) = self.ingest.engine.take_suspects() {
             (self.suspects)(suspects);
         }

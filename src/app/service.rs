@@ -17,6 +17,7 @@ use super::watchdog;
 use crate::clock::Clock;
 use crate::core::engine::{Engine, Options, Output};
 use crate::core::rule::{Globs, RuleSet};
+use crate::core::tracker::Limits;
 use crate::decode::settings::Secret;
 use crate::io::feed::{Line, Source, Trouble, TroubleKind};
 use crate::io::http;
@@ -65,6 +66,8 @@ pub struct Service<S> {
     pub watchdogs: Vec<watchdog::Party>,
     /// Apps that are no targets.
     pub ignore: Globs,
+    /// How many are tracked at once.
+    pub limits: Limits,
     /// Where HTTP is served.
     pub listen: SocketAddr,
     /// Who is told, beside the log; those of the rules among them.
@@ -170,7 +173,7 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
         delivery::start(service.notifiers, &carry, &metrics, &now, &kept.done());
     let delivery = Arc::new(delivery);
     let looks = service.machines.source.is_some();
-    let options = options(service.ignore, looks);
+    let options = options(service.ignore, service.limits, looks);
     let mut engine = Engine::new(service.rules, options, clock.now());
     let (begins_whole, open) = state.restore(&mut engine, &silences, clock.now());
     delivery.hold(&open);
@@ -289,12 +292,13 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
     outcome
 }
 
-fn options(ignore: Globs, inventory: bool) -> Options {
+fn options(ignore: Globs, limits: Limits, inventory: bool) -> Options {
     // Milliseconds since the epoch, with room for 256 incidents each: numbers never return after a restart.
     let first_incident = (crate::clock::wall().nanos() / 1_000_000) << 8;
     Options {
         inventory,
         ignore,
+        limits,
         first_incident,
     }
 }

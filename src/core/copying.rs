@@ -6,7 +6,7 @@ use super::engine::{Engine, STREAM_RULE};
 use super::listening::Blind;
 use super::snapshot::{AlertRow, BeatRow, InstanceRow, Snapshot, Verdict, VerdictRow};
 use super::time::{Listened, Now};
-use super::tracker::InstanceId;
+use super::tracker::{InstanceId, NONE};
 use super::view::SHOWN;
 use std::sync::Arc;
 
@@ -154,7 +154,10 @@ impl Engine {
 
     fn verdict_rows(&self, tallies: &[Tally]) -> Vec<VerdictRow> {
         let places = self.tracker.places.iter().zip(tallies);
-        let heard = places.filter(|(_, tally)| tally.iter().any(|&count| count > 0));
+        // What was forgotten while it was copied has no name any more.
+        let heard = places.filter(|(place, tally)| {
+            place.app != NONE && tally.iter().any(|&count| count > 0)
+        });
         let rows = heard.flat_map(|(place, tally)| {
             let row = |(verdict, &count)| VerdictRow {
                 app: self.tracker.app_names.get(place.app).clone(),

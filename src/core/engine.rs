@@ -15,10 +15,11 @@ use super::listed::Inventory;
 use super::listening::{Blind, Listening};
 use super::notice::{IncidentId, Notice, Who};
 use super::restarts::Restarts;
+use super::room::Room;
 use super::rule::{Globs, MaxGap, RuleSet};
 use super::silence::Silence;
 use super::time::{Mono, Now};
-use super::tracker::{Admitted, InstanceId, NONE, Tracker};
+use super::tracker::{Admitted, InstanceId, Limits, NONE, Tracker};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub struct Options {
     pub ignore: Globs,
     /// Whether an inventory is asked for machines, and alerts wait for its answer.
     pub inventory: bool,
+    /// How many are tracked at once.
+    pub limits: Limits,
     /// The number of the first incident; the caller takes it from the wall clock, so that numbers never return.
     pub first_incident: u64,
 }
@@ -97,6 +100,8 @@ pub struct Engine {
     pub(super) region_lags: Vec<(Lag, Option<IncidentId>)>,
     /// The incident of messages that are lost without a pause.
     pub(super) losing: Option<IncidentId>,
+    /// Who found no room.
+    pub(super) room: Room,
     /// The stream's least lag at the last turn.
     pub(super) least_lag: Duration,
     pub(super) incidents: Incidents,
@@ -130,7 +135,7 @@ impl Engine {
                 .map(|rule| Arc::from(rule.name.as_str()))
                 .collect(),
             rules,
-            tracker: Tracker::default(),
+            tracker: Tracker::new(options.limits),
             targets: Targets::default(),
             listening: Listening::new(now.mono),
             lag: Lag::new(now.mono),
@@ -140,6 +145,7 @@ impl Engine {
             lagging: None,
             region_lags: Vec::new(),
             losing: None,
+            room: Room::default(),
             least_lag: Duration::ZERO,
             incidents: Incidents::default(),
             flaps: Flaps::default(),
@@ -198,7 +204,11 @@ impl Engine {
         let stamp = self.listening.stamp();
         let ignore = &self.options.ignore;
         let ignored = |app: &str| !ignore.0.is_empty() && ignore.matches(app);
-        match self.tracker.admit(subject, ignored, stamp)? {
+        let admitted = self.tracker.admit(subject, ignored, stamp);
+        if admitted.is_err() {
+            self.found_no_room(|_| subject.raw.to_owned());
+        }
+        match admitted? {
             Admitted::Ignored(app) => {
                 self.tracker.heard_ignored(app, bytes, stamp);
                 Ok(None)
@@ -234,7 +244,14 @@ impl Engine {
         line: &BeatLine<'_>,
     ) -> Result<Option<Duration>, Reject> {
         let stamp = self.listening.stamp();
-        let beaten = self.tracker.beat(id, line, stamp)?;
+        let beaten = self.tracker.beat(id, line, stamp);
+        let subject = |engine: &Engine| engine.tracker.subject(id).unwrap_or_default().to_string();
+        let no_room = self.found_no_room(subject);
+        if no_room && beaten.is_ok() {
+            // For its host: the beat counts.
+            self.reject(Reject::Limit);
+        }
+        let beaten = beaten?;
         self.last_beats.push(beaten.beat, stamp.at);
         if let Some(entry_time) = line.entry_time {
             self.told_its_time(id, beaten, entry_time);

@@ -179,9 +179,10 @@ impl Engine {
         let (Some(app), Some(region)) = (app, region) else {
             return;
         };
-        if app != NONE && region != NONE {
-            self.tracker
-                .intern_place(app, region, self.listening.stamp());
+        let stamp = self.listening.stamp();
+        if app != NONE && region != NONE && self.tracker.intern_place(app, region, stamp).is_none()
+        {
+            return;
         }
         self.group(rule, app, region, true);
     }
@@ -259,15 +260,11 @@ impl Engine {
 
     /// The instances in a group's app-regions.
     pub(super) fn members(&self, group: &Group) -> impl Iterator<Item = InstanceId> {
-        let (app, region) = (group.app, group.region);
-        let inside = move |place: &&super::tracker::Place| {
-            (app == NONE || place.app == app) && (region == NONE || place.region == region)
-        };
-        self.tracker
-            .places
-            .iter()
-            .filter(inside)
-            .flat_map(|place| place.members.iter().map(|&id| InstanceId(id)))
+        let places = self.tracker.places_of(group.app, group.region);
+        places.flat_map(|place| {
+            let members = self.tracker.places[place as usize].members.iter();
+            members.map(|&id| InstanceId(id))
+        })
     }
 
     /// When a group falls silent on the listened clock, if nobody is heard any more: as soon as fewer than
@@ -364,9 +361,12 @@ impl Engine {
         } = *self.groups.get(id);
         self.groups.ids.remove(&(rule, app, region));
         self.groups.free.push(id);
-        for links in &mut self.links {
+        for place in self.tracker.places_of(app, region) {
+            // One that is new has none yet.
+            let links = self.links.get_mut(place as usize);
             links
-                .iter_mut()
+                .into_iter()
+                .flatten()
                 .filter(|link| link.group == Some(id))
                 .for_each(|link| link.group = None);
         }

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// How often the forgotten are sought.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// Forgotten in one turn, in a millisecond or two: entries wait meanwhile. Of a flood the rest goes in the next turns.
+const FORGOTTEN_AT_ONCE: usize = 2_000;
 /// How far a change of state may lie from the tick that is asked to see it at the latest.
 pub const TICK: Duration = Duration::from_secs(1);
 
@@ -29,6 +31,7 @@ impl Engine {
         self.now = now;
         self.judge_stream();
         self.judge_lag();
+        self.judge_room();
         self.wait_no_more();
         self.judge_targets();
         if now.mono >= self.next_sweep {
@@ -196,12 +199,20 @@ impl Engine {
         if listened.since(Listened::ZERO) < shortest {
             return;
         }
-        for id in self.tracker.unheard_since(listened - shortest) {
-            if self.is_forgotten(id, listened) {
-                self.forget(id);
-            }
+        let unheard = self.tracker.unheard_since(listened - shortest);
+        let forgotten = unheard.into_iter();
+        let forgotten = forgotten.filter(|id| self.is_forgotten(*id, listened));
+        let forgotten: Vec<InstanceId> = forgotten.take(FORGOTTEN_AT_ONCE).collect();
+        forgotten.iter().for_each(|id| self.forget(*id));
+        self.tracker.members_left();
+        if forgotten.len() == FORGOTTEN_AT_ONCE {
+            self.next_sweep = self.now.mono + TICK;
         }
-        self.forget_empty_groups();
+        if self.now.mono >= self.room.next_reclaim {
+            self.room.next_reclaim = self.now.mono + SWEEP_EVERY;
+            self.forget_empty_groups();
+            self.reclaim(listened);
+        }
     }
 
     /// Whether nothing was heard of an instance for as long as its rules say.

@@ -32,6 +32,7 @@ mod record;
 mod reload;
 mod restarts;
 mod restore;
+mod room;
 pub mod rule;
 pub mod saved;
 mod scope;

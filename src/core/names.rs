@@ -1,14 +1,18 @@
 //! Names interned once: apps, regions, hosts, names of beats.
 
+use super::tracker::store;
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-/// A bounded table of names; a name's number is its place in the order of arrival.
+/// A bounded table of names, each with a number. Numbers of names that were removed are given again.
 #[derive(Debug)]
 pub struct Names {
-    names: Vec<Arc<str>>,
+    names: Vec<Option<Arc<str>>>,
+    free: Vec<u32>,
+    /// What a number is called that no name has.
+    nobody: Arc<str>,
     table: HashTable<u32>,
     hash: RandomState,
     limit: usize,
@@ -19,6 +23,8 @@ impl Names {
     pub fn new(limit: usize) -> Self {
         Names {
             names: Vec::new(),
+            free: Vec::new(),
+            nobody: Arc::from(""),
             table: HashTable::new(),
             hash: RandomState::default(),
             limit,
@@ -29,9 +35,7 @@ impl Names {
     #[inline]
     pub fn find(&self, name: &str) -> Option<u32> {
         self.table
-            .find(self.hash.hash_one(name), |&id| {
-                &*self.names[id as usize] == name
-            })
+            .find(self.hash.hash_one(name), |&id| &**self.get(id) == name)
             .copied()
     }
 
@@ -40,30 +44,53 @@ impl Names {
         if let Some(id) = self.find(name) {
             return Some(id);
         }
-        if self.names.len() >= self.limit {
+        if self.len() >= self.limit {
             return None;
         }
-        let id = u32::try_from(self.names.len()).ok()?;
-        self.names.push(Arc::from(name));
+        let own = Some(Arc::from(name));
+        let id = store(&mut self.names, &mut self.free, own);
         let (names, hash) = (&self.names, &self.hash);
         self.table.insert_unique(hash.hash_one(name), id, |&id| {
-            hash.hash_one(&*names[id as usize])
+            hash.hash_one(names[id as usize].as_deref().unwrap_or_default())
         });
         Some(id)
     }
 
-    /// The name of a number that [`Self::intern`] gave.
+    /// Takes a name out: nobody has its number any more, and the next new name gets it.
+    pub fn remove(&mut self, id: u32) {
+        let hash = self.hash.hash_one(&**self.get(id));
+        if let Ok(entry) = self.table.find_entry(hash, |&other| other == id) {
+            entry.remove();
+            self.names[id as usize] = None;
+            self.free.push(id);
+        }
+    }
+
+    /// The name of a number that [`Self::intern`] gave; empty once it was removed.
+    #[inline]
     pub fn get(&self, id: u32) -> &Arc<str> {
-        &self.names[id as usize]
+        let name = self.names.get(id as usize).and_then(Option::as_ref);
+        name.unwrap_or(&self.nobody)
+    }
+
+    /// Every name, by number.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Arc<str>)> {
+        let all = (0..).zip(&self.names);
+        all.filter_map(|(id, name)| Some((id, name.as_ref()?)))
+    }
+
+    /// Whether more than half of the room is taken.
+    pub fn is_crowded(&self) -> bool {
+        self.len() > self.limit / 2
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.names.len()
+        self.table.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.table.is_empty()
     }
 }

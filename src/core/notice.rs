@@ -71,6 +71,8 @@ pub enum Alarm {
     Lagging,
     /// Messages are lost on their way to us, without a pause.
     Losing,
+    /// There is no room for who is new: they are not watched.
+    Full,
     /// A target comes and goes.
     Flapping,
     /// Nothing: somebody tries the notifiers.
@@ -86,6 +88,7 @@ impl Alarm {
             (Alarm::Lagging, Scope::Region) => "RegionLagging",
             (Alarm::Lagging, _) => "StreamLagging",
             (Alarm::Losing, _) => "StreamLossy",
+            (Alarm::Full, _) => "LastbeatFull",
             (Alarm::Flapping, _) => "HeartbeatFlapping",
             (Alarm::Drill, _) => "LastbeatDrill",
             (_, Scope::Region) => "RegionSilent",
@@ -219,7 +222,12 @@ impl Notice {
     pub fn is_never_seen(&self) -> bool {
         let of_stream = matches!(
             self.alarm,
-            Alarm::Stalled | Alarm::Refused | Alarm::Lagging | Alarm::Losing | Alarm::Drill
+            Alarm::Stalled
+                | Alarm::Refused
+                | Alarm::Lagging
+                | Alarm::Losing
+                | Alarm::Full
+                | Alarm::Drill
         );
         // A beat's own words are never empty: the marker stands in them.
         let no_words = self.alarm == Alarm::Heartbeat

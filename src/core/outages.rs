@@ -35,10 +35,10 @@ pub struct Outages {
 
 impl Outages {
     /// For how long between `from` and `to` an incident was open of an app, or of what it is in: its regions, a host of
-    /// its, the stream. Entries that come late or are lost silence nobody: those incidents do not count.
+    /// its, the stream. Entries that come late or are lost silence nobody, nor does a lack of room: those incidents do not count.
     pub fn of(&self, app: &str, regions: &BTreeSet<&str>, from: Wall, to: Wall) -> Duration {
         let concerns = |outage: &&Outage| match outage.scope {
-            _ if matches!(outage.alarm, Alarm::Lagging | Alarm::Losing | Alarm::Drill) => false,
+            _ if silences_nobody(outage.alarm) => false,
             Scope::Stream => true,
             Scope::Region => regions.contains(&*outage.region),
             Scope::Host => outage.affected.iter().any(|one| app_of(one) == app),
@@ -59,6 +59,13 @@ impl Outages {
         }
         length
     }
+}
+
+fn silences_nobody(alarm: Alarm) -> bool {
+    matches!(
+        alarm,
+        Alarm::Lagging | Alarm::Losing | Alarm::Full | Alarm::Drill
+    )
 }
 
 fn app_of(affected: &str) -> &str {

@@ -143,9 +143,11 @@ pub struct App {
     pub beats: u64,
     /// Holes in `seq=`.
     pub lost: u64,
+    /// Its app-regions.
+    pub(super) places: Vec<u32>,
 }
 
-/// An app in a region.
+/// An app in a region; of neither in a free slot.
 #[derive(Debug)]
 pub struct Place {
     /// The app, a number of the names of apps.
@@ -158,6 +160,19 @@ pub struct Place {
     pub members: Vec<u32>,
     /// What their subjects begin with: `logs.<app>.<region>.`.
     pub(super) prefix: Box<str>,
+}
+
+impl Place {
+    /// An empty slot.
+    pub(super) fn free() -> Self {
+        Place {
+            app: u32::MAX,
+            region: u32::MAX,
+            seen: Stamp::default(),
+            members: Vec::new(),
+            prefix: Box::default(),
+        }
+    }
 }
 
 /// What a beat told beyond that it came.

@@ -7,7 +7,7 @@ use super::groups::GroupLink;
 use super::notice::CloseReason;
 use super::rule::{By, Rule, RuleSet, Watch};
 use super::time::{Listened, Now};
-use super::tracker::{BeatId, InstanceId, NONE, UNDECIDED};
+use super::tracker::{BeatId, InstanceId, NONE, UNDECIDED, grow};
 
 impl Engine {
     /// Puts another rule set in force. A rule of the same name that watches the same kind of thing keeps its
@@ -41,12 +41,12 @@ impl Engine {
         self.targets.renumber(number);
         self.groups.renumber(number);
         (self.plans, self.links) = (Vec::new(), Vec::new());
+        self.tracker.new_places = (0..self.tracker.places.len() as u32).collect();
         self.plan_places();
         self.groups.expect_nobody();
         self.expect_groups();
-        for app in 0..self.tracker.apps.len() as u32 {
-            self.expect_of_app(app);
-        }
+        let apps: Vec<u32> = self.tracker.app_names.iter().map(|(id, _)| id).collect();
+        apps.into_iter().for_each(|app| self.expect_of_app(app));
         self.remove_targets(|engine, id| !engine.is_governed(id));
         self.watch_all();
         self.judge_anew();
@@ -161,7 +161,8 @@ impl Engine {
     /// Finds the rules that match each app-region that is new, in order: those by instance, and those by something
     /// wider.
     pub(super) fn plan_places(&mut self) {
-        while let Some(place) = self.tracker.places.get(self.plans.len()) {
+        for id in std::mem::take(&mut self.tracker.new_places) {
+            let place = &self.tracker.places[id as usize];
             let app = self.tracker.app_names.get(place.app);
             let region = self.tracker.region_names.get(place.region);
             let matching =
@@ -179,8 +180,10 @@ impl Engine {
                     });
                 }
             }
-            self.plans.push(plan.into());
-            self.links.push(links);
+            grow(&mut self.plans, id, Box::default);
+            grow(&mut self.links, id, Vec::new);
+            self.plans[id as usize] = plan.into();
+            self.links[id as usize] = links;
         }
     }
 }

@@ -131,6 +131,7 @@ impl Engine {
         let ignore = &self.options.ignore;
         let ignored = |app: &str| !ignore.0.is_empty() && ignore.matches(app);
         let Ok(Admitted::New(id)) = self.tracker.admit(subject, ignored, seen) else {
+            self.found_no_room(|_| subject.raw.to_owned());
             return None;
         };
         self.plan_places();
@@ -210,7 +211,9 @@ impl Engine {
         };
         let since = clocks.stamp(saved.since);
         if app != NONE && region != NONE {
-            self.tracker.intern_place(app, region, since);
+            if self.tracker.intern_place(app, region, since).is_none() {
+                return;
+            }
             self.plan_places();
         }
         let id = self.group(rule, app, region, false);
@@ -288,6 +291,7 @@ impl Engine {
                 self.stalled.replace(id)
             }
             Alarm::Losing => self.losing.replace(id),
+            Alarm::Full => self.resume_full(id),
             Alarm::Lagging if region.is_empty() => self.lagging.replace(id),
             Alarm::Lagging => match self.tracker.intern_region(region) {
                 Some(region) => self.region_lag(region as usize).1.replace(id),

@@ -140,12 +140,15 @@ impl Engine {
         region: Option<u32>,
     ) -> IncidentId {
         let rule = &self.rules.stream;
+        // The stream flows: what its rule says of its silence is not meant.
+        let of_room = alarm == Alarm::Full;
         let blind = self.listening.blind_now();
         let detail = match (alarm, blind) {
             (Alarm::Lagging, _) => "entries arrive late, from everyone there".to_owned(),
             (Alarm::Losing, _) => {
                 "messages come faster than they are taken, and are lost".to_owned()
             }
+            (Alarm::Full, _) => self.full_words(),
             _ if !self.feed_words.is_empty() => self.feed_words.clone(),
             (_, None) => "connected, and nothing arrives".to_owned(),
             (_, Some(why)) => format!("lastbeat is blind: {}", why.label()),
@@ -163,7 +166,11 @@ impl Engine {
             notify: None,
             affected: Vec::new(),
             affected_total: 0,
-            severity: rule.severity,
+            severity: if of_room {
+                Severity::Error
+            } else {
+                rule.severity
+            },
             who: Who {
                 region: region
                     .map(|id| self.tracker.region_names.get(id).to_string())
@@ -173,18 +180,18 @@ impl Engine {
             since: self.now.wall_of(since),
             gap,
             listened: if blind.is_none() { gap } else { Duration::ZERO },
-            max_gap: if alarm == Alarm::Lagging {
-                rule.max_lag
-            } else {
-                rule.max_gap
+            max_gap: match alarm {
+                Alarm::Full => Duration::ZERO,
+                Alarm::Lagging => rule.max_lag,
+                _ => rule.max_gap,
             },
             due: self.now.wall_of(due),
             due_mono: due,
             decided: self.now.wall,
             last_text: String::new(),
             detail,
-            summary: rule.summary.clone(),
-            runbook: rule.runbook.clone(),
+            summary: rule.summary.clone().filter(|_| !of_room),
+            runbook: rule.runbook.clone().filter(|_| !of_room),
         };
         self.open(Key::Stream, notice)
     }

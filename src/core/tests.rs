@@ -5,6 +5,7 @@ mod bench;
 mod blind;
 mod cause;
 mod copying;
+mod flood;
 mod inventory;
 mod life;
 mod restart;

@@ -1,15 +1,20 @@
 //! Who was heard when: instances, their beats, and the apps, regions, app-regions and hosts that hold them.
 
-use super::entry::{BeatLine, MarkerId, Reject, Subject};
+mod admission;
+mod reclaim;
+
+pub use admission::{Limits, Table};
+pub(super) use reclaim::Needed;
+
+use super::entry::{BeatLine, MarkerId, Reject};
 use super::life::Life;
 use super::names::Names;
 use super::record::BEAT_NAMES_END;
 pub use super::record::{App, Beat, Beaten, Instance, Place};
-use super::texts::{self, Phrases, Texts, cut};
+use super::texts::{Phrases, Texts, cut};
 use super::time::{Listened, Stamp};
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -18,17 +23,14 @@ use std::sync::Arc;
 pub const NONE: u32 = u32::MAX;
 /// Of an instance that never logged anything itself: whether a rule watches its logs was not asked yet.
 pub const UNDECIDED: u32 = u32::MAX - 1;
-/// Instances tracked at once: ten times the largest organisation known.
-const MAX_INSTANCES: usize = 1_000_000;
-/// Beats tracked at once: some instances say several.
-const MAX_BEATS: usize = 2_000_000;
 /// Named beats of one instance: a list is walked at each beat.
-const MAX_BEATS_OF_INSTANCE: usize = 64;
-const MAX_APPS: usize = 50_000;
-const MAX_REGIONS: usize = 1_000;
-const MAX_HOSTS: usize = 200_000;
+pub(super) const MAX_BEATS_OF_INSTANCE: usize = 64;
+/// Thirty times those that Fly has.
+pub(super) const MAX_REGIONS: usize = 1_000;
+/// One for every five instances that are tracked at most where nothing else is said.
+pub(super) const MAX_HOSTS: usize = 200_000;
 /// Twice those that a large organisation has apps.
-const MAX_BEAT_NAMES: usize = 30_000;
+pub(super) const MAX_BEAT_NAMES: usize = 30_000;
 const _: () = assert!(MAX_BEAT_NAMES < BEAT_NAMES_END);
 /// Of a beat's text this much is kept, in bytes.
 pub const MAX_TEXT: usize = 120;
@@ -82,11 +84,19 @@ pub struct Tracker {
     place_ids: HashTable<u32>,
     free_instances: Vec<u32>,
     free_beats: Vec<u32>,
+    free_places: Vec<u32>,
+    /// App-regions for which no rules were sought yet.
+    pub(super) new_places: Vec<u32>,
+    /// App-regions that members left who still stand in them.
+    left_places: Vec<u32>,
+    pub(super) limits: Limits,
+    full: Option<Table>,
     hash: RandomState,
 }
 
-impl Default for Tracker {
-    fn default() -> Self {
+impl Tracker {
+    /// Nobody yet, and room for as many.
+    pub fn new(limits: Limits) -> Self {
         let mut beat_names = Names::new(MAX_BEAT_NAMES);
         beat_names.intern("");
         Tracker {
@@ -96,7 +106,7 @@ impl Default for Tracker {
             regions: Vec::new(),
             places: Vec::new(),
             hosts: Vec::new(),
-            app_names: Names::new(MAX_APPS),
+            app_names: Names::new(limits.apps),
             region_names: Names::new(MAX_REGIONS),
             host_names: Names::new(MAX_HOSTS),
             beat_names,
@@ -107,12 +117,15 @@ impl Default for Tracker {
             place_ids: HashTable::new(),
             free_instances: Vec::new(),
             free_beats: Vec::new(),
+            free_places: Vec::new(),
+            new_places: Vec::new(),
+            left_places: Vec::new(),
+            limits,
+            full: None,
             hash: RandomState::default(),
         }
     }
-}
 
-impl Tracker {
     /// The instance that speaks under this subject, where it is known.
     #[inline]
     pub fn find(&self, subject: &str) -> Option<InstanceId> {
@@ -152,53 +165,6 @@ impl Tracker {
         self.phrases.text(beat.phrase, beat.count())
     }
 
-    /// Takes in a subject that [`Self::find`] does not know.
-    ///
-    /// # Errors
-    /// [`Reject::Limit`] where there is no room for one more.
-    pub fn admit(
-        &mut self,
-        subject: &Subject<'_>,
-        ignored: impl Fn(&str) -> bool,
-        now: Stamp,
-    ) -> Result<Admitted, Reject> {
-        let app = self.app(subject.app, ignored).ok_or(Reject::Limit)?;
-        if self.apps[app as usize].ignored {
-            return Ok(Admitted::Ignored(app));
-        }
-        if self.subjects.len() >= MAX_INSTANCES {
-            return Err(Reject::Limit);
-        }
-        if subject.instance.len() > texts::LONGEST {
-            return Err(Reject::SubjectToken);
-        }
-        let region = self.intern_region(subject.region).ok_or(Reject::Limit)?;
-        let place = self.intern_place(app, region, now);
-        let instance = Instance {
-            name: self.names.put(subject.instance),
-            place,
-            seen: now,
-            logs: UNDECIDED,
-            ..Instance::free()
-        };
-        let id = store(&mut self.instances, &mut self.free_instances, instance);
-        self.places[place as usize].members.push(id);
-        let (instances, places, names, hash) =
-            (&self.instances, &self.places, &self.names, &self.hash);
-        let whole = RefCell::new(String::new());
-        let hash_of = |&id: &u32| {
-            let instance = &instances[id as usize];
-            let mut whole = whole.borrow_mut();
-            whole.clear();
-            whole.push_str(&places[instance.place as usize].prefix);
-            whole.push_str(names.get(&instance.name));
-            hash.hash_one(whole.as_str())
-        };
-        self.subjects
-            .insert_unique(hash.hash_one(subject.raw), id, hash_of);
-        Ok(Admitted::New(InstanceId(id)))
-    }
-
     /// An entry of a known instance arrived.
     #[inline]
     pub fn heard(&mut self, id: InstanceId, bytes: usize, now: Stamp) {
@@ -224,7 +190,7 @@ impl Tracker {
         app.bytes += bytes as u64;
     }
 
-    /// A known instance said a beat.
+    /// A known instance said a beat. Where there is no room for its host, [`Self::take_full`] says so.
     ///
     /// # Errors
     /// [`Reject::Limit`] where it has a name for which there is no room.
@@ -235,14 +201,15 @@ impl Tracker {
         now: Stamp,
     ) -> Result<Beaten, Reject> {
         self.host(id, line.host, now);
-        let name = self.beat_names.intern(line.name).ok_or(Reject::Limit)?;
+        let Some(name) = self.beat_names.intern(line.name) else {
+            return Err(self.is_full(Table::BeatNames));
+        };
         let (beat, new) = match self.find_beat(id, line.marker, name) {
             Some(beat) => (beat, !self.beats[beat as usize].is_heard()),
-            None => (
-                self.new_beat(id, line.marker, name, now)
-                    .ok_or(Reject::Limit)?,
-                true,
-            ),
+            None => match self.new_beat(id, line.marker, name, now) {
+                Some(beat) => (beat, true),
+                None => return Err(self.is_full(Table::Beats)),
+            },
         };
         let app =
             &mut self.apps[self.places[self.instances[id.0 as usize].place as usize].app as usize];
@@ -301,7 +268,7 @@ impl Tracker {
         known.map(|(id, instance)| (InstanceId(id as u32), instance))
     }
 
-    /// Forgets an instance and its beats.
+    /// Forgets an instance and its beats; [`Self::members_left`] ends it.
     pub fn forget(&mut self, id: InstanceId) {
         let beats: Vec<BeatId> = self.beats_of(id).collect();
         for beat in beats {
@@ -320,11 +287,24 @@ impl Tracker {
         let row = std::mem::replace(&mut self.instances[id.0 as usize], Instance::free());
         self.names.drop(row.name);
         self.lives.remove(&id.0);
-        let place = row.place;
-        self.places[place as usize]
-            .members
-            .retain(|&member| member != id.0);
+        self.left_places.push(row.place);
         self.free_instances.push(id.0);
+    }
+
+    /// After many were forgotten and before anybody is taken in: they are members of nothing any more. Once for all
+    /// of them, as there may be a million in one app-region.
+    pub fn members_left(&mut self) {
+        let mut left = std::mem::take(&mut self.left_places);
+        left.sort_unstable();
+        left.dedup();
+        for place in left {
+            let instances = &self.instances;
+            let members = &mut self.places[place as usize].members;
+            members.retain(|&member| instances[member as usize].is_tracked());
+            if members.is_empty() {
+                *members = Vec::new();
+            }
+        }
     }
 
     /// The instances of which nothing was heard since `before`, on the listened clock.
@@ -338,7 +318,7 @@ impl Tracker {
     /// The next instance that is taken in gets this slot, where no slot above it is in use.
     pub(super) fn next_slot(&mut self, slot: u32) {
         let slots = self.instances.len()..=slot as usize;
-        if slot as usize >= MAX_INSTANCES {
+        if slot as usize >= Limits::MOST.instances {
             return;
         }
         for free in slots {
@@ -390,7 +370,9 @@ impl Tracker {
     }
 
     fn new_beat(&mut self, id: InstanceId, marker: MarkerId, name: u32, now: Stamp) -> Option<u32> {
-        if self.beat_count() >= MAX_BEATS || self.beats_of(id).count() >= MAX_BEATS_OF_INSTANCE {
+        if self.beat_count() >= self.limits.beats()
+            || self.beats_of(id).count() >= MAX_BEATS_OF_INSTANCE
+        {
             return None;
         }
         let next = self.instances[id.0 as usize].first_beat;
@@ -409,70 +391,13 @@ impl Tracker {
             grow(&mut self.hosts, host, Stamp::default);
             self.hosts[host as usize] = now;
             self.instances[id.0 as usize].host = host;
+        } else {
+            self.full = Some(Table::Hosts);
         }
     }
 
-    fn app(&mut self, name: &str, ignored: impl Fn(&str) -> bool) -> Option<u32> {
-        let id = self.app_names.intern(name)?;
-        grow(&mut self.apps, id, || App {
-            ignored: ignored(name),
-            ..App::default()
-        });
-        Some(id)
-    }
-
-    /// The number of an app, new or not; `None` where there is no room.
-    pub fn intern_app(&mut self, name: &str) -> Option<u32> {
-        self.app(name, |_| false)
-    }
-
-    /// The number of a region, new or not; `None` where there is no room.
-    pub fn intern_region(&mut self, name: &str) -> Option<u32> {
-        let region = self.region_names.intern(name)?;
-        grow(&mut self.regions, region, Stamp::default);
-        Some(region)
-    }
-
-    /// The number of an app-region that is known.
-    pub fn find_place(&self, app: u32, region: u32) -> Option<u32> {
-        let is = |&id: &u32| {
-            (
-                self.places[id as usize].app,
-                self.places[id as usize].region,
-            ) == (app, region)
-        };
-        self.place_ids
-            .find(self.hash.hash_one((app, region)), is)
-            .copied()
-    }
-
-    /// The number of an app-region, new or not.
-    pub fn intern_place(&mut self, app: u32, region: u32, now: Stamp) -> u32 {
-        if let Some(id) = self.find_place(app, region) {
-            return id;
-        }
-        let id = self.places.len() as u32;
-        self.places.push(Place {
-            app,
-            region,
-            seen: now,
-            members: Vec::new(),
-            prefix: [
-                "logs.",
-                self.app_names.get(app),
-                ".",
-                self.region_names.get(region),
-                ".",
-            ]
-            .concat()
-            .into(),
-        });
-        let (places, hash) = (&self.places, &self.hash);
-        let hash_of =
-            |&id: &u32| hash.hash_one((places[id as usize].app, places[id as usize].region));
-        self.place_ids
-            .insert_unique(hash.hash_one((app, region)), id, hash_of);
-        id
+    fn hash_of_place(&self, app: u32, region: u32) -> u64 {
+        self.hash.hash_one((app, region))
     }
 }
 
@@ -484,7 +409,7 @@ fn lost(before: u64, now: Option<u64>) -> u64 {
     }
 }
 
-fn grow<T>(rows: &mut Vec<T>, id: u32, new: impl Fn() -> T) {
+pub(super) fn grow<T>(rows: &mut Vec<T>, id: u32, new: impl Fn() -> T) {
     while rows.len() <= id as usize {
         rows.push(new());
     }

@@ -91,6 +91,7 @@ impl Engine {
         let ignored = |app: &str| !ignore.0.is_empty() && ignore.matches(app);
         let stamp = self.listening.stamp();
         let Ok(Admitted::New(id)) = self.tracker.admit(&subject, ignored, stamp) else {
+            self.found_no_room(|_| raw.to_owned());
             return None;
         };
         self.plan_places();

@@ -5,7 +5,7 @@ use super::engine::Engine;
 use super::listening::Blind;
 use super::notice::Scope;
 use super::snapshot::{AppRow, BeatRow, InstanceRow, Verdict};
-use super::time::{Listened, Now, Stamp, Wall};
+use super::time::{Listened, Now, Wall};
 use super::tracker::{App, Beat, BeatId, Instance, InstanceId};
 use std::sync::Arc;
 
@@ -142,27 +142,26 @@ impl Engine {
 
     /// Every app.
     pub(super) fn app_rows(&self, now: Now) -> Vec<AppRow> {
-        let names = (0..).map(|id| self.tracker.app_names.get(id).clone());
-        let row = |(app, name): (&App, Arc<str>)| AppRow {
-            name,
+        let known = self.tracker.app_names.iter();
+        let known = known.map(|(id, name)| (&self.tracker.apps[id as usize], name));
+        let row = |(app, name): (&App, &Arc<str>)| AppRow {
+            name: Arc::clone(name),
             seen: now.wall_of(app.seen.at),
             entries: app.entries,
             bytes: app.bytes,
             beats: app.beats,
             lost: app.lost,
         };
-        self.tracker.apps.iter().zip(names).map(row).collect()
+        known.map(row).collect()
     }
 
     /// Every region and when it was heard.
     pub(super) fn region_rows(&self, now: Now) -> Vec<(Arc<str>, Wall)> {
-        let row = |(id, seen): (usize, &Stamp)| {
-            (
-                self.tracker.region_names.get(id as u32).clone(),
-                now.wall_of(seen.at),
-            )
+        let row = |(id, name): (u32, &Arc<str>)| {
+            let seen = self.tracker.regions[id as usize];
+            (Arc::clone(name), now.wall_of(seen.at))
         };
-        self.tracker.regions.iter().enumerate().map(row).collect()
+        self.tracker.region_names.iter().map(row).collect()
     }
 
     /// Open incidents by scope.

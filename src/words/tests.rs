@@ -89,6 +89,10 @@ fn every_scope_names_its_own_target() {
         pair("StreamLagging: the stream over 1m 30s behind", "lag")
     );
     assert_eq!(
+        said(Scope::Stream, Alarm::Full),
+        pair("LastbeatFull: lastbeat has no room for new ones", "room")
+    );
+    assert_eq!(
         said(Scope::Region, beat),
         pair("RegionSilent: region iad silent", "iad")
     );
@@ -177,6 +181,28 @@ fn every_end_reads_as_what_it_is() {
     assert_eq!(
         gist(&lag),
         "the stream in time again at 12:07:05Z, after 7m"
+    );
+}
+
+#[test]
+fn a_lack_of_room_is_no_silence() {
+    let of = |notice: Notice| Notice {
+        alarm: Alarm::Full,
+        scope: Scope::Stream,
+        rule: "stream".to_owned(),
+        detail: "2 apps are tracked, 2 at most".to_owned(),
+        last_text: String::new(),
+        ..notice
+    };
+    assert_eq!(
+        sentence(&of(notice())),
+        "LastbeatFull: lastbeat has no room for new ones since 12:00:05Z; \
+         2 apps are tracked, 2 at most; rule \"stream\""
+    );
+    assert_eq!(
+        sentence(&of(closed(CloseReason::Resolved))),
+        "LastbeatFull: lastbeat dropped nothing more by 12:07:05Z, after 7m (since 12:00:05Z); \
+         until then: 2 apps are tracked, 2 at most; rule \"stream\""
     );
 }
 

@@ -27,6 +27,7 @@ impl Stage {
         let options = Options {
             inventory: false,
             ignore: Globs::default(),
+            limits: Default::default(),
             first_incident: 1,
         };
         Stage {

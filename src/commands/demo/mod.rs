@@ -10,6 +10,7 @@ use crate::core::alert::State;
 use crate::core::engine::Output;
 use crate::core::notice::{Notice, NoticeKind};
 use crate::core::rule::Globs;
+use crate::core::tracker::Limits;
 use crate::decode::rules_file;
 use crate::words;
 use futures_util::FutureExt;
@@ -52,6 +53,7 @@ pub fn run(args: &DemoArgs) -> ExitCode {
         machines: Machines::default(),
         watchdogs: Vec::new(),
         ignore: Globs::default(),
+        limits: Limits::default(),
         listen: args.listen,
         notifiers: Vec::new(),
         max_series: 20_000,

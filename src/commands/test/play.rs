@@ -61,6 +61,7 @@ pub(super) fn play(
     let options = Options {
         inventory: false,
         ignore: Globs(vec!["fly-builder-*".to_owned()]),
+        limits: Default::default(),
         first_incident: 1,
     };
     let mut rehearsal = Rehearsal::new(rules, options, case.start);

@@ -66,6 +66,7 @@ pub(super) fn engine(rules: Vec<Rule>, second: f64) -> Engine {
     let options = Options {
         ignore: Globs(vec!["fly-builder-*".to_owned()]),
         inventory: false,
+        limits: Default::default(),
         first_incident: 1,
     };
     Engine::new(set, options, at(second))

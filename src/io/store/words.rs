@@ -60,6 +60,7 @@ words! {
         Refused "refused",
         Lagging "lagging",
         Losing "losing",
+        Full "full",
         Flapping "flapping",
         Drill "drill",
     }

@@ -102,6 +102,7 @@ pub fn day(mut platform: Platform, knows: Knows) -> Report {
     let options = Options {
         inventory: knows != Knows::Lines,
         ignore: Globs::default(),
+        limits: Default::default(),
         first_incident: 1,
     };
     let mut watcher = Watcher {

@@ -24,6 +24,7 @@ pub fn play(world: &World) -> (History<'_>, Engine) {
     let options = Options {
         inventory: false,
         ignore: Globs::default(),
+        limits: Default::default(),
         first_incident: 1,
     };
     let mut player = Player {

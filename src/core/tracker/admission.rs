@@ -1,0 +1,216 @@
+//! Who is taken in, and who finds no room.
+
+use super::super::entry::{Reject, Subject};
+use super::super::record::{App, Instance, Place};
+use super::super::texts;
+use super::super::time::Stamp;
+use super::{Admitted, InstanceId, NONE, Tracker, UNDECIDED, grow, store};
+use std::cell::RefCell;
+use std::hash::BuildHasher;
+
+/// How many are tracked at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Instances.
+    pub instances: usize,
+    /// Apps.
+    pub apps: usize,
+}
+
+impl Limits {
+    /// What may be asked for at most: two gigabytes of instances, and as many apps as a page of sums can still be read for.
+    pub const MOST: Limits = Limits {
+        instances: 10_000_000,
+        apps: 1_000_000,
+    };
+    /// Of an app there are at most all regions; app-regions that are made up have as few instances each.
+    const PLACES_PER_APP: usize = 4;
+    /// Beats of all instances: some say several. One alone is held by its own limit where instances are few.
+    const MIN_BEATS: usize = 2_000_000;
+
+    /// App-regions.
+    pub fn places(self) -> usize {
+        self.apps.saturating_mul(Limits::PLACES_PER_APP)
+    }
+
+    /// Beats.
+    pub(super) fn beats(self) -> usize {
+        (2 * self.instances).max(Limits::MIN_BEATS)
+    }
+}
+
+impl Default for Limits {
+    /// Ten times the instances of the largest organisation known, and twenty of each app.
+    fn default() -> Self {
+        Limits {
+            instances: 1_000_000,
+            apps: 50_000,
+        }
+    }
+}
+
+/// What may be full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// Instances.
+    Instances,
+    /// Names of apps.
+    Apps,
+    /// App-regions.
+    Places,
+    /// Names of regions.
+    Regions,
+    /// Names of physical hosts.
+    Hosts,
+    /// Beats, or those of one instance.
+    Beats,
+    /// Names of beats.
+    BeatNames,
+}
+
+impl Tracker {
+    /// Takes in a subject that [`Self::find`] does not know.
+    ///
+    /// # Errors
+    /// [`Reject::Limit`] where there is no room for one more; [`Self::take_full`] says of what.
+    pub fn admit(
+        &mut self,
+        subject: &Subject<'_>,
+        ignored: impl Fn(&str) -> bool,
+        now: Stamp,
+    ) -> Result<Admitted, Reject> {
+        if subject.instance.len() > texts::LONGEST {
+            return Err(Reject::SubjectToken);
+        }
+        let ignored = match self.app_names.find(subject.app) {
+            Some(app) => self.apps[app as usize].ignored,
+            None => ignored(subject.app),
+        };
+        // Who finds no room leaves no name behind.
+        if !ignored && self.subjects.len() >= self.limits.instances {
+            return Err(self.is_full(Table::Instances));
+        }
+        let Some(app) = self.app(subject.app, ignored) else {
+            return Err(self.is_full(Table::Apps));
+        };
+        if ignored {
+            return Ok(Admitted::Ignored(app));
+        }
+        let Some(region) = self.intern_region(subject.region) else {
+            return Err(self.is_full(Table::Regions));
+        };
+        let Some(place) = self.intern_place(app, region, now) else {
+            return Err(self.is_full(Table::Places));
+        };
+        let instance = Instance {
+            name: self.names.put(subject.instance),
+            place,
+            seen: now,
+            logs: UNDECIDED,
+            ..Instance::free()
+        };
+        let id = store(&mut self.instances, &mut self.free_instances, instance);
+        self.places[place as usize].members.push(id);
+        self.index(subject.raw, id);
+        Ok(Admitted::New(InstanceId(id)))
+    }
+
+    fn index(&mut self, subject: &str, id: u32) {
+        let (instances, places, names, hash) =
+            (&self.instances, &self.places, &self.names, &self.hash);
+        let whole = RefCell::new(String::new());
+        let hash_of = |&id: &u32| {
+            let instance = &instances[id as usize];
+            let mut whole = whole.borrow_mut();
+            whole.clear();
+            whole.push_str(&places[instance.place as usize].prefix);
+            whole.push_str(names.get(&instance.name));
+            hash.hash_one(whole.as_str())
+        };
+        self.subjects
+            .insert_unique(hash.hash_one(subject), id, hash_of);
+    }
+
+    /// Remembers what is full, and gives the reason for the entry.
+    pub(super) fn is_full(&mut self, table: Table) -> Reject {
+        self.full = Some(table);
+        Reject::Limit
+    }
+
+    /// What was full since the last call.
+    #[inline]
+    pub(in crate::core) fn take_full(&mut self) -> Option<Table> {
+        self.full.take()
+    }
+
+    fn app(&mut self, name: &str, ignored: bool) -> Option<u32> {
+        let id = self.app_names.intern(name)?;
+        grow(&mut self.apps, id, App::default);
+        let app = &mut self.apps[id as usize];
+        app.ignored |= ignored;
+        Some(id)
+    }
+
+    /// The number of an app, new or not; `None` where there is no room.
+    pub fn intern_app(&mut self, name: &str) -> Option<u32> {
+        self.app(name, false)
+    }
+
+    /// The number of a region, new or not; `None` where there is no room.
+    pub fn intern_region(&mut self, name: &str) -> Option<u32> {
+        let region = self.region_names.intern(name)?;
+        grow(&mut self.regions, region, Stamp::default);
+        Some(region)
+    }
+
+    /// The number of an app-region that is known.
+    pub fn find_place(&self, app: u32, region: u32) -> Option<u32> {
+        let is = |&id: &u32| {
+            let place = &self.places[id as usize];
+            (place.app, place.region) == (app, region)
+        };
+        self.place_ids
+            .find(self.hash_of_place(app, region), is)
+            .copied()
+    }
+
+    /// The number of an app-region, new or not; `None` where there is no room.
+    pub fn intern_place(&mut self, app: u32, region: u32, now: Stamp) -> Option<u32> {
+        if let Some(id) = self.find_place(app, region) {
+            return Some(id);
+        }
+        if self.place_ids.len() >= self.limits.places() {
+            return None;
+        }
+        let names = [self.app_names.get(app), self.region_names.get(region)];
+        let place = Place {
+            app,
+            region,
+            seen: now,
+            members: Vec::new(),
+            prefix: ["logs.", names[0], ".", names[1], "."].concat().into(),
+        };
+        let id = store(&mut self.places, &mut self.free_places, place);
+        let (places, hash) = (&self.places, &self.hash);
+        let hash_of =
+            |&id: &u32| hash.hash_one((places[id as usize].app, places[id as usize].region));
+        self.place_ids
+            .insert_unique(hash.hash_one((app, region)), id, hash_of);
+        self.apps[app as usize].places.push(id);
+        self.new_places.push(id);
+        Some(id)
+    }
+
+    /// The app-regions of an app, or of a region where the app is [`NONE`]; of one app in one region that alone.
+    pub(in crate::core) fn places_of(&self, app: u32, region: u32) -> impl Iterator<Item = u32> {
+        let own = self.apps.get(app as usize);
+        let own = own.map_or(&[][..], |app| &app.places);
+        let all = if app == NONE {
+            0..self.places.len() as u32
+        } else {
+            0..0
+        };
+        let inside = move |id: &u32| region == NONE || self.places[*id as usize].region == region;
+        own.iter().copied().chain(all).filter(inside)
+    }
+}

@@ -1,0 +1,115 @@
+//! Names that nobody bears any more make room.
+
+use super::super::names::Names;
+use super::super::record::{App, Place};
+use super::super::time::{Listened, Stamp};
+use super::{NONE, Tracker};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What is needed though nobody in it is tracked: groups and open incidents name it.
+#[derive(Debug, Default)]
+pub struct Needed {
+    /// Apps.
+    pub apps: BTreeSet<u32>,
+    /// Regions.
+    pub regions: BTreeSet<u32>,
+    /// App-regions.
+    pub places: BTreeSet<u32>,
+    /// Hosts.
+    pub hosts: BTreeSet<u32>,
+}
+
+/// Numbers that are free from now on; others may get them.
+#[derive(Debug, Default)]
+pub struct Reclaimed {
+    /// Apps, by number and name.
+    pub apps: Vec<(u32, Arc<str>)>,
+    /// Regions.
+    pub regions: Vec<u32>,
+    /// App-regions.
+    pub places: Vec<u32>,
+}
+
+impl Tracker {
+    /// Frees app-regions of which nobody is left, then the names that nobody bears. An ignored app has no instances:
+    /// its name goes where it was not heard since `before`, on the listened clock.
+    pub fn reclaim(&mut self, needed: &Needed, before: Listened) -> Reclaimed {
+        let mut freed = Reclaimed::default();
+        for id in 0..self.places.len() as u32 {
+            let place = &self.places[id as usize];
+            if place.app != NONE && place.members.is_empty() && !needed.places.contains(&id) {
+                self.free_place(id);
+                freed.places.push(id);
+            }
+        }
+        let apps = self.app_names.iter().filter(|(id, _)| {
+            let app = &self.apps[*id as usize];
+            let heard = app.ignored && app.seen.listened >= before;
+            app.places.is_empty() && !heard && !needed.apps.contains(id)
+        });
+        freed.apps = apps.map(|(id, name)| (id, Arc::clone(name))).collect();
+        for (id, _) in &freed.apps {
+            self.app_names.remove(*id);
+            self.apps[*id as usize] = App::default();
+        }
+        let mut used = needed.regions.clone();
+        used.extend(self.places.iter().map(|place| place.region));
+        freed.regions = unused(&self.region_names, |id| used.contains(&id));
+        for id in &freed.regions {
+            self.region_names.remove(*id);
+            self.regions[*id as usize] = Stamp::default();
+        }
+        self.reclaim_hosts(needed);
+        self.reclaim_beat_names();
+        freed
+    }
+
+    fn free_place(&mut self, id: u32) {
+        let place = std::mem::replace(&mut self.places[id as usize], Place::free());
+        let own = &mut self.apps[place.app as usize].places;
+        own.retain(|own| *own != id);
+        let hash = self.hash_of_place(place.app, place.region);
+        if let Ok(entry) = self.place_ids.find_entry(hash, |other| *other == id) {
+            entry.remove();
+        }
+        self.free_places.push(id);
+    }
+
+    /// Looks through all instances, so only where many hosts are known.
+    fn reclaim_hosts(&mut self, needed: &Needed) {
+        if !self.host_names.is_crowded() {
+            return;
+        }
+        let mut used = vec![false; self.hosts.len()];
+        let own = self.iter().map(|(_, instance)| instance.host);
+        for host in own.chain(needed.hosts.iter().copied()) {
+            if let Some(used) = used.get_mut(host as usize) {
+                *used = true;
+            }
+        }
+        for id in unused(&self.host_names, |id| used[id as usize]) {
+            self.host_names.remove(id);
+            self.hosts[id as usize] = Stamp::default();
+        }
+    }
+
+    /// Looks through all beats, so only where many names are known.
+    fn reclaim_beat_names(&mut self) {
+        if !self.beat_names.is_crowded() {
+            return;
+        }
+        let beats = self.beats.iter().filter(|beat| beat.instance != NONE);
+        let mut used: BTreeSet<u32> = beats.map(|beat| beat.name()).collect();
+        // The plain one's.
+        used.insert(0);
+        for id in unused(&self.beat_names, |id| used.contains(&id)) {
+            self.beat_names.remove(id);
+        }
+    }
+}
+
+fn unused(names: &Names, is_used: impl Fn(u32) -> bool) -> Vec<u32> {
+    let all = names.iter().map(|(id, _)| id);
+    all.filter(|id| !is_used(*id)).collect()
+}
