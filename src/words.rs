@@ -42,7 +42,9 @@ pub fn gist(notice: &Notice) -> String {
                             since(notice)
                         )
                     }
-                    Alarm::Full => format!("{who} has no room for new ones since {}", since(notice)),
+                    Alarm::Full => {
+                        format!("{who} has no room for new ones since {}", since(notice))
+                    }
                     Alarm::Flapping => format!("{who} comes and goes"),
                     _ if notice.is_never_seen() => {
                         format!("{who} never heard, expected since {}", since(notice))

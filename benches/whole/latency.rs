@@ -46,14 +46,14 @@ pub fn run(instances: usize, rate: usize) {
     let spoken = Duration::from_secs_f64(2.0 + instances as f64 / rate as f64);
     thread::park_timeout(spoken);
 
-    let said = probe(server.port);
+    let mut said = probe(server.port);
     let mut late = Vec::new();
     while late.len() < PROBES {
         let (app, at) = notices
             .recv_timeout(Duration::from_secs(30))
             .expect("every beat that is missed is told");
-        if let Some(said) = said.get(&app) {
-            late.push(at.saturating_duration_since(*said + MAX_GAP + GROUP_WAIT));
+        if let Some(said) = said.remove(&app) {
+            late.push(at.saturating_duration_since(said + MAX_GAP + GROUP_WAIT));
         }
     }
     print("deadline to the notice's arrival", late);
@@ -105,7 +105,11 @@ fn visible(port: u16, site: &str, n: usize) -> Duration {
 
 fn beat(app: &str) -> Vec<u8> {
     let payload = "{\"event\":{\"provider\":\"app\"},\"message\":\"HEARTBEAT\"}";
-    format!("PUB logs.{app}.lhr.0001 {}\r\n{payload}\r\n", payload.len()).into_bytes()
+    format!(
+        "PUB logs.{app}.iad.{app} {}\r\n{payload}\r\n",
+        payload.len()
+    )
+    .into_bytes()
 }
 
 /// Speaks for everybody until it is stopped: each instance in turn, one entry in a hundred a beat; how many.
@@ -155,7 +159,7 @@ fn connect(port: u16) -> TcpStream {
     socket
 }
 
-/// Takes notices: its address, and of each the app and when it came.
+/// Takes notices: its address, and of each that opens an incident the app and when it came.
 fn receiver() -> (String, mpsc::Receiver<(String, Instant)>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let url = format!("http://{}/", listener.local_addr().expect("it is bound"));
@@ -189,8 +193,11 @@ fn notice(socket: &TcpStream, tell: &mpsc::Sender<(String, Instant)>) -> Option<
         .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         .ok()?;
     let notice: Value = serde_json::from_slice(&body).ok()?;
-    tell.send((notice["target"]["app"].as_str()?.to_owned(), at))
-        .ok()
+    if notice["state"] == "opened" {
+        let app = notice["target"]["app"].as_str()?.to_owned();
+        tell.send((app, at)).ok()?;
+    }
+    Some(())
 }
 
 fn print(what: &str, mut times: Vec<Duration>) {

@@ -155,9 +155,8 @@ impl Engine {
     fn verdict_rows(&self, tallies: &[Tally]) -> Vec<VerdictRow> {
         let places = self.tracker.places.iter().zip(tallies);
         // What was forgotten while it was copied has no name any more.
-        let heard = places.filter(|(place, tally)| {
-            place.app != NONE && tally.iter().any(|&count| count > 0)
-        });
+        let heard = places
+            .filter(|(place, tally)| place.app != NONE && tally.iter().any(|&count| count > 0));
         let rows = heard.flat_map(|(place, tally)| {
             let row = |(verdict, &count)| VerdictRow {
                 app: self.tracker.app_names.get(place.app).clone(),

@@ -9,7 +9,7 @@ use super::changes::Changes;
 use super::engine::{Engine, Output};
 use super::flap::Firing;
 use super::notice::{Alarm, CloseReason, IncidentId, Notice, NoticeKind};
-use super::scope::Key;
+use super::scope::{Census, Key};
 use super::time::{Listened, Mono, Wall};
 use super::told::Told;
 use std::collections::{BTreeMap, BTreeSet};
@@ -153,11 +153,11 @@ impl Engine {
         if fires.is_empty() {
             return;
         }
-        let census = self.census();
+        let mut census = Census::new();
         let mut by_key: BTreeMap<Key, Vec<(u32, Mono)>> = BTreeMap::new();
         for &(target, due) in fires {
             by_key
-                .entry(self.key_of(target, &census))
+                .entry(self.key_of(target, &mut census))
                 .or_default()
                 .push((target, due));
         }
@@ -187,15 +187,24 @@ impl Engine {
 
     /// More joined an incident that is open: it says who is part of it now.
     fn grown(&mut self, id: IncidentId) {
+        /// Of an incident with more targets its members are counted anew once they are a tenth more.
+        const COUNTED: usize = 1_000;
         let Some(open) = self.incidents.open.get(&id) else {
             return;
         };
+        let (now, then) = (open.members.len(), open.notice.affected_total);
+        let as_before = now > COUNTED && now as u64 * 10 < then * 11;
         let members: Vec<(u32, Mono)> = open
             .members
             .iter()
             .map(|&target| (target, self.now.mono))
             .collect();
-        let (affected, total, _) = self.affected(open.key, &members);
+        let (affected, total) = if as_before {
+            (Vec::new(), then)
+        } else {
+            let (affected, total, _) = self.affected(open.key, &members);
+            (affected, total)
+        };
         let severity = self.severity_of(&members);
         let Some(open) = self.incidents.open.get_mut(&id) else {
             return;

@@ -4,7 +4,8 @@ use super::alert::{State, Watched};
 use super::engine::Engine;
 use super::notice::Scope;
 use super::rule::By;
-use super::tracker::{Instance, InstanceId, NONE};
+use super::tracker::{Instance, InstanceId, NONE, Place};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What an incident is about.
@@ -43,80 +44,75 @@ impl Key {
     }
 }
 
-/// Instances counted, and how many of them are silent.
-#[derive(Clone, Copy, Debug, Default)]
-struct Count {
-    all: u32,
-    silent: u32,
-}
+/// Which scopes are wholly silent, and of how many instances: asked once for all targets that fire together.
+pub type Census = BTreeMap<Key, Option<u32>>;
 
-impl Count {
-    fn add(&mut self, silent: bool) {
-        self.all += 1;
-        self.silent += u32::from(silent);
+impl Engine {
+    /// The instances of a scope; none of the stream's, and of what fires alone.
+    fn instances_of(&self, key: Key) -> Box<dyn Iterator<Item = InstanceId> + '_> {
+        let places = |is: fn(&Place) -> u32, id: u32| {
+            let own = self
+                .tracker
+                .places
+                .iter()
+                .filter(move |place| is(place) == id);
+            own.flat_map(|place| place.members.iter().map(|&id| InstanceId(id)))
+        };
+        match key {
+            Key::Region(id) => Box::new(places(|place| place.region, id)),
+            Key::App(id) => Box::new(places(|place| place.app, id)),
+            Key::Place(id) => {
+                let place = self.tracker.places.get(id as usize);
+                let members = place.into_iter().flat_map(|place| &place.members);
+                Box::new(members.map(|&id| InstanceId(id)))
+            }
+            Key::Host(id) => {
+                let all = self.tracker.iter();
+                Box::new(all.filter(move |(_, one)| one.host == id).map(|(id, _)| id))
+            }
+            Key::Stream | Key::Alone { .. } => Box::new(std::iter::empty()),
+        }
     }
 
-    /// Two or more, and none is heard.
-    fn is_silent(self) -> bool {
-        self.all >= 2 && self.silent == self.all
+    /// How many instances a scope has that is wholly silent; `None` where any is heard, or where there are not two. Mostly the
+    /// first that is looked at is heard, and no other needs to be.
+    fn silent_in(&self, key: Key, census: &mut Census) -> Option<u32> {
+        if let Some(&known) = census.get(&key) {
+            return known;
+        }
+        let mut all = 0;
+        let heard = self.instances_of(key).any(|id| {
+            let silent = self.is_silent(id, &self.tracker.instances[id.0 as usize]);
+            all += u32::from(silent.is_some());
+            silent == Some(false)
+        });
+        let found = (!heard && all >= 2).then_some(all);
+        census.insert(key, found);
+        found
     }
-}
 
-/// Who is silent now, counted once for all targets that fire together.
-#[derive(Debug)]
-pub struct Census {
-    regions: Vec<Count>,
-    apps: Vec<Count>,
-    places: Vec<Count>,
-    hosts: Vec<Count>,
-}
-
-impl Census {
     /// The widest wholly silent scope that holds an instance: that of the most instances, and of equal ones the
     /// region, the app, the app-region, the host, in this order.
-    fn widest(&self, place: u32, app: u32, region: u32, host: u32) -> Option<(Key, u32)> {
-        let none = Count::default();
-        let counts = [
-            (Key::Region(region), self.regions[region as usize]),
-            (Key::App(app), self.apps[app as usize]),
-            (Key::Place(place), self.places[place as usize]),
-            (
-                Key::Host(host),
-                self.hosts.get(host as usize).copied().unwrap_or(none),
-            ),
+    fn widest_of(&self, id: InstanceId, census: &mut Census) -> Option<(Key, u32)> {
+        let instance = &self.tracker.instances[id.0 as usize];
+        let place = &self.tracker.places[instance.place as usize];
+        let mut keys = vec![
+            Key::Region(place.region),
+            Key::App(place.app),
+            Key::Place(instance.place),
         ];
+        if instance.host != NONE {
+            keys.push(Key::Host(instance.host));
+        }
         let mut widest: Option<(Key, u32)> = None;
-        for (key, count) in counts {
-            if count.is_silent() && widest.is_none_or(|(_, all)| count.all > all) {
-                widest = Some((key, count.all));
+        for key in keys {
+            if let Some(all) = self.silent_in(key, census)
+                && widest.is_none_or(|(_, most)| all > most)
+            {
+                widest = Some((key, all));
             }
         }
         widest
-    }
-}
-
-impl Engine {
-    /// Counts who is silent.
-    pub(super) fn census(&self) -> Census {
-        let mut census = Census {
-            regions: vec![Count::default(); self.tracker.regions.len()],
-            apps: vec![Count::default(); self.tracker.apps.len()],
-            places: vec![Count::default(); self.tracker.places.len()],
-            hosts: vec![Count::default(); self.tracker.hosts.len()],
-        };
-        for (id, instance) in self.tracker.iter() {
-            let Some(silent) = self.is_silent(id, instance) else {
-                continue;
-            };
-            let place = &self.tracker.places[instance.place as usize];
-            census.regions[place.region as usize].add(silent);
-            census.apps[place.app as usize].add(silent);
-            census.places[instance.place as usize].add(silent);
-            if instance.host != NONE {
-                census.hosts[instance.host as usize].add(silent);
-            }
-        }
-        census
     }
 
     /// Whether nothing of an instance is heard; `None` where its silence says nothing: it stopped, or nobody
@@ -153,18 +149,17 @@ impl Engine {
     }
 
     /// What the incident of a firing target is about.
-    pub(super) fn key_of(&self, target: u32, census: &Census) -> Key {
+    pub(super) fn key_of(&self, target: u32, census: &mut Census) -> Key {
         let row = self.targets.get(target);
         match row.watched() {
             Watched::Group(group) => {
                 let group = self.groups.get(group);
                 let own = self.group_key(group.by, group.app, group.region);
-                let own_count = match own {
-                    Key::Region(id) => census.regions[id as usize].all,
-                    Key::App(id) => census.apps[id as usize].all,
-                    Key::Place(id) => census.places[id as usize].all,
-                    _ => 0,
+                let judged = |id: &InstanceId| {
+                    let instance = &self.tracker.instances[id.0 as usize];
+                    self.is_silent(*id, instance).is_some()
                 };
+                let own_count = self.instances_of(own).filter(judged).count() as u32;
                 let member = self.members(group).next();
                 let wider = member
                     .and_then(|id| self.widest_of(id, census))
@@ -186,12 +181,6 @@ impl Engine {
                 self.widest_of(id, census).map_or(alone, |(key, _)| key)
             }
         }
-    }
-
-    fn widest_of(&self, id: InstanceId, census: &Census) -> Option<(Key, u32)> {
-        let instance = &self.tracker.instances[id.0 as usize];
-        let place = &self.tracker.places[instance.place as usize];
-        census.widest(instance.place, place.app, place.region, instance.host)
     }
 
     /// The key of a group's own scope.
@@ -241,17 +230,9 @@ impl Engine {
 
     /// The silent instances within what an incident is about.
     pub(super) fn silent_within(&self, key: Key) -> impl Iterator<Item = (InstanceId, &Instance)> {
-        self.tracker.iter().filter(move |(id, instance)| {
-            let place = &self.tracker.places[instance.place as usize];
-            let inside = match key {
-                Key::Region(region) => place.region == region,
-                Key::App(app) => place.app == app,
-                Key::Place(own) => instance.place == own,
-                Key::Host(host) => instance.host == host,
-                Key::Stream | Key::Alone { .. } => false,
-            };
-            inside && self.is_silent(*id, instance) == Some(true)
-        })
+        let all = self.instances_of(key);
+        let all = all.map(|id| (id, &self.tracker.instances[id.0 as usize]));
+        all.filter(|(id, instance)| self.is_silent(*id, instance) == Some(true))
     }
 
     /// Whether a target fires.
