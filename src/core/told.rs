@@ -115,7 +115,10 @@ impl Engine {
         }
         open.members.iter().all(|&target| {
             let row = self.targets.get(target);
-            concerns(&self.rule_names[row.rule() as usize], &self.who(row.watched()))
+            concerns(
+                &self.rule_names[row.rule() as usize],
+                &self.who(row.watched()),
+            )
         })
     }
 }

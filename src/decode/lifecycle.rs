@@ -18,9 +18,7 @@ pub fn may_be_in(provider: Provider, payload: &[u8]) -> bool {
     static KILLED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"OOM killed"));
     match provider {
         Provider::Proxy | Provider::Runner => true,
-        Provider::App => {
-            payload.len() <= LONGEST_OF_INIT && KILLED.find(payload).is_some()
-        }
+        Provider::App => payload.len() <= LONGEST_OF_INIT && KILLED.find(payload).is_some(),
         Provider::Health | Provider::Unknown => false,
     }
 }

@@ -310,7 +310,8 @@ impl Store {
     ///
     /// [`StoreFault`], where the file cannot be written.
     pub fn prune(&mut self, now: Wall) -> Result<usize, StoreFault> {
-        self.prune_to(now, self.most_kept()).map_err(|error| self.fault(error))
+        self.prune_to(now, self.most_kept())
+            .map_err(|error| self.fault(error))
     }
 
     fn prune_to(&mut self, now: Wall, kept: u32) -> rusqlite::Result<usize> {

@@ -291,7 +291,9 @@ fn scrape(is_packed: bool, pieces: Pieces) -> Response<sse::Whole> {
     gzip::vary(scrape.headers_mut());
     if is_packed {
         let coding = HeaderValue::from_static("gzip");
-        scrape.headers_mut().insert(header::CONTENT_ENCODING, coding);
+        scrape
+            .headers_mut()
+            .insert(header::CONTENT_ENCODING, coding);
     }
     scrape.map(|_| Either::Right(pieces))
 }

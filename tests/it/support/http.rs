@@ -49,7 +49,10 @@ impl Server {
 
     /// A request without a body; an error where nothing answers.
     pub fn ask_with(&self, method: &str, path: &str) -> io::Result<Answer> {
-        self.ask(&format!("{method} {path} HTTP/1.0\r\n{}\r\n", self.headers()))
+        self.ask(&format!(
+            "{method} {path} HTTP/1.0\r\n{}\r\n",
+            self.headers()
+        ))
     }
 
     /// POST of a JSON body; an error where nothing answers.
