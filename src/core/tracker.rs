@@ -190,7 +190,7 @@ impl Tracker {
         app.bytes += bytes as u64;
     }
 
-    /// A known instance said a beat. Where there is no room for its host, [`Self::take_full`] says so.
+    /// A known instance said a beat. Where there is no room for its host, `take_full` says so.
     ///
     /// # Errors
     /// [`Reject::Limit`] where it has a name for which there is no room.

@@ -72,7 +72,7 @@ impl Tracker {
     /// Takes in a subject that [`Self::find`] does not know.
     ///
     /// # Errors
-    /// [`Reject::Limit`] where there is no room for one more; [`Self::take_full`] says of what.
+    /// [`Reject::Limit`] where there is no room for one more; `take_full` says of what.
     pub fn admit(
         &mut self,
         subject: &Subject<'_>,
