@@ -278,16 +278,21 @@ impl<S: Source> Keeper<S> {
             .metrics()
             .num_alive_tasks();
         self.outlets.metrics.core_tasks.set(tasks as i64);
+        self.judge_giving_up(now);
+    }
+
+    fn judge_giving_up(&mut self, now: Now) {
+        let Some(after) = self.outlets.give_up_after else {
+            return;
+        };
         let silent = now.mono.since(self.heard_at);
-        if self
-            .outlets
-            .give_up_after
-            .is_some_and(|after| silent > after)
-        {
+        if silent >= after {
             self.given_up = Some(GivenUp {
                 after: silent,
                 words: self.sight.words(),
             });
+        } else {
+            self.wake = self.wake.min(self.heard_at + after);
         }
     }
 

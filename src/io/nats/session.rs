@@ -37,6 +37,8 @@ const PROBE_EVERY: Duration = Duration::from_secs(15);
 const PROBE_WITHIN: Duration = Duration::from_secs(10);
 /// How often the client is asked what its events may have failed to tell.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Turns for the client's tasks until a word about the subscription has come through: two would do, were no other ready.
+const TASKS_OF_A_WORD: usize = 8;
 /// What a server may call its largest payload, NATS' own upper bound.
 const MAX_PAYLOAD: u64 = 64 << 20;
 /// Room for a line's own words and for what is read ahead.
@@ -126,10 +128,13 @@ impl Dial {
         round_trip(session.client.clone(), session.probe.clone())
             .await
             .map_err(|what| self.trouble(TroubleKind::Disconnected, what))?;
-        tokio::task::yield_now().await;
-        while let Ok(event) = session.events.try_recv() {
-            if let Meaning::Over(kind, what) = meaning(&event, &session.probe) {
-                return Err(self.trouble(kind, &what));
+        // That word goes from the connection's task to the client's own for events, and from there to us.
+        for _ in 0..TASKS_OF_A_WORD {
+            tokio::task::yield_now().await;
+            while let Ok(event) = session.events.try_recv() {
+                if let Meaning::Over(kind, what) = meaning(&event, &session.probe) {
+                    return Err(self.trouble(kind, &what));
+                }
             }
         }
         Ok((session, messages))
