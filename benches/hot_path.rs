@@ -63,14 +63,19 @@ fn stream(instances: usize) -> Vec<(String, String)> {
     (0..ENTRIES.max(instances)).map(entry).collect()
 }
 
-fn warm(instances: usize) -> (Ingest, Vec<(String, String)>) {
+/// Nobody is known yet.
+fn ingest() -> Ingest {
     let options = Options {
         inventory: false,
         ignore: Globs::default(),
         limits: Default::default(),
         first_incident: 1,
     };
-    let mut ingest = Ingest::new(Engine::new(rules(), options, now(0)));
+    Ingest::new(Engine::new(rules(), options, now(0)))
+}
+
+fn warm(instances: usize) -> (Ingest, Vec<(String, String)>) {
+    let mut ingest = ingest();
     let stream = stream(instances);
     ingest.engine.arrive(now(0));
     for (subject, payload) in &stream {
@@ -110,13 +115,7 @@ fn evaluate(bencher: Bencher, instances: usize) {
 fn tick_over_all(bencher: Bencher, instances: usize) {
     /// Those that beat before all others, one every 100ms: one of them beats again just before each tick.
     const EARLY: usize = 200;
-    let options = Options {
-        inventory: false,
-        ignore: Globs::default(),
-        limits: Default::default(),
-        first_incident: 1,
-    };
-    let mut ingest = Ingest::new(Engine::new(rules(), options, now(0)));
+    let mut ingest = ingest();
     let mut say = |instance: usize, millis: u64| {
         ingest.engine.arrive(now(millis));
         let subject = format!("logs.app-{}.iad.{instance:014x}", instance % 50);
@@ -140,13 +139,7 @@ fn tick_over_all(bencher: Bencher, instances: usize) {
 /// Who speaks under a subject: everyone in turn, in no order of memory.
 #[divan::bench(args = [1_000, 100_000, 1_000_000])]
 fn find(bencher: Bencher, instances: usize) {
-    let options = Options {
-        inventory: false,
-        ignore: Globs::default(),
-        limits: Default::default(),
-        first_incident: 1,
-    };
-    let mut ingest = Ingest::new(Engine::new(rules(), options, now(0)));
+    let mut ingest = ingest();
     let subjects: Vec<String> = (0..instances)
         .map(|instance| format!("logs.app-{}.iad.{instance:014x}", instance % 50))
         .collect();
