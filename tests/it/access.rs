@@ -10,9 +10,10 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
-const TOKEN: &str = "s3cret-token";
+pub(crate) const TOKEN: &str = "s3cret-token";
 
-fn running(token: Option<&str>) -> (Nats, Lastbeat) {
+/// A lastbeat with or without a token, and its server.
+pub(crate) fn running(token: Option<&str>) -> (Nats, Lastbeat) {
     let nats = Nats::start(Peer::Current);
     let mut setup = Setup::new().nats(&nats);
     if let Some(token) = token {

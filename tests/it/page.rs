@@ -376,6 +376,20 @@ fn fleet(size: usize) -> Vec<Instance> {
     (0..size).map(one).collect()
 }
 
+/// A lastbeat that knows so many instances, which all live, and a browser that looks at it.
+fn looked_at(size: usize) -> (Nats, Feed, Lastbeat, Browser) {
+    let nats = Nats::start(Peer::Current);
+    let feed = Feed::connect(&nats);
+    let rules = "[[rule]]\nname = 'beats'\nmax_gap = '5m'\n";
+    let lastbeat = Setup::new().nats(&nats).rules("beats.toml", rules).start();
+    nats.wait_subscribed("logs.>");
+    say_all(&feed, &fleet(size));
+    lastbeat.wait_live(size);
+    let browser = Browser::start();
+    browser.open(&url(&lastbeat));
+    (nats, feed, lastbeat, browser)
+}
+
 fn say_all(feed: &Feed, fleet: &[Instance]) {
     let beat = |one: &Instance| (one.subject(), one.beat().into_bytes());
     feed.publish(fleet.iter().map(beat).collect());
@@ -383,15 +397,7 @@ fn say_all(feed: &Feed, fleet: &[Instance]) {
 
 #[test]
 fn four_hundred_instances_fit_a_phone_and_the_dark() {
-    let nats = Nats::start(Peer::Current);
-    let feed = Feed::connect(&nats);
-    let rules = "[[rule]]\nname = 'beats'\nmax_gap = '5m'\n";
-    let lastbeat = Setup::new().nats(&nats).rules("beats.toml", rules).start();
-    nats.wait_subscribed("logs.>");
-    say_all(&feed, &fleet(400));
-    lastbeat.wait_live(400);
-    let browser = Browser::start();
-    browser.open(&url(&lastbeat));
+    let (_nats, _feed, lastbeat, browser) = looked_at(400);
     browser.wait("400 squares", &format!("{} === 400", count(".sq.v-live")));
     let times = browser.run(
         "const at = (name) => performance.getEntriesByName(name)[0]?.startTime ?? -1; \
@@ -427,15 +433,7 @@ fn four_hundred_instances_fit_a_phone_and_the_dark() {
 
 #[test]
 fn more_than_two_thousand_instances_are_counted_by_place() {
-    let nats = Nats::start(Peer::Current);
-    let feed = Feed::connect(&nats);
-    let rules = "[[rule]]\nname = 'beats'\nmax_gap = '5m'\n";
-    let lastbeat = Setup::new().nats(&nats).rules("beats.toml", rules).start();
-    nats.wait_subscribed("logs.>");
-    say_all(&feed, &fleet(2_100));
-    lastbeat.wait_live(2_100);
-    let browser = Browser::start();
-    browser.open(&url(&lastbeat));
+    let (_nats, _feed, lastbeat, browser) = looked_at(2_100);
     browser.wait("the counts", &format!("{} === 84", count(".fold")));
     assert_eq!(browser.text(".fold"), "● 25 live");
     assert_eq!(browser.run(&format!("return {}", count(".sq"))), 0);

@@ -1,6 +1,7 @@
 //! The security pass: what strangers, pages of others and log lines try. What is said of it stands in the README.
 //! `access.rs` has the first of it.
 
+use crate::access::{TOKEN, running};
 use crate::support::feed::Feed;
 use crate::support::http::Server;
 use crate::support::lastbeat::{Lastbeat, Setup};
@@ -14,17 +15,6 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
-const TOKEN: &str = "s3cret-token";
-
-fn running(token: Option<&str>) -> (Nats, Lastbeat) {
-    let nats = Nats::start(Peer::Current);
-    let mut setup = Setup::new().nats(&nats);
-    if let Some(token) = token {
-        setup = setup.env("LASTBEAT_TOKEN", token);
-    }
-    let lastbeat = setup.start();
-    (nats, lastbeat)
-}
 
 /// Sends these bytes as they are, and gives all that comes back until the other side ends it.
 fn say(mut stream: TcpStream, bytes: &[u8]) -> String {

@@ -41,6 +41,11 @@ fn nothing_keeps_anybody_out_by_day_by_night_and_on_a_phone() {
     feed.silence(&instances[0]);
     browser.wait("another", &format!("{} === 1", count("#incidents > li")));
     browser.click("#tail-go");
+    // What is said before it is connected is not in it.
+    browser.wait(
+        "the tail",
+        "document.getElementById('tail-lines').textContent.includes('Connected to log stream')",
+    );
     feed.say(&instances[1], "\u{1b}[31mred\u{1b}[32mgreen\u{1b}[33myellow\u{1b}[34mblue\u{1b}[35mmagenta\u{1b}[36mcyan\u{1b}[90mgrey");
     browser.wait("lines", &format!("{} === 1", count(".sgr-f6")));
     browser.click("#tail-pause");
