@@ -1,6 +1,7 @@
 //! From a message to the core: the road that every entry takes, live, in the demo, in tests and benchmarks.
 
 use crate::core::engine::Engine;
+use crate::core::reload::Reload;
 use crate::core::rule::RuleSet;
 use crate::core::snapshot::last_token;
 use crate::core::time::Now;
@@ -33,10 +34,28 @@ impl Ingest {
         Ingest { engine, markers }
     }
 
-    /// Puts another rule set in force, and looks for its markers from now on.
+    /// Puts another rule set in force in one go, and looks for its markers from now on.
     pub fn reload(&mut self, rules: RuleSet, now: Now) {
         self.engine.reload(rules, now);
         self.markers = Markers::new(&self.engine.rules().markers);
+    }
+
+    /// As [`Engine::reload_on`]; looks for the new rules' markers as soon as they are in force.
+    ///
+    /// # Errors
+    /// What is left to be done.
+    pub fn reload_on(
+        &mut self,
+        reload: Box<Reload>,
+        slots: usize,
+        now: Now,
+    ) -> Result<(), Box<Reload>> {
+        let was_in_force = reload.is_in_force();
+        let left = self.engine.reload_on(reload, slots, now);
+        if !was_in_force && left.as_ref().is_err_and(|left| left.is_in_force()) {
+            self.markers = Markers::new(&self.engine.rules().markers);
+        }
+        left
     }
 
     /// Takes one message of the batch that [`Engine::arrive`] announced.

@@ -4,6 +4,7 @@
 //! that a backlog is drained before anybody is judged. Run it on a runtime thread of its own, unconstrained:
 //! otherwise the connection's task fills the queue faster than this loop may empty it.
 
+mod changing;
 mod ends;
 
 use super::canary::Canary;
@@ -20,6 +21,7 @@ use crate::core::time::{Mono, Now, Wall};
 use crate::decode::log_line;
 use crate::io::feed::{Link, LinkState, Raw, Source};
 use crate::words;
+use changing::Changing;
 use futures_util::{FutureExt, StreamExt};
 use prometheus::Histogram;
 use std::pin::pin;
@@ -47,6 +49,7 @@ pub struct Keeper<S> {
     sight: Sight,
     canary: Option<Canary>,
     copier: Copier,
+    changing: Option<Changing>,
     /// The last arrival of anything; later where the process stood still.
     heard_at: Mono,
     /// Wall clock of the last arrival, while somebody looks on.
@@ -82,6 +85,7 @@ impl<S: Source> Keeper<S> {
             taps: Taps::new(),
             canary,
             copier,
+            changing: None,
             sight: Sight::new(metrics, readiness, now.mono),
             heard_at: now.mono,
             tailed_at: None,
@@ -106,16 +110,18 @@ impl<S: Source> Keeper<S> {
                     return None;
                 }
                 Some(link) = inlets.links.recv() => self.timed(|keeper| keeper.link(link)),
-                Some(ask) = inlets.asks.recv() => self.timed(|keeper| keeper.answer(ask)),
+                Some(ask) = inlets.asks.recv(), if self.changing.is_none() => self.timed(|keeper| keeper.answer(ask)),
                 message = self.taps.next() => self.batch(message),
-                () = &mut timer => {
+                () = &mut timer, if self.changing.is_none() => {
                     self.tick(armed);
                     armed = Mono::NEVER;
                 }
                 // A copy is finished soon where nothing else is to do, and the connection reads on meanwhile.
-                () = tokio::task::yield_now(), if self.copier.is_busy() => {}
+                () = tokio::task::yield_now(), if self.is_busy() => {}
             }
-            if self.copier.is_busy() {
+            if self.changing.is_some() {
+                self.timed(Self::change_on);
+            } else if self.copier.is_busy() {
                 self.timed(Self::copy);
             }
             self.outputs();
@@ -130,7 +136,13 @@ impl<S: Source> Keeper<S> {
         }
     }
 
+    /// Whether a slice of something is to be done.
+    fn is_busy(&self) -> bool {
+        self.changing.is_some() || self.copier.is_busy()
+    }
+
     fn last_turn(mut self) {
+        self.finish_change();
         if self.drain() {
             self.evaluate();
         }
@@ -147,7 +159,7 @@ impl<S: Source> Keeper<S> {
         let Some(first) = first else {
             return self.ended();
         };
-        if self.take(first) && self.ingest.engine.overdue() {
+        if self.take(first) && self.changing.is_none() && self.ingest.engine.overdue() {
             self.timed(Self::evaluate);
         }
     }
@@ -409,15 +421,7 @@ impl<S: Source> Keeper<S> {
                 let now = self.clock.now();
                 let _ = to.send(self.ingest.engine.detail(&subject, now));
             }
-            Ask::Reload(rules, done) => {
-                let now = self.turn();
-                self.ingest.reload(*rules, now);
-                self.copier.begin_anew(&self.ingest.engine);
-                self.outputs();
-                // Deadlines may have moved: judge again at once.
-                self.wake = now.mono;
-                let _ = done.send(());
-            }
+            Ask::Reload(rules, done) => self.begin_change(*rules, done),
             Ask::Silence(silences) => {
                 let now = self.turn();
                 self.ingest.engine.set_silences(silences, now);

@@ -88,6 +88,13 @@ pub struct Life {
     pub restarted: Listened,
 }
 
+impl Life {
+    /// Whether it stopped on purpose: the platform said so, or it did.
+    pub const fn has_left(&self) -> bool {
+        self.stop.is_some() || self.said_bye
+    }
+}
+
 impl Tracker {
     /// What the platform told of an instance's life that still holds.
     #[inline]
@@ -179,7 +186,7 @@ impl Engine {
     pub(super) fn is_target_stopped(&self, target: u32) -> bool {
         match self.targets.get(target).watched() {
             Watched::Beat(beat) => self.tracker.beats[beat.0 as usize].stopped(),
-            Watched::Logs(id) => self.is_stopped(id) || self.tracker.life(id).said_bye,
+            Watched::Logs(id) => self.tracker.life(id).has_left(),
             Watched::Group(_) => false,
         }
     }

@@ -29,7 +29,7 @@ pub mod notice;
 mod offset;
 pub mod outages;
 mod record;
-mod reload;
+pub mod reload;
 mod restarts;
 mod restore;
 mod room;

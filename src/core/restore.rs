@@ -171,8 +171,7 @@ impl Engine {
         self.watch_logs(id);
         let row = &self.tracker.instances[id.0 as usize];
         let (logs, spoke, place) = (row.logs, row.spoke, row.place);
-        let life = self.tracker.life(id);
-        let stopped = life.stop.is_some() || life.said_bye;
+        let stopped = self.tracker.life(id).has_left();
         if logs < UNDECIDED {
             if spoke != Listened::NEVER {
                 let at = self.seen(logs).at;

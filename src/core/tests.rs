@@ -4,6 +4,7 @@ mod beats;
 mod bench;
 mod blind;
 mod cause;
+mod changing;
 mod copying;
 mod flood;
 mod inventory;

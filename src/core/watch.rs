@@ -50,7 +50,11 @@ impl Engine {
     pub(super) fn watch_logs(&mut self, id: InstanceId) {
         let target = self.rule_of_logs(id).map_or(NONE, |rule| {
             let seen = self.tracker.instances[id.0 as usize].seen;
-            let due = seen.listened + self.rules.rules[rule as usize].max_gap.span(None);
+            let due = if self.tracker.life(id).has_left() {
+                Listened::NEVER
+            } else {
+                seen.listened + self.rules.rules[rule as usize].max_gap.span(None)
+            };
             self.targets.add(Watched::Logs(id), rule, seen, due)
         });
         self.tracker.instances[id.0 as usize].logs = target;
@@ -60,8 +64,7 @@ impl Engine {
     #[inline]
     pub(super) fn spoke(&mut self, id: InstanceId) {
         // What a machine says on its way down is no sign of life.
-        let life = self.tracker.life(id);
-        if life.stop.is_some() || life.said_bye {
+        if self.tracker.life(id).has_left() {
             return;
         }
         let instance = &mut self.tracker.instances[id.0 as usize];

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tracing::{error, info};
 
 /// How often readiness is put together.
-const READY_EVERY: Duration = Duration::from_millis(500);
+const READY_EVERY: Duration = Duration::from_secs(1);
 /// Tries that fail in a row before a notifier makes us not ready.
 const TRIES_UNTIL_UNREADY: u32 = 3;
 /// Steps of the stop; together under four seconds, since the platform gives five.

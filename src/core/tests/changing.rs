@@ -1,0 +1,308 @@
+//! A rule set that is put in force slice by slice, while entries arrive between the slices.
+
+use super::bench::{Bench, at, rule, seconds};
+use crate::core::entry::Lifecycle;
+use crate::core::rule::{By, Globs, MaxGap, Rule, RuleSet, StreamRule, Watch};
+use proptest::prelude::*;
+
+const APPS: [&str; 3] = ["a", "b", "cc"];
+const REGIONS: [&str; 2] = ["iad", "fra"];
+
+/// Everyone there is; the last are heard for the first time while the rules change.
+fn everyone() -> Vec<String> {
+    let instances = |app: &str| {
+        let app = app.to_owned();
+        let own = REGIONS
+            .iter()
+            .flat_map(|region| (0..3).map(move |n| (region, n)));
+        let names = own.map(move |(region, n)| format!("{app}.{region}.{app}{region}{n}"));
+        names.collect::<Vec<_>>()
+    };
+    APPS.iter().flat_map(|app| instances(app)).collect()
+}
+
+fn rules() -> impl Strategy<Value = Vec<Rule>> {
+    let by = prop_oneof![
+        4 => Just(By::Instance),
+        1 => Just(By::AppRegion),
+        1 => Just(By::App),
+        1 => Just(By::Region)
+    ];
+    let app = prop_oneof![Just("*"), Just("a"), Just("b"), Just("c*")];
+    let max_gap = prop_oneof![Just(25.0), Just(35.0), Just(55.0)];
+    let one = (0..6_u32, by, app, max_gap, any::<bool>(), any::<bool>());
+    proptest::collection::vec(one, 1..5).prop_map(|many| {
+        let mut rules: Vec<Rule> = Vec::new();
+        for (name, by, app, max_gap, logs, expects) in many {
+            let name = format!("r{name}");
+            if rules.iter().any(|rule| rule.name == name) {
+                continue;
+            }
+            let expect = if expects && by == By::AppRegion {
+                vec!["syd".to_owned()]
+            } else {
+                Vec::new()
+            };
+            let own = rule(&name, app, max_gap);
+            rules.push(Rule {
+                by,
+                expect,
+                watch: if logs { Watch::Logs } else { own.watch },
+                ..own
+            });
+        }
+        rules
+    })
+}
+
+fn set(rules: &[Rule]) -> RuleSet {
+    RuleSet {
+        stream: StreamRule {
+            max_gap: seconds(60.0),
+            ..StreamRule::default()
+        },
+        rules: rules.to_vec(),
+        ..RuleSet::default()
+    }
+}
+
+/// Somebody says something while the rules change.
+#[derive(Clone, Copy, Debug)]
+enum Said {
+    Beat(usize),
+    Line(usize),
+}
+
+fn said() -> impl Strategy<Value = Vec<Said>> {
+    let who = 0..everyone().len();
+    let one = prop_oneof![
+        2 => who.clone().prop_map(Said::Beat),
+        1 => who.prop_map(Said::Line)
+    ];
+    proptest::collection::vec(one, 0..40)
+}
+
+fn say(bench: &mut Bench, said: Said) {
+    let who = |n: usize| everyone()[n].clone();
+    match said {
+        Said::Beat(n) => drop(bench.say(&who(n), "", 100.0)),
+        Said::Line(n) => drop(bench.entry(&who(n), 100.0)),
+    }
+}
+
+/// Everyone of `known` beats until a time of his own, the rules change at 100 s, and who is of `after` beats on.
+struct Story {
+    before: Vec<Rule>,
+    then: Vec<Rule>,
+    until: Vec<u64>,
+    meanwhile: Vec<Said>,
+    after: Vec<bool>,
+}
+
+impl Story {
+    /// What was told after the change, and how all alerts and instances stand in the end.
+    fn played(&self, slots: Option<usize>) -> (Vec<String>, String) {
+        let mut bench = Bench::new(self.before.clone());
+        let everyone = everyone();
+        for second in (0..=100).step_by(10) {
+            for (who, until) in everyone.iter().zip(&self.until) {
+                if second <= *until {
+                    bench.say(who, "", second as f64);
+                }
+            }
+            // Who is heard by nobody's rule keeps the stream alive.
+            bench.entry("z.iad.z", second as f64);
+            bench.tick(second as f64);
+        }
+        self.change(&mut bench, slots);
+        let told_before = bench.said.len();
+        bench.tick(100.0);
+        for second in (110..=300).step_by(10) {
+            for (who, beats) in everyone.iter().zip(&self.after) {
+                if *beats {
+                    bench.say(who, "", second as f64);
+                }
+            }
+            bench.entry("z.iad.z", second as f64);
+            bench.tick(second as f64);
+        }
+        let mut told = bench.said[told_before..].to_vec();
+        told.sort();
+        let snapshot = bench.engine.snapshot(at(300.0), 1_000);
+        let alerts = snapshot.alerts.iter();
+        let alerts = alerts.map(|row| format!("{} {:?} {}\n", row.rule, row.state, row.count));
+        let verdicts = snapshot.verdicts.iter().map(|row| format!("{row:?}\n"));
+        (told, alerts.chain(verdicts).collect())
+    }
+
+    fn change(&self, bench: &mut Bench, slots: Option<usize>) {
+        let mut meanwhile = self.meanwhile.iter();
+        let Some(slots) = slots else {
+            bench.engine.reload(set(&self.then), at(100.0));
+            bench.keep();
+            return meanwhile.for_each(|&one| say(bench, one));
+        };
+        let mut reload = bench.engine.begin_reload(set(&self.then));
+        while let Err(more) = bench.engine.reload_on(reload, slots, at(100.0)) {
+            reload = more;
+            bench.keep();
+            if let Some(&one) = meanwhile.next() {
+                say(bench, one);
+            }
+        }
+        bench.keep();
+        meanwhile.for_each(|&one| say(bench, one));
+    }
+}
+
+proptest! {
+    #[test]
+    fn in_slices_it_comes_to_the_same(
+        before in rules(),
+        then in rules(),
+        until in proptest::collection::vec(prop_oneof![Just(0), Just(40), Just(80), Just(100)], 18),
+        meanwhile in said(),
+        after in proptest::collection::vec(any::<bool>(), 18),
+        slots in 1..8_usize,
+    ) {
+        let story = Story { before, then, until, meanwhile, after };
+        let (told, stand) = story.played(None);
+        let (told_in_slices, stand_in_slices) = story.played(Some(slots));
+        prop_assert_eq!(stand, stand_in_slices);
+        prop_assert_eq!(told, told_in_slices);
+    }
+}
+
+#[test]
+fn who_is_first_heard_between_two_slices_is_watched_by_the_rules_that_come() {
+    let mut bench = Bench::new(vec![rule("old", "*", 30.0)]);
+    for n in 0..4 {
+        bench.say(&format!("a.iad.i{n}"), "", 0.0);
+    }
+    let then = vec![rule("new", "a", 30.0)];
+    let mut reload = bench.engine.begin_reload(set(&then));
+    let mut new = 0;
+    while let Err(more) = bench.engine.reload_on(reload, 2, at(0.0)) {
+        reload = more;
+        bench.say(&format!("a.iad.new{new}"), "", 0.0);
+        new += 1;
+        assert!(
+            new < 1_000,
+            "who comes meanwhile does not keep it from ending"
+        );
+    }
+    bench.tick(0.0);
+    let snapshot = bench.engine.snapshot(at(0.0), 0);
+    let watched = snapshot.alerts.iter().filter(|row| &*row.rule == "new");
+    assert_eq!(watched.map(|row| row.count).sum::<u64>(), 4 + new);
+}
+
+#[test]
+fn who_stopped_on_purpose_is_not_missed_after_a_change_of_rules() {
+    let logs = Rule {
+        watch: Watch::Logs,
+        ..rule("logs", "*", 30.0)
+    };
+    let beats = rule("beats", "*", 30.0);
+    // The rules that watch it stay, come, and have another kind.
+    for (before, then) in [
+        (vec![logs.clone()], vec![logs.clone()]),
+        (vec![beats.clone()], vec![beats.clone()]),
+        (Vec::new(), vec![logs.clone(), beats.clone()]),
+        (vec![beats], vec![logs]),
+    ] {
+        for says_bye in [true, false] {
+            let mut bench = Bench::new(before.clone());
+            bench.beats(&["a.iad.a", "z.iad.z"], [0, 10, 20]);
+            let id = bench.engine.find("logs.a.iad.a").expect("it was heard");
+            if says_bye {
+                bench.say("a.iad.a", "bye", 22.0);
+            } else {
+                bench.engine.lifecycle(id, Lifecycle::Autostop);
+            }
+            bench.beats(&["z.iad.z"], (30..=100).step_by(10));
+            bench.engine.reload(set(&then), at(100.0));
+            bench.beats(&["z.iad.z"], (110..=300).step_by(10));
+            assert_eq!(bench.told(), Vec::<&str>::new(), "{says_bye} {then:?}");
+        }
+    }
+}
+
+#[test]
+fn a_bye_between_any_two_slices_is_heard() {
+    let logs = Rule {
+        watch: Watch::Logs,
+        ..rule("logs", "*", 30.0)
+    };
+    let beats = rule("beats", "*", 30.0);
+    for then in [
+        vec![logs.clone()],
+        vec![logs, beats.clone()],
+        vec![beats.clone()],
+    ] {
+        let mut slices = 1;
+        for said_after in 0.. {
+            if said_after > slices {
+                break;
+            }
+            let mut bench = Bench::new(vec![beats.clone()]);
+            bench.beats(&["a.iad.a", "z.iad.z"], [0, 10, 20]);
+            let mut reload = bench.engine.begin_reload(set(&then));
+            slices = 0;
+            while let Err(more) = bench.engine.reload_on(reload, 1, at(20.0)) {
+                reload = more;
+                slices += 1;
+                if slices == said_after {
+                    bench.say("a.iad.a", "bye", 20.0);
+                }
+            }
+            if said_after == 0 {
+                bench.say("a.iad.a", "bye", 20.0);
+            }
+            bench.beats(&["z.iad.z"], (30..=300).step_by(10));
+            let told = bench.told();
+            let missed = told.iter().any(|line| line.contains(" a opened"));
+            assert!(!missed, "{said_after} of {slices}: {told:?}");
+        }
+        assert!(slices > 4);
+    }
+}
+
+#[test]
+fn learned_intervals_and_open_incidents_outlive_a_change_of_order() {
+    let auto = Rule {
+        max_gap: MaxGap::Auto,
+        app: Globs(vec!["a".to_owned()]),
+        ..rule("auto", "a", 0.0)
+    };
+    let other = rule("other", "b", 30.0);
+    let mut bench = Bench::new(vec![auto.clone(), other.clone()]);
+    bench.beats(&["a.iad.a", "b.iad.b", "z.iad.z"], (0..=200).step_by(20));
+    bench.beats(&["a.iad.a", "z.iad.z"], (220..=260).step_by(20));
+    bench.engine.reload(set(&[other, auto]), at(260.0));
+    bench.keep();
+    bench.beats(&["a.iad.a", "b.iad.b", "z.iad.z"], [280]);
+    bench.beats(&["b.iad.b", "z.iad.z"], (300..=360).step_by(20));
+    assert_eq!(
+        bench.told(),
+        [
+            "230 HeartbeatMissed b opened",
+            "280 HeartbeatMissed b closed resolved",
+            "340 HeartbeatMissed a opened"
+        ]
+    );
+}
+
+#[test]
+fn a_rule_that_comes_expects_its_regions_of_apps_that_are_known() {
+    let expecting = Rule {
+        by: By::AppRegion,
+        expect: vec!["iad".to_owned(), "syd".to_owned()],
+        ..rule("everywhere", "?", 30.0)
+    };
+    let mut bench = Bench::new(Vec::new());
+    bench.beats(&["a.iad.a", "zz.iad.z"], [0, 10]);
+    bench.engine.reload(set(&[expecting]), at(10.0));
+    bench.beats(&["a.iad.a", "zz.iad.z"], (20..=60).step_by(10));
+    assert_eq!(bench.told(), ["40 AppRegionSilent  opened"]);
+}
