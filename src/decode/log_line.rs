@@ -34,7 +34,7 @@ pub fn read(payload: &[u8]) -> Result<LogLine<'_>, Reject> {
     if payload.trim_ascii_start().first() != Some(&b'{') {
         return Ok(plain(payload));
     }
-    let raw: RawLine<'_> = serde_json::from_slice(payload).map_err(|_| Reject::PayloadJson)?;
+    let raw = raw(payload).map_err(|_| Reject::PayloadJson)?;
     let Some(message) = raw.message.0 else {
         // No envelope: the object is itself what somebody logged.
         return Ok(plain(payload));
@@ -50,6 +50,15 @@ pub fn read(payload: &[u8]) -> Result<LogLine<'_>, Reject> {
         message,
         entry_time: raw.timestamp.0.as_deref().and_then(time),
     })
+}
+
+fn raw(payload: &[u8]) -> serde_json::Result<RawLine<'_>> {
+    match std::str::from_utf8(payload) {
+        // To check the whole once takes a fraction of what checking string by string does.
+        Ok(text) => serde_json::from_str(text),
+        // It may still hold a beat: what is broken may stand in a field that nobody reads.
+        Err(_) => serde_json::from_slice(payload),
+    }
 }
 
 /// Who wrote a payload, found without parsing it: enough for counting signs of life, and no more.
@@ -84,10 +93,15 @@ fn provider_anywhere(payload: &[u8]) -> Provider {
     value.map_or(Provider::Unknown, until_quote)
 }
 
+/// As [`named`], of what begins behind the opening quote: every entry comes by here.
 fn until_quote(rest: &[u8]) -> Provider {
-    let end = rest.iter().take(16).position(|&byte| byte == b'"');
-    end.and_then(|end| std::str::from_utf8(&rest[..end]).ok())
-        .map_or(Provider::Unknown, named)
+    match rest {
+        _ if rest.starts_with(b"app\"") => Provider::App,
+        _ if rest.starts_with(b"runner\"") => Provider::Runner,
+        _ if rest.starts_with(b"proxy\"") => Provider::Proxy,
+        _ if rest.starts_with(b"health\"") => Provider::Health,
+        _ => Provider::Unknown,
+    }
 }
 
 fn named(provider: &str) -> Provider {
@@ -280,6 +294,63 @@ mod tests {
                 (None, who),
                 "{payload}"
             );
+        }
+    }
+
+    #[test]
+    fn a_provider_is_its_whole_name_with_and_without_parsing() {
+        for (name, who) in [
+            ("app", Provider::App),
+            ("runner", Provider::Runner),
+            ("proxy", Provider::Proxy),
+            ("health", Provider::Health),
+            ("", Provider::Unknown),
+            ("ap", Provider::Unknown),
+            ("apps", Provider::Unknown),
+            ("App", Provider::Unknown),
+            ("app ", Provider::Unknown),
+            ("a-name-of-more-than-sixteen-bytes", Provider::Unknown),
+        ] {
+            let whole = format!(r#"{{"event":{{"provider":"{name}"}},"message":"x"}}"#);
+            assert_eq!(read(whole.as_bytes()).expect("whole").provider, who);
+            let blanks = whole.replace(':', " : ");
+            for payload in [&whole, &blanks] {
+                assert_eq!(provider(payload.as_bytes()), who, "{payload}");
+                // A payload may end anywhere: with the name, and within it.
+                let end = payload.find('}').expect("it has one");
+                assert_eq!(provider(&payload.as_bytes()[..end]), who, "{payload}");
+                let cut = &payload.as_bytes()[..end - 1];
+                assert_eq!(provider(cut), Provider::Unknown, "{payload}");
+            }
+        }
+        let broken = b"{\"event\":{\"provider\":\"app\xff\"}";
+        assert_eq!(provider(broken), Provider::Unknown);
+    }
+
+    #[test]
+    fn broken_text_costs_a_payload_only_where_it_is_read() {
+        for (payload, whole) in [
+            (
+                &b"{\"message\":\"x\",\"log\":{\"level\":\"\xff\"}}"[..],
+                true,
+            ),
+            (b"{\"message\":\"x\",\"log\":{\"\xff\":1}}", true),
+            (b"{\"message\":\"x\",\"event\":[{\"a\":\"\xff\"}]}", true),
+            (b"{\"message\":\"x\",\"\xff\":1}", false),
+            (b"{\"message\":\"x\",\"host\":\"\xff\"}", false),
+            (
+                b"{\"message\":\"x\",\"fly\":{\"app\":{\"name\":\"\xff\"}}}",
+                false,
+            ),
+            (b"{\"message\":\"x\",\"event\":{\"a\":\"\xff\"}}", false),
+            (b"{\"message\":\"x\"\xff}", false),
+            (b"{\"message\":\"x\"}\xff", false),
+            (b"{\"message\":\"\\ud800\"}", false),
+            (b"{\"message\":\"x\",\"log\":\"\\ud800\"}", true),
+        ] {
+            let read = read(payload).map(|line| line.message.into_owned());
+            let expected = whole.then(|| "x".to_owned()).ok_or(Reject::PayloadJson);
+            assert_eq!(read, expected, "{}", payload.escape_ascii());
         }
     }
 

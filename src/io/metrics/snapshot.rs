@@ -121,8 +121,9 @@ impl Family<'_, '_> {
             escape(value, out);
             out.push('"');
         }
-        let close = if N == 0 { "" } else { "}" };
-        let _ = writeln!(out, "{close} {value}");
+        out.push_str(if N == 0 { " " } else { "} " });
+        number(value, out);
+        out.push('\n');
         if out.len() >= PORTION {
             self.text.hand_on();
         }
@@ -131,13 +132,30 @@ impl Family<'_, '_> {
 
 /// A label's value as the text format has it.
 fn escape(value: &str, out: &mut String) {
-    for char in value.chars() {
-        match char {
-            '\\' => out.push_str("\\\\"),
-            '"' => out.push_str("\\\""),
-            '\n' => out.push_str("\\n"),
-            other => out.push(other),
-        }
+    let odd = |byte| matches!(byte, b'\\' | b'"' | b'\n');
+    let mut rest = value;
+    // Names are too short for a search by vectors to pay.
+    while let Some(at) = rest.bytes().position(odd) {
+        out.push_str(&rest[..at]);
+        out.push_str(match rest.as_bytes()[at] {
+            b'\\' => "\\\\",
+            b'"' => "\\\"",
+            _ => "\\n",
+        });
+        rest = &rest[at + 1..];
+    }
+    out.push_str(rest);
+}
+
+/// A value in as few digits as tell it from every other, never with an exponent.
+fn number(value: f64, out: &mut String) {
+    if value == 0.0 || (1e-3..1e15).contains(&value) {
+        let mut digits = zmij::Buffer::new();
+        let text = digits.format_finite(value);
+        out.push_str(text.strip_suffix(".0").unwrap_or(text));
+    } else {
+        // The quicker way writes the smallest and the largest with an exponent. A String takes every write.
+        let _ = write!(out, "{value}");
     }
 }
 
@@ -334,4 +352,69 @@ fn suppressed(from: &Snapshot, text: &mut Text<'_>) {
         "Series of instances and heartbeats left out beyond the limit; sums by app stay exact.";
     let mut family = text.gauge("series_suppressed", help);
     family.put([], from.suppressed as f64);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::{any, prop_assert_eq, proptest};
+
+    fn written(value: f64) -> String {
+        let mut text = String::new();
+        number(value, &mut text);
+        text
+    }
+
+    fn escaped(value: &str) -> String {
+        let mut text = String::new();
+        escape(value, &mut text);
+        text
+    }
+
+    #[test]
+    fn numbers_have_the_fewest_digits_and_no_exponent() {
+        for (value, text) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (7.0, "7"),
+            (-7.5, "-7.5"),
+            (0.1, "0.1"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (90.5, "90.5"),
+            (1_700_000_000.123, "1700000000.123"),
+            (1_700_000_000.12, "1700000000.12"),
+            (1e-7, "0.0000001"),
+            (999_999_999_999_999.9, "999999999999999.9"),
+            (1e15, "1000000000000000"),
+            (1e16, "10000000000000000"),
+            (1e21, "1000000000000000000000"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+        ] {
+            assert_eq!(written(value), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_number_is_written_as_the_standard_library_does(bits: u64, count: u64, nanos in 0..u64::MAX / 2) {
+            for value in [
+                f64::from_bits(bits),
+                count as f64,
+                unix(Wall::from_nanos(nanos)),
+                std::time::Duration::from_nanos(nanos).as_secs_f64(),
+            ] {
+                prop_assert_eq!(written(value), value.to_string());
+            }
+        }
+
+        #[test]
+        fn any_label_is_escaped_char_by_char(value in r#"([\\"\n]|[a-zA-Z0-9é\t.]|\PC){0,40}"#, odd in any::<String>()) {
+            for value in [value, odd] {
+                let plainly = value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n");
+                prop_assert_eq!(escaped(&value), plainly);
+            }
+        }
+    }
 }
