@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 
 fn lastbeat(nats: &Nats, urls: &str) -> Lastbeat {
     let rules = format!(
@@ -115,19 +115,27 @@ fn two_lastbeats_and_two_alertmanagers_tell_once() {
         });
         of_app.count()
     };
-    // The second of them waits for the first's word for 2s before it tells, and an alert that changes meanwhile is told
-    // by both, whoever sent it: that is Alertmanager's own. So each state lasts for longer.
-    let longer = Duration::from_secs(5);
+    // The second of them waits for the first's word before it tells, and an alert that changes meanwhile is told by both,
+    // whoever sent it: that is Alertmanager's own. So each state lasts until both have decided.
+    let decisions = || [0, 1].map(|one: usize| pair[one].decisions());
+    let both_decide = |before: [f64; 2]| {
+        wait_until("a decision of both", SOON, || {
+            let now = decisions();
+            now[0] > before[0] && now[1] > before[1]
+        });
+    };
     for instance in [&instances[0], &instances[3]] {
+        let before = decisions();
         feed.silence(instance);
         wait_until("it fires everywhere", SOON, || {
             let fires = |one: &Alertmanager| alert_of(one, &instance.app).is_some();
             pair.iter().all(fires) && told(&instance.app, "firing") > 0
         });
-        watchers[0].wait_listened(longer);
+        both_decide(before);
+        let before = decisions();
         feed.resume(instance);
         wait_until("its end", SOON, || told(&instance.app, "resolved") > 0);
-        watchers[0].wait_listened(longer);
+        both_decide(before);
     }
     for one in &watchers {
         one.wait_metrics("four notices told by each", SOON, |metrics| {

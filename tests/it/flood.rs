@@ -9,8 +9,9 @@ use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
 const MAX_GAP: Duration = Duration::from_secs(3);
-/// How long after its deadline a notice may be at the Sentry server.
-const SLACK: Duration = Duration::from_millis(1500);
+/// How long after its deadline a notice may be at the Sentry server, which is slow on a busy machine; short of another
+/// `MAX_GAP`.
+const SLACK: Duration = Duration::from_millis(2900);
 const MADE_UP: usize = 20_000;
 
 #[test]

@@ -36,6 +36,7 @@ mod scrape;
 mod secrets;
 mod security;
 mod sentry;
+mod sharding;
 mod silence;
 mod silences;
 mod simulation;

@@ -7,8 +7,9 @@ use crate::support::nats::{Nats, Peer};
 use crate::support::org::{Instance, org};
 use std::time::{Duration, SystemTime};
 
-/// How long after its deadline a notice may be at the Sentry server.
-const SLACK: Duration = Duration::from_millis(1500);
+/// How long after its deadline a notice may be at the Sentry server, which is slow on a busy machine; short of another
+/// `max_gap`.
+const SLACK: Duration = Duration::from_millis(2900);
 const SOON: Duration = Duration::from_secs(20);
 
 #[test]

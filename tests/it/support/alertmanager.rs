@@ -5,12 +5,13 @@ use super::folder::Folder;
 use super::hook::Hook;
 use super::http::Server;
 use super::testbed::{fetched, template};
-use super::wait::wait_until;
+use super::wait::{wait_for, wait_until};
 use serde_json::{Value, json};
-use std::net::TcpListener;
 use std::time::Duration;
 
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_secs(60);
+/// How often one by itself looks for what is new to tell.
+const AT_ONCE: &str = "1s";
 
 /// A running Alertmanager.
 pub struct Alertmanager {
@@ -24,38 +25,67 @@ pub struct Alertmanager {
 impl Alertmanager {
     /// One by itself, which tells `receiver`; alerts of one name are a group.
     pub fn start(receiver: &Hook) -> Self {
-        let alone = ["--cluster.listen-address=".to_owned()];
-        Alertmanager::start_with(receiver, "alertname", &alone)
+        Alertmanager::grouped(receiver, "alertname")
     }
 
-    /// Two that know each other, and both tell `receiver`; each alert is a group of its own.
+    /// One by itself, which tells `receiver`; alerts with equal ones of these labels are a group.
+    pub fn grouped(receiver: &Hook, group_by: &str) -> Self {
+        let alone = ["--cluster.listen-address=".to_owned()];
+        Alertmanager::start_with(receiver, (group_by, AT_ONCE), &alone)
+    }
+
+    /// Two that know each other, and both tell `receiver`; each alert is a group of its own. The second waits for a few
+    /// seconds for the first's word before it tells, and both look for what is new much less often, as they do in earnest:
+    /// what changes while the second waits is told by both.
     pub fn cluster(receiver: &Hook) -> [Self; 2] {
-        let ports = [free_port(), free_port()];
-        let pair = [0, 1].map(|one| {
-            let quick = [
+        let peer = |known: Option<String>| {
+            let mut arguments: Vec<String> = [
                 "--cluster.gossip-interval=50ms",
-                "--cluster.peer-timeout=2s",
-            ];
-            let mut arguments: Vec<String> = quick.map(str::to_owned).into();
-            arguments.push(format!("--cluster.listen-address=127.0.0.1:{}", ports[one]));
-            arguments.push(format!("--cluster.peer=127.0.0.1:{}", ports[1 - one]));
-            Alertmanager::start_with(receiver, "'...'", &arguments)
-        });
+                "--cluster.peer-timeout=4s",
+                "--cluster.listen-address=127.0.0.1:0",
+            ]
+            .map(str::to_owned)
+            .into();
+            arguments.extend(known.map(|address| format!("--cluster.peer={address}")));
+            Alertmanager::start_with(receiver, ("'...'", "15s"), &arguments)
+        };
+        let first = peer(None);
+        let known = wait_for("its own address", START, || first.peers().pop());
+        let second = peer(Some(known));
+        let pair = [first, second];
         wait_until("a settled cluster of two", START, || {
             pair.iter().all(|one| {
                 let status = one.ask("/api/v2/status");
-                let peers = status["cluster"]["peers"].as_array().map_or(0, Vec::len);
-                peers == 2 && status["cluster"]["status"] == "ready"
+                one.peers().len() == 2 && status["cluster"]["status"] == "ready"
             })
         });
         pair
     }
 
-    fn start_with(receiver: &Hook, group_by: &str, arguments: &[String]) -> Self {
+    /// How often it has decided whether to tell: each time it looks into its log of what was told.
+    pub fn decisions(&self) -> f64 {
+        let answer = self.server.get("/metrics").expect("Alertmanager answers");
+        let name = "alertmanager_nflog_queries_total ";
+        let found = answer.body.lines().find_map(|line| line.strip_prefix(name));
+        let count = found.and_then(|count| count.parse().ok());
+        count.expect("Alertmanager counts its decisions")
+    }
+
+    /// The addresses of its cluster, its own among them.
+    fn peers(&self) -> Vec<String> {
+        let status = self.ask("/api/v2/status");
+        let peers = status["cluster"]["peers"].as_array().into_iter().flatten();
+        let addresses = peers.filter_map(|one| one["address"].as_str());
+        addresses.map(str::to_owned).collect()
+    }
+
+    /// `grouped`: by which labels, and how often a group is looked at.
+    fn start_with(receiver: &Hook, grouped: (&str, &str), arguments: &[String]) -> Self {
         let folder = Folder::new("alertmanager");
         let config = template("alertmanager.yml")
             .replace("{RECEIVER}", &receiver.url())
-            .replace("{GROUP_BY}", group_by);
+            .replace("{GROUP_BY}", grouped.0)
+            .replace("{GROUP_INTERVAL}", grouped.1);
         let config = folder.write("alertmanager.yml", &config);
         let mut command = command(fetched("bin/alertmanager"));
         command
@@ -128,10 +158,4 @@ fn listening(line: &str) -> Option<u16> {
         .next()?
         .parse()
         .ok()
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let address = listener.local_addr();
-    address.expect("a bound listener has an address").port()
 }

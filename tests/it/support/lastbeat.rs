@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// It listens well before this, on a busy machine too.
-const START: Duration = Duration::from_secs(10);
+/// It listens well before this, and has heard who beats, on a busy machine too.
+const START: Duration = Duration::from_secs(60);
 
 /// How it is to be started: environment and rules.
 pub struct Setup {
@@ -168,14 +168,10 @@ impl Lastbeat {
     /// Waits until so many instances are live and no other has any verdict.
     #[track_caller]
     pub fn wait_live(&self, count: usize) {
-        self.wait_metrics(
-            &format!("{count} live instances"),
-            Duration::from_secs(20),
-            |metrics| {
-                let live = metrics.sum("lastbeat_instances", &[("verdict", "live")]);
-                live == count as f64 && metrics.sum("lastbeat_instances", &[]) == live
-            },
-        );
+        self.wait_metrics(&format!("{count} live instances"), START, |metrics| {
+            let live = metrics.sum("lastbeat_instances", &[("verdict", "live")]);
+            live == count as f64 && metrics.sum("lastbeat_instances", &[]) == live
+        });
     }
 
     /// Waits until it has listened for `span` more: whatever was to fire by then has fired.
@@ -194,7 +190,7 @@ impl Lastbeat {
     #[track_caller]
     pub fn wait_ready(&self, status: u16) -> Answer {
         let what = format!("/readyz with {status}");
-        wait_for(&what, Duration::from_secs(20), || {
+        wait_for(&what, START, || {
             Some(self.get("/readyz")).filter(|answer| answer.status == status)
         })
     }

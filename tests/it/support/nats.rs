@@ -16,7 +16,7 @@ pub const ORG: &str = "acme";
 pub const TOKEN: &str = "FlyV1 fm2_token_acme";
 
 /// A server is up in well under a second.
-const START: Duration = Duration::from_secs(10);
+const START: Duration = Duration::from_secs(60);
 
 /// Which nats-server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! A real Prometheus that scrapes one lastbeat every second and evaluates the alert rules that ship with it.
+//! A real Prometheus that scrapes lastbeat every second and evaluates the alert rules that ship with it.
 
 use super::child::{Child, command};
 use super::folder::Folder;
@@ -10,7 +10,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_secs(60);
 
 /// A running Prometheus.
 pub struct Prometheus {
@@ -24,11 +24,17 @@ pub struct Prometheus {
 impl Prometheus {
     /// Starts one that scrapes `target`; ready when it has scraped it twice.
     pub fn start(target: &Server) -> Self {
+        Prometheus::above(&[target])
+    }
+
+    /// Starts one that scrapes all of them; ready when it has scraped each twice.
+    pub fn above(targets: &[&Server]) -> Self {
+        let addresses: Vec<&str> = targets.iter().map(|one| one.address.as_str()).collect();
         let folder = Folder::new("prometheus");
         let alerts = project().join("dashboards/alerts.yml");
         let config = template("prometheus.yml")
             .replace("{ALERTS}", &alerts.to_string_lossy())
-            .replace("{TARGET}", &target.address);
+            .replace("{TARGET}", &addresses.join("\", \""));
         let config = folder.write("prometheus.yml", &config);
         let mut command = command(fetched("bin/prometheus"));
         command
@@ -48,7 +54,7 @@ impl Prometheus {
         wait_until("the second scrape", START, || {
             prometheus
                 .query("count_over_time(up[1m]) >= 2 and up == 1")
-                .is_ok_and(|rows| !rows.is_empty())
+                .is_ok_and(|rows| rows.len() == targets.len())
         });
         prometheus
     }
