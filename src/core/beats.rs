@@ -10,6 +10,10 @@ use std::time::Duration;
 /// Beats remembered, of all instances together: two hours of a thousand that beat every 30s, days of a few, in two
 /// megabytes at most.
 const REMEMBERED: usize = 1 << 18;
+/// Where more beats than this are tracked, even so many are less than four of each, which nobody sees anything in: then
+/// an eighth is kept, so that memory goes to who is watched.
+const MANY: u32 = 1 << 16;
+const REMEMBERED_OF_MANY: usize = REMEMBERED / 8;
 /// Of one beat as many are told, the last ones: more than a strip has room for, some ten kilobytes.
 pub const MOST_TIMES: usize = 2_000;
 /// Numbers kept of who was forgotten, before those that no longer matter are looked for.
@@ -29,6 +33,7 @@ struct Came {
 #[derive(Debug)]
 pub struct LastBeats {
     came: VecDeque<Came>,
+    most: usize,
     /// How many were dropped at the front: the place of the first one in the order of all that ever came.
     dropped: u64,
     /// Up to which place a number was somebody's who is forgotten.
@@ -45,6 +50,7 @@ impl LastBeats {
     pub fn new(now: Mono) -> Self {
         LastBeats {
             came: VecDeque::new(),
+            most: REMEMBERED,
             dropped: 0,
             forgotten: HashMap::new(),
             most_forgotten: FORGOTTEN,
@@ -56,15 +62,27 @@ impl LastBeats {
     /// A beat came.
     #[inline]
     pub fn push(&mut self, beat: BeatId, at: Mono) {
-        if self.came.len() >= REMEMBERED
-            && let Some(oldest) = self.came.pop_front()
-        {
-            self.dropped += 1;
-            self.since = self.back(oldest.at);
+        if beat.0 >= MANY && self.most > REMEMBERED_OF_MANY {
+            self.most = REMEMBERED_OF_MANY;
+            self.make_room();
+            self.came.shrink_to(self.most);
+        }
+        if self.came.len() >= self.most {
+            self.make_room();
         }
         let at = nanos(at.since(self.begun)) / nanos(GRAIN);
         let at = u32::try_from(at).unwrap_or(u32::MAX);
         self.came.push_back(Came { beat: beat.0, at });
+    }
+
+    /// Drops the oldest, so that there is room for one.
+    fn make_room(&mut self) {
+        let over = (self.came.len() + 1).saturating_sub(self.most);
+        if let Some(last) = over.checked_sub(1) {
+            self.since = self.back(self.came[last].at);
+            self.dropped += over as u64;
+            self.came.drain(..over);
+        }
     }
 
     fn back(&self, at: u32) -> Mono {
@@ -166,6 +184,26 @@ mod tests {
         assert_eq!(last.of(&[BeatId(0)]).0, [[at(9)]]);
         last.forget(BeatId(0));
         assert!(last.of(&[BeatId(0)]).0[0].is_empty());
+    }
+
+    #[test]
+    fn of_very_many_only_the_last_are_remembered() {
+        let mut last = LastBeats::new(at(0));
+        for number in 0..REMEMBERED as u64 {
+            last.push(BeatId(0), at(number / 1_000));
+        }
+        assert_eq!(last.came.len(), REMEMBERED);
+        last.push(BeatId(MANY), at(300));
+        last.push(BeatId(0), at(301));
+        assert_eq!(last.came.len(), REMEMBERED_OF_MANY);
+        assert!(last.came.capacity() < 2 * REMEMBERED_OF_MANY);
+        let (times, since) = last.of(&[BeatId(0), BeatId(MANY)]);
+        assert_eq!(
+            (times[0].len(), &times[1][..]),
+            (MOST_TIMES, &[at(300)][..])
+        );
+        assert_eq!(since, times[0][0], "older ones are not told");
+        assert_eq!(times[0][MOST_TIMES - 1], at(301));
     }
 
     #[test]

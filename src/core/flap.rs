@@ -2,13 +2,16 @@
 
 use super::notice::IncidentId;
 use super::time::Listened;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// A target that fires more often than this within [`SPAN`] times its `max_gap` flaps.
 const FIRINGS: usize = 3;
 /// In units of the target's `max_gap`: over how long firings are counted, and how long is steady.
 const SPAN: u32 = 10;
+/// Of those that fired lately and do not flap as many are looked at in a turn: to forget them is not urgent, and a whole
+/// region may be among them.
+const LOOKED_AT: usize = 500;
 
 /// What a firing means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +33,18 @@ struct Record {
 
 /// The firings of the targets that fired lately, by their numbers.
 #[derive(Debug, Default)]
-pub struct Flaps(BTreeMap<u32, Record>);
+pub struct Flaps {
+    records: BTreeMap<u32, Record>,
+    /// Those that flap: an incident says so.
+    told: BTreeSet<u32>,
+    /// Of the others the one to look at next.
+    next: u32,
+}
 
 impl Flaps {
     /// A target fires when the listened clock shows `at`.
     pub fn fired(&mut self, target: u32, at: Listened, max_gap: Duration) -> Firing {
-        let record = self.0.entry(target).or_default();
+        let record = self.records.entry(target).or_default();
         record.last_change = at;
         if record.incident.is_some() {
             return Firing::Flapping;
@@ -57,25 +66,26 @@ impl Flaps {
 
     /// Under which incident it is told that a target flaps.
     pub fn tell(&mut self, target: u32, incident: IncidentId) {
-        self.0.entry(target).or_default().incident = Some(incident);
+        self.records.entry(target).or_default().incident = Some(incident);
+        self.told.insert(target);
     }
 
     /// The target that an incident says flaps.
     pub fn target_of(&self, incident: IncidentId) -> Option<u32> {
-        let is = |(_, record): &(&u32, &Record)| record.incident == Some(incident);
-        self.0.iter().find(is).map(|(&target, _)| target)
+        let is = |target: &&u32| self.records[*target].incident == Some(incident);
+        self.told.iter().find(is).copied()
     }
 
     /// A target flapped already in an earlier life.
     pub fn resume(&mut self, target: u32, incident: IncidentId, now: Listened) {
-        let record = self.0.entry(target).or_default();
-        record.incident = Some(incident);
+        self.tell(target, incident);
+        let record = self.records.entry(target).or_default();
         record.last_change = now;
     }
 
     /// A target is well again, or stopped.
     pub fn ended(&mut self, target: u32, at: Listened) {
-        if let Some(record) = self.0.get_mut(&target) {
+        if let Some(record) = self.records.get_mut(&target) {
             record.last_change = at;
         }
     }
@@ -86,28 +96,37 @@ impl Flaps {
         now: Listened,
         max_gap: impl Fn(u32) -> Duration,
     ) -> Vec<(u32, IncidentId)> {
-        let is_steady = |(&target, record): (&u32, &Record)| {
-            let since = now.since(record.last_change);
-            let steady = since >= max_gap(target).saturating_mul(SPAN);
-            steady.then_some((target, record.incident))
+        let is_steady = |target: u32, record: &Record| {
+            now.since(record.last_change) >= max_gap(target).saturating_mul(SPAN)
         };
-        let steady: Vec<_> = self.0.iter().filter_map(is_steady).collect();
-        steady.iter().for_each(|(target, _)| {
-            self.0.remove(target);
-        });
-        steady
-            .into_iter()
-            .filter_map(|(target, incident)| Some((target, incident?)))
-            .collect()
+        let others = self.records.range(self.next..).take(LOOKED_AT);
+        let (mut looked_at, mut last) = (0, 0);
+        let mut forgotten = Vec::new();
+        for (&target, record) in others {
+            (looked_at, last) = (looked_at + 1, target);
+            if record.incident.is_none() && is_steady(target, record) {
+                forgotten.push(target);
+            }
+        }
+        self.next = if looked_at < LOOKED_AT { 0 } else { last + 1 };
+        for target in forgotten {
+            self.records.remove(&target);
+        }
+        let told = self.told.iter();
+        let steady = told.filter(|target| is_steady(**target, &self.records[*target]));
+        let steady: Vec<u32> = steady.copied().collect();
+        let end = |target| Some((target, self.forget(target)?));
+        steady.into_iter().filter_map(end).collect()
     }
 
     /// Forgets a target; gives the incident that says that it flaps.
     pub fn forget(&mut self, target: u32) -> Option<IncidentId> {
-        self.0.remove(&target)?.incident
+        self.told.remove(&target);
+        self.records.remove(&target)?.incident
     }
 
     /// Whether no target fired lately.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.records.is_empty()
     }
 }

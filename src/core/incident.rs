@@ -48,7 +48,10 @@ pub(super) struct Gathered {
 #[derive(Debug, Default)]
 pub struct Incidents {
     pub(super) open: BTreeMap<IncidentId, Incident>,
+    /// Those that are open, by what they are about.
+    by_key: BTreeSet<(Key, IncidentId)>,
     pub(super) gathered: Vec<Gathered>,
+    pub(super) census: Census,
     /// What changed since it was last kept.
     pub(super) changes: Changes,
 }
@@ -90,9 +93,21 @@ impl Incidents {
         }
     }
 
+    /// One more is open.
+    pub(super) fn insert(&mut self, id: IncidentId, incident: Incident) {
+        self.by_key.insert((incident.key, id));
+        self.open.insert(id, incident);
+    }
+
+    fn remove(&mut self, id: IncidentId) -> Option<Incident> {
+        let incident = self.open.remove(&id)?;
+        self.by_key.remove(&(incident.key, id));
+        Some(incident)
+    }
+
     fn of(&self, key: Key) -> Option<IncidentId> {
-        let is = |(_, incident): &(&IncidentId, &Incident)| incident.key == key;
-        self.open.iter().find(is).map(|(&id, _)| id)
+        let mut own = self.by_key.range((key, IncidentId(0))..);
+        own.next().filter(|own| own.0 == key).map(|own| own.1)
     }
 }
 
@@ -153,7 +168,7 @@ impl Engine {
         if fires.is_empty() {
             return;
         }
-        let mut census = Census::new();
+        let mut census = std::mem::take(&mut self.incidents.census);
         let mut by_key: BTreeMap<Key, Vec<(u32, Mono)>> = BTreeMap::new();
         for &(target, due) in fires {
             by_key
@@ -161,6 +176,8 @@ impl Engine {
                 .or_default()
                 .push((target, due));
         }
+        // Who may be owed a notice: at first anyone, afterwards only those that changed.
+        let mut owed: Option<BTreeSet<IncidentId>> = None;
         for (key, members) in by_key {
             // What alone fell silent is an incident of its own, whatever else of its rule is open.
             let joined = if matches!(key, Key::Alone { .. }) {
@@ -175,18 +192,28 @@ impl Engine {
             for (target, _) in members {
                 self.join(target, incident);
             }
-            if joined.is_none() {
-                // The cause is told before what it explains is taken back.
-                self.tell_owed();
-                self.supersede_within(key, incident);
-            } else {
-                self.grown(incident);
+            if let Some(owed) = &mut owed {
+                owed.insert(incident);
             }
+            if joined.is_some() {
+                self.grown(incident, census.silent(key));
+                continue;
+            }
+            // The cause is told before what it explains is taken back.
+            match &owed {
+                None => self.tell_owed(),
+                Some(changed) => self.tell_owed_of(changed),
+            }
+            self.supersede_within(key, incident);
+            owed = Some(BTreeSet::from([incident]));
         }
+        census.end();
+        self.incidents.census = census;
     }
 
-    /// More joined an incident that is open: it says who is part of it now.
-    fn grown(&mut self, id: IncidentId) {
+    /// More joined an incident that is open: it says who is part of it now. `silent`: how many of its scope are, where that
+    /// is known.
+    fn grown(&mut self, id: IncidentId, silent: Option<u32>) {
         /// Of an incident with more targets its members are counted anew once they are a tenth more.
         const COUNTED: usize = 1_000;
         let Some(open) = self.incidents.open.get(&id) else {
@@ -194,18 +221,18 @@ impl Engine {
         };
         let (now, then) = (open.members.len(), open.notice.affected_total);
         let as_before = now > COUNTED && now as u64 * 10 < then * 11;
-        let members: Vec<(u32, Mono)> = open
-            .members
-            .iter()
-            .map(|&target| (target, self.now.mono))
-            .collect();
-        let (affected, total) = if as_before {
-            (Vec::new(), then)
-        } else {
-            let (affected, total, _) = self.affected(open.key, &members);
-            (affected, total)
+        let no_more = silent.map(u64::from).filter(|all| *all <= then);
+        let known = as_before.then_some(then).or(no_more);
+        let members = open.members.iter().copied();
+        let (affected, total) = match known {
+            Some(total) => (Vec::new(), total),
+            None => {
+                let members: Vec<_> = members.clone().map(|one| (one, self.now.mono)).collect();
+                let (affected, total, _) = self.affected(open.key, &members);
+                (affected, total)
+            }
         };
-        let severity = self.severity_of(&members);
+        let severity = self.severity_of(members);
         let Some(open) = self.incidents.open.get_mut(&id) else {
             return;
         };
@@ -247,12 +274,11 @@ impl Engine {
         if matches!(key, Key::Alone { .. }) || self.incidents.open.len() < 2 {
             return;
         }
-        let within: Vec<u32> = (0..self.targets.len() as u32)
-            .filter(|&id| {
-                self.fires(id) && self.targets.incident(id).is_some_and(|own| own != wider)
-            })
-            .filter(|&id| self.is_within(id, key))
-            .collect();
+        let other = |target: &u32| {
+            let own = self.targets.incident(*target);
+            own.is_some_and(|own| own != wider) && self.fires(*target)
+        };
+        let within: BTreeSet<u32> = self.targets_within(key).filter(other).collect();
         for target in within {
             self.leave(target, CloseReason::Superseded);
             self.join(target, wider);
@@ -288,20 +314,16 @@ impl Engine {
             .filter_map(|(&id, open)| Some((id, open.broken?)));
         let broken: Vec<(IncidentId, Listened)> = broken.collect();
         for (id, since) in broken {
-            let members: Vec<u32> = self
-                .incidents
-                .open
-                .get(&id)
-                .map(|open| open.members.iter().copied().collect())
-                .unwrap_or_default();
-            let patience = members
-                .iter()
-                .map(|&target| self.max_gap(target))
-                .max()
-                .unwrap_or_default();
-            if listened.since(since) <= patience {
+            let open = self.incidents.open.get(&id);
+            let members = || open.iter().flat_map(|open| open.members.iter().copied());
+            // Mostly the first that is asked has the patience.
+            let gap = listened.since(since);
+            if members().any(|target| self.max_gap(target) >= gap) {
                 continue;
             }
+            let patience = members().map(|target| self.max_gap(target)).max();
+            let patience = patience.unwrap_or_default();
+            let members: Vec<u32> = members().collect();
             for &target in &members {
                 self.targets.take_incident(target);
             }
@@ -353,13 +375,13 @@ impl Engine {
             opened_at: self.now.wall,
             broken: None,
         };
-        self.incidents.open.insert(id, incident);
+        self.incidents.insert(id, incident);
         id
     }
 
     /// Closes an incident now.
     pub(super) fn close(&mut self, id: IncidentId, why: CloseReason) {
-        let Some(mut incident) = self.incidents.open.remove(&id) else {
+        let Some(mut incident) = self.incidents.remove(id) else {
             return;
         };
         let notice = &mut incident.notice;

@@ -36,6 +36,7 @@ impl Engine {
         self.judge_targets();
         if now.mono >= self.next_sweep {
             self.next_sweep = now.mono + SWEEP_EVERY;
+            self.incidents.census.forget();
             self.sweep();
         }
         self.settle();

@@ -123,6 +123,7 @@ impl Engine {
         if self.inventory.answered_since(poll.asked_at) {
             return;
         }
+        self.incidents.census.forget();
         let first = self.inventory.asked_at.replace(poll.asked_at).is_none();
         self.ran_before(poll, first);
         self.inventory.beating = self.who_beats();

@@ -5,6 +5,7 @@ use super::offset::Offset;
 use super::texts::{PhraseId, Text};
 use super::time::{Listened, Stamp};
 use super::tracker::BeatId;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// One machine of an app. A million of them are held: what few have is kept apart.
@@ -145,6 +146,15 @@ pub struct App {
     pub lost: u64,
     /// Its app-regions.
     pub(super) places: Vec<u32>,
+}
+
+/// A region.
+#[derive(Debug, Default)]
+pub struct Region {
+    /// When anything of it was last heard.
+    pub seen: Stamp,
+    /// Its app-regions.
+    pub(super) places: BTreeSet<u32>,
 }
 
 /// An app in a region; of neither in a free slot.

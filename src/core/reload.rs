@@ -139,6 +139,7 @@ impl Engine {
         }
         let rules = std::mem::take(&mut reload.rules);
         self.rename_markers(&rules);
+        self.incidents.census.forget();
         self.rules = rules;
         self.doubted.clear();
         let names = self

@@ -257,7 +257,7 @@ impl Engine {
             opened_at: saved.opened_at,
             broken: None,
         };
-        self.incidents.open.insert(id, incident);
+        self.incidents.insert(id, incident);
         for &target in &members {
             let row = self.targets.get_mut(target);
             row.state = State::Firing;

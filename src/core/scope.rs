@@ -2,10 +2,12 @@
 
 use super::alert::{State, Watched};
 use super::engine::Engine;
+use super::groups::GroupId;
 use super::notice::Scope;
 use super::rule::By;
-use super::tracker::{Instance, InstanceId, NONE, Place};
-use std::collections::BTreeMap;
+use super::time::{Mono, Stamp};
+use super::tracker::{Instance, InstanceId, NONE};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// What an incident is about.
@@ -44,51 +46,152 @@ impl Key {
     }
 }
 
-/// Which scopes are wholly silent, and of how many instances: asked once for all targets that fire together.
-pub type Census = BTreeMap<Key, Option<u32>>;
+/// Which scopes are wholly silent, and of how many instances.
+#[derive(Debug, Default)]
+pub struct Census {
+    /// What was found this turn: asked once for all targets that fire together.
+    asked: BTreeMap<Key, Option<u32>>,
+    /// What was found of large scopes before, and still tells what holds now.
+    before: BTreeMap<Key, Found>,
+}
+
+/// What was found of a scope.
+#[derive(Clone, Copy, Debug)]
+enum Found {
+    /// This one was heard: as long as it counts as heard, no other needs to be looked at.
+    Heard(InstanceId),
+    /// Wholly silent, so many of it, at an arrival. It stays so while nothing of it is heard.
+    Silent(u32, Stamp),
+}
+
+impl Census {
+    /// What was found is remembered of scopes of which more were looked at: others are looked at again as fast.
+    const LARGE: u32 = 64;
+
+    /// The turn is over: in the next one who was silent may have been heard.
+    pub(super) fn end(&mut self) {
+        self.asked.clear();
+    }
+
+    /// More changed than who was heard: nothing that was found before holds for sure.
+    pub(super) fn forget(&mut self) {
+        self.before.clear();
+    }
+
+    /// How many there are in a wholly silent scope; `None` where it is not, or was not asked for this turn.
+    pub(super) fn silent(&self, key: Key) -> Option<u32> {
+        self.asked.get(&key).copied().flatten()
+    }
+}
 
 impl Engine {
     /// The instances of a scope; none of the stream's, and of what fires alone.
     fn instances_of(&self, key: Key) -> Box<dyn Iterator<Item = InstanceId> + '_> {
-        let places = |is: fn(&Place) -> u32, id: u32| {
-            let own = self
-                .tracker
-                .places
-                .iter()
-                .filter(move |place| is(place) == id);
-            own.flat_map(|place| place.members.iter().map(|&id| InstanceId(id)))
-        };
         match key {
-            Key::Region(id) => Box::new(places(|place| place.region, id)),
-            Key::App(id) => Box::new(places(|place| place.app, id)),
+            Key::Region(id) => Box::new(self.in_places(self.tracker.places_of(NONE, id))),
+            Key::App(id) => {
+                // In the order of their numbers, as a region's are: texts name the first.
+                let places: BTreeSet<u32> = self.tracker.places_of(id, NONE).collect();
+                Box::new(self.in_places(places.into_iter()))
+            }
             Key::Place(id) => {
                 let place = self.tracker.places.get(id as usize);
-                let members = place.into_iter().flat_map(|place| &place.members);
-                Box::new(members.map(|&id| InstanceId(id)))
+                Box::new(self.in_places(place.map(|_| id).into_iter()))
             }
             Key::Host(id) => {
-                let all = self.tracker.iter();
-                Box::new(all.filter(move |(_, one)| one.host == id).map(|(id, _)| id))
+                let there = self.tracker.hosts.get(id as usize);
+                Box::new(there.into_iter().flatten().map(|&id| InstanceId(id)))
             }
             Key::Stream | Key::Alone { .. } => Box::new(std::iter::empty()),
         }
     }
 
+    fn in_places(&self, places: impl Iterator<Item = u32>) -> impl Iterator<Item = InstanceId> {
+        places.flat_map(|place| {
+            let members = self.tracker.places[place as usize].members.iter();
+            members.map(|&id| InstanceId(id))
+        })
+    }
+
     /// How many instances a scope has that is wholly silent; `None` where any is heard, or where there are not two. Mostly the
     /// first that is looked at is heard, and no other needs to be.
     fn silent_in(&self, key: Key, census: &mut Census) -> Option<u32> {
-        if let Some(&known) = census.get(&key) {
+        if let Some(&known) = census.asked.get(&key) {
             return known;
         }
-        let mut all = 0;
-        let heard = self.instances_of(key).any(|id| {
-            let silent = self.is_silent(id, &self.tracker.instances[id.0 as usize]);
+        let before = census.before.get(&key);
+        let found = match before.and_then(|&found| self.still(key, found)) {
+            Some(known) => {
+                debug_assert_eq!(known, self.count(key).0, "nothing of {key:?} changed");
+                known
+            }
+            None => {
+                let (known, looked_at, found) = self.count(key);
+                if looked_at > Census::LARGE {
+                    census.before.insert(key, found);
+                }
+                known
+            }
+        };
+        census.asked.insert(key, found);
+        found
+    }
+
+    /// Looks through a scope: how many there are where it is wholly silent, how many were looked at, and what is to be
+    /// remembered.
+    fn count(&self, key: Key) -> (Option<u32>, u32, Found) {
+        let (mut all, mut looked_at) = (0, 0);
+        let heard = self.instances_of(key).find(|id| {
+            let silent = self.is_silent(*id, &self.tracker.instances[id.0 as usize]);
             all += u32::from(silent.is_some());
+            looked_at += 1;
             silent == Some(false)
         });
-        let found = (!heard && all >= 2).then_some(all);
-        census.insert(key, found);
-        found
+        let found = heard.map_or(Found::Silent(all, self.listening.stamp()), Found::Heard);
+        let known = (heard.is_none() && all >= 2).then_some(all);
+        (known, looked_at, found)
+    }
+
+    /// What was found of a scope, if that still holds.
+    fn still(&self, key: Key, found: Found) -> Option<Option<u32>> {
+        match found {
+            Found::Heard(id) => {
+                let instance = &self.tracker.instances[id.0 as usize];
+                let heard =
+                    self.is_in(instance, key) && self.is_silent(id, instance) == Some(false);
+                heard.then_some(None)
+            }
+            Found::Silent(all, at) => {
+                // A silence grows longer with the listened clock, which goes back where messages were lost.
+                let quiet = self.seen_of(key) < at.at && self.listening.listened() >= at.listened;
+                quiet.then_some((all >= 2).then_some(all))
+            }
+        }
+    }
+
+    /// When anything of a scope was last heard.
+    fn seen_of(&self, key: Key) -> Mono {
+        let tracker = &self.tracker;
+        let seen = match key {
+            Key::Region(id) => tracker.regions[id as usize].seen,
+            Key::App(id) => tracker.apps[id as usize].seen,
+            Key::Place(id) => tracker.places[id as usize].seen,
+            // Of a host that is not known apart: anything at all.
+            Key::Host(_) | Key::Stream | Key::Alone { .. } => self.listening.stamp(),
+        };
+        seen.at
+    }
+
+    fn is_in(&self, instance: &Instance, key: Key) -> bool {
+        let place = &self.tracker.places[instance.place as usize];
+        instance.is_tracked()
+            && match key {
+                Key::Region(id) => place.region == id,
+                Key::App(id) => place.app == id,
+                Key::Place(id) => instance.place == id,
+                Key::Host(id) => instance.host == id,
+                Key::Stream | Key::Alone { .. } => false,
+            }
     }
 
     /// The widest wholly silent scope that holds an instance: that of the most instances, and of equal ones the
@@ -194,38 +297,44 @@ impl Engine {
         }
     }
 
-    /// Whether a target lies within what an incident is about.
-    pub(super) fn is_within(&self, target: u32, key: Key) -> bool {
-        let row = self.targets.get(target);
-        let (place, host) = match row.watched() {
-            Watched::Group(group) => {
-                let group = self.groups.get(group);
-                return match (key, group.by) {
-                    (Key::Region(region), By::Region | By::AppRegion) => group.region == region,
-                    (Key::App(app), By::App | By::AppRegion) => group.app == app,
-                    (Key::Place(_), By::AppRegion) => {
-                        self.group_key(group.by, group.app, group.region) == key
-                    }
-                    _ => false,
-                };
+    /// The targets within what an incident is about.
+    pub(super) fn targets_within(&self, key: Key) -> impl Iterator<Item = u32> {
+        let own = self.instances_of(key).flat_map(|id| self.targets_of(id));
+        own.chain(self.groups_within(key))
+    }
+
+    /// The targets of the groups that lie within a scope, or are the scope.
+    fn groups_within(&self, key: Key) -> impl Iterator<Item = u32> {
+        let scope = match key {
+            Key::Region(region) => Some((NONE, region, By::Region)),
+            Key::App(app) => Some((app, NONE, By::App)),
+            Key::Place(place) => {
+                let (app, region) = self.app_region(place);
+                Some((app, region, By::AppRegion))
             }
-            Watched::Beat(_) | Watched::Logs(_) => {
-                let Some(id) = self.instance_of(row.watched()) else {
-                    return false;
-                };
-                let instance = &self.tracker.instances[id.0 as usize];
-                (instance.place, instance.host)
-            }
+            Key::Stream | Key::Host(_) | Key::Alone { .. } => None,
         };
-        let at = &self.tracker.places[place as usize];
-        match key {
-            Key::Stream => true,
-            Key::Region(region) => at.region == region,
-            Key::App(app) => at.app == app,
-            Key::Place(own) => place == own,
-            Key::Host(own) => host == own,
-            Key::Alone { .. } => false,
-        }
+        let groups = scope.into_iter().flat_map(move |(app, region, by)| {
+            let rules = (0..).zip(&self.rules.rules);
+            let own = rules.filter(move |(_, rule)| rule.by == by);
+            let whole = own.filter_map(move |(rule, _)| self.groups.find(rule, app, region));
+            let places = self.tracker.places_of(app, region);
+            whole.chain(places.flat_map(|place| self.groups_of_place(place)))
+        });
+        groups.map(|group| self.groups.get(group).target)
+    }
+
+    /// The groups that an app-region is by itself.
+    fn groups_of_place(&self, place: u32) -> impl Iterator<Item = GroupId> {
+        let (app, region) = self.app_region(place);
+        let links = self.links.get(place as usize).into_iter().flatten();
+        let own = links.filter(|link| link.by == By::AppRegion);
+        own.filter_map(move |link| self.groups.find(link.rule, app, region))
+    }
+
+    fn app_region(&self, place: u32) -> (u32, u32) {
+        let place = &self.tracker.places[place as usize];
+        (place.app, place.region)
     }
 
     /// The silent instances within what an incident is about.

@@ -40,7 +40,7 @@ impl Engine {
             .map(|(_, due)| *due)
             .min()
             .unwrap_or(self.now.mono);
-        let severity = self.severity_of(members);
+        let severity = self.severity_of(members.iter().map(|&(target, _)| target));
         let (affected, total, seen) = self.affected(key, members);
         let mut notice = self.notice(first, key.scope(), severity, seen, due);
         notice.who = self.who_of(key, members);
@@ -49,10 +49,9 @@ impl Engine {
     }
 
     /// The worst severity of the rules of firing targets.
-    pub(super) fn severity_of(&self, members: &[(u32, Mono)]) -> Severity {
-        let rules = members
-            .iter()
-            .map(|(target, _)| &self.rules.rules[self.targets.get(*target).rule() as usize]);
+    pub(super) fn severity_of(&self, targets: impl Iterator<Item = u32>) -> Severity {
+        let rules =
+            targets.map(|target| &self.rules.rules[self.targets.get(target).rule() as usize]);
         rules.map(|rule| rule.severity).min().unwrap_or_default()
     }
 

@@ -5,6 +5,7 @@ use super::engine::{Engine, Output};
 use super::incident::Incident;
 use super::notice::{IncidentId, NoticeKind, Who};
 use super::time::Mono;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// What became known is gathered for this long before it is told: an update each minute at the most.
@@ -59,8 +60,20 @@ impl Engine {
     pub(super) fn tell_owed(&mut self) {
         let now = self.now.mono;
         let owed = |(&id, open): (&IncidentId, &Incident)| Some((id, open.owed(now)?));
-        let owed: Vec<(IncidentId, NoticeKind)> =
-            self.incidents.open.iter().filter_map(owed).collect();
+        let owed = self.incidents.open.iter().filter_map(owed).collect();
+        self.tell_all(owed);
+    }
+
+    /// The same of some.
+    pub(super) fn tell_owed_of(&mut self, some: &BTreeSet<IncidentId>) {
+        let now = self.now.mono;
+        let owed = |&id: &IncidentId| Some((id, self.incidents.open.get(&id)?.owed(now)?));
+        let owed = some.iter().filter_map(owed).collect();
+        self.tell_all(owed);
+    }
+
+    fn tell_all(&mut self, owed: Vec<(IncidentId, NoticeKind)>) {
+        let now = self.now.mono;
         for (id, kind) in owed {
             if !self.is_silenced(id) {
                 self.tell(id, kind);

@@ -10,12 +10,12 @@ use super::entry::{BeatLine, MarkerId, Reject};
 use super::life::Life;
 use super::names::Names;
 use super::record::BEAT_NAMES_END;
-pub use super::record::{App, Beat, Beaten, Instance, Place};
+pub use super::record::{App, Beat, Beaten, Instance, Place, Region};
 use super::texts::{Phrases, Texts, cut};
 use super::time::{Listened, Stamp};
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -62,11 +62,11 @@ pub struct Tracker {
     /// By number of [`Self::app_names`].
     pub apps: Vec<App>,
     /// By number of [`Self::region_names`].
-    pub regions: Vec<Stamp>,
+    pub regions: Vec<Region>,
     /// By number.
     pub places: Vec<Place>,
-    /// By number of [`Self::host_names`].
-    pub hosts: Vec<Stamp>,
+    /// By number of [`Self::host_names`]: the instances on each.
+    pub hosts: Vec<BTreeSet<u32>>,
     /// Names of apps.
     pub app_names: Names,
     /// Names of regions.
@@ -170,12 +170,9 @@ impl Tracker {
     pub fn heard(&mut self, id: InstanceId, bytes: usize, now: Stamp) {
         let instance = &mut self.instances[id.0 as usize];
         instance.seen = now;
-        if let Some(host) = self.hosts.get_mut(instance.host as usize) {
-            *host = now;
-        }
         let place = &mut self.places[instance.place as usize];
         place.seen = now;
-        self.regions[place.region as usize] = now;
+        self.regions[place.region as usize].seen = now;
         let app = &mut self.apps[place.app as usize];
         app.seen = now;
         app.entries += 1;
@@ -200,7 +197,7 @@ impl Tracker {
         line: &BeatLine<'_>,
         now: Stamp,
     ) -> Result<Beaten, Reject> {
-        self.host(id, line.host, now);
+        self.host(id, line.host);
         let Some(name) = self.beat_names.intern(line.name) else {
             return Err(self.is_full(Table::BeatNames));
         };
@@ -284,6 +281,7 @@ impl Tracker {
         if let Ok(entry) = self.subjects.find_entry(hash, |&other| other == id.0) {
             entry.remove();
         }
+        self.left_host(id);
         let row = std::mem::replace(&mut self.instances[id.0 as usize], Instance::free());
         self.names.drop(row.name);
         self.lives.remove(&id.0);
@@ -337,12 +335,10 @@ impl Tracker {
         self.instances[id.0 as usize].seen = seen;
         let place = &mut self.places[self.instances[id.0 as usize].place as usize];
         latest(&mut place.seen);
-        latest(&mut self.regions[place.region as usize]);
+        latest(&mut self.regions[place.region as usize].seen);
         latest(&mut self.apps[place.app as usize].seen);
         if let Some(host) = host.and_then(|name| self.host_names.intern(name)) {
-            grow(&mut self.hosts, host, Stamp::default);
-            latest(&mut self.hosts[host as usize]);
-            self.instances[id.0 as usize].host = host;
+            self.runs_on(id, host);
         }
     }
 
@@ -382,17 +378,29 @@ impl Tracker {
         Some(beat)
     }
 
-    fn host(&mut self, id: InstanceId, name: &str, now: Stamp) {
+    fn host(&mut self, id: InstanceId, name: &str) {
         let known = self.instances[id.0 as usize].host;
         if name.is_empty() || (known != NONE && &**self.host_names.get(known) == name) {
             return;
         }
         if let Some(host) = self.host_names.intern(name) {
-            grow(&mut self.hosts, host, Stamp::default);
-            self.hosts[host as usize] = now;
-            self.instances[id.0 as usize].host = host;
+            self.runs_on(id, host);
         } else {
             self.full = Some(Table::Hosts);
+        }
+    }
+
+    fn runs_on(&mut self, id: InstanceId, host: u32) {
+        self.left_host(id);
+        self.instances[id.0 as usize].host = host;
+        grow(&mut self.hosts, host, BTreeSet::new);
+        self.hosts[host as usize].insert(id.0);
+    }
+
+    fn left_host(&mut self, id: InstanceId) {
+        let host = self.instances[id.0 as usize].host;
+        if let Some(there) = self.hosts.get_mut(host as usize) {
+            there.remove(&id.0);
         }
     }
 

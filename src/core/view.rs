@@ -158,7 +158,7 @@ impl Engine {
     /// Every region and when it was heard.
     pub(super) fn region_rows(&self, now: Now) -> Vec<(Arc<str>, Wall)> {
         let row = |(id, name): (u32, &Arc<str>)| {
-            let seen = self.tracker.regions[id as usize];
+            let seen = self.tracker.regions[id as usize].seen;
             (Arc::clone(name), now.wall_of(seen.at))
         };
         self.tracker.region_names.iter().map(row).collect()

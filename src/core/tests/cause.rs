@@ -392,3 +392,67 @@ fn one_whose_logs_go_on_has_lost_its_beat_alone() {
         "{told:?}"
     );
 }
+
+#[test]
+fn one_who_speaks_up_again_in_a_large_silent_region_splits_it_for_all_that_fire_after() {
+    let all: Vec<String> = (0..80).map(|n| format!("web.iad.{n}")).collect();
+    let (first, last) = all.split_at(40);
+    let (first, last) = (names(first), names(last));
+    let mut bench = Bench::new(vec![rule("r", "*", 30.0)]);
+    for second in (0..=100).step_by(10) {
+        bench.beats(&["web.lhr.x"], [second]);
+        bench.beats(&first, [second]);
+    }
+    bench.beats(&last, [102]);
+    bench.beats(&["web.lhr.x"], 103..=131);
+    assert_eq!(bench.told(), ["130 RegionSilent  opened"]);
+    bench.beats(&last[..1], [131]);
+    bench.beats(&["web.lhr.x"], 132..=134);
+    assert_eq!(
+        bench.told(),
+        ["130 RegionSilent  opened", "132 HeartbeatMissed  opened"]
+    );
+}
+
+#[test]
+fn who_has_moved_to_another_host_is_not_on_its_old_one() {
+    let mut bench = Bench::new(vec![rule("r", "*", 30.0)]);
+    for second in 0..=140 {
+        for (who, host) in [
+            ("a.iad.1", "0ad1"),
+            ("b.iad.1", "0ad1"),
+            ("c.iad.1", "0ad1"),
+        ] {
+            let moved = who == "c.iad.1" && second >= 50;
+            if second % 10 == 0 && (second <= 100 || moved) {
+                let host = if moved { "77aa" } else { host };
+                bench.say_from(who, host, f64::from(second));
+            }
+        }
+        bench.tick(f64::from(second));
+    }
+    assert_eq!(bench.told(), ["130 HostSilent  opened"]);
+}
+
+#[test]
+fn a_region_that_dies_takes_in_its_groups_that_fire_already() {
+    let group = Rule {
+        by: By::AppRegion,
+        ..rule("group", "web", 30.0)
+    };
+    let mut bench = Bench::new(vec![group, rule("slow", "d*", 60.0)]);
+    let web = ["web.iad.a", "web.iad.b"];
+    for second in (0..=200).step_by(10) {
+        bench.beats(&["web.lhr.x", "db.lhr.y", "dc.lhr.y"], [second]);
+        bench.beats(&web, (second <= 100).then_some(second));
+        bench.beats(&["db.iad.c", "dc.iad.c"], (second <= 120).then_some(second));
+    }
+    assert_eq!(
+        bench.told(),
+        [
+            "130 AppRegionSilent  opened",
+            "180 RegionSilent  opened",
+            "190 AppRegionSilent  closed superseded"
+        ]
+    );
+}

@@ -1,7 +1,7 @@
 //! Who is taken in, and who finds no room.
 
 use super::super::entry::{Reject, Subject};
-use super::super::record::{App, Instance, Place};
+use super::super::record::{App, Instance, Place, Region};
 use super::super::texts;
 use super::super::time::Stamp;
 use super::{Admitted, InstanceId, NONE, Tracker, UNDECIDED, grow, store};
@@ -159,7 +159,7 @@ impl Tracker {
     /// The number of a region, new or not; `None` where there is no room.
     pub fn intern_region(&mut self, name: &str) -> Option<u32> {
         let region = self.region_names.intern(name)?;
-        grow(&mut self.regions, region, Stamp::default);
+        grow(&mut self.regions, region, Region::default);
         Some(region)
     }
 
@@ -197,20 +197,17 @@ impl Tracker {
         self.place_ids
             .insert_unique(hash.hash_one((app, region)), id, hash_of);
         self.apps[app as usize].places.push(id);
+        self.regions[region as usize].places.insert(id);
         self.new_places.push(id);
         Some(id)
     }
 
     /// The app-regions of an app, or of a region where the app is [`NONE`]; of one app in one region that alone.
     pub(in crate::core) fn places_of(&self, app: u32, region: u32) -> impl Iterator<Item = u32> {
-        let own = self.apps.get(app as usize);
-        let own = own.map_or(&[][..], |app| &app.places);
-        let all = if app == NONE {
-            0..self.places.len() as u32
-        } else {
-            0..0
-        };
-        let inside = move |id: &u32| region == NONE || self.places[*id as usize].region == region;
-        own.iter().copied().chain(all).filter(inside)
+        let of_app = self.apps.get(app as usize).map(|app| &app.places);
+        let of_region = self.regions.get(region as usize).map(|at| &at.places);
+        let of_region = of_region.filter(|_| app == NONE).into_iter().flatten();
+        let own = of_app.into_iter().flatten().chain(of_region).copied();
+        own.filter(move |id| region == NONE || self.places[*id as usize].region == region)
     }
 }

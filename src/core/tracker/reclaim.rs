@@ -1,8 +1,8 @@
 //! Names that nobody bears any more make room.
 
 use super::super::names::Names;
-use super::super::record::{App, Place};
-use super::super::time::{Listened, Stamp};
+use super::super::record::{App, Place, Region};
+use super::super::time::Listened;
 use super::{NONE, Tracker};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl Tracker {
         freed.regions = unused(&self.region_names, |id| used.contains(&id));
         for id in &freed.regions {
             self.region_names.remove(*id);
-            self.regions[*id as usize] = Stamp::default();
+            self.regions[*id as usize] = Region::default();
         }
         self.reclaim_hosts(needed);
         self.reclaim_beat_names();
@@ -69,6 +69,7 @@ impl Tracker {
         let place = std::mem::replace(&mut self.places[id as usize], Place::free());
         let own = &mut self.apps[place.app as usize].places;
         own.retain(|own| *own != id);
+        self.regions[place.region as usize].places.remove(&id);
         let hash = self.hash_of_place(place.app, place.region);
         if let Ok(entry) = self.place_ids.find_entry(hash, |other| *other == id) {
             entry.remove();
@@ -76,21 +77,14 @@ impl Tracker {
         self.free_places.push(id);
     }
 
-    /// Looks through all instances, so only where many hosts are known.
+    /// Looks through all hosts, so only where many are known.
     fn reclaim_hosts(&mut self, needed: &Needed) {
         if !self.host_names.is_crowded() {
             return;
         }
-        let mut used = vec![false; self.hosts.len()];
-        let own = self.iter().map(|(_, instance)| instance.host);
-        for host in own.chain(needed.hosts.iter().copied()) {
-            if let Some(used) = used.get_mut(host as usize) {
-                *used = true;
-            }
-        }
-        for id in unused(&self.host_names, |id| used[id as usize]) {
+        let used = |id| !self.hosts[id as usize].is_empty() || needed.hosts.contains(&id);
+        for id in unused(&self.host_names, used) {
             self.host_names.remove(id);
-            self.hosts[id as usize] = Stamp::default();
         }
     }
 
