@@ -100,12 +100,9 @@ pub(super) fn faulty(prometheus: &Prometheus) -> Vec<String> {
 /// What the expression looks at: each comparison answers 0 or 1 in place of dropping rows, and of what is to be
 /// absent that which is there.
 fn compared(expression: &str) -> String {
-    let inside = expression
-        .strip_prefix("absent(")
-        .and_then(|rest| rest.strip_suffix(')'));
     [" > ", " < ", " >= ", " <= ", " == ", " != "]
         .iter()
-        .fold(inside.unwrap_or(expression).to_owned(), |text, sign| {
+        .fold(expression.replace("absent(", "("), |text, sign| {
             text.replace(sign, &format!("{sign}bool "))
         })
 }
@@ -113,7 +110,7 @@ fn compared(expression: &str) -> String {
 #[test]
 fn what_an_alert_looks_at_is_found() {
     assert_eq!(compared("sum(a) > 0"), "sum(a) > bool 0");
-    assert_eq!(compared("absent(a)"), "a");
+    assert_eq!(compared("absent(a) or b"), "(a) or b");
     let tests =
         "alertname: A\nexp_alerts: []\nalertname: A\nexp_alerts:\nalertname: AB\nexp_alerts: []";
     assert_eq!(cases(tests, "A"), (1, 1));
