@@ -16,7 +16,6 @@ pub mod own_faults;
 mod pulse;
 pub mod rehearsal;
 pub mod reload;
-pub mod rest;
 pub mod scribe;
 pub mod service;
 mod sight;

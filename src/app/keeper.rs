@@ -11,7 +11,6 @@ use super::canary::Canary;
 use super::copier::Copier;
 use super::ingest::Ingest;
 use super::pulse::Pulse;
-use super::rest::Rest;
 use super::scribe::Scribe;
 use super::sight::Sight;
 use super::taps::Taps;
@@ -51,7 +50,6 @@ pub struct Keeper<S> {
     canary: Option<Canary>,
     copier: Copier,
     changing: Option<Changing>,
-    rest: Rest,
     /// The last arrival of anything; later where the process stood still.
     heard_at: Mono,
     /// Wall clock of the last arrival, while somebody looks on.
@@ -88,7 +86,6 @@ impl<S: Source> Keeper<S> {
             canary,
             copier,
             changing: None,
-            rest: Rest::default(),
             sight: Sight::new(metrics, readiness, now.mono),
             heard_at: now.mono,
             tailed_at: None,
@@ -99,12 +96,6 @@ impl<S: Source> Keeper<S> {
             next_lag: now.mono,
             next_loss_log: now.mono,
         }
-    }
-
-    /// The thread that it is to run on rests by this.
-    pub fn on(mut self, rest: Rest) -> Self {
-        self.rest = rest;
-        self
     }
 
     /// Runs until it is told to stop, or gives the stream up and says why; what was decided by then is told.
@@ -230,20 +221,16 @@ impl<S: Source> Keeper<S> {
         self.message(&first);
         // A message is large: looked at where it was put, and not moved from hand to hand.
         let mut waits = Context::from_waker(Waker::noop());
-        for taken in 1..BATCH {
+        for _ in 1..BATCH {
             match self.taps.poll_next_unpin(&mut waits) {
                 Poll::Ready(Some(message)) => self.message(&message),
                 Poll::Ready(None) => {
                     self.ended();
                     return true;
                 }
-                Poll::Pending => {
-                    self.rest.taken(taken);
-                    return true;
-                }
+                Poll::Pending => return true,
             }
         }
-        self.rest.taken(BATCH);
         false
     }
 

@@ -3,7 +3,6 @@
 use super::{Feeder, ServiceFault};
 use crate::app::ingest::Ingest;
 use crate::app::keeper::{Ask, Inlets, Keeper, Outlets};
-use crate::app::rest::Rest;
 use crate::clock::Clock;
 use crate::io::feed::{Line, Source};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -35,13 +34,11 @@ pub(super) fn start<S: Source>(
     let (link_to, links) = mpsc::channel(WAITING_LINKS);
     let (stop, stopped) = oneshot::channel();
     let (end, ended) = oneshot::channel();
-    let rest = Rest::default();
-    let keeper = Keeper::new(ingest, clock, outlets).on(rest.clone());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .on_thread_park(move || rest.before_waiting())
         .build()
         .map_err(starting)?;
+    let keeper = Keeper::new(ingest, clock, outlets);
     let run = async move {
         let feeder = tokio::spawn(feeder(
             clock,
