@@ -74,7 +74,9 @@ pub struct Report {
     took: Duration,
     /// What a slice took on average before anything happened: its entries, and the deadlines judged in it.
     calm: Duration,
-    /// The longest that one slice took.
+    /// The longest that a slice took in which some are heard for the first time.
+    comings: Duration,
+    /// The longest that one took after that: in which some die, or a region returns.
     longest: Duration,
     /// Notices in order, and when each came.
     notices: Vec<(Duration, Notice)>,
@@ -162,7 +164,7 @@ impl Organisation {
         let mut stream = Stream::new(self);
         let clock = Clock::start();
         let from = clock.mono();
-        let (mut calm, mut longest) = (Duration::ZERO, Duration::ZERO);
+        let (mut calm, mut comings, mut longest) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
         for slice in 0.. {
             let at = SLICE * slice;
             if at >= LENGTH {
@@ -172,7 +174,12 @@ impl Organisation {
             let before = clock.mono();
             rehearsal.entries(at, stream.batch());
             let slice = clock.mono().since(before);
-            longest = longest.max(slice);
+            let most = if at < CALM.start {
+                &mut comings
+            } else {
+                &mut longest
+            };
+            *most = slice.max(*most);
             if CALM.contains(&at) {
                 calm += slice;
             }
@@ -183,6 +190,7 @@ impl Organisation {
             entries: stream.entries,
             took: clock.mono().since(from),
             calm: calm / SLICES as u32,
+            comings,
             longest,
             notices: rehearsal.said().iter().filter_map(notice).collect(),
         }
@@ -318,11 +326,12 @@ impl fmt::Display for Report {
         let opened = opened.filter(|(_, notice)| notice.kind == NoticeKind::Opened);
         write!(
             f,
-            "{} instances, {} beats, 10 minutes in {:.1} s; 0.1 s of calm in {:.1} ms, of deaths in {:.1} ms at most; {} incidents, {} notices",
+            "{} instances, {} beats, 10 minutes in {:.1} s; 0.1 s of calm in {:.1} ms, of first words in {:.1} ms at most, of deaths in {:.1} ms at most; {} incidents, {} notices",
             self.instances,
             self.entries,
             self.took.as_secs_f64(),
             self.calm.as_secs_f64() * 1e3,
+            self.comings.as_secs_f64() * 1e3,
             self.longest.as_secs_f64() * 1e3,
             opened.count(),
             self.notices.len(),
