@@ -75,6 +75,8 @@ impl Engine {
             self.restore_incident(incident, &clocks);
         }
         self.incidents.changes.since = now.mono;
+        // Who is taken back was heard lately, perhaps.
+        self.incidents.census.forget();
         as_saved
     }
 

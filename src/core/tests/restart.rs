@@ -133,6 +133,34 @@ fn who_died_while_lastbeat_was_down_fires_after_max_gap_of_listening_and_the_liv
 }
 
 #[test]
+fn who_is_taken_back_late_and_lives_is_no_part_of_a_large_silent_region() {
+    let mut earlier = Mortal::new(vec![rule("r", "*", 30.0)]);
+    earlier.beats(&["api.iad.alive"], [108, 118, 128]);
+    earlier.checkpoint(true, 128.0);
+
+    let all: Vec<String> = (0..80).map(|n| format!("web.iad.{n}")).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let (first, last) = all.split_at(40);
+    let mut bench = Bench::new(vec![rule("r", "*", 30.0)]);
+    for second in (0..=100).step_by(10) {
+        bench.beats(&["web.lhr.x"], [second]);
+        bench.beats(first, [second]);
+    }
+    bench.beats(last, [102]);
+    bench.beats(&["web.lhr.x"], 103..=131);
+    assert_eq!(bench.told(), ["130 RegionSilent  opened"]);
+    bench.engine.restore(&earlier.disk.saved(), at(131.0));
+    bench.beats(&["web.lhr.x"], 132..=134);
+    assert_eq!(
+        bench.told()[1..],
+        [
+            "132 AppRegionSilent  opened",
+            "133 RegionSilent  closed superseded"
+        ]
+    );
+}
+
+#[test]
 fn a_short_restart_keeps_the_gap() {
     let mut mortal = Mortal::new(vec![rule("r", "*", 60.0)]);
     mortal.beats(&[WEB, API, LONE], up_to(20));
