@@ -287,7 +287,7 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
         archive,
     };
     let outcome = parts.watch(&mut signals, &sight, &readiness).await;
-    readiness.store(Arc::new(Readiness::not_yet("stop", "lastbeat is stopping")));
+    readiness.store(Arc::new(readiness.load().stopping()));
     parts.stop().await;
     outcome
 }

@@ -335,6 +335,15 @@ mod tests {
     /// Bytes that lie ready for a reader at once: with a hundred readers that take nothing 25 MB.
     const MOST_BYTES: usize = 256 * 1024;
 
+    #[test]
+    fn a_stream_in_trouble_is_not_well_again_because_lastbeat_stops() {
+        let down = Readiness::not_yet("stream", "not connected");
+        let told = trouble(&down);
+        assert_eq!(told.as_deref(), Some("the stream: not connected"));
+        assert_eq!(trouble(&down.stopping()), told);
+        assert_eq!(trouble(&Readiness::default().stopping()), None);
+    }
+
     #[tokio::test]
     async fn of_long_entries_few_lie_ready_for_a_reader_at_once() {
         let tails = Arc::new(Tails::default());

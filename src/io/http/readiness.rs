@@ -29,6 +29,13 @@ impl Readiness {
         }
     }
 
+    /// Not ready, for it stops; what was the matter still is.
+    pub fn stopping(&self) -> Self {
+        let mut stopping = Self::not_yet("stop", "lastbeat is stopping");
+        stopping.reasons.extend(self.reasons.iter().cloned());
+        stopping
+    }
+
     /// Whether nothing is the matter.
     pub fn is_ready(&self) -> bool {
         self.reasons.is_empty()
