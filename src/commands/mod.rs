@@ -27,12 +27,9 @@ fn serve<S: Source>(service: Service<S>) -> ExitCode {
         Ok(runtime) => runtime,
         Err(err) => return failed(&format!("cannot start: {err}")),
     };
-    // As a task: to wake what a runtime blocks on takes a system call each time.
-    let ended = runtime.block_on(async { tokio::spawn(service::run(service)).await });
-    match ended {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(fault)) => failed(&words::chain(&fault)),
-        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    match runtime.block_on(service::run(service)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => failed(&words::chain(&fault)),
     }
 }
 

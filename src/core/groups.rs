@@ -260,11 +260,7 @@ impl Engine {
 
     /// The instances in a group's app-regions.
     pub(super) fn members(&self, group: &Group) -> impl Iterator<Item = InstanceId> {
-        let places = self.tracker.places_of(group.app, group.region);
-        places.flat_map(|place| {
-            let members = self.tracker.places[place as usize].members.iter();
-            members.map(|&id| InstanceId(id))
-        })
+        self.in_places(self.tracker.places_of(group.app, group.region))
     }
 
     /// When a group falls silent on the listened clock, if nobody is heard any more: as soon as fewer than

@@ -106,7 +106,11 @@ impl Engine {
         }
     }
 
-    fn in_places(&self, places: impl Iterator<Item = u32>) -> impl Iterator<Item = InstanceId> {
+    /// The instances of app-regions.
+    pub(super) fn in_places(
+        &self,
+        places: impl Iterator<Item = u32>,
+    ) -> impl Iterator<Item = InstanceId> {
         places.flat_map(|place| {
             let members = self.tracker.places[place as usize].members.iter();
             members.map(|&id| InstanceId(id))

@@ -137,22 +137,43 @@ impl Story {
 
     fn change(&self, bench: &mut Bench, slots: Option<usize>) {
         let mut meanwhile = self.meanwhile.iter();
-        let Some(slots) = slots else {
-            bench.engine.reload(set(&self.then), at(100.0));
-            bench.keep();
-            return meanwhile.for_each(|&one| say(bench, one));
-        };
-        let mut reload = bench.engine.begin_reload(set(&self.then));
-        while let Err(more) = bench.engine.reload_on(reload, slots, at(100.0)) {
-            reload = more;
-            bench.keep();
-            if let Some(&one) = meanwhile.next() {
-                say(bench, one);
-            }
+        match slots {
+            None => bench.engine.reload(set(&self.then), at(100.0)),
+            Some(slots) => drop(change_in_slices(
+                bench,
+                &self.then,
+                slots,
+                100.0,
+                |bench, _| {
+                    if let Some(&one) = meanwhile.next() {
+                        say(bench, one);
+                    }
+                },
+            )),
         }
         bench.keep();
         meanwhile.for_each(|&one| say(bench, one));
     }
+}
+
+/// Puts rules in force in slices of so many slots; `between` is told how many were done. Gives their number but for the
+/// last.
+fn change_in_slices(
+    bench: &mut Bench,
+    then: &[Rule],
+    slots: usize,
+    second: f64,
+    mut between: impl FnMut(&mut Bench, u64),
+) -> u64 {
+    let mut slices = 0;
+    let mut reload = bench.engine.begin_reload(set(then));
+    while let Err(more) = bench.engine.reload_on(reload, slots, at(second)) {
+        reload = more;
+        slices += 1;
+        bench.keep();
+        between(bench, slices);
+    }
+    slices
 }
 
 proptest! {
@@ -179,18 +200,14 @@ fn who_is_first_heard_between_two_slices_is_watched_by_the_rules_that_come() {
     for n in 0..4 {
         bench.say(&format!("a.iad.i{n}"), "", 0.0);
     }
-    let then = vec![rule("new", "a", 30.0)];
-    let mut reload = bench.engine.begin_reload(set(&then));
-    let mut new = 0;
-    while let Err(more) = bench.engine.reload_on(reload, 2, at(0.0)) {
-        reload = more;
-        bench.say(&format!("a.iad.new{new}"), "", 0.0);
-        new += 1;
+    let then = [rule("new", "a", 30.0)];
+    let new = change_in_slices(&mut bench, &then, 2, 0.0, |bench, done| {
+        bench.say(&format!("a.iad.new{done}"), "", 0.0);
         assert!(
-            new < 1_000,
+            done < 1_000,
             "who comes meanwhile does not keep it from ending"
         );
-    }
+    });
     bench.tick(0.0);
     let snapshot = bench.engine.snapshot(at(0.0), 0);
     let watched = snapshot.alerts.iter().filter(|row| &*row.rule == "new");
@@ -247,15 +264,11 @@ fn a_bye_between_any_two_slices_is_heard() {
             }
             let mut bench = Bench::new(vec![beats.clone()]);
             bench.beats(&["a.iad.a", "z.iad.z"], [0, 10, 20]);
-            let mut reload = bench.engine.begin_reload(set(&then));
-            slices = 0;
-            while let Err(more) = bench.engine.reload_on(reload, 1, at(20.0)) {
-                reload = more;
-                slices += 1;
-                if slices == said_after {
+            slices = change_in_slices(&mut bench, &then, 1, 20.0, |bench, done| {
+                if done == said_after {
                     bench.say("a.iad.a", "bye", 20.0);
                 }
-            }
+            });
             if said_after == 0 {
                 bench.say("a.iad.a", "bye", 20.0);
             }
