@@ -39,6 +39,9 @@ impl Engine {
             self.incidents.census.forget();
             self.sweep();
         }
+        if self.tracker.is_moving() {
+            self.tracker.move_some();
+        }
         self.settle();
         self.next_wake()
     }

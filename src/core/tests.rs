@@ -7,6 +7,7 @@ mod cause;
 mod changing;
 mod copying;
 mod flood;
+mod growth;
 mod inventory;
 mod life;
 mod restart;

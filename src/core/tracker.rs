@@ -1,6 +1,7 @@
 //! Who was heard when: instances, their beats, and the apps, regions, app-regions and hosts that hold them.
 
 mod admission;
+mod index;
 mod reclaim;
 
 pub use admission::{Limits, Table};
@@ -15,6 +16,7 @@ use super::texts::{Phrases, Texts, cut};
 use super::time::{Listened, Stamp};
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
+use index::Index;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -80,7 +82,7 @@ pub struct Tracker {
     /// What beats said last.
     pub(super) phrases: Phrases,
     names: Texts,
-    subjects: HashTable<u32>,
+    subjects: Index,
     place_ids: HashTable<u32>,
     free_instances: Vec<u32>,
     free_beats: Vec<u32>,
@@ -113,7 +115,7 @@ impl Tracker {
             lives: BTreeMap::new(),
             phrases: Phrases::default(),
             names: Texts::default(),
-            subjects: HashTable::new(),
+            subjects: Index::default(),
             place_ids: HashTable::new(),
             free_instances: Vec::new(),
             free_beats: Vec::new(),
@@ -129,10 +131,19 @@ impl Tracker {
     /// The instance that speaks under this subject, where it is known.
     #[inline]
     pub fn find(&self, subject: &str) -> Option<InstanceId> {
-        let is = |&id: &u32| self.speaks_under(id, subject);
-        self.subjects
-            .find(self.hash.hash_one(subject), is)
-            .map(|&id| InstanceId(id))
+        let hash = self.hash.hash_one(subject);
+        let is = |id| self.speaks_under(id, subject);
+        match self.subjects.find(hash, is) {
+            Some(id) => Some(InstanceId(id)),
+            None => self.find_before(hash, subject),
+        }
+    }
+
+    /// Kept apart with a closure of its own: that of `find`, which every entry asks, is inlined as long as nobody shares it.
+    #[cold]
+    fn find_before(&self, hash: u64, subject: &str) -> Option<InstanceId> {
+        let is = |id| self.speaks_under(id, subject);
+        self.subjects.find_before(hash, is).map(InstanceId)
     }
 
     #[inline]
@@ -247,7 +258,7 @@ impl Tracker {
 
     /// Whether none is tracked.
     pub fn is_empty(&self) -> bool {
-        self.subjects.is_empty()
+        self.len() == 0
     }
 
     /// Beats that are tracked.
@@ -277,10 +288,7 @@ impl Tracker {
         let Some(subject) = self.subject(id) else {
             return;
         };
-        let hash = self.hash.hash_one(&*subject);
-        if let Ok(entry) = self.subjects.find_entry(hash, |&other| other == id.0) {
-            entry.remove();
-        }
+        self.subjects.remove(self.hash.hash_one(&*subject), id.0);
         self.left_host(id);
         let row = std::mem::replace(&mut self.instances[id.0 as usize], Instance::free());
         self.names.drop(row.name);

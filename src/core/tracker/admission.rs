@@ -2,9 +2,10 @@
 
 use super::super::entry::{Reject, Subject};
 use super::super::record::{App, Instance, Place, Region};
-use super::super::texts;
+use super::super::texts::{self, Texts};
 use super::super::time::Stamp;
 use super::{Admitted, InstanceId, NONE, Tracker, UNDECIDED, grow, store};
+use foldhash::quality::RandomState;
 use std::cell::RefCell;
 use std::hash::BuildHasher;
 
@@ -116,19 +117,21 @@ impl Tracker {
     }
 
     fn index(&mut self, subject: &str, id: u32) {
-        let (instances, places, names, hash) =
-            (&self.instances, &self.places, &self.names, &self.hash);
-        let whole = RefCell::new(String::new());
-        let hash_of = |&id: &u32| {
-            let instance = &instances[id as usize];
-            let mut whole = whole.borrow_mut();
-            whole.clear();
-            whole.push_str(&places[instance.place as usize].prefix);
-            whole.push_str(names.get(&instance.name));
-            hash.hash_one(whole.as_str())
-        };
-        self.subjects
-            .insert_unique(hash.hash_one(subject), id, hash_of);
+        let hash = self.hash.hash_one(subject);
+        let hash_of = hashes(&self.instances, &self.places, &self.names, &self.hash);
+        self.subjects.insert(hash, id, hash_of);
+    }
+
+    /// Whether subjects move to a larger table, so that [`Self::move_some`] has work.
+    #[inline]
+    pub(in crate::core) fn is_moving(&self) -> bool {
+        self.subjects.is_moving()
+    }
+
+    /// Moves some of the subjects, so that the smaller table goes though nobody is taken in any more.
+    pub(in crate::core) fn move_some(&mut self) {
+        let hash_of = hashes(&self.instances, &self.places, &self.names, &self.hash);
+        self.subjects.move_some(hash_of);
     }
 
     /// Remembers what is full, and gives the reason for the entry.
@@ -209,5 +212,23 @@ impl Tracker {
         let of_region = of_region.filter(|_| app == NONE).into_iter().flatten();
         let own = of_app.into_iter().flatten().chain(of_region).copied();
         own.filter(move |id| region == NONE || self.places[*id as usize].region == region)
+    }
+}
+
+/// The hash of each instance's subject.
+fn hashes<'a>(
+    instances: &'a [Instance],
+    places: &'a [Place],
+    names: &'a Texts,
+    hash: &'a RandomState,
+) -> impl Fn(u32) -> u64 + 'a {
+    let whole = RefCell::new(String::new());
+    move |id| {
+        let instance = &instances[id as usize];
+        let mut whole = whole.borrow_mut();
+        whole.clear();
+        whole.push_str(&places[instance.place as usize].prefix);
+        whole.push_str(names.get(&instance.name));
+        hash.hash_one(whole.as_str())
     }
 }
