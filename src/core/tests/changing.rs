@@ -79,7 +79,10 @@ fn said() -> impl Strategy<Value = Vec<Said>> {
         2 => who.clone().prop_map(Said::Beat),
         1 => who.prop_map(Said::Line)
     ];
-    proptest::collection::vec(one, 0..40)
+    prop_oneof![
+        1 => Just(Vec::new()),
+        3 => proptest::collection::vec(one, 1..40)
+    ]
 }
 
 fn say(bench: &mut Bench, said: Said) {
@@ -190,7 +193,14 @@ proptest! {
         let (told, stand) = story.played(None);
         let (told_in_slices, stand_in_slices) = story.played(Some(slots));
         prop_assert_eq!(stand, stand_in_slices);
-        prop_assert_eq!(told, told_in_slices);
+        // Of what is said meanwhile some is heard by the old rules and some by the new ones: how far a silence of before
+        // reached may be told otherwise. Who fires and recovers from then on is the same.
+        let all = story.meanwhile.is_empty();
+        let is_later = |one: &str| one.split(' ').next().is_some_and(|at| at.parse::<u32>().is_ok_and(|at| at > 100));
+        let same = |told: Vec<String>| -> Vec<String> {
+            told.into_iter().filter(|one| all || one.contains(" -> ") && is_later(one)).collect()
+        };
+        prop_assert_eq!(same(told), same(told_in_slices));
     }
 }
 
