@@ -124,14 +124,10 @@ impl<S: Source> Keeper<S> {
                     self.tick(armed);
                     armed = Mono::NEVER;
                 }
-                // A copy is finished soon where nothing else is to do, and the connection reads on meanwhile.
+                // What goes by slices is finished soon where nothing else is to do, and the connection reads on meanwhile.
                 () = tokio::task::yield_now(), if self.is_busy() => {}
             }
-            if self.changing.is_some() {
-                self.timed(Self::change_on);
-            } else if self.copier.is_busy() {
-                self.timed(Self::copy);
-            }
+            self.slice();
             self.outputs();
             if let Some(given_up) = self.given_up.take() {
                 self.finish();
@@ -146,7 +142,20 @@ impl<S: Source> Keeper<S> {
 
     /// Whether a slice of something is to be done.
     fn is_busy(&self) -> bool {
-        self.changing.is_some() || self.copier.is_busy()
+        self.changing.is_some() || self.copier.is_busy() || self.scribe.is_busy()
+    }
+
+    /// Does a slice of what is under way. While the rules change nothing else is, for it would count by both.
+    fn slice(&mut self) {
+        if self.changing.is_some() {
+            return self.timed(Self::change_on);
+        }
+        if self.copier.is_busy() {
+            self.timed(Self::copy);
+        }
+        if self.scribe.is_busy() {
+            self.timed(Self::read_on);
+        }
     }
 
     fn last_turn(mut self) {
@@ -195,7 +204,7 @@ impl<S: Source> Keeper<S> {
         self.timed(|keeper| {
             keeper.evaluate();
             keeper.outputs();
-            keeper.checkpoint();
+            keeper.scribe.turn(&mut keeper.ingest.engine, now);
         });
     }
 
@@ -348,12 +357,10 @@ impl<S: Source> Keeper<S> {
         self.scribe.hand_on(&mut self.ingest.engine);
     }
 
-    /// Reads for the store what is due; where there is more, this turn's end is the next one's begin.
-    fn checkpoint(&mut self) {
+    /// Reads on for the store.
+    fn read_on(&mut self) {
         let now = self.clock.now();
-        if self.scribe.turn(&mut self.ingest.engine, now) {
-            self.wake = now.mono;
-        }
+        self.scribe.read_on(&mut self.ingest.engine, now);
     }
 
     /// With nothing waiting, what was received and not taken is lost.

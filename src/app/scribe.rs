@@ -10,8 +10,8 @@ use std::time::Duration;
 const EVERY: Duration = Duration::from_secs(5);
 /// A checkpoint is due so soon after somebody new was heard: whoever is known to us is known after a crash.
 const SOON: Duration = Duration::from_millis(200);
-/// Slots read in one turn of the loop: well under a millisecond, whatever their beats say.
-const SLICE: usize = 2_048;
+/// Slots read before entries get their turn: well under a millisecond, whatever their beats say.
+const SLICE: usize = 256;
 
 /// Where what is to be kept goes. None of it may block.
 pub struct Desk {
@@ -52,37 +52,48 @@ impl Scribe {
         }
     }
 
-    /// Begins a checkpoint where one is due, or reads on in the one that is under way. Whether there is more to read.
-    pub fn turn(&mut self, engine: &mut Engine, now: Now) -> bool {
+    /// Begins a checkpoint where one is due.
+    pub fn turn(&mut self, engine: &mut Engine, now: Now) {
         let known = std::mem::replace(&mut self.known, engine.instances());
         if self.known > known {
             self.next = self.next.min(now.mono + SOON);
         }
-        let draft = match self.draft.take() {
-            Some(draft) => draft,
-            None if now.mono < self.next => return false,
-            None => {
-                self.next = now.mono + EVERY;
-                let whole = (self.desk.wants_whole)();
-                if !whole && !engine.has_changed() {
-                    return false;
-                }
-                engine.begin_checkpoint(whole, now)
-            }
+        if self.draft.is_some() || now.mono < self.next {
+            return;
+        }
+        self.next = now.mono + EVERY;
+        let whole = (self.desk.wants_whole)();
+        if whole || engine.has_changed() {
+            self.draft = Some(engine.begin_checkpoint(whole, now));
+        }
+    }
+
+    /// Whether there is more to read in a checkpoint.
+    pub fn is_busy(&self) -> bool {
+        self.draft.is_some()
+    }
+
+    /// Reads a slice of the checkpoint that is under way.
+    pub fn read_on(&mut self, engine: &mut Engine, now: Now) {
+        let Some(draft) = self.draft.take() else {
+            return;
         };
         match engine.read_on(draft, SLICE, now) {
             Ok(checkpoint) => (self.desk.checkpoint)(checkpoint),
             Err(more) => self.draft = Some(more),
         }
-        self.draft.is_some()
     }
 
     /// At the end: a last checkpoint, in one go.
     pub fn finish(&mut self, engine: &mut Engine, now: Now) {
-        while self.draft.is_some() {
-            self.turn(engine, now);
-        }
+        let read = |scribe: &mut Self, engine: &mut Engine| {
+            while scribe.is_busy() {
+                scribe.read_on(engine, now);
+            }
+        };
+        read(self, engine);
         self.next = now.mono;
-        while self.turn(engine, now) {}
+        self.turn(engine, now);
+        read(self, engine);
     }
 }
