@@ -1,7 +1,7 @@
 //! At a steady rate, through a real nats-server: what most people run.
 
 use super::blast::Round;
-use super::contender::Contender;
+use super::contender::{Contender, Running};
 use super::entries::publication;
 use super::{process, table};
 use std::io::Write;
@@ -14,50 +14,67 @@ const ROUNDS: usize = 3;
 /// One entry in so many is a beat.
 const BEATS_IN: usize = 100;
 
-/// Every contender in turn; the slow ones are left out, who would only fall behind.
+/// The fast contenders side by side, so that each has the same moments of the machine; the others would only fall behind.
 pub fn run(rate: u64, seconds: u64) {
     println!(
-        "\n{rate} messages a second for {seconds} s through a real server, one beat in {BEATS_IN}, median of {ROUNDS} rounds"
+        "\n{rate} messages a second for {seconds} s through a real server to each at once, one beat in {BEATS_IN}, median of {ROUNDS} rounds"
     );
+    let contenders: Vec<Contender> = Contender::here()
+        .into_iter()
+        .filter(|one| one.is_fast())
+        .collect();
     let mut table = table::Table::default();
     for _ in 0..ROUNDS {
-        for contender in Contender::here().into_iter().filter(|one| one.is_fast()) {
-            table.add(contender, round(contender, rate, seconds).0);
+        for (contender, round) in contenders.iter().zip(round(&contenders, rate, seconds)) {
+            table.add(*contender, round);
         }
     }
     table.print();
 }
 
-/// What lastbeat costs where next to nothing happens.
+/// What each costs where next to nothing happens.
 pub fn idle(seconds: u64) {
-    let (_, spent) = round(Contender::Lastbeat, 10, seconds);
-    let share = spent.as_secs_f64() / seconds as f64 * 100.0;
-    println!("\nidle: 10 messages a second for {seconds} s: {share:.3}% of a core");
+    const RATE: u64 = 10;
+    let contenders = [Contender::Yardstick, Contender::Lastbeat];
+    println!("\nidle: {RATE} messages a second for {seconds} s to each at once");
+    for (contender, round) in contenders.iter().zip(round(&contenders, RATE, seconds)) {
+        let share = round.nanos * RATE as f64 / 1e9 * 100.0;
+        println!("{}: {share:.3}% of a core", contender.name());
+    }
 }
 
-fn round(contender: Contender, rate: u64, seconds: u64) -> (Round, Duration) {
+fn round(contenders: &[Contender], rate: u64, seconds: u64) -> Vec<Round> {
     let folder = std::env::temp_dir().join(format!("lastbeat-steady-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("the temporary folder can be made");
     let server = Server::start(&folder);
-    let running = contender.start(&format!("nats://127.0.0.1:{}", server.port), &folder);
-    let pid = running.child.id();
+    let url = format!("nats://127.0.0.1:{}", server.port);
+    let all: Vec<Running> = contenders
+        .iter()
+        .map(|contender| contender.start(&url, &folder))
+        .collect();
+    let pids: Vec<u32> = all.iter().map(|running| running.child.id()).collect();
+    let settle = || pids.iter().for_each(|pid| process::settle(*pid));
     std::thread::park_timeout(Duration::from_secs(2));
     publish(server.port, rate.min(10_000), 1);
-    process::settle(pid);
-    let (before, start) = (process::cpu(pid), Instant::now());
+    settle();
+    let before: Vec<Duration> = pids.iter().map(|pid| process::cpu(*pid)).collect();
+    let start = Instant::now();
     let sent = publish(server.port, rate, seconds);
     let took = start.elapsed();
-    process::settle(pid);
-    let spent = process::cpu(pid) - before;
-    let round = Round {
-        nanos: spent.as_nanos() as f64 / sent as f64,
-        rate: sent as f64 / took.as_secs_f64(),
-        peak_mb: process::peak_mb(pid),
-        lost: running.lost(),
-    };
-    drop((running, server));
+    settle();
+    let rounds = all.iter().zip(before).map(|(running, before)| {
+        let pid = running.child.id();
+        Round {
+            nanos: (process::cpu(pid) - before).as_nanos() as f64 / sent as f64,
+            rate: sent as f64 / took.as_secs_f64(),
+            peak_mb: process::peak_mb(pid),
+            lost: running.lost(),
+        }
+    });
+    let rounds = rounds.collect();
+    drop((all, server));
     let _ = std::fs::remove_dir_all(folder);
-    (round, spent)
+    rounds
 }
 
 /// Publishes over a bare socket, in portions: a hundred a second, or fewer where there is less to say.
