@@ -37,6 +37,9 @@ const PROBE_EVERY: Duration = Duration::from_secs(15);
 const PROBE_WITHIN: Duration = Duration::from_secs(10);
 /// How often the client is asked what its events may have failed to tell.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Round trips until the answer to our subscription has come for sure: one may end with whatever else the server says
+/// first, its own PING or news of its cluster.
+const ROUND_TRIPS: usize = 3;
 /// Turns for the client's tasks until a word about the subscription has come through: two would do, were no other ready.
 const TASKS_OF_A_WORD: usize = 8;
 /// What a server may call its largest payload, NATS' own upper bound.
@@ -125,9 +128,11 @@ impl Dial {
         let messages = Messages::new(first, others, client.statistics(), ended.clone());
         let mut session = Session::new(self, client, events, ended);
         // The answer comes behind any word about the subscription.
-        round_trip(session.client.clone(), session.probe.clone())
-            .await
-            .map_err(|what| self.trouble(TroubleKind::Disconnected, what))?;
+        for _ in 0..ROUND_TRIPS {
+            round_trip(session.client.clone(), session.probe.clone())
+                .await
+                .map_err(|what| self.trouble(TroubleKind::Disconnected, what))?;
+        }
         // That word goes from the connection's task to the client's own for events, and from there to us.
         for _ in 0..TASKS_OF_A_WORD {
             tokio::task::yield_now().await;
