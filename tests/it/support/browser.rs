@@ -33,6 +33,25 @@ pub mod keys {
     pub const RIGHT: &str = "\u{e014}";
 }
 
+/// Starts the driver; `None` where the port that it chose for IPv6 is somebody else's for IPv4.
+#[track_caller]
+fn start_driver(profile: &Folder) -> Option<(Child, u16)> {
+    let mut command = command("chromedriver");
+    command.arg("--port=0").env("HOME", profile.path());
+    let mut child = Child::start("chromedriver", &mut command);
+    let port = child.wait_line("the port of chromedriver", START, |line| {
+        if line.starts_with("IPv4 port not available") {
+            return Some(None);
+        }
+        let digits = line.split_once("started successfully on port ")?.1;
+        digits.trim_end_matches('.').parse().ok().map(Some)
+    });
+    port.map(|port| (child, port))
+}
+
+/// Ports that the driver may choose in vain.
+const TRIES: usize = 5;
+
 /// A browser with one window.
 pub struct Browser {
     driver: Driver,
@@ -46,13 +65,9 @@ impl Browser {
     #[track_caller]
     pub fn start() -> Self {
         let profile = Folder::new("chromium");
-        let mut command = command("chromedriver");
-        command.arg("--port=0").env("HOME", profile.path());
-        let mut child = Child::start("chromedriver", &mut command);
-        let port = child.wait_line("the port of chromedriver", START, |line| {
-            let digits = line.split_once("started successfully on port ")?.1;
-            digits.trim_end_matches('.').parse().ok()
-        });
+        let (child, port) = (0..TRIES)
+            .find_map(|_| start_driver(&profile))
+            .expect("chromedriver finds a port that is free");
         let data = format!("--user-data-dir={}", profile.path().display());
         let flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run \
                      --disable-background-networking --disable-component-update --disable-sync --hide-scrollbars --window-size=1280,900";
