@@ -6,6 +6,8 @@
 
 mod changing;
 mod ends;
+#[cfg(test)]
+mod tests;
 
 use super::canary::Canary;
 use super::copier::Copier;
@@ -245,6 +247,9 @@ impl<S: Source> Keeper<S> {
             self.sample_lag(now, &first);
         }
         self.message(&first);
+        // Let go in the order in which they came: the allocator hands its blocks out again in the order in which it got
+        // them back, and only what is walked in order is fetched ahead.
+        drop(first);
         // A message is large: looked at where it was put, and not moved from hand to hand.
         let mut waits = Context::from_waker(Waker::noop());
         for _ in 1..BATCH {
