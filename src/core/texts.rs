@@ -113,6 +113,33 @@ pub fn cut(text: &str, most: usize) -> &str {
     &text[..end.unwrap_or(0)]
 }
 
+/// Whether a phrase is this text, with the count in the place of its mark. Most beats say what they said before, and then
+/// nothing has to be written or sought.
+fn says(phrase: &[u8], text: &[u8], count: Option<u64>) -> bool {
+    const MARK: u8 = COUNT as u8;
+    let same = |(a, b): &(&u8, &u8)| a == b && **a != MARK;
+    let alike = phrase.iter().zip(text).take_while(same).count();
+    match (&phrase[alike..], &text[alike..], count) {
+        ([], [], _) => true,
+        ([MARK, after @ ..], rest, Some(count)) => rest
+            .strip_suffix(after)
+            .is_some_and(|digits| are_of(digits, count)),
+        _ => false,
+    }
+}
+
+/// Whether these are the digits of a count, and no more.
+fn are_of(digits: &[u8], count: u64) -> bool {
+    let mut left = count;
+    for (place, digit) in digits.iter().rev().enumerate() {
+        if (left == 0 && place > 0) || *digit != b'0' + (left % 10) as u8 {
+            return false;
+        }
+        left /= 10;
+    }
+    left == 0 && !digits.is_empty()
+}
+
 /// What a beat said last: a number of [`Phrases`], 0 where it said nothing yet.
 pub type PhraseId = u32;
 
@@ -158,12 +185,12 @@ impl Default for Phrases {
 impl Phrases {
     /// A beat that said `before` says `text`, in which its count may stand.
     pub fn say(&mut self, before: PhraseId, text: &str, count: Option<u64>) -> PhraseId {
-        self.seek(text, count);
-        let known = &self.rows[before as usize].text;
-        if self.texts.bytes(known) == self.sought.as_bytes() {
+        let known = self.texts.bytes(&self.rows[before as usize].text);
+        if says(known, text.as_bytes(), count) {
             return before;
         }
         self.unsay(before);
+        self.seek(text, count);
         if self.sought.is_empty() {
             return 0;
         }

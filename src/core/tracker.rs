@@ -34,6 +34,8 @@ pub(super) const MAX_HOSTS: usize = 200_000;
 /// Twice those that a large organisation has apps.
 pub(super) const MAX_BEAT_NAMES: usize = 30_000;
 const _: () = assert!(MAX_BEAT_NAMES < BEAT_NAMES_END);
+/// The number of the empty name.
+const NO_NAME: u32 = 0;
 /// Of a beat's text this much is kept, in bytes.
 pub const MAX_TEXT: usize = 120;
 
@@ -75,7 +77,7 @@ pub struct Tracker {
     pub region_names: Names,
     /// Names of hosts.
     pub host_names: Names,
-    /// Names of beats; number 0 is the empty one.
+    /// Names of beats, the empty one among them.
     pub beat_names: Names,
     /// What the platform told of those of whom it told anything.
     pub(super) lives: BTreeMap<u32, Life>,
@@ -100,7 +102,8 @@ impl Tracker {
     /// Nobody yet, and room for as many.
     pub fn new(limits: Limits) -> Self {
         let mut beat_names = Names::new(MAX_BEAT_NAMES);
-        beat_names.intern("");
+        let first = beat_names.intern("");
+        debug_assert_eq!(first, Some(NO_NAME));
         Tracker {
             instances: Vec::new(),
             beats: Vec::new(),
@@ -209,7 +212,11 @@ impl Tracker {
         now: Stamp,
     ) -> Result<Beaten, Reject> {
         self.host(id, line.host);
-        let Some(name) = self.beat_names.intern(line.name) else {
+        let name = match line.name {
+            "" => Some(NO_NAME),
+            name => self.beat_names.intern(name),
+        };
+        let Some(name) = name else {
             return Err(self.is_full(Table::BeatNames));
         };
         let (beat, new) = match self.find_beat(id, line.marker, name) {

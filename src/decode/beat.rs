@@ -71,6 +71,10 @@ impl Marker {
 
     /// Where the marker stands in a text as a word of its own.
     fn find_word(&self, text: &str, any_case: bool) -> Option<usize> {
+        // Most beats begin with it.
+        if text.starts_with(&self.text) && is_word(text, 0, self.text.len()) {
+            return Some(0);
+        }
         let mut from = 0;
         loop {
             let rest = &text.as_bytes()[from..];
