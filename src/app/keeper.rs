@@ -21,13 +21,12 @@ use crate::core::engine::Feed;
 use crate::core::inventory::Suspect;
 use crate::core::time::{Mono, Now, Wall};
 use crate::decode::log_line;
-use crate::io::feed::{Link, LinkState, Raw, Source};
+use crate::io::feed::{Left, Link, LinkState, Raw, Source};
 use crate::words;
 use changing::Changing;
 use futures_util::{FutureExt, StreamExt};
 use prometheus::Histogram;
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tracing::warn;
 
@@ -250,19 +249,13 @@ impl<S: Source> Keeper<S> {
         // Let go in the order in which they came: the allocator hands its blocks out again in the order in which it got
         // them back, and only what is walked in order is fetched ahead.
         drop(first);
-        // A message is large: looked at where it was put, and not moved from hand to hand.
-        let mut waits = Context::from_waker(Waker::noop());
-        for _ in 1..BATCH {
-            match self.taps.poll_next_unpin(&mut waits) {
-                Poll::Ready(Some(message)) => self.message(&message),
-                Poll::Ready(None) => {
-                    self.ended();
-                    return true;
-                }
-                Poll::Pending => return true,
-            }
+        let mut taps = std::mem::replace(&mut self.taps, Taps::new());
+        let left = taps.show_waiting(BATCH - 1, |message| self.message(message));
+        self.taps = taps;
+        if left == Left::End {
+            self.ended();
         }
-        false
+        left != Left::Perhaps
     }
 
     #[inline]

@@ -1,6 +1,6 @@
 //! The connections that messages are taken from: the present one, and for a moment the one before it.
 
-use crate::io::feed::Source;
+use crate::io::feed::{Left, Source};
 use futures_util::{Stream, StreamExt};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,6 +11,17 @@ struct Tap<S> {
     source: S,
     taken: u64,
     lost: u64,
+}
+
+impl<S: Source> Tap<S> {
+    #[inline]
+    fn show_waiting(&mut self, most: usize, mut each: impl FnMut(&S::Item)) -> Left {
+        let taken = &mut self.taken;
+        self.source.show_waiting(most, |message| {
+            *taken += 1;
+            each(message);
+        })
+    }
 }
 
 /// All connections that messages are taken from. As a stream it is pending where there is none, and says `None`
@@ -53,6 +64,27 @@ impl<S: Source> Taps<S> {
     /// Drops all.
     pub fn close(&mut self) {
         (self.present, self.leaving) = (None, None);
+    }
+
+    /// As [`Source::show_waiting`], of all of them: the present one has its turn when the one before has nothing.
+    #[inline]
+    pub fn show_waiting(&mut self, most: usize, mut each: impl FnMut(&S::Item)) -> Left {
+        let mut left = Left::Nothing;
+        if let Some(tap) = &mut self.leaving {
+            left = tap.show_waiting(most, &mut each);
+            if left == Left::End {
+                (self.leaving, left) = (None, Left::Nothing);
+            }
+        }
+        if let Some(tap) = &mut self.present
+            && left == Left::Nothing
+        {
+            left = tap.show_waiting(most, each);
+            if left == Left::End {
+                self.present = None;
+            }
+        }
+        left
     }
 
     /// Messages lost in all of them that were not known to be, where nothing waits; `None` where nothing can be
@@ -166,6 +198,35 @@ mod tests {
         drop(new);
         assert_eq!(next(&mut taps), Some(None));
         assert!(!taps.is_open());
+    }
+
+    #[test]
+    fn what_waits_in_both_is_shown_that_of_the_one_before_first() {
+        fn show(taps: &mut Taps<Pipe>, most: usize) -> (Left, Vec<&'static str>) {
+            let mut shown = Vec::new();
+            let left = taps.show_waiting(most, |said| shown.push(said.0));
+            (left, shown)
+        }
+        let mut taps = Taps::new();
+        assert_eq!(show(&mut taps, 9), (Left::Nothing, vec![]));
+        let (old, pipe_before) = pipe(9, &["a", "b", "c"]);
+        let (new, pipe_now) = pipe(3, &["d", "e"]);
+        taps.open(pipe_before);
+        taps.open(pipe_now);
+        assert_eq!(show(&mut taps, 2), (Left::Perhaps, vec!["a", "b"]));
+        drop(old);
+        let rest = show(&mut taps, 9);
+        assert_eq!(rest, (Left::Nothing, vec!["c", "d", "e"]));
+        assert_eq!(
+            taps.newly_lost(),
+            Some(1),
+            "the one before has gone, and the present one lost one of three"
+        );
+        drop(new);
+        assert_eq!(
+            (show(&mut taps, 9), taps.is_open()),
+            ((Left::End, vec![]), false)
+        );
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What every feed of entries offers, wherever it comes from.
 
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
+use std::task::{Context, Poll, Waker};
 use tokio::sync::{mpsc, watch};
 
 /// One message as it arrived.
@@ -21,6 +22,43 @@ pub trait Source: Stream<Item: Raw> + Unpin + Send + 'static {
     /// How many messages the connection received, those included that never came out here because nobody took
     /// them in time; `None` where nothing can be lost.
     fn received(&self) -> Option<u64>;
+
+    /// As [`show_waiting`].
+    #[inline]
+    fn show_waiting(&mut self, most: usize, each: impl FnMut(&Self::Item)) -> Left {
+        show_waiting(|waits| self.poll_next_unpin(waits), most, each)
+    }
+}
+
+/// Shows to `each` what `next` has, at most `most`, one after another, and lets each go before the one behind it; waits for
+/// nothing. A message is large: to look at it where it was put costs less than to hand it on.
+#[inline]
+pub fn show_waiting<M>(
+    mut next: impl FnMut(&mut Context<'_>) -> Poll<Option<M>>,
+    most: usize,
+    mut each: impl FnMut(&M),
+) -> Left {
+    let mut waits = Context::from_waker(Waker::noop());
+    for _ in 0..most {
+        let message = next(&mut waits);
+        match &message {
+            Poll::Ready(Some(message)) => each(message),
+            Poll::Ready(None) => return Left::End,
+            Poll::Pending => return Left::Nothing,
+        }
+    }
+    Left::Perhaps
+}
+
+/// What is left where some of what waited was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing waits.
+    Nothing,
+    /// More may wait.
+    Perhaps,
+    /// Nothing, and nothing will come: the connection has ended.
+    End,
 }
 
 /// What becomes of the connection.

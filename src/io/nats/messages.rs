@@ -1,6 +1,6 @@
 //! The messages of one connection: of one subscription, or of several in turn.
 
-use crate::io::feed::{Raw, Source};
+use crate::io::feed::{self, Left, Raw, Source};
 use async_nats::{Statistics, Subscriber};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -70,6 +70,12 @@ impl Source for Messages {
     fn received(&self) -> Option<u64> {
         Some(self.statistics.in_messages.load(Ordering::Relaxed))
     }
+
+    #[inline]
+    fn show_waiting(&mut self, most: usize, each: impl FnMut(&Self::Item)) -> Left {
+        self.turns
+            .show_waiting(most, each, || self.ended.notify_one())
+    }
 }
 
 /// One stream, or several that take turns; nothing is allocated for a message.
@@ -95,6 +101,20 @@ impl<S: Stream + Unpin> Turns<S> {
             ended();
         }
         next
+    }
+
+    /// As [`feed::show_waiting`]; `ended` is called as each ends.
+    #[inline]
+    fn show_waiting(&mut self, most: usize, each: impl FnMut(&S::Item), ended: impl Fn()) -> Left {
+        if !self.others.is_empty() {
+            return feed::show_waiting(|waits| self.poll_all(waits, &ended), most, each);
+        }
+        // Where nobody else has a turn, a message lies where the only one put it, and is not handed on.
+        let left = feed::show_waiting(|waits| self.now.poll_next_unpin(waits), most, each);
+        if left == Left::End {
+            ended();
+        }
+        left
     }
 
     fn poll_all(&mut self, cx: &mut Context<'_>, ended: impl Fn()) -> Poll<Option<S::Item>> {
@@ -182,6 +202,27 @@ mod tests {
         let mut turns = turns(vec![quiet, ended, busy]);
         assert_eq!(taken(&mut turns, &ends), (vec![7, 8], false));
         assert_eq!(ends.get(), 1, "the session is told of the one that ended");
+    }
+
+    #[test]
+    fn all_that_wait_are_shown_and_each_end_is_told_of() {
+        let one = |number: u32| stream::iter(vec![number; 300]);
+        for streams in [vec![one(1)], vec![one(1), one(2), one(3)]] {
+            let (count, ends) = (streams.len() as u32, Cell::new(0));
+            let quiet = |one| StreamExt::boxed(one);
+            let mut turns = turns(streams.into_iter().map(quiet).collect());
+            let mut shown = Vec::new();
+            let mut show = |most| {
+                turns.show_waiting(most, |item| shown.push(*item), || ends.set(ends.get() + 1))
+            };
+            assert_eq!((show(0), show(299)), (Left::Perhaps, Left::Perhaps));
+            assert_eq!((show(1_000), ends.get()), (Left::End, count));
+            let sum: u32 = (1..=count).map(|number| 300 * number).sum();
+            assert_eq!(shown.iter().sum::<u32>(), sum, "{count}");
+        }
+        let (mut turns, ends) = (turns(vec![stream::pending().boxed()]), Cell::new(0));
+        let left = turns.show_waiting(9, |item| panic!("{item}"), || ends.set(1));
+        assert_eq!((left, ends.get()), (Left::Nothing, 0));
     }
 
     #[test]
