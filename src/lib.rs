@@ -30,7 +30,8 @@
 //!
 //! - One task owns the core's state ([`app::keeper`]); everyone else reads a snapshot or asks.
 //! - The connection and the core share a thread of their own; HTTP and delivery run on the main thread. The loop
-//!   runs unconstrained, else the connection's task fills its queue faster than the loop may empty it.
+//!   runs unconstrained, else the connection's task fills its queue faster than the loop may empty it; and that task
+//!   gives way soon after it wakes the loop.
 //! - The clock is read once for a batch of entries; the subject is taken apart once for an instance; a payload is
 //!   parsed only where a byte search finds a marker in it.
 //! - A backlog of entries is drained before a deadline is judged, and a change is dated by its deadline: judged

@@ -1,5 +1,6 @@
 //! The messages of one connection: of one subscription, or of several in turn.
 
+use super::way::Way;
 use crate::io::feed::{self, Left, Raw, Source};
 use async_nats::{Statistics, Subscriber};
 use bytes::Bytes;
@@ -18,6 +19,7 @@ const TURN: u32 = 128;
 /// Messages of one connection.
 #[derive(Debug)]
 pub struct Messages {
+    way: Way,
     turns: Turns<Subscriber>,
     statistics: Arc<Statistics>,
     ended: Arc<Notify>,
@@ -32,6 +34,7 @@ impl Messages {
         ended: Arc<Notify>,
     ) -> Messages {
         Messages {
+            way: Way::default(),
             turns: Turns {
                 now: first,
                 others,
@@ -62,7 +65,8 @@ impl Stream for Messages {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        this.turns.poll(cx, || this.ended.notify_one())
+        let mut gives_way = Context::from_waker(this.way.waker(cx.waker()));
+        this.turns.poll(&mut gives_way, || this.ended.notify_one())
     }
 }
 
