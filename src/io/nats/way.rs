@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use tokio::task::coop;
 
-/// Spent for the client when it wakes the reader. Of tokio's 128 this leaves seven reads more.
-const SPENT: usize = 120;
+/// Spent for the client when it wakes the reader. Of tokio's 128 this leaves fifteen reads more.
+const SPENT: usize = 112;
 
 /// The reader's waker, and one that gives way to it.
 #[derive(Debug)]
@@ -104,6 +104,6 @@ mod tests {
 
     #[test]
     fn who_floods_gives_way_soon() {
-        assert_eq!((most_that_wait(true), most_that_wait(false)), (9, 129));
+        assert_eq!((most_that_wait(true), most_that_wait(false)), (17, 129));
     }
 }
