@@ -6,7 +6,7 @@
 
 use lastbeat::clock::Clock;
 use lastbeat::core::listening::Blind;
-use lastbeat::core::saved::{
+use lastbeat::core::persist::{
     Checkpoint, SavedBeat, SavedBlind, SavedClock, SavedInstance, SavedStamp,
 };
 use lastbeat::core::snapshot::Verdict;

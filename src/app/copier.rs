@@ -1,8 +1,8 @@
 //! Copies for readers, made slice by slice between batches of entries.
 
-use crate::core::copying::Copying;
 use crate::core::engine::Engine;
 use crate::core::snapshot::Snapshot;
+use crate::core::snapshot::copy::Copying;
 use crate::core::time::Now;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! When the core's state is read for the store, and in slices of what size.
 
 use crate::core::engine::{Engine, Output};
-use crate::core::export::Draft;
-use crate::core::saved::{Checkpoint, Decision};
+use crate::core::persist::export::Draft;
+use crate::core::persist::{Checkpoint, Decision};
 use crate::core::time::{Mono, Now};
 use std::time::Duration;
 

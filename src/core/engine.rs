@@ -3,23 +3,23 @@
 //! Order of a turn: [`Engine::arrive`] once for a batch, then [`Engine::heard`] (and [`Engine::beat`]) for
 //! each of its entries, then [`Engine::evaluate`] where [`Engine::overdue`] says so or a second is over.
 
-use super::alert::{Change, Targets};
-use super::beats::LastBeats;
-use super::entry::{BeatLine, Provider, Reject, Subject};
-use super::flap::Flaps;
-use super::groups::{GroupLink, Groups};
-use super::incident::Incidents;
-use super::inventory::Suspect;
-use super::lag::Lag;
-use super::listed::Inventory;
-use super::listening::{Blind, Listening};
-use super::notice::{IncidentId, Notice, Who};
-use super::restarts::Restarts;
-use super::room::Room;
-use super::rule::{Globs, MaxGap, RuleSet};
-use super::silence::Silence;
-use super::time::{Mono, Now};
-use super::tracker::{Admitted, InstanceId, Limits, NONE, Tracker};
+use crate::core::capacity::Room;
+use crate::core::entry::{BeatLine, Provider, Reject, Subject};
+use crate::core::incident::Incidents;
+use crate::core::incident::flapping::Flaps;
+use crate::core::incident::restarts::Restarts;
+use crate::core::inventory::Suspect;
+use crate::core::inventory::apply::Inventory;
+use crate::core::lag::Lag;
+use crate::core::listening::{Blind, Listening};
+use crate::core::notice::{IncidentId, Notice, Who};
+use crate::core::rule::{Globs, MaxGap, RuleSet};
+use crate::core::silence::Silence;
+use crate::core::targets::groups::{GroupLink, Groups};
+use crate::core::targets::table::{Change, Targets};
+use crate::core::time::{Mono, Now};
+use crate::core::tracker::beat_history::LastBeats;
+use crate::core::tracker::{Admitted, InstanceId, Limits, NONE, Tracker};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,44 +83,44 @@ pub enum Feed {
 /// Everything the core knows.
 #[derive(Debug)]
 pub struct Engine {
-    pub(super) rules: RuleSet,
-    pub(super) rule_names: Vec<Arc<str>>,
-    pub(super) options: Options,
-    pub(super) tracker: Tracker,
-    pub(super) targets: Targets,
-    pub(super) listening: Listening,
-    pub(super) lag: Lag,
-    pub(super) stalled: Option<IncidentId>,
+    pub(in crate::core) rules: RuleSet,
+    pub(in crate::core) rule_names: Vec<Arc<str>>,
+    pub(in crate::core) options: Options,
+    pub(in crate::core) tracker: Tracker,
+    pub(in crate::core) targets: Targets,
+    pub(in crate::core) listening: Listening,
+    pub(in crate::core) lag: Lag,
+    pub(in crate::core) stalled: Option<IncidentId>,
     /// Whether the stream's open incident says that we are refused.
-    pub(super) refused: bool,
-    pub(super) lagging: Option<IncidentId>,
+    pub(in crate::core) refused: bool,
+    pub(in crate::core) lagging: Option<IncidentId>,
     /// What is known of the feed's state, in words.
-    pub(super) feed_words: String,
+    pub(in crate::core) feed_words: String,
     /// As for the stream, for each region.
-    pub(super) region_lags: Vec<(Lag, Option<IncidentId>)>,
+    pub(in crate::core) region_lags: Vec<(Lag, Option<IncidentId>)>,
     /// The incident of messages that are lost without a pause.
-    pub(super) losing: Option<IncidentId>,
+    pub(in crate::core) losing: Option<IncidentId>,
     /// Who found no room.
-    pub(super) room: Room,
+    pub(in crate::core) room: Room,
     /// The stream's least lag at the last turn.
-    pub(super) least_lag: Duration,
-    pub(super) incidents: Incidents,
-    pub(super) flaps: Flaps,
-    pub(super) groups: Groups,
-    pub(super) now: Now,
-    pub(super) outputs: Vec<Output>,
+    pub(in crate::core) least_lag: Duration,
+    pub(in crate::core) incidents: Incidents,
+    pub(in crate::core) flaps: Flaps,
+    pub(in crate::core) groups: Groups,
+    pub(in crate::core) now: Now,
+    pub(in crate::core) outputs: Vec<Output>,
     /// For each app-region the rules by instance that match it, in order.
-    pub(super) plans: Vec<Box<[u32]>>,
+    pub(in crate::core) plans: Vec<Box<[u32]>>,
     /// For each app-region the rules by something wider that match it, in order.
-    pub(super) links: Vec<Vec<GroupLink>>,
-    pub(super) next_incident: u64,
-    pub(super) next_sweep: Mono,
-    pub(super) silences: Vec<Silence>,
-    pub(super) inventory: Inventory,
-    pub(super) restarts: Restarts,
-    pub(super) last_beats: LastBeats,
+    pub(in crate::core) links: Vec<Vec<GroupLink>>,
+    pub(in crate::core) next_incident: u64,
+    pub(in crate::core) next_sweep: Mono,
+    pub(in crate::core) silences: Vec<Silence>,
+    pub(in crate::core) inventory: Inventory,
+    pub(in crate::core) restarts: Restarts,
+    pub(in crate::core) last_beats: LastBeats,
     /// Rules that were doubted already, by number, and the doubts not yet taken.
-    pub(super) doubted: BTreeSet<u32>,
+    pub(in crate::core) doubted: BTreeSet<u32>,
     doubts: Vec<Doubt>,
     rejected: [u64; Reject::ALL.len()],
 }

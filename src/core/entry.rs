@@ -1,6 +1,6 @@
 //! What the stream says, as values: the subject's parts, who speaks, beats.
 
-use super::time::Wall;
+use crate::core::time::Wall;
 use std::time::Duration;
 
 /// The parts of `logs.<app>.<region>.<instance>`.

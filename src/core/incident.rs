@@ -4,14 +4,18 @@
 //! of that scope, or opens it; narrower incidents within are superseded. Opening and telling are two things: what a
 //! silence keeps from being told opens all the same, and is told when the silence ends, if it still fires.
 
-use super::alert::Watched;
-use super::changes::Changes;
-use super::engine::{Engine, Output};
-use super::flap::Firing;
-use super::notice::{Alarm, CloseReason, IncidentId, Notice, NoticeKind};
-use super::scope::{Census, Key};
-use super::time::{Listened, Mono, Wall};
-use super::told::Told;
+pub mod flapping;
+pub mod restarts;
+pub mod scope;
+
+use crate::core::engine::{Engine, Output};
+use crate::core::incident::flapping::Firing;
+use crate::core::incident::scope::{Census, Key};
+use crate::core::notice::due::Told;
+use crate::core::notice::{Alarm, CloseReason, IncidentId, Notice, NoticeKind};
+use crate::core::persist::changes::Changes;
+use crate::core::targets::table::Watched;
+use crate::core::time::{Listened, Mono, Wall};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -19,26 +23,26 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct Incident {
     /// What it is about.
-    pub(super) key: Key,
+    pub(in crate::core) key: Key,
     /// As it is told when it opens.
-    pub(super) notice: Notice,
+    pub(in crate::core) notice: Notice,
     /// Targets that fire within it; the stream's own have none.
-    pub(super) members: BTreeSet<u32>,
+    pub(in crate::core) members: BTreeSet<u32>,
     /// What was told last; `None` where a silence kept it from being told.
-    pub(super) told: Option<Told>,
+    pub(in crate::core) told: Option<Told>,
     /// How often it is told again.
-    pub(super) remind: Option<Duration>,
+    pub(in crate::core) remind: Option<Duration>,
     /// Whether more became known since it was told last, that people would act on.
-    pub(super) news: bool,
+    pub(in crate::core) news: bool,
     /// When it opened.
-    pub(super) opened_at: Wall,
+    pub(in crate::core) opened_at: Wall,
     /// When one of it was heard again while others were not, on the listened clock.
-    pub(super) broken: Option<Listened>,
+    pub(in crate::core) broken: Option<Listened>,
 }
 
 /// A firing target that waits for others of the same cause.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Gathered {
+pub(in crate::core) struct Gathered {
     target: u32,
     due: Mono,
     settle_at: Mono,
@@ -47,13 +51,13 @@ pub(super) struct Gathered {
 /// All that are open, and those that gather.
 #[derive(Debug, Default)]
 pub struct Incidents {
-    pub(super) open: BTreeMap<IncidentId, Incident>,
+    pub(in crate::core) open: BTreeMap<IncidentId, Incident>,
     /// Those that are open, by what they are about.
     by_key: BTreeSet<(Key, IncidentId)>,
-    pub(super) gathered: Vec<Gathered>,
-    pub(super) census: Census,
+    pub(in crate::core) gathered: Vec<Gathered>,
+    pub(in crate::core) census: Census,
     /// What changed since it was last kept.
-    pub(super) changes: Changes,
+    pub(in crate::core) changes: Changes,
 }
 
 impl Incidents {
@@ -63,7 +67,7 @@ impl Incidents {
     }
 
     /// What is known of an open incident has changed: it keeps what it opened with, and the last of what followed.
-    pub(super) fn now_known(&mut self, id: IncidentId, detail: &str) {
+    pub(in crate::core) fn now_known(&mut self, id: IncidentId, detail: &str) {
         const THEN: &str = "; then ";
         let Some(open) = self.open.get_mut(&id) else {
             return;
@@ -77,7 +81,7 @@ impl Incidents {
     }
 
     /// Adds what has become known to an open incident: its next notices say it.
-    pub(super) fn add_detail(&mut self, id: IncidentId, detail: &str) {
+    pub(in crate::core) fn add_detail(&mut self, id: IncidentId, detail: &str) {
         let Some(open) = self.open.get_mut(&id) else {
             return;
         };
@@ -94,7 +98,7 @@ impl Incidents {
     }
 
     /// One more is open.
-    pub(super) fn insert(&mut self, id: IncidentId, incident: Incident) {
+    pub(in crate::core) fn insert(&mut self, id: IncidentId, incident: Incident) {
         self.by_key.insert((incident.key, id));
         self.open.insert(id, incident);
     }
@@ -113,7 +117,7 @@ impl Incidents {
 
 impl Engine {
     /// A target fires whose deadline lay at `due`.
-    pub(super) fn gather(&mut self, target: u32, due: Mono, deadline: Listened) {
+    pub(in crate::core) fn gather(&mut self, target: u32, due: Mono, deadline: Listened) {
         let max_gap = self.max_gap(target);
         let rule = &self.rules.rules[self.targets.get(target).rule() as usize];
         let settle_at = self.now.mono + rule.group_wait;
@@ -133,7 +137,7 @@ impl Engine {
     }
 
     /// When gathered targets are to be settled next.
-    pub(super) fn next_settling(&self) -> Mono {
+    pub(in crate::core) fn next_settling(&self) -> Mono {
         self.incidents
             .gathered
             .iter()
@@ -144,7 +148,7 @@ impl Engine {
 
     /// Settles gathered targets whose wait is over, splits what is no longer wholly silent, and tells what is to
     /// be told.
-    pub(super) fn settle(&mut self) {
+    pub(in crate::core) fn settle(&mut self) {
         self.steady_down();
         let now = self.now.mono;
         if self.next_settling() <= now {
@@ -247,11 +251,11 @@ impl Engine {
         }
     }
 
-    pub(super) fn alone(&self, target: u32) -> Key {
+    pub(in crate::core) fn alone(&self, target: u32) -> Key {
         let row = self.targets.get(target);
         let app = self
             .instance_of(row.watched())
-            .map_or(super::tracker::NONE, |id| self.app_of(id));
+            .map_or(crate::core::tracker::NONE, |id| self.app_of(id));
         Key::Alone {
             rule: row.rule(),
             app,
@@ -286,7 +290,7 @@ impl Engine {
     }
 
     /// A target leaves its incident, which closes where it was the last one in it.
-    pub(super) fn leave(&mut self, target: u32, why: CloseReason) {
+    pub(in crate::core) fn leave(&mut self, target: u32, why: CloseReason) {
         let listened = self.listening.listened();
         let Some(id) = self.targets.take_incident(target) else {
             return;
@@ -360,7 +364,7 @@ impl Engine {
     }
 
     /// Opens an incident; it is told at the end of the turn, unless a silence keeps it from being told.
-    pub(super) fn open(&mut self, key: Key, mut notice: Notice) -> IncidentId {
+    pub(in crate::core) fn open(&mut self, key: Key, mut notice: Notice) -> IncidentId {
         let id = IncidentId(self.next_incident);
         self.next_incident += 1;
         notice.incident = id;
@@ -380,7 +384,7 @@ impl Engine {
     }
 
     /// Closes an incident now.
-    pub(super) fn close(&mut self, id: IncidentId, why: CloseReason) {
+    pub(in crate::core) fn close(&mut self, id: IncidentId, why: CloseReason) {
         let Some(mut incident) = self.incidents.remove(id) else {
             return;
         };
@@ -397,9 +401,9 @@ impl Engine {
     }
 
     /// The alarm of what a target watches.
-    pub(super) fn alarm_of(&self, target: u32) -> Alarm {
+    pub(in crate::core) fn alarm_of(&self, target: u32) -> Alarm {
         let row = self.targets.get(target);
-        let logs = self.rules.rules[row.rule() as usize].watch == super::rule::Watch::Logs;
+        let logs = self.rules.rules[row.rule() as usize].watch == crate::core::rule::Watch::Logs;
         debug_assert!(
             logs || !matches!(row.watched(), Watched::Logs(_)),
             "logs are watched by rules for logs"

@@ -1,6 +1,9 @@
 //! What the platform's inventory says: which machines there are, and which of them are meant to run.
 
-use super::time::Mono;
+pub mod apply;
+pub mod never_seen;
+
+use crate::core::time::Mono;
 use std::sync::Arc;
 
 /// How a machine is listed.

@@ -3,7 +3,9 @@
 //! One instance with a wrong clock must not make the stream look slow: the stream, or a region, lags only where the
 //! freshest entry of a whole window does, and at least two instances were heard in it.
 
-use super::time::Mono;
+pub mod lateness;
+
+use crate::core::time::Mono;
 use std::time::Duration;
 
 /// Half of the window over which the freshest entry is sought.

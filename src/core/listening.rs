@@ -3,7 +3,7 @@
 //! The interval between two arrivals counts as listened if nothing in it kept us from hearing; else it is
 //! blind, whole. What lies after the last arrival counts for nothing yet: it is not evidenced.
 
-use super::time::{Listened, Mono, Stamp};
+use crate::core::time::{Listened, Mono, Stamp};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ pub struct BlindInterval {
 
 impl BlindInterval {
     /// One of an earlier life.
-    pub(super) fn new(from: Mono, to: Mono, reason: Blind, listened: Listened) -> Self {
+    pub(in crate::core) fn new(from: Mono, to: Mono, reason: Blind, listened: Listened) -> Self {
         BlindInterval {
             from,
             to,
@@ -116,7 +116,7 @@ impl Listening {
 
     /// A clock that goes on from where an earlier life left it: what lies between its last arrival and the next one is
     /// blind, since nobody listened.
-    pub(super) fn resumed(
+    pub(in crate::core) fn resumed(
         last: Option<Mono>,
         listened: Listened,
         blind: impl Iterator<Item = BlindInterval>,

@@ -1,7 +1,10 @@
 //! What is told: incidents as self-contained values, without ids that only the core could resolve.
 
-use super::rule::Severity;
-use super::time::{Mono, Wall};
+pub mod build;
+pub mod due;
+
+use crate::core::rule::Severity;
+use crate::core::time::{Mono, Wall};
 use std::fmt;
 use std::time::Duration;
 

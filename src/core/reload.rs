@@ -3,14 +3,14 @@
 //! Done slice by slice, between which entries are taken, so that no set is so large that it keeps them waiting. From
 //! the first slice to the last nobody is judged: who is heard meanwhile counts, and who is silent is found so after it.
 
-use super::alert::{Reason, Watched};
-use super::engine::Engine;
-use super::entry::MarkerId;
-use super::groups::GroupLink;
-use super::notice::CloseReason;
-use super::rule::{By, Rule, RuleSet, Watch};
-use super::time::{Listened, Now};
-use super::tracker::{BeatId, InstanceId, NONE, UNDECIDED, grow};
+use crate::core::engine::Engine;
+use crate::core::entry::MarkerId;
+use crate::core::notice::CloseReason;
+use crate::core::rule::{By, Rule, RuleSet, Watch};
+use crate::core::targets::groups::GroupLink;
+use crate::core::targets::table::{Reason, Watched};
+use crate::core::time::{Listened, Now};
+use crate::core::tracker::{BeatId, InstanceId, NONE, UNDECIDED, grow};
 use std::collections::HashMap;
 
 /// Rules that are matched with an app-region in the time that one target takes.
@@ -204,7 +204,7 @@ impl Engine {
     }
 
     /// Takes a target out, which is in no incident any more.
-    pub(super) fn drop_target(&mut self, id: u32) {
+    pub(in crate::core) fn drop_target(&mut self, id: u32) {
         match self.targets.get(id).watched() {
             Watched::Beat(BeatId(beat)) => self.tracker.beats[beat as usize].target = NONE,
             Watched::Logs(InstanceId(instance)) => {
@@ -276,7 +276,7 @@ impl Engine {
     }
 
     /// Takes out the groups of which nobody is left and that nobody expects.
-    pub(super) fn forget_empty_groups(&mut self) {
+    pub(in crate::core) fn forget_empty_groups(&mut self) {
         for group in self.empty_groups() {
             let target = self.groups.get(group).target;
             self.end(target, Reason::Forgotten, CloseReason::Forgotten);
@@ -285,7 +285,7 @@ impl Engine {
     }
 
     /// Finds the rules that match each app-region that is new.
-    pub(super) fn plan_places(&mut self) {
+    pub(in crate::core) fn plan_places(&mut self) {
         for id in std::mem::take(&mut self.tracker.new_places) {
             self.plan_place(id);
         }

@@ -2,7 +2,7 @@
 //!
 //! Only `decode::rules_file` builds these from text; what stands here is checked already.
 
-use super::entry::MarkerId;
+use crate::core::entry::MarkerId;
 use std::time::Duration;
 
 /// The marker that every lastbeat looks for.

@@ -1,8 +1,8 @@
 //! Silences: times in which what matches is evaluated as ever, and told to nobody.
 
-use super::notice::Who;
-use super::rule::Matchers;
-use super::time::Wall;
+use crate::core::notice::Who;
+use crate::core::rule::Matchers;
+use crate::core::time::Wall;
 
 /// One silence, with the times at which it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,9 +1,13 @@
 //! What the core shows to readers: metrics, page and API read this copy and never the state itself.
 
-use super::listening::Blind;
-use super::notice::{Notice, Scope};
-use super::rule::Severity;
-use super::time::{Now, Wall};
+pub mod copy;
+pub mod outages;
+pub mod rows;
+
+use crate::core::listening::Blind;
+use crate::core::notice::{Notice, Scope};
+use crate::core::rule::Severity;
+use crate::core::time::{Now, Wall};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -145,7 +149,7 @@ pub struct BeatRow {
     pub every: Option<Duration>,
     /// The longest interval it usually keeps; `None` until some are known.
     pub usual: Option<Duration>,
-    /// Its last text, at most [`MAX_TEXT`](super::tracker::MAX_TEXT) bytes, as it was said.
+    /// Its last text, at most [`MAX_TEXT`](crate::core::tracker::MAX_TEXT) bytes, as it was said.
     pub text: Box<str>,
     /// What is thought of it.
     pub verdict: Verdict,

@@ -13,11 +13,11 @@ mod life;
 mod restart;
 mod rules;
 
-use super::alert::State;
-use super::engine::Feed;
-use super::entry::Reject;
-use super::notice::{Alarm, CloseReason};
-use super::rule::{FORGET_AFTER, MaxGap, Rule, Watch};
+use crate::core::engine::Feed;
+use crate::core::entry::Reject;
+use crate::core::notice::{Alarm, CloseReason};
+use crate::core::rule::{FORGET_AFTER, MaxGap, Rule, Watch};
+use crate::core::targets::table::State;
 use bench::{Bench, at, rule, seconds};
 use std::time::Duration;
 

@@ -1,19 +1,24 @@
 //! Who was heard when: instances, their beats, and the apps, regions, app-regions and hosts that hold them.
 
 mod admission;
+pub mod beat_history;
 mod index;
+pub mod names;
+pub mod offset;
 mod reclaim;
+pub mod record;
+pub mod text;
 
 pub use admission::{Limits, Table};
-pub(super) use reclaim::Needed;
+pub(in crate::core) use reclaim::Needed;
 
-use super::entry::{BeatLine, MarkerId, Reject};
-use super::life::Life;
-use super::names::Names;
-use super::record::BEAT_NAMES_END;
-pub use super::record::{App, Beat, Beaten, Instance, Place, Region};
-use super::texts::{Phrases, Texts, cut};
-use super::time::{Listened, Stamp};
+use crate::core::entry::{BeatLine, MarkerId, Reject};
+use crate::core::lifecycle::Life;
+use crate::core::time::{Listened, Stamp};
+use crate::core::tracker::names::Names;
+use crate::core::tracker::record::BEAT_NAMES_END;
+pub use crate::core::tracker::record::{App, Beat, Beaten, Instance, Place, Region};
+use crate::core::tracker::text::{Phrases, Texts, cut};
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 use index::Index;
@@ -26,13 +31,13 @@ pub const NONE: u32 = u32::MAX;
 /// Of an instance that never logged anything itself: whether a rule watches its logs was not asked yet.
 pub const UNDECIDED: u32 = u32::MAX - 1;
 /// Named beats of one instance: a list is walked at each beat.
-pub(super) const MAX_BEATS_OF_INSTANCE: usize = 64;
+pub(in crate::core) const MAX_BEATS_OF_INSTANCE: usize = 64;
 /// Thirty times those that Fly has.
-pub(super) const MAX_REGIONS: usize = 1_000;
+pub(in crate::core) const MAX_REGIONS: usize = 1_000;
 /// One for every five instances that are tracked at most where nothing else is said.
-pub(super) const MAX_HOSTS: usize = 200_000;
+pub(in crate::core) const MAX_HOSTS: usize = 200_000;
 /// Twice those that a large organisation has apps.
-pub(super) const MAX_BEAT_NAMES: usize = 30_000;
+pub(in crate::core) const MAX_BEAT_NAMES: usize = 30_000;
 const _: () = assert!(MAX_BEAT_NAMES < BEAT_NAMES_END);
 /// The number of the empty name.
 const NO_NAME: u32 = 0;
@@ -80,9 +85,9 @@ pub struct Tracker {
     /// Names of beats, the empty one among them.
     pub beat_names: Names,
     /// What the platform told of those of whom it told anything.
-    pub(super) lives: BTreeMap<u32, Life>,
+    pub(in crate::core) lives: BTreeMap<u32, Life>,
     /// What beats said last.
-    pub(super) phrases: Phrases,
+    pub(in crate::core) phrases: Phrases,
     names: Texts,
     subjects: Index,
     place_ids: HashTable<u32>,
@@ -90,10 +95,10 @@ pub struct Tracker {
     free_beats: Vec<u32>,
     free_places: Vec<u32>,
     /// App-regions for which no rules were sought yet.
-    pub(super) new_places: Vec<u32>,
+    pub(in crate::core) new_places: Vec<u32>,
     /// App-regions that members left who still stand in them.
     left_places: Vec<u32>,
-    pub(super) limits: Limits,
+    pub(in crate::core) limits: Limits,
     full: Option<Table>,
     hash: RandomState,
 }
@@ -329,7 +334,7 @@ impl Tracker {
     }
 
     /// The next instance that is taken in gets this slot, where no slot above it is in use.
-    pub(super) fn next_slot(&mut self, slot: u32) {
+    pub(in crate::core) fn next_slot(&mut self, slot: u32) {
         let slots = self.instances.len()..=slot as usize;
         if slot as usize >= Limits::MOST.instances {
             return;
@@ -341,7 +346,7 @@ impl Tracker {
     }
 
     /// An instance of an earlier life was taken in: when it was heard, and on which host.
-    pub(super) fn restored(&mut self, id: InstanceId, host: Option<&str>, seen: Stamp) {
+    pub(in crate::core) fn restored(&mut self, id: InstanceId, host: Option<&str>, seen: Stamp) {
         let latest = |known: &mut Stamp| {
             if known.at < seen.at {
                 *known = seen;
@@ -358,7 +363,7 @@ impl Tracker {
     }
 
     /// A beat of an earlier life is taken in; `None` where there is no room, or it is there already.
-    pub(super) fn restored_beat(
+    pub(in crate::core) fn restored_beat(
         &mut self,
         id: InstanceId,
         marker: MarkerId,
@@ -432,13 +437,13 @@ fn lost(before: u64, now: Option<u64>) -> u64 {
     }
 }
 
-pub(super) fn grow<T>(rows: &mut Vec<T>, id: u32, new: impl Fn() -> T) {
+pub(in crate::core) fn grow<T>(rows: &mut Vec<T>, id: u32, new: impl Fn() -> T) {
     while rows.len() <= id as usize {
         rows.push(new());
     }
 }
 
-pub(super) fn store<T>(rows: &mut Vec<T>, free: &mut Vec<u32>, row: T) -> u32 {
+pub(in crate::core) fn store<T>(rows: &mut Vec<T>, free: &mut Vec<u32>, row: T) -> u32 {
     if let Some(id) = free.pop() {
         rows[id as usize] = row;
         return id;

@@ -2,8 +2,8 @@
 
 use super::rules_file::nearest;
 use crate::core::notice::Scope;
+use crate::core::persist::IncidentQuery;
 use crate::core::rule::{Globs, Severity};
-use crate::core::saved::IncidentQuery;
 use crate::core::snapshot::Verdict;
 use crate::core::time::Wall;
 use jiff::Timestamp;

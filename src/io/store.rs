@@ -22,12 +22,12 @@ pub use incidents::{KEPT_FOR, MAX_KEPT, MAX_PAGE, MAX_TIMELINE};
 pub use words::kind_words;
 
 use crate::core::notice::{IncidentId, NoticeKind};
-use crate::core::outages::Outages;
-use crate::core::saved::{
+use crate::core::persist::{
     Checkpoint, IncidentQuery, PastIncident, Saved, SavedIncident, SavedInstance, SavedStamp,
     TimelineRow,
 };
 use crate::core::silence::Silence;
+use crate::core::snapshot::outages::Outages;
 use crate::core::time::{Listened, Wall};
 use bytes::Bytes;
 use instances::Slots;

@@ -4,7 +4,7 @@ use super::{Order, Ports, Standing};
 use crate::app::delivery::{Ended, Parcel, Waiting};
 use crate::clock::Clock;
 use crate::core::notice::{IncidentId, Notice};
-use crate::core::saved::{Checkpoint, TimelineRow};
+use crate::core::persist::{Checkpoint, TimelineRow};
 use crate::core::silence::Silence;
 use crate::core::time::Mono;
 use crate::io::metrics::{Metrics, Outcome};

@@ -1,8 +1,8 @@
 use super::*;
 use crate::app::delivery::Waiting;
 use crate::core::notice::{Alarm, CloseReason, IncidentId, NoticeKind, Scope, Who};
+use crate::core::persist::{SavedClock, SavedIncident, SavedInstance, SavedKey, SavedStamp};
 use crate::core::rule::Severity;
-use crate::core::saved::{SavedClock, SavedIncident, SavedInstance, SavedKey, SavedStamp};
 use crate::core::snapshot::Verdict;
 use crate::core::time::{Mono, Wall};
 use crate::io::metrics::Outcome;

@@ -2,13 +2,13 @@
 
 use crate::app::canary::Plan;
 use crate::app::scribe::Desk;
-use crate::core::beats::Detail;
 use crate::core::inventory::{Poll, Suspect};
 use crate::core::notice::IncidentId;
+use crate::core::persist::Saved;
 use crate::core::rule::RuleSet;
-use crate::core::saved::Saved;
 use crate::core::silence::Silence;
 use crate::core::snapshot::Snapshot;
+use crate::core::tracker::beat_history::Detail;
 use crate::io::feed::Link;
 use crate::io::http::logs::Tails;
 use crate::io::http::readiness::Readiness;

@@ -10,7 +10,7 @@ use crate::app::silences::Silences;
 use crate::clock::Clock;
 use crate::core::engine::{Engine, Output};
 use crate::core::notice::Notice;
-use crate::core::saved::Saved;
+use crate::core::persist::Saved;
 use crate::core::time::Now;
 use crate::io::metrics::Metrics;
 use crate::io::store::{Opened, Store, StoreFault};

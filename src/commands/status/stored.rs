@@ -2,7 +2,7 @@
 
 use crate::clock;
 use crate::core::notice::Scope;
-use crate::core::saved::{Saved, SavedInstance};
+use crate::core::persist::{Saved, SavedInstance};
 use crate::io::http::incidents;
 use crate::io::store::Store;
 use crate::words;

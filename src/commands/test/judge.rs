@@ -3,9 +3,9 @@
 use super::play::Played;
 use super::timeline::short;
 use crate::app::rehearsal::Said;
-use crate::core::alert::State;
 use crate::core::engine::Output;
 use crate::core::notice::{Notice, NoticeKind, Scope, Who};
+use crate::core::targets::table::State;
 use crate::core::time::Wall;
 use crate::decode::test_file::{Case, Expect, Expected, Kind, Told};
 use crate::words;

@@ -1,7 +1,7 @@
 //! When beats came, as people see it.
 
-use super::bench::{Bench, at, rule};
 use crate::core::rule::FORGET_AFTER;
+use crate::core::tests::bench::{Bench, at, rule};
 
 #[test]
 fn an_instance_in_the_place_of_a_forgotten_one_has_its_own_times_alone() {

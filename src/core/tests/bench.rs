@@ -13,18 +13,18 @@ use std::time::Duration;
 /// Where virtual time begins on the wall clock, in seconds.
 const EPOCH: u64 = 1_700_000_000;
 
-pub(super) fn seconds(count: f64) -> Duration {
+pub(in crate::core) fn seconds(count: f64) -> Duration {
     Duration::from_secs_f64(count)
 }
 
-pub(super) fn at(second: f64) -> Now {
+pub(in crate::core) fn at(second: f64) -> Now {
     Now {
         mono: Mono::ZERO + seconds(second),
         wall: Wall::ZERO + Duration::from_secs(EPOCH) + seconds(second),
     }
 }
 
-pub(super) fn rule(name: &str, app: &str, max_gap: f64) -> Rule {
+pub(in crate::core) fn rule(name: &str, app: &str, max_gap: f64) -> Rule {
     Rule {
         name: name.to_owned(),
         watch: Watch::Heartbeat {
@@ -53,7 +53,7 @@ pub(super) fn rule(name: &str, app: &str, max_gap: f64) -> Rule {
 }
 
 /// A core that starts at that second.
-pub(super) fn engine(rules: Vec<Rule>, second: f64) -> Engine {
+pub(in crate::core) fn engine(rules: Vec<Rule>, second: f64) -> Engine {
     let stream = StreamRule {
         max_gap: seconds(60.0),
         ..StreamRule::default()
@@ -73,13 +73,13 @@ pub(super) fn engine(rules: Vec<Rule>, second: f64) -> Engine {
 }
 
 /// A core with a memory of what it said, each line `second what who why`.
-pub(super) struct Bench {
-    pub(super) engine: Engine,
-    pub(super) said: Vec<String>,
+pub(in crate::core) struct Bench {
+    pub(in crate::core) engine: Engine,
+    pub(in crate::core) said: Vec<String>,
 }
 
 impl Bench {
-    pub(super) fn new(rules: Vec<Rule>) -> Self {
+    pub(in crate::core) fn new(rules: Vec<Rule>) -> Self {
         Bench {
             engine: engine(rules, 0.0),
             said: Vec::new(),
@@ -87,7 +87,11 @@ impl Bench {
     }
 
     /// Beats of everyone named, at each of the seconds; evaluated at each.
-    pub(super) fn beats(&mut self, who: &[&str], at_seconds: impl IntoIterator<Item = u64>) {
+    pub(in crate::core) fn beats(
+        &mut self,
+        who: &[&str],
+        at_seconds: impl IntoIterator<Item = u64>,
+    ) {
         for second in at_seconds {
             for who in who {
                 self.say(who, "", second as f64);
@@ -96,17 +100,17 @@ impl Bench {
         }
     }
 
-    pub(super) fn say(&mut self, who: &str, words: &str, second: f64) -> Option<Duration> {
+    pub(in crate::core) fn say(&mut self, who: &str, words: &str, second: f64) -> Option<Duration> {
         self.beat(who, words, "", None, second)
     }
 
     /// A plain beat that was said at another time than it came.
-    pub(super) fn say_late(&mut self, who: &str, said: f64, second: f64) {
+    pub(in crate::core) fn say_late(&mut self, who: &str, said: f64, second: f64) {
         self.beat(who, "", "", Some(said), second);
     }
 
     /// A plain beat from a physical host.
-    pub(super) fn say_from(&mut self, who: &str, host: &str, second: f64) {
+    pub(in crate::core) fn say_from(&mut self, who: &str, host: &str, second: f64) {
         self.beat(who, "", host, None, second);
     }
 
@@ -139,7 +143,7 @@ impl Bench {
         interval
     }
 
-    pub(super) fn entry(&mut self, who: &str, second: f64) -> Option<InstanceId> {
+    pub(in crate::core) fn entry(&mut self, who: &str, second: f64) -> Option<InstanceId> {
         let raw = format!("logs.{who}");
         let mut tokens = who.split('.');
         let mut next = || tokens.next().expect("app.region.instance");
@@ -159,17 +163,17 @@ impl Bench {
         Some(id)
     }
 
-    pub(super) fn tick(&mut self, second: f64) -> Mono {
+    pub(in crate::core) fn tick(&mut self, second: f64) -> Mono {
         let wake = self.engine.evaluate(at(second));
         self.keep();
         wake
     }
 
-    pub(super) fn feed(&mut self, feed: Feed, second: f64) {
+    pub(in crate::core) fn feed(&mut self, feed: Feed, second: f64) {
         self.engine.feed(feed, at(second));
     }
 
-    pub(super) fn keep(&mut self) {
+    pub(in crate::core) fn keep(&mut self) {
         let second = |wall: Wall| wall.seconds() - EPOCH as f64;
         for output in self.engine.drain() {
             self.said.push(match output {
@@ -206,7 +210,7 @@ impl Bench {
     }
 
     /// What was told, without the changes of state.
-    pub(super) fn told(&self) -> Vec<&str> {
+    pub(in crate::core) fn told(&self) -> Vec<&str> {
         self.said
             .iter()
             .map(String::as_str)

@@ -1,9 +1,9 @@
 //! What was not heard, and what was heard late.
 
-use super::bench::{Bench, at, rule, seconds};
 use crate::core::engine::Feed;
 use crate::core::rule::{MaxGap, Rule};
 use crate::core::snapshot::Verdict;
+use crate::core::tests::bench::{Bench, at, rule, seconds};
 
 const TWO: [&str; 2] = ["web.iad.a", "api.iad.b"];
 

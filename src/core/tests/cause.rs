@@ -1,9 +1,9 @@
 //! One cause, one incident: groups, scope, silences, flapping, reminders, another rule set.
 
-use super::bench::{Bench, at, rule, seconds};
 use crate::core::notice::Scope;
 use crate::core::rule::{By, Globs, Matchers, Rule};
 use crate::core::silence::Silence;
+use crate::core::tests::bench::{Bench, at, rule, seconds};
 use crate::core::time::Wall;
 
 /// Four apps in two regions, two instances of each.

@@ -1,8 +1,8 @@
 //! A rule set that is put in force slice by slice, while entries arrive between the slices.
 
-use super::bench::{Bench, at, rule, seconds};
 use crate::core::entry::Lifecycle;
 use crate::core::rule::{By, Globs, MaxGap, Rule, RuleSet, StreamRule, Watch};
+use crate::core::tests::bench::{Bench, at, rule, seconds};
 use proptest::prelude::*;
 
 const APPS: [&str; 3] = ["a", "b", "cc"];

@@ -1,8 +1,8 @@
 //! Copies for readers that are made slice by slice.
 
-use super::bench::{Bench, at, rule};
-use crate::core::copying::Copying;
 use crate::core::snapshot::Snapshot;
+use crate::core::snapshot::copy::Copying;
+use crate::core::tests::bench::{Bench, at, rule};
 
 const MACHINES: [&str; 6] = [
     "web.iad.a",

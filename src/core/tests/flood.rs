@@ -1,10 +1,10 @@
 //! Floods of names that somebody makes up.
 
-use super::bench::{Bench, at, engine, rule};
 use crate::core::engine::{Engine, Output};
 use crate::core::entry::{BeatLine, MarkerId, Provider, Reject, Subject};
 use crate::core::notice::{Notice, NoticeKind};
 use crate::core::rule::{By, Globs, Rule, Severity, Watch};
+use crate::core::tests::bench::{Bench, at, engine, rule};
 use crate::core::tracker::{InstanceId, Limits};
 
 const HOUR: f64 = 3600.0;
@@ -312,7 +312,7 @@ fn what_a_rule_expects_and_what_an_incident_is_about_keeps_its_name() {
         hear(engine, "logs.other.fra.b").expect("there is room");
         engine.evaluate(at(now as f64));
     }
-    let names = |names: &crate::core::names::Names| {
+    let names = |names: &crate::core::tracker::names::Names| {
         let mut all: Vec<String> = names.iter().map(|(_, name)| name.to_string()).collect();
         all.sort_unstable();
         all

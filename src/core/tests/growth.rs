@@ -1,7 +1,7 @@
 //! Who is known stays known while the table of subjects grows.
 
-use super::bench::{Bench, at, rule};
 use crate::core::entry::Subject;
+use crate::core::tests::bench::{Bench, at, rule};
 use crate::core::time::Stamp;
 use crate::core::tracker::{Admitted, InstanceId, Limits, Tracker};
 use proptest::prelude::*;

@@ -1,9 +1,9 @@
 //! What follows from the inventory, and what does not.
 
-use super::bench::{Bench, at, rule};
 use crate::core::entry::Lifecycle;
 use crate::core::inventory::{Exit, Listed, Machine, Poll, Purpose};
 use crate::core::rule::Rule;
+use crate::core::tests::bench::{Bench, at, rule};
 use std::sync::Arc;
 
 const WEB: &str = "web.iad.a";
@@ -439,7 +439,7 @@ fn a_silent_machine_is_restarted_once_for_an_incident_and_few_times_an_hour() {
         .filter(|line| line.ends_with("opened"))
         .count();
     assert!(opened >= 7, "{opened}");
-    assert_eq!(restarts, super::super::restarts::RESTARTS_AN_HOUR);
+    assert_eq!(restarts, crate::core::incident::restarts::RESTARTS_AN_HOUR);
     let refused =
         |notice: &&crate::core::notice::Notice| notice.detail.contains("within an hour already");
     assert_eq!(

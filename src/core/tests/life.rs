@@ -1,8 +1,8 @@
 //! Stops on purpose, as the platform tells of them.
 
-use super::bench::{Bench, rule};
 use crate::core::entry::Lifecycle;
 use crate::core::rule::{By, Rule};
+use crate::core::tests::bench::{Bench, rule};
 
 const TWO: [&str; 2] = ["web.iad.a", "api.iad.b"];
 
@@ -11,7 +11,7 @@ fn told_by(bench: &mut Bench, who: &str, what: Lifecycle, second: f64) {
         .engine
         .find(&format!("logs.{who}"))
         .expect("it is known");
-    bench.engine.arrive(super::bench::at(second));
+    bench.engine.arrive(crate::core::tests::bench::at(second));
     bench.engine.lifecycle(id, what);
     bench.keep();
 }

@@ -1,10 +1,10 @@
 //! What outlives the process: a core killed and started again from what was kept.
 
-use super::bench::{Bench, at, engine, rule, seconds};
 use crate::core::engine::Feed;
 use crate::core::entry::Lifecycle;
+use crate::core::persist::{Checkpoint, Decision, Saved, SavedIncident, SavedInstance};
 use crate::core::rule::{By, Rule};
-use crate::core::saved::{Checkpoint, Decision, Saved, SavedIncident, SavedInstance};
+use crate::core::tests::bench::{Bench, at, engine, rule, seconds};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::time::Duration;

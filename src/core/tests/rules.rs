@@ -1,7 +1,7 @@
 //! Rules as they are matched, doubted, learned and replaced.
 
-use super::bench::{Bench, at, rule, seconds};
 use crate::core::rule::{MaxGap, Rule, RuleSet};
+use crate::core::tests::bench::{Bench, at, rule, seconds};
 
 fn set(rules: Vec<Rule>) -> RuleSet {
     RuleSet {

@@ -1,10 +1,10 @@
 //! Who is taken in, and who finds no room.
 
-use super::super::entry::{Reject, Subject};
-use super::super::record::{App, Instance, Place, Region};
-use super::super::texts::{self, Texts};
-use super::super::time::Stamp;
-use super::{Admitted, InstanceId, NONE, Tracker, UNDECIDED, grow, store};
+use crate::core::entry::{Reject, Subject};
+use crate::core::time::Stamp;
+use crate::core::tracker::record::{App, Instance, Place, Region};
+use crate::core::tracker::text::{self, Texts};
+use crate::core::tracker::{Admitted, InstanceId, NONE, Tracker, UNDECIDED, grow, store};
 use foldhash::quality::RandomState;
 use std::cell::RefCell;
 use std::hash::BuildHasher;
@@ -35,7 +35,7 @@ impl Limits {
     }
 
     /// Beats.
-    pub(super) fn beats(self) -> usize {
+    pub(in crate::core) fn beats(self) -> usize {
         (2 * self.instances).max(Limits::MIN_BEATS)
     }
 }
@@ -80,7 +80,7 @@ impl Tracker {
         ignored: impl Fn(&str) -> bool,
         now: Stamp,
     ) -> Result<Admitted, Reject> {
-        if subject.instance.len() > texts::LONGEST {
+        if subject.instance.len() > text::LONGEST {
             return Err(Reject::SubjectToken);
         }
         let ignored = match self.app_names.find(subject.app) {
@@ -135,7 +135,7 @@ impl Tracker {
     }
 
     /// Remembers what is full, and gives the reason for the entry.
-    pub(super) fn is_full(&mut self, table: Table) -> Reject {
+    pub(in crate::core) fn is_full(&mut self, table: Table) -> Reject {
         self.full = Some(table);
         Reject::Limit
     }

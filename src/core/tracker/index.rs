@@ -12,7 +12,7 @@ const AT_A_TURN: usize = 4_096;
 
 /// Numbers of instances by the hash of their subject. Each stands in one of two tables.
 #[derive(Debug, Default)]
-pub(super) struct Index {
+pub(in crate::core) struct Index {
     now: HashTable<u32>,
     /// What was too small, until all of it has moved.
     before: Option<Leaving>,
@@ -29,18 +29,18 @@ struct Leaving {
 impl Index {
     /// The number that has this hash and is the one. Whom it does not find [`Self::find_before`] may.
     #[inline]
-    pub(super) fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
+    pub(in crate::core) fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
         self.now.find(hash, |id| is(*id)).copied()
     }
 
     /// As [`Self::find`], of those who have not moved yet.
-    pub(super) fn find_before(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
+    pub(in crate::core) fn find_before(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
         let before = self.before.as_ref()?;
         before.table.find(hash, |id| is(*id)).copied()
     }
 
     /// Takes in a number that is not there. `hash_of` gives the hash of each that is.
-    pub(super) fn insert(&mut self, hash: u64, id: u32, hash_of: impl Fn(u32) -> u64) {
+    pub(in crate::core) fn insert(&mut self, hash: u64, id: u32, hash_of: impl Fn(u32) -> u64) {
         // Never while it moves: room for all of the old table and half as many as it has buckets, of which each of those
         // who come meanwhile clears sixteen. So the table has no cause to grow by itself.
         if self.before.is_none() && self.now.len() == self.now.capacity() {
@@ -53,7 +53,7 @@ impl Index {
     }
 
     /// Takes out a number, where it is there.
-    pub(super) fn remove(&mut self, hash: u64, id: u32) {
+    pub(in crate::core) fn remove(&mut self, hash: u64, id: u32) {
         let before = self.before.as_mut().map(|before| &mut before.table);
         for table in [Some(&mut self.now), before].into_iter().flatten() {
             if let Ok(entry) = table.find_entry(hash, |&other| other == id) {
@@ -63,18 +63,18 @@ impl Index {
     }
 
     /// Moves some, though nobody is taken in.
-    pub(super) fn move_some(&mut self, hash_of: impl Fn(u32) -> u64) {
+    pub(in crate::core) fn move_some(&mut self, hash_of: impl Fn(u32) -> u64) {
         self.clear(AT_A_TURN, hash_of);
     }
 
     /// Whether some stand in the old table still.
     #[inline]
-    pub(super) fn is_moving(&self) -> bool {
+    pub(in crate::core) fn is_moving(&self) -> bool {
         self.before.is_some()
     }
 
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::core) fn len(&self) -> usize {
         let before = self.before.as_ref().map_or(0, |before| before.table.len());
         self.now.len() + before
     }

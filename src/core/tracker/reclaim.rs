@@ -1,9 +1,9 @@
 //! Names that nobody bears any more make room.
 
-use super::super::names::Names;
-use super::super::record::{App, Place, Region};
-use super::super::time::Listened;
-use super::{NONE, Tracker};
+use crate::core::time::Listened;
+use crate::core::tracker::names::Names;
+use crate::core::tracker::record::{App, Place, Region};
+use crate::core::tracker::{NONE, Tracker};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

@@ -2,9 +2,9 @@
 
 use super::names;
 use super::words::{Bad, Words, bad, duration};
-use crate::core::alert::State;
 use crate::core::notice::{Alarm, CloseReason, Scope};
 use crate::core::rule::Severity;
+use crate::core::targets::table::State;
 use std::time::Duration;
 
 /// Something expected.

@@ -4,7 +4,7 @@
 use super::api::{self, AskOutages};
 use super::site::{self, AskSnapshot};
 use super::status::seconds;
-use crate::core::outages::Outages;
+use crate::core::snapshot::outages::Outages;
 use crate::core::snapshot::{AppRow, VerdictRow};
 use crate::core::time::Wall;
 use crate::words;
@@ -90,8 +90,8 @@ pub(super) async fn answer(
 mod tests {
     use super::*;
     use crate::core::notice::{Alarm, Scope};
-    use crate::core::outages::Outage;
     use crate::core::snapshot::Verdict;
+    use crate::core::snapshot::outages::Outage;
 
     fn at(second: u64) -> Wall {
         Wall::from_nanos(second * 1_000_000_000)

@@ -43,7 +43,7 @@ use super::incidents;
 use super::ring::{Place, Ring, Weight};
 use super::sse;
 use crate::core::notice::{Notice, NoticeKind};
-use crate::core::saved::IncidentQuery;
+use crate::core::persist::IncidentQuery;
 use crate::core::snapshot::Snapshot;
 use crate::words;
 use bytes::Bytes;

@@ -2,7 +2,7 @@
 
 use super::status::seconds;
 use crate::core::notice::{Notice, NoticeKind};
-use crate::core::saved::{IncidentQuery, PastIncident, SavedIncident, SavedTarget, SavedWatched};
+use crate::core::persist::{IncidentQuery, PastIncident, SavedIncident, SavedTarget, SavedWatched};
 use crate::core::snapshot::{Snapshot, last_token};
 use crate::words;
 use serde_json::{Value, json};

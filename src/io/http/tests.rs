@@ -341,7 +341,7 @@ async fn the_api_says_clearly_what_it_does_not_take() {
 /// A history of 250 incidents, numbered from 1, of which the even ones are over.
 fn history() -> api::History {
     use crate::core::notice::{CloseReason, IncidentId, NoticeKind};
-    use crate::core::saved::{IncidentQuery, PastIncident, SavedIncident, SavedKey, TimelineRow};
+    use crate::core::persist::{IncidentQuery, PastIncident, SavedIncident, SavedKey, TimelineRow};
     Box::new(|asked: IncidentQuery| {
         if asked.app.as_deref() == Some("broken") {
             return async { Err("the disk is gone".to_owned()) }.boxed();

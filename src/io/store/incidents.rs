@@ -3,8 +3,8 @@
 use super::words::Word;
 use super::{Skipped, back, json, to, wall_back};
 use crate::core::notice::{Alarm, CloseReason, IncidentId, Scope};
-use crate::core::outages::{Outage, Outages};
-use crate::core::saved::{IncidentQuery, PastIncident, SavedIncident, SavedTold, TimelineRow};
+use crate::core::persist::{IncidentQuery, PastIncident, SavedIncident, SavedTold, TimelineRow};
+use crate::core::snapshot::outages::{Outage, Outages};
 use crate::core::time::{Wall, nanos};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};

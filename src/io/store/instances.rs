@@ -2,8 +2,8 @@
 
 use super::words::Word;
 use super::{Skipped, back, stamp_back, to};
-use crate::core::life::{Crash, StopWhy};
-use crate::core::saved::{SavedBeat, SavedInstance, SavedStamp};
+use crate::core::lifecycle::{Crash, StopWhy};
+use crate::core::persist::{SavedBeat, SavedInstance, SavedStamp};
 use crate::core::snapshot::Verdict;
 use crate::core::time::{Listened, Wall};
 use foldhash::fast::FixedState;

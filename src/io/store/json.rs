@@ -3,8 +3,8 @@
 
 use super::words::{Word, kind_of_words, kind_words};
 use crate::core::notice::{Alarm, IncidentId, Notice, Scope, Who};
+use crate::core::persist::{SavedKey, SavedTarget, SavedWatched};
 use crate::core::rule::{Globs, Matchers, Severity};
-use crate::core::saved::{SavedKey, SavedTarget, SavedWatched};
 use crate::core::time::{Mono, Wall, nanos};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

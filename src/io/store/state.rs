@@ -3,7 +3,7 @@
 use super::words::Word;
 use super::{Skipped, back, stamp_back, to, wall_back};
 use crate::core::listening::Blind;
-use crate::core::saved::{SavedBlind, SavedClock, SavedGroup};
+use crate::core::persist::{SavedBlind, SavedClock, SavedGroup};
 use crate::core::time::{Listened, Wall};
 use rusqlite::{Connection, Row, params};
 use std::time::Duration;

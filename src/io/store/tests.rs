@@ -7,8 +7,8 @@ mod volume;
 
 use super::*;
 use crate::core::notice::{Alarm, CloseReason, Notice, Scope, Who};
+use crate::core::persist::{SavedBeat, SavedClock, SavedKey, SavedTarget, SavedTold, SavedWatched};
 use crate::core::rule::Severity;
-use crate::core::saved::{SavedBeat, SavedClock, SavedKey, SavedTarget, SavedTold, SavedWatched};
 use crate::core::snapshot::Verdict;
 use crate::core::time::Mono;
 use std::sync::atomic::{AtomicU32, Ordering};

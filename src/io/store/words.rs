@@ -1,7 +1,7 @@
 //! What stands in the file for the core's enums. The words are a contract with files that exist: a new variant gets a
 //! new word, and no word changes.
 
-use crate::core::life::{Crash, StopWhy};
+use crate::core::lifecycle::{Crash, StopWhy};
 use crate::core::listening::Blind;
 use crate::core::notice::{Alarm, CloseReason, NoticeKind, Scope};
 use crate::core::rule::Severity;

@@ -4,9 +4,9 @@ use super::driver::EPOCH;
 use super::history::{Call, History, Step};
 use super::model::{Expected, Model};
 use super::world::World;
-use lastbeat::core::alert::Change;
 use lastbeat::core::engine::Engine;
 use lastbeat::core::notice::{Alarm, IncidentId, Notice, NoticeKind, Scope};
+use lastbeat::core::targets::table::Change;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Checks a run; `Err` says what does not hold, and when.

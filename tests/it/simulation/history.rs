@@ -1,8 +1,8 @@
 //! Everything that was done to the core, in order: all that the model knows.
 
 use super::world::{Actor, Says};
-use lastbeat::core::alert::Change;
 use lastbeat::core::notice::Notice;
+use lastbeat::core::targets::table::Change;
 
 /// One call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

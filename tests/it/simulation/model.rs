@@ -3,8 +3,8 @@
 use super::clock::{Clock, Heard};
 use super::history::{Call, History, Step};
 use super::world::{Actor, NAMES, SECOND, Says};
-use lastbeat::core::alert::{Reason, State};
 use lastbeat::core::rule::{FORGET_AFTER, MaxGap, Rule, RuleSet, Watch};
+use lastbeat::core::targets::table::{Reason, State};
 
 /// Why a pending alert is relieved whose silence a long blindness explains.
 const BLIND: &str = Reason::Blind.label();

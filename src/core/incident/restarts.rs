@@ -1,0 +1,74 @@
+//! Restarting who is silent, where a rule asks for it: once for an incident, only few an hour, never while it may be us
+//! who do not hear, and never one that is meant to be still.
+
+use crate::core::engine::{Engine, Output};
+use crate::core::inventory::Listed;
+use crate::core::notice::{Alarm, IncidentId, Scope};
+use crate::core::time::Mono;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Restarts within an hour at most, over all apps: more silences than that are no machine's own fault.
+pub const RESTARTS_AN_HOUR: usize = 6;
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// The restarts of the last hour.
+#[derive(Debug, Default)]
+pub(in crate::core) struct Restarts(VecDeque<Mono>);
+
+impl Restarts {
+    /// Whether there may be one more; counts it.
+    fn may(&mut self, now: Mono) -> bool {
+        while self.0.front().is_some_and(|&at| now.since(at) >= HOUR) {
+            self.0.pop_front();
+        }
+        let may = self.0.len() < RESTARTS_AN_HOUR;
+        if may {
+            self.0.push_back(now);
+        }
+        may
+    }
+}
+
+impl Engine {
+    /// An incident was opened and told: restarts the one machine that it is about, where its rule wants that.
+    pub(in crate::core) fn restart_silent(&mut self, incident: IncidentId) {
+        let Some(open) = self.incidents.open.get(&incident) else {
+            return;
+        };
+        // What is silent together is no machine's own fault.
+        let alone = open.members.len() == 1 && open.notice.scope == Scope::Instance;
+        let silent = matches!(open.notice.alarm, Alarm::Heartbeat | Alarm::Logs);
+        let Some(&target) = open.members.first().filter(|_| alone && silent) else {
+            return;
+        };
+        let row = self.targets.get(target);
+        let Some(id) = self.instance_of(row.watched()) else {
+            return;
+        };
+        let listed = self.inventory.entries.get(&id.0).map(|entry| entry.listed);
+        let runs = matches!(listed, Some(Listed::Started | Listed::Failed));
+        let sure = self.listening.blind_now().is_none()
+            && self.stalled.is_none()
+            && self.lagging.is_none();
+        if !self.rules.rules[row.rule() as usize].restart_silent
+            || !runs
+            || !sure
+            || self.is_stopped(id)
+        {
+            return;
+        }
+        if !self.restarts.may(self.now.mono) {
+            let words =
+                format!("not restarted: {RESTARTS_AN_HOUR} restarts within an hour already");
+            return self.incidents.add_detail(incident, &words);
+        }
+        let suspect = self.suspect_of(id);
+        self.outputs.push(Output::Restart(incident, suspect));
+    }
+
+    /// More became known of an open incident, in words: its next notice says it.
+    pub fn note(&mut self, incident: IncidentId, words: &str) {
+        self.incidents.add_detail(incident, words);
+    }
+}

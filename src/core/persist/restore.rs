@@ -1,0 +1,375 @@
+//! The core's state taken back from a store: who was known keeps its gap, what was open stays open and is not told
+//! again, and the time in which nobody listened is blind.
+
+use crate::core::engine::Engine;
+use crate::core::entry::{MarkerId, Subject};
+use crate::core::incident::Incident;
+use crate::core::incident::scope::Key;
+use crate::core::lifecycle::Life;
+use crate::core::listening::{BlindInterval, Listening};
+use crate::core::notice::due::Told;
+use crate::core::notice::{Alarm, CloseReason, IncidentId};
+use crate::core::persist::{
+    Saved, SavedBeat, SavedClock, SavedGroup, SavedIncident, SavedInstance, SavedKey, SavedStamp,
+    SavedTarget, SavedWatched,
+};
+use crate::core::targets::table::State;
+use crate::core::targets::usual::Usual;
+use crate::core::time::{Listened, Mono, Now, Stamp, Wall};
+use crate::core::tracker::offset::Offset;
+use crate::core::tracker::{Admitted, InstanceId, NONE, UNDECIDED};
+use std::collections::BTreeSet;
+
+/// A marker that no rule looks for.
+const UNUSED: MarkerId = MarkerId(u16::MAX);
+
+/// From saved times to those of this process.
+struct Clocks {
+    now: Now,
+    /// What the listened clock showed when the saved values were taken, and what it shows for that moment here.
+    then: Listened,
+    here: Listened,
+}
+
+impl Clocks {
+    fn mono(&self, at: Wall) -> Mono {
+        self.now.mono - self.now.wall.since(at)
+    }
+
+    fn listened(&self, at: Listened) -> Listened {
+        self.here + at.since(self.then) - self.then.since(at)
+    }
+
+    fn stamp(&self, saved: SavedStamp) -> Stamp {
+        Stamp {
+            at: self.mono(saved.at),
+            listened: self.listened(saved.listened),
+        }
+    }
+}
+
+impl Engine {
+    /// Takes back what an earlier process knew. Into a core that has heard nothing yet, the listened clock goes on from
+    /// where it stood; else what is known here already stands, and only the rest is taken. Whether every instance has
+    /// its slot as saved, so that the store need not be written anew.
+    pub fn restore(&mut self, saved: &Saved, now: Now) -> bool {
+        self.now = now;
+        let fresh = !self.has_heard() && self.tracker.is_empty();
+        if fresh {
+            self.listening = resumed(&saved.clock, now);
+        }
+        let clocks = Clocks {
+            now,
+            then: saved.clock.listened,
+            here: self.listening.listened(),
+        };
+        for group in &saved.groups {
+            self.restore_group(group, &clocks);
+        }
+        let mut as_saved = fresh;
+        for instance in &saved.instances {
+            let slot = self.restore_instance(instance, fresh, &clocks);
+            as_saved &= slot == Some(instance.slot);
+        }
+        for incident in &saved.incidents {
+            self.restore_incident(incident, &clocks);
+        }
+        self.incidents.changes.since = now.mono;
+        // Who is taken back was heard lately, perhaps.
+        self.incidents.census.forget();
+        as_saved
+    }
+
+    fn restore_instance(
+        &mut self,
+        saved: &SavedInstance,
+        fresh: bool,
+        clocks: &Clocks,
+    ) -> Option<u32> {
+        let mut tokens = saved.subject.splitn(4, '.');
+        let (Some(_), Some(app), Some(region), Some(instance)) =
+            (tokens.next(), tokens.next(), tokens.next(), tokens.next())
+        else {
+            return None;
+        };
+        if self.tracker.find(&saved.subject).is_some() {
+            return None;
+        }
+        if fresh {
+            self.tracker.next_slot(saved.slot);
+        }
+        let subject = Subject {
+            raw: &saved.subject,
+            app,
+            region,
+            instance,
+        };
+        let seen = clocks.stamp(saved.seen);
+        let id = self.readmit(&subject, seen)?;
+        self.tracker.restored(id, saved.host.as_deref(), seen);
+        let row = &mut self.tracker.instances[id.0 as usize];
+        row.spoke = saved
+            .spoke
+            .map_or(Listened::NEVER, |spoke| clocks.listened(spoke));
+        let life = Life {
+            stop: saved.stop.map(|(why, since)| (why, clocks.mono(since))),
+            crash: saved.crash,
+            said_bye: saved.said_bye,
+            restarted: Listened::ZERO,
+        };
+        self.tracker.set_life(id, life);
+        for beat in saved.beats.iter().rev() {
+            self.restore_beat(id, beat, clocks);
+        }
+        if saved.logs {
+            self.restore_logs(id);
+        }
+        Some(id.0)
+    }
+
+    /// `None`: its app is ignored by now, or there is no room.
+    fn readmit(&mut self, subject: &Subject<'_>, seen: Stamp) -> Option<InstanceId> {
+        let is_new = self.tracker.app_names.find(subject.app).is_none();
+        let ignore = &self.options.ignore;
+        let ignored = |app: &str| !ignore.0.is_empty() && ignore.matches(app);
+        let Ok(Admitted::New(id)) = self.tracker.admit(subject, ignored, seen) else {
+            self.found_no_room(|_| subject.raw.to_owned());
+            return None;
+        };
+        self.plan_places();
+        if is_new {
+            self.expect_of_app(self.app_of(id));
+            self.plan_places();
+        }
+        Some(id)
+    }
+
+    fn restore_beat(&mut self, id: InstanceId, saved: &SavedBeat, clocks: &Clocks) {
+        let markers = &self.rules.markers;
+        let marker = markers.iter().position(|text| **text == *saved.marker);
+        let marker = marker.map_or(UNUSED, |at| MarkerId(at as u16));
+        let seen = clocks.stamp(saved.seen);
+        let Some(beat) = self.tracker.restored_beat(id, marker, &saved.name, seen) else {
+            return;
+        };
+        let row = &mut self.tracker.beats[beat.0 as usize];
+        row.set_stopped(saved.stopped);
+        row.every_ms = saved.every_ms;
+        row.seq = saved.seq.unwrap_or(u64::MAX);
+        row.offset = Offset::restored(saved.offset_ms);
+        row.phrase = self.tracker.phrases.say(0, &saved.text, saved.seq);
+        let (name, every_ms) = (row.name(), row.every_ms);
+        self.watch_beat(beat);
+        let target = self.tracker.beats[beat.0 as usize].target;
+        if target != NONE {
+            self.targets.get_mut(target).usual = Usual::restored(saved.usual_ms);
+            self.judge_next_turn(target, saved.stopped);
+        }
+        let place = self.tracker.instances[id.0 as usize].place;
+        self.beat_of_groups(place, marker, name, every_ms);
+    }
+
+    fn restore_logs(&mut self, id: InstanceId) {
+        self.watch_logs(id);
+        let row = &self.tracker.instances[id.0 as usize];
+        let (logs, spoke, place) = (row.logs, row.spoke, row.place);
+        let stopped = self.tracker.life(id).has_left();
+        if logs < UNDECIDED {
+            if spoke != Listened::NEVER {
+                let at = self.seen(logs).at;
+                let listened = spoke;
+                self.targets.set_seen(logs, Stamp { at, listened });
+            }
+            self.judge_next_turn(logs, stopped);
+        }
+        self.entry_of_groups(place);
+    }
+
+    /// Thresholds may be others by now: the deadline is worked out when it is judged.
+    fn judge_next_turn(&mut self, target: u32, stopped: bool) {
+        let due = if stopped {
+            Listened::NEVER
+        } else {
+            Listened::ZERO
+        };
+        self.targets.set_due(target, due);
+    }
+
+    fn restore_group(&mut self, saved: &SavedGroup, clocks: &Clocks) {
+        let Some(rule) = self.rule_named(&saved.rule) else {
+            return;
+        };
+        let app = saved
+            .app
+            .as_ref()
+            .map_or(Some(NONE), |app| self.tracker.intern_app(app));
+        let region = saved
+            .region
+            .as_ref()
+            .map_or(Some(NONE), |region| self.tracker.intern_region(region));
+        let (Some(app), Some(region)) = (app, region) else {
+            return;
+        };
+        let since = clocks.stamp(saved.since);
+        if app != NONE && region != NONE {
+            if self.tracker.intern_place(app, region, since).is_none() {
+                return;
+            }
+            self.plan_places();
+        }
+        let id = self.group(rule, app, region, false);
+        self.groups.restored(id, since, saved.every_ms);
+        let target = self.groups.get(id).target;
+        self.targets.set_seen(target, since);
+        self.judge_next_turn(target, false);
+    }
+
+    fn rule_named(&self, name: &str) -> Option<u32> {
+        let at = self.rule_names.iter().position(|rule| **rule == *name);
+        at.map(|at| at as u32)
+    }
+
+    fn restore_incident(&mut self, saved: &SavedIncident, clocks: &Clocks) {
+        let id = saved.notice.incident;
+        if saved.closed.is_some() || self.incidents.open.contains_key(&id) {
+            return;
+        }
+        self.next_incident = self.next_incident.max(id.0 + 1);
+        let members: BTreeSet<u32> = saved
+            .members
+            .iter()
+            .filter_map(|member| self.target_named(member))
+            .filter(|&target| !self.fires(target))
+            .collect();
+        let key = self.key_named(&saved.key, &members);
+        let mut notice = saved.notice.clone();
+        notice.due_mono = clocks.now.mono;
+        let incident = Incident {
+            key: key.unwrap_or(Key::Stream),
+            notice,
+            members: members.clone(),
+            told: saved.told.map(|told| Told {
+                at: clocks.mono(told.at),
+                reminders: told.reminders,
+                updates: told.updates,
+                affected_total: saved.notice.affected_total,
+            }),
+            remind: saved.remind,
+            news: false,
+            opened_at: saved.opened_at,
+            broken: None,
+        };
+        self.incidents.insert(id, incident);
+        for &target in &members {
+            let row = self.targets.get_mut(target);
+            row.state = State::Firing;
+            self.targets.set_incident(target, id);
+            self.targets.set_due(target, Listened::NEVER);
+        }
+        let held = key.is_some() && self.hold(id, saved, &members);
+        if !held {
+            // What it was about is watched no more.
+            self.close(id, CloseReason::RuleRemoved);
+        }
+    }
+
+    /// Ties an incident to what it is about; whether there is anything.
+    fn hold(&mut self, id: IncidentId, saved: &SavedIncident, members: &BTreeSet<u32>) -> bool {
+        if let SavedKey::Flapping(target) = &saved.key {
+            let Some(target) = self.target_named(target) else {
+                return false;
+            };
+            self.flaps.resume(target, id, self.listening.listened());
+            return true;
+        }
+        if saved.key != SavedKey::Stream {
+            return !members.is_empty();
+        }
+        let region = &saved.notice.who.region;
+        let taken = match saved.notice.alarm {
+            Alarm::Stalled | Alarm::Refused => {
+                self.refused |= saved.notice.alarm == Alarm::Refused;
+                self.stalled.replace(id)
+            }
+            Alarm::Losing => self.losing.replace(id),
+            Alarm::Full => self.resume_full(id),
+            Alarm::Lagging if region.is_empty() => self.lagging.replace(id),
+            Alarm::Lagging => match self.tracker.intern_region(region) {
+                Some(region) => self.region_lag(region as usize).1.replace(id),
+                None => return false,
+            },
+            Alarm::Heartbeat | Alarm::Logs | Alarm::Flapping | Alarm::Drill => return false,
+        };
+        if let Some(other) = taken {
+            self.close(other, CloseReason::Superseded);
+        }
+        true
+    }
+
+    fn key_named(&mut self, key: &SavedKey, members: &BTreeSet<u32>) -> Option<Key> {
+        let tracker = &mut self.tracker;
+        Some(match key {
+            SavedKey::Stream => Key::Stream,
+            SavedKey::Region(region) => Key::Region(tracker.intern_region(region)?),
+            SavedKey::App(app) => Key::App(tracker.intern_app(app)?),
+            SavedKey::Place(app, region) => {
+                let (app, region) = (tracker.intern_app(app)?, tracker.intern_region(region)?);
+                Key::Place(tracker.find_place(app, region)?)
+            }
+            SavedKey::Host(host) => Key::Host(tracker.host_names.find(host)?),
+            SavedKey::Alone(_) => self.alone(*members.first()?),
+            SavedKey::Flapping(target) => {
+                let target = self.target_named(target)?;
+                self.alone(target)
+            }
+        })
+    }
+
+    fn target_named(&self, saved: &SavedTarget) -> Option<u32> {
+        let target = match &saved.watched {
+            SavedWatched::Beat {
+                subject,
+                marker,
+                name,
+            } => {
+                let id = self.tracker.find(subject)?;
+                let markers = &self.rules.markers;
+                let marker = markers.iter().position(|text| **text == **marker)?;
+                let name = self.tracker.beat_names.find(name)?;
+                let beat = self.tracker.beats_of(id).find(|beat| {
+                    let beat = &self.tracker.beats[beat.0 as usize];
+                    usize::from(beat.marker.0) == marker && beat.name() == name
+                })?;
+                self.tracker.beats[beat.0 as usize].target
+            }
+            SavedWatched::Logs { subject } => {
+                self.tracker.instances[self.tracker.find(subject)?.0 as usize].logs
+            }
+            SavedWatched::Group { app, region } => {
+                let rule = self.rule_named(&saved.rule)?;
+                let number =
+                    |name: &Option<std::sync::Arc<str>>,
+                     of: &crate::core::tracker::names::Names| match name {
+                        None => Some(NONE),
+                        Some(name) => of.find(name),
+                    };
+                let app = number(app, &self.tracker.app_names)?;
+                let region = number(region, &self.tracker.region_names)?;
+                self.groups.get(self.groups.find(rule, app, region)?).target
+            }
+        };
+        let row = self.targets.row(target)?;
+        let same = *self.rule_names[row.rule() as usize] == *saved.rule;
+        same.then_some(target)
+    }
+}
+
+fn resumed(clock: &SavedClock, now: Now) -> Listening {
+    let mono = |at: Wall| now.mono - now.wall.since(at);
+    let blind = clock.blind.iter().map(|interval| {
+        let (from, to) = (mono(interval.from), mono(interval.to));
+        BlindInterval::new(from, to, interval.reason, interval.listened)
+    });
+    let last = clock.last_arrival.map(mono);
+    Listening::resumed(last, clock.listened, blind, now.mono)
+}

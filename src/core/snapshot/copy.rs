@@ -1,0 +1,194 @@
+//! A copy for readers, made slice by slice between batches of entries, so that a copy of everything keeps no entry
+//! waiting. It is dated by its end; a row may be as old as its begin.
+
+use crate::core::engine::{Engine, STREAM_RULE};
+use crate::core::listening::Blind;
+use crate::core::snapshot::rows::SHOWN;
+use crate::core::snapshot::{AlertRow, BeatRow, InstanceRow, Snapshot, Verdict, VerdictRow};
+use crate::core::targets::table::State;
+use crate::core::time::{Listened, Now};
+use crate::core::tracker::{InstanceId, NONE};
+use std::sync::Arc;
+
+/// Instances of an app-region by verdict.
+type Tally = [u64; Verdict::ALL.len()];
+
+/// Alerts of a rule by state.
+type States = [u64; State::ALL.len()];
+
+/// A copy that is being made.
+#[derive(Debug)]
+pub struct Copying {
+    /// Rows of instances and beats together at most.
+    most: usize,
+    instances: Vec<InstanceRow>,
+    beats: Vec<BeatRow>,
+    /// By the number of the app-region.
+    tallies: Vec<Tally>,
+    /// By the number of the rule.
+    alerts: Vec<States>,
+    /// The slot of an instance to look at next.
+    instance: usize,
+    /// The slot of a target to look at next.
+    target: usize,
+}
+
+impl Engine {
+    /// A copy in one go, with at most `max_series` rows of instances and beats together.
+    pub fn snapshot(&self, now: Now, max_series: usize) -> Snapshot {
+        let mut copying = self.begin_copy(max_series);
+        loop {
+            match self.copy_on(copying, usize::MAX, now) {
+                Ok(snapshot) => return snapshot,
+                Err(unfinished) => copying = unfinished,
+            }
+        }
+    }
+
+    /// Begins a copy with at most `max_series` rows of instances and beats together. It is to be begun anew where the
+    /// rules change before its end.
+    pub fn begin_copy(&self, max_series: usize) -> Box<Copying> {
+        Box::new(Copying {
+            most: max_series,
+            instances: Vec::new(),
+            beats: Vec::new(),
+            tallies: Vec::new(),
+            alerts: vec![States::default(); self.rules.rules.len()],
+            instance: 0,
+            target: 0,
+        })
+    }
+
+    /// Copies on, at most `slots` slots of instances and as many of targets; gives the copy once all is in it.
+    ///
+    /// # Errors
+    /// The copy as far as it is, where more is to come.
+    pub fn copy_on(
+        &self,
+        mut copying: Box<Copying>,
+        slots: usize,
+        now: Now,
+    ) -> Result<Snapshot, Box<Copying>> {
+        self.copy_instances(&mut copying, slots, now);
+        self.count_alerts(&mut copying, slots);
+        let all_instances = copying.instance >= self.tracker.instances.len();
+        if all_instances && copying.target >= self.targets.len() {
+            Ok(self.whole(*copying, now))
+        } else {
+            Err(copying)
+        }
+    }
+
+    fn copy_instances(&self, copying: &mut Copying, slots: usize, now: Now) {
+        let end = copying.instance.saturating_add(slots);
+        let end = end.min(self.tracker.instances.len());
+        let places = self.tracker.places.len();
+        copying.tallies.resize(places, Tally::default());
+        for slot in copying.instance..end {
+            let (id, instance) = (InstanceId(slot as u32), &self.tracker.instances[slot]);
+            if !instance.is_tracked() {
+                continue;
+            }
+            let verdict = self.instance_verdict(id, instance);
+            copying.tallies[instance.place as usize][verdict as usize] += 1;
+            self.copy_rows(copying, id, now);
+        }
+        copying.instance = end;
+    }
+
+    fn copy_rows(&self, copying: &mut Copying, id: InstanceId, now: Now) {
+        let room = copying.most - copying.instances.len() - copying.beats.len();
+        if room == 0 {
+            return;
+        }
+        let Some(instance) = self.instance_row(id, now) else {
+            return;
+        };
+        let own = self.tracker.beats_of(id).take(room - 1);
+        let rows = own.map(|beat| self.beat_row(&instance, beat, now));
+        copying.beats.extend(rows);
+        copying.instances.push(instance);
+    }
+
+    fn count_alerts(&self, copying: &mut Copying, slots: usize) {
+        let end = copying.target.saturating_add(slots).min(self.targets.len());
+        for target in self.targets.live_in(copying.target..end) {
+            copying.alerts[target.rule() as usize][target.state as usize] += 1;
+        }
+        copying.target = end;
+    }
+
+    fn whole(&self, copying: Copying, now: Now) -> Snapshot {
+        let all = self.tracker.len() + self.tracker.beat_count();
+        let rows = copying.instances.len() + copying.beats.len();
+        let blind = Blind::ALL.into_iter();
+        let open = self.incidents.iter().rev().take(SHOWN);
+        Snapshot {
+            now,
+            stream_seen: self.listening.last_arrival().map(|at| now.wall_of(at)),
+            stalled: self.stalled.is_some(),
+            blind_now: self.listening.blind_now(),
+            lag: self.least_lag,
+            canary: None,
+            listened: self.listening.listened().since(Listened::ZERO),
+            blind: blind
+                .map(|why| (why, self.listening.blind(why, now.mono)))
+                .collect(),
+            blind_intervals: self.blind_rows(now),
+            open: open.map(|(_, open)| open.notice.clone()).collect(),
+            rejected: self
+                .rejected()
+                .map(|(why, count)| (why.label(), count))
+                .collect(),
+            apps: self.app_rows(now),
+            regions: self.region_rows(now),
+            verdicts: self.verdict_rows(&copying.tallies),
+            alerts: self.alert_rows(&copying.alerts),
+            incidents: self.incident_rows(),
+            suppressed: all.saturating_sub(rows) as u64,
+            instances: copying.instances,
+            beats: copying.beats,
+            rules: self.rules.rules.len() as u64,
+        }
+    }
+
+    fn verdict_rows(&self, tallies: &[Tally]) -> Vec<VerdictRow> {
+        let places = self.tracker.places.iter().zip(tallies);
+        // What was forgotten while it was copied has no name any more.
+        let heard = places
+            .filter(|(place, tally)| place.app != NONE && tally.iter().any(|&count| count > 0));
+        let rows = heard.flat_map(|(place, tally)| {
+            let row = |(verdict, &count)| VerdictRow {
+                app: self.tracker.app_names.get(place.app).clone(),
+                region: self.tracker.region_names.get(place.region).clone(),
+                verdict,
+                count,
+            };
+            Verdict::ALL.into_iter().zip(tally).map(row)
+        });
+        rows.collect()
+    }
+
+    fn alert_rows(&self, of_rules: &[States]) -> Vec<AlertRow> {
+        let own = [self.stalled, self.lagging, self.losing];
+        let firing = own.iter().flatten().count() as u64;
+        let of_stream = (
+            Arc::from(STREAM_RULE),
+            self.rules.stream.severity,
+            [own.len() as u64 - firing, 0, firing],
+        );
+        let rules = self.rules.rules.iter().zip(&self.rule_names).zip(of_rules);
+        let rules = rules.map(|((rule, name), &counts)| (name.clone(), rule.severity, counts));
+        let rows = std::iter::once(of_stream).chain(rules);
+        let rows = rows.flat_map(|(rule, severity, counts)| {
+            let states = State::ALL.into_iter().zip(counts);
+            states.map(move |(state, count)| AlertRow {
+                rule: rule.clone(),
+                severity,
+                state: state.label(),
+                count,
+            })
+        });
+        rows.collect()
+    }
+}

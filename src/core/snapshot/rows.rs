@@ -1,0 +1,179 @@
+//! The core's state as readers see it, row by row.
+
+use crate::core::engine::Engine;
+use crate::core::listening::Blind;
+use crate::core::notice::Scope;
+use crate::core::snapshot::{AppRow, BeatRow, InstanceRow, Verdict};
+use crate::core::targets::table::{State, Watched};
+use crate::core::time::{Listened, Now, Wall};
+use crate::core::tracker::{App, Beat, BeatId, Instance, InstanceId};
+use std::sync::Arc;
+
+/// Blind intervals and open incidents that readers see one by one.
+pub(in crate::core) const SHOWN: usize = 100;
+
+impl Engine {
+    /// An instance as readers see it; `None` where the slot is free.
+    pub(in crate::core) fn instance_row(&self, id: InstanceId, now: Now) -> Option<InstanceRow> {
+        let instance = &self.tracker.instances[id.0 as usize];
+        let subject = self.tracker.subject(id)?;
+        let place = &self.tracker.places[instance.place as usize];
+        let (reason, since) = self.reason_of(id, now);
+        Some(InstanceRow {
+            app: self.tracker.app_names.get(place.app).clone(),
+            region: self.tracker.region_names.get(place.region).clone(),
+            subject,
+            seen: now.wall_of(instance.seen.at),
+            verdict: self.instance_verdict(id, instance),
+            reason,
+            since,
+        })
+    }
+
+    /// A beat of an instance as readers see it.
+    pub(in crate::core) fn beat_row(&self, of: &InstanceRow, beat: BeatId, now: Now) -> BeatRow {
+        let beat = &self.tracker.beats[beat.0 as usize];
+        let target = self.targets.row(beat.target);
+        let due = self.due(beat);
+        BeatRow {
+            app: of.app.clone(),
+            region: of.region.clone(),
+            subject: of.subject.clone(),
+            beat: self.tracker.beat_names.get(beat.name()).clone(),
+            seen: now.wall_of(beat.seen.at),
+            due: due.map(|due| now.wall_of(self.listening.date_of(due))),
+            max_gap: target.map(|_| self.max_gap(beat.target)),
+            rule: target.map(|target| self.rule_names[target.rule() as usize].clone()),
+            every: beat.every(),
+            usual: target.and_then(|target| target.usual.longest()),
+            text: self.tracker.text(beat).into(),
+            verdict: self.beat_verdict(beat),
+        }
+    }
+
+    /// Why an instance is thought of as it is, with the source, and since when.
+    fn reason_of(&self, id: InstanceId, now: Now) -> (Option<String>, Option<Wall>) {
+        let instance = &self.tracker.instances[id.0 as usize];
+        let life = self.tracker.life(id);
+        if let Some((why, since)) = life.stop {
+            return (Some(why.label().to_owned()), Some(now.wall_of(since)));
+        }
+        if life.said_bye {
+            let seen = Some(now.wall_of(instance.seen.at));
+            return (Some("said bye".to_owned()), seen);
+        }
+        let known = self.known_of(Watched::Logs(id));
+        if !known.is_empty() {
+            return (Some(known), None);
+        }
+        let unknown = self.instance_verdict(id, instance) == Verdict::Unknown;
+        let reason =
+            unknown.then(|| "lastbeat was blind when it should have been heard".to_owned());
+        (reason, None)
+    }
+
+    /// When a beat's alert fires, on the listened clock.
+    fn due(&self, beat: &Beat) -> Option<Listened> {
+        let target = self.targets.row(beat.target)?;
+        let fires = target.state != State::Firing && !beat.stopped();
+        let hold = self.rules.rules[target.rule() as usize].hold;
+        fires.then(|| self.late_at(beat.target) + hold)
+    }
+
+    fn beat_verdict(&self, beat: &Beat) -> Verdict {
+        if beat.stopped() {
+            return Verdict::Stopped;
+        }
+        self.target_verdict(beat.target).unwrap_or(Verdict::Live)
+    }
+
+    /// What is thought of a target; `None` for the numbers that mean none.
+    fn target_verdict(&self, id: u32) -> Option<Verdict> {
+        let target = self.targets.row(id)?;
+        Some(match target.state {
+            State::Pending => Verdict::Late,
+            State::Firing if self.is_never_heard(target.watched()) => Verdict::NeverSeen,
+            State::Firing => Verdict::Silent,
+            State::Ok if self.is_unknown(id) || self.is_never_heard(target.watched()) => {
+                Verdict::Unknown
+            }
+            State::Ok => Verdict::Live,
+        })
+    }
+
+    /// Whether lastbeat was blind for more than half of the time in which a target should have been heard.
+    fn is_unknown(&self, id: u32) -> bool {
+        let (seen, half) = (self.seen(id), self.max_gap(id) / 2);
+        let blind_for = self.now.mono.since(self.listening.stamp().at);
+        let blind_now = self.listening.blind_now().is_some() && blind_for > half;
+        blind_now || self.listening.last_blind(seen.at, half).is_some()
+    }
+
+    /// An instance is as bad as the worst that is watched of it, and stopped where all of it is.
+    pub(in crate::core) fn instance_verdict(&self, id: InstanceId, instance: &Instance) -> Verdict {
+        if self.is_stopped(id) {
+            return Verdict::Stopped;
+        }
+        let beats = self
+            .tracker
+            .beats_of(id)
+            .map(|beat| self.beat_verdict(&self.tracker.beats[beat.0 as usize]));
+        let rank = |verdict: &Verdict| match verdict {
+            Verdict::Stopped => 0,
+            Verdict::Live => 1,
+            Verdict::Unknown => 2,
+            Verdict::Late => 3,
+            Verdict::Silent => 4,
+            Verdict::NeverSeen => 5,
+        };
+        beats
+            .chain(self.target_verdict(instance.logs))
+            .max_by_key(rank)
+            .unwrap_or(Verdict::Live)
+    }
+
+    /// The last blind intervals, the newest first.
+    pub(in crate::core) fn blind_rows(&self, now: Now) -> Vec<(Wall, Wall, Blind)> {
+        let ledger = self.listening.ledger().rev().take(SHOWN);
+        ledger
+            .map(|blind| (now.wall_of(blind.from), now.wall_of(blind.to), blind.reason))
+            .collect()
+    }
+
+    /// Every app.
+    pub(in crate::core) fn app_rows(&self, now: Now) -> Vec<AppRow> {
+        let known = self.tracker.app_names.iter();
+        let known = known.map(|(id, name)| (&self.tracker.apps[id as usize], name));
+        let row = |(app, name): (&App, &Arc<str>)| AppRow {
+            name: Arc::clone(name),
+            seen: now.wall_of(app.seen.at),
+            entries: app.entries,
+            bytes: app.bytes,
+            beats: app.beats,
+            lost: app.lost,
+        };
+        known.map(row).collect()
+    }
+
+    /// Every region and when it was heard.
+    pub(in crate::core) fn region_rows(&self, now: Now) -> Vec<(Arc<str>, Wall)> {
+        let row = |(id, name): (u32, &Arc<str>)| {
+            let seen = self.tracker.regions[id as usize].seen;
+            (Arc::clone(name), now.wall_of(seen.at))
+        };
+        self.tracker.region_names.iter().map(row).collect()
+    }
+
+    /// Open incidents by scope.
+    pub(in crate::core) fn incident_rows(&self) -> Vec<(Scope, u64)> {
+        let count = |scope| {
+            self.open_incidents()
+                .filter(|notice| notice.scope == scope)
+                .count() as u64
+        };
+        Scope::ALL
+            .into_iter()
+            .map(|scope| (scope, count(scope)))
+            .collect()
+    }
+}

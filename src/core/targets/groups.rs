@@ -1,0 +1,376 @@
+//! Targets that are not one instance: an app-region, an app, a region, watched by a rule as one.
+
+use crate::core::engine::Engine;
+use crate::core::entry::MarkerId;
+use crate::core::rule::{By, Watch};
+use crate::core::targets::table::{State, Watched};
+use crate::core::time::{Listened, Stamp};
+use crate::core::tracker::{InstanceId, NONE};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A group: a place in [`Groups`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct GroupId(pub u32);
+
+/// One group of one rule.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The rule's place in the set.
+    pub rule: u32,
+    /// What it is.
+    pub by: By,
+    /// The app, or [`NONE`] where it is a region.
+    pub app: u32,
+    /// The region, or [`NONE`] where it is an app.
+    pub region: u32,
+    /// Its target.
+    pub target: u32,
+    /// From when it is watched.
+    pub since: Stamp,
+    /// Whether the rule expects it, heard or not.
+    pub expected: bool,
+    /// The longest interval that a beat of it declares, in milliseconds; 0 where none does.
+    pub every_ms: u32,
+}
+
+/// A rule that watches an app-region as a part of a group.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupLink {
+    /// The rule.
+    pub rule: u32,
+    /// What its targets are.
+    pub by: By,
+    /// The group, once somebody was heard of it.
+    pub group: Option<GroupId>,
+}
+
+/// All groups.
+#[derive(Debug, Default)]
+pub struct Groups {
+    rows: Vec<Group>,
+    ids: BTreeMap<(u32, u32, u32), GroupId>,
+    free: Vec<GroupId>,
+}
+
+impl Groups {
+    /// A group.
+    pub fn get(&self, id: GroupId) -> &Group {
+        &self.rows[id.0 as usize]
+    }
+
+    /// The rules have other numbers now; groups of rules that are gone were dropped before.
+    pub(in crate::core) fn renumber(&mut self, number: impl Fn(u32) -> u32) {
+        let ids = std::mem::take(&mut self.ids);
+        for ((rule, app, region), id) in ids {
+            self.rows[id.0 as usize].rule = number(rule);
+            self.ids.insert((number(rule), app, region), id);
+        }
+    }
+
+    /// Which groups are expected is to be said anew.
+    pub(in crate::core) fn expect_nobody(&mut self) {
+        self.rows
+            .iter_mut()
+            .for_each(|group| group.expected = false);
+    }
+
+    /// The group of a rule, where there is one.
+    pub(in crate::core) fn find(&self, rule: u32, app: u32, region: u32) -> Option<GroupId> {
+        self.ids.get(&(rule, app, region)).copied()
+    }
+
+    /// A group is watched since an earlier life.
+    pub(in crate::core) fn restored(&mut self, id: GroupId, since: Stamp, every_ms: u32) {
+        let row = &mut self.rows[id.0 as usize];
+        row.since = since;
+        row.every_ms = row.every_ms.max(every_ms);
+    }
+
+    /// Every group.
+    pub fn iter(&self) -> impl Iterator<Item = (GroupId, &Group)> {
+        self.ids.values().map(|&id| (id, self.get(id)))
+    }
+}
+
+impl Engine {
+    /// The group of a rule that an app-region belongs to; made where it is new.
+    pub(in crate::core) fn group(
+        &mut self,
+        rule: u32,
+        app: u32,
+        region: u32,
+        expected: bool,
+    ) -> GroupId {
+        let by = self.rules.rules[rule as usize].by;
+        let app = if by == By::Region { NONE } else { app };
+        let region = if by == By::App { NONE } else { region };
+        if let Some(&id) = self.groups.ids.get(&(rule, app, region)) {
+            self.groups.rows[id.0 as usize].expected |= expected;
+            return id;
+        }
+        let free = self.groups.free.pop();
+        let id = free.unwrap_or(GroupId(self.groups.rows.len() as u32));
+        let since = self.listening.stamp();
+        // Judged for the first time when nobody of it could have been heard for long enough.
+        let due = since.listened + self.rules.rules[rule as usize].max_gap.span(None);
+        let target = self.targets.add(Watched::Group(id), rule, since, due);
+        let row = Group {
+            rule,
+            by,
+            app,
+            region,
+            target,
+            since,
+            expected,
+            every_ms: 0,
+        };
+        match free {
+            Some(id) => self.groups.rows[id.0 as usize] = row,
+            None => self.groups.rows.push(row),
+        }
+        self.groups.ids.insert((rule, app, region), id);
+        id
+    }
+
+    /// Makes the groups that rules expect before anybody of them was heard.
+    pub(in crate::core) fn expect_groups(&mut self) {
+        for rule in 0..self.rules.rules.len() {
+            let Some((by, expect, apps)) = self.rules.rules.get(rule).map(|rule| {
+                let literal = rule
+                    .app
+                    .0
+                    .iter()
+                    .filter(|app| !app.contains(['*', '?', '[', '{', '!']));
+                (
+                    rule.by,
+                    rule.expect.clone(),
+                    literal.cloned().collect::<Vec<_>>(),
+                )
+            }) else {
+                continue;
+            };
+            for name in &expect {
+                match by {
+                    By::Instance => {}
+                    By::App => self.expect_group(rule as u32, Some(name), None),
+                    By::Region => self.expect_group(rule as u32, None, Some(name)),
+                    By::AppRegion => apps
+                        .iter()
+                        .for_each(|app| self.expect_group(rule as u32, Some(app), Some(name))),
+                }
+            }
+        }
+    }
+
+    /// A new app may be one that a rule expects in regions where it is not heard.
+    pub(in crate::core) fn expect_of_app(&mut self, app: u32) {
+        let name = self.tracker.app_names.get(app).clone();
+        let expects =
+            |rule: &crate::core::rule::Rule| rule.by == By::AppRegion && !rule.expect.is_empty();
+        for rule in 0..self.rules.rules.len() {
+            if !expects(&self.rules.rules[rule]) || !self.rules.rules[rule].app.matches(&name) {
+                continue;
+            }
+            for region in self.rules.rules[rule].expect.clone() {
+                self.expect_group(rule as u32, Some(&name), Some(&region));
+            }
+        }
+    }
+
+    fn expect_group(&mut self, rule: u32, app: Option<&str>, region: Option<&str>) {
+        let app = app.map_or(Some(NONE), |app| self.tracker.intern_app(app));
+        let region = region.map_or(Some(NONE), |region| self.tracker.intern_region(region));
+        // Where the tables are full the names cannot be heard either.
+        let (Some(app), Some(region)) = (app, region) else {
+            return;
+        };
+        let stamp = self.listening.stamp();
+        if app != NONE && region != NONE && self.tracker.intern_place(app, region, stamp).is_none()
+        {
+            return;
+        }
+        self.group(rule, app, region, true);
+    }
+
+    /// The link of the rule that has a beat as part of a group.
+    fn link(&self, place: u32, by: By, marker: MarkerId, name: u32) -> Option<usize> {
+        let links = self.links.get(place as usize)?;
+        links
+            .iter()
+            .position(|link| link.by == by && self.watches(link.rule, marker, name))
+    }
+
+    /// Whether a rule watches beats of this marker and name.
+    pub(in crate::core) fn watches(&self, rule: u32, marker: MarkerId, name: u32) -> bool {
+        match &self.rules.rules[rule as usize].watch {
+            Watch::Heartbeat {
+                marker: wanted,
+                beat,
+            } => {
+                *wanted == marker
+                    && beat
+                        .as_deref()
+                        .is_none_or(|beat| beat == &**self.tracker.beat_names.get(name))
+            }
+            Watch::Logs => false,
+        }
+    }
+
+    /// A beat was heard: groups it belongs to are made where they are new, and relieved where they were missed.
+    pub(in crate::core) fn beat_of_groups(
+        &mut self,
+        place: u32,
+        marker: MarkerId,
+        name: u32,
+        every_ms: u32,
+    ) {
+        if self.links[place as usize].is_empty() {
+            return;
+        }
+        for by in [By::AppRegion, By::App, By::Region] {
+            if let Some(link) = self.link(place, by, marker, name) {
+                self.heard_link(place, link, every_ms);
+            }
+        }
+    }
+
+    /// An app's own entry was heard: as above, for rules that watch logs.
+    pub(in crate::core) fn entry_of_groups(&mut self, place: u32) {
+        for by in [By::AppRegion, By::App, By::Region] {
+            let rules = &self.rules.rules;
+            let watches =
+                |link: &GroupLink| link.by == by && rules[link.rule as usize].watch == Watch::Logs;
+            if let Some(link) = self.links[place as usize].iter().position(watches) {
+                self.heard_link(place, link, 0);
+            }
+        }
+    }
+
+    fn heard_link(&mut self, place: u32, link: usize, every_ms: u32) {
+        let GroupLink { rule, group, .. } = self.links[place as usize][link];
+        let id = group.unwrap_or_else(|| {
+            let at = &self.tracker.places[place as usize];
+            let (app, region) = (at.app, at.region);
+            let id = self.group(rule, app, region, false);
+            self.links[place as usize][link].group = Some(id);
+            id
+        });
+        let row = &mut self.groups.rows[id.0 as usize];
+        row.every_ms = row.every_ms.max(every_ms);
+        let target = row.target;
+        if self.targets.get(target).state != State::Ok && !self.is_late(target) {
+            self.sign(target, true);
+        }
+    }
+
+    /// The instances in a group's app-regions.
+    pub(in crate::core) fn members(&self, group: &Group) -> impl Iterator<Item = InstanceId> {
+        self.in_places(self.tracker.places_of(group.app, group.region))
+    }
+
+    /// When a group falls silent on the listened clock, if nobody is heard any more: as soon as fewer than
+    /// `at_least` are live. `None`: never, since all of it stopped on purpose, or nothing of it is left.
+    pub(in crate::core) fn group_expiry(&self, group: &Group) -> Option<Listened> {
+        let rule = &self.rules.rules[group.rule as usize];
+        let max_gap = self.max_gap(group.target);
+        let mut expiries: Vec<Listened> = Vec::new();
+        let mut stopped = false;
+        for id in self.members(group) {
+            self.expiries_of(id, group, max_gap, &mut |expiry, is_stopped| {
+                stopped |= is_stopped;
+                if !is_stopped || rule.at_least.is_some() {
+                    expiries.push(expiry);
+                }
+            });
+        }
+        let wanted = rule.at_least.unwrap_or(1) as usize;
+        if expiries.len() >= wanted {
+            expiries.sort_unstable_by(|a, b| b.cmp(a));
+            return Some(expiries[wanted - 1]);
+        }
+        let is_missed = group.expected || rule.at_least.is_some();
+        let all_left = stopped && rule.at_least.is_none();
+        (is_missed && !all_left).then(|| group.since.listened + max_gap)
+    }
+
+    /// Tells the expiry of each of an instance's signs of life in a group, and whether it has stopped.
+    fn expiries_of(
+        &self,
+        id: InstanceId,
+        group: &Group,
+        max_gap: Duration,
+        tell: &mut impl FnMut(Listened, bool),
+    ) {
+        let instance = &self.tracker.instances[id.0 as usize];
+        let life = self.tracker.life(id);
+        let stop = life.stop.map(|(_, at)| self.listening.listened_at(at));
+        let live_until = |seen| self.heard_or_blind(seen, max_gap) + max_gap;
+        if self.rules.rules[group.rule as usize].watch == Watch::Logs {
+            if instance.spoke != Listened::NEVER {
+                let seen = Stamp {
+                    at: instance.seen.at,
+                    listened: instance.spoke,
+                };
+                let stop = stop.or(life.said_bye.then_some(instance.spoke));
+                tell(stop.unwrap_or_else(|| live_until(seen)), stop.is_some());
+            }
+            return;
+        }
+        for beat in self.tracker.beats_of(id) {
+            let beat = &self.tracker.beats[beat.0 as usize];
+            let link = self.link(instance.place, group.by, beat.marker, beat.name());
+            let links = &self.links[instance.place as usize];
+            if link.is_none_or(|link| links[link].rule != group.rule) {
+                continue;
+            }
+            match (beat.stopped(), stop) {
+                (true, Some(stop)) => tell(stop, true),
+                (true, None) => tell(beat.seen.listened, true),
+                (false, _) => tell(live_until(beat.seen), false),
+            }
+        }
+    }
+
+    /// When anything of a group was last heard; from when it is watched where nothing was.
+    pub(in crate::core) fn group_seen(&self, group: &Group) -> Stamp {
+        let stamps = self
+            .members(group)
+            .map(|id| self.tracker.instances[id.0 as usize].seen);
+        stamps
+            .max_by_key(|stamp| stamp.at)
+            .map_or(group.since, |seen| {
+                if seen.at > group.since.at {
+                    seen
+                } else {
+                    group.since
+                }
+            })
+    }
+
+    /// Groups of which nobody is left and that nobody expects.
+    pub(in crate::core) fn empty_groups(&self) -> Vec<GroupId> {
+        let empty = |(_, group): &(GroupId, &Group)| {
+            !group.expected && self.members(group).next().is_none()
+        };
+        self.groups.iter().filter(empty).map(|(id, _)| id).collect()
+    }
+
+    /// Takes a group out, whose target is gone already.
+    pub(in crate::core) fn drop_group(&mut self, id: GroupId) {
+        let Group {
+            rule, app, region, ..
+        } = *self.groups.get(id);
+        self.groups.ids.remove(&(rule, app, region));
+        self.groups.free.push(id);
+        for place in self.tracker.places_of(app, region) {
+            // One that is new has none yet.
+            let links = self.links.get_mut(place as usize);
+            links
+                .into_iter()
+                .flatten()
+                .filter(|link| link.group == Some(id))
+                .for_each(|link| link.group = None);
+        }
+    }
+}

@@ -1,0 +1,489 @@
+//! Targets of rules and the state of each alert.
+
+use crate::core::notice::{IncidentId, Who};
+use crate::core::targets::groups::GroupId;
+use crate::core::targets::usual::Usual;
+use crate::core::time::{Listened, Stamp, Wall};
+use crate::core::tracker::{BeatId, InstanceId, NONE, store};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a target's silence is measured on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watched {
+    /// One beat of one instance.
+    Beat(BeatId),
+    /// Any entry of provider `app` of one instance.
+    Logs(InstanceId),
+    /// All that a rule takes for one.
+    Group(GroupId),
+}
+
+/// The state of one alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Heard within its time.
+    Ok,
+    /// Silent for longer than `max_gap`, not yet for `for` more.
+    Pending,
+    /// Silent for longer than both: an incident is open.
+    Firing,
+}
+
+impl State {
+    /// Every one.
+    pub const ALL: [State; 3] = [State::Ok, State::Pending, State::Firing];
+
+    /// The label's value.
+    pub const fn label(self) -> &'static str {
+        match self {
+            State::Ok => "ok",
+            State::Pending => "pending",
+            State::Firing => "firing",
+        }
+    }
+}
+
+/// Why an alert changed its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// Silent for longer than `max_gap`.
+    GapExceeded,
+    /// Still silent when `for` was over.
+    Held,
+    /// The platform told of a crash, and the rule does not wait for the silence.
+    Crashed,
+    /// Heard again, as often as `recover` asks.
+    Heard,
+    /// lastbeat was blind for so long that the silence before blames nobody.
+    Blind,
+    /// It said that it stops.
+    Bye,
+    /// Unheard for so long that nobody expects it.
+    Forgotten,
+    /// Its rule is gone.
+    RuleRemoved,
+}
+
+impl Reason {
+    /// In words.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Reason::GapExceeded => "silent for longer than max_gap",
+            Reason::Held => "still silent after for",
+            Reason::Crashed => "crashed",
+            Reason::Heard => "heard again",
+            Reason::Blind => "lastbeat was blind meanwhile",
+            Reason::Bye => "said bye",
+            Reason::Forgotten => "forgotten",
+            Reason::RuleRemoved => "rule removed",
+        }
+    }
+}
+
+/// One alert changed its state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The rule's name.
+    pub rule: Arc<str>,
+    /// Whose alert it is.
+    pub who: Who,
+    /// What it was.
+    pub from: State,
+    /// What it is.
+    pub to: State,
+    /// Why.
+    pub reason: Reason,
+    /// Wall clock: when it became so, by deadline or beat and not by the tick that saw it.
+    pub at: Wall,
+}
+
+/// One target of one rule.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The number of what is watched.
+    number: u32,
+    /// Where its last sign of life stands in [`Targets::seen`]; [`NONE`] for a beat, which has its own.
+    seen: u32,
+    /// What intervals it usually keeps.
+    pub usual: Usual,
+    /// The rule's place in the set; [`NO_RULE`] in a free slot.
+    rule: u16,
+    /// Signs of life in a row since it fires.
+    pub good: u16,
+    /// What its number is one of.
+    kind: Kind,
+    /// The alert.
+    pub state: State,
+}
+
+/// The rule of a free slot; a set has at most ten thousand.
+const NO_RULE: u16 = u16::MAX;
+
+/// [`Watched`] without the number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Beat,
+    Logs,
+    Group,
+}
+
+impl Watched {
+    const fn split(self) -> (Kind, u32) {
+        match self {
+            Watched::Beat(id) => (Kind::Beat, id.0),
+            Watched::Logs(id) => (Kind::Logs, id.0),
+            Watched::Group(id) => (Kind::Group, id.0),
+        }
+    }
+}
+
+impl Target {
+    /// What is watched.
+    #[inline]
+    pub const fn watched(&self) -> Watched {
+        match self.kind {
+            Kind::Beat => Watched::Beat(BeatId(self.number)),
+            Kind::Logs => Watched::Logs(InstanceId(self.number)),
+            Kind::Group => Watched::Group(GroupId(self.number)),
+        }
+    }
+
+    /// The rule's place in the set; [`NONE`] in a free slot.
+    #[inline]
+    pub const fn rule(&self) -> u32 {
+        if self.rule == NO_RULE {
+            NONE
+        } else {
+            self.rule as u32
+        }
+    }
+}
+
+/// A deadline as it stands in the array that each tick reads: on the listened clock in 64ths of a second, rounded down, so
+/// that whoever is judged too early has the deadline set again. Four bytes reach for two years of listening in one life
+/// of the process; later ones come due too early all the time, which costs time and no alarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Due(u32);
+
+impl Due {
+    const NEVER: Due = Due(u32::MAX);
+    const UNIT_NANOS: u64 = 1_000_000_000 / 64;
+
+    /// The last that is not after `at`, on a clock that began at `start`.
+    #[inline]
+    fn at(at: Listened, start: Listened) -> Due {
+        if at == Listened::NEVER {
+            return Due::NEVER;
+        }
+        let units = at.nanos().saturating_sub(start.nanos()) / Due::UNIT_NANOS;
+        Due(units.min(u64::from(Due::NEVER.0 - 1)) as u32)
+    }
+
+    fn listened(self, start: Listened) -> Listened {
+        match self {
+            Due::NEVER => Listened::NEVER,
+            Due(units) => Listened::from_nanos(start.nanos() + u64::from(units) * Due::UNIT_NANOS),
+        }
+    }
+}
+
+/// All targets, with the deadline of each in an array of its own: a tick is one pass over it.
+#[derive(Debug)]
+pub struct Targets {
+    rows: Vec<Target>,
+    /// When those were last heard that are no beats.
+    seen: Vec<Stamp>,
+    free_seen: Vec<u32>,
+    /// The incidents of those that fire.
+    incidents: BTreeMap<u32, IncidentId>,
+    /// Once the listened clock shows more than this, the target is to be judged.
+    due: Vec<Due>,
+    free: Vec<u32>,
+    /// The deadlines of those that are pending, to the nanosecond: they are relieved at theirs, and not before.
+    pending: BTreeMap<u32, Listened>,
+    /// What the listened clock showed when the first target came: deadlines are counted from here.
+    start: Option<Listened>,
+    /// No deadline lies before this one.
+    earliest: Listened,
+    /// Deadlines that passed: an allocation kept from tick to tick.
+    passed: Vec<u32>,
+}
+
+impl Default for Targets {
+    fn default() -> Self {
+        Targets {
+            rows: Vec::new(),
+            seen: Vec::new(),
+            free_seen: Vec::new(),
+            incidents: BTreeMap::new(),
+            due: Vec::new(),
+            pending: BTreeMap::new(),
+            start: None,
+            free: Vec::new(),
+            earliest: Listened::NEVER,
+            passed: Vec::new(),
+        }
+    }
+}
+
+impl Targets {
+    /// A new target that was heard at `seen` and is well until `due`. Of a beat its own stamp tells when.
+    pub fn add(&mut self, watched: Watched, rule: u32, seen: Stamp, due: Listened) -> u32 {
+        self.start.get_or_insert(seen.listened);
+        let (kind, number) = watched.split();
+        let row = Target {
+            number,
+            seen: match kind {
+                Kind::Beat => NONE,
+                Kind::Logs | Kind::Group => store(&mut self.seen, &mut self.free_seen, seen),
+            },
+            usual: Usual::default(),
+            rule: rule_number(rule),
+            good: 0,
+            kind,
+            state: State::Ok,
+        };
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.rows[id as usize] = row;
+                id
+            }
+            None => {
+                self.rows.push(row);
+                self.due.push(Due::NEVER);
+                (self.rows.len() - 1) as u32
+            }
+        };
+        self.set_due(id, due);
+        id
+    }
+
+    /// Takes a target out.
+    pub fn remove(&mut self, id: u32) {
+        self.due[id as usize] = Due::NEVER;
+        let row = &mut self.rows[id as usize];
+        row.rule = NO_RULE;
+        if row.seen != NONE {
+            self.free_seen.push(row.seen);
+        }
+        self.incidents.remove(&id);
+        self.pending.remove(&id);
+        self.free.push(id);
+    }
+
+    /// When a target that is no beat was last heard; `None` for a beat, which knows it itself.
+    #[inline]
+    pub fn seen(&self, id: u32) -> Option<Stamp> {
+        self.seen.get(self.rows[id as usize].seen as usize).copied()
+    }
+
+    /// A target that is no beat was heard. A beat knows it itself.
+    #[inline]
+    pub fn set_seen(&mut self, id: u32, at: Stamp) {
+        if let Some(seen) = self.seen.get_mut(self.rows[id as usize].seen as usize) {
+            *seen = at;
+        }
+    }
+
+    /// The incident that a target belongs to while it fires.
+    pub fn incident(&self, id: u32) -> Option<IncidentId> {
+        self.incidents.get(&id).copied()
+    }
+
+    /// A target belongs to an incident from now on.
+    pub fn set_incident(&mut self, id: u32, incident: IncidentId) {
+        self.incidents.insert(id, incident);
+    }
+
+    /// A target belongs to no incident any more; gives the one that it belonged to.
+    pub fn take_incident(&mut self, id: u32) -> Option<IncidentId> {
+        self.incidents.remove(&id)
+    }
+
+    /// A target.
+    #[inline]
+    pub fn get(&self, id: u32) -> &Target {
+        &self.rows[id as usize]
+    }
+
+    /// A target, to be changed.
+    #[inline]
+    pub fn get_mut(&mut self, id: u32) -> &mut Target {
+        &mut self.rows[id as usize]
+    }
+
+    /// When a target is to be judged next, or up to a 64th of a second before.
+    pub fn due(&self, id: u32) -> Listened {
+        self.due[id as usize].listened(self.start())
+    }
+
+    /// Sets when a target is to be judged next.
+    #[inline]
+    pub fn set_due(&mut self, id: u32, due: Listened) {
+        let start = self.start();
+        self.due[id as usize] = Due::at(due, start);
+        if self.rows[id as usize].state == State::Pending {
+            self.pending.insert(id, due);
+        } else if !self.pending.is_empty() {
+            self.pending.remove(&id);
+        }
+        self.earliest = self.earliest.min(due);
+    }
+
+    /// A point before which no deadline lies; it may be earlier than the first deadline.
+    #[inline]
+    pub fn earliest(&self) -> Listened {
+        self.earliest
+    }
+
+    /// The targets whose deadline has passed when the clock shows `now`, and some whose deadline is near; hand the list back with
+    /// [`Self::reuse`].
+    pub fn passed(&mut self, now: Listened) -> Vec<u32> {
+        let mut passed = std::mem::take(&mut self.passed);
+        passed.clear();
+        let (mut earliest, start) = (Due::NEVER, self.start());
+        let near = Due::at(now, start);
+        for (id, &due) in self.due.iter().enumerate() {
+            if due > near {
+                earliest = earliest.min(due);
+            } else {
+                passed.push(id as u32);
+            }
+        }
+        let mut earliest = earliest.listened(start);
+        passed.retain(|id| {
+            let later = self.pending.get(id).filter(|due| **due >= now);
+            earliest = later.map_or(earliest, |due| earliest.min(*due));
+            later.is_none()
+        });
+        self.earliest = earliest;
+        passed
+    }
+
+    fn start(&self) -> Listened {
+        self.start.unwrap_or_default()
+    }
+
+    /// Takes back the list that [`Self::passed`] gave.
+    pub fn reuse(&mut self, passed: Vec<u32>) {
+        self.passed = passed;
+    }
+
+    /// A target; `None` for the numbers that mean none.
+    pub fn row(&self, id: u32) -> Option<&Target> {
+        self.rows.get(id as usize)
+    }
+
+    /// How many slots there are, free ones included.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no slot.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The rules have other numbers now.
+    pub fn renumber(&mut self, number: impl Fn(u32) -> u32) {
+        self.rows
+            .iter_mut()
+            .filter(|row| row.rule != NO_RULE)
+            .for_each(|row| row.rule = rule_number(number(row.rule())));
+    }
+
+    /// Of these slots, the targets.
+    pub fn live_in(&self, slots: Range<usize>) -> impl Iterator<Item = &Target> {
+        let rows = self.rows[slots].iter();
+        rows.filter(|target| target.rule != NO_RULE)
+    }
+}
+
+fn rule_number(rule: u32) -> u16 {
+    u16::try_from(rule).unwrap_or(NO_RULE)
+}
+
+/// How an alert's life runs on one sign of life: what it is afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnSign {
+    /// It was well and is.
+    Well,
+    /// It was pending and is well.
+    Relieved,
+    /// It fires, and more beats in a row are wanted.
+    Recovering,
+    /// It fired and is over.
+    Resolved,
+}
+
+impl Target {
+    /// A sign of life came `gap` after the one before.
+    pub fn sign(&mut self, gap: Duration, max_gap: Duration, recover: u32) -> OnSign {
+        match self.state {
+            State::Ok => OnSign::Well,
+            State::Pending => {
+                self.state = State::Ok;
+                OnSign::Relieved
+            }
+            State::Firing => {
+                self.good = if self.good > 0 && gap > max_gap {
+                    1
+                } else {
+                    self.good.saturating_add(1)
+                };
+                // More in a row than are counted are enough for any rule.
+                if u32::from(self.good) < recover && self.good != u16::MAX {
+                    return OnSign::Recovering;
+                }
+                self.state = State::Ok;
+                self.good = 0;
+                OnSign::Resolved
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_million_are_held_of_is_small() {
+        let sizes = [size_of::<Target>(), size_of::<Due>()];
+        assert_eq!(sizes, [24, 4]);
+        let sizes = [
+            size_of::<crate::core::tracker::Instance>(),
+            size_of::<crate::core::tracker::Beat>(),
+        ];
+        assert_eq!(sizes, [56, 56]);
+    }
+
+    #[test]
+    fn a_deadline_is_never_missed_nor_early_by_more_than_a_64th() {
+        let day = 86_400_000_000_000;
+        for start in [0, 7, day] {
+            for after in [0, 1, 90_000_000_000, 90_000_000_001, 700 * day, 5000 * day] {
+                let mut targets = Targets::default();
+                let heard = Stamp {
+                    listened: Listened::from_nanos(start),
+                    ..Stamp::default()
+                };
+                let due = Listened::from_nanos(start + after);
+                targets.add(Watched::Beat(BeatId(0)), 0, heard, due);
+                assert_eq!(targets.earliest(), due);
+                let before = due - std::time::Duration::from_nanos(Due::UNIT_NANOS);
+                // What lies further away than is counted comes due early.
+                let passed = usize::from(after == 0 || after > 776 * day);
+                let near = usize::from(after <= 1).max(passed);
+                assert_eq!(targets.passed(before).len(), near, "{start} {after}");
+                assert_eq!(targets.passed(due), [0], "{start} {after}");
+                targets.set_due(0, Listened::NEVER);
+                let end = Listened::from_nanos(u64::MAX - 1);
+                assert_eq!(targets.passed(end).len(), 0);
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! When the last beats came, for people: the strip of one instance. Nothing is decided by it.
+
+use crate::core::engine::Engine;
+use crate::core::snapshot::{BeatRow, InstanceRow};
+use crate::core::time::{Mono, Now, Wall, nanos};
+use crate::core::tracker::BeatId;
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+/// Beats remembered, of all instances together: two hours of a thousand that beat every 30s, days of a few, in two
+/// megabytes at most.
+const REMEMBERED: usize = 1 << 18;
+/// Where more beats than this are tracked, even so many are less than four of each, which nobody sees anything in: then
+/// an eighth is kept, so that memory goes to who is watched.
+const MANY: u32 = 1 << 16;
+const REMEMBERED_OF_MANY: usize = REMEMBERED / 8;
+/// Of one beat as many are told, the last ones: more than a strip has room for, some ten kilobytes.
+pub const MOST_TIMES: usize = 2_000;
+/// Numbers kept of who was forgotten, before those that no longer matter are looked for.
+const FORGOTTEN: usize = 1 << 16;
+/// What times are kept in: 32 bits of it are thirteen years.
+const GRAIN: Duration = Duration::from_millis(100);
+
+/// One beat that came.
+#[derive(Clone, Copy, Debug)]
+struct Came {
+    beat: u32,
+    /// In [`GRAIN`]s since the first of all was waited for.
+    at: u32,
+}
+
+/// The last beats of everybody, in the order in which they came.
+#[derive(Debug)]
+pub struct LastBeats {
+    came: VecDeque<Came>,
+    most: usize,
+    /// How many were dropped at the front: the place of the first one in the order of all that ever came.
+    dropped: u64,
+    /// Up to which place a number was somebody's who is forgotten.
+    forgotten: HashMap<u32, u64>,
+    most_forgotten: usize,
+    /// The arrival clock when there were none yet.
+    begun: Mono,
+    /// From when on all are remembered.
+    since: Mono,
+}
+
+impl LastBeats {
+    /// None yet.
+    pub fn new(now: Mono) -> Self {
+        LastBeats {
+            came: VecDeque::new(),
+            most: REMEMBERED,
+            dropped: 0,
+            forgotten: HashMap::new(),
+            most_forgotten: FORGOTTEN,
+            begun: now,
+            since: now,
+        }
+    }
+
+    /// A beat came.
+    #[inline]
+    pub fn push(&mut self, beat: BeatId, at: Mono) {
+        if beat.0 >= MANY && self.most > REMEMBERED_OF_MANY {
+            self.most = REMEMBERED_OF_MANY;
+            self.make_room();
+            self.came.shrink_to(self.most);
+        }
+        if self.came.len() >= self.most {
+            self.make_room();
+        }
+        let at = nanos(at.since(self.begun)) / nanos(GRAIN);
+        let at = u32::try_from(at).unwrap_or(u32::MAX);
+        self.came.push_back(Came { beat: beat.0, at });
+    }
+
+    /// Drops the oldest, so that there is room for one.
+    fn make_room(&mut self) {
+        let over = (self.came.len() + 1).saturating_sub(self.most);
+        if let Some(last) = over.checked_sub(1) {
+            self.since = self.back(self.came[last].at);
+            self.dropped += over as u64;
+            self.came.drain(..over);
+        }
+    }
+
+    fn back(&self, at: u32) -> Mono {
+        self.begun + GRAIN * at
+    }
+
+    /// The number is free: who gets it next has none of these beats.
+    pub fn forget(&mut self, beat: BeatId) {
+        let place = self.dropped + self.came.len() as u64;
+        self.forgotten.insert(beat.0, place);
+        if self.forgotten.len() > self.most_forgotten {
+            let dropped = self.dropped;
+            self.forgotten.retain(|_, place| *place > dropped);
+            // Where most of them still matter, the next look comes later.
+            self.most_forgotten = FORGOTTEN.max(2 * self.forgotten.len());
+        }
+    }
+
+    /// When each of these came, the oldest first, and from when on all of them are known.
+    pub fn of(&self, beats: &[BeatId]) -> (Vec<Vec<Mono>>, Mono) {
+        let own = |beat: &BeatId| (beat.0, self.forgotten.get(&beat.0).copied().unwrap_or(0));
+        let own: Vec<(u32, u64)> = beats.iter().map(own).collect();
+        let mut times = vec![VecDeque::new(); beats.len()];
+        let mut since = self.since;
+        for (place, came) in (self.dropped..).zip(&self.came) {
+            let is = |&(beat, begins): &(u32, u64)| beat == came.beat && place >= begins;
+            let Some(which) = own.iter().position(is) else {
+                continue;
+            };
+            if times[which].len() >= MOST_TIMES
+                && let Some(oldest) = times[which].pop_front()
+            {
+                since = since.max(oldest);
+            }
+            times[which].push_back(self.back(came.at));
+        }
+        (times.into_iter().map(Vec::from).collect(), since)
+    }
+}
+
+/// All that is known of one instance.
+#[derive(Clone, Debug)]
+pub struct Detail {
+    /// When it was read.
+    pub now: Now,
+    /// Itself.
+    pub instance: InstanceRow,
+    /// Its beats, and the wall clock of the last times that each came, the oldest first.
+    pub beats: Vec<(BeatRow, Vec<Wall>)>,
+    /// Wall clock: before this nothing is known of when its beats came.
+    pub known_since: Wall,
+}
+
+impl Engine {
+    /// All that is known of who speaks under a subject; `None` where nobody does.
+    pub fn detail(&self, subject: &str, now: Now) -> Option<Detail> {
+        let id = self.find(subject)?;
+        let instance = self.instance_row(id, now)?;
+        let beats: Vec<BeatId> = self.tracker.beats_of(id).collect();
+        let (times, since) = self.last_beats.of(&beats);
+        let wall = |times: Vec<Mono>| times.into_iter().map(|at| now.wall_of(at)).collect();
+        let row = |beat: BeatId| self.beat_row(&instance, beat, now);
+        let beats = beats.into_iter().map(row).zip(times.into_iter().map(wall));
+        Some(Detail {
+            now,
+            beats: beats.collect(),
+            known_since: now.wall_of(since),
+            instance,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The arrival clock's zero may be long ago.
+    fn at(seconds: u64) -> Mono {
+        Mono::from_nanos(1 << 62) + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn each_has_its_own_in_order() {
+        let mut last = LastBeats::new(at(1));
+        for second in 2..8 {
+            last.push(BeatId(second as u32 % 2), at(second));
+        }
+        let (times, since) = last.of(&[BeatId(1), BeatId(7), BeatId(0)]);
+        let expected = [vec![at(3), at(5), at(7)], vec![], vec![at(2), at(4), at(6)]];
+        assert_eq!((&times[..], since), (&expected[..], at(1)));
+    }
+
+    #[test]
+    fn a_number_that_is_used_again_has_nothing_of_who_had_it_before() {
+        let mut last = LastBeats::new(at(0));
+        last.push(BeatId(0), at(1));
+        last.forget(BeatId(0));
+        last.push(BeatId(0), at(9));
+        assert_eq!(last.of(&[BeatId(0)]).0, [[at(9)]]);
+        last.forget(BeatId(0));
+        assert!(last.of(&[BeatId(0)]).0[0].is_empty());
+    }
+
+    #[test]
+    fn of_very_many_only_the_last_are_remembered() {
+        let mut last = LastBeats::new(at(0));
+        for number in 0..REMEMBERED as u64 {
+            last.push(BeatId(0), at(number / 1_000));
+        }
+        assert_eq!(last.came.len(), REMEMBERED);
+        last.push(BeatId(MANY), at(300));
+        last.push(BeatId(0), at(301));
+        assert_eq!(last.came.len(), REMEMBERED_OF_MANY);
+        assert!(last.came.capacity() < 2 * REMEMBERED_OF_MANY);
+        let (times, since) = last.of(&[BeatId(0), BeatId(MANY)]);
+        assert_eq!(
+            (times[0].len(), &times[1][..]),
+            (MOST_TIMES, &[at(300)][..])
+        );
+        assert_eq!(since, times[0][0], "older ones are not told");
+        assert_eq!(times[0][MOST_TIMES - 1], at(301));
+    }
+
+    #[test]
+    fn the_oldest_make_room_and_it_is_said_from_when_on_all_are_known() {
+        let mut last = LastBeats::new(at(0));
+        last.push(BeatId(0), at(1));
+        last.forget(BeatId(0));
+        last.push(BeatId(0), at(2));
+        for number in 0..REMEMBERED {
+            last.push(BeatId(1), at(3 + number as u64 / 1_000));
+        }
+        let (times, since) = last.of(&[BeatId(0)]);
+        assert_eq!((times[0].len(), since), (0, at(2)));
+        let (times, since) = last.of(&[BeatId(1)]);
+        assert_eq!((times[0].len(), since), (MOST_TIMES, times[0][0]));
+        for number in 0..=FORGOTTEN as u32 {
+            last.forget(BeatId(number));
+        }
+        last.most_forgotten = 0;
+        for number in 0..REMEMBERED {
+            last.push(BeatId(1), at(300 + number as u64 / 1_000));
+        }
+        last.forget(BeatId(5));
+        assert_eq!(
+            last.forgotten.len(),
+            1,
+            "the others have nothing left to hide"
+        );
+    }
+}
