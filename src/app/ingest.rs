@@ -1,9 +1,9 @@
 //! From a message to the core: the road that every entry takes, live, in the demo, in tests and benchmarks.
 
 use crate::core::engine::Engine;
-use crate::core::reload::Reload;
 use crate::core::rule::RuleSet;
 use crate::core::snapshot::last_token;
+use crate::core::targets::reload::Reload;
 use crate::core::time::Now;
 use crate::core::tracker::InstanceId;
 use crate::decode::beat::Markers;

@@ -1,69 +1,31 @@
-//! The whole core: entries, beats and blindness in; changes and notices out.
+//! The whole core: entries, beats and blindness in; changes, notifications and restarts out.
+//!
+//! It composes the layers, each of which knows only those below it: facts, targets, incidents. What a layer decides goes
+//! up as an event.
 //!
 //! Order of a turn: [`Engine::arrive`] once for a batch, then [`Engine::heard`] (and [`Engine::beat`]) for
 //! each of its entries, then [`Engine::evaluate`] where [`Engine::overdue`] says so or a second is over.
 
-use crate::core::capacity::Room;
-use crate::core::entry::{BeatLine, Provider, Reject, Subject};
+use crate::core::entry::{BeatLine, Lifecycle, Provider, Reject, Subject};
+use crate::core::facts::Facts;
 use crate::core::incident::Incidents;
-use crate::core::incident::flapping::Flaps;
-use crate::core::incident::restarts::Restarts;
-use crate::core::inventory::Suspect;
-use crate::core::inventory::apply::Inventory;
-use crate::core::lag::Lag;
-use crate::core::listening::{Blind, Listening};
-use crate::core::notice::{IncidentId, Notice, Who};
-use crate::core::rule::{Globs, MaxGap, RuleSet};
+use crate::core::incident::view::View;
+use crate::core::inventory::{Poll, Suspect};
+use crate::core::listening::Blind;
+use crate::core::notice::{IncidentId, Notice};
+pub use crate::core::options::Options;
+pub use crate::core::output::{Output, STREAM_RULE};
+use crate::core::persist::changes::Unsaved;
+use crate::core::rule::RuleSet;
 use crate::core::silence::Silence;
-use crate::core::targets::groups::{GroupLink, Groups};
-use crate::core::targets::table::{Change, Targets};
+pub use crate::core::targets::Doubt;
+use crate::core::targets::Targets;
+use crate::core::targets::reload::Reload;
 use crate::core::time::{Mono, Now};
-use crate::core::tracker::beat_history::LastBeats;
-use crate::core::tracker::{Admitted, InstanceId, Limits, NONE, Tracker};
-use std::collections::BTreeSet;
+use crate::core::tracker::beat_history::BeatHistory;
+use crate::core::tracker::{Admitted, InstanceId};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// How the stream's own rule is called in notices and labels.
-pub const STREAM_RULE: &str = "stream";
-
-/// What the caller decides once.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Apps whose entries prove only that the stream flows.
-    pub ignore: Globs,
-    /// Whether an inventory is asked for machines, and alerts wait for its answer.
-    pub inventory: bool,
-    /// How many are tracked at once.
-    pub limits: Limits,
-    /// The number of the first incident; the caller takes it from the wall clock, so that numbers never return.
-    pub first_incident: u64,
-}
-
-/// A rule that is likelier wrong than meant: it allows less than two of the intervals that a beat declares, so that
-/// one lost entry is an alert.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Doubt {
-    /// The rule's name.
-    pub rule: Arc<str>,
-    /// Whose beat it is.
-    pub who: Who,
-    /// What the rule allows.
-    pub max_gap: Duration,
-    /// What the beat declares.
-    pub every: Duration,
-}
-
-/// What comes out of the core, in order.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Output {
-    /// An alert changed its state.
-    Changed(Change),
-    /// Something is to be told.
-    Tell(Box<Notice>),
-    /// A machine that is silent is to be restarted, for an incident.
-    Restart(IncidentId, Suspect),
-}
 
 /// What happens to the feed of entries itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,115 +45,66 @@ pub enum Feed {
 /// Everything the core knows.
 #[derive(Debug)]
 pub struct Engine {
-    pub(in crate::core) rules: RuleSet,
-    pub(in crate::core) rule_names: Vec<Arc<str>>,
-    pub(in crate::core) options: Options,
-    pub(in crate::core) tracker: Tracker,
+    pub(in crate::core) facts: Facts,
     pub(in crate::core) targets: Targets,
-    pub(in crate::core) listening: Listening,
-    pub(in crate::core) lag: Lag,
-    pub(in crate::core) stalled: Option<IncidentId>,
-    /// Whether the stream's open incident says that we are refused.
-    pub(in crate::core) refused: bool,
-    pub(in crate::core) lagging: Option<IncidentId>,
-    /// What is known of the feed's state, in words.
-    pub(in crate::core) feed_words: String,
-    /// As for the stream, for each region.
-    pub(in crate::core) region_lags: Vec<(Lag, Option<IncidentId>)>,
-    /// The incident of messages that are lost without a pause.
-    pub(in crate::core) losing: Option<IncidentId>,
-    /// Who found no room.
-    pub(in crate::core) room: Room,
-    /// The stream's least lag at the last turn.
-    pub(in crate::core) least_lag: Duration,
     pub(in crate::core) incidents: Incidents,
-    pub(in crate::core) flaps: Flaps,
-    pub(in crate::core) groups: Groups,
-    pub(in crate::core) now: Now,
-    pub(in crate::core) outputs: Vec<Output>,
-    /// For each app-region the rules by instance that match it, in order.
-    pub(in crate::core) plans: Vec<Box<[u32]>>,
-    /// For each app-region the rules by something wider that match it, in order.
-    pub(in crate::core) links: Vec<Vec<GroupLink>>,
-    pub(in crate::core) next_incident: u64,
+    /// When the last beats of each instance came, for people.
+    pub(in crate::core) history: BeatHistory,
+    /// What a store was not handed yet.
+    pub(in crate::core) unsaved: Unsaved,
+    /// Arrival clock: when forgotten instances, and names without a bearer, are looked for next.
     pub(in crate::core) next_sweep: Mono,
-    pub(in crate::core) silences: Vec<Silence>,
-    pub(in crate::core) inventory: Inventory,
-    pub(in crate::core) restarts: Restarts,
-    pub(in crate::core) last_beats: LastBeats,
-    /// Rules that were doubted already, by number, and the doubts not yet taken.
-    pub(in crate::core) doubted: BTreeSet<u32>,
-    doubts: Vec<Doubt>,
-    rejected: [u64; Reject::ALL.len()],
+    pub(in crate::core) next_reclaim: Mono,
+    /// Apps whose names are free, not taken by [`Engine::take_forgotten_apps`] yet.
+    pub(in crate::core) forgotten_apps: Vec<(u32, Arc<str>)>,
 }
 
 impl Engine {
     /// A core that has heard nothing yet.
     pub fn new(rules: RuleSet, options: Options, now: Now) -> Self {
-        let mut engine = Engine {
-            rule_names: rules
-                .rules
-                .iter()
-                .map(|rule| Arc::from(rule.name.as_str()))
-                .collect(),
-            rules,
-            tracker: Tracker::new(options.limits),
-            targets: Targets::default(),
-            listening: Listening::new(now.mono),
-            lag: Lag::new(now.mono),
-            stalled: None,
-            refused: false,
-            feed_words: String::new(),
-            lagging: None,
-            region_lags: Vec::new(),
-            losing: None,
-            room: Room::default(),
-            least_lag: Duration::ZERO,
-            incidents: Incidents::default(),
-            flaps: Flaps::default(),
-            groups: Groups::default(),
-            now,
-            outputs: Vec::new(),
-            plans: Vec::new(),
-            links: Vec::new(),
-            next_incident: options.first_incident,
+        let incidents = Incidents::new(options.first_incident);
+        let mut facts = Facts::new(rules, options, now);
+        let mut targets = Targets::default();
+        targets.expect_groups(&mut facts);
+        targets.plan_places(&mut facts);
+        Engine {
+            facts,
+            targets,
+            incidents,
+            history: BeatHistory::new(now.mono),
+            unsaved: Unsaved::default(),
             next_sweep: now.mono,
-            silences: Vec::new(),
-            inventory: Inventory::default(),
-            restarts: Restarts::default(),
-            last_beats: LastBeats::new(now.mono),
-            doubted: BTreeSet::new(),
-            doubts: Vec::new(),
-            options,
-            rejected: [0; Reject::ALL.len()],
-        };
-        engine.expect_groups();
-        engine.plan_places();
-        engine
+            next_reclaim: Mono::ZERO,
+            forgotten_apps: Vec::new(),
+        }
     }
 
     /// The rules in force.
     pub fn rules(&self) -> &RuleSet {
-        &self.rules
+        &self.facts.rules
     }
 
     /// A batch of entries arrived at `now`, rejected ones included: the stream flows.
     #[inline]
     pub fn arrive(&mut self, now: Now) {
-        self.now = now;
-        self.listening.arrival(now.mono);
-        if self.stalled.is_some() {
-            self.stream_resumed();
+        self.facts.now = now;
+        self.facts.listening.arrival(now.mono);
+        if self.is_stalled() {
+            let view = View {
+                facts: &self.facts,
+                targets: &self.targets,
+            };
+            self.incidents.stream_resumed(view);
         }
     }
 
-    /// The instance that speaks under this subject, where it is known.
+    /// The instance of a subject, where it is known.
     #[inline]
     pub fn find(&self, subject: &str) -> Option<InstanceId> {
-        self.tracker.find(subject)
+        self.facts.tracker.find(subject)
     }
 
-    /// Takes in a subject that [`Self::find`] does not know. `None`: its app is ignored, and the entry is
+    /// Admits a subject that [`Self::find`] does not know. `None`: its app is ignored, and the entry is
     /// counted already.
     ///
     /// # Errors
@@ -201,35 +114,32 @@ impl Engine {
         subject: &Subject<'_>,
         bytes: usize,
     ) -> Result<Option<InstanceId>, Reject> {
-        let stamp = self.listening.stamp();
-        let ignore = &self.options.ignore;
-        let ignored = |app: &str| !ignore.0.is_empty() && ignore.matches(app);
-        let admitted = self.tracker.admit(subject, ignored, stamp);
+        let stamp = self.facts.listening.stamp();
+        let admitted = self
+            .targets
+            .admit(&mut self.facts, subject, stamp, |tracker, app| {
+                tracker.apps[app as usize].entries == 0
+            });
         if admitted.is_err() {
-            self.found_no_room(|_| subject.raw.to_owned());
+            self.facts.found_no_room(|_| subject.raw.to_owned());
         }
         match admitted? {
             Admitted::Ignored(app) => {
-                self.tracker.heard_ignored(app, bytes, stamp);
+                self.facts.tracker.heard_ignored(app, bytes, stamp);
                 Ok(None)
             }
-            Admitted::New(id) => {
-                self.plan_places();
-                if self.tracker.apps[self.app_of(id) as usize].entries == 0 {
-                    self.expect_of_app(self.app_of(id));
-                    self.plan_places();
-                }
-                Ok(Some(id))
-            }
+            Admitted::New(id) => Ok(Some(id)),
         }
     }
 
     /// An entry of a known instance.
     #[inline]
     pub fn heard(&mut self, id: InstanceId, provider: Provider, bytes: usize) {
-        self.tracker.heard(id, bytes, self.listening.stamp());
+        let stamp = self.facts.listening.stamp();
+        self.facts.tracker.heard(id, bytes, stamp);
         if provider.is_app() {
-            self.spoke(id);
+            self.targets.spoke(&mut self.facts, id);
+            self.digest();
         }
     }
 
@@ -243,148 +153,211 @@ impl Engine {
         id: InstanceId,
         line: &BeatLine<'_>,
     ) -> Result<Option<Duration>, Reject> {
-        let stamp = self.listening.stamp();
-        let beaten = self.tracker.beat(id, line, stamp);
-        let subject = |engine: &Engine| engine.tracker.subject(id).unwrap_or_default().to_string();
-        let no_room = self.found_no_room(subject);
+        let facts = &mut self.facts;
+        let stamp = facts.listening.stamp();
+        let beaten = facts.tracker.beat(id, line, stamp);
+        let subject = |facts: &Facts| facts.tracker.subject(id).unwrap_or_default().to_string();
+        let no_room = facts.found_no_room(subject);
         if no_room && beaten.is_ok() {
             // For its host: the beat counts.
-            self.reject(Reject::Limit);
+            facts.reject(Reject::Limit);
         }
         let beaten = beaten?;
-        self.last_beats.push(beaten.beat, stamp.at);
+        self.history.push(beaten.beat, stamp.at);
         if let Some(entry_time) = line.entry_time {
-            self.told_its_time(id, beaten, entry_time);
+            facts.told_its_time(id, beaten, entry_time);
         }
-        let watched = self.tracker.beats[beaten.beat.0 as usize].target != NONE;
-        if beaten.new && !watched {
-            self.watch_beat(beaten.beat);
-        }
+        self.targets.beat(facts, id, line, beaten);
+        self.digest();
         let lives = !beaten.new && !beaten.was_stopped;
-        let record = &self.tracker.beats[beaten.beat.0 as usize];
-        let (target, marker, name, every_ms) =
-            (record.target, record.marker, record.name(), record.every_ms);
-        if line.bye {
-            self.said_bye(id, line, target);
-        } else if self.beat_of_life(id, beaten.restarted) {
-            if let (true, Some(every)) = (target != NONE, line.every) {
-                self.doubt(target, every);
-            }
-            if target != NONE {
-                self.sign_of_beat(target, beaten, lives);
-            }
-            let place = self.tracker.instances[id.0 as usize].place;
-            self.beat_of_groups(place, marker, name, every_ms);
-        }
         let gap = stamp.listened.since(beaten.before.listened);
         let interval = stamp.at.since(beaten.before.at);
         Ok((lives && gap == interval).then_some(interval))
     }
 
+    /// The platform says something of an instance's life.
+    pub fn lifecycle(&mut self, id: InstanceId, what: Lifecycle) {
+        self.targets.lifecycle(&mut self.facts, id, what);
+        self.digest();
+    }
+
+    /// An answer of the inventory.
+    pub fn inventory(&mut self, poll: &Poll, now: Now) {
+        self.facts.now = now;
+        if self.facts.inventory.answered_since(poll.asked_at) {
+            return;
+        }
+        self.incidents.cache.forget();
+        self.targets.inventory(&mut self.facts, poll);
+        self.digest();
+    }
+
+    /// The instances that alerts wait for, first of all to be asked of the inventory; `None` where none began to wait
+    /// since the last call.
+    pub fn take_suspects(&mut self) -> Option<Vec<Suspect>> {
+        self.targets.confirmation.take_suspects()
+    }
+
     /// An entry that is no beat arrived this far behind its own time.
     pub fn lag_sample(&mut self, instance: InstanceId, lag: Duration) {
-        self.sample_lag(instance, lag);
+        self.facts.sample_lag(instance, lag);
     }
 
     /// Counts something rejected.
     pub fn reject(&mut self, why: Reject) {
-        self.rejected[why as usize] += 1;
+        self.facts.reject(why);
     }
 
-    /// What was rejected, by reason.
+    /// Numbers of rejected entries and keys, by reason.
     pub fn rejected(&self) -> impl Iterator<Item = (Reject, u64)> {
-        Reject::ALL
-            .into_iter()
-            .map(|why| (why, self.rejected[why as usize]))
+        self.facts.rejected()
     }
 
     /// Something happened to the feed.
     pub fn feed(&mut self, feed: Feed, now: Now) {
-        self.now = now;
+        self.facts.now = now;
+        let listening = &mut self.facts.listening;
         match feed {
-            Feed::Lost => self.listening.blinded(Blind::Disconnected),
+            Feed::Lost => listening.blinded(Blind::Disconnected),
             Feed::Refused => self.stream_refused(),
-            Feed::Dropped => self.listening.dropped(),
-            Feed::Intact => self.listening.intact(),
-            Feed::Suspended => self.listening.suspended(now.mono),
+            Feed::Dropped => listening.dropped(),
+            Feed::Intact => listening.intact(),
+            Feed::Suspended => listening.suspended(now.mono),
         }
     }
 
-    /// What is known of the feed's state, in words, for the incidents of the stream; empty where nothing is. An open
+    /// The state of the feed in words, for the incidents of the stream; empty where nothing is known. An open
     /// one adds them: its next notices say what was tried meanwhile.
     pub fn feed_words(&mut self, words: &str) {
-        if self.feed_words == words {
+        if self.facts.feed_words == words {
             return;
         }
-        words.clone_into(&mut self.feed_words);
-        if let Some(incident) = self.stalled {
+        words.clone_into(&mut self.facts.feed_words);
+        if let Some(incident) = self.incidents.stream.stalled {
             self.incidents.now_known(incident, words);
         }
     }
 
     /// Puts other silences in force.
     pub fn set_silences(&mut self, silences: Vec<Silence>, now: Now) {
-        self.now = now;
-        self.silences = silences;
-        self.tell_owed();
+        self.facts.now = now;
+        self.incidents.silences = silences;
+        let (incidents, view) = self.split();
+        incidents.tell_owed(view);
+    }
+
+    /// Puts another rule set in force, in one go. A rule of the same name that watches the same kind of thing keeps its
+    /// alerts, with its new thresholds; alerts of rules that are gone close as "rule removed".
+    pub fn reload(&mut self, rules: RuleSet, now: Now) {
+        let mut reload = self.begin_reload(rules);
+        while let Err(more) = self.reload_on(reload, usize::MAX, now) {
+            reload = more;
+        }
+    }
+
+    /// Begins to put another rule set in force. Until [`Self::reload_on`] has done all of it entries may be taken, and
+    /// nothing may be evaluated, copied or restored.
+    pub fn begin_reload(&self, rules: RuleSet) -> Box<Reload> {
+        self.targets.begin_reload(&self.facts, rules)
+    }
+
+    /// Does at most `slots` slots of what is left.
+    ///
+    /// # Errors
+    /// What is left then.
+    pub fn reload_on(
+        &mut self,
+        reload: Box<Reload>,
+        slots: usize,
+        now: Now,
+    ) -> Result<(), Box<Reload>> {
+        self.facts.now = now;
+        self.incidents.cache.forget();
+        let left = self.targets.reload_on(&mut self.facts, reload, slots);
+        self.digest();
+        if left.is_ok() {
+            let (incidents, view) = self.split();
+            incidents.tell_owed(view);
+        }
+        left
+    }
+
+    /// More became known of an open incident, in words: its next notice says it.
+    pub fn note(&mut self, incident: IncidentId, words: &str) {
+        self.incidents.add_detail(incident, words);
     }
 
     /// The number of an instance's app.
     pub fn app_of(&self, id: InstanceId) -> u32 {
-        self.tracker.places[self.tracker.instances[id.0 as usize].place as usize].app
+        self.facts.app_of(id)
     }
 
     /// The name of an app's number.
     pub fn app_name(&self, app: u32) -> &str {
-        self.tracker.app_names.get(app)
+        self.facts.tracker.app_names.get(app)
     }
 
-    /// How many instances are tracked.
+    /// Instances that are tracked.
     pub fn instances(&self) -> usize {
-        self.tracker.len()
+        self.facts.tracker.len()
     }
 
     /// Whether the stream's own alert fires.
     pub fn is_stalled(&self) -> bool {
-        self.stalled.is_some()
+        self.incidents.stream.stalled.is_some()
     }
 
     /// Whether anything arrived yet.
     pub fn has_heard(&self) -> bool {
-        self.listening.last_arrival().is_some()
+        self.facts.listening.last_arrival().is_some()
     }
 
     /// Takes the doubts about rules since the last call; each rule is doubted once.
     pub fn take_doubts(&mut self) -> Vec<Doubt> {
-        std::mem::take(&mut self.doubts)
-    }
-
-    fn doubt(&mut self, target: u32, every: Duration) {
-        let row = self.targets.get(target);
-        let MaxGap::Fixed(max_gap) = self.rules.rules[row.rule() as usize].max_gap else {
-            return;
-        };
-        if max_gap < every * 2 && self.doubted.insert(row.rule()) {
-            let (rule, who) = (
-                self.rule_names[row.rule() as usize].clone(),
-                self.who(row.watched()),
-            );
-            self.doubts.push(Doubt {
-                rule,
-                who,
-                max_gap,
-                every,
-            });
-        }
+        self.targets.take_doubts()
     }
 
     /// Takes what came out since the last call.
     pub fn drain(&mut self) -> std::vec::Drain<'_, Output> {
-        self.outputs.drain(..)
+        self.incidents.outputs.drain(..)
     }
 
     /// Incidents that are open, by number, each with its opening notice.
     pub fn open_incidents(&self) -> impl Iterator<Item = &Notice> {
         self.incidents.iter().map(|(_, incident)| &incident.notice)
+    }
+
+    /// What the layer of incidents sees of the layers below.
+    pub(in crate::core) fn view(&self) -> View<'_> {
+        View {
+            facts: &self.facts,
+            targets: &self.targets,
+        }
+    }
+
+    /// The layer of incidents, and what it sees of the layers below.
+    pub(in crate::core) fn split(&mut self) -> (&mut Incidents, View<'_>) {
+        let view = View {
+            facts: &self.facts,
+            targets: &self.targets,
+        };
+        (&mut self.incidents, view)
+    }
+
+    /// Hands what the targets decided to the incidents.
+    #[inline]
+    pub(in crate::core) fn digest(&mut self) {
+        if self.targets.has_events() {
+            self.hand_up();
+        }
+    }
+
+    #[cold]
+    fn hand_up(&mut self) {
+        let events = self.targets.take_events();
+        let (incidents, view) = self.split();
+        for event in events {
+            incidents.apply(view, event);
+        }
     }
 }

@@ -1,20 +1,25 @@
-//! The judging half of the engine: which deadlines have passed, and what follows.
+//! Evaluating all deadlines, and what follows.
 //!
-//! Judged late, the answer is the same: a change is dated by its deadline.
+//! Evaluated late, the answer is the same: a change is dated by its deadline.
 
 use crate::core::engine::Engine;
+use crate::core::incident::scope::Key;
+use crate::core::lag::Lag;
 use crate::core::listening::Blind;
 use crate::core::notice::{Alarm, CloseReason};
 use crate::core::rule::FORGET_AFTER;
-use crate::core::targets::table::{Reason, State, Watched};
 use crate::core::time::{Listened, Mono, Now};
-use crate::core::tracker::InstanceId;
+use crate::core::tracker::{InstanceId, NONE, Needed};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// How often the forgotten are sought.
+/// Interval between two searches for forgotten instances.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// Forgotten in one turn, in a millisecond or two: entries wait meanwhile. Of a flood the rest goes in the next turns.
 const FORGOTTEN_AT_ONCE: usize = 2_000;
+/// Where nothing was turned away for this long, on the listened clock, there is room again: long enough for a flood that
+/// comes in waves to be one incident.
+const ROOM_AGAIN_AFTER: Duration = Duration::from_secs(600);
 /// How far a change of state may lie from the tick that is asked to see it at the latest.
 pub const TICK: Duration = Duration::from_secs(1);
 
@@ -22,227 +27,214 @@ impl Engine {
     /// Whether a deadline may have passed already, so that [`Self::evaluate`] has work.
     #[inline]
     pub fn overdue(&self) -> bool {
-        self.targets.earliest() < self.listening.listened()
+        self.targets.table.earliest() < self.facts.listening.listened()
     }
 
-    /// Judges every deadline that passed. Gives the time at which to judge again; earlier and later calls do
+    /// Evaluates every deadline that passed. Gives the time at which to evaluate again; earlier and later calls do
     /// no harm.
     pub fn evaluate(&mut self, now: Now) -> Mono {
-        self.now = now;
-        self.judge_stream();
-        self.judge_lag();
-        self.judge_room();
-        self.wait_no_more();
-        self.judge_targets();
+        self.facts.now = now;
+        self.evaluate_stream();
+        self.evaluate_lag();
+        self.evaluate_capacity();
+        self.targets.wait_no_more(&mut self.facts);
+        self.targets.evaluate(&mut self.facts);
+        self.digest();
         if now.mono >= self.next_sweep {
             self.next_sweep = now.mono + SWEEP_EVERY;
-            self.incidents.census.forget();
+            self.incidents.cache.forget();
             self.sweep();
         }
-        if self.tracker.is_moving() {
-            self.tracker.move_some();
+        if self.facts.tracker.is_moving() {
+            self.facts.tracker.move_some();
         }
-        self.settle();
+        let (incidents, view) = self.split();
+        incidents.settle(view);
         self.next_wake()
     }
 
     fn next_wake(&self) -> Mono {
         let just_after = |deadline: Mono| deadline + Duration::from_nanos(1);
-        let mut wake = (self.now.mono + TICK)
-            .min(self.next_settling())
-            .min(self.inventory.awaiting.first());
-        if self.stalled.is_none() {
+        let now = self.facts.now.mono;
+        let mut wake = (now + TICK)
+            .min(self.incidents.next_settling())
+            .min(self.targets.confirmation.first());
+        if !self.is_stalled() {
             wake = wake.min(just_after(self.stream_deadline()));
         }
-        // A target's deadline is reached only by somebody's next entry, so that one in the past waits for that.
-        let first = just_after(self.listening.date_of(self.targets.earliest()));
-        if first > self.now.mono {
-            wake.min(first)
-        } else {
-            wake
-        }
+        // A target's deadline is reached only by the next entry, so that one in the past waits for that.
+        let earliest = self.targets.table.earliest();
+        let first = just_after(self.facts.listening.date_of(earliest));
+        if first > now { wake.min(first) } else { wake }
     }
 
     fn stream_deadline(&self) -> Mono {
-        self.listening.quiet_since() + self.rules.stream.max_gap
+        self.facts.listening.quiet_since() + self.facts.rules.stream.max_gap
     }
 
-    fn judge_stream(&mut self) {
+    fn evaluate_stream(&mut self) {
         let deadline = self.stream_deadline();
-        if self.stalled.is_some() || self.now.mono <= deadline {
+        let now = self.facts.now.mono;
+        if self.is_stalled() || now <= deadline {
             return;
         }
-        let since = self.listening.quiet_since();
-        let gap = self.now.mono.since(since);
-        self.stalled = Some(self.open_stream(Alarm::Stalled, since, gap, deadline, None));
-        self.listening.blinded(Blind::Stalled);
+        let since = self.facts.listening.quiet_since();
+        let (incidents, view) = self.split();
+        let gap = now.since(since);
+        let open = incidents.open_stream(view, Alarm::Stalled, since, gap, deadline, None);
+        incidents.stream.stalled = Some(open);
+        self.facts.listening.blinded(Blind::Stalled);
     }
 
-    /// The server refuses us: that is the stream's incident, at once, and in place of one that did not know why.
+    /// The server refuses lastbeat: that is the stream's incident, at once, and in place of one without a cause.
     pub(in crate::core) fn stream_refused(&mut self) {
-        self.listening.blinded(Blind::Disconnected);
-        if std::mem::replace(&mut self.refused, true) {
+        self.facts.listening.blinded(Blind::Disconnected);
+        if std::mem::replace(&mut self.incidents.stream.refused, true) {
             return;
         }
-        if let Some(incident) = self.stalled.take() {
-            self.close(incident, CloseReason::Superseded);
+        let since = self.facts.listening.quiet_since();
+        let now = self.facts.now.mono;
+        let (incidents, view) = self.split();
+        if let Some(incident) = incidents.stream.stalled.take() {
+            incidents.close(view, incident, CloseReason::Superseded);
         }
-        let since = self.listening.quiet_since();
-        let gap = self.now.mono.since(since);
-        self.stalled = Some(self.open_stream(Alarm::Refused, since, gap, self.now.mono, None));
+        let gap = now.since(since);
+        let open = incidents.open_stream(view, Alarm::Refused, since, gap, now, None);
+        incidents.stream.stalled = Some(open);
     }
 
-    /// An entry arrived while the stream's alert fired.
-    pub(in crate::core) fn stream_resumed(&mut self) {
-        self.refused = false;
-        if let Some(incident) = self.stalled.take() {
-            self.close(incident, CloseReason::Resolved);
+    /// The stream, or a region, is late; or messages are lost without a pause.
+    fn evaluate_lag(&mut self) {
+        let now = self.facts.now.mono;
+        let max_lag = self.facts.rules.stream.max_lag;
+        let least = self.facts.lags.stream.least(now);
+        self.facts.lags.least = least.unwrap_or_default();
+        let slow = least.filter(|least| *least > max_lag);
+        let (incidents, view) = self.split();
+        incidents.lag_is(view, None, least.is_some(), slow);
+        for region in 0..self.facts.lags.regions.len() {
+            let least = self.facts.lags.regions[region].least(now);
+            // What everyone suffers is the stream's.
+            let stream_lags = self.incidents.stream.lagging.is_some();
+            let slow = least.filter(|least| *least > max_lag && !stream_lags);
+            let (incidents, view) = self.split();
+            incidents.lag_is(view, Some(region as u32), least.is_some(), slow);
         }
+        let (incidents, view) = self.split();
+        incidents.losses_are(view);
     }
 
-    fn judge_targets(&mut self) {
-        if !self.overdue() {
-            return;
-        }
-        let listened = self.listening.listened();
-        let passed = self.targets.passed(listened);
-        for &id in &passed {
-            self.judge(id, listened);
-        }
-        self.targets.reuse(passed);
-    }
-
-    fn judge(&mut self, id: u32, listened: Listened) {
-        let target = self.targets.get(id);
-        let (state, rule) = (target.state, target.rule() as usize);
-        let late = self.late_at(id);
-        let deadline = late + self.rules.rules[rule].hold;
-        if state == State::Firing {
-            let due = self.seen(id).listened + self.max_gap(id);
-            if due >= listened {
-                return self.targets.set_due(id, due);
+    /// There is no room for new instances, or there is again.
+    fn evaluate_capacity(&mut self) {
+        let now = self.facts.now.mono;
+        let listened = self.facts.listening.listened();
+        let capacity = &self.facts.capacity;
+        match (self.incidents.stream.full, &capacity.first) {
+            (None, Some((first, ..))) => {
+                let (since, gap) = (first.at, now.since(first.at));
+                let (incidents, view) = self.split();
+                let open = incidents.open_stream(view, Alarm::Full, since, gap, since, None);
+                incidents.stream.full = Some(open);
             }
-            // It was heard, but not often enough in a row.
-            self.targets.get_mut(id).good = 0;
-            self.targets.set_due(id, Listened::NEVER);
-        } else if late >= listened {
-            // It is judged a little early; or others of a group were heard meanwhile, or lastbeat was blind.
-            self.targets.set_due(id, late);
-            if state == State::Pending {
-                self.relieve(id);
+            (Some(incident), _) if listened.since(capacity.last) > ROOM_AGAIN_AFTER => {
+                let count = capacity.turned_away;
+                self.facts.capacity.first = None;
+                self.facts.capacity.turned_away = 0;
+                let (incidents, view) = self.split();
+                incidents.now_known(incident, &format!("{count} entries were dropped"));
+                incidents.close(view, incident, CloseReason::Resolved);
+                incidents.stream.full = None;
             }
-        } else if deadline < listened {
-            self.fire(id, late, deadline);
-        } else {
-            self.set_pending(id, late);
-            self.targets.set_due(id, deadline);
+            _ => {}
         }
-    }
-
-    /// A pending alert whose silence says nothing any more: others of its group were heard, or lastbeat was blind for
-    /// so long that it may have missed it.
-    fn relieve(&mut self, id: u32) {
-        let target = self.targets.get(id);
-        let blind = match target.watched() {
-            Watched::Group(_) => None,
-            Watched::Beat(_) | Watched::Logs(_) => self
-                .listening
-                .last_blind(self.seen(id).at, self.max_gap(id) / 2),
-        };
-        let (reason, at) = match blind {
-            Some((_, end)) => (Reason::Blind, end),
-            None => (Reason::Heard, self.now.mono),
-        };
-        self.targets.get_mut(id).state = State::Ok;
-        self.changed(id, State::Pending, reason, at);
-    }
-
-    fn set_pending(&mut self, id: u32, late: Listened) {
-        if self.targets.get(id).state == State::Ok {
-            self.targets.get_mut(id).state = State::Pending;
-            self.changed(
-                id,
-                State::Ok,
-                Reason::GapExceeded,
-                self.listening.date_of(late),
-            );
-        }
-    }
-
-    fn fire(&mut self, id: u32, late: Listened, deadline: Listened) {
-        if late < deadline {
-            self.set_pending(id, late);
-        }
-        if let Watched::Group(group) = self.targets.get(id).watched() {
-            let seen = self.group_seen(self.groups.get(group));
-            self.targets.set_seen(id, seen);
-        }
-        let at = self.listening.date_of(deadline);
-        if self.must_await(id, at) {
-            return self.set_pending(id, late);
-        }
-        let from = std::mem::replace(&mut self.targets.get_mut(id).state, State::Firing);
-        let reason = if from == State::Pending {
-            Reason::Held
-        } else {
-            Reason::GapExceeded
-        };
-        self.targets.set_due(id, Listened::NEVER);
-        self.changed(id, from, reason, at);
-        self.gather(id, at, deadline);
     }
 
     fn sweep(&mut self) {
-        let listened = self.listening.listened();
-        let shortest = self
-            .rules
-            .rules
-            .iter()
-            .map(|rule| rule.forget_after)
-            .fold(FORGET_AFTER, Duration::min);
+        let listened = self.facts.listening.listened();
+        let rules = self.facts.rules.rules.iter();
+        let shortest = rules.map(|rule| rule.forget_after);
+        let shortest = shortest.fold(FORGET_AFTER, Duration::min);
         if listened.since(Listened::ZERO) < shortest {
             return;
         }
-        let unheard = self.tracker.unheard_since(listened - shortest);
+        let unheard = self.facts.tracker.unheard_since(listened - shortest);
         let forgotten = unheard.into_iter();
-        let forgotten = forgotten.filter(|id| self.is_forgotten(*id, listened));
+        let forgotten =
+            forgotten.filter(|id| self.targets.is_forgotten(&self.facts, *id, listened));
         let forgotten: Vec<InstanceId> = forgotten.take(FORGOTTEN_AT_ONCE).collect();
         forgotten.iter().for_each(|id| self.forget(*id));
-        self.tracker.members_left();
+        self.facts.tracker.members_left();
+        let now = self.facts.now.mono;
         if forgotten.len() == FORGOTTEN_AT_ONCE {
-            self.next_sweep = self.now.mono + TICK;
+            self.next_sweep = now + TICK;
         }
-        if self.now.mono >= self.room.next_reclaim {
-            self.room.next_reclaim = self.now.mono + SWEEP_EVERY;
-            self.forget_empty_groups();
+        if now >= self.next_reclaim {
+            self.next_reclaim = now + SWEEP_EVERY;
+            self.targets.forget_empty_groups(&mut self.facts);
+            self.digest();
             self.reclaim(listened);
         }
     }
 
-    /// Whether nothing was heard of an instance for as long as its rules say.
-    fn is_forgotten(&self, id: InstanceId, listened: Listened) -> bool {
-        let rules = self
-            .targets_of(id)
-            .into_iter()
-            .map(|target| self.targets.get(target).rule() as usize);
-        let after = rules
-            .map(|rule| self.rules.rules[rule].forget_after)
-            .max()
-            .unwrap_or(FORGET_AFTER);
-        listened.since(self.tracker.instances[id.0 as usize].seen.listened) > after
+    fn forget(&mut self, id: InstanceId) {
+        self.targets.forget(&mut self.facts, id);
+        self.digest();
+        self.facts.touched.remove(&id.0);
+        self.unsaved.forgotten.push(id.0);
+        self.facts.inventory.entries.remove(&id.0);
+        for beat in self.facts.tracker.beats_of(id) {
+            self.history.forget(beat);
+        }
+        self.facts.tracker.forget(id);
     }
 
-    fn forget(&mut self, id: InstanceId) {
-        for target in self.targets_of(id) {
-            self.end(target, Reason::Forgotten, CloseReason::Forgotten);
-            self.drop_target(target);
+    /// Frees the names that no instance bears, no rule expects, and no open incident is about.
+    pub(in crate::core) fn reclaim(&mut self, listened: Listened) {
+        let needed = self.needed();
+        let before = if listened.since(Listened::ZERO) > FORGET_AFTER {
+            listened - FORGET_AFTER
+        } else {
+            Listened::ZERO
+        };
+        let freed = self.facts.tracker.reclaim(&needed, before);
+        for place in freed.places {
+            self.targets.plan.forget(place);
         }
-        self.incidents.changes.touched.remove(&id.0);
-        self.incidents.changes.forgotten.push(id.0);
-        self.unlisted(id);
-        for beat in self.tracker.beats_of(id) {
-            self.last_beats.forget(beat);
+        for region in freed.regions {
+            if let Some(lag) = self.facts.lags.regions.get_mut(region as usize) {
+                *lag = Lag::new(self.facts.now.mono);
+            }
+            self.incidents.stream.lagging_regions.remove(&region);
         }
-        self.tracker.forget(id);
+        self.forgotten_apps.extend(freed.apps);
+    }
+
+    /// Takes the apps that were forgotten since the last call, by number and name: the next new app may get the number.
+    pub fn take_forgotten_apps(&mut self) -> Vec<(u32, Arc<str>)> {
+        std::mem::take(&mut self.forgotten_apps)
+    }
+
+    fn needed(&self) -> Needed {
+        let mut needed = Needed::default();
+        for (_, group) in self.targets.groups.iter() {
+            needed.apps.insert(group.app);
+            needed.regions.insert(group.region);
+            let place = self.facts.tracker.find_place(group.app, group.region);
+            needed.places.extend(place);
+        }
+        for (_, incident) in self.incidents.iter() {
+            match incident.key {
+                Key::Stream => {}
+                Key::Region(id) => drop(needed.regions.insert(id)),
+                Key::App(id) | Key::Alone { app: id, .. } => drop(needed.apps.insert(id)),
+                Key::Place(id) => drop(needed.places.insert(id)),
+                Key::Host(id) => drop(needed.hosts.insert(id)),
+            }
+        }
+        let lagging = self.incidents.stream.lagging_regions.keys();
+        needed.regions.extend(lagging.copied());
+        // An app-region that stays keeps its names, which stand in it.
+        needed.apps.remove(&NONE);
+        needed
     }
 }

@@ -6,15 +6,23 @@
 
 pub mod flapping;
 pub mod restarts;
+pub mod saved;
 pub mod scope;
+pub mod stream;
+pub mod view;
 
-use crate::core::engine::{Engine, Output};
-use crate::core::incident::flapping::Firing;
-use crate::core::incident::scope::{Census, Key};
+use crate::core::incident::flapping::{Firing, Flaps};
+use crate::core::incident::restarts::Restarts;
+use crate::core::incident::scope::{Key, ScopeCache};
+use crate::core::incident::stream::StreamIncidents;
+use crate::core::incident::view::View;
 use crate::core::notice::due::Told;
-use crate::core::notice::{Alarm, CloseReason, IncidentId, Notice, NoticeKind};
+use crate::core::notice::{CloseReason, IncidentId, Notice, NoticeKind};
+use crate::core::output::Output;
 use crate::core::persist::changes::Changes;
-use crate::core::targets::table::Watched;
+use crate::core::silence::Silence;
+use crate::core::targets::AlertEvent;
+use crate::core::targets::table::{Reason, State};
 use crate::core::time::{Listened, Mono, Wall};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -49,18 +57,84 @@ pub(in crate::core) struct Gathered {
 }
 
 /// All that are open, and those that gather.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Incidents {
     pub(in crate::core) open: BTreeMap<IncidentId, Incident>,
     /// Those that are open, by what they are about.
     by_key: BTreeSet<(Key, IncidentId)>,
-    pub(in crate::core) gathered: Vec<Gathered>,
-    pub(in crate::core) census: Census,
+    /// The incident of each target that fires within one.
+    of_target: BTreeMap<u32, IncidentId>,
+    gathered: Vec<Gathered>,
+    pub(in crate::core) cache: ScopeCache,
     /// What changed since it was last kept.
     pub(in crate::core) changes: Changes,
+    pub(in crate::core) flaps: Flaps,
+    pub(in crate::core) stream: StreamIncidents,
+    restarts: Restarts,
+    pub(in crate::core) silences: Vec<Silence>,
+    pub(in crate::core) outputs: Vec<Output>,
+    pub(in crate::core) next_incident: u64,
 }
 
 impl Incidents {
+    /// None is open; the first gets this number.
+    pub fn new(first: u64) -> Self {
+        Incidents {
+            open: BTreeMap::new(),
+            by_key: BTreeSet::new(),
+            of_target: BTreeMap::new(),
+            gathered: Vec::new(),
+            cache: ScopeCache::default(),
+            changes: Changes::default(),
+            flaps: Flaps::default(),
+            stream: StreamIncidents::default(),
+            restarts: Restarts::default(),
+            silences: Vec::new(),
+            outputs: Vec::new(),
+            next_incident: first,
+        }
+    }
+
+    /// Takes what a target's alert tells.
+    pub fn apply(&mut self, view: View<'_>, event: AlertEvent) {
+        match event {
+            AlertEvent::Changed { target, change } => {
+                let ended = (change.from == State::Firing && change.to == State::Ok)
+                    .then_some(change.reason);
+                self.outputs.push(Output::Changed(change));
+                if let Some(reason) = ended {
+                    self.flaps.ended(target, view.facts.listening.listened());
+                    self.leave(view, target, reason.into());
+                }
+            }
+            AlertEvent::Fired {
+                target,
+                due,
+                deadline,
+            } => self.gather(view, target, due, deadline),
+            AlertEvent::Removed(target) => {
+                if let Some(incident) = self.flaps.forget(target) {
+                    self.close(view, incident, CloseReason::Forgotten);
+                }
+                self.of_target.remove(&target);
+            }
+            AlertEvent::Known { target, words } => {
+                if let Some(incident) = self.of_target.get(&target) {
+                    self.add_detail(*incident, &words);
+                }
+            }
+        }
+    }
+
+    /// An incident of an earlier life is open, and these fire within it.
+    pub(in crate::core) fn resume(&mut self, id: IncidentId, incident: Incident) {
+        self.next_incident = self.next_incident.max(id.0 + 1);
+        for &target in &incident.members {
+            self.of_target.insert(target, id);
+        }
+        self.insert(id, incident);
+    }
+
     /// Incidents that are open, by number.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (IncidentId, &Incident)> {
         self.open.iter().map(|(&id, incident)| (id, incident))
@@ -115,22 +189,28 @@ impl Incidents {
     }
 }
 
-impl Engine {
+impl Incidents {
     /// A target fires whose deadline lay at `due`.
-    pub(in crate::core) fn gather(&mut self, target: u32, due: Mono, deadline: Listened) {
-        let max_gap = self.max_gap(target);
-        let rule = &self.rules.rules[self.targets.get(target).rule() as usize];
-        let settle_at = self.now.mono + rule.group_wait;
+    pub(in crate::core) fn gather(
+        &mut self,
+        view: View<'_>,
+        target: u32,
+        due: Mono,
+        deadline: Listened,
+    ) {
+        let max_gap = view.targets.max_gap(view.facts, target);
+        let rule = &view.facts.rules.rules[view.targets.table.get(target).rule() as usize];
+        let settle_at = view.facts.now.mono + rule.group_wait;
         match self.flaps.fired(target, deadline, max_gap) {
             Firing::Flapping => {}
-            Firing::Single => self.incidents.gathered.push(Gathered {
+            Firing::Single => self.gathered.push(Gathered {
                 target,
                 due,
                 settle_at,
             }),
             Firing::StartsFlapping => {
-                let notice = self.flapping_notice(target, due);
-                let incident = self.open(self.alone(target), notice);
+                let notice = view.flapping_notice(target, due);
+                let incident = self.open(view, view.alone(target), notice);
                 self.flaps.tell(target, incident);
             }
         }
@@ -138,8 +218,7 @@ impl Engine {
 
     /// When gathered targets are to be settled next.
     pub(in crate::core) fn next_settling(&self) -> Mono {
-        self.incidents
-            .gathered
+        self.gathered
             .iter()
             .map(|gathered| gathered.settle_at)
             .min()
@@ -148,35 +227,35 @@ impl Engine {
 
     /// Settles gathered targets whose wait is over, splits what is no longer wholly silent, and tells what is to
     /// be told.
-    pub(in crate::core) fn settle(&mut self) {
-        self.steady_down();
-        let now = self.now.mono;
+    pub(in crate::core) fn settle(&mut self, view: View<'_>) {
+        self.steady_down(view);
+        let now = view.facts.now.mono;
         if self.next_settling() <= now {
-            let gathered = std::mem::take(&mut self.incidents.gathered);
+            let gathered = std::mem::take(&mut self.gathered);
             let (ready, waiting): (Vec<_>, Vec<_>) =
                 gathered.into_iter().partition(|one| one.settle_at <= now);
-            self.incidents.gathered = waiting;
+            self.gathered = waiting;
             let fires: Vec<(u32, Mono)> = ready
                 .iter()
-                .filter(|one| self.fires(one.target))
+                .filter(|one| view.targets.fires(one.target))
                 .map(|one| (one.target, one.due))
                 .collect();
-            self.place(&fires);
+            self.place(view, &fires);
         }
-        self.split_broken();
-        self.tell_owed();
+        self.split_broken(view);
+        self.tell_owed(view);
     }
 
     /// Puts firing targets into the incidents of their scopes.
-    fn place(&mut self, fires: &[(u32, Mono)]) {
+    fn place(&mut self, view: View<'_>, fires: &[(u32, Mono)]) {
         if fires.is_empty() {
             return;
         }
-        let mut census = std::mem::take(&mut self.incidents.census);
+        let mut cache = std::mem::take(&mut self.cache);
         let mut by_key: BTreeMap<Key, Vec<(u32, Mono)>> = BTreeMap::new();
         for &(target, due) in fires {
             by_key
-                .entry(self.key_of(target, &mut census))
+                .entry(view.key_of(target, &mut cache))
                 .or_default()
                 .push((target, due));
         }
@@ -187,40 +266,40 @@ impl Engine {
             let joined = if matches!(key, Key::Alone { .. }) {
                 None
             } else {
-                self.incidents.of(key)
+                self.of(key)
             };
             let incident = joined.unwrap_or_else(|| {
-                let notice = self.notice_of(key, &members);
-                self.open(key, notice)
+                let notice = view.notice_of(key, &members);
+                self.open(view, key, notice)
             });
             for (target, _) in members {
-                self.join(target, incident);
+                self.join(view, target, incident);
             }
             if let Some(owed) = &mut owed {
                 owed.insert(incident);
             }
             if joined.is_some() {
-                self.grown(incident, census.silent(key));
+                self.grown(view, incident, cache.silent(key));
                 continue;
             }
             // The cause is told before what it explains is taken back.
             match &owed {
-                None => self.tell_owed(),
-                Some(changed) => self.tell_owed_of(changed),
+                None => self.tell_owed(view),
+                Some(changed) => self.tell_owed_of(view, changed),
             }
-            self.supersede_within(key, incident);
+            self.supersede_within(view, key, incident);
             owed = Some(BTreeSet::from([incident]));
         }
-        census.end();
-        self.incidents.census = census;
+        cache.end();
+        self.cache = cache;
     }
 
     /// More joined an incident that is open: it says who is part of it now. `silent`: how many of its scope are, where that
     /// is known.
-    fn grown(&mut self, id: IncidentId, silent: Option<u32>) {
+    fn grown(&mut self, view: View<'_>, id: IncidentId, silent: Option<u32>) {
         /// Of an incident with more targets its members are counted anew once they are a tenth more.
         const COUNTED: usize = 1_000;
-        let Some(open) = self.incidents.open.get(&id) else {
+        let Some(open) = self.open.get(&id) else {
             return;
         };
         let (now, then) = (open.members.len(), open.notice.affected_total);
@@ -231,13 +310,16 @@ impl Engine {
         let (affected, total) = match known {
             Some(total) => (Vec::new(), total),
             None => {
-                let members: Vec<_> = members.clone().map(|one| (one, self.now.mono)).collect();
-                let (affected, total, _) = self.affected(open.key, &members);
+                let members: Vec<_> = members
+                    .clone()
+                    .map(|one| (one, view.facts.now.mono))
+                    .collect();
+                let (affected, total, _) = view.affected(open.key, &members);
                 (affected, total)
             }
         };
-        let severity = self.severity_of(members);
-        let Some(open) = self.incidents.open.get_mut(&id) else {
+        let severity = view.severity_of(members);
+        let Some(open) = self.open.get_mut(&id) else {
             return;
         };
         // It is told again where it is worse, not for every single one that joins.
@@ -251,57 +333,46 @@ impl Engine {
         }
     }
 
-    pub(in crate::core) fn alone(&self, target: u32) -> Key {
-        let row = self.targets.get(target);
-        let app = self
-            .instance_of(row.watched())
-            .map_or(crate::core::tracker::NONE, |id| self.app_of(id));
-        Key::Alone {
-            rule: row.rule(),
-            app,
-        }
-    }
-
-    fn join(&mut self, target: u32, incident: IncidentId) {
-        let rule = &self.rules.rules[self.targets.get(target).rule() as usize];
+    fn join(&mut self, view: View<'_>, target: u32, incident: IncidentId) {
+        let rule = &view.facts.rules.rules[view.targets.table.get(target).rule() as usize];
         let remind = rule.remind;
-        self.targets.set_incident(target, incident);
-        if let Some(open) = self.incidents.open.get_mut(&incident) {
+        self.of_target.insert(target, incident);
+        if let Some(open) = self.open.get_mut(&incident) {
             open.members.insert(target);
-            self.incidents.changes.marked(incident);
+            self.changes.marked(incident);
             open.remind = [open.remind, remind].into_iter().flatten().min();
         }
     }
 
     /// Moves firing targets of narrower incidents into the one of a wider scope.
-    fn supersede_within(&mut self, key: Key, wider: IncidentId) {
-        if matches!(key, Key::Alone { .. }) || self.incidents.open.len() < 2 {
+    fn supersede_within(&mut self, view: View<'_>, key: Key, wider: IncidentId) {
+        if matches!(key, Key::Alone { .. }) || self.open.len() < 2 {
             return;
         }
         let other = |target: &u32| {
-            let own = self.targets.incident(*target);
-            own.is_some_and(|own| own != wider) && self.fires(*target)
+            let own = self.of_target.get(target).copied();
+            own.is_some_and(|own| own != wider) && view.targets.fires(*target)
         };
-        let within: BTreeSet<u32> = self.targets_within(key).filter(other).collect();
+        let within: BTreeSet<u32> = view.targets_within(key).filter(other).collect();
         for target in within {
-            self.leave(target, CloseReason::Superseded);
-            self.join(target, wider);
+            self.leave(view, target, CloseReason::Superseded);
+            self.join(view, target, wider);
         }
     }
 
     /// A target leaves its incident, which closes where it was the last one in it.
-    pub(in crate::core) fn leave(&mut self, target: u32, why: CloseReason) {
-        let listened = self.listening.listened();
-        let Some(id) = self.targets.take_incident(target) else {
+    pub(in crate::core) fn leave(&mut self, view: View<'_>, target: u32, why: CloseReason) {
+        let listened = view.facts.listening.listened();
+        let Some(id) = self.of_target.remove(&target) else {
             return;
         };
-        let Some(open) = self.incidents.open.get_mut(&id) else {
+        let Some(open) = self.open.get_mut(&id) else {
             return;
         };
         open.members.remove(&target);
-        self.incidents.changes.marked(id);
+        self.changes.marked(id);
         if open.members.is_empty() {
-            self.close(id, why);
+            self.close(view, id, why);
         } else if why == CloseReason::Resolved && !matches!(open.key, Key::Alone { .. }) {
             open.broken.get_or_insert(listened);
         }
@@ -309,50 +380,52 @@ impl Engine {
 
     /// An incident of which a part was heard again is over; who stays silent for another `max_gap` is one of a
     /// narrower scope.
-    fn split_broken(&mut self) {
-        let listened = self.listening.listened();
+    fn split_broken(&mut self, view: View<'_>) {
+        let listened = view.facts.listening.listened();
         let broken = self
-            .incidents
             .open
             .iter()
             .filter_map(|(&id, open)| Some((id, open.broken?)));
         let broken: Vec<(IncidentId, Listened)> = broken.collect();
         for (id, since) in broken {
-            let open = self.incidents.open.get(&id);
+            let open = self.open.get(&id);
             let members = || open.iter().flat_map(|open| open.members.iter().copied());
             // Mostly the first that is asked has the patience.
             let gap = listened.since(since);
-            if members().any(|target| self.max_gap(target) >= gap) {
+            if members().any(|target| view.targets.max_gap(view.facts, target) >= gap) {
                 continue;
             }
-            let patience = members().map(|target| self.max_gap(target)).max();
+            let patience = members()
+                .map(|target| view.targets.max_gap(view.facts, target))
+                .max();
             let patience = patience.unwrap_or_default();
             let members: Vec<u32> = members().collect();
             for &target in &members {
-                self.targets.take_incident(target);
+                self.of_target.remove(&target);
             }
-            self.close(id, CloseReason::Resolved);
-            let due = self.listening.date_of(since + patience);
+            self.close(view, id, CloseReason::Resolved);
+            let due = view.facts.listening.date_of(since + patience);
             let fires: Vec<(u32, Mono)> = members.into_iter().map(|target| (target, due)).collect();
-            self.place(&fires);
+            self.place(view, &fires);
         }
     }
 
     /// Flapping targets that were steady for long enough flap no more.
-    fn steady_down(&mut self) {
+    fn steady_down(&mut self, view: View<'_>) {
         if self.flaps.is_empty() {
             return;
         }
-        let listened = self.listening.listened();
+        let listened = view.facts.listening.listened();
         let mut flaps = std::mem::take(&mut self.flaps);
-        let steady = flaps.steady(listened, |target| self.max_gap(target));
+        let steady = flaps.steady(listened, |target| view.targets.max_gap(view.facts, target));
         self.flaps = flaps;
         for (target, incident) in steady {
-            let silent = self.fires(target);
+            let silent = view.targets.fires(target);
             if silent {
-                self.place(&[(target, self.now.mono)]);
+                self.place(view, &[(target, view.facts.now.mono)]);
             }
             self.close(
+                view,
                 incident,
                 if silent {
                     CloseReason::Superseded
@@ -364,11 +437,16 @@ impl Engine {
     }
 
     /// Opens an incident; it is told at the end of the turn, unless a silence keeps it from being told.
-    pub(in crate::core) fn open(&mut self, key: Key, mut notice: Notice) -> IncidentId {
+    pub(in crate::core) fn open(
+        &mut self,
+        view: View<'_>,
+        key: Key,
+        mut notice: Notice,
+    ) -> IncidentId {
         let id = IncidentId(self.next_incident);
         self.next_incident += 1;
         notice.incident = id;
-        self.incidents.changes.decided(id);
+        self.changes.decided(id);
         let incident = Incident {
             key,
             notice,
@@ -376,38 +454,42 @@ impl Engine {
             told: None,
             remind: None,
             news: false,
-            opened_at: self.now.wall,
+            opened_at: view.facts.now.wall,
             broken: None,
         };
-        self.incidents.insert(id, incident);
+        self.insert(id, incident);
         id
     }
 
     /// Closes an incident now.
-    pub(in crate::core) fn close(&mut self, id: IncidentId, why: CloseReason) {
-        let Some(mut incident) = self.incidents.remove(id) else {
+    pub(in crate::core) fn close(&mut self, view: View<'_>, id: IncidentId, why: CloseReason) {
+        let Some(mut incident) = self.remove(id) else {
             return;
         };
         let notice = &mut incident.notice;
         notice.kind = NoticeKind::Closed(why);
-        notice.gap = self.now.wall.since(notice.since);
-        notice.decided = self.now.wall;
-        notice.due_mono = self.now.mono;
-        let over = self.saved_incident(&incident, Some((self.now.wall, why)));
-        self.incidents.changes.closed(id, over);
+        notice.gap = view.facts.now.wall.since(notice.since);
+        notice.decided = view.facts.now.wall;
+        notice.due_mono = view.facts.now.mono;
+        let over = self.saved(view, &incident, Some((view.facts.now.wall, why)));
+        self.changes.closed(id, over);
         if incident.told.is_some() {
             self.outputs.push(Output::Tell(Box::new(incident.notice)));
         }
     }
+}
 
-    /// The alarm of what a target watches.
-    pub(in crate::core) fn alarm_of(&self, target: u32) -> Alarm {
-        let row = self.targets.get(target);
-        let logs = self.rules.rules[row.rule() as usize].watch == crate::core::rule::Watch::Logs;
-        debug_assert!(
-            logs || !matches!(row.watched(), Watched::Logs(_)),
-            "logs are watched by rules for logs"
-        );
-        if logs { Alarm::Logs } else { Alarm::Heartbeat }
+impl From<Reason> for CloseReason {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Bye => CloseReason::Stopped,
+            Reason::Forgotten => CloseReason::Forgotten,
+            Reason::RuleRemoved => CloseReason::RuleRemoved,
+            Reason::GapExceeded
+            | Reason::Held
+            | Reason::Crashed
+            | Reason::Heard
+            | Reason::Blind => CloseReason::Resolved,
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! What the platform's inventory says: which machines there are, and which of them are meant to run.
 
-pub mod apply;
-pub mod never_seen;
+pub mod listing;
 
 use crate::core::time::Mono;
 use std::sync::Arc;

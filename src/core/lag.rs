@@ -11,6 +11,28 @@ use std::time::Duration;
 /// Half of the window over which the freshest entry is sought.
 const HALF: Duration = Duration::from_secs(10);
 
+/// The lag of the stream and of each region.
+#[derive(Debug)]
+pub struct Lags {
+    /// The stream's.
+    pub stream: Lag,
+    /// Each region's, by its number.
+    pub regions: Vec<Lag>,
+    /// The stream's least lag at the last turn; zero where it is not known.
+    pub least: Duration,
+}
+
+impl Lags {
+    /// Nothing was measured yet.
+    pub fn new(start: Mono) -> Self {
+        Lags {
+            stream: Lag::new(start),
+            regions: Vec::new(),
+            least: Duration::ZERO,
+        }
+    }
+}
+
 /// The freshest entry of the last ten to twenty seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Lag {

@@ -7,11 +7,11 @@ pub mod changes;
 pub mod export;
 pub mod restore;
 
-use crate::core::lifecycle::{Crash, StopWhy};
 use crate::core::listening::Blind;
 use crate::core::notice::{CloseReason, Notice};
 use crate::core::snapshot::Verdict;
 use crate::core::time::{Listened, Wall};
+use crate::core::tracker::life::{Crash, StopWhy};
 use std::sync::Arc;
 use std::time::Duration;
 

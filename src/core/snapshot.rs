@@ -1,6 +1,7 @@
 //! What the core shows to readers: metrics, page and API read this copy and never the state itself.
 
 pub mod copy;
+pub mod detail;
 pub mod outages;
 pub mod rows;
 

@@ -1,7 +1,265 @@
-//! Targets of rules and their alerts.
+//! Targets of rules, and the alert of each: the layer above the facts. It knows no incidents.
+//!
+//! What follows from its decisions is an [`AlertEvent`], which the layer above takes.
 
 pub mod confirmation;
+pub mod evaluate;
 pub mod groups;
+pub mod inventory;
+pub mod lifecycle;
+pub mod never_seen;
+pub mod plan;
+pub mod reload;
 pub mod signs;
 pub mod table;
 pub mod usual;
+
+use crate::core::entry::{Reject, Subject};
+use crate::core::facts::Facts;
+use crate::core::notice::Who;
+use crate::core::rule::{MaxGap, Watch};
+use crate::core::targets::confirmation::Confirmation;
+use crate::core::targets::groups::Groups;
+use crate::core::targets::plan::Plan;
+use crate::core::targets::table::{Change, Reason, State, Table, Watched};
+use crate::core::time::{Listened, Mono, Stamp};
+use crate::core::tracker::{Admitted, InstanceId, NONE, Tracker, UNDECIDED};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A rule that is probably wrong: it allows less than two of the intervals that a beat declares, so that one lost entry
+/// is an alert.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Doubt {
+    /// The rule's name.
+    pub rule: Arc<str>,
+    /// The target.
+    pub who: Who,
+    /// What the rule allows.
+    pub max_gap: Duration,
+    /// What the beat declares.
+    pub every: Duration,
+}
+
+/// What the targets tell the layer above.
+#[derive(Debug)]
+pub enum AlertEvent {
+    /// An alert changed its state.
+    Changed {
+        /// The target.
+        target: u32,
+        /// The change, by name.
+        change: Change,
+    },
+    /// An alert fires whose deadline lay at these points.
+    Fired {
+        /// The target.
+        target: u32,
+        /// Arrival clock.
+        due: Mono,
+        /// Listened clock.
+        deadline: Listened,
+    },
+    /// A target is gone.
+    Removed(u32),
+    /// More became known of why a target is silent, in words.
+    Known {
+        /// The target.
+        target: u32,
+        /// The words.
+        words: String,
+    },
+}
+
+/// All targets, the rules that have them, and their alerts.
+#[derive(Debug, Default)]
+pub struct Targets {
+    /// The targets, by number.
+    pub table: Table,
+    /// Targets of several instances.
+    pub groups: Groups,
+    /// The rules that match each app-region.
+    pub plan: Plan,
+    /// Alerts that wait for the inventory.
+    pub confirmation: Confirmation,
+    events: Vec<AlertEvent>,
+    /// Rules that were doubted already, by number, and the doubts that nobody took yet.
+    doubted: BTreeSet<u32>,
+    doubts: Vec<Doubt>,
+}
+
+impl Targets {
+    /// Whether events wait for the layer above.
+    #[inline]
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// Takes the events since the last call, in order.
+    pub fn take_events(&mut self) -> Vec<AlertEvent> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// The targets by instance of one instance.
+    pub fn targets_of(&self, facts: &Facts, id: InstanceId) -> Vec<u32> {
+        let beats = facts.tracker.beats_of(id);
+        let beats = beats.map(|beat| facts.tracker.beat_row(beat).target);
+        let logs = facts.tracker.instance(id).logs;
+        let all = beats.chain(std::iter::once(logs));
+        all.filter(|&target| target < UNDECIDED).collect()
+    }
+
+    /// The instance of a target; `None` for groups.
+    pub fn instance_of(&self, facts: &Facts, target: u32) -> Option<InstanceId> {
+        self.table.get(target).watched().instance(&facts.tracker)
+    }
+
+    /// The rule's place in the set.
+    pub fn rule_of<'a>(&self, facts: &'a Facts, target: u32) -> &'a crate::core::rule::Rule {
+        &facts.rules.rules[self.table.get(target).rule() as usize]
+    }
+
+    /// Whether a target fires.
+    pub fn fires(&self, target: u32) -> bool {
+        let row = self.table.row(target);
+        row.is_some_and(|row| row.rule() != NONE && row.state == State::Firing)
+    }
+
+    /// Whether a target's rule watches logs.
+    pub fn is_of_logs(&self, facts: &Facts, target: u32) -> bool {
+        self.rule_of(facts, target).watch == Watch::Logs
+    }
+
+    /// Takes the doubts about rules since the last call; each rule is doubted once.
+    pub fn take_doubts(&mut self) -> Vec<Doubt> {
+        std::mem::take(&mut self.doubts)
+    }
+
+    /// Doubts the rule of a target whose beat declares `every`, where it allows too little.
+    pub fn doubt(&mut self, facts: &Facts, target: u32, every: Duration) {
+        let row = self.table.get(target);
+        let MaxGap::Fixed(max_gap) = facts.rules.rules[row.rule() as usize].max_gap else {
+            return;
+        };
+        if max_gap < every * 2 && self.doubted.insert(row.rule()) {
+            self.doubts.push(Doubt {
+                rule: Arc::clone(&facts.rule_names[row.rule() as usize]),
+                who: self.who(facts, row.watched()),
+                max_gap,
+                every,
+            });
+        }
+    }
+
+    fn changed(&mut self, facts: &mut Facts, target: u32, from: State, reason: Reason, at: Mono) {
+        self.touched(facts, target);
+        let row = self.table.get(target);
+        let change = Change {
+            rule: Arc::clone(&facts.rule_names[row.rule() as usize]),
+            who: self.who(facts, row.watched()),
+            from,
+            to: row.state,
+            reason,
+            at: facts.now.wall_of(at),
+        };
+        self.events.push(AlertEvent::Changed { target, change });
+    }
+
+    fn fired(&mut self, target: u32, due: Mono, deadline: Listened) {
+        self.events.push(AlertEvent::Fired {
+            target,
+            due,
+            deadline,
+        });
+    }
+
+    /// More became known of why an instance is silent, in words.
+    pub(in crate::core) fn became_known(&mut self, facts: &Facts, id: InstanceId, words: &str) {
+        for target in self.targets_of(facts, id) {
+            let words = words.to_owned();
+            self.events.push(AlertEvent::Known { target, words });
+        }
+    }
+
+    /// More changed of a target than that it was heard.
+    fn touched(&self, facts: &mut Facts, target: u32) {
+        let watched = self.table.get(target).watched();
+        if let Some(id) = watched.instance(&facts.tracker) {
+            facts.touched.insert(id.0);
+        } else if let Watched::Group(group) = watched {
+            let members = self.members(facts, self.groups.get(group));
+            let members: Vec<u32> = members.map(|id| id.0).collect();
+            facts.touched.extend(members);
+        }
+    }
+
+    /// The names of what is watched.
+    pub fn who(&self, facts: &Facts, watched: Watched) -> Who {
+        let tracker = &facts.tracker;
+        // `NONE` has the empty name.
+        let app = |id: u32| tracker.app_names.get(id).to_string();
+        let region = |id: u32| tracker.region_names.get(id).to_string();
+        let beat = match watched {
+            Watched::Beat(beat) => {
+                let name = tracker.beat_row(beat).name();
+                tracker.beat_names.get(name).to_string()
+            }
+            Watched::Logs(_) => String::new(),
+            Watched::Group(group) => {
+                let group = self.groups.get(group);
+                return Who {
+                    app: app(group.app),
+                    region: region(group.region),
+                    ..Who::default()
+                };
+            }
+        };
+        let Some(id) = watched.instance(tracker) else {
+            return Who::default();
+        };
+        let instance = tracker.instance(id);
+        let place = &tracker.places[instance.place as usize];
+        Who {
+            app: app(place.app),
+            region: region(place.region),
+            instance: tracker.name(id).to_owned(),
+            host: tracker.host_names.get(instance.host).to_string(),
+            beat,
+        }
+    }
+
+    /// Admits a subject that the tracker does not know, and finds the rules that match it; `is_new_app`: whether rules may
+    /// expect more of its app than is planned.
+    ///
+    /// # Errors
+    /// [`Reject::Limit`] where there is no room for one more.
+    pub fn admit(
+        &mut self,
+        facts: &mut Facts,
+        subject: &Subject<'_>,
+        seen: Stamp,
+        is_new_app: impl FnOnce(&Tracker, u32) -> bool,
+    ) -> Result<Admitted, Reject> {
+        let ignore = &facts.options.ignore;
+        let ignored = |app: &str| !ignore.0.is_empty() && ignore.matches(app);
+        let admitted = facts.tracker.admit(subject, ignored, seen)?;
+        if let Admitted::New(id) = admitted {
+            self.plan_places(facts);
+            let app = facts.app_of(id);
+            if is_new_app(&facts.tracker, app) {
+                self.expect_of_app(facts, app);
+                self.plan_places(facts);
+            }
+        }
+        Ok(admitted)
+    }
+
+    /// Forgets the targets of an instance.
+    pub fn forget(&mut self, facts: &mut Facts, id: InstanceId) {
+        for target in self.targets_of(facts, id) {
+            self.end(facts, target, Reason::Forgotten);
+            self.drop_target(facts, target);
+        }
+    }
+}

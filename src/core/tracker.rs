@@ -3,6 +3,7 @@
 mod admission;
 pub mod beat_history;
 mod index;
+pub mod life;
 pub mod names;
 pub mod offset;
 mod reclaim;
@@ -13,8 +14,8 @@ pub use admission::{Limits, Table};
 pub(in crate::core) use reclaim::Needed;
 
 use crate::core::entry::{BeatLine, MarkerId, Reject};
-use crate::core::lifecycle::Life;
 use crate::core::time::{Listened, Stamp};
+use crate::core::tracker::life::Life;
 use crate::core::tracker::names::Names;
 use crate::core::tracker::record::BEAT_NAMES_END;
 pub use crate::core::tracker::record::{App, Beat, Beaten, Instance, Place, Region};
@@ -166,6 +167,30 @@ impl Tracker {
             && subject.starts_with(prefix)
     }
 
+    /// An instance.
+    #[inline]
+    pub fn instance(&self, id: InstanceId) -> &Instance {
+        &self.instances[id.0 as usize]
+    }
+
+    /// An instance, to be changed.
+    #[inline]
+    pub fn instance_mut(&mut self, id: InstanceId) -> &mut Instance {
+        &mut self.instances[id.0 as usize]
+    }
+
+    /// A beat.
+    #[inline]
+    pub fn beat_row(&self, id: BeatId) -> &Beat {
+        &self.beats[id.0 as usize]
+    }
+
+    /// A beat, to be changed.
+    #[inline]
+    pub fn beat_mut(&mut self, id: BeatId) -> &mut Beat {
+        &mut self.beats[id.0 as usize]
+    }
+
     /// An instance's name; empty in a free slot.
     pub fn name(&self, id: InstanceId) -> &str {
         self.names.get(&self.instances[id.0 as usize].name)
@@ -261,6 +286,17 @@ impl Tracker {
             follow(self.instances[id.0 as usize].first_beat),
             move |beat| follow(self.beats[beat.0 as usize].next),
         )
+    }
+
+    /// The instances of app-regions.
+    pub fn members_of(
+        &self,
+        places: impl Iterator<Item = u32>,
+    ) -> impl Iterator<Item = InstanceId> {
+        places.flat_map(|place| {
+            let members = self.places[place as usize].members.iter();
+            members.map(|&id| InstanceId(id))
+        })
     }
 
     /// Instances that are tracked.

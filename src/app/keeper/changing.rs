@@ -2,8 +2,8 @@
 //! nobody is judged, nothing is copied or kept, and whoever asks waits.
 
 use super::Keeper;
-use crate::core::reload::Reload;
 use crate::core::rule::RuleSet;
+use crate::core::targets::reload::Reload;
 use crate::io::feed::Source;
 use tokio::sync::oneshot;
 

@@ -8,7 +8,7 @@ use crate::core::persist::Saved;
 use crate::core::rule::RuleSet;
 use crate::core::silence::Silence;
 use crate::core::snapshot::Snapshot;
-use crate::core::tracker::beat_history::Detail;
+use crate::core::snapshot::detail::Detail;
 use crate::io::feed::Link;
 use crate::io::http::logs::Tails;
 use crate::io::http::readiness::Readiness;

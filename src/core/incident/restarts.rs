@@ -1,9 +1,11 @@
-//! Restarting who is silent, where a rule asks for it: once for an incident, only few an hour, never while it may be us
-//! who do not hear, and never one that is meant to be still.
+//! Restarting a silent machine, where a rule asks for it: once for an incident, only few an hour, never while lastbeat
+//! itself may be deaf, and never one that is meant to be stopped.
 
-use crate::core::engine::{Engine, Output};
+use crate::core::incident::Incidents;
+use crate::core::incident::view::View;
 use crate::core::inventory::Listed;
 use crate::core::notice::{Alarm, IncidentId, Scope};
+use crate::core::output::Output;
 use crate::core::time::Mono;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -30,10 +32,10 @@ impl Restarts {
     }
 }
 
-impl Engine {
+impl Incidents {
     /// An incident was opened and told: restarts the one machine that it is about, where its rule wants that.
-    pub(in crate::core) fn restart_silent(&mut self, incident: IncidentId) {
-        let Some(open) = self.incidents.open.get(&incident) else {
+    pub(in crate::core) fn restart_silent(&mut self, view: View<'_>, incident: IncidentId) {
+        let Some(open) = self.open.get(&incident) else {
             return;
         };
         // What is silent together is no machine's own fault.
@@ -42,33 +44,38 @@ impl Engine {
         let Some(&target) = open.members.first().filter(|_| alone && silent) else {
             return;
         };
-        let row = self.targets.get(target);
-        let Some(id) = self.instance_of(row.watched()) else {
+        let row = view.targets.table.get(target);
+        let Some(id) = view.targets.instance_of(view.facts, target) else {
             return;
         };
-        let listed = self.inventory.entries.get(&id.0).map(|entry| entry.listed);
+        let listed = view
+            .facts
+            .inventory
+            .entries
+            .get(&id.0)
+            .map(|entry| entry.listed);
         let runs = matches!(listed, Some(Listed::Started | Listed::Failed));
-        let sure = self.listening.blind_now().is_none()
-            && self.stalled.is_none()
-            && self.lagging.is_none();
-        if !self.rules.rules[row.rule() as usize].restart_silent
+        let sure = view.facts.listening.blind_now().is_none()
+            && self.stream.stalled.is_none()
+            && self.stream.lagging.is_none();
+        if !view.facts.rules.rules[row.rule() as usize].restart_silent
             || !runs
             || !sure
-            || self.is_stopped(id)
+            || view.facts.is_stopped(id)
         {
             return;
         }
-        if !self.restarts.may(self.now.mono) {
+        if !self.restarts.may(view.facts.now.mono) {
             let words =
                 format!("not restarted: {RESTARTS_AN_HOUR} restarts within an hour already");
-            return self.incidents.add_detail(incident, &words);
+            return self.add_detail(incident, &words);
         }
-        let suspect = self.suspect_of(id);
+        let suspect = view.facts.suspect_of(id);
         self.outputs.push(Output::Restart(incident, suspect));
     }
 
     /// More became known of an open incident, in words: its next notice says it.
     pub fn note(&mut self, incident: IncidentId, words: &str) {
-        self.incidents.add_detail(incident, words);
+        self.add_detail(incident, words);
     }
 }

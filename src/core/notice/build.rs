@@ -1,45 +1,29 @@
-//! What changes and notices say.
+//! The words and figures of notices.
 
-use crate::core::engine::{Engine, Output, STREAM_RULE};
 use crate::core::incident::scope::Key;
+use crate::core::incident::view::View;
 use crate::core::notice::{Alarm, IncidentId, Notice, NoticeKind, Scope, Who};
 use crate::core::rule::{By, Rule, Severity};
-use crate::core::targets::table::{Change, Reason, State, Watched};
-
+use crate::core::targets::table::Watched;
 use crate::core::time::{Mono, Stamp};
-use crate::core::tracker::{InstanceId, NONE};
-use std::time::Duration;
+use crate::core::tracker::InstanceId;
 
 /// Of those who are part of an incident this many are named; the rest are counted.
 const NAMED: usize = 20;
 
-impl Engine {
-    pub(in crate::core) fn changed(&mut self, target: u32, from: State, reason: Reason, at: Mono) {
-        self.touched(target);
-        let row = self.targets.get(target);
-        let change = Change {
-            rule: self.rule_names[row.rule() as usize].clone(),
-            who: self.who(row.watched()),
-            from,
-            to: row.state,
-            reason,
-            at: self.now.wall_of(at),
-        };
-        self.outputs.push(Output::Changed(change));
-    }
-
+impl View<'_> {
     /// The opening notice of an incident about targets that fire, each with its deadline.
     pub(in crate::core) fn notice_of(&self, key: Key, members: &[(u32, Mono)]) -> Notice {
         let first = members
             .iter()
-            .min_by_key(|(target, _)| self.targets.get(*target).rule());
+            .min_by_key(|(target, _)| self.targets.table.get(*target).rule());
         // Incidents of targets are made of at least one.
         let &(first, _) = first.unwrap_or(&members[0]);
         let due = members
             .iter()
             .map(|(_, due)| *due)
             .min()
-            .unwrap_or(self.now.mono);
+            .unwrap_or(self.facts.now.mono);
         let severity = self.severity_of(members.iter().map(|&(target, _)| target));
         let (affected, total, seen) = self.affected(key, members);
         let mut notice = self.notice(first, key.scope(), severity, seen, due);
@@ -50,16 +34,22 @@ impl Engine {
 
     /// The worst severity of the rules of firing targets.
     pub(in crate::core) fn severity_of(&self, targets: impl Iterator<Item = u32>) -> Severity {
-        let rules =
-            targets.map(|target| &self.rules.rules[self.targets.get(target).rule() as usize]);
+        let rules = targets
+            .map(|target| &self.facts.rules.rules[self.targets.table.get(target).rule() as usize]);
         rules.map(|rule| rule.severity).min().unwrap_or_default()
     }
 
     /// The notice that says that a target flaps.
     pub(in crate::core) fn flapping_notice(&self, target: u32, due: Mono) -> Notice {
-        let row = self.targets.get(target);
-        let severity = self.rules.rules[row.rule() as usize].severity;
-        let mut notice = self.notice(target, Scope::Instance, severity, self.seen(target), due);
+        let row = self.targets.table.get(target);
+        let severity = self.facts.rules.rules[row.rule() as usize].severity;
+        let mut notice = self.notice(
+            target,
+            Scope::Instance,
+            severity,
+            self.targets.seen(self.facts, target),
+            due,
+        );
         notice.alarm = Alarm::Flapping;
         "it comes and goes; single silences are not told until it is steady"
             .clone_into(&mut notice.detail);
@@ -74,16 +64,17 @@ impl Engine {
         seen: Stamp,
         due: Mono,
     ) -> Notice {
-        let row = self.targets.get(target);
-        let rule = &self.rules.rules[row.rule() as usize];
+        let row = self.targets.table.get(target);
+        let rule = &self.facts.rules.rules[row.rule() as usize];
         let (detail, text) = match row.watched() {
-            Watched::Beat(beat) => (
-                self.known_at(row.watched(), due),
-                self.tracker.text(&self.tracker.beats[beat.0 as usize]),
-            ),
-            Watched::Logs(_) => (self.known_at(row.watched(), due), String::new()),
+            Watched::Beat(beat) => {
+                let beat = self.facts.tracker.beat_row(beat);
+                let known = self.facts.known_at(InstanceId(beat.instance), due);
+                (known, self.facts.tracker.text(beat))
+            }
+            Watched::Logs(id) => (self.facts.known_at(id, due), String::new()),
             Watched::Group(group) => (
-                self.group_detail(rule, self.groups.get(group)),
+                self.group_detail(rule, self.targets.groups.get(group)),
                 String::new(),
             ),
         };
@@ -105,14 +96,14 @@ impl Engine {
             affected: Vec::new(),
             affected_total: 1,
             severity,
-            who: self.who(row.watched()),
-            since: self.now.wall_of(seen.at),
-            gap: self.now.mono.since(seen.at),
-            listened: self.listening.listened().since(seen.listened),
-            max_gap: self.max_gap(target),
-            due: self.now.wall_of(due),
+            who: self.targets.who(self.facts, row.watched()),
+            since: self.facts.now.wall_of(seen.at),
+            gap: self.facts.now.mono.since(seen.at),
+            listened: self.facts.listening.listened().since(seen.listened),
+            max_gap: self.targets.max_gap(self.facts, target),
+            due: self.facts.now.wall_of(due),
             due_mono: due,
-            decided: self.now.wall,
+            decided: self.facts.now.wall,
             last_text: text,
             detail,
             summary: rule.summary.clone().filter(|_| own),
@@ -121,78 +112,12 @@ impl Engine {
     }
 
     fn group_detail(&self, rule: &Rule, group: &crate::core::targets::groups::Group) -> String {
-        let nobody = self.members(group).next().is_none();
+        let nobody = self.targets.members(self.facts, group).next().is_none();
         match rule.at_least {
             _ if nobody => "never heard since lastbeat watches it".to_owned(),
             Some(wanted) => format!("fewer than {wanted} are live"),
             None => String::new(),
         }
-    }
-
-    /// Opens an incident of the stream itself: silent since `since`, or as late as `gap` says.
-    pub(in crate::core) fn open_stream(
-        &mut self,
-        alarm: Alarm,
-        since: Mono,
-        gap: Duration,
-        due: Mono,
-        region: Option<u32>,
-    ) -> IncidentId {
-        let rule = &self.rules.stream;
-        // The stream flows: what its rule says of its silence is not meant.
-        let of_room = alarm == Alarm::Full;
-        let blind = self.listening.blind_now();
-        let detail = match (alarm, blind) {
-            (Alarm::Lagging, _) => "entries arrive late, from everyone there".to_owned(),
-            (Alarm::Losing, _) => {
-                "messages come faster than they are taken, and are lost".to_owned()
-            }
-            (Alarm::Full, _) => self.full_words(),
-            _ if !self.feed_words.is_empty() => self.feed_words.clone(),
-            (_, None) => "connected, and nothing arrives".to_owned(),
-            (_, Some(why)) => format!("lastbeat is blind: {}", why.label()),
-        };
-        let notice = Notice {
-            incident: IncidentId(0),
-            kind: NoticeKind::Opened,
-            alarm,
-            scope: if region.is_some() {
-                Scope::Region
-            } else {
-                Scope::Stream
-            },
-            rule: STREAM_RULE.to_owned(),
-            notify: None,
-            affected: Vec::new(),
-            affected_total: 0,
-            severity: if of_room {
-                Severity::Error
-            } else {
-                rule.severity
-            },
-            who: Who {
-                region: region
-                    .map(|id| self.tracker.region_names.get(id).to_string())
-                    .unwrap_or_default(),
-                ..Who::default()
-            },
-            since: self.now.wall_of(since),
-            gap,
-            listened: if blind.is_none() { gap } else { Duration::ZERO },
-            max_gap: match alarm {
-                Alarm::Full => Duration::ZERO,
-                Alarm::Lagging => rule.max_lag,
-                _ => rule.max_gap,
-            },
-            due: self.now.wall_of(due),
-            due_mono: due,
-            decided: self.now.wall,
-            last_text: String::new(),
-            detail,
-            summary: rule.summary.clone().filter(|_| !of_room),
-            runbook: rule.runbook.clone().filter(|_| !of_room),
-        };
-        self.open(Key::Stream, notice)
     }
 
     /// Who is part of an incident: the first of them, how many there are, and when any of them was last heard.
@@ -209,8 +134,8 @@ impl Engine {
         if all.is_empty() {
             let seen = |id| {
                 Some((
-                    self.instance_of(self.targets.get(id).watched())?,
-                    self.seen(id),
+                    (self.targets.table.get(id).watched()).instance(&self.facts.tracker)?,
+                    self.targets.seen(self.facts, id),
                 ))
             };
             all.extend(targets().filter_map(seen));
@@ -218,7 +143,11 @@ impl Engine {
         // Of groups nobody may ever have been heard.
         let seen = all.iter().map(|(_, seen)| *seen).max_by_key(|seen| seen.at);
         let seen = seen
-            .or_else(|| targets().map(|id| self.seen(id)).max_by_key(|seen| seen.at))
+            .or_else(|| {
+                targets()
+                    .map(|id| self.targets.seen(self.facts, id))
+                    .max_by_key(|seen| seen.at)
+            })
             .unwrap_or_default();
         let named = if all.len() < 2 { 0 } else { NAMED };
         let names = all
@@ -230,8 +159,8 @@ impl Engine {
     }
 
     fn who_of(&self, key: Key, members: &[(u32, Mono)]) -> Who {
-        let app = |id: u32| self.tracker.app_names.get(id).to_string();
-        let region = |id: u32| self.tracker.region_names.get(id).to_string();
+        let app = |id: u32| self.facts.tracker.app_names.get(id).to_string();
+        let region = |id: u32| self.facts.tracker.region_names.get(id).to_string();
         match key {
             Key::Stream => Who::default(),
             Key::Region(id) => Who {
@@ -243,7 +172,7 @@ impl Engine {
                 ..Who::default()
             },
             Key::Place(id) => {
-                let place = &self.tracker.places[id as usize];
+                let place = &self.facts.tracker.places[id as usize];
                 Who {
                     app: app(place.app),
                     region: region(place.region),
@@ -251,13 +180,14 @@ impl Engine {
                 }
             }
             Key::Host(id) => Who {
-                host: self.tracker.host_names.get(id).to_string(),
+                host: self.facts.tracker.host_names.get(id).to_string(),
                 ..Who::default()
             },
             Key::Alone { .. } => {
-                let mut all = members
-                    .iter()
-                    .map(|(target, _)| self.who(self.targets.get(*target).watched()));
+                let mut all = members.iter().map(|(target, _)| {
+                    self.targets
+                        .who(self.facts, self.targets.table.get(*target).watched())
+                });
                 let first = all.next().unwrap_or_default();
                 all.fold(first, in_common)
             }
@@ -266,67 +196,39 @@ impl Engine {
 
     /// An instance in words.
     fn name(&self, id: InstanceId) -> String {
-        let instance = &self.tracker.instances[id.0 as usize];
-        let place = &self.tracker.places[instance.place as usize];
+        let instance = self.facts.tracker.instance(id);
+        let place = &self.facts.tracker.places[instance.place as usize];
         let (app, region) = (
-            self.tracker.app_names.get(place.app),
-            self.tracker.region_names.get(place.region),
+            self.facts.tracker.app_names.get(place.app),
+            self.facts.tracker.region_names.get(place.region),
         );
-        format!("{app}/{region}/{}", self.tracker.name(id))
+        format!("{app}/{region}/{}", self.facts.tracker.name(id))
     }
 
-    /// Whose target it is.
-    pub(in crate::core) fn who(&self, watched: Watched) -> Who {
-        let app = |id: u32| {
-            if id == NONE {
-                String::new()
-            } else {
-                self.tracker.app_names.get(id).to_string()
-            }
-        };
-        let region = |id: u32| {
-            if id == NONE {
-                String::new()
-            } else {
-                self.tracker.region_names.get(id).to_string()
-            }
-        };
-        let beat = match watched {
-            Watched::Beat(beat) => self
-                .tracker
-                .beat_names
-                .get(self.tracker.beats[beat.0 as usize].name())
-                .to_string(),
-            Watched::Logs(_) => String::new(),
-            Watched::Group(group) => {
-                let group = self.groups.get(group);
-                return Who {
-                    app: app(group.app),
-                    region: region(group.region),
-                    ..Who::default()
-                };
-            }
-        };
-        let Some(id) = self.instance_of(watched) else {
-            return Who::default();
-        };
-        let instance = &self.tracker.instances[id.0 as usize];
-        let place = &self.tracker.places[instance.place as usize];
-        let host = instance.host;
-        Who {
-            app: app(place.app),
-            region: region(place.region),
-            instance: self.tracker.name(id).to_owned(),
-            host: if host == NONE {
-                String::new()
-            } else {
-                self.tracker.host_names.get(host).to_string()
-            },
-            beat,
+    /// The alarm of what a target watches.
+    pub(in crate::core) fn alarm_of(&self, target: u32) -> Alarm {
+        let row = self.targets.table.get(target);
+        let logs =
+            self.facts.rules.rules[row.rule() as usize].watch == crate::core::rule::Watch::Logs;
+        debug_assert!(
+            logs || !matches!(row.watched(), Watched::Logs(_)),
+            "logs are watched by rules for logs"
+        );
+        if logs { Alarm::Logs } else { Alarm::Heartbeat }
+    }
+
+    pub(in crate::core) fn alone(&self, target: u32) -> Key {
+        let row = self.targets.table.get(target);
+        let app = self
+            .targets
+            .instance_of(self.facts, target)
+            .map_or(crate::core::tracker::NONE, |id| self.facts.app_of(id));
+        Key::Alone {
+            rule: row.rule(),
+            app,
         }
     }
 }
-
 /// What two have in common.
 fn in_common(one: Who, other: Who) -> Who {
     let same = |one: String, other: String| if one == other { one } else { String::new() };

@@ -1,9 +1,10 @@
 //! What is owed: what was told of an incident last against what holds now. Openings, updates and reminders all come out
 //! of this one comparison; closings out of the incident's end.
 
-use crate::core::engine::{Engine, Output};
-use crate::core::incident::Incident;
+use crate::core::incident::view::View;
+use crate::core::incident::{Incident, Incidents};
 use crate::core::notice::{IncidentId, NoticeKind, Who};
+use crate::core::output::Output;
 use crate::core::time::Mono;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -55,28 +56,28 @@ impl Incident {
     }
 }
 
-impl Engine {
+impl Incidents {
     /// Tells what is owed of every open incident, where no silence holds.
-    pub(in crate::core) fn tell_owed(&mut self) {
-        let now = self.now.mono;
+    pub(in crate::core) fn tell_owed(&mut self, view: View<'_>) {
+        let now = view.facts.now.mono;
         let owed = |(&id, open): (&IncidentId, &Incident)| Some((id, open.owed(now)?));
-        let owed = self.incidents.open.iter().filter_map(owed).collect();
-        self.tell_all(owed);
+        let owed = self.open.iter().filter_map(owed).collect();
+        self.tell_all(view, owed);
     }
 
     /// The same of some.
-    pub(in crate::core) fn tell_owed_of(&mut self, some: &BTreeSet<IncidentId>) {
-        let now = self.now.mono;
-        let owed = |&id: &IncidentId| Some((id, self.incidents.open.get(&id)?.owed(now)?));
+    pub(in crate::core) fn tell_owed_of(&mut self, view: View<'_>, some: &BTreeSet<IncidentId>) {
+        let now = view.facts.now.mono;
+        let owed = |&id: &IncidentId| Some((id, self.open.get(&id)?.owed(now)?));
         let owed = some.iter().filter_map(owed).collect();
-        self.tell_all(owed);
+        self.tell_all(view, owed);
     }
 
-    fn tell_all(&mut self, owed: Vec<(IncidentId, NoticeKind)>) {
-        let now = self.now.mono;
+    fn tell_all(&mut self, view: View<'_>, owed: Vec<(IncidentId, NoticeKind)>) {
+        let now = view.facts.now.mono;
         for (id, kind) in owed {
-            if !self.is_silenced(id) {
-                self.tell(id, kind);
+            if !self.is_silenced(view, id) {
+                self.tell(view, id, kind);
             } else if let Some(told) = self.told_of(id) {
                 // A reminder that a silence swallows is not made up for.
                 told.at = now;
@@ -85,12 +86,12 @@ impl Engine {
     }
 
     fn told_of(&mut self, id: IncidentId) -> Option<&mut Told> {
-        self.incidents.open.get_mut(&id)?.told.as_mut()
+        self.open.get_mut(&id)?.told.as_mut()
     }
 
-    fn tell(&mut self, id: IncidentId, kind: NoticeKind) {
-        let now = self.now;
-        let Some(open) = self.incidents.open.get_mut(&id) else {
+    fn tell(&mut self, view: View<'_>, id: IncidentId, kind: NoticeKind) {
+        let now = view.facts.now;
+        let Some(open) = self.open.get_mut(&id) else {
             return;
         };
         open.note(kind, now.mono);
@@ -101,24 +102,24 @@ impl Engine {
             notice.decided = now.wall;
             notice.due_mono = now.mono;
         }
-        self.incidents.changes.decided(id);
+        self.changes.decided(id);
         self.outputs.push(Output::Tell(Box::new(notice)));
         if kind == NoticeKind::Opened {
-            self.restart_silent(id);
+            self.restart_silent(view, id);
         }
     }
 
     /// Whether silences hold for all that an incident is about.
-    fn is_silenced(&self, id: IncidentId) -> bool {
+    fn is_silenced(&self, view: View<'_>, id: IncidentId) -> bool {
         let holding: Vec<_> = self
             .silences
             .iter()
-            .filter(|silence| silence.holds(self.now.wall))
+            .filter(|silence| silence.holds(view.facts.now.wall))
             .collect();
         if holding.is_empty() {
             return false;
         }
-        let Some(open) = self.incidents.open.get(&id) else {
+        let Some(open) = self.open.get(&id) else {
             return false;
         };
         let concerns =
@@ -127,10 +128,10 @@ impl Engine {
             return concerns(&open.notice.rule, &open.notice.who);
         }
         open.members.iter().all(|&target| {
-            let row = self.targets.get(target);
+            let row = view.targets.table.get(target);
             concerns(
-                &self.rule_names[row.rule() as usize],
-                &self.who(row.watched()),
+                &view.facts.rule_names[row.rule() as usize],
+                &view.targets.who(view.facts, row.watched()),
             )
         })
     }

@@ -5,17 +5,20 @@ use crate::core::persist::SavedIncident;
 use crate::core::time::Mono;
 use std::collections::BTreeSet;
 
-/// Changes that are not kept yet.
+/// What a store was not handed yet of instances.
 #[derive(Debug, Default)]
-pub struct Changes {
+pub struct Unsaved {
     /// When the last checkpoint began: what was heard since is not kept yet.
     pub(in crate::core) since: Mono,
     /// Slots of instances that were forgotten.
     pub(in crate::core) forgotten: Vec<u32>,
-    /// Slots of instances of which more changed than that they were heard.
-    pub(in crate::core) touched: BTreeSet<u32>,
     /// Slots that decisions gave away since the checkpoint that is being read began: what it read of them may be older.
     pub(in crate::core) given: BTreeSet<u32>,
+}
+
+/// Changes of incidents that are not kept yet.
+#[derive(Debug, Default)]
+pub struct Changes {
     /// Incidents that gained or lost members, or of which more became known.
     pub(in crate::core) marked: BTreeSet<IncidentId>,
     /// Incidents that opened or were told again: kept before anybody is told.

@@ -4,15 +4,11 @@
 //! read later was heard later, so that nobody's gap is ever kept too long.
 
 use crate::core::engine::Engine;
-use crate::core::incident::Incident;
-use crate::core::incident::scope::Key;
-use crate::core::notice::{Alarm, CloseReason};
 use crate::core::persist::{
-    Checkpoint, Decision, SavedBeat, SavedBlind, SavedClock, SavedGroup, SavedIncident,
-    SavedInstance, SavedKey, SavedStamp, SavedTarget, SavedTold, SavedWatched,
+    Checkpoint, Decision, SavedBeat, SavedBlind, SavedClock, SavedGroup, SavedInstance, SavedStamp,
 };
-use crate::core::targets::table::Watched;
-use crate::core::time::{Listened, Mono, Now, Stamp, Wall};
+use crate::core::time::{Listened, Mono, Now, Stamp};
+use crate::core::tracker::names::name_of;
 use crate::core::tracker::{InstanceId, NONE, UNDECIDED};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -42,28 +38,30 @@ fn without<T>(rows: &mut Vec<T>, slot_of: impl Fn(&T) -> u32, slots: &BTreeSet<u
 impl Engine {
     /// Whether anything was heard or changed since the last checkpoint began.
     pub fn has_changed(&self) -> bool {
-        let changes = &self.incidents.changes;
-        let heard = self.listening.last_arrival();
-        let quiet =
-            changes.forgotten.is_empty() && changes.touched.is_empty() && changes.marked.is_empty();
-        !quiet || heard.is_some_and(|at| at >= changes.since)
+        let heard = self.facts.listening.last_arrival();
+        let quiet = self.unsaved.forgotten.is_empty()
+            && self.facts.touched.is_empty()
+            && self.incidents.changes.marked.is_empty();
+        !quiet || heard.is_some_and(|at| at >= self.unsaved.since)
     }
 
     /// Begins a checkpoint; `whole`: of everything.
     pub fn begin_checkpoint(&mut self, whole: bool, now: Now) -> Box<Draft> {
-        self.now = now;
-        let changes = &mut self.incidents.changes;
-        let since = std::mem::replace(&mut changes.since, now.mono);
-        let touched = std::mem::take(&mut changes.touched).into_iter().collect();
-        let forgotten = std::mem::take(&mut changes.forgotten);
-        changes.given.clear();
+        self.facts.now = now;
+        let unsaved = &mut self.unsaved;
+        let since = std::mem::replace(&mut unsaved.since, now.mono);
+        let touched = std::mem::take(&mut self.facts.touched)
+            .into_iter()
+            .collect();
+        let forgotten = std::mem::take(&mut unsaved.forgotten);
+        unsaved.given.clear();
         Box::new(Draft {
             checkpoint: Checkpoint {
                 whole,
                 clock: self.saved_clock(),
                 forgotten,
                 // All at once: to grow is to move what was read before, for which entries would wait.
-                instances: Vec::with_capacity(self.tracker.len()),
+                instances: Vec::with_capacity(self.facts.tracker.len()),
                 ..Checkpoint::default()
             },
             since: if whole { Mono::ZERO } else { since },
@@ -79,16 +77,16 @@ impl Engine {
         slots: usize,
         now: Now,
     ) -> Result<Checkpoint, Box<Draft>> {
-        self.now = now;
-        let end = self.tracker.instances.len().min(draft.next + slots);
+        self.facts.now = now;
+        let end = self.facts.tracker.instances.len().min(draft.next + slots);
         for slot in draft.next..end {
-            if self.tracker.instances[slot].seen.at >= draft.since {
+            if self.facts.tracker.instances[slot].seen.at >= draft.since {
                 let instance = self.saved_instance(slot as u32);
                 draft.checkpoint.instances.extend(instance);
             }
         }
         draft.next = end;
-        if end < self.tracker.instances.len() {
+        if end < self.facts.tracker.instances.len() {
             return Err(draft);
         }
         let Draft {
@@ -99,8 +97,8 @@ impl Engine {
         } = *draft;
         let unheard = touched
             .into_iter()
-            .filter(|&slot| self.tracker.instances[slot as usize].seen.at < since);
-        let given = std::mem::take(&mut self.incidents.changes.given);
+            .filter(|&slot| self.facts.tracker.instances[slot as usize].seen.at < since);
+        let given = std::mem::take(&mut self.unsaved.given);
         without(&mut checkpoint.instances, |row| row.slot, &given);
         let unheard = unheard
             .filter(|slot| !given.contains(slot))
@@ -113,7 +111,7 @@ impl Engine {
         let wanted = |id: &_| checkpoint.whole || marked.contains(id);
         let open = self.incidents.iter().filter(|(id, _)| wanted(id));
         checkpoint.incidents = open
-            .map(|(_, incident)| self.saved_incident(incident, None))
+            .map(|(_, incident)| self.incidents.saved(self.view(), incident, None))
             .collect();
         Ok(checkpoint)
     }
@@ -126,13 +124,13 @@ impl Engine {
         }
         let decided = std::mem::take(&mut changes.decided);
         let mut incidents = std::mem::take(&mut changes.over);
-        let touched = std::mem::take(&mut changes.touched);
-        changes.given.extend(&touched);
+        let touched = std::mem::take(&mut self.facts.touched);
+        self.unsaved.given.extend(&touched);
         decided.iter().for_each(|id| {
             changes.marked.remove(id);
         });
         let open = decided.iter().filter_map(|id| self.incidents.open.get(id));
-        incidents.extend(open.map(|incident| self.saved_incident(incident, None)));
+        incidents.extend(open.map(|incident| self.incidents.saved(self.view(), incident, None)));
         let instances = touched
             .into_iter()
             .filter_map(|slot| self.saved_instance(slot))
@@ -143,60 +141,53 @@ impl Engine {
         })
     }
 
-    /// More changed of a target than that it was heard.
-    pub(in crate::core) fn touched(&mut self, target: u32) {
-        let watched = self.targets.get(target).watched();
-        if let Some(id) = self.instance_of(watched) {
-            self.incidents.changes.touched.insert(id.0);
-        } else if let Watched::Group(group) = watched {
-            let members: Vec<u32> = self
-                .members(self.groups.get(group))
-                .map(|id| id.0)
-                .collect();
-            self.incidents.changes.touched.extend(members);
-        }
-    }
-
     fn saved_clock(&self) -> SavedClock {
-        let blind = self.listening.ledger().map(|interval| SavedBlind {
-            from: self.now.wall_of(interval.from),
-            to: self.now.wall_of(interval.to),
+        let blind = self.facts.listening.ledger().map(|interval| SavedBlind {
+            from: self.facts.now.wall_of(interval.from),
+            to: self.facts.now.wall_of(interval.to),
             reason: interval.reason,
             listened: interval.listened(),
         });
         SavedClock {
-            taken_at: self.now.wall,
-            listened: self.listening.listened(),
-            last_arrival: self.listening.last_arrival().map(|at| self.now.wall_of(at)),
+            taken_at: self.facts.now.wall,
+            listened: self.facts.listening.listened(),
+            last_arrival: self
+                .facts
+                .listening
+                .last_arrival()
+                .map(|at| self.facts.now.wall_of(at)),
             blind: blind.collect(),
         }
     }
 
     fn saved_stamp(&self, stamp: Stamp) -> SavedStamp {
         SavedStamp {
-            at: self.now.wall_of(stamp.at),
+            at: self.facts.now.wall_of(stamp.at),
             listened: stamp.listened,
         }
     }
 
     fn saved_instance(&self, slot: u32) -> Option<SavedInstance> {
         let id = InstanceId(slot);
-        let instance = self.tracker.instances.get(slot as usize)?;
-        let subject = self.tracker.subject(id)?;
-        let life = self.tracker.life(id);
+        let instance = self.facts.tracker.instances.get(slot as usize)?;
+        let subject = self.facts.tracker.subject(id)?;
+        let life = self.facts.tracker.life(id);
         let host = instance.host;
         Some(SavedInstance {
             slot,
             subject,
-            host: (host != NONE).then(|| Arc::clone(self.tracker.host_names.get(host))),
+            host: (host != NONE).then(|| Arc::clone(self.facts.tracker.host_names.get(host))),
             seen: self.saved_stamp(instance.seen),
             spoke: (instance.spoke != Listened::NEVER).then_some(instance.spoke),
             logs: instance.logs != UNDECIDED,
-            stop: life.stop.map(|(why, since)| (why, self.now.wall_of(since))),
+            stop: life
+                .stop
+                .map(|(why, since)| (why, self.facts.now.wall_of(since))),
             crash: life.crash,
             said_bye: life.said_bye,
             verdict: self.instance_verdict(id, instance),
             beats: self
+                .facts
                 .tracker
                 .beats_of(id)
                 .map(|beat| self.saved_beat(beat.0))
@@ -205,120 +196,34 @@ impl Engine {
     }
 
     fn saved_beat(&self, beat: u32) -> SavedBeat {
-        let beat = &self.tracker.beats[beat as usize];
-        let usual = self.targets.row(beat.target).map(|row| row.usual.saved());
+        let beat = &self.facts.tracker.beats[beat as usize];
+        let usual = self
+            .targets
+            .table
+            .row(beat.target)
+            .map(|row| row.usual.saved());
         SavedBeat {
-            marker: self.marker_text(beat.marker.0),
-            name: Arc::clone(self.tracker.beat_names.get(beat.name())),
+            marker: self.facts.marker_text(beat.marker.0),
+            name: Arc::clone(self.facts.tracker.beat_names.get(beat.name())),
             seen: self.saved_stamp(beat.seen),
             stopped: beat.stopped(),
             every_ms: beat.every_ms,
             seq: beat.count(),
             offset_ms: beat.offset.saved(),
             usual_ms: usual.unwrap_or_default(),
-            text: self.tracker.text(beat),
+            text: self.facts.tracker.text(beat),
         }
-    }
-
-    /// The text of a marker; empty for one that no rule looks for any more.
-    fn marker_text(&self, marker: u16) -> Arc<str> {
-        let text = self.rules.markers.get(usize::from(marker));
-        text.map(|text| Arc::from(text.as_str()))
-            .unwrap_or_default()
     }
 
     fn saved_groups(&self) -> Vec<SavedGroup> {
         let row = |(_, group): (_, &crate::core::targets::groups::Group)| SavedGroup {
-            rule: Arc::clone(&self.rule_names[group.rule as usize]),
-            app: self.name_of_app(group.app),
-            region: self.name_of_region(group.region),
+            rule: Arc::clone(&self.facts.rule_names[group.rule as usize]),
+            app: name_of(&self.facts.tracker.app_names, group.app),
+            region: name_of(&self.facts.tracker.region_names, group.region),
             since: self.saved_stamp(group.since),
             every_ms: group.every_ms,
         };
-        self.groups.iter().map(row).collect()
-    }
-
-    fn name_of_app(&self, app: u32) -> Option<Arc<str>> {
-        (app != NONE).then(|| Arc::clone(self.tracker.app_names.get(app)))
-    }
-
-    fn name_of_region(&self, region: u32) -> Option<Arc<str>> {
-        (region != NONE).then(|| Arc::clone(self.tracker.region_names.get(region)))
-    }
-
-    pub(in crate::core) fn saved_incident(
-        &self,
-        incident: &Incident,
-        closed: Option<(Wall, CloseReason)>,
-    ) -> SavedIncident {
-        let told = incident.told.map(|told| SavedTold {
-            at: self.now.wall_of(told.at),
-            reminders: told.reminders,
-            updates: told.updates,
-        });
-        let members = incident.members.iter();
-        SavedIncident {
-            key: self.saved_key(incident),
-            notice: incident.notice.clone(),
-            opened_at: incident.opened_at,
-            closed,
-            told,
-            remind: incident.remind,
-            members: members.map(|&target| self.saved_target(target)).collect(),
-        }
-    }
-
-    fn saved_key(&self, incident: &Incident) -> SavedKey {
-        let region = |id: u32| Arc::clone(self.tracker.region_names.get(id));
-        let app = |id: u32| Arc::clone(self.tracker.app_names.get(id));
-        if incident.notice.alarm == Alarm::Flapping
-            && let Some(target) = self.flaps.target_of(incident.notice.incident)
-        {
-            return SavedKey::Flapping(self.saved_target(target));
-        }
-        match incident.key {
-            Key::Stream => SavedKey::Stream,
-            Key::Region(id) => SavedKey::Region(region(id)),
-            Key::App(id) => SavedKey::App(app(id)),
-            Key::Place(id) => {
-                let place = &self.tracker.places[id as usize];
-                SavedKey::Place(app(place.app), region(place.region))
-            }
-            Key::Host(id) => SavedKey::Host(Arc::clone(self.tracker.host_names.get(id))),
-            Key::Alone { .. } => {
-                // After a reload the number may be another rule's; the notice keeps the name.
-                SavedKey::Alone(Arc::from(incident.notice.rule.as_str()))
-            }
-        }
-    }
-
-    fn saved_target(&self, target: u32) -> SavedTarget {
-        let row = self.targets.get(target);
-        let subject = |slot: u32| self.tracker.subject(InstanceId(slot)).unwrap_or_default();
-        let watched = match row.watched() {
-            Watched::Beat(beat) => {
-                let beat = &self.tracker.beats[beat.0 as usize];
-                SavedWatched::Beat {
-                    subject: subject(beat.instance),
-                    marker: self.marker_text(beat.marker.0),
-                    name: Arc::clone(self.tracker.beat_names.get(beat.name())),
-                }
-            }
-            Watched::Logs(id) => SavedWatched::Logs {
-                subject: subject(id.0),
-            },
-            Watched::Group(group) => {
-                let group = self.groups.get(group);
-                SavedWatched::Group {
-                    app: self.name_of_app(group.app),
-                    region: self.name_of_region(group.region),
-                }
-            }
-        };
-        SavedTarget {
-            rule: Arc::clone(&self.rule_names[row.rule() as usize]),
-            watched,
-        }
+        self.targets.groups.iter().map(row).collect()
     }
 }
 

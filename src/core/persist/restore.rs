@@ -5,7 +5,6 @@ use crate::core::engine::Engine;
 use crate::core::entry::{MarkerId, Subject};
 use crate::core::incident::Incident;
 use crate::core::incident::scope::Key;
-use crate::core::lifecycle::Life;
 use crate::core::listening::{BlindInterval, Listening};
 use crate::core::notice::due::Told;
 use crate::core::notice::{Alarm, CloseReason, IncidentId};
@@ -16,6 +15,7 @@ use crate::core::persist::{
 use crate::core::targets::table::State;
 use crate::core::targets::usual::Usual;
 use crate::core::time::{Listened, Mono, Now, Stamp, Wall};
+use crate::core::tracker::life::Life;
 use crate::core::tracker::offset::Offset;
 use crate::core::tracker::{Admitted, InstanceId, NONE, UNDECIDED};
 use std::collections::BTreeSet;
@@ -53,15 +53,15 @@ impl Engine {
     /// where it stood; else what is known here already stands, and only the rest is taken. Whether every instance has
     /// its slot as saved, so that the store need not be written anew.
     pub fn restore(&mut self, saved: &Saved, now: Now) -> bool {
-        self.now = now;
-        let fresh = !self.has_heard() && self.tracker.is_empty();
+        self.facts.now = now;
+        let fresh = !self.has_heard() && self.facts.tracker.is_empty();
         if fresh {
-            self.listening = resumed(&saved.clock, now);
+            self.facts.listening = resumed(&saved.clock, now);
         }
         let clocks = Clocks {
             now,
             then: saved.clock.listened,
-            here: self.listening.listened(),
+            here: self.facts.listening.listened(),
         };
         for group in &saved.groups {
             self.restore_group(group, &clocks);
@@ -74,9 +74,9 @@ impl Engine {
         for incident in &saved.incidents {
             self.restore_incident(incident, &clocks);
         }
-        self.incidents.changes.since = now.mono;
+        self.unsaved.since = now.mono;
         // Who is taken back was heard lately, perhaps.
-        self.incidents.census.forget();
+        self.incidents.cache.forget();
         as_saved
     }
 
@@ -92,11 +92,11 @@ impl Engine {
         else {
             return None;
         };
-        if self.tracker.find(&saved.subject).is_some() {
+        if self.facts.tracker.find(&saved.subject).is_some() {
             return None;
         }
         if fresh {
-            self.tracker.next_slot(saved.slot);
+            self.facts.tracker.next_slot(saved.slot);
         }
         let subject = Subject {
             raw: &saved.subject,
@@ -106,8 +106,8 @@ impl Engine {
         };
         let seen = clocks.stamp(saved.seen);
         let id = self.readmit(&subject, seen)?;
-        self.tracker.restored(id, saved.host.as_deref(), seen);
-        let row = &mut self.tracker.instances[id.0 as usize];
+        self.facts.tracker.restored(id, saved.host.as_deref(), seen);
+        let row = self.facts.tracker.instance_mut(id);
         row.spoke = saved
             .spoke
             .map_or(Listened::NEVER, |spoke| clocks.listened(spoke));
@@ -117,7 +117,7 @@ impl Engine {
             said_bye: saved.said_bye,
             restarted: Listened::ZERO,
         };
-        self.tracker.set_life(id, life);
+        self.facts.tracker.set_life(id, life);
         for beat in saved.beats.iter().rev() {
             self.restore_beat(id, beat, clocks);
         }
@@ -129,60 +129,67 @@ impl Engine {
 
     /// `None`: its app is ignored by now, or there is no room.
     fn readmit(&mut self, subject: &Subject<'_>, seen: Stamp) -> Option<InstanceId> {
-        let is_new = self.tracker.app_names.find(subject.app).is_none();
-        let ignore = &self.options.ignore;
+        let is_new = self.facts.tracker.app_names.find(subject.app).is_none();
+        let ignore = &self.facts.options.ignore;
         let ignored = |app: &str| !ignore.0.is_empty() && ignore.matches(app);
-        let Ok(Admitted::New(id)) = self.tracker.admit(subject, ignored, seen) else {
-            self.found_no_room(|_| subject.raw.to_owned());
+        let Ok(Admitted::New(id)) = self.facts.tracker.admit(subject, ignored, seen) else {
+            self.facts.found_no_room(|_| subject.raw.to_owned());
             return None;
         };
-        self.plan_places();
+        self.targets.plan_places(&mut self.facts);
         if is_new {
-            self.expect_of_app(self.app_of(id));
-            self.plan_places();
+            let app = self.facts.app_of(id);
+            self.targets.expect_of_app(&mut self.facts, app);
+            self.targets.plan_places(&mut self.facts);
         }
         Some(id)
     }
 
     fn restore_beat(&mut self, id: InstanceId, saved: &SavedBeat, clocks: &Clocks) {
-        let markers = &self.rules.markers;
+        let markers = &self.facts.rules.markers;
         let marker = markers.iter().position(|text| **text == *saved.marker);
         let marker = marker.map_or(UNUSED, |at| MarkerId(at as u16));
         let seen = clocks.stamp(saved.seen);
-        let Some(beat) = self.tracker.restored_beat(id, marker, &saved.name, seen) else {
+        let Some(beat) = self
+            .facts
+            .tracker
+            .restored_beat(id, marker, &saved.name, seen)
+        else {
             return;
         };
-        let row = &mut self.tracker.beats[beat.0 as usize];
+        let phrase = self.facts.tracker.phrases.say(0, &saved.text, saved.seq);
+        let row = self.facts.tracker.beat_mut(beat);
         row.set_stopped(saved.stopped);
         row.every_ms = saved.every_ms;
         row.seq = saved.seq.unwrap_or(u64::MAX);
         row.offset = Offset::restored(saved.offset_ms);
-        row.phrase = self.tracker.phrases.say(0, &saved.text, saved.seq);
+        row.phrase = phrase;
         let (name, every_ms) = (row.name(), row.every_ms);
-        self.watch_beat(beat);
-        let target = self.tracker.beats[beat.0 as usize].target;
+        self.targets.watch_beat(&mut self.facts, beat);
+        let target = self.facts.tracker.beat_row(beat).target;
         if target != NONE {
-            self.targets.get_mut(target).usual = Usual::restored(saved.usual_ms);
+            self.targets.table.get_mut(target).usual = Usual::restored(saved.usual_ms);
             self.judge_next_turn(target, saved.stopped);
         }
-        let place = self.tracker.instances[id.0 as usize].place;
-        self.beat_of_groups(place, marker, name, every_ms);
+        let place = self.facts.tracker.instance(id).place;
+        self.targets
+            .beat_of_groups(&mut self.facts, place, marker, name, every_ms);
     }
 
     fn restore_logs(&mut self, id: InstanceId) {
-        self.watch_logs(id);
-        let row = &self.tracker.instances[id.0 as usize];
+        self.targets.watch_logs(&mut self.facts, id);
+        let row = self.facts.tracker.instance(id);
         let (logs, spoke, place) = (row.logs, row.spoke, row.place);
-        let stopped = self.tracker.life(id).has_left();
+        let stopped = self.facts.tracker.life(id).has_left();
         if logs < UNDECIDED {
             if spoke != Listened::NEVER {
-                let at = self.seen(logs).at;
+                let at = self.targets.seen(&self.facts, logs).at;
                 let listened = spoke;
-                self.targets.set_seen(logs, Stamp { at, listened });
+                self.targets.table.set_seen(logs, Stamp { at, listened });
             }
             self.judge_next_turn(logs, stopped);
         }
-        self.entry_of_groups(place);
+        self.targets.entry_of_groups(&mut self.facts, place);
     }
 
     /// Thresholds may be others by now: the deadline is worked out when it is judged.
@@ -192,41 +199,42 @@ impl Engine {
         } else {
             Listened::ZERO
         };
-        self.targets.set_due(target, due);
+        self.targets.table.set_due(target, due);
     }
 
     fn restore_group(&mut self, saved: &SavedGroup, clocks: &Clocks) {
-        let Some(rule) = self.rule_named(&saved.rule) else {
+        let Some(rule) = self.facts.rule_named(&saved.rule) else {
             return;
         };
         let app = saved
             .app
             .as_ref()
-            .map_or(Some(NONE), |app| self.tracker.intern_app(app));
-        let region = saved
-            .region
-            .as_ref()
-            .map_or(Some(NONE), |region| self.tracker.intern_region(region));
+            .map_or(Some(NONE), |app| self.facts.tracker.intern_app(app));
+        let region = saved.region.as_ref().map_or(Some(NONE), |region| {
+            self.facts.tracker.intern_region(region)
+        });
         let (Some(app), Some(region)) = (app, region) else {
             return;
         };
         let since = clocks.stamp(saved.since);
         if app != NONE && region != NONE {
-            if self.tracker.intern_place(app, region, since).is_none() {
+            if self
+                .facts
+                .tracker
+                .intern_place(app, region, since)
+                .is_none()
+            {
                 return;
             }
-            self.plan_places();
+            self.targets.plan_places(&mut self.facts);
         }
-        let id = self.group(rule, app, region, false);
-        self.groups.restored(id, since, saved.every_ms);
-        let target = self.groups.get(id).target;
-        self.targets.set_seen(target, since);
+        let id = self
+            .targets
+            .group(&mut self.facts, rule, app, region, false);
+        self.targets.groups.restored(id, since, saved.every_ms);
+        let target = self.targets.groups.get(id).target;
+        self.targets.table.set_seen(target, since);
         self.judge_next_turn(target, false);
-    }
-
-    fn rule_named(&self, name: &str) -> Option<u32> {
-        let at = self.rule_names.iter().position(|rule| **rule == *name);
-        at.map(|at| at as u32)
     }
 
     fn restore_incident(&mut self, saved: &SavedIncident, clocks: &Clocks) {
@@ -234,12 +242,11 @@ impl Engine {
         if saved.closed.is_some() || self.incidents.open.contains_key(&id) {
             return;
         }
-        self.next_incident = self.next_incident.max(id.0 + 1);
         let members: BTreeSet<u32> = saved
             .members
             .iter()
             .filter_map(|member| self.target_named(member))
-            .filter(|&target| !self.fires(target))
+            .filter(|&target| !self.targets.fires(target))
             .collect();
         let key = self.key_named(&saved.key, &members);
         let mut notice = saved.notice.clone();
@@ -259,17 +266,17 @@ impl Engine {
             opened_at: saved.opened_at,
             broken: None,
         };
-        self.incidents.insert(id, incident);
+        self.incidents.resume(id, incident);
         for &target in &members {
-            let row = self.targets.get_mut(target);
+            let row = self.targets.table.get_mut(target);
             row.state = State::Firing;
-            self.targets.set_incident(target, id);
-            self.targets.set_due(target, Listened::NEVER);
+            self.targets.table.set_due(target, Listened::NEVER);
         }
         let held = key.is_some() && self.hold(id, saved, &members);
         if !held {
             // What it was about is watched no more.
-            self.close(id, CloseReason::RuleRemoved);
+            let (incidents, view) = self.split();
+            incidents.close(view, id, CloseReason::RuleRemoved);
         }
     }
 
@@ -279,7 +286,9 @@ impl Engine {
             let Some(target) = self.target_named(target) else {
                 return false;
             };
-            self.flaps.resume(target, id, self.listening.listened());
+            self.incidents
+                .flaps
+                .resume(target, id, self.facts.listening.listened());
             return true;
         }
         if saved.key != SavedKey::Stream {
@@ -288,26 +297,30 @@ impl Engine {
         let region = &saved.notice.who.region;
         let taken = match saved.notice.alarm {
             Alarm::Stalled | Alarm::Refused => {
-                self.refused |= saved.notice.alarm == Alarm::Refused;
-                self.stalled.replace(id)
+                self.incidents.stream.refused |= saved.notice.alarm == Alarm::Refused;
+                self.incidents.stream.stalled.replace(id)
             }
-            Alarm::Losing => self.losing.replace(id),
-            Alarm::Full => self.resume_full(id),
-            Alarm::Lagging if region.is_empty() => self.lagging.replace(id),
-            Alarm::Lagging => match self.tracker.intern_region(region) {
-                Some(region) => self.region_lag(region as usize).1.replace(id),
+            Alarm::Losing => self.incidents.stream.losing.replace(id),
+            Alarm::Full => {
+                self.facts.capacity.last = self.facts.listening.listened();
+                self.incidents.stream.full.replace(id)
+            }
+            Alarm::Lagging if region.is_empty() => self.incidents.stream.lagging.replace(id),
+            Alarm::Lagging => match self.facts.tracker.intern_region(region) {
+                Some(region) => self.incidents.stream.lagging_regions.insert(region, id),
                 None => return false,
             },
             Alarm::Heartbeat | Alarm::Logs | Alarm::Flapping | Alarm::Drill => return false,
         };
         if let Some(other) = taken {
-            self.close(other, CloseReason::Superseded);
+            let (incidents, view) = self.split();
+            incidents.close(view, other, CloseReason::Superseded);
         }
         true
     }
 
     fn key_named(&mut self, key: &SavedKey, members: &BTreeSet<u32>) -> Option<Key> {
-        let tracker = &mut self.tracker;
+        let tracker = &mut self.facts.tracker;
         Some(match key {
             SavedKey::Stream => Key::Stream,
             SavedKey::Region(region) => Key::Region(tracker.intern_region(region)?),
@@ -317,10 +330,10 @@ impl Engine {
                 Key::Place(tracker.find_place(app, region)?)
             }
             SavedKey::Host(host) => Key::Host(tracker.host_names.find(host)?),
-            SavedKey::Alone(_) => self.alone(*members.first()?),
+            SavedKey::Alone(_) => self.view().alone(*members.first()?),
             SavedKey::Flapping(target) => {
                 let target = self.target_named(target)?;
-                self.alone(target)
+                self.view().alone(target)
             }
         })
     }
@@ -332,34 +345,37 @@ impl Engine {
                 marker,
                 name,
             } => {
-                let id = self.tracker.find(subject)?;
-                let markers = &self.rules.markers;
+                let id = self.facts.tracker.find(subject)?;
+                let markers = &self.facts.rules.markers;
                 let marker = markers.iter().position(|text| **text == **marker)?;
-                let name = self.tracker.beat_names.find(name)?;
-                let beat = self.tracker.beats_of(id).find(|beat| {
-                    let beat = &self.tracker.beats[beat.0 as usize];
+                let name = self.facts.tracker.beat_names.find(name)?;
+                let beat = self.facts.tracker.beats_of(id).find(|beat| {
+                    let beat = self.facts.tracker.beat_row(*beat);
                     usize::from(beat.marker.0) == marker && beat.name() == name
                 })?;
-                self.tracker.beats[beat.0 as usize].target
+                self.facts.tracker.beat_row(beat).target
             }
             SavedWatched::Logs { subject } => {
-                self.tracker.instances[self.tracker.find(subject)?.0 as usize].logs
+                self.facts.tracker.instances[self.facts.tracker.find(subject)?.0 as usize].logs
             }
             SavedWatched::Group { app, region } => {
-                let rule = self.rule_named(&saved.rule)?;
+                let rule = self.facts.rule_named(&saved.rule)?;
                 let number =
                     |name: &Option<std::sync::Arc<str>>,
                      of: &crate::core::tracker::names::Names| match name {
                         None => Some(NONE),
                         Some(name) => of.find(name),
                     };
-                let app = number(app, &self.tracker.app_names)?;
-                let region = number(region, &self.tracker.region_names)?;
-                self.groups.get(self.groups.find(rule, app, region)?).target
+                let app = number(app, &self.facts.tracker.app_names)?;
+                let region = number(region, &self.facts.tracker.region_names)?;
+                self.targets
+                    .groups
+                    .get(self.targets.groups.find(rule, app, region)?)
+                    .target
             }
         };
-        let row = self.targets.row(target)?;
-        let same = *self.rule_names[row.rule() as usize] == *saved.rule;
+        let row = self.targets.table.row(target)?;
+        let same = *self.facts.rule_names[row.rule() as usize] == *saved.rule;
         same.then_some(target)
     }
 }

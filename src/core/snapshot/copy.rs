@@ -53,7 +53,7 @@ impl Engine {
             instances: Vec::new(),
             beats: Vec::new(),
             tallies: Vec::new(),
-            alerts: vec![States::default(); self.rules.rules.len()],
+            alerts: vec![States::default(); self.facts.rules.rules.len()],
             instance: 0,
             target: 0,
         })
@@ -71,8 +71,8 @@ impl Engine {
     ) -> Result<Snapshot, Box<Copying>> {
         self.copy_instances(&mut copying, slots, now);
         self.count_alerts(&mut copying, slots);
-        let all_instances = copying.instance >= self.tracker.instances.len();
-        if all_instances && copying.target >= self.targets.len() {
+        let all_instances = copying.instance >= self.facts.tracker.instances.len();
+        if all_instances && copying.target >= self.targets.table.len() {
             Ok(self.whole(*copying, now))
         } else {
             Err(copying)
@@ -81,11 +81,11 @@ impl Engine {
 
     fn copy_instances(&self, copying: &mut Copying, slots: usize, now: Now) {
         let end = copying.instance.saturating_add(slots);
-        let end = end.min(self.tracker.instances.len());
-        let places = self.tracker.places.len();
+        let end = end.min(self.facts.tracker.instances.len());
+        let places = self.facts.tracker.places.len();
         copying.tallies.resize(places, Tally::default());
         for slot in copying.instance..end {
-            let (id, instance) = (InstanceId(slot as u32), &self.tracker.instances[slot]);
+            let (id, instance) = (InstanceId(slot as u32), &self.facts.tracker.instances[slot]);
             if !instance.is_tracked() {
                 continue;
             }
@@ -104,35 +104,42 @@ impl Engine {
         let Some(instance) = self.instance_row(id, now) else {
             return;
         };
-        let own = self.tracker.beats_of(id).take(room - 1);
+        let own = self.facts.tracker.beats_of(id).take(room - 1);
         let rows = own.map(|beat| self.beat_row(&instance, beat, now));
         copying.beats.extend(rows);
         copying.instances.push(instance);
     }
 
     fn count_alerts(&self, copying: &mut Copying, slots: usize) {
-        let end = copying.target.saturating_add(slots).min(self.targets.len());
-        for target in self.targets.live_in(copying.target..end) {
+        let end = copying
+            .target
+            .saturating_add(slots)
+            .min(self.targets.table.len());
+        for target in self.targets.table.live_in(copying.target..end) {
             copying.alerts[target.rule() as usize][target.state as usize] += 1;
         }
         copying.target = end;
     }
 
     fn whole(&self, copying: Copying, now: Now) -> Snapshot {
-        let all = self.tracker.len() + self.tracker.beat_count();
+        let all = self.facts.tracker.len() + self.facts.tracker.beat_count();
         let rows = copying.instances.len() + copying.beats.len();
         let blind = Blind::ALL.into_iter();
         let open = self.incidents.iter().rev().take(SHOWN);
         Snapshot {
             now,
-            stream_seen: self.listening.last_arrival().map(|at| now.wall_of(at)),
-            stalled: self.stalled.is_some(),
-            blind_now: self.listening.blind_now(),
-            lag: self.least_lag,
+            stream_seen: self
+                .facts
+                .listening
+                .last_arrival()
+                .map(|at| now.wall_of(at)),
+            stalled: self.incidents.stream.stalled.is_some(),
+            blind_now: self.facts.listening.blind_now(),
+            lag: self.facts.lags.least,
             canary: None,
-            listened: self.listening.listened().since(Listened::ZERO),
+            listened: self.facts.listening.listened().since(Listened::ZERO),
             blind: blind
-                .map(|why| (why, self.listening.blind(why, now.mono)))
+                .map(|why| (why, self.facts.listening.blind(why, now.mono)))
                 .collect(),
             blind_intervals: self.blind_rows(now),
             open: open.map(|(_, open)| open.notice.clone()).collect(),
@@ -148,19 +155,19 @@ impl Engine {
             suppressed: all.saturating_sub(rows) as u64,
             instances: copying.instances,
             beats: copying.beats,
-            rules: self.rules.rules.len() as u64,
+            rules: self.facts.rules.rules.len() as u64,
         }
     }
 
     fn verdict_rows(&self, tallies: &[Tally]) -> Vec<VerdictRow> {
-        let places = self.tracker.places.iter().zip(tallies);
+        let places = self.facts.tracker.places.iter().zip(tallies);
         // What was forgotten while it was copied has no name any more.
         let heard = places
             .filter(|(place, tally)| place.app != NONE && tally.iter().any(|&count| count > 0));
         let rows = heard.flat_map(|(place, tally)| {
             let row = |(verdict, &count)| VerdictRow {
-                app: self.tracker.app_names.get(place.app).clone(),
-                region: self.tracker.region_names.get(place.region).clone(),
+                app: self.facts.tracker.app_names.get(place.app).clone(),
+                region: self.facts.tracker.region_names.get(place.region).clone(),
                 verdict,
                 count,
             };
@@ -170,14 +177,24 @@ impl Engine {
     }
 
     fn alert_rows(&self, of_rules: &[States]) -> Vec<AlertRow> {
-        let own = [self.stalled, self.lagging, self.losing];
+        let own = [
+            self.incidents.stream.stalled,
+            self.incidents.stream.lagging,
+            self.incidents.stream.losing,
+        ];
         let firing = own.iter().flatten().count() as u64;
         let of_stream = (
             Arc::from(STREAM_RULE),
-            self.rules.stream.severity,
+            self.facts.rules.stream.severity,
             [own.len() as u64 - firing, 0, firing],
         );
-        let rules = self.rules.rules.iter().zip(&self.rule_names).zip(of_rules);
+        let rules = self
+            .facts
+            .rules
+            .rules
+            .iter()
+            .zip(&self.facts.rule_names)
+            .zip(of_rules);
         let rules = rules.map(|((rule, name), &counts)| (name.clone(), rule.severity, counts));
         let rows = std::iter::once(of_stream).chain(rules);
         let rows = rows.flat_map(|(rule, severity, counts)| {

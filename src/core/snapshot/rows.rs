@@ -4,7 +4,7 @@ use crate::core::engine::Engine;
 use crate::core::listening::Blind;
 use crate::core::notice::Scope;
 use crate::core::snapshot::{AppRow, BeatRow, InstanceRow, Verdict};
-use crate::core::targets::table::{State, Watched};
+use crate::core::targets::table::State;
 use crate::core::time::{Listened, Now, Wall};
 use crate::core::tracker::{App, Beat, BeatId, Instance, InstanceId};
 use std::sync::Arc;
@@ -15,13 +15,13 @@ pub(in crate::core) const SHOWN: usize = 100;
 impl Engine {
     /// An instance as readers see it; `None` where the slot is free.
     pub(in crate::core) fn instance_row(&self, id: InstanceId, now: Now) -> Option<InstanceRow> {
-        let instance = &self.tracker.instances[id.0 as usize];
-        let subject = self.tracker.subject(id)?;
-        let place = &self.tracker.places[instance.place as usize];
+        let instance = self.facts.tracker.instance(id);
+        let subject = self.facts.tracker.subject(id)?;
+        let place = &self.facts.tracker.places[instance.place as usize];
         let (reason, since) = self.reason_of(id, now);
         Some(InstanceRow {
-            app: self.tracker.app_names.get(place.app).clone(),
-            region: self.tracker.region_names.get(place.region).clone(),
+            app: self.facts.tracker.app_names.get(place.app).clone(),
+            region: self.facts.tracker.region_names.get(place.region).clone(),
             subject,
             seen: now.wall_of(instance.seen.at),
             verdict: self.instance_verdict(id, instance),
@@ -32,29 +32,29 @@ impl Engine {
 
     /// A beat of an instance as readers see it.
     pub(in crate::core) fn beat_row(&self, of: &InstanceRow, beat: BeatId, now: Now) -> BeatRow {
-        let beat = &self.tracker.beats[beat.0 as usize];
-        let target = self.targets.row(beat.target);
+        let beat = self.facts.tracker.beat_row(beat);
+        let target = self.targets.table.row(beat.target);
         let due = self.due(beat);
         BeatRow {
             app: of.app.clone(),
             region: of.region.clone(),
             subject: of.subject.clone(),
-            beat: self.tracker.beat_names.get(beat.name()).clone(),
+            beat: self.facts.tracker.beat_names.get(beat.name()).clone(),
             seen: now.wall_of(beat.seen.at),
-            due: due.map(|due| now.wall_of(self.listening.date_of(due))),
-            max_gap: target.map(|_| self.max_gap(beat.target)),
-            rule: target.map(|target| self.rule_names[target.rule() as usize].clone()),
+            due: due.map(|due| now.wall_of(self.facts.listening.date_of(due))),
+            max_gap: target.map(|_| self.targets.max_gap(&self.facts, beat.target)),
+            rule: target.map(|target| self.facts.rule_names[target.rule() as usize].clone()),
             every: beat.every(),
             usual: target.and_then(|target| target.usual.longest()),
-            text: self.tracker.text(beat).into(),
+            text: self.facts.tracker.text(beat).into(),
             verdict: self.beat_verdict(beat),
         }
     }
 
     /// Why an instance is thought of as it is, with the source, and since when.
     fn reason_of(&self, id: InstanceId, now: Now) -> (Option<String>, Option<Wall>) {
-        let instance = &self.tracker.instances[id.0 as usize];
-        let life = self.tracker.life(id);
+        let instance = self.facts.tracker.instance(id);
+        let life = self.facts.tracker.life(id);
         if let Some((why, since)) = life.stop {
             return (Some(why.label().to_owned()), Some(now.wall_of(since)));
         }
@@ -62,7 +62,7 @@ impl Engine {
             let seen = Some(now.wall_of(instance.seen.at));
             return (Some("said bye".to_owned()), seen);
         }
-        let known = self.known_of(Watched::Logs(id));
+        let known = self.facts.known_of(id);
         if !known.is_empty() {
             return (Some(known), None);
         }
@@ -74,10 +74,10 @@ impl Engine {
 
     /// When a beat's alert fires, on the listened clock.
     fn due(&self, beat: &Beat) -> Option<Listened> {
-        let target = self.targets.row(beat.target)?;
+        let target = self.targets.table.row(beat.target)?;
         let fires = target.state != State::Firing && !beat.stopped();
-        let hold = self.rules.rules[target.rule() as usize].hold;
-        fires.then(|| self.late_at(beat.target) + hold)
+        let hold = self.facts.rules.rules[target.rule() as usize].hold;
+        fires.then(|| self.targets.late_at(&self.facts, beat.target) + hold)
     }
 
     fn beat_verdict(&self, beat: &Beat) -> Verdict {
@@ -89,12 +89,17 @@ impl Engine {
 
     /// What is thought of a target; `None` for the numbers that mean none.
     fn target_verdict(&self, id: u32) -> Option<Verdict> {
-        let target = self.targets.row(id)?;
+        let target = self.targets.table.row(id)?;
         Some(match target.state {
             State::Pending => Verdict::Late,
-            State::Firing if self.is_never_heard(target.watched()) => Verdict::NeverSeen,
+            State::Firing if self.targets.is_never_heard(&self.facts, target.watched()) => {
+                Verdict::NeverSeen
+            }
             State::Firing => Verdict::Silent,
-            State::Ok if self.is_unknown(id) || self.is_never_heard(target.watched()) => {
+            State::Ok
+                if self.is_unknown(id)
+                    || self.targets.is_never_heard(&self.facts, target.watched()) =>
+            {
                 Verdict::Unknown
             }
             State::Ok => Verdict::Live,
@@ -103,21 +108,25 @@ impl Engine {
 
     /// Whether lastbeat was blind for more than half of the time in which a target should have been heard.
     fn is_unknown(&self, id: u32) -> bool {
-        let (seen, half) = (self.seen(id), self.max_gap(id) / 2);
-        let blind_for = self.now.mono.since(self.listening.stamp().at);
-        let blind_now = self.listening.blind_now().is_some() && blind_for > half;
-        blind_now || self.listening.last_blind(seen.at, half).is_some()
+        let (seen, half) = (
+            self.targets.seen(&self.facts, id),
+            self.targets.max_gap(&self.facts, id) / 2,
+        );
+        let blind_for = self.facts.now.mono.since(self.facts.listening.stamp().at);
+        let blind_now = self.facts.listening.blind_now().is_some() && blind_for > half;
+        blind_now || self.facts.listening.last_blind(seen.at, half).is_some()
     }
 
     /// An instance is as bad as the worst that is watched of it, and stopped where all of it is.
     pub(in crate::core) fn instance_verdict(&self, id: InstanceId, instance: &Instance) -> Verdict {
-        if self.is_stopped(id) {
+        if self.facts.is_stopped(id) {
             return Verdict::Stopped;
         }
         let beats = self
+            .facts
             .tracker
             .beats_of(id)
-            .map(|beat| self.beat_verdict(&self.tracker.beats[beat.0 as usize]));
+            .map(|beat| self.beat_verdict(&self.facts.tracker.beat_row(beat)));
         let rank = |verdict: &Verdict| match verdict {
             Verdict::Stopped => 0,
             Verdict::Live => 1,
@@ -134,7 +143,7 @@ impl Engine {
 
     /// The last blind intervals, the newest first.
     pub(in crate::core) fn blind_rows(&self, now: Now) -> Vec<(Wall, Wall, Blind)> {
-        let ledger = self.listening.ledger().rev().take(SHOWN);
+        let ledger = self.facts.listening.ledger().rev().take(SHOWN);
         ledger
             .map(|blind| (now.wall_of(blind.from), now.wall_of(blind.to), blind.reason))
             .collect()
@@ -142,8 +151,8 @@ impl Engine {
 
     /// Every app.
     pub(in crate::core) fn app_rows(&self, now: Now) -> Vec<AppRow> {
-        let known = self.tracker.app_names.iter();
-        let known = known.map(|(id, name)| (&self.tracker.apps[id as usize], name));
+        let known = self.facts.tracker.app_names.iter();
+        let known = known.map(|(id, name)| (&self.facts.tracker.apps[id as usize], name));
         let row = |(app, name): (&App, &Arc<str>)| AppRow {
             name: Arc::clone(name),
             seen: now.wall_of(app.seen.at),
@@ -158,10 +167,10 @@ impl Engine {
     /// Every region and when it was heard.
     pub(in crate::core) fn region_rows(&self, now: Now) -> Vec<(Arc<str>, Wall)> {
         let row = |(id, name): (u32, &Arc<str>)| {
-            let seen = self.tracker.regions[id as usize].seen;
+            let seen = self.facts.tracker.regions[id as usize].seen;
             (Arc::clone(name), now.wall_of(seen.at))
         };
-        self.tracker.region_names.iter().map(row).collect()
+        self.facts.tracker.region_names.iter().map(row).collect()
     }
 
     /// Open incidents by scope.

@@ -1,8 +1,9 @@
 //! Targets that are not one instance: an app-region, an app, a region, watched by a rule as one.
 
-use crate::core::engine::Engine;
 use crate::core::entry::MarkerId;
+use crate::core::facts::Facts;
 use crate::core::rule::{By, Watch};
+use crate::core::targets::Targets;
 use crate::core::targets::table::{State, Watched};
 use crate::core::time::{Listened, Stamp};
 use crate::core::tracker::{InstanceId, NONE};
@@ -93,16 +94,17 @@ impl Groups {
     }
 }
 
-impl Engine {
+impl Targets {
     /// The group of a rule that an app-region belongs to; made where it is new.
     pub(in crate::core) fn group(
         &mut self,
+        facts: &mut Facts,
         rule: u32,
         app: u32,
         region: u32,
         expected: bool,
     ) -> GroupId {
-        let by = self.rules.rules[rule as usize].by;
+        let by = facts.rules.rules[rule as usize].by;
         let app = if by == By::Region { NONE } else { app };
         let region = if by == By::App { NONE } else { region };
         if let Some(&id) = self.groups.ids.get(&(rule, app, region)) {
@@ -111,10 +113,10 @@ impl Engine {
         }
         let free = self.groups.free.pop();
         let id = free.unwrap_or(GroupId(self.groups.rows.len() as u32));
-        let since = self.listening.stamp();
+        let since = facts.listening.stamp();
         // Judged for the first time when nobody of it could have been heard for long enough.
-        let due = since.listened + self.rules.rules[rule as usize].max_gap.span(None);
-        let target = self.targets.add(Watched::Group(id), rule, since, due);
+        let due = since.listened + facts.rules.rules[rule as usize].max_gap.span(None);
+        let target = self.table.add(Watched::Group(id), rule, since, due);
         let row = Group {
             rule,
             by,
@@ -134,9 +136,9 @@ impl Engine {
     }
 
     /// Makes the groups that rules expect before anybody of them was heard.
-    pub(in crate::core) fn expect_groups(&mut self) {
-        for rule in 0..self.rules.rules.len() {
-            let Some((by, expect, apps)) = self.rules.rules.get(rule).map(|rule| {
+    pub(in crate::core) fn expect_groups(&mut self, facts: &mut Facts) {
+        for rule in 0..facts.rules.rules.len() {
+            let Some((by, expect, apps)) = facts.rules.rules.get(rule).map(|rule| {
                 let literal = rule
                     .app
                     .0
@@ -153,131 +155,135 @@ impl Engine {
             for name in &expect {
                 match by {
                     By::Instance => {}
-                    By::App => self.expect_group(rule as u32, Some(name), None),
-                    By::Region => self.expect_group(rule as u32, None, Some(name)),
-                    By::AppRegion => apps
-                        .iter()
-                        .for_each(|app| self.expect_group(rule as u32, Some(app), Some(name))),
+                    By::App => self.expect_group(facts, rule as u32, Some(name), None),
+                    By::Region => self.expect_group(facts, rule as u32, None, Some(name)),
+                    By::AppRegion => apps.iter().for_each(|app| {
+                        self.expect_group(facts, rule as u32, Some(app), Some(name))
+                    }),
                 }
             }
         }
     }
 
     /// A new app may be one that a rule expects in regions where it is not heard.
-    pub(in crate::core) fn expect_of_app(&mut self, app: u32) {
-        let name = self.tracker.app_names.get(app).clone();
+    pub(in crate::core) fn expect_of_app(&mut self, facts: &mut Facts, app: u32) {
+        let name = facts.tracker.app_names.get(app).clone();
         let expects =
             |rule: &crate::core::rule::Rule| rule.by == By::AppRegion && !rule.expect.is_empty();
-        for rule in 0..self.rules.rules.len() {
-            if !expects(&self.rules.rules[rule]) || !self.rules.rules[rule].app.matches(&name) {
+        for rule in 0..facts.rules.rules.len() {
+            if !expects(&facts.rules.rules[rule]) || !facts.rules.rules[rule].app.matches(&name) {
                 continue;
             }
-            for region in self.rules.rules[rule].expect.clone() {
-                self.expect_group(rule as u32, Some(&name), Some(&region));
+            for region in facts.rules.rules[rule].expect.clone() {
+                self.expect_group(facts, rule as u32, Some(&name), Some(&region));
             }
         }
     }
 
-    fn expect_group(&mut self, rule: u32, app: Option<&str>, region: Option<&str>) {
-        let app = app.map_or(Some(NONE), |app| self.tracker.intern_app(app));
-        let region = region.map_or(Some(NONE), |region| self.tracker.intern_region(region));
+    fn expect_group(
+        &mut self,
+        facts: &mut Facts,
+        rule: u32,
+        app: Option<&str>,
+        region: Option<&str>,
+    ) {
+        let app = app.map_or(Some(NONE), |app| facts.tracker.intern_app(app));
+        let region = region.map_or(Some(NONE), |region| facts.tracker.intern_region(region));
         // Where the tables are full the names cannot be heard either.
         let (Some(app), Some(region)) = (app, region) else {
             return;
         };
-        let stamp = self.listening.stamp();
-        if app != NONE && region != NONE && self.tracker.intern_place(app, region, stamp).is_none()
+        let stamp = facts.listening.stamp();
+        if app != NONE && region != NONE && facts.tracker.intern_place(app, region, stamp).is_none()
         {
             return;
         }
-        self.group(rule, app, region, true);
+        self.group(facts, rule, app, region, true);
     }
 
     /// The link of the rule that has a beat as part of a group.
-    fn link(&self, place: u32, by: By, marker: MarkerId, name: u32) -> Option<usize> {
-        let links = self.links.get(place as usize)?;
+    fn link(
+        &self,
+        facts: &Facts,
+        place: u32,
+        by: By,
+        marker: MarkerId,
+        name: u32,
+    ) -> Option<usize> {
+        let links = self.plan.links.get(place as usize)?;
         links
             .iter()
-            .position(|link| link.by == by && self.watches(link.rule, marker, name))
-    }
-
-    /// Whether a rule watches beats of this marker and name.
-    pub(in crate::core) fn watches(&self, rule: u32, marker: MarkerId, name: u32) -> bool {
-        match &self.rules.rules[rule as usize].watch {
-            Watch::Heartbeat {
-                marker: wanted,
-                beat,
-            } => {
-                *wanted == marker
-                    && beat
-                        .as_deref()
-                        .is_none_or(|beat| beat == &**self.tracker.beat_names.get(name))
-            }
-            Watch::Logs => false,
-        }
+            .position(|link| link.by == by && self.watches(facts, link.rule, marker, name))
     }
 
     /// A beat was heard: groups it belongs to are made where they are new, and relieved where they were missed.
     pub(in crate::core) fn beat_of_groups(
         &mut self,
+        facts: &mut Facts,
         place: u32,
         marker: MarkerId,
         name: u32,
         every_ms: u32,
     ) {
-        if self.links[place as usize].is_empty() {
+        if self.plan.links[place as usize].is_empty() {
             return;
         }
         for by in [By::AppRegion, By::App, By::Region] {
-            if let Some(link) = self.link(place, by, marker, name) {
-                self.heard_link(place, link, every_ms);
+            if let Some(link) = self.link(facts, place, by, marker, name) {
+                self.heard_link(facts, place, link, every_ms);
             }
         }
     }
 
     /// An app's own entry was heard: as above, for rules that watch logs.
-    pub(in crate::core) fn entry_of_groups(&mut self, place: u32) {
+    pub(in crate::core) fn entry_of_groups(&mut self, facts: &mut Facts, place: u32) {
         for by in [By::AppRegion, By::App, By::Region] {
-            let rules = &self.rules.rules;
+            let rules = &facts.rules.rules;
             let watches =
                 |link: &GroupLink| link.by == by && rules[link.rule as usize].watch == Watch::Logs;
-            if let Some(link) = self.links[place as usize].iter().position(watches) {
-                self.heard_link(place, link, 0);
+            if let Some(link) = self.plan.links[place as usize].iter().position(watches) {
+                self.heard_link(facts, place, link, 0);
             }
         }
     }
 
-    fn heard_link(&mut self, place: u32, link: usize, every_ms: u32) {
-        let GroupLink { rule, group, .. } = self.links[place as usize][link];
+    fn heard_link(&mut self, facts: &mut Facts, place: u32, link: usize, every_ms: u32) {
+        let GroupLink { rule, group, .. } = self.plan.links[place as usize][link];
         let id = group.unwrap_or_else(|| {
-            let at = &self.tracker.places[place as usize];
+            let at = &facts.tracker.places[place as usize];
             let (app, region) = (at.app, at.region);
-            let id = self.group(rule, app, region, false);
-            self.links[place as usize][link].group = Some(id);
+            let id = self.group(facts, rule, app, region, false);
+            self.plan.links[place as usize][link].group = Some(id);
             id
         });
         let row = &mut self.groups.rows[id.0 as usize];
         row.every_ms = row.every_ms.max(every_ms);
         let target = row.target;
-        if self.targets.get(target).state != State::Ok && !self.is_late(target) {
-            self.sign(target, true);
+        if self.table.get(target).state != State::Ok && !self.is_late(facts, target) {
+            self.sign(facts, target, true);
         }
     }
 
     /// The instances in a group's app-regions.
-    pub(in crate::core) fn members(&self, group: &Group) -> impl Iterator<Item = InstanceId> {
-        self.in_places(self.tracker.places_of(group.app, group.region))
+    pub(in crate::core) fn members(
+        &self,
+        facts: &Facts,
+        group: &Group,
+    ) -> impl Iterator<Item = InstanceId> {
+        facts
+            .tracker
+            .members_of(facts.tracker.places_of(group.app, group.region))
     }
 
     /// When a group falls silent on the listened clock, if nobody is heard any more: as soon as fewer than
     /// `at_least` are live. `None`: never, since all of it stopped on purpose, or nothing of it is left.
-    pub(in crate::core) fn group_expiry(&self, group: &Group) -> Option<Listened> {
-        let rule = &self.rules.rules[group.rule as usize];
-        let max_gap = self.max_gap(group.target);
+    pub(in crate::core) fn group_expiry(&self, facts: &Facts, group: &Group) -> Option<Listened> {
+        let rule = &facts.rules.rules[group.rule as usize];
+        let max_gap = self.max_gap(facts, group.target);
         let mut expiries: Vec<Listened> = Vec::new();
         let mut stopped = false;
-        for id in self.members(group) {
-            self.expiries_of(id, group, max_gap, &mut |expiry, is_stopped| {
+        for id in self.members(facts, group) {
+            self.expiries_of(facts, id, group, max_gap, &mut |expiry, is_stopped| {
                 stopped |= is_stopped;
                 if !is_stopped || rule.at_least.is_some() {
                     expiries.push(expiry);
@@ -297,16 +303,17 @@ impl Engine {
     /// Tells the expiry of each of an instance's signs of life in a group, and whether it has stopped.
     fn expiries_of(
         &self,
+        facts: &Facts,
         id: InstanceId,
         group: &Group,
         max_gap: Duration,
         tell: &mut impl FnMut(Listened, bool),
     ) {
-        let instance = &self.tracker.instances[id.0 as usize];
-        let life = self.tracker.life(id);
-        let stop = life.stop.map(|(_, at)| self.listening.listened_at(at));
-        let live_until = |seen| self.heard_or_blind(seen, max_gap) + max_gap;
-        if self.rules.rules[group.rule as usize].watch == Watch::Logs {
+        let instance = facts.tracker.instance(id);
+        let life = facts.tracker.life(id);
+        let stop = life.stop.map(|(_, at)| facts.listening.listened_at(at));
+        let live_until = |seen| self.heard_or_blind(facts, seen, max_gap) + max_gap;
+        if facts.rules.rules[group.rule as usize].watch == Watch::Logs {
             if instance.spoke != Listened::NEVER {
                 let seen = Stamp {
                     at: instance.seen.at,
@@ -317,10 +324,10 @@ impl Engine {
             }
             return;
         }
-        for beat in self.tracker.beats_of(id) {
-            let beat = &self.tracker.beats[beat.0 as usize];
-            let link = self.link(instance.place, group.by, beat.marker, beat.name());
-            let links = &self.links[instance.place as usize];
+        for beat in facts.tracker.beats_of(id) {
+            let beat = facts.tracker.beat_row(beat);
+            let link = self.link(facts, instance.place, group.by, beat.marker, beat.name());
+            let links = &self.plan.links[instance.place as usize];
             if link.is_none_or(|link| links[link].rule != group.rule) {
                 continue;
             }
@@ -333,10 +340,10 @@ impl Engine {
     }
 
     /// When anything of a group was last heard; from when it is watched where nothing was.
-    pub(in crate::core) fn group_seen(&self, group: &Group) -> Stamp {
+    pub(in crate::core) fn group_seen(&self, facts: &Facts, group: &Group) -> Stamp {
         let stamps = self
-            .members(group)
-            .map(|id| self.tracker.instances[id.0 as usize].seen);
+            .members(facts, group)
+            .map(|id| facts.tracker.instance(id).seen);
         stamps
             .max_by_key(|stamp| stamp.at)
             .map_or(group.since, |seen| {
@@ -349,23 +356,23 @@ impl Engine {
     }
 
     /// Groups of which nobody is left and that nobody expects.
-    pub(in crate::core) fn empty_groups(&self) -> Vec<GroupId> {
+    pub(in crate::core) fn empty_groups(&self, facts: &Facts) -> Vec<GroupId> {
         let empty = |(_, group): &(GroupId, &Group)| {
-            !group.expected && self.members(group).next().is_none()
+            !group.expected && self.members(facts, group).next().is_none()
         };
         self.groups.iter().filter(empty).map(|(id, _)| id).collect()
     }
 
     /// Takes a group out, whose target is gone already.
-    pub(in crate::core) fn drop_group(&mut self, id: GroupId) {
+    pub(in crate::core) fn drop_group(&mut self, facts: &mut Facts, id: GroupId) {
         let Group {
             rule, app, region, ..
         } = *self.groups.get(id);
         self.groups.ids.remove(&(rule, app, region));
         self.groups.free.push(id);
-        for place in self.tracker.places_of(app, region) {
+        for place in facts.tracker.places_of(app, region) {
             // One that is new has none yet.
-            let links = self.links.get_mut(place as usize);
+            let links = self.plan.links.get_mut(place as usize);
             links
                 .into_iter()
                 .flatten()

@@ -1,10 +1,10 @@
 //! Targets of rules and the state of each alert.
 
-use crate::core::notice::{IncidentId, Who};
+use crate::core::notice::Who;
 use crate::core::targets::groups::GroupId;
 use crate::core::targets::usual::Usual;
 use crate::core::time::{Listened, Stamp, Wall};
-use crate::core::tracker::{BeatId, InstanceId, NONE, store};
+use crate::core::tracker::{BeatId, InstanceId, NONE, Tracker, store};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -105,7 +105,7 @@ pub struct Change {
 pub struct Target {
     /// The number of what is watched.
     number: u32,
-    /// Where its last sign of life stands in [`Targets::seen`]; [`NONE`] for a beat, which has its own.
+    /// Where its last sign of life stands in [`Table::seen`]; [`NONE`] for a beat, which has its own.
     seen: u32,
     /// What intervals it usually keeps.
     pub usual: Usual,
@@ -131,6 +131,15 @@ enum Kind {
 }
 
 impl Watched {
+    /// The instance that it belongs to; `None` for groups.
+    pub fn instance(self, tracker: &Tracker) -> Option<InstanceId> {
+        match self {
+            Watched::Beat(beat) => Some(InstanceId(tracker.beat_row(beat).instance)),
+            Watched::Logs(instance) => Some(instance),
+            Watched::Group(_) => None,
+        }
+    }
+
     const fn split(self) -> (Kind, u32) {
         match self {
             Watched::Beat(id) => (Kind::Beat, id.0),
@@ -190,15 +199,13 @@ impl Due {
     }
 }
 
-/// All targets, with the deadline of each in an array of its own: a tick is one pass over it.
+/// The rows of all targets, with the deadline of each in an array of its own: a tick is one pass over it.
 #[derive(Debug)]
-pub struct Targets {
+pub struct Table {
     rows: Vec<Target>,
     /// When those were last heard that are no beats.
     seen: Vec<Stamp>,
     free_seen: Vec<u32>,
-    /// The incidents of those that fire.
-    incidents: BTreeMap<u32, IncidentId>,
     /// Once the listened clock shows more than this, the target is to be judged.
     due: Vec<Due>,
     free: Vec<u32>,
@@ -212,13 +219,12 @@ pub struct Targets {
     passed: Vec<u32>,
 }
 
-impl Default for Targets {
+impl Default for Table {
     fn default() -> Self {
-        Targets {
+        Table {
             rows: Vec::new(),
             seen: Vec::new(),
             free_seen: Vec::new(),
-            incidents: BTreeMap::new(),
             due: Vec::new(),
             pending: BTreeMap::new(),
             start: None,
@@ -229,7 +235,7 @@ impl Default for Targets {
     }
 }
 
-impl Targets {
+impl Table {
     /// A new target that was heard at `seen` and is well until `due`. Of a beat its own stamp tells when.
     pub fn add(&mut self, watched: Watched, rule: u32, seen: Stamp, due: Listened) -> u32 {
         self.start.get_or_insert(seen.listened);
@@ -269,7 +275,6 @@ impl Targets {
         if row.seen != NONE {
             self.free_seen.push(row.seen);
         }
-        self.incidents.remove(&id);
         self.pending.remove(&id);
         self.free.push(id);
     }
@@ -286,21 +291,6 @@ impl Targets {
         if let Some(seen) = self.seen.get_mut(self.rows[id as usize].seen as usize) {
             *seen = at;
         }
-    }
-
-    /// The incident that a target belongs to while it fires.
-    pub fn incident(&self, id: u32) -> Option<IncidentId> {
-        self.incidents.get(&id).copied()
-    }
-
-    /// A target belongs to an incident from now on.
-    pub fn set_incident(&mut self, id: u32, incident: IncidentId) {
-        self.incidents.insert(id, incident);
-    }
-
-    /// A target belongs to no incident any more; gives the one that it belonged to.
-    pub fn take_incident(&mut self, id: u32) -> Option<IncidentId> {
-        self.incidents.remove(&id)
     }
 
     /// A target.
@@ -466,7 +456,7 @@ mod tests {
         let day = 86_400_000_000_000;
         for start in [0, 7, day] {
             for after in [0, 1, 90_000_000_000, 90_000_000_001, 700 * day, 5000 * day] {
-                let mut targets = Targets::default();
+                let mut targets = Table::default();
                 let heard = Stamp {
                     listened: Listened::from_nanos(start),
                     ..Stamp::default()

@@ -11,9 +11,9 @@ const HOUR: f64 = 3600.0;
 
 fn small(rules: Vec<Rule>, instances: usize, apps: usize) -> Bench {
     let mut bench = Bench::new(Vec::new());
-    let mut options = bench.engine.options.clone();
+    let mut options = bench.engine.facts.options.clone();
     options.limits = Limits { instances, apps };
-    let set = engine(rules, 0.0).rules;
+    let set = engine(rules, 0.0).facts.rules;
     bench.engine = Engine::new(set, options, at(0.0));
     bench
 }
@@ -127,7 +127,7 @@ fn a_million_made_up_subjects_neither_take_memory_nor_hide_who_dies_and_leave_in
     }
     assert!(refused > 700_000, "{refused}");
     assert_eq!(engine.instances(), MOST);
-    let tracker = &engine.tracker;
+    let tracker = &engine.facts.tracker;
     assert_eq!(
         (tracker.instances.len(), tracker.app_names.len()),
         (MOST, 2_000)
@@ -166,7 +166,7 @@ fn a_million_made_up_subjects_neither_take_memory_nor_hide_who_dies_and_leave_in
         second(engine, now);
     }
     assert_eq!(engine.instances(), KNOWN - 1);
-    let tracker = &engine.tracker;
+    let tracker = &engine.facts.tracker;
     assert_eq!(
         (tracker.app_names.len(), tracker.region_names.len()),
         (20, 1)
@@ -176,12 +176,15 @@ fn a_million_made_up_subjects_neither_take_memory_nor_hide_who_dies_and_leave_in
         .iter()
         .filter(|place| !place.members.is_empty());
     assert_eq!(live.count(), 20);
-    assert_eq!(engine.groups.iter().count(), 20, "one for each app");
+    assert_eq!(engine.targets.groups.iter().count(), 20, "one for each app");
     assert_eq!(engine.snapshot(at(90_000.0), 10).apps.len(), 20);
     for new in 0..1_900 {
         hear(engine, &format!("logs.new{new}.nrt.1")).expect("there is room again");
     }
-    let (places, instances) = (engine.tracker.places.len(), engine.tracker.instances.len());
+    let (places, instances) = (
+        engine.facts.tracker.places.len(),
+        engine.facts.tracker.instances.len(),
+    );
     assert!(
         places <= MOST && instances == MOST,
         "slots are used again: {places}"
@@ -239,7 +242,7 @@ fn waves_are_one_incident_and_those_who_are_known_may_return() {
         NoticeKind::Closed(crate::core::notice::CloseReason::Resolved).label()
     );
     assert_eq!(
-        engine.tracker.app_names.len(),
+        engine.facts.tracker.app_names.len(),
         1,
         "who finds no room leaves no name"
     );
@@ -270,9 +273,13 @@ fn a_beat_whose_name_or_host_finds_no_room_is_still_a_sign_of_life() {
         told[0].detail
     );
     for host in 0..200_000 {
-        engine.tracker.host_names.intern(&format!("h{host}"));
+        engine.facts.tracker.host_names.intern(&format!("h{host}"));
     }
-    engine.tracker.hosts.resize(200_000, Default::default());
+    engine
+        .facts
+        .tracker
+        .hosts
+        .resize(200_000, Default::default());
     let rejected = |engine: &Engine| engine.rejected().map(|(_, count)| count).sum::<u64>();
     let before = rejected(engine);
     beat(engine, "logs.web.iad.a", "name0", "one-too-many").expect("the beat counts");
@@ -280,8 +287,8 @@ fn a_beat_whose_name_or_host_finds_no_room_is_still_a_sign_of_life() {
     engine.arrive(at(2.0 * HOUR));
     engine.next_sweep = at(2.0 * HOUR).mono;
     // Hosts that nobody is on make room as names do.
-    engine.reclaim(engine.listening.listened());
-    assert_eq!(engine.tracker.host_names.len(), 0);
+    engine.reclaim(engine.facts.listening.listened());
+    assert_eq!(engine.facts.tracker.host_names.len(), 0);
     beat(engine, "logs.web.iad.a", "name0", "one-too-many").expect("the beat counts");
     assert_eq!(rejected(engine), before + 1);
 }
@@ -317,9 +324,12 @@ fn what_a_rule_expects_and_what_an_incident_is_about_keeps_its_name() {
         all.sort_unstable();
         all
     };
-    assert_eq!(names(&engine.tracker.app_names), ["ghost", "other", "web"]);
     assert_eq!(
-        names(&engine.tracker.region_names),
+        names(&engine.facts.tracker.app_names),
+        ["ghost", "other", "web"]
+    );
+    assert_eq!(
+        names(&engine.facts.tracker.region_names),
         ["fra", "gru", "iad", "lhr"]
     );
     let told = notices(engine);
@@ -331,13 +341,17 @@ fn what_a_rule_expects_and_what_an_incident_is_about_keeps_its_name() {
     engine.arrive(at(200_010.0));
     hear(engine, "logs.web.iad.a").expect("there is room");
     hear(engine, "logs.new.syd.a").expect("there is room");
-    assert_eq!(engine.tracker.apps.len(), 4, "the number is used again");
     assert_eq!(
-        engine.tracker.places.len(),
+        engine.facts.tracker.apps.len(),
+        4,
+        "the number is used again"
+    );
+    assert_eq!(
+        engine.facts.tracker.places.len(),
         4,
         "web's two, the other's, and the new one's"
     );
-    assert!(engine.plans.len() == 4 && engine.links.len() == 4);
+    assert!(engine.targets.plan.rules.len() == 4 && engine.targets.plan.links.len() == 4);
     engine.evaluate(at(200_010.0));
     engine.reload(
         crate::core::rule::RuleSet {
@@ -347,8 +361,8 @@ fn what_a_rule_expects_and_what_an_incident_is_about_keeps_its_name() {
         at(200_020.0),
     );
     assert!(
-        engine.plans.iter().all(|plan| **plan == [0]),
+        engine.targets.plan.rules.iter().all(|plan| **plan == [0]),
         "{:?}",
-        engine.plans
+        engine.targets.plan.rules
     );
 }

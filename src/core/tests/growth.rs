@@ -87,12 +87,12 @@ proptest! {
 fn a_turn_moves_those_whom_nobody_s_coming_moves() {
     let mut bench = Bench::new(vec![rule("r", "*", 30.0)]);
     let mut number = 0;
-    while number < 400 || !bench.engine.tracker.is_moving() {
-        admit(&mut bench.engine.tracker, &subject(number));
+    while number < 400 || !bench.engine.facts.tracker.is_moving() {
+        admit(&mut bench.engine.facts.tracker, &subject(number));
         number += 1;
     }
     bench.engine.evaluate(at(1.0));
-    let tracker = &bench.engine.tracker;
+    let tracker = &bench.engine.facts.tracker;
     assert!(!tracker.is_moving());
     assert_eq!(tracker.len(), number as usize);
     assert!((0..number).all(|number| tracker.find(&subject(number)).is_some()));

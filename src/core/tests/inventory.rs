@@ -37,7 +37,7 @@ fn machine(who: &str, listed: Listed) -> Machine {
 /// A core that asks an inventory.
 fn bench(rules: Vec<Rule>) -> Bench {
     let mut bench = Bench::new(rules);
-    bench.engine.options.inventory = true;
+    bench.engine.facts.options.inventory = true;
     bench
 }
 

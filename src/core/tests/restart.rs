@@ -127,7 +127,7 @@ fn who_died_while_lastbeat_was_down_fires_after_max_gap_of_listening_and_the_liv
     mortal.restart(400.0);
     mortal.beats(&[WEB, API], from(400, 500));
     assert_eq!(mortal.bench.told(), ["430 HeartbeatMissed c opened"]);
-    let down = mortal.bench.engine.listening.ledger().next_back();
+    let down = mortal.bench.engine.facts.listening.ledger().next_back();
     let down = down.map(|blind| (blind.from, blind.to, blind.reason.label()));
     assert_eq!(down, Some((at(50.0).mono, at(400.0).mono, "down")));
 }

@@ -1,8 +1,6 @@
 //! When the last beats came, for people: the strip of one instance. Nothing is decided by it.
 
-use crate::core::engine::Engine;
-use crate::core::snapshot::{BeatRow, InstanceRow};
-use crate::core::time::{Mono, Now, Wall, nanos};
+use crate::core::time::{Mono, nanos};
 use crate::core::tracker::BeatId;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -31,7 +29,7 @@ struct Came {
 
 /// The last beats of everybody, in the order in which they came.
 #[derive(Debug)]
-pub struct LastBeats {
+pub struct BeatHistory {
     came: VecDeque<Came>,
     most: usize,
     /// How many were dropped at the front: the place of the first one in the order of all that ever came.
@@ -45,10 +43,10 @@ pub struct LastBeats {
     since: Mono,
 }
 
-impl LastBeats {
+impl BeatHistory {
     /// None yet.
     pub fn new(now: Mono) -> Self {
-        LastBeats {
+        BeatHistory {
             came: VecDeque::new(),
             most: REMEMBERED,
             dropped: 0,
@@ -123,38 +121,6 @@ impl LastBeats {
     }
 }
 
-/// All that is known of one instance.
-#[derive(Clone, Debug)]
-pub struct Detail {
-    /// When it was read.
-    pub now: Now,
-    /// Itself.
-    pub instance: InstanceRow,
-    /// Its beats, and the wall clock of the last times that each came, the oldest first.
-    pub beats: Vec<(BeatRow, Vec<Wall>)>,
-    /// Wall clock: before this nothing is known of when its beats came.
-    pub known_since: Wall,
-}
-
-impl Engine {
-    /// All that is known of who speaks under a subject; `None` where nobody does.
-    pub fn detail(&self, subject: &str, now: Now) -> Option<Detail> {
-        let id = self.find(subject)?;
-        let instance = self.instance_row(id, now)?;
-        let beats: Vec<BeatId> = self.tracker.beats_of(id).collect();
-        let (times, since) = self.last_beats.of(&beats);
-        let wall = |times: Vec<Mono>| times.into_iter().map(|at| now.wall_of(at)).collect();
-        let row = |beat: BeatId| self.beat_row(&instance, beat, now);
-        let beats = beats.into_iter().map(row).zip(times.into_iter().map(wall));
-        Some(Detail {
-            now,
-            beats: beats.collect(),
-            known_since: now.wall_of(since),
-            instance,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,7 +132,7 @@ mod tests {
 
     #[test]
     fn each_has_its_own_in_order() {
-        let mut last = LastBeats::new(at(1));
+        let mut last = BeatHistory::new(at(1));
         for second in 2..8 {
             last.push(BeatId(second as u32 % 2), at(second));
         }
@@ -177,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_number_that_is_used_again_has_nothing_of_who_had_it_before() {
-        let mut last = LastBeats::new(at(0));
+        let mut last = BeatHistory::new(at(0));
         last.push(BeatId(0), at(1));
         last.forget(BeatId(0));
         last.push(BeatId(0), at(9));
@@ -188,7 +154,7 @@ mod tests {
 
     #[test]
     fn of_very_many_only_the_last_are_remembered() {
-        let mut last = LastBeats::new(at(0));
+        let mut last = BeatHistory::new(at(0));
         for number in 0..REMEMBERED as u64 {
             last.push(BeatId(0), at(number / 1_000));
         }
@@ -208,7 +174,7 @@ mod tests {
 
     #[test]
     fn the_oldest_make_room_and_it_is_said_from_when_on_all_are_known() {
-        let mut last = LastBeats::new(at(0));
+        let mut last = BeatHistory::new(at(0));
         last.push(BeatId(0), at(1));
         last.forget(BeatId(0));
         last.push(BeatId(0), at(2));

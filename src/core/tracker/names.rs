@@ -1,6 +1,6 @@
 //! Names interned once: apps, regions, hosts, names of beats.
 
-use crate::core::tracker::store;
+use crate::core::tracker::{NONE, store};
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
@@ -93,4 +93,9 @@ impl Names {
     pub fn is_empty(&self) -> bool {
         self.table.is_empty()
     }
+}
+
+/// The name of a number; `None` for [`NONE`].
+pub fn name_of(names: &Names, id: u32) -> Option<Arc<str>> {
+    (id != NONE).then(|| Arc::clone(names.get(id)))
 }

@@ -3,9 +3,9 @@
 use super::api::{self, AskDetail};
 use super::site::{self, SNAPSHOT_WITHIN};
 use super::status::seconds;
+use crate::core::snapshot::detail::Detail;
 use crate::core::snapshot::{BeatRow, InstanceRow, Snapshot};
 use crate::core::time::Wall;
-use crate::core::tracker::beat_history::Detail;
 use crate::decode::api_query::{self, InstanceQuery};
 use crate::words;
 use bytes::Bytes;

@@ -2,10 +2,10 @@
 
 use super::words::Word;
 use super::{Skipped, back, stamp_back, to};
-use crate::core::lifecycle::{Crash, StopWhy};
 use crate::core::persist::{SavedBeat, SavedInstance, SavedStamp};
 use crate::core::snapshot::Verdict;
 use crate::core::time::{Listened, Wall};
+use crate::core::tracker::life::{Crash, StopWhy};
 use foldhash::fast::FixedState;
 use memchr::memmem;
 use rusqlite::{Connection, Row, Statement, params};

@@ -1,11 +1,11 @@
 //! What stands in the file for the core's enums. The words are a contract with files that exist: a new variant gets a
 //! new word, and no word changes.
 
-use crate::core::lifecycle::{Crash, StopWhy};
 use crate::core::listening::Blind;
 use crate::core::notice::{Alarm, CloseReason, NoticeKind, Scope};
 use crate::core::rule::Severity;
 use crate::core::snapshot::Verdict;
+use crate::core::tracker::life::{Crash, StopWhy};
 
 /// A value that is one word in the file.
 pub(super) trait Word: Sized {

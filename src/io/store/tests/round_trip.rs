@@ -1,10 +1,10 @@
 //! What goes in comes out.
 
 use super::*;
-use crate::core::lifecycle::{Crash, StopWhy};
 use crate::core::listening::Blind;
 use crate::core::persist::{SavedBlind, SavedGroup};
 use crate::core::rule::{Globs, Matchers};
+use crate::core::tracker::life::{Crash, StopWhy};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;

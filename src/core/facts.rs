@@ -1,0 +1,147 @@
+//! Facts: what was heard and what was handed in, without anything that is concluded from it.
+//!
+//! The lowest layer. It knows no alerts, incidents or notifications; the layers above borrow it.
+
+use crate::core::capacity::Capacity;
+use crate::core::entry::Reject;
+use crate::core::inventory::Suspect;
+use crate::core::inventory::listing::Inventory;
+use crate::core::lag::Lags;
+use crate::core::listening::Listening;
+use crate::core::options::Options;
+use crate::core::rule::RuleSet;
+use crate::core::time::Listened;
+use crate::core::time::{Mono, Now};
+use crate::core::tracker::{InstanceId, NONE, Tracker, UNDECIDED};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// The facts, and the rules by which they are judged.
+#[derive(Debug)]
+pub struct Facts {
+    /// The clocks at the current turn.
+    pub now: Now,
+    /// The rules in force.
+    pub rules: RuleSet,
+    /// The names of the rules, by number.
+    pub rule_names: Vec<Arc<str>>,
+    /// What the caller decides once.
+    pub options: Options,
+    /// Instances and their beats, with their apps, regions, app-regions and hosts.
+    pub tracker: Tracker,
+    /// The listened clock.
+    pub listening: Listening,
+    /// Delays between the time of entries and their arrival.
+    pub lags: Lags,
+    /// The last answers of the inventory.
+    pub inventory: Inventory,
+    /// Slots of instances of which more changed than that they were heard, since a store last asked.
+    pub touched: BTreeSet<u32>,
+    /// What found no room.
+    pub capacity: Capacity,
+    /// The state of the feed in words, for the incidents of the stream; empty where nothing is known.
+    pub feed_words: String,
+    rejected: [u64; Reject::ALL.len()],
+}
+
+impl Facts {
+    /// Nothing is known yet.
+    pub fn new(rules: RuleSet, options: Options, now: Now) -> Self {
+        Facts {
+            now,
+            rule_names: names(&rules),
+            rules,
+            tracker: Tracker::new(options.limits),
+            options,
+            listening: Listening::new(now.mono),
+            lags: Lags::new(now.mono),
+            inventory: Inventory::default(),
+            touched: BTreeSet::new(),
+            capacity: Capacity::default(),
+            feed_words: String::new(),
+            rejected: [0; Reject::ALL.len()],
+        }
+    }
+
+    /// Puts other rules in the place of these.
+    pub fn set_rules(&mut self, rules: RuleSet) {
+        self.rule_names = names(&rules);
+        self.rules = rules;
+    }
+
+    /// Counts something rejected.
+    pub fn reject(&mut self, why: Reject) {
+        self.rejected[why as usize] += 1;
+    }
+
+    /// Numbers of rejected entries and keys, by reason.
+    pub fn rejected(&self) -> impl Iterator<Item = (Reject, u64)> {
+        let all = Reject::ALL.into_iter();
+        all.map(|why| (why, self.rejected[why as usize]))
+    }
+
+    /// The number of an instance's app.
+    pub fn app_of(&self, id: InstanceId) -> u32 {
+        let place = self.tracker.instance(id).place;
+        self.tracker.places[place as usize].app
+    }
+
+    /// Whether the options ignore an app.
+    pub fn is_ignored(&self, app: &str) -> bool {
+        let ignore = &self.options.ignore;
+        !ignore.0.is_empty() && ignore.matches(app)
+    }
+
+    /// An instance as the inventory names it.
+    pub fn suspect_of(&self, id: InstanceId) -> Suspect {
+        let place = &self.tracker.places[self.tracker.instance(id).place as usize];
+        Suspect {
+            app: Arc::clone(self.tracker.app_names.get(place.app)),
+            region: Arc::clone(self.tracker.region_names.get(place.region)),
+            id: Arc::from(self.tracker.name(id)),
+        }
+    }
+
+    /// Whether the platform stopped an instance.
+    pub fn is_stopped(&self, id: InstanceId) -> bool {
+        self.tracker.life(id).stop.is_some()
+    }
+
+    /// Arrival time of an instance's last beat, or of its last entry where it never beat.
+    pub fn heard_at(&self, id: InstanceId) -> Mono {
+        let beats = self.tracker.beats_of(id);
+        let last = beats.map(|beat| self.tracker.beat_row(beat).seen.at).max();
+        last.unwrap_or(self.tracker.instance(id).seen.at)
+    }
+
+    /// Whether an instance has ever sent a beat.
+    pub fn has_beaten(&self, id: InstanceId) -> bool {
+        let mut beats = self.tracker.beats_of(id);
+        beats.any(|beat| self.tracker.beat_row(beat).is_heard())
+    }
+
+    /// Whether an instance is watched and nothing of it was ever heard.
+    pub fn is_never_seen(&self, id: InstanceId) -> bool {
+        let instance = self.tracker.instance(id);
+        let watched = instance.logs < UNDECIDED || instance.first_beat != NONE;
+        watched && instance.spoke == Listened::NEVER && !self.has_beaten(id)
+    }
+
+    /// The number of a rule by its name.
+    pub fn rule_named(&self, name: &str) -> Option<u32> {
+        let at = self.rule_names.iter().position(|rule| **rule == *name);
+        at.map(|at| at as u32)
+    }
+
+    /// The text of a marker; empty for one that no rule looks for any more.
+    pub fn marker_text(&self, marker: u16) -> Arc<str> {
+        let text = self.rules.markers.get(usize::from(marker));
+        text.map(|text| Arc::from(text.as_str()))
+            .unwrap_or_default()
+    }
+}
+
+fn names(rules: &RuleSet) -> Vec<Arc<str>> {
+    let names = rules.rules.iter().map(|rule| Arc::from(rule.name.as_str()));
+    names.collect()
+}

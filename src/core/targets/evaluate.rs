@@ -1,0 +1,133 @@
+//! Which deadlines have passed, and what follows for the alerts.
+//!
+//! Evaluated late, the answer is the same: a change is dated by its deadline.
+
+use crate::core::facts::Facts;
+use crate::core::rule::FORGET_AFTER;
+use crate::core::targets::Targets;
+use crate::core::targets::table::{Reason, State, Watched};
+use crate::core::time::Listened;
+use crate::core::tracker::InstanceId;
+
+impl Targets {
+    /// Evaluates the targets whose deadline passed.
+    pub fn evaluate(&mut self, facts: &mut Facts) {
+        let listened = facts.listening.listened();
+        if self.table.earliest() >= listened {
+            return;
+        }
+        let passed = self.table.passed(listened);
+        for &id in &passed {
+            self.judge(facts, id, listened);
+        }
+        self.table.reuse(passed);
+    }
+
+    fn judge(&mut self, facts: &mut Facts, id: u32, listened: Listened) {
+        let target = self.table.get(id);
+        let (state, rule) = (target.state, target.rule() as usize);
+        let late = self.late_at(facts, id);
+        let deadline = late + facts.rules.rules[rule].hold;
+        if state == State::Firing {
+            let due = self.seen(facts, id).listened + self.max_gap(facts, id);
+            if due >= listened {
+                return self.table.set_due(id, due);
+            }
+            // It was heard, but not often enough in a row.
+            self.table.get_mut(id).good = 0;
+            self.table.set_due(id, Listened::NEVER);
+        } else if late >= listened {
+            // It is judged a little early; or others of a group were heard meanwhile, or lastbeat was blind.
+            self.table.set_due(id, late);
+            if state == State::Pending {
+                self.relieve(facts, id);
+            }
+        } else if deadline < listened {
+            self.fire(facts, id, late, deadline);
+        } else {
+            self.set_pending(facts, id, late);
+            self.table.set_due(id, deadline);
+        }
+    }
+
+    /// A pending alert whose silence says nothing any more: others of its group were heard, or lastbeat was blind for
+    /// so long that it may have missed it.
+    fn relieve(&mut self, facts: &mut Facts, id: u32) {
+        let target = self.table.get(id);
+        let blind = match target.watched() {
+            Watched::Group(_) => None,
+            Watched::Beat(_) | Watched::Logs(_) => facts
+                .listening
+                .last_blind(self.seen(facts, id).at, self.max_gap(facts, id) / 2),
+        };
+        let (reason, at) = match blind {
+            Some((_, end)) => (Reason::Blind, end),
+            None => (Reason::Heard, facts.now.mono),
+        };
+        self.table.get_mut(id).state = State::Ok;
+        self.changed(facts, id, State::Pending, reason, at);
+    }
+
+    fn set_pending(&mut self, facts: &mut Facts, id: u32, late: Listened) {
+        if self.table.get(id).state == State::Ok {
+            self.table.get_mut(id).state = State::Pending;
+            self.changed(
+                facts,
+                id,
+                State::Ok,
+                Reason::GapExceeded,
+                facts.listening.date_of(late),
+            );
+        }
+    }
+
+    fn fire(&mut self, facts: &mut Facts, id: u32, late: Listened, deadline: Listened) {
+        if late < deadline {
+            self.set_pending(facts, id, late);
+        }
+        if let Watched::Group(group) = self.table.get(id).watched() {
+            let seen = self.group_seen(facts, self.groups.get(group));
+            self.table.set_seen(id, seen);
+        }
+        let at = facts.listening.date_of(deadline);
+        if self.must_await(facts, id, at) {
+            return self.set_pending(facts, id, late);
+        }
+        let from = std::mem::replace(&mut self.table.get_mut(id).state, State::Firing);
+        let reason = if from == State::Pending {
+            Reason::Held
+        } else {
+            Reason::GapExceeded
+        };
+        self.table.set_due(id, Listened::NEVER);
+        self.changed(facts, id, from, reason, at);
+        self.fired(id, at, deadline);
+    }
+
+    /// Whether nothing was heard of an instance for as long as its rules say.
+    pub fn is_forgotten(&self, facts: &Facts, id: InstanceId, listened: Listened) -> bool {
+        let rules = self
+            .targets_of(facts, id)
+            .into_iter()
+            .map(|target| self.table.get(target).rule() as usize);
+        let after = rules
+            .map(|rule| facts.rules.rules[rule].forget_after)
+            .max()
+            .unwrap_or(FORGET_AFTER);
+        listened.since(facts.tracker.instance(id).seen.listened) > after
+    }
+
+    /// A crash is an alert at once, where the rule says so.
+    pub(in crate::core) fn fire_of_crash(&mut self, facts: &mut Facts, target: u32) {
+        let row = self.table.get(target);
+        let rule = &facts.rules.rules[row.rule() as usize];
+        if !rule.on_crash || row.state == State::Firing {
+            return;
+        }
+        let now = facts.now.mono;
+        let from = std::mem::replace(&mut self.table.get_mut(target).state, State::Firing);
+        self.table.set_due(target, Listened::NEVER);
+        self.changed(facts, target, from, Reason::Crashed, now);
+        self.fired(target, now, facts.listening.listened());
+    }
+}

@@ -1,0 +1,142 @@
+//! What follows from the inventory for the targets.
+//!
+//! Precedence, the strongest first:
+//! 1. a beat proves life, whatever else says;
+//! 2. the inventory has the last word over lifecycle lines, since those can be lost, once it had a minute to follow them;
+//! 3. lifecycle lines of the platform itself;
+//! 4. nothing known means that silence is an alert.
+
+use crate::core::facts::Facts;
+use crate::core::inventory::listing::{FOLLOWS_WITHIN, Listing};
+use crate::core::inventory::{Listed, Poll, Purpose};
+use crate::core::targets::Targets;
+use crate::core::time::Mono;
+use crate::core::tracker::InstanceId;
+use crate::core::tracker::life::StopWhy;
+use std::collections::HashSet;
+
+impl Targets {
+    /// Takes an answer of the inventory.
+    pub fn inventory(&mut self, facts: &mut Facts, poll: &Poll) {
+        let first = facts.inventory.asked_at.replace(poll.asked_at).is_none();
+        facts.ran_before(poll, first);
+        facts.inventory.beating = facts.who_beats();
+        let mut listed: HashSet<u32> = HashSet::with_capacity(poll.machines.len());
+        let mut apps: HashSet<&str> = HashSet::new();
+        let mut raw = String::new();
+        for machine in &poll.machines {
+            apps.insert(&machine.app);
+            raw.clear();
+            raw.extend([
+                "logs.",
+                &machine.app,
+                ".",
+                &machine.region,
+                ".",
+                &machine.id,
+            ]);
+            let known = facts
+                .tracker
+                .find(&raw)
+                .or_else(|| self.stranger(facts, &raw, machine));
+            if let Some(id) = known {
+                listed.insert(id.0);
+                let before = facts.inventory.entries.get(&id.0);
+                let comes = before.is_some_and(|before| before.listed == Listed::Starting);
+                let entry = Listing::of(machine, before, poll.asked_at);
+                let comes = comes && entry.listed == Listed::Started;
+                facts.inventory.entries.insert(id.0, entry);
+                self.follow(facts, id, poll.asked_at);
+                if comes {
+                    self.restarted(facts, id);
+                }
+                self.watch_unheard(facts, id);
+            }
+        }
+        self.gone(facts, poll, &listed, &apps);
+        self.answered(facts);
+    }
+
+    /// Who is not listed any more is not deployed any more: where the inventory sees its app, or saw it itself before.
+    fn gone(
+        &mut self,
+        facts: &mut Facts,
+        poll: &Poll,
+        listed: &HashSet<u32>,
+        apps: &HashSet<&str>,
+    ) {
+        if !poll.whole {
+            return;
+        }
+        let unread = |region: &str| poll.unread_regions.iter().any(|one| **one == *region);
+        let gone = |(id, instance): (InstanceId, &crate::core::tracker::record::Instance)| {
+            let place = &facts.tracker.places[instance.place as usize];
+            let app: &str = facts.tracker.app_names.get(place.app);
+            let seen = apps.contains(app) || facts.inventory.entries.contains_key(&id.0);
+            let is = seen
+                && !listed.contains(&id.0)
+                && !unread(facts.tracker.region_names.get(place.region))
+                && facts.heard_at(id) < poll.asked_at;
+            is.then_some(id)
+        };
+        let gone: Vec<InstanceId> = facts.tracker.iter().filter_map(gone).collect();
+        for id in gone {
+            facts.inventory.entries.remove(&id.0);
+            if !facts.is_stopped(id) {
+                self.stopped(facts, id, StopWhy::Gone);
+            }
+        }
+    }
+
+    /// What follows for a machine that is listed.
+    fn follow(&mut self, facts: &mut Facts, id: InstanceId, asked_at: Mono) {
+        let Some(entry) = facts.inventory.entries.get(&id.0) else {
+            return;
+        };
+        let (listed, failed, unreachable) = (entry.listed, entry.failed(), entry.unreachable);
+        let wrong = entry.wrong(facts.now.mono);
+        let stop = facts.tracker.life(id).stop;
+        let is_meant_to_run =
+            unreachable || failed || matches!(listed, Listed::Started | Listed::Starting);
+        match stop {
+            None if is_meant_to_run => {}
+            None if matches!(listed, Listed::Stopped | Listed::Gone)
+                && facts.heard_at(id) < asked_at =>
+            {
+                let why = if listed == Listed::Gone {
+                    StopWhy::Gone
+                } else {
+                    StopWhy::Listed
+                };
+                self.stopped(facts, id, why);
+                self.ask_how_it_ended(facts, id);
+            }
+            Some((StopWhy::Listed, _)) if failed && listed == Listed::Stopped => {
+                self.died(facts, id)
+            }
+            Some((why, since)) if is_meant_to_run => {
+                let followed = why.is_listed() || asked_at.since(since) > FOLLOWS_WITHIN;
+                if followed && listed != Listed::Starting {
+                    self.started(facts, id);
+                }
+            }
+            _ => {}
+        }
+        if !wrong.is_empty() {
+            self.became_known(facts, id, &wrong);
+        }
+    }
+
+    /// It is listed as stopped, and nobody said why. How it ended decides, where that can be asked: only an inventory that
+    /// tells what a machine is for tells that too.
+    fn ask_how_it_ended(&mut self, facts: &mut Facts, id: InstanceId) {
+        let unsaid = facts.inventory.entries.get(&id.0).is_some_and(|entry| {
+            entry.listed == Listed::Stopped
+                && entry.exit.is_none()
+                && entry.purpose == Purpose::Service
+        });
+        if unsaid && !self.targets_of(facts, id).is_empty() {
+            self.suspect(facts, id);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Machines that should be heard and never were: listed as started, and silent from the start.
+//!
+//! A machine of which no line at all ever came is watched where a rule names its app; or where its app is known to beat
+//! and it was started while we listened: whoever starts says so in many lines, while one that ran before may have nothing
+//! to say. One that logs and never beats is watched where the inventory says that it does the same work as others that
+//! do. What ends by itself, a release command or a console, is never missed.
+
+use crate::core::entry::{MarkerId, Subject};
+use crate::core::facts::Facts;
+use crate::core::inventory::{Listed, Machine, Purpose};
+use crate::core::rule::{By, Rule, Watch};
+use crate::core::targets::Targets;
+use crate::core::targets::table::{Reason, Watched};
+use crate::core::tracker::{Admitted, InstanceId, NONE};
+
+impl Targets {
+    /// A machine that runs by the inventory, and of which nothing was ever heard: taken in, where a rule has such ones.
+    pub(in crate::core) fn stranger(
+        &mut self,
+        facts: &mut Facts,
+        raw: &str,
+        machine: &Machine,
+    ) -> Option<InstanceId> {
+        if machine.listed != Listed::Started || machine.purpose == Purpose::Ephemeral {
+            return None;
+        }
+        let app = facts.tracker.app_names.find(&machine.app);
+        let beats = app.is_some_and(|app| facts.inventory.beating.apps.contains(&app));
+        let starts = !facts.inventory.quiet.contains(raw);
+        let wants = |rule: &&Rule| {
+            let named = rule.app.0.iter().any(|app| **app == *machine.app);
+            let expects = named || (beats && starts && rule.watch != Watch::Logs);
+            let matches = rule.app.matches(&machine.app) && rule.region.matches(&machine.region);
+            rule.by == By::Instance && expects && matches && rule.host.0.is_empty()
+        };
+        let watch = facts.rules.rules.iter().find(wants)?.watch.clone();
+        let subject = Subject {
+            raw,
+            app: &machine.app,
+            region: &machine.region,
+            instance: &machine.id,
+        };
+        let ignore = &facts.options.ignore;
+        let ignored = |app: &str| !ignore.0.is_empty() && ignore.matches(app);
+        let stamp = facts.listening.stamp();
+        let Ok(Admitted::New(id)) = facts.tracker.admit(&subject, ignored, stamp) else {
+            facts.found_no_room(|_| raw.to_owned());
+            return None;
+        };
+        self.plan_places(facts);
+        match watch {
+            Watch::Logs => self.watch_logs(facts, id),
+            Watch::Heartbeat { marker, beat } => {
+                self.expect_beat(facts, id, marker, beat.as_deref().unwrap_or(""));
+            }
+        }
+        Some(id)
+    }
+
+    /// A machine that is known, runs, and never beat, though others that do the same work beat.
+    pub(in crate::core) fn watch_unheard(&mut self, facts: &mut Facts, id: InstanceId) {
+        let started = facts.inventory.entries.get(&id.0).map(|entry| entry.listed);
+        let silent = facts.tracker.instance(id).first_beat == NONE;
+        if started != Some(Listed::Started) || !silent || !self.should_beat(facts, id) {
+            return;
+        }
+        let place = facts.tracker.instance(id).place;
+        let rules = self.plan.rules[place as usize].iter();
+        let watch = rules.map(|&rule| facts.rules.rules[rule as usize].watch.clone());
+        let beat = watch.into_iter().find_map(|watch| match watch {
+            Watch::Heartbeat { marker, beat } => Some((marker, beat)),
+            Watch::Logs => None,
+        });
+        if let Some((marker, beat)) = beat {
+            self.expect_beat(facts, id, marker, beat.as_deref().unwrap_or(""));
+        }
+    }
+
+    /// Whether others of the same app that do the same work beat.
+    fn should_beat(&self, facts: &Facts, id: InstanceId) -> bool {
+        let Some(entry) = facts.inventory.entries.get(&id.0) else {
+            return false;
+        };
+        let app = facts.app_of(id);
+        let group = entry.group.clone();
+        entry.purpose == Purpose::Service
+            && group.is_some_and(|group| facts.inventory.beating.groups.contains(&(app, group)))
+    }
+
+    fn expect_beat(&mut self, facts: &mut Facts, id: InstanceId, marker: MarkerId, name: &str) {
+        let stamp = facts.listening.stamp();
+        if let Some(beat) = facts.tracker.restored_beat(id, marker, name, stamp) {
+            self.watch_beat(facts, beat);
+        }
+        facts.touched.insert(id.0);
+    }
+
+    /// Whether nothing was ever heard of whom a target belongs to.
+    pub(in crate::core) fn is_never_heard(&self, facts: &Facts, watched: Watched) -> bool {
+        (watched)
+            .instance(&facts.tracker)
+            .is_some_and(|id| facts.is_never_seen(id))
+    }
+
+    /// A machine of which nothing was heard says its first words: whether it beats is its own affair from now on, unless
+    /// it should.
+    #[cold]
+    pub(in crate::core) fn first_words(&mut self, facts: &mut Facts, id: InstanceId) {
+        if self.should_beat(facts, id) {
+            return;
+        }
+        let beats: Vec<_> = facts.tracker.beats_of(id).collect();
+        for beat in beats {
+            let row = facts.tracker.beat_row(beat);
+            let target = row.target;
+            if !row.is_heard() && target != NONE {
+                self.end(facts, target, Reason::Heard);
+                self.drop_target(facts, target);
+            }
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Which rule has which target.
+
+use crate::core::entry::MarkerId;
+use crate::core::facts::Facts;
+use crate::core::rule::{By, Rule, Watch};
+use crate::core::targets::groups::GroupLink;
+use crate::core::targets::table::{Reason, Watched};
+use crate::core::targets::{AlertEvent, Targets};
+use crate::core::time::Listened;
+use crate::core::tracker::{BeatId, InstanceId, NONE, UNDECIDED, grow};
+
+/// The rules that match each app-region, by its number.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The rules by instance, in order.
+    pub rules: Vec<Box<[u32]>>,
+    /// The rules by something wider, in order.
+    pub links: Vec<Vec<GroupLink>>,
+}
+
+impl Targets {
+    /// The rule by instance that has a beat.
+    pub(in crate::core) fn rule_of_beat(&self, facts: &Facts, id: BeatId) -> Option<u32> {
+        let beat = facts.tracker.beat_row(id);
+        let instance = &facts.tracker.instances[beat.instance as usize];
+        let host = (instance.host != NONE).then(|| facts.tracker.host_names.get(instance.host));
+        let on_host = |rule: u32| {
+            let globs = &facts.rules.rules[rule as usize].host;
+            globs.0.is_empty() || host.is_some_and(|host| globs.matches(host))
+        };
+        let has =
+            |&&rule: &&u32| self.watches(facts, rule, beat.marker, beat.name()) && on_host(rule);
+        self.plan.rules[instance.place as usize]
+            .iter()
+            .find(has)
+            .copied()
+    }
+
+    /// The rule by instance that watches an instance's logs.
+    pub(in crate::core) fn rule_of_logs(&self, facts: &Facts, id: InstanceId) -> Option<u32> {
+        let place = facts.tracker.instance(id).place;
+        let is = |&&rule: &&u32| facts.rules.rules[rule as usize].watch == Watch::Logs;
+        self.plan.rules[place as usize].iter().find(is).copied()
+    }
+
+    /// Whether a rule watches beats of this marker and name.
+    pub(in crate::core) fn watches(
+        &self,
+        facts: &Facts,
+        rule: u32,
+        marker: MarkerId,
+        name: u32,
+    ) -> bool {
+        match &facts.rules.rules[rule as usize].watch {
+            Watch::Heartbeat {
+                marker: wanted,
+                beat,
+            } => {
+                *wanted == marker
+                    && beat
+                        .as_deref()
+                        .is_none_or(|beat| beat == &**facts.tracker.beat_names.get(name))
+            }
+            Watch::Logs => false,
+        }
+    }
+
+    /// Makes the target of a beat, where a rule has it.
+    pub(in crate::core) fn watch_beat(&mut self, facts: &mut Facts, id: BeatId) {
+        let Some(rule) = self.rule_of_beat(facts, id) else {
+            return;
+        };
+        let beat = facts.tracker.beat_row(id);
+        let (seen, stopped) = (beat.seen, beat.stopped());
+        let due = seen.listened + facts.rules.rules[rule as usize].max_gap.span(beat.every());
+        let due = if stopped { Listened::NEVER } else { due };
+        facts.tracker.beat_mut(id).target = self.table.add(Watched::Beat(id), rule, seen, due);
+    }
+
+    /// Makes the target of an instance's logs, where a rule has it.
+    pub(in crate::core) fn watch_logs(&mut self, facts: &mut Facts, id: InstanceId) {
+        let target = self.rule_of_logs(facts, id).map_or(NONE, |rule| {
+            let seen = facts.tracker.instance(id).seen;
+            let due = if facts.tracker.life(id).has_left() {
+                Listened::NEVER
+            } else {
+                seen.listened + facts.rules.rules[rule as usize].max_gap.span(None)
+            };
+            self.table.add(Watched::Logs(id), rule, seen, due)
+        });
+        facts.tracker.instance_mut(id).logs = target;
+    }
+
+    /// Finds the rules that match each app-region that is new.
+    pub(in crate::core) fn plan_places(&mut self, facts: &mut Facts) {
+        for id in std::mem::take(&mut facts.tracker.new_places) {
+            self.plan_place(facts, id);
+        }
+    }
+
+    /// Finds the rules that match an app-region, in order: those by instance, and those by something wider.
+    pub(in crate::core) fn plan_place(&mut self, facts: &mut Facts, id: u32) {
+        let place = &facts.tracker.places[id as usize];
+        let app = facts.tracker.app_names.get(place.app);
+        let region = facts.tracker.region_names.get(place.region);
+        let matching =
+            |(_, rule): &(usize, &Rule)| rule.app.matches(app) && rule.region.matches(region);
+        let rules = facts.rules.rules.iter().enumerate().filter(matching);
+        let (mut plan, mut links) = (Vec::new(), Vec::new());
+        for (id, rule) in rules {
+            if rule.by == By::Instance {
+                plan.push(id as u32);
+            } else {
+                links.push(GroupLink {
+                    rule: id as u32,
+                    by: rule.by,
+                    group: None,
+                });
+            }
+        }
+        grow(&mut self.plan.rules, id, Box::default);
+        grow(&mut self.plan.links, id, Vec::new);
+        self.plan.rules[id as usize] = plan.into();
+        self.plan.links[id as usize] = links;
+    }
+
+    /// A target that another rule has now goes. Of the others the thresholds may have changed: those that do not fire
+    /// are judged at the next turn.
+    pub(in crate::core) fn govern(&mut self, facts: &mut Facts, id: u32) {
+        let target = self.table.get(id);
+        let (rule, watched) = (target.rule(), target.watched());
+        if rule == NONE {
+            return;
+        }
+        if !self.is_governed(facts, watched, rule) {
+            return self.remove_target(facts, id);
+        }
+        if !self.is_target_stopped(facts, id) && !self.fires(id) {
+            self.table.set_due(id, Listened::ZERO);
+        }
+    }
+
+    /// Whether a rule is still the one that has what is watched.
+    fn is_governed(&self, facts: &Facts, watched: Watched, rule: u32) -> bool {
+        match watched {
+            Watched::Beat(beat) => self.rule_of_beat(facts, beat) == Some(rule),
+            Watched::Logs(instance) => self.rule_of_logs(facts, instance) == Some(rule),
+            Watched::Group(group) => {
+                let group = self.groups.get(group);
+                let has = |place: u32| {
+                    let mut links = self.plan.links[place as usize].iter();
+                    let place = &facts.tracker.places[place as usize];
+                    !place.members.is_empty() && links.any(|link| link.rule == rule)
+                };
+                group.expected || facts.tracker.places_of(group.app, group.region).any(has)
+            }
+        }
+    }
+
+    /// Makes the targets that are missing of an instance and of the groups that it is in.
+    pub(in crate::core) fn watch_instance(&mut self, facts: &mut Facts, id: InstanceId) {
+        let instance = facts.tracker.instance(id);
+        if !instance.is_tracked() {
+            return;
+        }
+        let place = instance.place;
+        let beats: Vec<BeatId> = facts.tracker.beats_of(id).collect();
+        for beat in beats {
+            let row = facts.tracker.beat_row(beat);
+            let (marker, name, every_ms) = (row.marker, row.name(), row.every_ms);
+            if row.target == NONE {
+                self.watch_beat(facts, beat);
+            }
+            self.beat_of_groups(facts, place, marker, name, every_ms);
+        }
+        match facts.tracker.instance(id).logs {
+            UNDECIDED => return,
+            NONE => self.watch_logs(facts, id),
+            _ => {}
+        }
+        self.entry_of_groups(facts, place);
+    }
+
+    /// Ends the alert of a target whose rule goes.
+    pub(in crate::core) fn end_of_removed(
+        &mut self,
+        facts: &mut Facts,
+        id: u32,
+        renumbered: &[Option<u32>],
+    ) {
+        let rule = self.table.get(id).rule();
+        if rule != NONE && renumbered[rule as usize].is_none() {
+            self.remove_target(facts, id);
+        }
+    }
+
+    fn remove_target(&mut self, facts: &mut Facts, id: u32) {
+        self.end(facts, id, Reason::RuleRemoved);
+        self.drop_target(facts, id);
+    }
+
+    /// Takes a target out, which is in no incident any more.
+    pub(in crate::core) fn drop_target(&mut self, facts: &mut Facts, id: u32) {
+        match self.table.get(id).watched() {
+            Watched::Beat(BeatId(beat)) => facts.tracker.beats[beat as usize].target = NONE,
+            Watched::Logs(InstanceId(instance)) => {
+                facts.tracker.instances[instance as usize].logs = NONE
+            }
+            Watched::Group(group) => self.drop_group(facts, group),
+        }
+        self.events.push(AlertEvent::Removed(id));
+        self.table.remove(id);
+    }
+
+    /// Takes out the groups of which nobody is left and that nobody expects.
+    pub(in crate::core) fn forget_empty_groups(&mut self, facts: &mut Facts) {
+        for group in self.empty_groups(facts) {
+            let target = self.groups.get(group).target;
+            self.end(facts, target, Reason::Forgotten);
+            self.drop_target(facts, target);
+        }
+    }
+
+    pub(in crate::core) fn expect_of_slot(&mut self, facts: &mut Facts, app: u32) {
+        if !facts.tracker.app_names.get(app).is_empty() {
+            self.expect_of_app(facts, app);
+            self.plan_places(facts);
+        }
+    }
+}
+
+impl Plan {
+    /// An app-region is gone.
+    pub fn forget(&mut self, app_region: u32) {
+        self.rules[app_region as usize] = Box::default();
+        self.links[app_region as usize] = Vec::new();
+    }
+}

@@ -1,0 +1,168 @@
+//! Another rule set in force: state of unchanged rules is kept.
+//!
+//! Done slice by slice, between which entries are taken, so that no set is so large that it keeps them waiting. From
+//! the first slice to the last nobody is judged: who is heard meanwhile counts, and who is silent is found so after it.
+
+use crate::core::entry::MarkerId;
+use crate::core::facts::Facts;
+use crate::core::rule::{Rule, RuleSet, Watch};
+use crate::core::targets::Targets;
+use crate::core::tracker::{InstanceId, NONE};
+use std::collections::HashMap;
+
+/// Rules that are matched with an app-region in the time that one target takes.
+const RULES_A_SLOT: usize = 4;
+
+/// A rule set that is being put in force.
+#[derive(Debug)]
+pub struct Reload {
+    rules: RuleSet,
+    /// The new number of each rule that was in force; `None` where it goes.
+    renumbered: Vec<Option<u32>>,
+    stage: Stage,
+    /// The first slot of the stage that is still to be done.
+    at: usize,
+}
+
+/// What is done, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// By target: alerts of rules that go are ended.
+    End,
+    /// By app-region: the new rules are in force, and those that match it are found.
+    Plan,
+    /// By app: groups that the new rules expect are made.
+    Expect,
+    /// By target: those that another rule has now go, the others are judged anew.
+    Govern,
+    /// By instance: the targets that are missing are made.
+    Watch,
+}
+
+impl Reload {
+    /// Whether the new rules are in force already: markers are theirs.
+    pub fn is_in_force(&self) -> bool {
+        self.stage != Stage::End
+    }
+}
+
+impl Targets {
+    /// Begins to put another rule set in force. Until [`Self::reload_on`] has done all of it entries may be taken, and
+    /// nothing may be evaluated, copied or restored.
+    pub fn begin_reload(&self, facts: &Facts, rules: RuleSet) -> Box<Reload> {
+        let named = (0..).zip(&rules.rules);
+        let named: HashMap<&str, (u32, &Rule)> = named
+            .map(|(id, rule)| (rule.name.as_str(), (id, rule)))
+            .collect();
+        let same = |old: &Rule, new: &Rule| old.by == new.by && is_logs(old) == is_logs(new);
+        let find = |old: &Rule| {
+            let (id, new) = named.get(old.name.as_str())?;
+            same(old, new).then_some(*id)
+        };
+        let renumbered = facts.rules.rules.iter().map(find).collect();
+        Box::new(Reload {
+            rules,
+            renumbered,
+            stage: Stage::End,
+            at: 0,
+        })
+    }
+
+    /// Does at most `slots` slots of what is left.
+    ///
+    /// # Errors
+    /// What is left then.
+    pub fn reload_on(
+        &mut self,
+        facts: &mut Facts,
+        mut reload: Box<Reload>,
+        slots: usize,
+    ) -> Result<(), Box<Reload>> {
+        let rules_each = reload.rules.rules.len().max(facts.rules.rules.len()) + 1;
+        let matched = (slots.saturating_mul(RULES_A_SLOT) / rules_each).max(1);
+        let (all, slots) = match reload.stage {
+            Stage::End | Stage::Govern => (self.table.len(), slots),
+            Stage::Plan => (facts.tracker.places.len(), matched),
+            Stage::Expect => (facts.tracker.apps.len(), matched),
+            Stage::Watch => (facts.tracker.instances.len(), slots),
+        };
+        let end = reload.at.saturating_add(slots).min(all);
+        for slot in reload.at as u32..end as u32 {
+            match reload.stage {
+                Stage::End => self.end_of_removed(facts, slot, &reload.renumbered),
+                Stage::Plan => self.plan_place(facts, slot),
+                Stage::Expect => self.expect_of_slot(facts, slot),
+                Stage::Govern => self.govern(facts, slot),
+                Stage::Watch => self.watch_instance(facts, InstanceId(slot)),
+            }
+        }
+        if end < all {
+            reload.at = end;
+            return Err(reload);
+        }
+        reload.at = 0;
+        reload.stage = match reload.stage {
+            Stage::End => {
+                self.put_in_force(facts, &mut reload);
+                Stage::Plan
+            }
+            Stage::Plan => Stage::Expect,
+            Stage::Expect => Stage::Govern,
+            Stage::Govern => Stage::Watch,
+            Stage::Watch => {
+                return Ok(());
+            }
+        };
+        Err(reload)
+    }
+
+    /// The rules change here, in one go; who belongs to which is found after it.
+    fn put_in_force(&mut self, facts: &mut Facts, reload: &mut Reload) {
+        let renumbered = std::mem::take(&mut reload.renumbered);
+        if renumbered.contains(&None) {
+            // Somebody may have been heard for the first time since its slot was looked at.
+            (0..self.table.len() as u32).for_each(|id| self.end_of_removed(facts, id, &renumbered));
+        }
+        let rules = std::mem::take(&mut reload.rules);
+        self.rename_markers(facts, &rules);
+        facts.set_rules(rules);
+        self.doubted.clear();
+        let is_as_before = |(id, new): (u32, &Option<u32>)| new.is_none_or(|new| new == id);
+        if !(0..).zip(&renumbered).all(is_as_before) {
+            let number = |rule: u32| renumbered[rule as usize].unwrap_or(NONE);
+            self.table.renumber(number);
+            self.groups.renumber(number);
+        }
+        let places = facts.tracker.places.len();
+        self.plan.rules = vec![Box::default(); places];
+        self.plan.links = vec![Vec::new(); places];
+        facts.tracker.new_places.clear();
+        self.groups.expect_nobody();
+        self.expect_groups(facts);
+        self.plan_places(facts);
+    }
+
+    /// Beats keep their marker, whose number changes. Those of a marker that nobody looks for any more stay, and
+    /// are forgotten in their time.
+    fn rename_markers(&mut self, facts: &mut Facts, rules: &RuleSet) {
+        const UNUSED: MarkerId = MarkerId(u16::MAX);
+        let renamed = |old: &String| {
+            let at = rules.markers.iter().position(|new| new == old);
+            at.map_or(UNUSED, |at| MarkerId(at as u16))
+        };
+        let renamed: Vec<MarkerId> = facts.rules.markers.iter().map(renamed).collect();
+        if (0..).zip(&renamed).all(|(id, new)| new.0 == id) {
+            return;
+        }
+        for beat in &mut facts.tracker.beats {
+            beat.marker = renamed
+                .get(usize::from(beat.marker.0))
+                .copied()
+                .unwrap_or(UNUSED);
+        }
+    }
+}
+
+fn is_logs(rule: &Rule) -> bool {
+    rule.watch == Watch::Logs
+}
