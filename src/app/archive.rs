@@ -222,7 +222,7 @@ fn lost(order: &Order, why: &str) {
     match order {
         Order::Decided(decided) => {
             for notice in &decided.notices {
-                let sentence = crate::words::sentence(notice);
+                let sentence = crate::format::description(notice);
                 error!(incident = %notice.incident, why, "a notice is lost: {sentence}");
             }
         }

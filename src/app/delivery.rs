@@ -21,9 +21,9 @@ pub use standing::{Stand, Stuck};
 use crate::core::notice::{IncidentId, Notice, NoticeKind};
 use crate::core::rule::Severity;
 use crate::core::time::{Mono, Now, Wall};
+use crate::format;
+use crate::io::http_client::{Answer, HttpClient, RequestFault};
 use crate::io::metrics::{Metrics, NotifierMetrics, Outcome};
-use crate::io::post::{Answer, PostFault, Poster};
-use crate::words;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -50,7 +50,7 @@ pub type Clock = Arc<dyn Fn() -> Now + Send + Sync>;
 
 /// Carries a request to its peer: [`post`] in the program, a script in tests.
 pub type Carry = Arc<
-    dyn Fn(Request<Full<Bytes>>) -> BoxFuture<'static, Result<Answer, PostFault>> + Send + Sync,
+    dyn Fn(Request<Full<Bytes>>) -> BoxFuture<'static, Result<Answer, RequestFault>> + Send + Sync,
 >;
 
 /// How long a request has to be answered, as an extension of it; without one it has ten seconds.
@@ -58,7 +58,7 @@ pub type Carry = Arc<
 pub struct Within(pub Duration);
 
 /// Carries requests over HTTP, each with as long to be answered as it says.
-pub fn post(poster: Poster) -> Carry {
+pub fn post(poster: HttpClient) -> Carry {
     Arc::new(move |request| {
         let poster = poster.clone();
         let within = request.extensions().get::<Within>();
@@ -420,16 +420,16 @@ fn log(notice: &Notice) {
             tracing::$level!(
                 incident = %notice.incident,
                 state = notice.kind.label(),
-                rule = words::name(&notice.rule),
+                rule = format::name(&notice.rule),
                 scope = notice.scope.label(),
                 severity = notice.severity.label(),
-                target_app = words::name(&notice.who.app),
-                target_region = words::name(&notice.who.region),
-                target_instance = words::name(&notice.who.instance),
-                since = words::wall(notice.since),
+                target_app = format::name(&notice.who.app),
+                target_region = format::name(&notice.who.region),
+                target_instance = format::name(&notice.who.instance),
+                since = format::rfc3339(notice.since),
                 gap_seconds = notice.gap.as_secs_f64(),
                 "{}",
-                words::sentence(notice)
+                format::description(notice)
             )
         };
     }

@@ -6,10 +6,10 @@ use super::delivery::{Carry, Clock, Notifier, Waiting, Within};
 use crate::core::notice::{Alarm, CloseReason, IncidentId, Notice, NoticeKind, Scope, Who};
 use crate::core::rule::Severity;
 use crate::core::time::Now;
+use crate::format;
 use crate::io::http::drill::{Drilled, Told};
+use crate::io::http_client::{Answer, RequestFault};
 use crate::io::metrics::Outcome;
-use crate::io::post::{Answer, PostFault};
-use crate::words;
 use futures_util::future::join_all;
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,21 +83,21 @@ async fn tell(notifier: &dyn Notifier, carry: &Carry, now: &Clock, notice: &Noti
     }
 }
 
-fn is_taken(notifier: &dyn Notifier, answer: &Result<Answer, PostFault>) -> bool {
+fn is_taken(notifier: &dyn Notifier, answer: &Result<Answer, RequestFault>) -> bool {
     matches!(answer, Ok(answer) if notifier.verdict(answer, 0) == Outcome::Delivered)
 }
 
 /// The status; where it was not taken, why.
-fn said(notifier: &dyn Notifier, result: &Result<Answer, PostFault>) -> String {
+fn said(notifier: &dyn Notifier, result: &Result<Answer, RequestFault>) -> String {
     match result {
         Ok(answer) if is_taken(notifier, result) => answer.status.to_string(),
         Ok(answer) => {
             let body = notifier.hide(&String::from_utf8_lossy(&answer.body));
-            format!("{} {}", answer.status, words::clean(&body, BODY_CHARS))
+            format!("{} {}", answer.status, format::sanitize(&body, BODY_CHARS))
                 .trim_end()
                 .to_owned()
         }
-        Err(fault) => notifier.hide(&words::chain(fault)),
+        Err(fault) => notifier.hide(&format::error_chain(fault)),
     }
 }
 

@@ -8,10 +8,10 @@ mod rhythm;
 use crate::core::inventory::{Listed, Poll, Suspect};
 use crate::core::time::{Mono, Now};
 use crate::decode::inventory::Read;
+use crate::format;
 use crate::io::inventory::machines::MachinesApi;
 use crate::io::inventory::{Fault, Kind, Source};
 use crate::io::metrics::Metrics;
-use crate::words;
 use arc_swap::ArcSwapOption;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -222,7 +222,7 @@ impl Task {
     fn is_ill(&mut self, label: &'static str, fault: &Fault) {
         let kind = fault.kind().label();
         self.around.metrics.inventory_polled(label, kind, 1);
-        let what = words::chain(fault);
+        let what = format::error_chain(fault);
         if self.failed == 0 {
             warn!(source = label, kind, "the inventory cannot be read: {what}");
         }
@@ -249,8 +249,8 @@ impl Task {
         }
         Some(Box::pin(async move {
             let result = api.restart(&suspect).await;
-            let (app, machine) = (words::name(&suspect.app), words::name(&suspect.id));
-            let result = result.map_err(|fault| words::chain(&fault));
+            let (app, machine) = (format::name(&suspect.app), format::name(&suspect.id));
+            let result = result.map_err(|fault| format::error_chain(&fault));
             match &result {
                 Ok(()) => info!(app, machine, "restarted a machine"),
                 Err(what) => warn!(app, machine, "could not restart a machine: {what}"),

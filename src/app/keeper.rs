@@ -21,8 +21,8 @@ use crate::core::engine::Feed;
 use crate::core::inventory::Suspect;
 use crate::core::time::{Mono, Now, Wall};
 use crate::decode::log_line;
+use crate::format;
 use crate::io::feed::{Left, Link, LinkState, Raw, Source};
-use crate::words;
 use changing::Changing;
 use futures_util::{FutureExt, StreamExt};
 use prometheus::Histogram;
@@ -337,10 +337,10 @@ impl<S: Source> Keeper<S> {
         for doubt in self.ingest.engine.take_doubts() {
             warn!(
                 rule = &*doubt.rule,
-                target_app = words::name(&doubt.who.app),
+                target_app = format::name(&doubt.who.app),
                 "max_gap {} is less than two of the {} that a beat declares: one lost entry is an alert; allow three",
-                words::exact(doubt.max_gap),
-                words::exact(doubt.every),
+                format::exact_duration(doubt.max_gap),
+                format::exact_duration(doubt.every),
             );
         }
         for (app, name) in self.ingest.engine.take_forgotten_apps() {

@@ -5,12 +5,12 @@ use crate::core::notice::{Notice, NoticeKind};
 use crate::core::rule::{NotifierKind, NotifierRule, SentryApi};
 use crate::core::time::Wall;
 use crate::decode::settings::Secret;
+use crate::format;
 use crate::io::alertmanager::{self, Alertmanager};
+use crate::io::http_client::Answer;
 use crate::io::metrics::Outcome;
-use crate::io::post::Answer;
 use crate::io::sentry::{self, Sentry, SentryResolver, rate_limit};
 use crate::io::webhook::{Webhook, WebhookSetup};
-use crate::words;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
@@ -63,12 +63,12 @@ impl Maker {
                     timeout: *timeout,
                 };
                 let hook = Webhook::new(&rule.name, setup);
-                let hook = hook.map_err(|fault| wrong(words::chain(&fault)))?;
+                let hook = hook.map_err(|fault| wrong(format::error_chain(&fault)))?;
                 Ok(vec![Arc::new(hook)])
             }
             NotifierKind::Alertmanager { urls } => {
                 let made = Alertmanager::new(&rule.name, urls);
-                let made = made.map_err(|fault| wrong(words::chain(&fault)))?;
+                let made = made.map_err(|fault| wrong(format::error_chain(&fault)))?;
                 Ok(vec![Arc::new(made)])
             }
             NotifierKind::Sentry { dsn, resolve } => self
@@ -95,7 +95,9 @@ impl Maker {
         }
         if let Some(api) = resolve {
             let resolver = SentryResolver::new(name, &dsn, api);
-            made.push(Arc::new(resolver.map_err(|fault| words::chain(&fault))?));
+            made.push(Arc::new(
+                resolver.map_err(|fault| format::error_chain(&fault))?,
+            ));
         }
         Ok(made)
     }
@@ -108,7 +110,7 @@ impl Maker {
             release,
             self.server_name.clone(),
         );
-        made.map_err(|fault| words::chain(&fault))
+        made.map_err(|fault| format::error_chain(&fault))
     }
 }
 

@@ -14,8 +14,8 @@ use super::delivery::Carry;
 use super::mask::Mask;
 use crate::clock::{self, Clock};
 use crate::core::time::{Mono, Wall};
+use crate::format;
 use crate::io::sentry::Sentry;
-use crate::words;
 use bytes::Bytes;
 use gate::Gate;
 use http_body_util::Full;
@@ -112,7 +112,7 @@ impl Catcher {
         let Some(left_out) = left_out else {
             return;
         };
-        let mut text = words::clean(&self.0.mask.hide(text), TEXT_CHARS);
+        let mut text = format::sanitize(&self.0.mask.hide(text), TEXT_CHARS);
         if left_out > 0 {
             text.push_str(&format!(
                 " ({left_out} more of this place were left out before)"
@@ -246,11 +246,11 @@ async fn deliver(fault: &OwnFault, sentry: &Sentry, carry: &Carry) {
         Ok(answer) if answer.status.is_success() => {}
         Ok(answer) => {
             let said = sentry.hide(&String::from_utf8_lossy(&answer.body));
-            let said = words::clean(&said, 200);
+            let said = format::sanitize(&said, 200);
             tracing::warn!(target: TARGET, "Sentry does not take a fault of our own: {} {said}", answer.status);
         }
         Err(why) => {
-            tracing::warn!(target: TARGET, "a fault of our own is not told to Sentry: {}", words::chain(&why));
+            tracing::warn!(target: TARGET, "a fault of our own is not told to Sentry: {}", format::error_chain(&why));
         }
     }
 }

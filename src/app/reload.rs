@@ -10,11 +10,11 @@ use super::notifiers::{self, Maker};
 use super::silences::{self, Silences};
 use crate::core::rule::{NotifierRule, RuleSet};
 use crate::decode::rules_file::{self, Reading};
+use crate::format;
 use crate::io::http::readiness::Reason;
 use crate::io::metrics::Metrics;
 use crate::io::rules_dir;
 use crate::io::rules_watch::RulesWatch;
-use crate::words;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -205,7 +205,8 @@ impl Reader {
 
     async fn load(&self) -> Option<Result<Files, String>> {
         let path = self.reloading.path.clone();
-        off_thread(move || rules_dir::load(&path).map_err(|fault| words::chain(&fault))).await
+        off_thread(move || rules_dir::load(&path).map_err(|fault| format::error_chain(&fault)))
+            .await
     }
 
     fn judge(&mut self, reading: Reading) -> Option<Loaded> {

@@ -25,8 +25,8 @@ use crate::io::http::events::Events;
 use crate::io::http::logs::Tails;
 use crate::io::http::readiness::Readiness;
 use crate::io::http::status::StoreStand;
+use crate::io::http_client::HttpClient;
 use crate::io::metrics::Metrics;
-use crate::io::post::Poster;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -163,7 +163,7 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
         "lastbeat is starting",
     )));
     let now: delivery::Clock = Arc::new(move || clock.now());
-    let carry = delivery::post(Poster::new());
+    let carry = delivery::post(HttpClient::new());
     let rules = service.rules.clone();
     let silences = Arc::new(Silences::default());
     silences.schedule(&rules.silences);

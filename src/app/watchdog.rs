@@ -4,15 +4,15 @@
 //! dropped and say nothing more: whoever starts lastbeat again within the watchdog's patience pages nobody.
 
 use super::delivery::Carry;
+use crate::backoff::Backoff;
 use crate::core::time::{Mono, Now, Wall};
 use crate::decode::settings::Secret;
+use crate::format;
 use crate::io::http::readiness::Readiness;
+use crate::io::http_client::{Answer, RequestFault};
 use crate::io::metrics::{Metrics, WatchdogMetrics, Way};
-use crate::io::post::{Answer, PostFault};
 use crate::io::sentry::Sentry;
 use crate::io::watchdog::{Watchdog, Word};
-use crate::retry::Backoff;
-use crate::words;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -162,7 +162,7 @@ pub async fn watch(party: Party, around: Around) -> Infallible {
 }
 
 /// A request, and what became of it.
-type Said = (Request<Full<Bytes>>, Result<Answer, PostFault>);
+type Said = (Request<Full<Bytes>>, Result<Answer, RequestFault>);
 
 fn idle() -> BoxFuture<'static, Option<Said>> {
     Box::pin(std::future::pending())
@@ -210,7 +210,7 @@ impl Task {
     }
 
     /// Counts and logs what came of a try; after which wait it is tried again.
-    fn conclude(&mut self, result: &Result<Answer, PostFault>) -> Option<Duration> {
+    fn conclude(&mut self, result: &Result<Answer, RequestFault>) -> Option<Duration> {
         let way = self.party.way.label();
         if matches!(result, Ok(answer) if answer.status.is_success()) {
             self.counts.delivered.inc();
@@ -241,15 +241,15 @@ impl Task {
         again.then(|| BACKOFF.delay(self.failed).max(SHORTEST_WAIT))
     }
 
-    fn said(&self, result: &Result<Answer, PostFault>) -> String {
+    fn said(&self, result: &Result<Answer, RequestFault>) -> String {
         match result {
             Ok(answer) => {
                 let body = (self.party.hide)(&String::from_utf8_lossy(&answer.body));
-                format!("{} {}", answer.status, words::clean(&body, BODY_CHARS))
+                format!("{} {}", answer.status, format::sanitize(&body, BODY_CHARS))
                     .trim_end()
                     .to_owned()
             }
-            Err(fault) => (self.party.hide)(&words::chain(fault)),
+            Err(fault) => (self.party.hide)(&format::error_chain(fault)),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! `lastbeat beat`: prints heartbeats, a program of its own.
 
+use crate::backoff::Backoff;
 use crate::core::rule::DEFAULT_MARKER;
 use crate::decode::rules_file;
-use crate::retry::Backoff;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;

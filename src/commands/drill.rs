@@ -6,9 +6,9 @@ use crate::app::delivery::{self, Clock as ReadClocks, Notifier};
 use crate::app::drill;
 use crate::clock::Clock;
 use crate::decode::settings::{self, Flags};
+use crate::format;
 use crate::io::http::drill as answer;
-use crate::io::post::Poster;
-use crate::words;
+use crate::io::http_client::HttpClient;
 use hyper::Method;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -100,8 +100,9 @@ fn direct(args: &DrillArgs) -> Result<(Value, String), (String, ExitCode)> {
     let runtime = runtime.map_err(|fault| failed(format!("cannot start: {fault}")))?;
     let clock = Clock::start();
     let now: ReadClocks = Arc::new(move || clock.now());
-    let rows = runtime
-        .block_on(async { drill::drill(&notifiers, &delivery::post(Poster::new()), &now).await });
+    let rows = runtime.block_on(async {
+        drill::drill(&notifiers, &delivery::post(HttpClient::new()), &now).await
+    });
     Ok((answer::json(&rows), "straight from here".to_owned()))
 }
 
@@ -131,7 +132,7 @@ fn notifiers(args: &DrillArgs) -> Result<Vec<Arc<dyn Notifier>>, String> {
 /// `oncall  opened 200 OK in 0.1s, closed 200 OK in 0.1s`
 fn table(answer: &Value, how: &str) -> String {
     let text =
-        |value: &Value| words::clean(value.as_str().unwrap_or_default(), words::SUMMARY_CHARS);
+        |value: &Value| format::sanitize(value.as_str().unwrap_or_default(), format::SUMMARY_CHARS);
     let told = |told: &Value| {
         let seconds = told["seconds"].as_f64().unwrap_or(0.0);
         format!("{} in {seconds:.2}s", text(&told["said"]))

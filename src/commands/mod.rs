@@ -14,8 +14,8 @@ pub mod tail;
 pub mod test;
 
 use crate::app::service::{self, Service};
+use crate::format;
 use crate::io::feed::Source;
-use crate::words;
 use std::process::ExitCode;
 
 /// Runs a service on a runtime of its own, to the end.
@@ -29,7 +29,7 @@ fn serve<S: Source>(service: Service<S>) -> ExitCode {
     };
     match runtime.block_on(service::run(service)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => failed(&words::chain(&fault)),
+        Err(fault) => failed(&format::error_chain(&fault)),
     }
 }
 

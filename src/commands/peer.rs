@@ -1,8 +1,8 @@
 //! The lastbeat that runs, as commands ask it over its HTTP.
 
 use super::check::EXIT_BAD_RULES;
-use crate::io::post::{Answer, Poster};
-use crate::words;
+use crate::format;
+use crate::io::http_client::{Answer, HttpClient};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
@@ -114,11 +114,11 @@ impl Peer {
             .build();
         let runtime =
             runtime.map_err(|fault| AskFault::Failed(format!("cannot start: {fault}")))?;
-        let answer = runtime.block_on(Poster::keeping(ANSWER_BYTES).post(request, within));
+        let answer = runtime.block_on(HttpClient::keeping(ANSWER_BYTES).post(request, within));
         let answer = answer.map_err(|fault| {
             AskFault::Unreachable(format!(
                 "{}; is lastbeat running there? --url or LASTBEAT_URL says where",
-                words::chain(&fault)
+                format::error_chain(&fault)
             ))
         })?;
         read(&answer, &self.base).map_err(AskFault::Refused)

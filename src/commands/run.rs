@@ -16,13 +16,13 @@ use crate::core::rule::{Globs, RuleSet};
 use crate::decode::canary::{CanarySettings, Way};
 use crate::decode::inventory::settings::{InventorySettings, SourceSettings};
 use crate::decode::settings::{self, Flags, Secret, Settings, TokenSource};
+use crate::format;
 use crate::io::feed::Said;
+use crate::io::http_client::HttpClient;
 use crate::io::inventory::Source;
 use crate::io::inventory::dns::Dns;
 use crate::io::inventory::machines::MachinesApi;
-use crate::io::post::Poster;
 use crate::io::{self, nats};
-use crate::words;
 use futures_util::FutureExt;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -98,7 +98,7 @@ pub fn run(args: &RunArgs) -> ExitCode {
         }
     };
     let told = sentry.map_or(Ok(()), |sentry| {
-        untold.tell(sentry, || delivery::post(Poster::new()))
+        untold.tell(sentry, || delivery::post(HttpClient::new()))
     });
     if let Err(why) = told {
         return super::failed(&format!("no thread for faults of our own: {why}"));
@@ -193,7 +193,7 @@ fn plan(canary: CanarySettings, say: mpsc::Sender<Said>) -> std::io::Result<Plan
 
 /// A line of the canary's as an entry of its app.
 fn entry(canary: &CanarySettings, line: &str) -> String {
-    let timestamp = words::wall(clock::wall());
+    let timestamp = format::rfc3339(clock::wall());
     serde_json::json!({
         "event": {"provider": "app"},
         "fly": {"app": {"instance": canary.instance, "name": canary.app}, "region": canary.region},

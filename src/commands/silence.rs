@@ -2,7 +2,7 @@
 
 use super::peer::{AskFault, Peer, PeerArgs, set};
 use crate::decode::rules_file;
-use crate::words;
+use crate::format;
 use hyper::Method;
 use serde_json::{Map, Value, json};
 use std::process::ExitCode;
@@ -158,16 +158,16 @@ fn table(silences: &Value) -> String {
 /// `19a1c3f2b40  holds  app web  until 2026-01-31T18:00:00Z  moving the database (ada)`
 fn line(silence: &Value) -> String {
     let text = |key: &str| {
-        words::clean(
+        format::sanitize(
             silence[key].as_str().unwrap_or_default(),
-            words::SUMMARY_CHARS,
+            format::SUMMARY_CHARS,
         )
     };
     let whom: Vec<String> = ["app", "region", "instance", "host", "rule"]
         .into_iter()
         .filter_map(|key| {
             let globs = silence[key].as_array()?.iter().filter_map(Value::as_str);
-            let globs: Vec<String> = globs.map(words::name).collect();
+            let globs: Vec<String> = globs.map(format::name).collect();
             (!globs.is_empty()).then(|| format!("{key} {}", globs.join(",")))
         })
         .collect();
@@ -182,7 +182,7 @@ fn line(silence: &Value) -> String {
         .and_then(|windows| windows.first());
     let time = |key: &str| {
         let time = window.and_then(|window| window[key].as_str());
-        words::name(time.unwrap_or("no time within a day"))
+        format::name(time.unwrap_or("no time within a day"))
     };
     let when = if holds {
         format!("until {}", time("until"))

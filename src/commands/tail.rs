@@ -3,9 +3,9 @@
 mod line;
 
 use super::peer::{self, AskFault, Peer, PeerArgs};
-use crate::io::post::{Answer, Poster};
-use crate::retry::Backoff;
-use crate::words;
+use crate::backoff::Backoff;
+use crate::format;
+use crate::io::http_client::{Answer, HttpClient};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -90,7 +90,7 @@ pub fn run(args: &TailArgs) -> ExitCode {
 }
 
 async fn tail(args: &TailArgs, peer: &Peer) -> ExitCode {
-    let poster = Poster::new();
+    let poster = HttpClient::new();
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
     let look = Look {
         json: args.json,
@@ -112,14 +112,14 @@ async fn tail(args: &TailArgs, peer: &Peer) -> ExitCode {
 }
 
 /// One connection, from its begin to its end.
-async fn follow(args: &TailArgs, peer: &Peer, poster: &Poster, look: &Look) -> Over {
+async fn follow(args: &TailArgs, peer: &Peer, poster: &HttpClient, look: &Look) -> Over {
     let request = match peer.request(Method::GET, &path(args), None) {
         Ok(request) => request,
         Err(fault) => return Over::Unaskable(fault),
     };
     let answer = match poster.open(request, BEGINS_WITHIN).await {
         Ok(answer) => answer,
-        Err(fault) => return Over::Broken(words::chain(&fault), false),
+        Err(fault) => return Over::Broken(format::error_chain(&fault), false),
     };
     let (head, mut body) = answer.into_parts();
     if head.status != StatusCode::OK {
@@ -144,9 +144,14 @@ async fn follow(args: &TailArgs, peer: &Peer, poster: &Poster, look: &Look) -> O
                     Err(over) => return over,
                 }
             }
-            Ok(Some(Err(fault))) => format!("the connection broke: {}", words::chain(&fault)),
+            Ok(Some(Err(fault))) => {
+                format!("the connection broke: {}", format::error_chain(&fault))
+            }
             Ok(None) => "lastbeat ended the stream".to_owned(),
-            Err(_) => format!("no sign of life for {}", words::exact(ALIVE_WITHIN)),
+            Err(_) => format!(
+                "no sign of life for {}",
+                format::exact_duration(ALIVE_WITHIN)
+            ),
         };
         return Over::Broken(why, began);
     }

@@ -9,8 +9,8 @@ use super::check::EXIT_BAD_RULES;
 use crate::core::rule::RuleSet;
 use crate::decode::rules_file::{self, Fault};
 use crate::decode::test_file::{self, Case, RulesFrom, TestFile};
+use crate::format;
 use crate::io::rules_dir;
-use crate::words;
 use clap::ValueEnum;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -130,7 +130,7 @@ pub fn outcomes(paths: &[PathBuf]) -> Result<Vec<Outcome>, Vec<String>> {
         let from = if tests.is_dir() { &tests } else { path };
         match rules_dir::load(from) {
             Ok(found) => files.extend(found),
-            Err(fault) => faults.push(words::chain(&fault)),
+            Err(fault) => faults.push(format::error_chain(&fault)),
         }
     }
     let mut outcomes = Vec::new();
@@ -217,7 +217,7 @@ impl<'f> Rules<'f> {
                     Ok(files) => (files, 0),
                     Err(fault) => {
                         self.faults
-                            .push(format!("{}: {}", self.file, words::chain(&fault)));
+                            .push(format!("{}: {}", self.file, format::error_chain(&fault)));
                         return None;
                     }
                 }

@@ -99,7 +99,7 @@ pub struct Rule {
     pub recover: u32,
     /// How bad it is.
     pub severity: Severity,
-    /// Told in place of the ordinary sentence; braces such as `{app}` are filled in as `words::fill` says.
+    /// Told in place of the ordinary sentence; braces such as `{app}` are filled in as `format::fill_template` says.
     pub summary: Option<String>,
     /// Where to read what to do.
     pub runbook: Option<String>,

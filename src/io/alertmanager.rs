@@ -10,8 +10,8 @@
 
 use crate::core::notice::{Notice, NoticeKind, Scope};
 use crate::core::time::Wall;
-use crate::io::post::{Address, AddressFault};
-use crate::words;
+use crate::format;
+use crate::io::http_client::{Address, AddressFault};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Method, Request};
@@ -57,7 +57,7 @@ impl Alertmanager {
         let alert = json!({
             "labels": labels(notice),
             "annotations": annotations(notice),
-            "startsAt": words::wall(notice.since + notice.max_gap),
+            "startsAt": format::rfc3339(notice.since + notice.max_gap),
         });
         alert.to_string().into()
     }
@@ -91,7 +91,7 @@ fn ending(alert: &[u8], over: bool, now: Wall) -> Option<Value> {
     let mut alert: Value = serde_json::from_slice(alert).ok()?;
     let ends = if over { now } else { now + ENDS_AFTER };
     let alert_map = alert.as_object_mut()?;
-    alert_map.insert(ENDS_AT.to_owned(), words::wall(ends).into());
+    alert_map.insert(ENDS_AT.to_owned(), format::rfc3339(ends).into());
     Some(alert)
 }
 
@@ -114,14 +114,14 @@ fn labels(notice: &Notice) -> Map<String, Value> {
         ("target_host", host),
         ("beat", &who.beat),
     ];
-    texts(all.map(|(key, text)| (key, words::name(text))))
+    texts(all.map(|(key, text)| (key, format::name(text))))
 }
 
 /// What is said about it; may change while it is one alert.
 fn annotations(notice: &Notice) -> Map<String, Value> {
-    let text = |text: &str| words::clean(text, words::TEXT_CHARS);
+    let text = |text: &str| format::sanitize(text, format::TEXT_CHARS);
     let affected = if notice.affected_total > 1 {
-        words::affected(notice)
+        format::affected(notice)
     } else {
         String::new()
     };
@@ -130,19 +130,19 @@ fn annotations(notice: &Notice) -> Map<String, Value> {
         _ => "",
     };
     texts([
-        ("summary", words::title(notice)),
-        ("description", words::sentence(notice)),
+        ("summary", format::title(notice)),
+        ("description", format::description(notice)),
         (
             "runbook_url",
             text(notice.runbook.as_deref().unwrap_or_default()),
         ),
         ("incident", notice.incident.to_string()),
-        ("since", words::wall(notice.since)),
-        ("max_gap", words::exact(notice.max_gap)),
+        ("since", format::rfc3339(notice.since)),
+        ("max_gap", format::exact_duration(notice.max_gap)),
         ("affected", affected),
         ("last_beat", text(&notice.last_text)),
         ("detail", text(&notice.detail)),
-        ("host", words::name(&notice.who.host)),
+        ("host", format::name(&notice.who.host)),
         ("reason", reason.to_owned()),
     ])
 }
@@ -158,7 +158,7 @@ fn texts<const N: usize>(all: [(&str, String); N]) -> Map<String, Value> {
 mod tests {
     use super::*;
     use crate::core::notice::{CloseReason, IncidentId, Who};
-    use crate::words::tests::{closed, notice};
+    use crate::format::tests::{closed, notice};
 
     const NOW: Wall = Wall::from_nanos(1_700_000_000_000_000_000);
 

@@ -19,8 +19,8 @@ use crate::core::notice::{IncidentId, Notice, NoticeKind};
 use crate::core::rule::{BodyFormat, Severity};
 use crate::core::time::Wall;
 use crate::decode::settings::Secret;
-use crate::io::post::{Address, AddressFault};
-use crate::words;
+use crate::format;
+use crate::io::http_client::{Address, AddressFault};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{HeaderName, HeaderValue};
@@ -171,7 +171,7 @@ fn headline(notice: &Notice) -> String {
         NoticeKind::Reminder(count) => format!("{severity}, reminder {count}"),
         NoticeKind::Closed(reason) => reason.label().to_owned(),
     };
-    format!("[{mark}] {}", words::title(notice))
+    format!("[{mark}] {}", format::title(notice))
 }
 
 /// Red, orange, yellow, blue, and green for what is over; as web colours.

@@ -9,10 +9,10 @@ use lastbeat::core::inventory::{Exit, Listed, Purpose, Suspect};
 use lastbeat::decode::inventory::Read;
 use lastbeat::decode::inventory::settings::ApiSettings;
 use lastbeat::decode::settings::{Secret, TokenSource};
+use lastbeat::format;
 use lastbeat::io::inventory::dns::Dns;
 use lastbeat::io::inventory::machines::MachinesApi;
 use lastbeat::io::inventory::{Fault, Kind, POLL_WITHIN, Source};
-use lastbeat::words;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ async fn fault(source: &Source) -> (Kind, String) {
         .poll(&[])
         .await
         .expect_err("a fault, and no machines");
-    (fault.kind(), words::chain(&fault))
+    (fault.kind(), format::error_chain(&fault))
 }
 
 #[tokio::test]
@@ -351,7 +351,7 @@ async fn no_fault_shows_the_token() {
     let api = MachinesApi::new(settings(&server, token));
     let source = Source::Machines(api.clone().organisation(ORGANISATION));
     let fault = source.poll(&[]).await.expect_err("401");
-    let said = format!("{} {fault:?}", words::chain(&fault));
+    let said = format!("{} {fault:?}", format::error_chain(&fault));
     assert!(
         said.contains("token validation error: ***") && !said.contains(token),
         "{said}"

@@ -9,7 +9,7 @@ use crate::support::org::org;
 use hyper::StatusCode;
 use lastbeat::core::time::Wall;
 use lastbeat::decode::settings::Secret;
-use lastbeat::io::post::Poster;
+use lastbeat::io::http_client::HttpClient;
 use lastbeat::io::sentry::Sentry;
 use std::time::Duration;
 
@@ -107,7 +107,7 @@ fn an_event_that_is_sent_twice_is_one() {
         .enable_all()
         .build()
         .expect("a runtime");
-    let post = || runtime.block_on(Poster::new().post(sentry.request(body.clone()), SOON));
+    let post = || runtime.block_on(HttpClient::new().post(sentry.request(body.clone()), SOON));
     let first = post().expect("an answer");
     project.wait_events(1, SOON);
     let second = post().expect("an answer");
@@ -120,7 +120,7 @@ fn an_event_that_is_sent_twice_is_one() {
     // Filed after the second, and by the same worker: what would have come of the second has come of it.
     let marker = sentry.own_fault("error", "said after", "src/x.rs:2", at);
     runtime
-        .block_on(Poster::new().post(sentry.request(marker), SOON))
+        .block_on(HttpClient::new().post(sentry.request(marker), SOON))
         .expect("an answer");
     let events = project.wait_events(2, SOON);
     assert_eq!((events.len(), issues(&events)), (2, 2), "one of each");

@@ -7,9 +7,9 @@ use crate::core::notice::{IncidentId, Notice};
 use crate::core::persist::{Checkpoint, TimelineRow};
 use crate::core::silence::Silence;
 use crate::core::time::Mono;
+use crate::format;
 use crate::io::metrics::{Metrics, Outcome};
 use crate::io::store::{Batch, Mended, Opened, Store, StoreFault, StoredParcel, kind_words};
-use crate::words;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -305,7 +305,7 @@ impl Desk {
                 .map_or(String::new(), |why| why.to_string());
             return Err(why);
         };
-        read(store).map_err(|fault| words::chain(&fault))
+        read(store).map_err(|fault| format::error_chain(&fault))
     }
 
     /// Opens the file where it is not, and writes what waits. Whether all is written.
@@ -374,7 +374,7 @@ impl Desk {
             Err(fault) => fault,
         };
         self.metrics.store_failed(fault.label(), 1);
-        let what = words::chain(&fault);
+        let what = format::error_chain(&fault);
         let mended = match store.mend(fault, self.clock.now().wall) {
             Ok(mended) => mended,
             Err(fault) => {
@@ -414,7 +414,7 @@ impl Desk {
     }
 
     fn say(&mut self, fault: &StoreFault) {
-        let what = words::chain(fault);
+        let what = format::error_chain(fault);
         self.metrics.store_writable.set(0);
         let now = self.clock.mono();
         if now >= self.log_after {
@@ -440,7 +440,7 @@ impl Desk {
 fn delay(length: Duration) -> String {
     match length.as_secs() {
         0..60 => format!("{:.1}s", length.as_secs_f64()),
-        _ => words::span(length),
+        _ => format::duration(length),
     }
 }
 

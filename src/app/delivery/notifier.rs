@@ -3,8 +3,8 @@
 use super::{TRY_WITHIN, Waiting};
 use crate::core::notice::{Notice, NoticeKind};
 use crate::core::time::Wall;
+use crate::io::http_client::Answer;
 use crate::io::metrics::Outcome;
-use crate::io::post::Answer;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, StatusCode};

@@ -4,10 +4,10 @@ use super::backlog::Backlog;
 use super::held::Held;
 use super::tries::{self, Tried};
 use super::{Carry, Clock, Done, Ended, Notifier, Order, Parcel, Standing, Waiting};
+use crate::backoff::Backoff;
 use crate::core::notice::NoticeKind;
+use crate::format;
 use crate::io::metrics::{NotifierMetrics, Outcome};
-use crate::retry::Backoff;
-use crate::words;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
@@ -179,7 +179,7 @@ impl Queue {
             notifier = self.notifier.name(),
             incident = %waiting.incident,
             state = waiting.kind.label(),
-            waited = words::span((self.now)().wall.since(waiting.told)),
+            waited = format::duration((self.now)().wall.since(waiting.told)),
             "a notice is given up: {why}"
         );
     }
@@ -303,7 +303,7 @@ impl Queue {
             tracing::warn!(
                 notifier = self.notifier.name(),
                 tries = self.failed,
-                again_in = words::span(wait),
+                again_in = format::duration(wait),
                 pending = self.backlog.len(),
                 "a notice was not taken: {}",
                 tried.said
@@ -351,7 +351,7 @@ impl Queue {
         tracing::warn!(
             notifier = self.notifier.name(),
             tries = self.refresh_failed,
-            again_in = words::span(wait),
+            again_in = format::duration(wait),
             "what is open could not be told again: {}",
             tried.said
         );
@@ -362,7 +362,7 @@ impl Queue {
         if tried.outcome == Outcome::Delivered {
             let delay = (self.now)().wall.since(sent.due);
             self.metrics.delay.observe(delay.as_secs_f64());
-            tracing::info!(notifier, %incident, state, delay = words::span(delay), "told");
+            tracing::info!(notifier, %incident, state, delay = format::duration(delay), "told");
             self.report_missed(tried);
         } else {
             tracing::error!(notifier, %incident, state, "a notice was refused for good: {}", tried.said);

@@ -1,7 +1,7 @@
 //! How a notifier stands, for those who look from outside.
 
 use crate::core::time::Mono;
-use crate::words;
+use crate::format;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -99,7 +99,7 @@ impl Stuck {
             ),
         });
         let lost = (self.given_up > 0).then(|| {
-            let ago = words::span(self.given_up_ago);
+            let ago = format::duration(self.given_up_ago);
             format!(
                 "{} notices were given up, the last {ago} ago",
                 self.given_up

@@ -8,7 +8,7 @@ use super::backlog::WAITING_LIMIT;
 use super::queue::timer;
 use super::*;
 use crate::core::notice::CloseReason;
-use crate::words::tests::{closed, notice};
+use crate::format::tests::{closed, notice};
 use hyper::StatusCode;
 
 /// A notifier whose bytes are `incident state`, and which obeys `Retry-After`.
@@ -42,7 +42,7 @@ fn plain_request(host: &str, body: Bytes) -> Request<Full<Bytes>> {
 struct Try {
     to: String,
     said: String,
-    answer: oneshot::Sender<Result<Answer, PostFault>>,
+    answer: oneshot::Sender<Result<Answer, RequestFault>>,
 }
 
 impl Try {

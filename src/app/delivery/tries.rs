@@ -1,9 +1,9 @@
 //! One try: every request of it at once, and what came of them together.
 
 use super::{Carry, Notifier, Within};
+use crate::format;
+use crate::io::http_client::{Answer, RequestFault};
 use crate::io::metrics::Outcome;
-use crate::io::post::{Answer, PostFault};
-use crate::words;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -102,7 +102,7 @@ fn better(a: Tried, b: Tried) -> Tried {
     best
 }
 
-fn read(notifier: &dyn Notifier, result: &Result<Answer, PostFault>, failed: u32) -> Tried {
+fn read(notifier: &dyn Notifier, result: &Result<Answer, RequestFault>, failed: u32) -> Tried {
     match result {
         Ok(answer) => Tried {
             outcome: notifier.verdict(answer, failed),
@@ -113,7 +113,7 @@ fn read(notifier: &dyn Notifier, result: &Result<Answer, PostFault>, failed: u32
         Err(fault) => Tried {
             outcome: Outcome::Retried,
             pause: None,
-            said: notifier.hide(&words::chain(fault)),
+            said: notifier.hide(&format::error_chain(fault)),
             missed: Vec::new(),
         },
     }
@@ -122,6 +122,6 @@ fn read(notifier: &dyn Notifier, result: &Result<Answer, PostFault>, failed: u32
 /// What the peer said, for the log. Servers repeat what they were sent: secrets are taken out.
 fn said(notifier: &dyn Notifier, answer: &Answer) -> String {
     let body = notifier.hide(&String::from_utf8_lossy(&answer.body));
-    let body = words::clean(&body, BODY_CHARS);
+    let body = format::sanitize(&body, BODY_CHARS);
     format!("{} {body}", answer.status).trim_end().to_owned()
 }

@@ -14,7 +14,7 @@ impl Notifier for Plain {
     }
 
     fn render(&self, notice: &Notice) -> Bytes {
-        words::sentence(notice).into()
+        format::description(notice).into()
     }
 
     fn requests(&self, waiting: &Waiting, _: crate::core::time::Wall) -> Vec<Request<Full<Bytes>>> {

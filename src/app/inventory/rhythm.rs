@@ -1,7 +1,7 @@
 //! When the inventory is asked.
 
+use crate::backoff::Backoff;
 use crate::core::time::Mono;
-use crate::retry::Backoff;
 use std::time::Duration;
 
 /// Between two polls, at least: the API allows one request a second.

@@ -16,7 +16,7 @@ const NOT_CAUGHT: [&str; 9] = [
     "lastbeat::app::own_faults",
     "lastbeat::app::watchdog",
     "lastbeat::io::alertmanager",
-    "lastbeat::io::post",
+    "lastbeat::io::http_client",
     "lastbeat::io::sentry",
     "lastbeat::io::webhook",
     "lastbeat::app::notifiers",

@@ -94,7 +94,7 @@ fn start(dsn: &str) -> Catcher {
         "lastbeat@0".to_owned(),
         "s".to_owned(),
     );
-    let carry = || crate::app::delivery::post(crate::io::post::Poster::new());
+    let carry = || crate::app::delivery::post(crate::io::http_client::HttpClient::new());
     waiting
         .tell(sentry.expect("a DSN"), carry)
         .expect("a thread");
@@ -176,7 +176,7 @@ async fn what_was_delivered_or_failed_is_not_tried_again() {
     let carry: Carry = Arc::new(move |_| {
         counts.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let peer = "http://x".to_owned();
-        async { Err(crate::io::post::PostFault::Timeout { peer, within: SOON }) }.boxed()
+        async { Err(crate::io::http_client::RequestFault::Timeout { peer, within: SOON }) }.boxed()
     });
     let (catcher, waiting) = catcher();
     catcher.take("error", "x", "y:1");

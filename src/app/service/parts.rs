@@ -5,9 +5,9 @@ use super::core_thread::Core;
 use crate::app::archive::ArchiveHandle;
 use crate::app::delivery::DeliveryHandle;
 use crate::app::reload::{InForce, Loaded};
+use crate::format;
 use crate::io::http;
 use crate::io::http::readiness::{Readiness, Reason};
-use crate::words;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,7 +79,7 @@ impl Parts {
                 },
                 ended = &mut self.http => return match ended {
                     Ok(Ok(())) => died("HTTP", "it stopped by itself".to_owned()),
-                    Ok(Err(fault)) => died("HTTP", words::chain(&fault)),
+                    Ok(Err(fault)) => died("HTTP", format::error_chain(&fault)),
                     Err(fault) => died("HTTP", fault.to_string()),
                 },
                 Some(ended) = self.notifiers.join_next() => match ended {

@@ -12,9 +12,9 @@ use crate::core::engine::{Engine, Output};
 use crate::core::notice::Notice;
 use crate::core::persist::Saved;
 use crate::core::time::Now;
+use crate::format;
 use crate::io::metrics::Metrics;
 use crate::io::store::{Opened, Store, StoreFault};
-use crate::words;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -64,7 +64,7 @@ impl State {
                 silences.restore(std::mem::take(&mut opened.silences));
             }
             Err(fault) if fault.is_refusal() => {
-                return Err(ServiceFault::State(words::chain(fault)));
+                return Err(ServiceFault::State(format::error_chain(fault)));
             }
             // The archive tries again, and says so.
             Err(_) => {}
@@ -192,12 +192,12 @@ pub(super) fn desk(
                     }
                     Output::Changed(change) => tracing::debug!(
                         rule = &*change.rule,
-                        target_app = words::name(&change.who.app),
-                        target_region = words::name(&change.who.region),
-                        target_instance = words::name(&change.who.instance),
+                        target_app = format::name(&change.who.app),
+                        target_region = format::name(&change.who.region),
+                        target_instance = format::name(&change.who.instance),
                         from = change.from.label(),
                         to = change.to.label(),
-                        at = words::wall(change.at),
+                        at = format::rfc3339(change.at),
                         "{}",
                         change.reason.label()
                     ),

@@ -1,7 +1,7 @@
 use super::*;
 use tokio::sync::{mpsc, oneshot};
 
-type Answered = oneshot::Sender<Result<Answer, PostFault>>;
+type Answered = oneshot::Sender<Result<Answer, RequestFault>>;
 
 struct Bench {
     began: tokio::time::Instant,
@@ -58,7 +58,7 @@ fn ping() -> Party {
     Party::ping(Watchdog::new(&Secret::new("http://hc/key1")).expect("an address"))
 }
 
-fn answer(status: StatusCode) -> Result<Answer, PostFault> {
+fn answer(status: StatusCode) -> Result<Answer, RequestFault> {
     Ok(Answer {
         status,
         retry_after: None,

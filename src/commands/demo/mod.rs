@@ -12,7 +12,7 @@ use crate::core::rule::Globs;
 use crate::core::targets::table::State;
 use crate::core::tracker::Limits;
 use crate::decode::rules_file;
-use crate::words;
+use crate::format;
 use futures_util::FutureExt;
 use organisation::Entries;
 use std::io::{IsTerminal, Write};
@@ -85,7 +85,7 @@ fn show(output: &Output) {
         Output::Tell(notice) => tell(notice),
         Output::Changed(change) if change.to == State::Pending => {
             let who = [&change.who.app, &change.who.region, &change.who.instance]
-                .map(|part| words::name(part));
+                .map(|part| format::name(part));
             say(
                 "late",
                 &format!("{} is pending: {}", who.join("/"), change.reason.label()),
@@ -100,12 +100,12 @@ fn tell(notice: &Notice) {
         NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_) => "ALERT",
         NoticeKind::Closed(_) => "closed",
     };
-    say(label, &words::sentence(notice));
+    say(label, &format::description(notice));
 }
 
 /// A line for people, with the time in front.
 fn say(label: &str, text: &str) {
-    let time = words::wall_seconds(crate::clock::wall());
+    let time = format::rfc3339_seconds(crate::clock::wall());
     let time = time.get(11..19).unwrap_or(&time);
     let mut out = std::io::stdout().lock();
     let colour = match label {

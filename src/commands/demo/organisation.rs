@@ -134,7 +134,7 @@ pub const ROUND: Duration = Duration::from_secs(1);
 
 fn entry(who: usize, message: &str) -> Entry {
     let (app, region, instance) = INSTANCES[who];
-    let time = crate::words::wall(crate::clock::wall());
+    let time = crate::format::rfc3339(crate::clock::wall());
     let payload = serde_json::json!({
         "event": {"provider": "app"},
         "fly": {"app": {"instance": instance, "name": app}, "region": region},

@@ -3,9 +3,9 @@
 use crate::clock;
 use crate::core::notice::Scope;
 use crate::core::persist::{Saved, SavedInstance};
+use crate::format;
 use crate::io::http::incidents;
 use crate::io::store::Store;
-use crate::words;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -30,8 +30,8 @@ pub(super) fn read(file: &Path) -> Result<(Value, Value), String> {
         // What was written last stands in it.
         fs::copy(&log, with_end(&copy, "-wal")).map_err(|fault| wrong(fault.to_string()))?;
     }
-    let opened =
-        Store::open(Some(&copy), clock::wall()).map_err(|fault| wrong(words::chain(&fault)))?;
+    let opened = Store::open(Some(&copy), clock::wall())
+        .map_err(|fault| wrong(format::error_chain(&fault)))?;
     if opened.set_aside.is_some() {
         return Err(wrong("it is no state file, or it is damaged".to_owned()));
     }
@@ -74,12 +74,12 @@ fn answers(saved: &Saved, file: &Path) -> (Value, Value) {
         .incidents
         .iter()
         .any(|one| one.notice.scope == Scope::Stream);
-    let taken = words::wall(clock.taken_at);
+    let taken = format::rfc3339(clock.taken_at);
     let status = json!({
         "now": taken,
         "ready": false,
         "reasons": [{"part": "status", "what": format!("no lastbeat was asked: this is the state file as of {taken}")}],
-        "stream": {"last_entry": clock.last_arrival.map(words::wall), "stalled": stalled},
+        "stream": {"last_entry": clock.last_arrival.map(format::rfc3339), "stalled": stalled},
         "listened_seconds": clock.listened.seconds(),
         "blind_seconds": {},
         "instances": sums,

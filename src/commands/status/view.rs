@@ -1,6 +1,6 @@
 //! What `lastbeat status` shows: the answers of the API in, text out.
 
-use crate::words;
+use crate::format;
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -51,7 +51,7 @@ impl Page<'_> {
     /// A line, cut to the terminal's width; all of it in one colour, or in none.
     fn line(&mut self, colour: &str, text: &str) {
         let text = match self.look.width {
-            Some(width) => words::clean(text, width),
+            Some(width) => format::sanitize(text, width),
             None => text.to_owned(),
         };
         let colour = if self.look.colour { colour } else { "" };
@@ -100,7 +100,7 @@ fn head(page: &mut Page<'_>, status: &Value) {
     let file = store["file"]
         .as_str()
         .map_or("in memory only".to_owned(), |file| {
-            words::clean(file, words::TEXT_CHARS)
+            format::sanitize(file, format::TEXT_CHARS)
         });
     match store["trouble"].as_str() {
         None => page.line("", &format!("state      {file}")),
@@ -108,7 +108,7 @@ fn head(page: &mut Page<'_>, status: &Value) {
             RED,
             &format!(
                 "state      {file}: {}",
-                words::clean(trouble, words::TEXT_CHARS)
+                format::sanitize(trouble, format::TEXT_CHARS)
             ),
         ),
     }
@@ -252,11 +252,11 @@ fn number(value: &Value) -> u64 {
 
 /// What somebody else wrote, fit for a terminal.
 fn text(value: &Value) -> String {
-    words::clean(value.as_str().unwrap_or_default(), words::SUMMARY_CHARS)
+    format::sanitize(value.as_str().unwrap_or_default(), format::SUMMARY_CHARS)
 }
 
 fn span(seconds: f64) -> String {
-    words::span(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+    format::duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -339,7 +339,7 @@ api  iad          -          -       -       -       2       -
                 && at("bad") < at("small")
                 && at("small") < at("and 27 more")
         );
-        let plain = |line: &str| words::clean(line, 1000).chars().count();
+        let plain = |line: &str| format::sanitize(line, 1000).chars().count();
         assert!(shown.lines().all(|line| plain(line) <= 40), "{shown}");
         assert!(!is_well(&status));
     }

@@ -2,7 +2,7 @@
 //! or type for the reader: of that only signs are shown.
 
 use crate::decode::beat;
-use crate::words;
+use crate::format;
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -67,7 +67,7 @@ pub(super) fn harmless(text: &str) -> String {
 
 /// Whether a terminal would do something at it: controls, and what turns or hides text.
 fn acts(c: char) -> bool {
-    c.is_control() || words::is_invisible(c)
+    c.is_control() || format::is_invisible(c)
 }
 
 /// JSON in which these are escaped too; they stand in its texts only.

@@ -8,7 +8,7 @@ use crate::core::notice::{Notice, NoticeKind, Scope, Who};
 use crate::core::targets::table::State;
 use crate::core::time::Wall;
 use crate::decode::test_file::{Case, Expect, Expected, Kind, Told};
-use crate::words;
+use crate::format;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -302,7 +302,7 @@ fn matches(case: &Case, heard: &Heard<'_>, told: &Told) -> bool {
         let at = at.as_millis();
         wanted.is_none_or(|(from, last)| from.as_millis() <= at && at <= last.as_millis())
     };
-    let sentence = words::sentence(notice);
+    let sentence = format::description(notice);
     is(&told.name, notice.alarm.name(notice.scope))
         && told
             .target

@@ -7,7 +7,7 @@ use super::status::seconds;
 use crate::core::snapshot::outages::Outages;
 use crate::core::snapshot::{AppRow, VerdictRow};
 use crate::core::time::Wall;
-use crate::words;
+use crate::format;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Response, StatusCode};
@@ -46,14 +46,14 @@ fn apps(now: Wall, verdicts: &[VerdictRow], known: &[AppRow], outages: Option<&O
         json!({
             "app": app,
             "instances": sums.verdicts,
-            "last_seen": seen.get(app).copied().map(words::wall),
+            "last_seen": seen.get(app).copied().map(format::rfc3339),
             "live_ratio": share.map(|(_, _, ratio)| (ratio * 1e6).round() / 1e6),
             "incident_seconds": share.map(|(_, wrong, _)| seconds(wrong)),
-            "since": share.map(|(since, ..)| words::wall(since)),
+            "since": share.map(|(since, ..)| format::rfc3339(since)),
         })
     };
     json!({
-        "now": words::wall(now),
+        "now": format::rfc3339(now),
         "history": outages.is_some(),
         "apps": apps.into_iter().map(row).collect::<Vec<_>>(),
     })

@@ -45,7 +45,7 @@ use super::sse;
 use crate::core::notice::{Notice, NoticeKind};
 use crate::core::persist::IncidentQuery;
 use crate::core::snapshot::Snapshot;
-use crate::words;
+use crate::format;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream;
@@ -346,7 +346,7 @@ fn compare(
     status: Value,
     before: Option<Arc<Shown>>,
 ) -> (Shown, String, Option<String>) {
-    let now = words::wall(snapshot.now.wall);
+    let now = format::rfc3339(snapshot.now.wall);
     let mut rows = Rows::of(snapshot);
     let instances = before.and_then(|before| rows.since(&before.rows, &now));
     let told = json!({"now": now, "status": status}).to_string();

@@ -4,7 +4,7 @@ use super::status::seconds;
 use crate::core::notice::{Notice, NoticeKind};
 use crate::core::persist::{IncidentQuery, PastIncident, SavedIncident, SavedTarget, SavedWatched};
 use crate::core::snapshot::{Snapshot, last_token};
-use crate::words;
+use crate::format;
 use serde_json::{Value, json};
 
 /// A page of the history. One more than asked for tells whether there is a next page.
@@ -37,7 +37,7 @@ pub(super) fn open(snapshot: &Snapshot, asked: &IncidentQuery) -> Value {
 pub(super) fn one(past: &PastIncident) -> Value {
     let mut value = incident(&past.incident);
     let timeline = past.timeline.iter();
-    let timeline = timeline.map(|row| json!({"at": words::wall(row.at), "what": words::clean(&row.what, words::TEXT_CHARS)}));
+    let timeline = timeline.map(|row| json!({"at": format::rfc3339(row.at), "what": format::sanitize(&row.what, format::TEXT_CHARS)}));
     value["timeline"] = timeline.collect();
     value["members"] = past.incident.members.iter().map(member).collect();
     value
@@ -63,18 +63,18 @@ pub fn incident(saved: &SavedIncident) -> Value {
     let mut value = of_notice(&saved.notice);
     let (closed_at, reason) = saved
         .closed
-        .map(|(at, why)| (words::wall(at), why.label()))
+        .map(|(at, why)| (format::rfc3339(at), why.label()))
         .unzip();
     value["state"] = json!(if saved.closed.is_some() {
         "closed"
     } else {
         "open"
     });
-    value["opened_at"] = json!(words::wall(saved.opened_at));
+    value["opened_at"] = json!(format::rfc3339(saved.opened_at));
     value["closed_at"] = json!(closed_at);
     value["reason"] = json!(reason);
     value["told"] = json!(saved.told.map(|told| json!({
-        "at": words::wall(told.at), "reminders": told.reminders, "updates": told.updates,
+        "at": format::rfc3339(told.at), "reminders": told.reminders, "updates": told.updates,
     })));
     value
 }
@@ -96,19 +96,19 @@ pub(super) fn of_notice(notice: &Notice) -> Value {
         "instance": notice.who.instance,
         "host": notice.who.host,
         "beat": notice.who.beat,
-        "since": words::wall(notice.since),
-        "due": words::wall(notice.due),
-        "opened_at": words::wall(notice.due),
+        "since": format::rfc3339(notice.since),
+        "due": format::rfc3339(notice.due),
+        "opened_at": format::rfc3339(notice.due),
         "closed_at": null,
         "reason": reason,
         "told": null,
         "max_gap_seconds": seconds(notice.max_gap),
         "affected": notice.affected,
         "affected_total": notice.affected_total,
-        "detail": words::clean(&notice.detail, words::TEXT_CHARS),
-        "last_beat": words::clean(&notice.last_text, words::TEXT_CHARS),
+        "detail": format::sanitize(&notice.detail, format::TEXT_CHARS),
+        "last_beat": format::sanitize(&notice.last_text, format::TEXT_CHARS),
         "runbook": notice.runbook,
-        "what": words::sentence(notice),
+        "what": format::description(notice),
     })
 }
 

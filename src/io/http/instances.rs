@@ -7,7 +7,7 @@ use crate::core::snapshot::detail::Detail;
 use crate::core::snapshot::{BeatRow, InstanceRow, Snapshot};
 use crate::core::time::Wall;
 use crate::decode::api_query::{self, InstanceQuery};
-use crate::words;
+use crate::format;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Response, StatusCode};
@@ -44,7 +44,7 @@ pub(super) fn instances(snapshot: &Snapshot, asked: &InstanceQuery) -> Value {
         .iter()
         .map(|row| instance(row, beats.remove(&*row.subject).unwrap_or_default()));
     json!({
-        "now": words::wall(snapshot.now.wall),
+        "now": format::rfc3339(snapshot.now.wall),
         "total": total,
         "suppressed": snapshot.suppressed,
         "instances": shown.collect::<Vec<_>>(),
@@ -67,9 +67,9 @@ fn instance(row: &InstanceRow, beats: Vec<Value>) -> Value {
         "region": &*row.region,
         "instance": row.instance(),
         "verdict": row.verdict.label(),
-        "reason": row.reason.as_deref().map(|reason| words::clean(reason, words::TEXT_CHARS)),
-        "reason_since": row.since.map(words::wall),
-        "last_seen": words::wall(row.seen),
+        "reason": row.reason.as_deref().map(|reason| format::sanitize(reason, format::TEXT_CHARS)),
+        "reason_since": row.since.map(format::rfc3339),
+        "last_seen": format::rfc3339(row.seen),
         "beats": beats,
     })
 }
@@ -104,8 +104,8 @@ pub(super) fn one(detail: &Detail) -> Value {
     };
     let beats = detail.beats.iter().map(with_times).collect();
     let mut value = instance(&detail.instance, beats);
-    value["now"] = json!(words::wall(detail.now.wall));
-    value["known_since"] = json!(words::wall(detail.known_since));
+    value["now"] = json!(format::rfc3339(detail.now.wall));
+    value["known_since"] = json!(format::rfc3339(detail.known_since));
     value
 }
 
@@ -113,12 +113,12 @@ fn beat(row: &BeatRow) -> Value {
     json!({
         "beat": &*row.beat,
         "verdict": row.verdict.label(),
-        "last_seen": words::wall(row.seen),
-        "due": row.due.map(words::wall),
+        "last_seen": format::rfc3339(row.seen),
+        "due": row.due.map(format::rfc3339),
         "max_gap_seconds": row.max_gap.map(seconds),
         "rule": row.rule.as_deref(),
         "every_seconds": row.every.map(seconds),
         "usual_seconds": row.usual.map(seconds),
-        "text": words::clean(&row.text, words::TEXT_CHARS),
+        "text": format::sanitize(&row.text, format::TEXT_CHARS),
     })
 }

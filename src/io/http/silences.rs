@@ -3,7 +3,7 @@
 use super::api::{SilenceRow, Source};
 use crate::core::rule::Globs;
 use crate::core::time::Wall;
-use crate::words;
+use crate::format;
 use serde_json::{Value, json};
 
 /// One of them; its windows from now on.
@@ -14,7 +14,7 @@ pub(super) fn row(row: &SilenceRow) -> Value {
         source,
     } = row;
     let globs = |globs: &Globs| globs.0.clone();
-    let time = |at: Wall| words::wall_seconds(at);
+    let time = |at: Wall| format::rfc3339_seconds(at);
     let windows = silence.windows.iter();
     let windows =
         windows.map(|(from, until)| json!({ "from": time(*from), "until": time(*until) }));

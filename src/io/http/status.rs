@@ -6,7 +6,7 @@ use super::readiness::Readiness;
 use crate::core::listening::Blind;
 use crate::core::snapshot::{Snapshot, VerdictRow};
 use crate::core::time::Wall;
-use crate::words;
+use crate::format;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -60,11 +60,11 @@ pub(super) fn status(snapshot: &Snapshot, readiness: &Readiness, standing: &Stan
         *count = json!(count.as_u64().unwrap_or(0) + row.count);
     }
     json!({
-        "now": words::wall(snapshot.now.wall),
+        "now": format::rfc3339(snapshot.now.wall),
         "ready": readiness.is_ready(),
         "reasons": reasons.collect::<Vec<_>>(),
         "stream": {
-            "last_entry": snapshot.stream_seen.map(words::wall),
+            "last_entry": snapshot.stream_seen.map(format::rfc3339),
             "stalled": snapshot.stalled,
             "blind": snapshot.blind_now.map(Blind::label),
             "lag_seconds": seconds(snapshot.lag),
@@ -104,7 +104,7 @@ fn apps(rows: &[VerdictRow]) -> Vec<Value> {
 }
 
 fn interval(&(from, to, why): &(Wall, Wall, Blind)) -> Value {
-    json!({"from": words::wall(from), "to": words::wall(to), "reason": why.label()})
+    json!({"from": format::rfc3339(from), "to": format::rfc3339(to), "reason": why.label()})
 }
 
 /// Seconds, to the millisecond.

@@ -347,7 +347,7 @@ fn history() -> api::History {
             return async { Err("the disk is gone".to_owned()) }.boxed();
         }
         let past = |number: u64| {
-            let mut notice = crate::words::tests::notice();
+            let mut notice = crate::format::tests::notice();
             notice.incident = IncidentId(number);
             let closed = number
                 .is_multiple_of(2)

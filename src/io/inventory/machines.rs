@@ -6,8 +6,8 @@ use crate::decode::inventory::machines::{PageFault, Pages, last_exit};
 use crate::decode::inventory::settings::ApiSettings;
 use crate::decode::inventory::{Read, is_name};
 use crate::decode::settings::{Secret, TokenSource};
-use crate::io::post::{Answer, PostFault, Poster};
-use crate::words;
+use crate::format;
+use crate::io::http_client::{Answer, HttpClient, RequestFault};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http_body_util::Full;
@@ -50,7 +50,7 @@ pub enum ApiFault {
     Token,
     /// No answer.
     #[error(transparent)]
-    Unreached(#[from] PostFault),
+    Unreached(#[from] RequestFault),
     /// 401.
     #[error(
         "the Machines API does not know the token (401); make one with `fly tokens create readonly ORG`: {said}"
@@ -116,7 +116,7 @@ impl ApiFault {
             | ApiFault::Token
             | ApiFault::Unknown { .. }
             | ApiFault::Forbidden { .. } => Kind::Refused,
-            ApiFault::Unreached(PostFault::Timeout { .. }) | ApiFault::Slow => Kind::TimedOut,
+            ApiFault::Unreached(RequestFault::Timeout { .. }) | ApiFault::Slow => Kind::TimedOut,
             ApiFault::Unreached(_) => Kind::Unreachable,
             ApiFault::TooOften { .. } => Kind::RateLimited,
             ApiFault::Status { .. } => Kind::Failed,
@@ -130,7 +130,7 @@ impl ApiFault {
 #[derive(Clone)]
 pub struct MachinesApi {
     settings: ApiSettings,
-    poster: Poster,
+    poster: HttpClient,
 }
 
 /// The machines of one organisation.
@@ -163,7 +163,7 @@ impl MachinesApi {
     /// The API at that address.
     pub fn new(settings: ApiSettings) -> Self {
         // One byte more than is taken shows what is too large.
-        let poster = Poster::keeping(MAX_PAGE_BYTES + 1);
+        let poster = HttpClient::keeping(MAX_PAGE_BYTES + 1);
         MachinesApi { settings, poster }
     }
 
@@ -206,7 +206,7 @@ impl MachinesApi {
         // The other side may repeat what we sent.
         let said = || {
             let body = String::from_utf8_lossy(&answer.body).replace(token.reveal(), "***");
-            words::clean(&body, BODY_CHARS)
+            format::sanitize(&body, BODY_CHARS)
         };
         match answer.status {
             _ if answer.body.len() > MAX_PAGE_BYTES => Err(ApiFault::TooLarge),

@@ -4,7 +4,7 @@ use super::{Fnv, Sentry, TAG_CHARS, sdk};
 use crate::core::notice::{Notice, NoticeKind};
 use crate::core::rule::Severity;
 use crate::core::time::Wall;
-use crate::words;
+use crate::format;
 use sentry::protocol::{Breadcrumb, Context, Event, Exception, Map, Value};
 use sentry::types::Uuid;
 use std::borrow::Cow;
@@ -20,9 +20,9 @@ impl Sentry {
                 .map(Cow::Owned)
                 .collect::<Vec<_>>()
                 .into(),
-            transaction: Some(words::name(&notice.rule)),
+            transaction: Some(format::name(&notice.rule)),
             // The line below the title: what the transaction would be otherwise.
-            culprit: Some(words::who(notice)),
+            culprit: Some(format::target_name(notice)),
             logger: Some("lastbeat".to_owned()),
             platform: "other".into(),
             timestamp: time(notice.decided),
@@ -40,7 +40,7 @@ impl Sentry {
             // exception's type and value reads better.
             exception: vec![Exception {
                 ty: notice.alarm.name(notice.scope).to_owned(),
-                value: Some(words::gist(notice)),
+                value: Some(format::headline(notice)),
                 ..Exception::default()
             }]
             .into(),
@@ -80,9 +80,9 @@ fn level(notice: &Notice) -> sentry::Level {
 /// instance, and its end, is one issue.
 pub(super) fn fingerprint(notice: &Notice) -> [String; 3] {
     [
-        words::name(&notice.rule),
+        format::name(&notice.rule),
         notice.scope.label().to_owned(),
-        words::target(notice),
+        format::target_key(notice),
     ]
 }
 
@@ -104,7 +104,7 @@ fn tags(notice: &Notice) -> Map<String, String> {
     let cleaned = all.map(|(key, value)| {
         (
             key.to_owned(),
-            words::clean(value, TAG_CHARS).trim().to_owned(),
+            format::sanitize(value, TAG_CHARS).trim().to_owned(),
         )
     });
     cleaned
@@ -124,18 +124,18 @@ fn incident(notice: &Notice) -> Context {
     let seconds = |span: Duration| Value::from(span.as_millis() as f64 / 1e3);
     let timeline = moments(notice)
         .into_iter()
-        .map(|moment| format!("{} {}", words::wall(moment.at), moment.said));
+        .map(|moment| format!("{} {}", format::rfc3339(moment.at), moment.said));
     context([
         ("id", notice.incident.to_string().into()),
         ("state", state(notice).into()),
-        ("what", words::sentence(notice).into()),
-        ("since", words::wall(notice.since).into()),
-        ("due", words::wall(notice.due).into()),
+        ("what", format::description(notice).into()),
+        ("since", format::rfc3339(notice.since).into()),
+        ("due", format::rfc3339(notice.due).into()),
         ("gap_seconds", seconds(notice.gap)),
         ("listened_seconds", seconds(notice.listened)),
         (
             "detail",
-            words::clean(&notice.detail, words::TEXT_CHARS).into(),
+            format::sanitize(&notice.detail, format::TEXT_CHARS).into(),
         ),
         ("timeline", timeline.collect::<Vec<_>>().into()),
     ])
@@ -144,21 +144,21 @@ fn incident(notice: &Notice) -> Context {
 fn target(notice: &Notice) -> Context {
     let who = &notice.who;
     let (affected, total) = if notice.affected_total > 1 {
-        let named = notice.affected.iter().map(|one| words::name(one));
+        let named = notice.affected.iter().map(|one| format::name(one));
         (named.collect(), notice.affected_total.into())
     } else {
         (Vec::new(), Value::from(""))
     };
     context([
         ("scope", notice.scope.label().into()),
-        ("app", words::name(&who.app).into()),
-        ("region", words::name(&who.region).into()),
-        ("instance", words::name(&who.instance).into()),
-        ("host", words::name(&who.host).into()),
-        ("beat", words::name(&who.beat).into()),
+        ("app", format::name(&who.app).into()),
+        ("region", format::name(&who.region).into()),
+        ("instance", format::name(&who.instance).into()),
+        ("host", format::name(&who.host).into()),
+        ("beat", format::name(&who.beat).into()),
         (
             "last_beat",
-            words::clean(&notice.last_text, words::TEXT_CHARS).into(),
+            format::sanitize(&notice.last_text, format::TEXT_CHARS).into(),
         ),
         ("affected", Value::from(affected)),
         ("affected_total", total),
@@ -167,9 +167,9 @@ fn target(notice: &Notice) -> Context {
 
 fn rule(notice: &Notice) -> Context {
     context([
-        ("name", words::name(&notice.rule).into()),
+        ("name", format::name(&notice.rule).into()),
         ("severity", notice.severity.label().into()),
-        ("max_gap", words::exact(notice.max_gap).into()),
+        ("max_gap", format::exact_duration(notice.max_gap).into()),
         ("runbook", notice.runbook.clone().unwrap_or_default().into()),
     ])
 }
@@ -196,7 +196,7 @@ struct Moment {
 fn moments(notice: &Notice) -> Vec<Moment> {
     let mut moments = Vec::new();
     if !notice.is_never_seen() {
-        let said = match words::clean(&notice.last_text, words::TEXT_CHARS) {
+        let said = match format::sanitize(&notice.last_text, format::TEXT_CHARS) {
             text if text.is_empty() => "last heard".to_owned(),
             text => format!("last heard: {text}"),
         };
@@ -212,7 +212,10 @@ fn moments(notice: &Notice) -> Vec<Moment> {
             at: notice.due,
             category: "deadline",
             level: sentry::Level::Warning,
-            said: format!("silent for longer than {}", words::exact(notice.max_gap)),
+            said: format!(
+                "silent for longer than {}",
+                format::exact_duration(notice.max_gap)
+            ),
         });
     }
     moments.push(Moment {

@@ -2,7 +2,7 @@
 
 use super::{Fnv, Sentry, TAG_CHARS, sdk};
 use crate::core::time::Wall;
-use crate::words;
+use crate::format;
 use bytes::Bytes;
 use sentry::protocol::{Envelope, Event, Exception};
 use sentry::types::Uuid;
@@ -17,7 +17,7 @@ impl Sentry {
             "panic" => ("LastbeatPanic", sentry::Level::Fatal),
             _ => ("LastbeatError", sentry::Level::Error),
         };
-        let place = words::clean(place, TAG_CHARS);
+        let place = format::sanitize(place, TAG_CHARS);
         let tags = [("own", "true"), ("kind", kind), ("place", &place)];
         let event = Event {
             event_id: self.fault_id(kind, &place, at),

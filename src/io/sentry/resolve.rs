@@ -8,7 +8,7 @@ use super::event::fingerprint;
 use crate::core::notice::{IncidentId, Notice};
 use crate::core::rule::SentryApi;
 use crate::decode::settings::Secret;
-use crate::io::post::{Address, AddressFault};
+use crate::io::http_client::{Address, AddressFault};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, HeaderValue};
@@ -149,7 +149,7 @@ fn api_of(dsn: &Dsn) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::tests::notice;
+    use crate::format::tests::notice;
 
     fn resolver(dsn: &str, url: Option<&str>) -> SentryResolver {
         let api = SentryApi {

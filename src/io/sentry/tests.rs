@@ -2,8 +2,8 @@ use super::*;
 use crate::core::notice::{Alarm, CloseReason, IncidentId, NoticeKind, Scope, Who};
 use crate::core::rule::Severity;
 use crate::core::time::Wall;
-use crate::words;
-use crate::words::tests::{closed, notice};
+use crate::format;
+use crate::format::tests::{closed, notice};
 use serde_json::{Value, json};
 
 const DSN: &str = "https://0123456789abcdef@o1.ingest.example.org/sub/42";
@@ -251,7 +251,7 @@ fn a_bad_dsn_is_a_fault_that_does_not_show_it() {
         let fault = Sentry::new(&Secret::new(bad), None, String::new(), String::new())
             .err()
             .unwrap_or_else(|| panic!("{bad:?} is no DSN"));
-        let said = format!("{} {fault:?}", words::chain(&fault));
+        let said = format!("{} {fault:?}", format::error_chain(&fault));
         assert!(
             said.contains("https://KEY@HOST/PROJECT") && !said.contains("topsecret"),
             "{said}"

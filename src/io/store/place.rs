@@ -2,7 +2,7 @@
 
 use super::fault::StoreFault;
 use crate::core::time::Wall;
-use crate::words;
+use crate::format;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -70,7 +70,7 @@ pub(super) fn beside(path: &Path, after: &str) -> PathBuf {
 /// Moves the database and what belongs to it to a dated name that nothing has yet: `lastbeat.db.corrupt-20261121T135502Z`.
 /// `None` where nothing was there.
 pub(super) fn set_aside(path: &Path, why: &str, now: Wall) -> Result<Option<PathBuf>, StoreFault> {
-    let date = words::wall_seconds(now).replace(['-', ':'], "");
+    let date = format::rfc3339_seconds(now).replace(['-', ':'], "");
     let named = |number: u32| match number {
         0 => beside(path, &format!(".{why}-{date}")),
         _ => beside(path, &format!(".{why}-{date}-{number}")),

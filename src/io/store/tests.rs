@@ -57,7 +57,8 @@ impl Drop for Folder {
 }
 
 fn open(path: &Path) -> Opened {
-    Store::open(Some(path), NOW).unwrap_or_else(|fault| panic!("{}", crate::words::chain(&fault)))
+    Store::open(Some(path), NOW)
+        .unwrap_or_else(|fault| panic!("{}", crate::format::error_chain(&fault)))
 }
 
 fn at(seconds: u64) -> Wall {

@@ -4,7 +4,7 @@
 
 use super::{colour, escaped, headline, link};
 use crate::core::notice::Notice;
-use crate::words;
+use crate::format;
 use serde_json::{Value, json};
 
 /// Characters of an embed's title and description, and of a field's value, that Discord takes.
@@ -20,11 +20,11 @@ pub(super) fn body(notice: &Notice) -> Value {
     };
     let mut embed = json!({
         "title": escape(&headline(notice), TITLE),
-        "description": escape(&words::sentence(notice), DESCRIPTION),
+        "description": escape(&format::description(notice), DESCRIPTION),
         "color": colour(notice),
-        "timestamp": words::wall(notice.decided),
+        "timestamp": format::rfc3339(notice.decided),
         "fields": [
-            field("rule", &words::name(&notice.rule)),
+            field("rule", &format::name(&notice.rule)),
             field("scope", notice.scope.label()),
             field("incident", &notice.incident.to_string()),
         ],

@@ -15,7 +15,7 @@
 //! | `last_text`, `detail`, `runbook` | the last beat's text, what else is known, where to read on |
 
 use crate::core::notice::{Notice, NoticeKind};
-use crate::words;
+use crate::format;
 use serde_json::json;
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub(super) fn body(notice: &Notice) -> serde_json::Value {
         NoticeKind::Reminder(count) => (None, Some(count), ""),
         NoticeKind::Closed(reason) => (None, None, reason.label()),
     };
-    let text = |text: &str| words::clean(text, words::TEXT_CHARS);
+    let text = |text: &str| format::sanitize(text, format::TEXT_CHARS);
     json!({
         "schema": SCHEMA,
         "incident": notice.incident.to_string(),
@@ -42,22 +42,22 @@ pub(super) fn body(notice: &Notice) -> serde_json::Value {
         "reason": reason,
         "alarm": notice.alarm.name(notice.scope),
         "scope": notice.scope.label(),
-        "rule": words::name(&notice.rule),
+        "rule": format::name(&notice.rule),
         "severity": notice.severity.label(),
-        "title": words::title(notice),
-        "text": words::sentence(notice),
+        "title": format::title(notice),
+        "text": format::description(notice),
         "target": {
-            "app": words::name(&who.app),
-            "region": words::name(&who.region),
-            "instance": words::name(&who.instance),
-            "host": words::name(&who.host),
-            "beat": words::name(&who.beat),
+            "app": format::name(&who.app),
+            "region": format::name(&who.region),
+            "instance": format::name(&who.instance),
+            "host": format::name(&who.host),
+            "beat": format::name(&who.beat),
         },
         "affected": notice.affected.iter().map(|one| text(one)).collect::<Vec<_>>(),
         "affected_total": notice.affected_total,
-        "since": words::wall(notice.since),
-        "due": words::wall(notice.due),
-        "decided": words::wall(notice.decided),
+        "since": format::rfc3339(notice.since),
+        "due": format::rfc3339(notice.due),
+        "decided": format::rfc3339(notice.decided),
         "gap_seconds": seconds(notice.gap),
         "listened_seconds": seconds(notice.listened),
         "max_gap_seconds": seconds(notice.max_gap),
@@ -71,7 +71,7 @@ pub(super) fn body(notice: &Notice) -> serde_json::Value {
 mod tests {
     use super::*;
     use crate::core::notice::CloseReason;
-    use crate::words::tests::{closed, notice};
+    use crate::format::tests::{closed, notice};
 
     #[test]
     fn each_key_is_always_there() {

@@ -4,7 +4,7 @@
 use super::link;
 use crate::core::notice::{Notice, NoticeKind};
 use crate::decode::settings::Secret;
-use crate::words;
+use crate::format;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -27,12 +27,12 @@ pub(super) fn body(notice: &Notice) -> Value {
         "client": "lastbeat",
         "links": links,
         "payload": {
-            "summary": words::clean(&words::title(notice), SUMMARY),
-            "source": words::who(notice),
+            "summary": format::sanitize(&format::title(notice), SUMMARY),
+            "source": format::target_name(notice),
             "severity": notice.severity.label(),
-            "timestamp": words::wall(notice.decided),
-            "component": words::name(&notice.who.app),
-            "group": words::name(&notice.rule),
+            "timestamp": format::rfc3339(notice.decided),
+            "component": format::name(&notice.who.app),
+            "group": format::name(&notice.rule),
             "class": notice.alarm.name(notice.scope),
             "custom_details": super::json::body(notice),
         },

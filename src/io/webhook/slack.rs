@@ -5,7 +5,7 @@
 
 use super::{colour, escaped, headline, link};
 use crate::core::notice::Notice;
-use crate::words;
+use crate::format;
 use serde_json::{Value, json};
 
 /// Characters of a section's text that Slack takes: 3000.
@@ -17,7 +17,7 @@ const TEXT: usize = 1_000;
 pub(super) fn body(notice: &Notice) -> Value {
     let mut context = format!(
         "rule {} · scope {} · incident {}",
-        words::name(&notice.rule),
+        format::name(&notice.rule),
         notice.scope.label(),
         notice.incident
     );
@@ -32,7 +32,7 @@ pub(super) fn body(notice: &Notice) -> Value {
         "attachments": [{
             "color": format!("#{:06x}", colour(notice)),
             "blocks": [
-                {"type": "section", "text": text(escape(&words::sentence(notice), SECTION))},
+                {"type": "section", "text": text(escape(&format::description(notice), SECTION))},
                 {"type": "context", "elements": [text(context)]},
             ],
         }],

@@ -1,6 +1,6 @@
 use super::*;
 use crate::core::notice::CloseReason;
-use crate::words::tests::{closed, notice};
+use crate::format::tests::{closed, notice};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 

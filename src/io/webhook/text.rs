@@ -2,9 +2,9 @@
 
 use super::headline;
 use crate::core::notice::Notice;
-use crate::words;
+use crate::format;
 
 /// The body.
 pub(super) fn body(notice: &Notice) -> String {
-    format!("{}\n{}\n", headline(notice), words::sentence(notice))
+    format!("{}\n{}\n", headline(notice), format::description(notice))
 }

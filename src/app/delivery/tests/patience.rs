@@ -8,7 +8,7 @@ const REFUSES: Duration = Duration::from_secs(600);
 
 /// Answers as the `nth` refusal: an error, a wait, a reset, or nothing until the try is over.
 fn refuse(one: Try, nth: usize) {
-    let timeout = PostFault::Timeout {
+    let timeout = RequestFault::Timeout {
         peer: "http://a".to_owned(),
         within: TRY_WITHIN,
     };
@@ -18,7 +18,9 @@ fn refuse(one: Try, nth: usize) {
         2 => {
             let source = std::io::Error::from(std::io::ErrorKind::ConnectionReset).into();
             let peer = "http://a".to_owned();
-            let _ = one.answer.send(Err(PostFault::Exchange { peer, source }));
+            let _ = one
+                .answer
+                .send(Err(RequestFault::Exchange { peer, source }));
         }
         _ => drop(tokio::spawn(async move {
             tokio::time::sleep(TRY_WITHIN).await;

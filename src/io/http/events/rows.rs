@@ -2,7 +2,7 @@
 
 use crate::core::snapshot::{InstanceRow, Snapshot, Verdict};
 use crate::core::time::Wall;
-use crate::words;
+use crate::format;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -110,7 +110,7 @@ impl Row {
             region: Arc::clone(&row.region),
             subject: Arc::clone(&row.subject),
             verdict: row.verdict,
-            reason: reason.map(|reason| words::clean(reason, words::TEXT_CHARS)),
+            reason: reason.map(|reason| format::sanitize(reason, format::TEXT_CHARS)),
             seen: row.seen,
             beat: None,
             due: None,
@@ -146,9 +146,9 @@ impl Row {
             "instance": self.instance(),
             "verdict": self.verdict.label(),
             "reason": self.reason,
-            "last_seen": words::wall(self.seen),
-            "last_beat": self.beat.map(words::wall),
-            "due": self.due.map(words::wall),
+            "last_seen": format::rfc3339(self.seen),
+            "last_beat": self.beat.map(format::rfc3339),
+            "due": self.due.map(format::rfc3339),
             "rule": self.rule.as_deref(),
         })
     }

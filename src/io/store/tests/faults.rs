@@ -25,7 +25,7 @@ fn survives(path: &Path, seed: u64) -> Option<bool> {
     let mut opened = match Store::open(Some(path), NOW) {
         Ok(opened) => opened,
         Err(StoreFault::Newer { .. } | StoreFault::Foreign { .. }) => return None,
-        Err(fault) => panic!("seed {seed}: {}", crate::words::chain(&fault)),
+        Err(fault) => panic!("seed {seed}: {}", crate::format::error_chain(&fault)),
     };
     let mut aside = opened.set_aside.is_some();
     let batch = checkpoint(true, vec![instance(1, 2)]);

@@ -46,7 +46,7 @@ fn until_full(store: &mut Store) -> u64 {
             assert!(
                 matches!(fault, StoreFault::Full { .. }),
                 "{}",
-                crate::words::chain(&fault)
+                crate::format::error_chain(&fault)
             );
             return id - 1;
         }
@@ -97,7 +97,7 @@ fn a_volume_without_any_room_is_said_at_the_start() {
     assert!(
         matches!(fault, StoreFault::Full { .. }),
         "{}",
-        crate::words::chain(&fault)
+        crate::format::error_chain(&fault)
     );
 }
 
@@ -123,7 +123,7 @@ fn a_read_only_volume_is_said_at_the_start_and_while_running() {
     assert!(
         matches!(fault, StoreFault::ReadOnly { .. }),
         "{}",
-        crate::words::chain(&fault)
+        crate::format::error_chain(&fault)
     );
     volume.remount("rw");
     assert_eq!(open(&volume.0.db()).parcels, [parcel(1)]);

@@ -45,7 +45,7 @@ pub struct Answer {
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum PostFault {
+pub enum RequestFault {
     /// Not answered in time.
     #[error("no answer from {peer} within {within:?}")]
     Timeout {
@@ -74,13 +74,13 @@ pub enum PostFault {
 
 /// The client. Clones share their connections.
 #[derive(Clone)]
-pub struct Poster {
+pub struct HttpClient {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     /// Bytes of an answer's body that are kept.
     kept: usize,
 }
 
-impl Poster {
+impl HttpClient {
     /// A client that trusts the certificate authorities of the system, or where it has none (an image of nothing but
     /// the program) the web's, which are built in. It speaks http as well, for a server on the same network.
     pub fn new() -> Self {
@@ -92,7 +92,7 @@ impl Poster {
             .pool_idle_timeout(IDLE_FOR)
             .pool_max_idle_per_host(1)
             .build(connector);
-        Poster {
+        HttpClient {
             client,
             kept: BODY_KEPT,
         }
@@ -100,9 +100,9 @@ impl Poster {
 
     /// As [`Self::new`], for peers whose answers are to be read: keeps that many bytes of them.
     pub fn keeping(kept: usize) -> Self {
-        Poster {
+        HttpClient {
             kept,
-            ..Poster::new()
+            ..HttpClient::new()
         }
     }
 
@@ -110,16 +110,16 @@ impl Poster {
     /// `within`.
     ///
     /// # Errors
-    /// [`PostFault`] where no whole answer came. Any status is an answer.
+    /// [`RequestFault`] where no whole answer came. Any status is an answer.
     pub async fn post(
         &self,
         request: Request<Full<Bytes>>,
         within: Duration,
-    ) -> Result<Answer, PostFault> {
+    ) -> Result<Answer, RequestFault> {
         let peer = peer(request.uri());
         match tokio::time::timeout(within, self.exchange(request, &peer)).await {
             Ok(done) => done,
-            Err(_) => Err(PostFault::Timeout { peer, within }),
+            Err(_) => Err(RequestFault::Timeout { peer, within }),
         }
     }
 
@@ -127,11 +127,11 @@ impl Poster {
         &self,
         request: Request<Full<Bytes>>,
         peer: &str,
-    ) -> Result<Answer, PostFault> {
+    ) -> Result<Answer, RequestFault> {
         let response = self.send(request, peer).await?;
         read(response, self.kept)
             .await
-            .map_err(|fault| PostFault::Exchange {
+            .map_err(|fault| RequestFault::Exchange {
                 peer: peer.to_owned(),
                 source: fault.into(),
             })
@@ -141,16 +141,16 @@ impl Poster {
         &self,
         request: Request<Full<Bytes>>,
         peer: &str,
-    ) -> Result<Response<Incoming>, PostFault> {
+    ) -> Result<Response<Incoming>, RequestFault> {
         let peer = peer.to_owned();
         self.client.request(request).await.map_err(|fault| {
             if fault.is_connect() {
-                PostFault::Connect {
+                RequestFault::Connect {
                     peer,
                     source: fault.into(),
                 }
             } else {
-                PostFault::Exchange {
+                RequestFault::Exchange {
                     peer,
                     source: fault.into(),
                 }
@@ -161,16 +161,16 @@ impl Poster {
     /// Sends one request and waits for the head of its answer, for at most `within`: the body goes on.
     ///
     /// # Errors
-    /// [`PostFault`] where no answer came. Any status is an answer.
+    /// [`RequestFault`] where no answer came. Any status is an answer.
     pub async fn open(
         &self,
         request: Request<Full<Bytes>>,
         within: Duration,
-    ) -> Result<Response<Incoming>, PostFault> {
+    ) -> Result<Response<Incoming>, RequestFault> {
         let peer = peer(request.uri());
         match tokio::time::timeout(within, self.send(request, &peer)).await {
             Ok(answered) => answered,
-            Err(_) => Err(PostFault::Timeout { peer, within }),
+            Err(_) => Err(RequestFault::Timeout { peer, within }),
         }
     }
 }
@@ -194,9 +194,9 @@ fn connector() -> HttpsConnector<HttpConnector> {
     roots.https_or_http().enable_http1().wrap_connector(http)
 }
 
-impl Default for Poster {
+impl Default for HttpClient {
     fn default() -> Self {
-        Poster::new()
+        HttpClient::new()
     }
 }
 
@@ -285,7 +285,7 @@ mod tests {
               content-length: 4\r\n\r\nslow",
         )
         .await;
-        let answer = Poster::new()
+        let answer = HttpClient::new()
             .post(request(port), SOON)
             .await
             .expect("an answer");
@@ -326,7 +326,7 @@ mod tests {
             b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n",
         )
         .await;
-        let answer = Poster::new()
+        let answer = HttpClient::new()
             .post(request(port), SOON)
             .await
             .expect("an answer");
@@ -345,7 +345,7 @@ mod tests {
             let _ = socket.write_all(b"HTTP/1.1 500 Oops\r\n\r\n").await;
             while socket.write_all(&LONG).await.is_ok() {}
         });
-        let answer = Poster::new()
+        let answer = HttpClient::new()
             .post(request(port), SOON)
             .await
             .expect("an answer");
@@ -355,26 +355,32 @@ mod tests {
     #[tokio::test]
     async fn faults_show_the_peer_and_no_secret() {
         let (port, _task) = peer_saying(b"").await;
-        let slow = Poster::new()
+        let slow = HttpClient::new()
             .post(request(port), Duration::from_millis(50))
             .await
             .expect_err("no answer");
         let (broken_port, _task) =
             peer_saying(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf").await;
-        let broken = Poster::new()
+        let broken = HttpClient::new()
             .post(request(broken_port), SOON)
             .await
             .expect_err("half an answer");
         let closed = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let closed_port = closed.local_addr().expect("bound").port();
         drop(closed);
-        let refused = Poster::new()
+        let refused = HttpClient::new()
             .post(request(closed_port), SOON)
             .await
             .expect_err("nobody there");
-        assert!(matches!(slow, PostFault::Timeout { .. }), "{slow:?}");
-        assert!(matches!(broken, PostFault::Exchange { .. }), "{broken:?}");
-        assert!(matches!(refused, PostFault::Connect { .. }), "{refused:?}");
+        assert!(matches!(slow, RequestFault::Timeout { .. }), "{slow:?}");
+        assert!(
+            matches!(broken, RequestFault::Exchange { .. }),
+            "{broken:?}"
+        );
+        assert!(
+            matches!(refused, RequestFault::Connect { .. }),
+            "{refused:?}"
+        );
         for fault in [slow, broken, refused] {
             let said = format!("{fault} {fault:?} {:?}", fault.source());
             assert!(

@@ -75,7 +75,7 @@ fn every_scope_names_its_own_target() {
         };
         (
             title(&notice).replace(" since 12:00:05Z", ""),
-            target(&notice),
+            target_key(&notice),
         )
     };
     let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
@@ -123,13 +123,13 @@ fn the_sentence_has_all_a_person_needs() {
     notice.runbook = Some("https://example.org/run".to_owned());
     notice.detail = "out of memory".to_owned();
     assert_eq!(
-        sentence(&notice),
+        description(&notice),
         "HeartbeatMissed: sandwich/iad/0e286551c30586 silent since 12:00:05Z: silent 7m, listened 7m, \
          allowed 1m 30s; out of memory; rule \"sandwich beats\"; \
          last beat: \"HEARTBEAT 0e286551c30586 iad\"; runbook: https://example.org/run"
     );
     assert_eq!(
-        sentence(&closed(CloseReason::Resolved)),
+        description(&closed(CloseReason::Resolved)),
         "HeartbeatMissed: sandwich/iad/0e286551c30586 heard again at 12:07:05Z, after 7m of silence \
          (since 12:00:05Z), allowed 1m 30s; rule \"sandwich beats\"; last beat: \
          \"HEARTBEAT 0e286551c30586 iad\""
@@ -141,9 +141,13 @@ fn what_was_done_and_known_until_the_end_stands_in_the_end() {
     let mut notice = closed(CloseReason::Resolved);
     notice.detail = "lastbeat restarted it".to_owned();
     let said = "allowed 1m 30s; until then: lastbeat restarted it; rule";
-    assert!(sentence(&notice).contains(said), "{}", sentence(&notice));
+    assert!(
+        description(&notice).contains(said),
+        "{}",
+        description(&notice)
+    );
     notice.alarm = Alarm::Flapping;
-    assert!(!sentence(&notice).contains("until then"));
+    assert!(!description(&notice).contains("until then"));
 }
 
 #[test]
@@ -153,7 +157,7 @@ fn who_was_never_heard_is_not_said_to_be_heard_again() {
         ..notice()
     };
     assert_eq!(
-        gist(&never),
+        headline(&never),
         "sandwich/iad/0e286551c30586 never heard, expected since 12:00:05Z"
     );
     let heard = Notice {
@@ -161,14 +165,14 @@ fn who_was_never_heard_is_not_said_to_be_heard_again() {
         ..never
     };
     assert_eq!(
-        gist(&heard),
+        headline(&heard),
         "sandwich/iad/0e286551c30586 heard for the first time at 12:07:05Z, after 7m of silence"
     );
 }
 
 #[test]
 fn every_end_reads_as_what_it_is() {
-    let said = |reason| gist(&closed(reason));
+    let said = |reason| headline(&closed(reason));
     assert!(said(CloseReason::Stopped).contains("stopped on purpose"));
     assert!(said(CloseReason::Forgotten).contains("forgotten: not heard for 7m"));
     assert!(said(CloseReason::Superseded).contains("part of a wider silence"));
@@ -179,7 +183,7 @@ fn every_end_reads_as_what_it_is() {
         ..closed(CloseReason::Resolved)
     };
     assert_eq!(
-        gist(&lag),
+        headline(&lag),
         "the stream in time again at 12:07:05Z, after 7m"
     );
 }
@@ -195,12 +199,12 @@ fn a_lack_of_room_is_no_silence() {
         ..notice
     };
     assert_eq!(
-        sentence(&of(notice())),
+        description(&of(notice())),
         "LastbeatFull: lastbeat has no room for new ones since 12:00:05Z; \
          2 apps are tracked, 2 at most; rule \"stream\""
     );
     assert_eq!(
-        sentence(&of(closed(CloseReason::Resolved))),
+        description(&of(closed(CloseReason::Resolved))),
         "LastbeatFull: lastbeat dropped nothing more by 12:07:05Z, after 7m (since 12:00:05Z); \
          until then: 2 apps are tracked, 2 at most; rule \"stream\""
     );
@@ -209,7 +213,7 @@ fn a_lack_of_room_is_no_silence() {
 #[test]
 fn a_summary_is_filled_and_unknown_braces_stay() {
     let mut notice = notice();
-    let filled = fill(
+    let filled = fill_template(
         "{app} in {region} ({instance}, {host}) since {since}; {rule} {scope}{beat}",
         &notice,
     );
@@ -218,12 +222,12 @@ fn a_summary_is_filled_and_unknown_braces_stay() {
         "sandwich in iad (0e286551c30586, 0ad1) since 12:00:05Z; sandwich beats instance"
     );
     assert_eq!(
-        fill("{what} {app {app} } {", &notice),
+        fill_template("{what} {app {app} } {", &notice),
         "{what} {app sandwich } {"
     );
     notice.who.app = "{region}".to_owned();
     assert_eq!(
-        fill("{app}!", &notice),
+        fill_template("{app}!", &notice),
         "{region}!",
         "a name is not a template"
     );
@@ -239,32 +243,32 @@ fn a_summary_is_filled_and_unknown_braces_stay() {
 #[test]
 fn hostile_texts_are_made_harmless() {
     assert_eq!(
-        clean("\u{1b}[31;1mred\u{1b}[0m\tx\ny\r\0z", 99),
+        sanitize("\u{1b}[31;1mred\u{1b}[0m\tx\ny\r\0z", 99),
         "red x y z"
     );
     assert_eq!(
-        clean("a\u{1b}]0;title\u{7}b\u{1b}]8;;http://x\u{1b}\\c", 99),
+        sanitize("a\u{1b}]0;title\u{7}b\u{1b}]8;;http://x\u{1b}\\c", 99),
         "abc"
     );
     assert_eq!(
-        clean("\u{1b}[", 99),
+        sanitize("\u{1b}[", 99),
         "[",
         "a cut-off sequence swallows nothing"
     );
-    assert_eq!(clean("\u{1b}]never ends", 99), "]never ends");
-    assert_eq!(clean("\u{1b}[31\nnext", 99), " next");
-    assert_eq!(clean("user\u{202e}txt.exe\u{200b}", 99), "usertxt.exe");
+    assert_eq!(sanitize("\u{1b}]never ends", 99), "]never ends");
+    assert_eq!(sanitize("\u{1b}[31\nnext", 99), " next");
+    assert_eq!(sanitize("user\u{202e}txt.exe\u{200b}", 99), "usertxt.exe");
     assert_eq!(
-        clean("a\u{e0068}\u{e0069}\u{fff9}\u{180e}\u{206f}b", 99),
+        sanitize("a\u{e0068}\u{e0069}\u{fff9}\u{180e}\u{206f}b", 99),
         "ab",
         "tags are for programs, not for people"
     );
-    assert_eq!(clean("größer", 4), "grö…");
-    assert_eq!(clean("genau", 5), "genau");
+    assert_eq!(sanitize("größer", 4), "grö…");
+    assert_eq!(sanitize("genau", 5), "genau");
     let mut notice = notice();
     notice.who.app = "x\n\u{1b}[2J".repeat(1000);
     notice.last_text = "y\u{7}".repeat(100_000);
-    let said = sentence(&notice);
+    let said = description(&notice);
     assert!(
         said.chars().count() < 600 && !said.chars().any(char::is_control),
         "{said:?}"
@@ -273,7 +277,7 @@ fn hostile_texts_are_made_harmless() {
 
 #[test]
 fn lengths_of_time_are_rounded_to_what_matters() {
-    let said = |millis| span(Duration::from_millis(millis));
+    let said = |millis| duration(Duration::from_millis(millis));
     assert_eq!(said(0), "0s");
     assert_eq!(said(250), "250ms");
     assert_eq!(said(1_540), "1s 500ms");
@@ -281,15 +285,15 @@ fn lengths_of_time_are_rounded_to_what_matters() {
     assert_eq!(said(3_599_600), "1h");
     assert_eq!(said(7_265_000), "2h 1m");
     assert_eq!(said(200_000_000), "2days 8h");
-    assert!(!span(Duration::from_nanos(u64::MAX)).is_empty());
+    assert!(!duration(Duration::from_nanos(u64::MAX)).is_empty());
 }
 
 #[test]
 fn wall_times_are_rfc_3339() {
     let at = Wall::from_nanos(SINCE + 252_022_967);
-    assert_eq!(wall(at), "2022-09-27T12:00:05.252Z");
-    assert_eq!(wall_seconds(at), "2022-09-27T12:00:05Z");
-    assert_eq!(wall_seconds(Wall::NEVER), "2554-07-21T23:34:33Z");
+    assert_eq!(rfc3339(at), "2022-09-27T12:00:05.252Z");
+    assert_eq!(rfc3339_seconds(at), "2022-09-27T12:00:05Z");
+    assert_eq!(rfc3339_seconds(Wall::NEVER), "2554-07-21T23:34:33Z");
 }
 
 #[test]
@@ -301,5 +305,5 @@ fn a_chain_says_each_thing_once() {
         "a",
         Some(Box::new(Layer("b", Some(Box::new(Layer("b", None)))))),
     );
-    assert_eq!(chain(&fault), "a: b");
+    assert_eq!(error_chain(&fault), "a: b");
 }

@@ -1,7 +1,7 @@
 //! The mirror of `decode`: core values in, words for people out. Pure functions.
 //!
 //! Names and log lines come from the stream, where anyone may write anything. What is shown of them goes
-//! through [`clean`]: no control characters, no escape sequences, no endless texts.
+//! through [`sanitize`]: no control characters, no escape sequences, no endless texts.
 
 use crate::core::notice::{Alarm, CloseReason, Notice, NoticeKind, Scope};
 use crate::core::time::Wall;
@@ -21,24 +21,24 @@ const DAY: u64 = 24 * 3600;
 /// One line that names the alert, who it is about and since when:
 /// `HeartbeatMissed: sandwich/iad/0e286551c30586 silent since 12:00:05Z`.
 pub fn title(notice: &Notice) -> String {
-    format!("{}: {}", notice.alarm.name(notice.scope), gist(notice))
+    format!("{}: {}", notice.alarm.name(notice.scope), headline(notice))
 }
 
 /// The title without the alert's name; an opened notice's is the rule's own `summary` where it has one.
-pub fn gist(notice: &Notice) -> String {
+pub fn headline(notice: &Notice) -> String {
     if notice.alarm == Alarm::Drill {
         return drill(notice.kind).to_owned();
     }
-    let who = who(notice);
+    let who = target_name(notice);
     match notice.kind {
         NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_) => {
             match &notice.summary {
-                Some(summary) => fill(summary, notice),
+                Some(summary) => fill_template(summary, notice),
                 None => match notice.alarm {
                     Alarm::Lagging => {
                         format!(
                             "{who} over {} behind since {}",
-                            exact(notice.max_gap),
+                            exact_duration(notice.max_gap),
                             since(notice)
                         )
                     }
@@ -59,14 +59,14 @@ pub fn gist(notice: &Notice) -> String {
 
 /// Everything a person needs at three in the morning: who, since when, how long, how much of it lastbeat
 /// listened, what is allowed, the last beat's text, the rule.
-pub fn sentence(notice: &Notice) -> String {
+pub fn description(notice: &Notice) -> String {
     let mut text = title(notice);
     if notice.alarm == Alarm::Drill {
         return text;
     }
     let _ = match (notice.kind, notice.alarm) {
         (NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_), Alarm::Lagging) => {
-            write!(text, ": {} behind", span(notice.gap))
+            write!(text, ": {} behind", duration(notice.gap))
         }
         (NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_), Alarm::Full) => {
             Ok(())
@@ -75,28 +75,36 @@ pub fn sentence(notice: &Notice) -> String {
             write!(
                 text,
                 ": silent {}, listened {}",
-                span(notice.gap),
-                span(notice.listened)
+                duration(notice.gap),
+                duration(notice.listened)
             )
         }
         (NoticeKind::Closed(_), _) => write!(text, " (since {})", since(notice)),
     };
     if notice.alarm != Alarm::Full {
-        let _ = write!(text, ", allowed {}", exact(notice.max_gap));
+        let _ = write!(text, ", allowed {}", exact_duration(notice.max_gap));
     }
     let of_stream = matches!(notice.alarm, Alarm::Stalled | Alarm::Refused);
     match notice.kind {
         _ if notice.detail.is_empty() => {}
         NoticeKind::Closed(_) if notice.alarm == Alarm::Flapping => {}
         NoticeKind::Closed(CloseReason::Resolved) => {
-            let _ = write!(text, "; until then: {}", clean(&notice.detail, TEXT_CHARS));
+            let _ = write!(
+                text,
+                "; until then: {}",
+                sanitize(&notice.detail, TEXT_CHARS)
+            );
         }
         NoticeKind::Closed(_) if of_stream => {
-            let _ = write!(text, "; until then: {}", clean(&notice.detail, TEXT_CHARS));
+            let _ = write!(
+                text,
+                "; until then: {}",
+                sanitize(&notice.detail, TEXT_CHARS)
+            );
         }
         NoticeKind::Closed(_) => {}
         NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_) => {
-            let _ = write!(text, "; {}", clean(&notice.detail, TEXT_CHARS));
+            let _ = write!(text, "; {}", sanitize(&notice.detail, TEXT_CHARS));
         }
     }
     if notice.affected_total > 1 {
@@ -107,11 +115,11 @@ pub fn sentence(notice: &Notice) -> String {
         let _ = write!(
             text,
             "; last beat: \"{}\"",
-            clean(&notice.last_text, TEXT_CHARS)
+            sanitize(&notice.last_text, TEXT_CHARS)
         );
     }
     if let (Some(runbook), NoticeKind::Opened) = (&notice.runbook, notice.kind) {
-        let _ = write!(text, "; runbook: {}", clean(runbook, TEXT_CHARS));
+        let _ = write!(text, "; runbook: {}", sanitize(runbook, TEXT_CHARS));
     }
     text
 }
@@ -127,7 +135,7 @@ fn drill(kind: NoticeKind) -> &'static str {
 }
 
 /// Who is silent, by the incident's scope: `sandwich/iad/0e286551c30586`, `sandwich in iad`, `region iad`.
-pub fn who(notice: &Notice) -> String {
+pub fn target_name(notice: &Notice) -> String {
     let who = &notice.who;
     let mut text = match notice.scope {
         Scope::Stream if notice.alarm == Alarm::Drill => "a drill".to_owned(),
@@ -175,9 +183,9 @@ pub fn affected(notice: &Notice) -> String {
     )
 }
 
-/// What the incident is about, as a key that never varies with the numbers in the text: the parts of [`who`]
+/// What the incident is about, as a key that never varies with the numbers in the text: the parts of [`target_name`]
 /// joined by dots, which no name of the stream can hold.
-pub fn target(notice: &Notice) -> String {
+pub fn target_key(notice: &Notice) -> String {
     let who = &notice.who;
     let parts = match notice.scope {
         Scope::Stream if notice.alarm == Alarm::Lagging => vec!["lag"],
@@ -200,7 +208,7 @@ pub fn target(notice: &Notice) -> String {
 
 /// Fills `{app}`, `{region}`, `{instance}`, `{host}`, `{beat}`, `{since}`, `{rule}` and `{scope}`; other braces
 /// stay as they are. One pass: braces in a name that was filled in are not looked at again.
-pub fn fill(template: &str, notice: &Notice) -> String {
+pub fn fill_template(template: &str, notice: &Notice) -> String {
     let mut text = String::with_capacity(template.len() + 32);
     let mut rest = template;
     while let Some(open) = rest.find('{') {
@@ -221,7 +229,7 @@ pub fn fill(template: &str, notice: &Notice) -> String {
         }
     }
     text.push_str(rest);
-    clean(&text, SUMMARY_CHARS)
+    sanitize(&text, SUMMARY_CHARS)
 }
 
 fn value(key: &str, notice: &Notice) -> Option<String> {
@@ -240,7 +248,7 @@ fn value(key: &str, notice: &Notice) -> Option<String> {
 }
 
 fn ending(reason: CloseReason, notice: &Notice) -> String {
-    let silence = span(notice.gap);
+    let silence = duration(notice.gap);
     let at = time_of_day(notice.decided, notice.decided);
     match (reason, notice.alarm) {
         (CloseReason::Resolved, Alarm::Lagging) => {
@@ -268,7 +276,7 @@ fn since(notice: &Notice) -> String {
 /// `12:00:05Z` on the UTC day of `today`, else `2022-09-27 12:00:05Z`.
 fn time_of_day(at: Wall, today: Wall) -> String {
     let day = |wall: Wall| wall.nanos() / 1_000_000_000 / DAY;
-    let full = wall_seconds(at);
+    let full = rfc3339_seconds(at);
     match full.split_once('T') {
         Some((_, time)) if day(at) == day(today) => time.to_owned(),
         Some((date, time)) => format!("{date} {time}"),
@@ -277,18 +285,18 @@ fn time_of_day(at: Wall, today: Wall) -> String {
 }
 
 /// RFC 3339 in UTC, to the millisecond: `2022-09-27T20:34:37.252Z`.
-pub fn wall(at: Wall) -> String {
+pub fn rfc3339(at: Wall) -> String {
     humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_nanos(at.nanos())).to_string()
 }
 
 /// RFC 3339 in UTC, to the second below: `2022-09-27T20:34:37Z`.
-pub fn wall_seconds(at: Wall) -> String {
+pub fn rfc3339_seconds(at: Wall) -> String {
     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_nanos(at.nanos())).to_string()
 }
 
 /// A length of time for people, rounded to what still matters at its size: tenths of a second below 10s,
 /// seconds below an hour, minutes below a day, hours above.
-pub fn span(length: Duration) -> String {
+pub fn duration(length: Duration) -> String {
     let step = match length.as_secs() {
         0 => 1,
         1..10 => 100,
@@ -298,22 +306,22 @@ pub fn span(length: Duration) -> String {
     };
     let millis = (length.as_millis() + step / 2) / step * step;
     let rounded = Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX));
-    exact(rounded)
+    exact_duration(rounded)
 }
 
 /// A length of time as it is, for settings: `90s` is `1m 30s`.
-pub fn exact(length: Duration) -> String {
+pub fn exact_duration(length: Duration) -> String {
     humantime::format_duration(length).to_string()
 }
 
 /// A name of the stream's, cleaned and capped at [`NAME_CHARS`].
 pub fn name(text: &str) -> String {
-    clean(text, NAME_CHARS).trim().to_owned()
+    sanitize(text, NAME_CHARS).trim().to_owned()
 }
 
 /// A text without escape sequences, control characters and invisible marks that turn the reading direction,
 /// on one line, of at most `chars` characters; what was cut shows as `…`.
-pub fn clean(text: &str, chars: usize) -> String {
+pub fn sanitize(text: &str, chars: usize) -> String {
     let mut out = String::with_capacity(text.len().min(chars * 4));
     let mut shown = 0;
     let mut rest = text.chars();
@@ -377,7 +385,7 @@ fn skip_escape(rest: &mut std::str::Chars<'_>) {
 
 /// An error with its sources, from the outermost in: `could not connect to x: tcp connect error: refused`.
 /// A source that only repeats the one before is left out.
-pub fn chain(fault: &dyn Error) -> String {
+pub fn error_chain(fault: &dyn Error) -> String {
     let mut last = fault.to_string();
     let mut text = last.clone();
     let mut next = fault.source();
@@ -389,7 +397,7 @@ pub fn chain(fault: &dyn Error) -> String {
         last = said;
         next = source.source();
     }
-    clean(&text, SUMMARY_CHARS)
+    sanitize(&text, SUMMARY_CHARS)
 }
 
 #[cfg(test)]
