@@ -1,24 +1,24 @@
 //! The room that **connects**: wiring, the loop that owns the core, supervision of tasks, ordered stop.
 
 pub mod api;
-pub mod archive;
 pub mod canary;
-mod copier;
+pub mod checkpoints;
+mod connection_status;
+mod connections;
 pub mod delivery;
 pub mod drill;
+pub mod event_loop;
 pub mod ingest;
 pub mod inventory;
-pub mod keeper;
 pub mod logging;
-pub mod mask;
 pub mod notifiers;
-pub mod own_faults;
-mod pulse;
-pub mod rehearsal;
+pub mod redact;
 pub mod reload;
-pub mod scribe;
+pub mod self_report;
 pub mod service;
-mod sight;
 pub mod silences;
-mod taps;
+mod snapshots;
+pub mod store_thread;
+mod suspend_detector;
+pub mod virtual_time;
 pub mod watchdog;

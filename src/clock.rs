@@ -7,6 +7,7 @@
 )]
 
 use crate::core::time::{Mono, Now, Wall};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// The arrival clock and the wall clock beside it. The arrival clock begins with what the wall clock shows, so that times
@@ -34,11 +35,19 @@ impl Clock {
         }
     }
 
+    /// Reads both clocks.
+    pub fn now_fn(self) -> NowFn {
+        Arc::new(move || self.now())
+    }
+
     /// The arrival clock.
     pub fn mono(&self) -> Mono {
         self.began + self.started.elapsed()
     }
 }
+
+/// Reads both clocks; tests hand in another.
+pub type NowFn = Arc<dyn Fn() -> Now + Send + Sync>;
 
 /// The wall clock; the epoch where the machine's clock stands before it.
 pub fn wall() -> Wall {

@@ -28,7 +28,7 @@
 //!
 //! # What holds
 //!
-//! - One task owns the core's state ([`app::keeper`]); everyone else reads a snapshot or asks.
+//! - One task owns the core's state ([`app::event_loop`]); everyone else reads a snapshot or asks.
 //! - The connection and the core share a thread of their own; HTTP and delivery run on the main thread. The loop
 //!   runs unconstrained, else the connection's task fills its queue faster than the loop may empty it; and that task
 //!   gives way soon after it wakes the loop.
@@ -44,7 +44,7 @@
 //!
 //! # Where to begin reading
 //!
-//! `main.rs` is the table of contents, [`app::service::run`] starts the parts, [`app::keeper`] is the loop,
+//! `main.rs` is the table of contents, [`app::service::run`] starts the parts, [`app::event_loop`] is the loop,
 //! [`core::engine`] the heart.
 
 #![warn(missing_docs)]

@@ -1,8 +1,9 @@
-//! What stands behind the API: silences, the rules in force, how store and notifiers stand, the drill.
+//! What stands deps the API: silences, the rules in force, how store and notifiers stand, the drill.
 
-use super::delivery::{Carry, Clock, DeliveryHandle};
+use super::delivery::{DeliveryHandle, HttpSend};
 use super::drill;
 use super::silences::Silences;
+use crate::clock::NowFn;
 use crate::core::rule::RuleSet;
 use crate::decode::settings::Secret;
 use crate::io::http::api::Api;
@@ -12,7 +13,7 @@ use futures_util::FutureExt;
 use std::sync::Arc;
 
 /// Who answers the API's questions.
-pub struct Behind {
+pub struct ApiDeps {
     /// `LASTBEAT_TOKEN`.
     pub token: Option<Secret>,
     /// The silences.
@@ -22,29 +23,29 @@ pub struct Behind {
     /// The notifiers.
     pub delivery: Arc<DeliveryHandle>,
     /// Carries the drill's requests.
-    pub carry: Carry,
+    pub http_send: HttpSend,
     /// Reads both clocks.
-    pub now: Clock,
+    pub now: NowFn,
     /// How the store stands.
     pub store: Box<dyn Fn() -> StoreStand + Send + Sync>,
 }
 
 /// The API over them; the history is its own matter ([`Api::with_history`]).
-pub fn api(behind: Behind) -> Api {
-    let Behind {
+pub fn api(deps: ApiDeps) -> Api {
+    let ApiDeps {
         token,
         silences,
         rules,
         delivery,
-        carry,
+        http_send,
         now,
         store,
-    } = behind;
+    } = deps;
     let told = Arc::clone(&delivery);
     let standing = move || Standing {
         store: store(),
         notifiers: told
-            .standings()
+            .statuses()
             .into_iter()
             .map(|stand| NotifierStand {
                 notifier: stand.notifier,
@@ -55,8 +56,12 @@ pub fn api(behind: Behind) -> Api {
             .collect(),
     };
     let run = move || {
-        let (delivery, carry, now) = (Arc::clone(&delivery), Arc::clone(&carry), Arc::clone(&now));
-        async move { drill::drill(&delivery.notifiers(), &carry, &now).await }.boxed()
+        let (delivery, http_send, now) = (
+            Arc::clone(&delivery),
+            Arc::clone(&http_send),
+            Arc::clone(&now),
+        );
+        async move { drill::drill(&delivery.notifiers(), &http_send, &now).await }.boxed()
     };
     Api::new(token, silences)
         .with_rules(move || rules.load_full())

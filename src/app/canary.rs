@@ -18,7 +18,7 @@ const LOST_AFTER: u32 = 3;
 pub type Say = Box<dyn FnMut(String) + Send>;
 
 /// A canary that is to fly.
-pub struct Plan {
+pub struct CanaryPlan {
     /// On which subject it comes back.
     pub subject: String,
     /// How often.
@@ -29,7 +29,7 @@ pub struct Plan {
 
 /// A canary in flight.
 pub(super) struct Canary {
-    plan: Plan,
+    plan: CanaryPlan,
     metrics: Arc<Metrics>,
     /// Tells ours from another process' on the same subject.
     nonce: String,
@@ -43,7 +43,7 @@ pub(super) struct Canary {
 
 impl Canary {
     /// One that departs for the first time at `now`.
-    pub fn new(plan: Plan, metrics: Arc<Metrics>, now: Mono) -> Self {
+    pub fn new(plan: CanaryPlan, metrics: Arc<Metrics>, now: Mono) -> Self {
         Canary {
             plan,
             metrics,
@@ -128,7 +128,7 @@ mod tests {
 
     fn canary() -> (Canary, Receiver<String>) {
         let (say, said) = channel();
-        let plan = Plan {
+        let plan = CanaryPlan {
             subject: "logs.me.ams.a".to_owned(),
             every: Duration::from_secs(10),
             say: Box::new(move |line| say.send(line).expect("the test listens")),

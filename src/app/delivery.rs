@@ -8,16 +8,17 @@
 //! Notifiers come and go with the rules. One that goes is told nothing more, and stays until what waits for it is
 //! delivered.
 
+mod attempts;
 mod backlog;
-mod held;
 mod notifier;
+mod open_alerts;
 mod queue;
-mod standing;
-mod tries;
+mod status;
 
-pub use notifier::{Notifier, judge};
-pub use standing::{Stand, Stuck};
+pub use notifier::{Notifier, outcome_of_status};
+pub use status::{NotifierStatus, StuckNotifier};
 
+use crate::clock::NowFn;
 use crate::core::notice::{IncidentId, Notice, NoticeKind};
 use crate::core::rule::Severity;
 use crate::core::time::{Mono, Now, Wall};
@@ -30,8 +31,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http_body_util::Full;
 use hyper::Request;
-use queue::{Means, Queue};
-use standing::Standing;
+use queue::{Queue, QueueDeps};
+use status::QueueStatus;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -45,35 +46,32 @@ const RETIRED_STAYS: Duration = Duration::from_secs(5);
 /// A try that takes longer is over; a healthy notifier answers in a second.
 const TRY_WITHIN: Duration = Duration::from_secs(10);
 
-/// Reads both clocks.
-pub type Clock = Arc<dyn Fn() -> Now + Send + Sync>;
-
 /// Carries a request to its peer: [`post`] in the program, a script in tests.
-pub type Carry = Arc<
+pub type HttpSend = Arc<
     dyn Fn(Request<Full<Bytes>>) -> BoxFuture<'static, Result<Answer, RequestFault>> + Send + Sync,
 >;
 
 /// How long a request has to be answered, as an extension of it; without one it has ten seconds.
 #[derive(Clone, Copy, Debug)]
-pub struct Within(pub Duration);
+pub struct ResponseTimeout(pub Duration);
 
 /// Carries requests over HTTP, each with as long to be answered as it says.
-pub fn post(poster: HttpClient) -> Carry {
+pub fn post(poster: HttpClient) -> HttpSend {
     Arc::new(move |request| {
         let poster = poster.clone();
-        let within = request.extensions().get::<Within>();
+        let within = request.extensions().get::<ResponseTimeout>();
         let within = within.map_or(TRY_WITHIN, |within| within.0);
         async move { poster.post(request, within).await }.boxed()
     })
 }
 
-/// Told when nothing more is done about a parcel: whoever keeps parcels takes it off.
-pub type Done = Arc<dyn Fn(Ended) + Send + Sync>;
+/// Told when nothing more is done about a delivery: whoever keeps deliveries takes it off.
+pub type Done = Arc<dyn Fn(Finished) + Send + Sync>;
 
-/// The end of a parcel.
+/// The end of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ended {
-    /// The parcel's number; 0 where nobody keeps it.
+pub struct Finished {
+    /// The delivery's number; 0 where nobody keeps it.
     pub id: u64,
     /// The incident it was about.
     pub incident: IncidentId,
@@ -89,18 +87,18 @@ pub struct Ended {
 
 /// One notice for one notifier, as a store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parcel {
+pub struct Delivery {
     /// The store's number of it; 0: nobody keeps it.
     pub id: u64,
     /// The notifier's name.
     pub notifier: String,
     /// What is to be sent.
-    pub waiting: Waiting,
+    pub waiting: RenderedNotice,
 }
 
 /// One notice on its way to one notifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Waiting {
+pub struct RenderedNotice {
     /// The incident it is about.
     pub incident: IncidentId,
     /// What it says of it.
@@ -114,10 +112,10 @@ pub struct Waiting {
 }
 
 /// What reaches a notifier's task.
-enum Order {
-    Tell(Parcel),
+enum QueueCommand {
+    Tell(Delivery),
     /// An open incident's last notice, told by an earlier run.
-    Hold(Waiting),
+    Hold(RenderedNotice),
     /// Others take over what is open.
     Retire,
     /// Try at once from now on; answer when nothing waits any more.
@@ -126,18 +124,18 @@ enum Order {
     GiveUp,
 }
 
-struct Line {
+struct NotifierQueue {
     notifier: Arc<dyn Notifier>,
-    orders: mpsc::UnboundedSender<Order>,
-    standing: Arc<Standing>,
+    orders: mpsc::UnboundedSender<QueueCommand>,
+    status: Arc<QueueStatus>,
     metrics: NotifierMetrics,
     /// Arrival clock: since when it is no longer told anything; it stays until nothing waits.
     retired: Option<Mono>,
 }
 
-impl Line {
+impl NotifierQueue {
     fn pending(&self) -> usize {
-        self.standing.pending.load(Ordering::Relaxed)
+        self.status.pending.load(Ordering::Relaxed)
     }
 
     fn name(&self) -> &str {
@@ -146,16 +144,16 @@ impl Line {
 
     /// Whether it is to be told of this notice.
     fn hears(&self, notice: &Notice) -> bool {
-        let name = self.notifier.told_as();
+        let name = self.notifier.route_name();
         let named = |names: &Vec<String>| names.iter().any(|one| one == name);
         self.retired.is_none()
-            && self.notifier.takes(notice.kind)
+            && self.notifier.accepts(notice.kind)
             && notice.notify.as_ref().is_none_or(named)
     }
 
     /// A notice as it waits for this notifier.
-    fn waiting(&self, notice: &Notice, now: Now) -> Waiting {
-        Waiting {
+    fn waiting(&self, notice: &Notice, now: Now) -> RenderedNotice {
+        RenderedNotice {
             incident: notice.incident,
             kind: notice.kind,
             body: self.notifier.render(notice),
@@ -168,9 +166,9 @@ impl Line {
 /// Whose hand it is in tells notices. The tasks end when it is dropped and what waits is delivered.
 pub struct DeliveryHandle {
     /// Replaced as a whole where notifiers come and go: the core's thread tells, the main one changes.
-    lines: ArcSwap<Vec<Arc<Line>>>,
-    carry: Carry,
-    now: Clock,
+    queues: ArcSwap<Vec<Arc<NotifierQueue>>>,
+    http_send: HttpSend,
+    now: NowFn,
     done: Done,
     metrics: Arc<Metrics>,
 }
@@ -179,15 +177,15 @@ pub struct DeliveryHandle {
 /// which those of retired notifiers do once nothing waits for them, and others not while the handle lives.
 pub fn start(
     notifiers: Vec<Arc<dyn Notifier>>,
-    carry: &Carry,
+    http_send: &HttpSend,
     metrics: &Arc<Metrics>,
-    now: &Clock,
+    now: &NowFn,
     done: &Done,
 ) -> (DeliveryHandle, JoinSet<String>) {
     let mut tasks = JoinSet::new();
     let handle = DeliveryHandle {
-        lines: ArcSwap::default(),
-        carry: Arc::clone(carry),
+        queues: ArcSwap::default(),
+        http_send: Arc::clone(http_send),
         now: Arc::clone(now),
         done: Arc::clone(done),
         metrics: Arc::clone(metrics),
@@ -205,61 +203,65 @@ impl DeliveryHandle {
         retired: &[String],
         tasks: &mut JoinSet<String>,
     ) {
-        let before = self.lines.load_full();
-        let mut lines: Vec<Arc<Line>> = Vec::with_capacity(before.len() + added.len());
-        for line in before.iter() {
-            let goes = line.retired.is_none() && retired.iter().any(|name| name == line.name());
-            lines.push(if goes {
-                Arc::new(self.retire(line))
+        let before = self.queues.load_full();
+        let mut queues: Vec<Arc<NotifierQueue>> = Vec::with_capacity(before.len() + added.len());
+        for queue in before.iter() {
+            let goes = queue.retired.is_none() && retired.iter().any(|name| name == queue.name());
+            queues.push(if goes {
+                Arc::new(self.retire(queue))
             } else {
-                Arc::clone(line)
+                Arc::clone(queue)
             });
         }
-        lines.extend(added.into_iter().map(|one| Arc::new(self.line(one, tasks))));
-        let retired = || lines.iter().filter(|line| line.retired.is_some());
+        queues.extend(
+            added
+                .into_iter()
+                .map(|one| Arc::new(self.queue(one, tasks))),
+        );
+        let retired = || queues.iter().filter(|queue| queue.retired.is_some());
         let surplus = retired().count().saturating_sub(MAX_RETIRED);
-        for line in retired().take(surplus) {
+        for queue in retired().take(surplus) {
             // A task that is dead has nothing that waits.
-            let _ = line.orders.send(Order::GiveUp);
+            let _ = queue.orders.send(QueueCommand::GiveUp);
         }
-        self.lines.store(Arc::new(lines));
+        self.queues.store(Arc::new(queues));
         self.sweep();
     }
 
-    fn retire(&self, line: &Line) -> Line {
+    fn retire(&self, queue: &NotifierQueue) -> NotifierQueue {
         tracing::info!(
-            notifier = line.name(),
-            pending = line.pending(),
+            notifier = queue.name(),
+            pending = queue.pending(),
             "notifier retired: what waits is still delivered"
         );
         // A task that is dead holds nothing.
-        let _ = line.orders.send(Order::Retire);
-        Line {
-            notifier: Arc::clone(&line.notifier),
-            orders: line.orders.clone(),
-            standing: Arc::clone(&line.standing),
-            metrics: line.metrics.clone(),
+        let _ = queue.orders.send(QueueCommand::Retire);
+        NotifierQueue {
+            notifier: Arc::clone(&queue.notifier),
+            orders: queue.orders.clone(),
+            status: Arc::clone(&queue.status),
+            metrics: queue.metrics.clone(),
             retired: Some((self.now)().mono),
         }
     }
 
-    fn line(&self, notifier: Arc<dyn Notifier>, tasks: &mut JoinSet<String>) -> Line {
+    fn queue(&self, notifier: Arc<dyn Notifier>, tasks: &mut JoinSet<String>) -> NotifierQueue {
         let (orders, incoming) = mpsc::unbounded_channel();
-        let standing = Arc::new(Standing::default());
+        let status = Arc::new(QueueStatus::default());
         let metrics = self.metrics.notifier(notifier.name());
-        let queue = Queue::new(Means {
+        let queue = Queue::new(QueueDeps {
             notifier: Arc::clone(&notifier),
-            carry: Arc::clone(&self.carry),
-            standing: Arc::clone(&standing),
+            http_send: Arc::clone(&self.http_send),
+            status: Arc::clone(&status),
             metrics: metrics.clone(),
             now: Arc::clone(&self.now),
             done: Arc::clone(&self.done),
         });
         tasks.spawn(queue.run(incoming));
-        Line {
+        NotifierQueue {
             notifier,
             orders,
-            standing,
+            status,
             metrics,
             retired: None,
         }
@@ -267,27 +269,27 @@ impl DeliveryHandle {
 
     /// Lets go of retired notifiers for which nothing waits any more: their tasks end.
     pub fn sweep(&self) {
-        let lines = self.lines.load();
+        let queues = self.queues.load();
         let now = (self.now)().mono;
-        let stays = |line: &&Arc<Line>| {
+        let stays = |queue: &&Arc<NotifierQueue>| {
             let fresh = |since: Mono| now.since(since) < RETIRED_STAYS;
-            line.retired.is_none_or(fresh) || line.pending() > 0
+            queue.retired.is_none_or(fresh) || queue.pending() > 0
         };
-        let left: Vec<Arc<Line>> = lines.iter().filter(stays).cloned().collect();
-        if left.len() < lines.len() {
-            self.lines.store(Arc::new(left));
+        let left: Vec<Arc<NotifierQueue>> = queues.iter().filter(stays).cloned().collect();
+        if left.len() < queues.len() {
+            self.queues.store(Arc::new(left));
         }
     }
 
     /// Logs the notice and renders it for every notifier that it names, or for all; sends nothing. Never blocks.
-    pub fn prepare(&self, notice: &Notice) -> Vec<Parcel> {
+    pub fn prepare(&self, notice: &Notice) -> Vec<Delivery> {
         log(notice);
-        let lines = self.lines.load();
+        let queues = self.queues.load();
         let now = (self.now)();
         let known = |name: &str| {
-            lines
+            queues
                 .iter()
-                .any(|line| line.notifier.told_as() == name || line.name() == name)
+                .any(|queue| queue.notifier.route_name() == name || queue.name() == name)
         };
         for name in notice.notify.iter().flatten().filter(|name| !known(name)) {
             tracing::warn!(
@@ -296,42 +298,46 @@ impl DeliveryHandle {
                 "there is no such notifier: this log alone tells"
             );
         }
-        let hears = lines.iter().filter(|line| line.hears(notice));
+        let hears = queues.iter().filter(|queue| queue.hears(notice));
         hears
-            .map(|line| Parcel {
+            .map(|queue| Delivery {
                 id: 0,
-                notifier: line.name().to_owned(),
-                waiting: line.waiting(notice, now),
+                notifier: queue.name().to_owned(),
+                waiting: queue.waiting(notice, now),
             })
             .collect()
     }
 
-    /// Hands parcels to their notifiers, in order. One whose notifier is gone is given up. Never blocks.
-    pub fn send(&self, parcels: Vec<Parcel>) {
-        let lines = self.lines.load();
-        for parcel in parcels {
-            let named = || lines.iter().filter(|line| line.name() == parcel.notifier);
-            let live = named().find(|line| line.retired.is_none());
+    /// Hands deliveries to their notifiers, in order. One whose notifier is gone is given up. Never blocks.
+    pub fn send(&self, deliveries: Vec<Delivery>) {
+        let queues = self.queues.load();
+        for delivery in deliveries {
+            let named = || {
+                queues
+                    .iter()
+                    .filter(|queue| queue.name() == delivery.notifier)
+            };
+            let live = named().find(|queue| queue.retired.is_none());
             // One that went a moment ago still has its task.
-            let Some(line) = live.or_else(|| named().next_back()) else {
-                self.lose(&parcel, "its notifier is gone");
+            let Some(queue) = live.or_else(|| named().next_back()) else {
+                self.lose(&delivery, "its notifier is gone");
                 continue;
             };
-            line.standing.pending.fetch_add(1, Ordering::Relaxed);
-            line.metrics.pending.inc();
-            if let Err(mpsc::error::SendError(Order::Tell(parcel))) =
-                line.orders.send(Order::Tell(parcel))
+            queue.status.pending.fetch_add(1, Ordering::Relaxed);
+            queue.metrics.pending.inc();
+            if let Err(mpsc::error::SendError(QueueCommand::Tell(delivery))) =
+                queue.orders.send(QueueCommand::Tell(delivery))
             {
-                line.standing.pending.fetch_sub(1, Ordering::Relaxed);
-                line.metrics.pending.dec();
-                self.lose(&parcel, "its notifier's task is dead");
+                queue.status.pending.fetch_sub(1, Ordering::Relaxed);
+                queue.metrics.pending.dec();
+                self.lose(&delivery, "its notifier's task is dead");
             }
         }
     }
 
-    fn lose(&self, parcel: &Parcel, why: &str) {
-        let waiting = &parcel.waiting;
-        let notifier = parcel.notifier.as_str();
+    fn lose(&self, delivery: &Delivery, why: &str) {
+        let waiting = &delivery.waiting;
+        let notifier = delivery.notifier.as_str();
         self.metrics.notifier(notifier).count(Outcome::GivenUp);
         tracing::error!(
             notifier,
@@ -339,11 +345,11 @@ impl DeliveryHandle {
             state = waiting.kind.label(),
             "a notice is given up: {why}"
         );
-        (self.done)(Ended {
-            id: parcel.id,
+        (self.done)(Finished {
+            id: delivery.id,
             incident: waiting.incident,
             kind: waiting.kind,
-            notifier: parcel.notifier.clone(),
+            notifier: delivery.notifier.clone(),
             outcome: Outcome::GivenUp,
             delay: (self.now)().wall.since(waiting.due),
         });
@@ -352,12 +358,17 @@ impl DeliveryHandle {
     /// What is open and was told before: after a start, and after [`Self::change`]. Those that are to say it again and
     /// again begin with it, the others ignore it. Logs and counts nothing.
     pub fn hold(&self, open: &[Notice]) {
-        let lines = self.lines.load();
+        let queues = self.queues.load();
         let now = (self.now)();
-        for line in lines.iter().filter(|line| line.notifier.keeps_open()) {
-            for notice in open.iter().filter(|notice| line.hears(notice)) {
+        for queue in queues
+            .iter()
+            .filter(|queue| queue.notifier.tracks_open_alerts())
+        {
+            for notice in open.iter().filter(|notice| queue.hears(notice)) {
                 // A dead task ends the program elsewhere.
-                let _ = line.orders.send(Order::Hold(line.waiting(notice, now)));
+                let _ = queue
+                    .orders
+                    .send(QueueCommand::Hold(queue.waiting(notice, now)));
             }
         }
     }
@@ -365,51 +376,51 @@ impl DeliveryHandle {
     /// At stop: every wait is cut short, and what waits has this long to be delivered. Returns how many notices
     /// are left undelivered, over all notifiers.
     pub async fn flush(&self, within: Duration) -> usize {
-        let lines = self.lines.load_full();
-        let (asked, answers): (Vec<_>, Vec<_>) = lines
+        let queues = self.queues.load_full();
+        let (asked, answers): (Vec<_>, Vec<_>) = queues
             .iter()
-            .map(|line| {
+            .map(|queue| {
                 let (done, is_done) = oneshot::channel();
-                (line.orders.send(Order::Flush(done)), is_done)
+                (queue.orders.send(QueueCommand::Flush(done)), is_done)
             })
             .unzip();
         drop(asked);
         // A dead task drops its answer: that ends the wait for it, and its notices stay counted.
         let _ = tokio::time::timeout(within, futures_util::future::join_all(answers)).await;
-        let left = |line: &Arc<Line>| {
-            let left = line.pending();
+        let left = |queue: &Arc<NotifierQueue>| {
+            let left = queue.pending();
             if left > 0 {
                 tracing::error!(
-                    notifier = line.name(),
+                    notifier = queue.name(),
                     left,
                     "stopping with notices undelivered; a state file keeps them for the next start"
                 );
             }
             left
         };
-        lines.iter().map(left).sum()
+        queues.iter().map(left).sum()
     }
 
     /// Those that are told now, for a drill; those that went are left out.
     pub fn notifiers(&self) -> Vec<Arc<dyn Notifier>> {
-        let lines = self.lines.load();
-        let here = lines.iter().filter(|line| line.retired.is_none());
-        here.map(|line| Arc::clone(&line.notifier)).collect()
+        let queues = self.queues.load();
+        let here = queues.iter().filter(|queue| queue.retired.is_none());
+        here.map(|queue| Arc::clone(&queue.notifier)).collect()
     }
 
     /// How each notifier stands, for the page and the API; those that went are left out.
-    pub fn standings(&self) -> Vec<Stand> {
-        let lines = self.lines.load();
+    pub fn statuses(&self) -> Vec<NotifierStatus> {
+        let queues = self.queues.load();
         let now = (self.now)().mono;
-        let here = lines.iter().filter(|line| line.retired.is_none());
-        here.map(|line| line.standing.seen(line.name(), now))
+        let here = queues.iter().filter(|queue| queue.retired.is_none());
+        here.map(|queue| queue.status.seen(queue.name(), now))
             .collect()
     }
 
     /// The notifiers that do not take what they are told, or did not in the last hour, for /readyz.
-    pub fn stuck(&self) -> Vec<Stuck> {
-        let standings = self.standings();
-        standings.iter().filter_map(Stand::stuck).collect()
+    pub fn stuck(&self) -> Vec<StuckNotifier> {
+        let statuses = self.statuses();
+        statuses.iter().filter_map(NotifierStatus::stuck).collect()
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! It is rendered and carried as every notice, and goes around the queue: it is tried once, and told at once.
 
-use super::delivery::{Carry, Clock, Notifier, Waiting, Within};
+use super::delivery::{HttpSend, Notifier, RenderedNotice, ResponseTimeout};
+use crate::clock::NowFn;
 use crate::core::notice::{Alarm, CloseReason, IncidentId, Notice, NoticeKind, Scope, Who};
 use crate::core::rule::Severity;
 use crate::core::time::Now;
@@ -14,31 +15,43 @@ use futures_util::future::join_all;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The rule's name that the drill's notices carry.
+/// The rule's name that the drill's notices http_send.
 const RULE: &str = "drill";
 /// Characters of an answer's body that are shown.
 const BODY_CHARS: usize = 200;
 
 /// Tells all of them of a test incident and then of its end; each gets the end only where it took the beginning. All at
 /// once: one that hangs delays no other.
-pub async fn drill(notifiers: &[Arc<dyn Notifier>], carry: &Carry, now: &Clock) -> Vec<Drilled> {
+pub async fn drill(
+    notifiers: &[Arc<dyn Notifier>],
+    http_send: &HttpSend,
+    now: &NowFn,
+) -> Vec<Drilled> {
     let began = now();
     // As every incident's: milliseconds since the epoch, with room below.
     let incident = IncidentId((began.wall.nanos() / 1_000_000) << 8);
     let each = notifiers
         .iter()
-        .map(|notifier| one(notifier.as_ref(), carry, now, incident, began));
+        .map(|notifier| one(notifier.as_ref(), http_send, now, incident, began));
     join_all(each).await
 }
 
 async fn one(
     notifier: &dyn Notifier,
-    carry: &Carry,
-    now: &Clock,
+    http_send: &HttpSend,
+    now: &NowFn,
     incident: IncidentId,
     began: Now,
 ) -> Drilled {
-    let tell = async |kind| tell(notifier, carry, now, &notice(incident, kind, began, now())).await;
+    let tell = async |kind| {
+        tell(
+            notifier,
+            http_send,
+            now,
+            &notice(incident, kind, began, now()),
+        )
+        .await
+    };
     let opened = tell(NoticeKind::Opened).await;
     let closed = if opened.taken {
         Some(tell(NoticeKind::Closed(CloseReason::Resolved)).await)
@@ -52,9 +65,9 @@ async fn one(
     }
 }
 
-async fn tell(notifier: &dyn Notifier, carry: &Carry, now: &Clock, notice: &Notice) -> Told {
+async fn tell(notifier: &dyn Notifier, http_send: &HttpSend, now: &NowFn, notice: &Notice) -> Told {
     let before = now();
-    let waiting = Waiting {
+    let waiting = RenderedNotice {
         incident: notice.incident,
         kind: notice.kind,
         body: notifier.render(notice),
@@ -63,9 +76,11 @@ async fn tell(notifier: &dyn Notifier, carry: &Carry, now: &Clock, notice: &Noti
     };
     let mut requests = notifier.requests(&waiting, before.wall);
     for request in &mut requests {
-        request.extensions_mut().insert(Within(notifier.within()));
+        request
+            .extensions_mut()
+            .insert(ResponseTimeout(notifier.timeout()));
     }
-    let answers = join_all(requests.into_iter().map(|request| carry(request))).await;
+    let answers = join_all(requests.into_iter().map(|request| http_send(request))).await;
     // With several peers, one that takes it is enough.
     let taken = answers.is_empty() || answers.iter().any(|answer| is_taken(notifier, answer));
     let said: Vec<String> = answers
@@ -84,7 +99,7 @@ async fn tell(notifier: &dyn Notifier, carry: &Carry, now: &Clock, notice: &Noti
 }
 
 fn is_taken(notifier: &dyn Notifier, answer: &Result<Answer, RequestFault>) -> bool {
-    matches!(answer, Ok(answer) if notifier.verdict(answer, 0) == Outcome::Delivered)
+    matches!(answer, Ok(answer) if notifier.outcome(answer, 0) == Outcome::Delivered)
 }
 
 /// The status; where it was not taken, why.
@@ -92,12 +107,12 @@ fn said(notifier: &dyn Notifier, result: &Result<Answer, RequestFault>) -> Strin
     match result {
         Ok(answer) if is_taken(notifier, result) => answer.status.to_string(),
         Ok(answer) => {
-            let body = notifier.hide(&String::from_utf8_lossy(&answer.body));
+            let body = notifier.redact(&String::from_utf8_lossy(&answer.body));
             format!("{} {}", answer.status, format::sanitize(&body, BODY_CHARS))
                 .trim_end()
                 .to_owned()
         }
-        Err(fault) => notifier.hide(&format::error_chain(fault)),
+        Err(fault) => notifier.redact(&format::error_chain(fault)),
     }
 }
 

@@ -3,19 +3,20 @@
 //! A task of its own, which delays no entry. A poll that fails hands nothing on: what was known stays what is known, and
 //! grows old.
 
-mod rhythm;
+mod poll_schedule;
 
+use crate::clock::NowFn;
 use crate::core::inventory::{Listed, Poll, Suspect};
 use crate::core::time::{Mono, Now};
 use crate::decode::inventory::Read;
 use crate::format;
 use crate::io::inventory::machines::MachinesApi;
-use crate::io::inventory::{Fault, Kind, Source};
+use crate::io::inventory::{InventoryFault, InventoryFaultKind, InventorySource};
 use crate::io::metrics::Metrics;
 use arc_swap::ArcSwapOption;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use rhythm::Rhythm;
+use poll_schedule::PollSchedule;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -41,7 +42,7 @@ const LISTED: [(Listed, &str); 6] = [
 
 /// What the task is asked.
 #[derive(Debug)]
-pub enum Ask {
+pub enum InventoryRequest {
     /// These are about to be told: poll as soon as may be.
     Suspects(Vec<Suspect>),
     /// Restart a machine.
@@ -54,9 +55,9 @@ pub enum Ask {
 }
 
 /// What the task is handed.
-pub struct Around {
-    /// Where it asks; `None`: nowhere, and it only restarts.
-    pub source: Option<Source>,
+pub struct InventoryDeps {
+    /// Where it requests; `None`: nowhere, and it only restarts.
+    pub source: Option<InventorySource>,
     /// Where it restarts; `None`: nowhere.
     pub restarts: Option<MachinesApi>,
     /// Takes each poll that was read; must not block.
@@ -66,21 +67,24 @@ pub struct Around {
     /// Where it is counted.
     pub metrics: Arc<Metrics>,
     /// Reads the clocks.
-    pub now: Arc<dyn Fn() -> Now + Send + Sync>,
+    pub now: NowFn,
 }
 
 /// Keeps the inventory for ever. Drop it to stop it.
-pub async fn keep(around: Around, mut asks: mpsc::Receiver<Ask>) -> Infallible {
-    let mut task = Task::new(around);
+pub async fn run(
+    deps: InventoryDeps,
+    mut requests: mpsc::Receiver<InventoryRequest>,
+) -> Infallible {
+    let mut task = Poller::new(deps);
     let mut polling: BoxFuture<'static, Polled> = idle();
     let mut is_polling = false;
     let mut restarts: FuturesUnordered<BoxFuture<'static, ()>> = FuturesUnordered::new();
     let mut is_open = true;
     loop {
         tokio::select! {
-            ask = asks.recv(), if is_open => match ask {
-                Some(Ask::Suspects(suspects)) => task.hurry(suspects),
-                Some(Ask::Restart { suspect, answer }) => {
+            request = requests.recv(), if is_open => match request {
+                Some(InventoryRequest::Suspects(suspects)) => task.hurry(suspects),
+                Some(InventoryRequest::Restart { suspect, answer }) => {
                     if let Some(restart) = task.restart(suspect, answer, restarts.len()) {
                         restarts.push(restart);
                     }
@@ -105,50 +109,54 @@ pub async fn keep(around: Around, mut asks: mpsc::Receiver<Ask>) -> Infallible {
 struct Polled {
     asked_at: Mono,
     suspects: BTreeSet<Suspect>,
-    result: Result<Read, Fault>,
+    result: Result<Read, InventoryFault>,
 }
 
 fn idle() -> BoxFuture<'static, Polled> {
     Box::pin(std::future::pending())
 }
 
-struct Task {
-    source: Option<Arc<Source>>,
-    around: Around,
-    rhythm: Rhythm,
+struct Poller {
+    source: Option<Arc<InventorySource>>,
+    deps: InventoryDeps,
+    schedule: PollSchedule,
     /// Those that the next poll is to look at.
     suspects: BTreeSet<Suspect>,
     /// Polls in a row that failed.
     failed: u32,
 }
 
-impl Task {
-    fn new(mut around: Around) -> Self {
-        let source = around.source.take().map(Arc::new);
+impl Poller {
+    fn new(mut deps: InventoryDeps) -> Self {
+        let source = deps.source.take().map(Arc::new);
         if let Some(source) = &source {
-            for outcome in Kind::ALL.map(Kind::label).into_iter().chain([ANSWERED]) {
-                around.metrics.inventory_polled(source.label(), outcome, 0);
+            for outcome in InventoryFaultKind::ALL
+                .map(InventoryFaultKind::label)
+                .into_iter()
+                .chain([ANSWERED])
+            {
+                deps.metrics.inventory_polled(source.label(), outcome, 0);
             }
         }
-        Task {
+        Poller {
             source,
-            rhythm: Rhythm::new((around.now)().mono),
-            around,
+            schedule: PollSchedule::new((deps.now)().mono),
+            deps,
             suspects: BTreeSet::new(),
             failed: 0,
         }
     }
 
     fn now(&self) -> Now {
-        (self.around.now)()
+        (self.deps.now)()
     }
 
     fn wait(&self) -> Duration {
-        self.rhythm.due().since(self.now().mono)
+        self.schedule.due().since(self.now().mono)
     }
 
     fn hurry(&mut self, suspects: Vec<Suspect>) {
-        self.rhythm.hurry();
+        self.schedule.hurry();
         self.remember(suspects);
     }
 
@@ -163,7 +171,7 @@ impl Task {
         };
         // Read before the request leaves: the answer is at least as new.
         let asked_at = self.now().mono;
-        self.rhythm.began(asked_at);
+        self.schedule.began(asked_at);
         let suspects = std::mem::take(&mut self.suspects);
         Box::pin(async move {
             let asked: Vec<Suspect> = suspects.iter().cloned().collect();
@@ -179,10 +187,10 @@ impl Task {
         let label = self.source.as_ref().map_or("none", |source| source.label());
         match polled.result {
             Ok(read) => {
-                self.rhythm.succeeded();
+                self.schedule.succeeded();
                 self.count(label, &read);
                 self.is_well(label, read.machines.len());
-                (self.around.taken)(Poll {
+                (self.deps.taken)(Poll {
                     asked_at: polled.asked_at,
                     machines: read.machines,
                     whole: read.broken == 0,
@@ -190,9 +198,9 @@ impl Task {
                 });
             }
             Err(fault) => {
-                let limited = fault.kind() == Kind::RateLimited;
+                let limited = fault.kind() == InventoryFaultKind::RateLimited;
                 let limited = limited.then(|| fault.retry_after());
-                self.rhythm.failed(self.now().mono, limited);
+                self.schedule.failed(self.now().mono, limited);
                 self.remember(polled.suspects);
                 self.is_ill(label, &fault);
             }
@@ -200,7 +208,7 @@ impl Task {
     }
 
     fn count(&self, label: &'static str, read: &Read) {
-        let metrics = &self.around.metrics;
+        let metrics = &self.deps.metrics;
         metrics.inventory_polled(label, ANSWERED, 1);
         metrics.inventory_unreadable.inc_by(read.broken);
         metrics.inventory_read_at.set(self.now().wall.seconds());
@@ -212,22 +220,22 @@ impl Task {
     }
 
     fn is_well(&mut self, label: &'static str, machines: usize) {
-        self.around.trouble.store(None);
+        self.deps.trouble.store(None);
         if std::mem::take(&mut self.failed) > 0 {
             info!(source = label, machines, "the inventory is read again");
         }
     }
 
     /// Said once, not every half minute: the metrics count the rest.
-    fn is_ill(&mut self, label: &'static str, fault: &Fault) {
+    fn is_ill(&mut self, label: &'static str, fault: &InventoryFault) {
         let kind = fault.kind().label();
-        self.around.metrics.inventory_polled(label, kind, 1);
+        self.deps.metrics.inventory_polled(label, kind, 1);
         let what = format::error_chain(fault);
         if self.failed == 0 {
             warn!(source = label, kind, "the inventory cannot be read: {what}");
         }
         self.failed += 1;
-        self.around.trouble.store(Some(Arc::new(what)));
+        self.deps.trouble.store(Some(Arc::new(what)));
     }
 
     /// Restarts a machine and answers; `None` where it cannot, which is answered at once.
@@ -238,7 +246,7 @@ impl Task {
         under_way: usize,
     ) -> Option<BoxFuture<'static, ()>> {
         // Whoever asked may have gone meanwhile: to answer nobody is no fault.
-        let Some(api) = self.around.restarts.clone() else {
+        let Some(api) = self.deps.restarts.clone() else {
             let why = "no token for the Machines API is set (LASTBEAT_INVENTORY_TOKEN)";
             let _ = answer.send(Err(why.to_owned()));
             return None;

@@ -1,6 +1,6 @@
 //! The program's own log, on standard error.
 
-use super::own_faults::{Catch, Catcher};
+use super::self_report::{ErrorLayer, SelfReporter};
 use crate::decode::settings::LogFormat;
 use std::io::IsTerminal;
 use tracing::level_filters::LevelFilter;
@@ -11,8 +11,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
 /// Starts the log. `RUST_LOG` says how much, `fallback` where it does not; `format` is taken from the terminal
-/// where it is `None`. `catcher` gets every error of our own, whatever `RUST_LOG` says.
-pub fn start(format: Option<LogFormat>, fallback: &str, catcher: Option<Catcher>) {
+/// where it is `None`. `reporter` gets every error of our own, whatever `RUST_LOG` says.
+pub fn start(format: Option<LogFormat>, fallback: &str, reporter: Option<SelfReporter>) {
     let asked = std::env::var_os("RUST_LOG").unwrap_or_default();
     let (filter, fault) = filter(&asked.to_string_lossy(), fallback);
     let terminal = std::io::stderr().is_terminal();
@@ -28,7 +28,7 @@ pub fn start(format: Option<LogFormat>, fallback: &str, catcher: Option<Catcher>
         LogFormat::Text => log.with_target(false).boxed(),
         LogFormat::Json => log.json().flatten_event(true).boxed(),
     };
-    let catch = catcher.map(|catcher| Catch(catcher).with_filter(LevelFilter::ERROR));
+    let catch = reporter.map(|reporter| ErrorLayer(reporter).with_filter(LevelFilter::ERROR));
     tracing_subscriber::registry()
         .with(log.with_filter(filter))
         .with(catch)

@@ -1,6 +1,6 @@
 //! From the rules' `[notify.NAME]` to notifiers that deliver.
 
-use super::delivery::{Notifier, Waiting, judge};
+use super::delivery::{Notifier, RenderedNotice, outcome_of_status};
 use crate::core::notice::{Notice, NoticeKind};
 use crate::core::rule::{NotifierKind, NotifierRule, SentryApi};
 use crate::core::time::Wall;
@@ -10,7 +10,7 @@ use crate::io::alertmanager::{self, Alertmanager};
 use crate::io::http_client::Answer;
 use crate::io::metrics::Outcome;
 use crate::io::sentry::{self, Sentry, SentryResolver, rate_limit};
-use crate::io::webhook::{Webhook, WebhookSetup};
+use crate::io::webhook::{Webhook, WebhookConfig};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
@@ -22,7 +22,7 @@ const SENTRY: &str = "sentry";
 
 /// Makes notifiers of rules, with what the settings say.
 #[derive(Clone, Debug, Default)]
-pub struct Maker {
+pub struct NotifierFactory {
     /// `SENTRY_DSN`.
     pub dsn: Option<Secret>,
     /// Sentry's `environment`.
@@ -31,7 +31,7 @@ pub struct Maker {
     pub server_name: String,
 }
 
-impl Maker {
+impl NotifierFactory {
     /// The notifier of `SENTRY_DSN`, which is called `sentry`; `None` without one.
     ///
     /// # Errors
@@ -55,7 +55,7 @@ impl Maker {
                 format,
                 routing_key,
             } => {
-                let setup = WebhookSetup {
+                let setup = WebhookConfig {
                     url: Secret::new(url.as_str()),
                     format: *format,
                     secret: secret.as_deref().map(Secret::new),
@@ -114,7 +114,7 @@ impl Maker {
     }
 }
 
-/// The names of the notifiers that [`Maker::make`] makes of a rule.
+/// The names of the notifiers that [`NotifierFactory::make`] makes of a rule.
 pub fn names(rule: &NotifierRule) -> Vec<String> {
     let resolves = matches!(
         &rule.kind,
@@ -143,15 +143,15 @@ impl Notifier for Sentry {
         self.envelope(notice)
     }
 
-    fn requests(&self, waiting: &Waiting, _now: Wall) -> Vec<Request<Full<Bytes>>> {
+    fn requests(&self, waiting: &RenderedNotice, _now: Wall) -> Vec<Request<Full<Bytes>>> {
         vec![self.request(waiting.body.clone())]
     }
 
-    fn hide(&self, text: &str) -> String {
-        Sentry::hide(self, text)
+    fn redact(&self, text: &str) -> String {
+        Sentry::redact(self, text)
     }
 
-    fn pause(&self, answer: &Answer) -> Option<Duration> {
+    fn retry_after(&self, answer: &Answer) -> Option<Duration> {
         let limit = answer.rate_limits.as_deref().and_then(rate_limit);
         limit.max(answer.retry_after)
     }
@@ -166,16 +166,16 @@ impl Notifier for NamedSentry {
         self.sentry.render(notice)
     }
 
-    fn requests(&self, waiting: &Waiting, now: Wall) -> Vec<Request<Full<Bytes>>> {
+    fn requests(&self, waiting: &RenderedNotice, now: Wall) -> Vec<Request<Full<Bytes>>> {
         self.sentry.requests(waiting, now)
     }
 
-    fn hide(&self, text: &str) -> String {
-        self.sentry.hide(text)
+    fn redact(&self, text: &str) -> String {
+        self.sentry.redact(text)
     }
 
-    fn pause(&self, answer: &Answer) -> Option<Duration> {
-        self.sentry.pause(answer)
+    fn retry_after(&self, answer: &Answer) -> Option<Duration> {
+        self.sentry.retry_after(answer)
     }
 }
 
@@ -186,11 +186,11 @@ impl Notifier for SentryResolver {
         SentryResolver::name(self)
     }
 
-    fn told_as(&self) -> &str {
-        SentryResolver::told_as(self)
+    fn route_name(&self) -> &str {
+        SentryResolver::route_name(self)
     }
 
-    fn takes(&self, kind: NoticeKind) -> bool {
+    fn accepts(&self, kind: NoticeKind) -> bool {
         matches!(kind, NoticeKind::Opened | NoticeKind::Closed(_))
     }
 
@@ -198,19 +198,19 @@ impl Notifier for SentryResolver {
         SentryResolver::issue(notice)
     }
 
-    fn requests(&self, waiting: &Waiting, _now: Wall) -> Vec<Request<Full<Bytes>>> {
+    fn requests(&self, waiting: &RenderedNotice, _now: Wall) -> Vec<Request<Full<Bytes>>> {
         match waiting.kind {
             NoticeKind::Closed(_) => self.request(waiting.incident).into_iter().collect(),
             _ => Vec::new(),
         }
     }
 
-    fn hide(&self, text: &str) -> String {
-        SentryResolver::hide(self, text)
+    fn redact(&self, text: &str) -> String {
+        SentryResolver::redact(self, text)
     }
 
-    fn verdict(&self, answer: &Answer, failed: u32) -> Outcome {
-        match judge(answer.status) {
+    fn outcome(&self, answer: &Answer, failed: u32) -> Outcome {
+        match outcome_of_status(answer.status) {
             Outcome::Delivered if SentryResolver::is_early(answer.status, failed) => {
                 Outcome::Retried
             }
@@ -218,18 +218,18 @@ impl Notifier for SentryResolver {
         }
     }
 
-    fn hold_back(&self, kind: NoticeKind) -> Duration {
+    fn send_delay(&self, kind: NoticeKind) -> Duration {
         match kind {
-            NoticeKind::Closed(_) => sentry::HOLD_BACK,
+            NoticeKind::Closed(_) => sentry::RESOLVE_DELAY,
             _ => Duration::ZERO,
         }
     }
 
-    fn keeps_open(&self) -> bool {
+    fn tracks_open_alerts(&self) -> bool {
         true
     }
 
-    fn subject(&self, waiting: &Waiting) -> Option<Bytes> {
+    fn dedup_key(&self, waiting: &RenderedNotice) -> Option<Bytes> {
         Some(waiting.body.clone())
     }
 }
@@ -243,16 +243,16 @@ impl Notifier for Webhook {
         self.body(notice)
     }
 
-    fn requests(&self, waiting: &Waiting, now: Wall) -> Vec<Request<Full<Bytes>>> {
+    fn requests(&self, waiting: &RenderedNotice, now: Wall) -> Vec<Request<Full<Bytes>>> {
         let body = waiting.body.clone();
         vec![self.request(waiting.incident, waiting.kind, body, now)]
     }
 
-    fn hide(&self, text: &str) -> String {
-        Webhook::hide(self, text)
+    fn redact(&self, text: &str) -> String {
+        Webhook::redact(self, text)
     }
 
-    fn within(&self) -> Duration {
+    fn timeout(&self) -> Duration {
         self.timeout()
     }
 }
@@ -266,27 +266,27 @@ impl Notifier for Alertmanager {
         self.alert(notice)
     }
 
-    fn requests(&self, waiting: &Waiting, now: Wall) -> Vec<Request<Full<Bytes>>> {
-        self.refresh(&[waiting], now)
+    fn requests(&self, waiting: &RenderedNotice, now: Wall) -> Vec<Request<Full<Bytes>>> {
+        self.resend(&[waiting], now)
     }
 
-    fn hide(&self, text: &str) -> String {
-        Alertmanager::hide(self, text)
+    fn redact(&self, text: &str) -> String {
+        Alertmanager::redact(self, text)
     }
 
-    fn keeps_open(&self) -> bool {
+    fn tracks_open_alerts(&self) -> bool {
         true
     }
 
-    fn subject(&self, waiting: &Waiting) -> Option<Bytes> {
+    fn dedup_key(&self, waiting: &RenderedNotice) -> Option<Bytes> {
         Alertmanager::labels(&waiting.body)
     }
 
-    fn refresh_every(&self) -> Option<Duration> {
+    fn resend_interval(&self) -> Option<Duration> {
         Some(alertmanager::REFRESH_EVERY)
     }
 
-    fn refresh(&self, again: &[&Waiting], now: Wall) -> Vec<Request<Full<Bytes>>> {
+    fn resend(&self, again: &[&RenderedNotice], now: Wall) -> Vec<Request<Full<Bytes>>> {
         let alerts: Vec<(&Bytes, bool)> = again
             .iter()
             .map(|one| (&one.body, matches!(one.kind, NoticeKind::Closed(_))))

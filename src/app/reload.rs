@@ -3,11 +3,11 @@
 //! A set with a fault changes nothing: the old one stays in force, every fault is logged, and /metrics and /readyz say
 //! so until a good one is read. Bytes that did not change are no change, however often their files were touched.
 
-use super::archive::ArchiveHandle;
 use super::delivery::{DeliveryHandle, Notifier};
-use super::keeper::Ask;
-use super::notifiers::{self, Maker};
+use super::event_loop::CoreRequest;
+use super::notifiers::{self, NotifierFactory};
 use super::silences::{self, Silences};
+use super::store_thread::StoreHandle;
 use crate::core::rule::{NotifierRule, RuleSet};
 use crate::decode::rules_file::{self, Reading};
 use crate::format;
@@ -35,13 +35,13 @@ const READINGS: u32 = 20;
 
 /// Where rules are read again from, and with what.
 #[derive(Clone, Debug)]
-pub struct Reloading {
+pub struct ReloadConfig {
     /// A folder of rule files, or one file.
     pub path: PathBuf,
     /// Looks a variable of `[notify.NAME]` up.
     pub env: fn(&str) -> Option<String>,
     /// Makes notifiers of rules.
-    pub maker: Maker,
+    pub notifiers: NotifierFactory,
 }
 
 /// A good set, with its notifiers ready to be told.
@@ -53,7 +53,7 @@ pub struct Loaded {
 }
 
 /// What the reload shows to others.
-pub struct Shown {
+pub struct ReaderDeps {
     /// Why the rules in force are not those of the files; `None` where they are.
     pub trouble: Arc<ArcSwapOption<Reason>>,
     /// The reload's gauges.
@@ -71,23 +71,23 @@ type Files = Vec<(String, Vec<u8>)>;
 /// # Errors
 /// Where the system gives no SIGHUP.
 pub fn start(
-    reloading: Option<Reloading>,
+    reloading: Option<ReloadConfig>,
     rules: RuleSet,
-    shown: Shown,
-    in_force: &InForce,
+    deps: ReaderDeps,
+    in_force: &RulesApplier,
 ) -> std::io::Result<(JoinSet<&'static str>, mpsc::Receiver<Loaded>)> {
     let mut tasks = JoinSet::new();
-    let (silences, asks) = (in_force.silences.clone(), in_force.asks.clone());
-    let archive = Arc::clone(&in_force.archive);
+    let (silences, core_requests) = (in_force.silences.clone(), in_force.core_requests.clone());
+    let store_thread = Arc::clone(&in_force.store_thread);
     tasks.spawn(async move {
-        silences::keep(&silences, asks, |made| archive.silences(made)).await;
+        silences::keep(&silences, core_requests, |made| store_thread.silences(made)).await;
         "the keeper of silences"
     });
     let (to, loaded) = mpsc::channel(1);
     if let Some(reloading) = reloading {
         let hangups = signal(SignalKind::hangup())?;
         tasks.spawn(async move {
-            keep(reloading, rules, hangups, shown, to).await;
+            keep(reloading, rules, hangups, deps, to).await;
             "the reader of rules"
         });
     }
@@ -96,10 +96,10 @@ pub fn start(
 
 /// Reads the rules again whenever they change, and hands good sets on. Ends where nobody takes them any more.
 async fn keep(
-    reloading: Reloading,
+    reloading: ReloadConfig,
     in_force: RuleSet,
     mut hangups: Signal,
-    shown: Shown,
+    deps: ReaderDeps,
     loaded: mpsc::Sender<Loaded>,
 ) -> Option<Infallible> {
     let mut watch = RulesWatch::new(&reloading.path);
@@ -107,7 +107,7 @@ async fn keep(
         in_force: in_force.notifiers.clone(),
         rules: in_force,
         reloading,
-        shown,
+        deps,
         hash: RandomState::new(),
         seen: None,
         with_text: HashSet::new(),
@@ -134,10 +134,10 @@ async fn keep(
 }
 
 struct Reader {
-    reloading: Reloading,
+    reloading: ReloadConfig,
     rules: RuleSet,
     in_force: Vec<NotifierRule>,
-    shown: Shown,
+    deps: ReaderDeps,
     hash: RandomState,
     /// Digest of the bytes last read, whatever came of them.
     seen: Option<u64>,
@@ -159,7 +159,7 @@ impl Reader {
         };
         let env = self.reloading.env;
         let reading = off_thread(move || rules_file::read_with_env(&files, &env)).await?;
-        self.judge(reading)
+        self.outcome_of_status(reading)
     }
 
     /// The files once they rest; `None` where they are what they were.
@@ -209,7 +209,7 @@ impl Reader {
             .await
     }
 
-    fn judge(&mut self, reading: Reading) -> Option<Loaded> {
+    fn outcome_of_status(&mut self, reading: Reading) -> Option<Loaded> {
         for warning in &reading.warnings {
             warn!("{}: {}", warning.place(), warning.told());
         }
@@ -222,8 +222,9 @@ impl Reader {
             .notifiers
             .iter()
             .filter(|rule| !self.in_force.contains(rule));
-        let made: Result<Vec<_>, String> =
-            new.map(|rule| self.reloading.maker.make(rule)).collect();
+        let made: Result<Vec<_>, String> = new
+            .map(|rule| self.reloading.notifiers.make(rule))
+            .collect();
         match made {
             Ok(added) => self.accept(rules, added.into_iter().flatten().collect()),
             Err(why) => self.refuse(&[why], 1),
@@ -231,13 +232,13 @@ impl Reader {
     }
 
     fn accept(&mut self, rules: RuleSet, added: Vec<Arc<dyn Notifier>>) -> Option<Loaded> {
-        self.shown.trouble.store(None);
-        self.shown.metrics.rules_reload_successful.set(1);
+        self.deps.trouble.store(None);
+        self.deps.metrics.rules_reload_successful.set(1);
         if rules == self.rules {
             return None;
         }
         let now = crate::clock::wall();
-        self.shown.metrics.rules_reload_at.set(now.seconds());
+        self.deps.metrics.rules_reload_at.set(now.seconds());
         info!(path = %self.reloading.path.display(), rules = rules.rules.len(), "new rules are in force");
         self.in_force = rules.notifiers.clone();
         self.rules = rules.clone();
@@ -245,7 +246,7 @@ impl Reader {
     }
 
     fn refuse(&self, faults: &[String], count: usize) -> Option<Loaded> {
-        self.shown.metrics.rules_reload_successful.set(0);
+        self.deps.metrics.rules_reload_successful.set(0);
         for fault in faults {
             error!("{fault}");
         }
@@ -257,7 +258,7 @@ impl Reader {
         let what = format!(
             "the rules before are in force, as those at {path} have {count} faults, the first: {first}"
         );
-        self.shown.trouble.store(Some(Arc::new(Reason {
+        self.deps.trouble.store(Some(Arc::new(Reason {
             part: "rules".to_owned(),
             what,
         })));
@@ -281,24 +282,29 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
 }
 
 /// Whoever has to know of new rules.
-pub struct InForce {
+pub struct RulesApplier {
     /// The notifiers of the rules in force.
     pub notifiers: Vec<NotifierRule>,
     /// The rules in force, for those who ask.
     pub rules: Arc<ArcSwap<RuleSet>>,
     /// The core.
-    pub asks: mpsc::Sender<Ask>,
+    pub core_requests: mpsc::Sender<CoreRequest>,
     /// The silences.
     pub silences: Arc<Silences>,
     /// The store, through which what a reload closes goes to the notifiers.
-    pub archive: Arc<ArchiveHandle>,
+    pub store_thread: Arc<StoreHandle>,
 }
 
-impl InForce {
+impl RulesApplier {
     /// Who says what is open again and again begins with what is open now.
     async fn hold(&self, delivery: &DeliveryHandle) {
         let (to, answer) = oneshot::channel();
-        if self.asks.send(Ask::Snapshot(to)).await.is_err() {
+        if self
+            .core_requests
+            .send(CoreRequest::Snapshot(to))
+            .await
+            .is_err()
+        {
             return;
         }
         if let Ok(Ok(snapshot)) = tokio::time::timeout(TAKEN_WITHIN, answer).await {
@@ -330,15 +336,15 @@ impl InForce {
         let (done, is_done) = oneshot::channel();
         // A core that is gone ends the program elsewhere.
         if self
-            .asks
-            .send(Ask::Reload(Box::new(rules), done))
+            .core_requests
+            .send(CoreRequest::Reload(Box::new(rules), done))
             .await
             .is_ok()
         {
             let _ = tokio::time::timeout(TAKEN_WITHIN, is_done).await;
         }
         // What it closed is on its way to those who leave.
-        self.archive.flush(TAKEN_WITHIN).await;
+        self.store_thread.flush(TAKEN_WITHIN).await;
         delivery.change(Vec::new(), &leaving, tasks);
         self.hold(delivery).await;
         self.notifiers = in_force;
@@ -363,14 +369,14 @@ mod tests {
             std::env::temp_dir().join(format!("lastbeat-reload-{name}-{}", std::process::id()));
         let (trouble, metrics) = (Arc::default(), Arc::new(Metrics::new("0", "0")));
         let reader = Reader {
-            reloading: Reloading {
+            reloading: ReloadConfig {
                 path: file.clone(),
                 env: |name| (name == "URL").then(|| "http://127.0.0.1/s3cret".to_owned()),
-                maker: Maker::default(),
+                notifiers: NotifierFactory::default(),
             },
             rules: RuleSet::default(),
             in_force: Vec::new(),
-            shown: Shown {
+            deps: ReaderDeps {
                 trouble: Arc::clone(&trouble),
                 metrics: Arc::clone(&metrics),
             },

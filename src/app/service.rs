@@ -7,11 +7,11 @@ mod state;
 mod web;
 
 use super::api;
-use super::canary::Plan;
+use super::canary::CanaryPlan;
 use super::delivery::{self, Notifier};
+use super::event_loop::{EventLoopDeps, GivenUp};
 use super::ingest::Ingest;
-use super::keeper::{self, GivenUp, Outlets};
-use super::reload::{self, InForce, Reloading};
+use super::reload::{self, ReloadConfig, RulesApplier};
 use super::silences::Silences;
 use super::watchdog;
 use crate::clock::Clock;
@@ -19,7 +19,7 @@ use crate::core::engine::{Engine, Options, Output};
 use crate::core::rule::{Globs, RuleSet};
 use crate::core::tracker::Limits;
 use crate::decode::settings::Secret;
-use crate::io::feed::{Line, Source, Trouble, TroubleKind};
+use crate::io::feed::{ConnectionError, ConnectionErrorKind, ConnectionReporter, MessageSource};
 use crate::io::http;
 use crate::io::http::events::Events;
 use crate::io::http::logs::Tails;
@@ -47,15 +47,20 @@ use tracing::info;
 const WAITING_ASKS: usize = 16;
 
 /// A task that feeds the core: it tells of connections for ever, or says why there will never be one.
-pub type Feeder<S> =
-    Box<dyn FnOnce(Clock, Line<S>) -> BoxFuture<'static, Result<Infallible, Trouble>> + Send>;
+pub type Feeder<S> = Box<
+    dyn FnOnce(
+            Clock,
+            ConnectionReporter<S>,
+        ) -> BoxFuture<'static, Result<Infallible, ConnectionError>>
+        + Send,
+>;
 
 /// What is to run.
 pub struct Service<S> {
     /// The rules.
     pub rules: RuleSet,
     /// Where they are read again from; `None`: never.
-    pub reload: Option<Reloading>,
+    pub reload: Option<ReloadConfig>,
     /// Opens what only this machine may see and change otherwise.
     pub web_token: Option<Secret>,
     /// Where what is known outlives the process; `None`: nowhere.
@@ -63,7 +68,7 @@ pub struct Service<S> {
     /// Where machines are looked up.
     pub machines: Machines,
     /// Who outside is told each minute how we are.
-    pub watchdogs: Vec<watchdog::Party>,
+    pub watchdogs: Vec<watchdog::Endpoint>,
     /// Apps that are no targets.
     pub ignore: Globs,
     /// How many are tracked at once.
@@ -75,7 +80,7 @@ pub struct Service<S> {
     /// Series of instances and beats shown at most.
     pub max_series: usize,
     /// The canary that is to fly.
-    pub canary: Option<Plan>,
+    pub canary: Option<CanaryPlan>,
     /// Without an entry for this long the program ends, for the supervisor to start it afresh; `None`: never.
     pub give_up_after: Option<Duration>,
     /// Where entries come from.
@@ -109,8 +114,8 @@ pub enum ServiceFault {
     #[error("{0}")]
     State(String),
     /// The stream will never come.
-    #[error("{}", .0.what)]
-    Feed(Trouble),
+    #[error("{}", .0.message)]
+    Feed(ConnectionError),
     /// No entry came for so long that a fresh start elsewhere is the better chance.
     #[error(
         "the stream is given up: no entry for {} (LASTBEAT_GIVE_UP_AFTER); {}",
@@ -127,11 +132,11 @@ pub enum ServiceFault {
     },
 }
 
-/// Runs until a signal asks to stop.
+/// Runs until a signal core_requests to stop.
 ///
 /// # Errors
 /// Why it could not start, or which part died.
-pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
+pub async fn run<S: MessageSource>(service: Service<S>) -> Result<(), ServiceFault> {
     let mut signals = Signals::new().map_err(|source| ServiceFault::Start {
         part: "signal handling",
         source,
@@ -149,7 +154,7 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
         option_env!("LASTBEAT_REVISION").unwrap_or("unknown"),
     ));
     // A counter that is there from the start shows its first increase.
-    TroubleKind::ALL
+    ConnectionErrorKind::ALL
         .iter()
         .for_each(|kind| metrics.nats_expect(kind.label()));
     metrics.rules_reload_successful.set(1);
@@ -162,15 +167,15 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
         "start",
         "lastbeat is starting",
     )));
-    let now: delivery::Clock = Arc::new(move || clock.now());
-    let carry = delivery::post(HttpClient::new());
+    let now = clock.now_fn();
+    let http_send = delivery::post(HttpClient::new());
     let rules = service.rules.clone();
     let silences = Arc::new(Silences::default());
     silences.schedule(&rules.silences);
     let mut state = State::open(service.state.clone(), &silences, clock.now())?;
     let kept = Kept::default();
     let (delivery, notifiers) =
-        delivery::start(service.notifiers, &carry, &metrics, &now, &kept.done());
+        delivery::start(service.notifiers, &http_send, &metrics, &now, &kept.done());
     let delivery = Arc::new(delivery);
     let looks = service.machines.source.is_some();
     let options = options(service.ignore, service.limits, looks);
@@ -178,24 +183,24 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
     let (begins_whole, open) = state.restore(&mut engine, &silences, clock.now());
     delivery.hold(&open);
 
-    let (asks, asked) = mpsc::channel(WAITING_ASKS);
+    let (core_requests, asked) = mpsc::channel(WAITING_ASKS);
     let around = state::Around {
         silences: silences.clone(),
-        asks: asks.clone(),
+        core_requests: core_requests.clone(),
         metrics: metrics.clone(),
         clock,
     };
-    let archive = kept.start(state, &delivery, around)?;
+    let store_thread = kept.start(state, &delivery, around)?;
     let rules_trouble = Arc::new(ArcSwapOption::empty());
     let shown_rules = Arc::new(ArcSwap::from_pointee(rules.clone()));
-    let in_force = InForce {
+    let in_force = RulesApplier {
         notifiers: rules.notifiers.clone(),
         rules: shown_rules.clone(),
-        asks: asks.clone(),
+        core_requests: core_requests.clone(),
         silences: silences.clone(),
-        archive: archive.clone(),
+        store_thread: store_thread.clone(),
     };
-    let shown = reload::Shown {
+    let shown = reload::ReaderDeps {
         trouble: rules_trouble.clone(),
         metrics: metrics.clone(),
     };
@@ -206,19 +211,19 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
     })?;
     let (inventory, _) = machines::start(
         service.machines,
-        asks.clone(),
+        core_requests.clone(),
         metrics.clone(),
         clock,
         &mut helpers,
     );
-    let around = watchdog::Around {
+    let around = watchdog::WatchdogDeps {
         readiness: readiness.clone(),
-        carry: carry.clone(),
+        http_send: http_send.clone(),
         metrics: metrics.clone(),
         now: now.clone(),
     };
-    for party in service.watchdogs {
-        let watch = watchdog::watch(party, around.clone());
+    for endpoint in service.watchdogs {
+        let watch = watchdog::watch(endpoint, around.clone());
         helpers.spawn(async { match watch.await {} });
     }
     let (missed, missing) = watch::channel(false);
@@ -226,22 +231,20 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
     let core = core_thread::start(
         Ingest::new(engine),
         clock,
-        Outlets {
-            desk: state::desk(
-                &archive,
+        EventLoopDeps {
+            store_sink: state::store_sink(
+                &store_thread,
                 begins_whole,
                 inventory.clone(),
-                asks.clone(),
+                core_requests.clone(),
                 web::telling(events.clone(), service.listener),
             ),
-            shown: keeper::Shown {
-                metrics: metrics.clone(),
-                readiness: sight.clone(),
-                max_series: service.max_series,
-                missed,
-                tails: tails.clone(),
-                give_up_after: service.give_up_after,
-            },
+            metrics: metrics.clone(),
+            readiness: sight.clone(),
+            max_series: service.max_series,
+            missed,
+            tails: tails.clone(),
+            give_up_after: service.give_up_after,
             suspects: machines::suspects(inventory),
             canary: service.canary,
         },
@@ -250,14 +253,14 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
         service.feeder,
     )?;
     let (stop_http, http_stops) = oneshot::channel();
-    let store = archive.clone();
+    let store = store_thread.clone();
     let file = service.state.map(|path| path.display().to_string());
-    let api = api::api(api::Behind {
+    let api = api::api(api::ApiDeps {
         token: service.web_token,
         silences,
         rules: shown_rules,
         delivery: delivery.clone(),
-        carry,
+        http_send,
         now,
         store: Box::new(move || StoreStand {
             file: file.clone(),
@@ -265,10 +268,10 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
         }),
     });
     let api = api
-        .with_detail(web::detail(asks.clone()))
-        .with_outages(web::outages(archive.clone()));
-    let site = web::site(asks, metrics, readiness.clone()).with_live(tails, events);
-    let site = site.with_api(api.with_history(web::history(archive.clone())));
+        .with_detail(web::detail(core_requests.clone()))
+        .with_outages(web::outages(store_thread.clone()));
+    let site = web::site(core_requests, metrics, readiness.clone()).with_live(tails, events);
+    let site = site.with_api(api.with_history(web::history(store_thread.clone())));
     let http = tokio::spawn(http::serve(
         listener,
         Arc::new(site),
@@ -284,7 +287,7 @@ pub async fn run<S: Source>(service: Service<S>) -> Result<(), ServiceFault> {
         rules_trouble,
         stop_http,
         delivery,
-        archive,
+        store_thread,
     };
     let outcome = parts.watch(&mut signals, &sight, &readiness).await;
     readiness.store(Arc::new(readiness.load().stopping()));

@@ -2,7 +2,7 @@
 //!
 //! Those made while running are kept by the store.
 
-use super::keeper::Ask;
+use super::event_loop::CoreRequest;
 use crate::core::rule::ScheduledSilence;
 use crate::core::silence::Silence;
 use crate::core::time::Wall;
@@ -24,7 +24,7 @@ pub const MAX_SILENCES: usize = 1_000;
 /// All silences, shared by the reload, HTTP and the task that keeps the core up to date.
 #[derive(Debug, Default)]
 pub struct Silences {
-    book: Mutex<Book>,
+    lists: Mutex<SilenceLists>,
     /// Told at each change.
     changed: Notify,
     /// Whether those made while running changed since [`Self::to_keep`] was asked.
@@ -32,7 +32,7 @@ pub struct Silences {
 }
 
 #[derive(Debug, Default)]
-struct Book {
+struct SilenceLists {
     scheduled: Vec<(ScheduledSilence, Option<Schedule>)>,
     made: Vec<Silence>,
     last_id: u64,
@@ -46,15 +46,15 @@ impl Silences {
             let schedule = Schedule::new(&silence.schedule, &silence.timezone).ok();
             (silence.clone(), schedule)
         };
-        self.book().scheduled = silences.iter().map(with_schedule).collect();
+        self.lists().scheduled = silences.iter().map(with_schedule).collect();
         self.changed.notify_one();
     }
 
     /// What the core is to know at `now`; those that are over are forgotten.
     pub fn in_force(&self, now: Wall) -> Vec<Silence> {
-        let mut book = self.book();
-        book.made.retain(|silence| is_to_come(silence, now));
-        let scheduled = book.scheduled.iter().enumerate();
+        let mut lists = self.lists();
+        lists.made.retain(|silence| is_to_come(silence, now));
+        let scheduled = lists.scheduled.iter().enumerate();
         let scheduled = scheduled.map(|(index, (silence, schedule))| Silence {
             id: scheduled_id(index),
             matchers: silence.matchers.clone(),
@@ -64,25 +64,29 @@ impl Silences {
             reason: silence.reason.clone(),
             author: String::new(),
         });
-        scheduled.chain(book.made.iter().cloned()).collect()
+        scheduled.chain(lists.made.iter().cloned()).collect()
     }
 
     /// Takes back those that were made while an earlier process ran.
     pub fn restore(&self, made: Vec<Silence>) {
-        let mut book = self.book();
-        let known: Vec<String> = book.made.iter().map(|silence| silence.id.clone()).collect();
+        let mut lists = self.lists();
+        let known: Vec<String> = lists
+            .made
+            .iter()
+            .map(|silence| silence.id.clone())
+            .collect();
         let new = made
             .into_iter()
             .filter(|silence| !known.contains(&silence.id));
-        book.made.extend(new.take(MAX_SILENCES));
-        drop(book);
+        lists.made.extend(new.take(MAX_SILENCES));
+        drop(lists);
         self.changed.notify_one();
     }
 
     /// All that were made while running, where they changed since this was asked before.
     fn to_keep(&self) -> Option<Vec<Silence>> {
         let changed = self.unkept.swap(false, Ordering::Relaxed);
-        changed.then(|| self.book().made.clone())
+        changed.then(|| self.lists().made.clone())
     }
 
     fn made_changed(&self) {
@@ -90,9 +94,9 @@ impl Silences {
         self.changed.notify_one();
     }
 
-    /// A panic elsewhere cannot leave the book half-written: each change is one step.
-    fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A panic elsewhere cannot leave the lists half-written: each change is one step.
+    fn lists(&self) -> MutexGuard<'_, SilenceLists> {
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -108,8 +112,8 @@ impl SilenceDesk for Silences {
     fn list(&self) -> Vec<SilenceRow> {
         let now = crate::clock::wall();
         let silences = self.in_force(now);
-        let book = self.book();
-        let source = |index: usize| match book.scheduled.get(index) {
+        let lists = self.lists();
+        let source = |index: usize| match lists.scheduled.get(index) {
             Some((silence, _)) => Source::Rules {
                 schedule: silence.schedule.clone(),
                 timezone: silence.timezone.clone(),
@@ -127,22 +131,22 @@ impl SilenceDesk for Silences {
 
     fn add(&self, request: SilenceRequest) -> Option<SilenceRow> {
         let now = crate::clock::wall();
-        let mut book = self.book();
-        book.made.retain(|silence| is_to_come(silence, now));
-        if book.made.len() >= MAX_SILENCES {
+        let mut lists = self.lists();
+        lists.made.retain(|silence| is_to_come(silence, now));
+        if lists.made.len() >= MAX_SILENCES {
             return None;
         }
         // Milliseconds since the epoch, so that numbers never return after a restart.
-        book.last_id = (now.nanos() / 1_000_000).max(book.last_id + 1);
+        lists.last_id = (now.nanos() / 1_000_000).max(lists.last_id + 1);
         let silence = Silence {
-            id: format!("{:x}", book.last_id),
+            id: format!("{:x}", lists.last_id),
             matchers: request.matchers,
             windows: vec![(request.starts, request.ends)],
             reason: request.reason,
             author: request.author,
         };
-        book.made.push(silence.clone());
-        drop(book);
+        lists.made.push(silence.clone());
+        drop(lists);
         self.made_changed();
         info!(
             id = silence.id,
@@ -158,14 +162,14 @@ impl SilenceDesk for Silences {
     }
 
     fn expire(&self, id: &str) -> Option<bool> {
-        let mut book = self.book();
-        let scheduled = (0..book.scheduled.len()).any(|index| scheduled_id(index) == id);
-        let index = book.made.iter().position(|silence| silence.id == id);
+        let mut lists = self.lists();
+        let scheduled = (0..lists.scheduled.len()).any(|index| scheduled_id(index) == id);
+        let index = lists.made.iter().position(|silence| silence.id == id);
         let Some(index) = index else {
             return scheduled.then_some(false);
         };
-        let silence = book.made.remove(index);
-        drop(book);
+        let silence = lists.made.remove(index);
+        drop(lists);
         self.made_changed();
         info!(id, reason = silence.reason, "silence expired by hand");
         Some(true)
@@ -175,7 +179,7 @@ impl SilenceDesk for Silences {
 /// Keeps the core's silences up to date, and the store's by `keep`. Ends with the core alone.
 pub async fn keep(
     silences: &Silences,
-    asks: mpsc::Sender<Ask>,
+    core_requests: mpsc::Sender<CoreRequest>,
     keep: impl Fn(Vec<Silence>),
 ) -> Option<Infallible> {
     loop {
@@ -183,7 +187,10 @@ pub async fn keep(
         if let Some(made) = silences.to_keep() {
             keep(made);
         }
-        asks.send(Ask::Silence(silences.in_force(now))).await.ok()?;
+        core_requests
+            .send(CoreRequest::Silence(silences.in_force(now)))
+            .await
+            .ok()?;
         // Whichever comes first: both mean to look again.
         let _ = tokio::time::timeout(REFRESH_EVERY, silences.changed.notified()).await;
     }

@@ -1,18 +1,19 @@
 //! Tells the watchdogs outside that lastbeat is well, each minute, so that its death is heard as silence.
 //!
 //! Each watchdog has a task of its own, which reads the readiness and delays nobody. At an ordered stop the tasks are
-//! dropped and say nothing more: whoever starts lastbeat again within the watchdog's patience pages nobody.
+//! dropped and make_request nothing more: whoever starts lastbeat again within the watchdog's patience pages nobody.
 
-use super::delivery::Carry;
+use super::delivery::HttpSend;
 use crate::backoff::Backoff;
-use crate::core::time::{Mono, Now, Wall};
+use crate::clock::NowFn;
+use crate::core::time::{Mono, Wall};
 use crate::decode::settings::Secret;
 use crate::format;
 use crate::io::http::readiness::Readiness;
 use crate::io::http_client::{Answer, RequestFault};
-use crate::io::metrics::{Metrics, WatchdogMetrics, Way};
+use crate::io::metrics::{Metrics, WatchdogKind, WatchdogMetrics};
 use crate::io::sentry::Sentry;
-use crate::io::watchdog::{Watchdog, Word};
+use crate::io::watchdog::{Ping, Watchdog};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -45,43 +46,43 @@ const LOG_EVERY: Duration = Duration::from_secs(600);
 const BODY_CHARS: usize = 200;
 
 /// Makes the request that tells a word; `None` where this watchdog has no use for it.
-type Say = Box<dyn Fn(&Word, Wall) -> Option<Request<Full<Bytes>>> + Send + Sync>;
+type MakeRequest = Box<dyn Fn(&Ping, Wall) -> Option<Request<Full<Bytes>>> + Send + Sync>;
 
 /// One watchdog.
-pub struct Party {
-    way: Way,
-    say: Say,
-    hide: Box<dyn Fn(&str) -> String + Send + Sync>,
+pub struct Endpoint {
+    way: WatchdogKind,
+    make_request: MakeRequest,
+    redact: Box<dyn Fn(&str) -> String + Send + Sync>,
 }
 
-impl Party {
+impl Endpoint {
     /// A ping address.
     pub fn ping(watchdog: Watchdog) -> Self {
         let watchdog = Arc::new(watchdog);
-        let hides = Arc::clone(&watchdog);
-        Party {
-            way: Way::Ping,
-            say: Box::new(move |word, _| Some(watchdog.request(word))),
-            hide: Box::new(move |text| hides.hide(text)),
+        let redacts = Arc::clone(&watchdog);
+        Endpoint {
+            way: WatchdogKind::Ping,
+            make_request: Box::new(move |word, _| Some(watchdog.request(word))),
+            redact: Box::new(move |text| redacts.redact(text)),
         }
     }
 
     /// Sentry's Crons. `monitor` is the slug of the monitor, which the first check-in makes.
     pub fn check_in(sentry: Sentry, monitor: String) -> Self {
         let sentry = Arc::new(sentry);
-        let hides = Arc::clone(&sentry);
-        Party {
-            way: Way::CheckIn,
-            say: Box::new(move |word, at| {
+        let redacts = Arc::clone(&sentry);
+        Endpoint {
+            way: WatchdogKind::CheckIn,
+            make_request: Box::new(move |word, at| {
                 let well = match word {
                     // Sentry has no word for it that is not also a promise to end.
-                    Word::Start => return None,
-                    Word::Well => true,
-                    Word::Unwell(_) => false,
+                    Ping::Start => return None,
+                    Ping::Success => true,
+                    Ping::Fail(_) => false,
                 };
                 Some(sentry.request(sentry.check_in(&monitor, well, at)))
             }),
-            hide: Box::new(move |text| hides.hide(text)),
+            redact: Box::new(move |text| redacts.redact(text)),
         }
     }
 }
@@ -90,59 +91,59 @@ impl Party {
 ///
 /// # Errors
 /// Why the address cannot be used, in words without it.
-pub fn parties(
+pub fn endpoints(
     url: Option<&Secret>,
     sentry: Option<Sentry>,
     monitor: &str,
-) -> Result<Vec<Party>, String> {
+) -> Result<Vec<Endpoint>, String> {
     let mut all = Vec::new();
     if let Some(url) = url {
         let watchdog =
             Watchdog::new(url).map_err(|fault| format!("LASTBEAT_WATCHDOG_URL: {fault}"))?;
         info!(
             "the watchdog at {} is pinged each minute while ready",
-            watchdog.place()
+            watchdog.origin()
         );
-        all.push(Party::ping(watchdog));
+        all.push(Endpoint::ping(watchdog));
     }
     if let Some(sentry) = sentry {
         info!(
             monitor,
             "Sentry's Crons at {} get a check-in each minute while ready",
-            sentry.place()
+            sentry.origin()
         );
-        all.push(Party::check_in(sentry, monitor.to_owned()));
+        all.push(Endpoint::check_in(sentry, monitor.to_owned()));
     }
     Ok(all)
 }
 
 /// What the tasks are handed.
 #[derive(Clone)]
-pub struct Around {
+pub struct WatchdogDeps {
     /// How we are.
     pub readiness: Arc<ArcSwap<Readiness>>,
     /// Carries the requests.
-    pub carry: Carry,
+    pub http_send: HttpSend,
     /// Where they are counted.
     pub metrics: Arc<Metrics>,
     /// Reads the clocks.
-    pub now: Arc<dyn Fn() -> Now + Send + Sync>,
+    pub now: NowFn,
 }
 
 /// Tells one watchdog how we are, for ever. Drop it to stop it.
-pub async fn watch(party: Party, around: Around) -> Infallible {
-    let counts = around.metrics.watchdog(party.way);
+pub async fn watch(endpoint: Endpoint, deps: WatchdogDeps) -> Infallible {
+    let counts = deps.metrics.watchdog(endpoint.way);
     let mut task = Task {
-        rhythm: Rhythm::default(),
+        schedule: PingSchedule::default(),
         failed: 0,
         next_log: Mono::ZERO,
         counts,
-        party,
-        around,
+        endpoint,
+        deps,
     };
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut doing: BoxFuture<'static, Option<Said>> = idle();
+    let mut doing: BoxFuture<'static, Option<PingResult>> = idle();
     loop {
         tokio::select! {
             _ = look.tick() => {
@@ -162,16 +163,16 @@ pub async fn watch(party: Party, around: Around) -> Infallible {
 }
 
 /// A request, and what became of it.
-type Said = (Request<Full<Bytes>>, Result<Answer, RequestFault>);
+type PingResult = (Request<Full<Bytes>>, Result<Answer, RequestFault>);
 
-fn idle() -> BoxFuture<'static, Option<Said>> {
+fn idle() -> BoxFuture<'static, Option<PingResult>> {
     Box::pin(std::future::pending())
 }
 
 struct Task {
-    party: Party,
-    around: Around,
-    rhythm: Rhythm,
+    endpoint: Endpoint,
+    deps: WatchdogDeps,
+    schedule: PingSchedule,
     counts: WatchdogMetrics,
     /// Tries in a row that failed.
     failed: u32,
@@ -181,37 +182,37 @@ struct Task {
 impl Task {
     /// What is to be told now, if anything.
     fn next(&mut self) -> Option<Request<Full<Bytes>>> {
-        let (now, readiness) = ((self.around.now)(), self.around.readiness.load());
-        let say = self.rhythm.turn(now.mono, readiness.is_ready())?;
-        let word = match say {
-            Turn::Start => Word::Start,
-            Turn::Well => Word::Well,
-            Turn::Unwell => {
+        let (now, readiness) = ((self.deps.now)(), self.deps.readiness.load());
+        let make_request = self.schedule.turn(now.mono, readiness.is_ready())?;
+        let word = match make_request {
+            Due::Start => Ping::Start,
+            Due::Well => Ping::Success,
+            Due::Unwell => {
                 let line = |reason: &crate::io::http::Reason| {
                     format!("{}: {}\n", reason.part, reason.what)
                 };
-                Word::Unwell(readiness.reasons.iter().map(line).collect())
+                Ping::Fail(readiness.reasons.iter().map(line).collect())
             }
         };
-        (self.party.say)(&word, now.wall)
+        (self.endpoint.make_request)(&word, now.wall)
     }
 
     fn send(
         &self,
         request: Request<Full<Bytes>>,
         wait: Duration,
-    ) -> BoxFuture<'static, Option<Said>> {
-        let carry = Arc::clone(&self.around.carry);
+    ) -> BoxFuture<'static, Option<PingResult>> {
+        let http_send = Arc::clone(&self.deps.http_send);
         Box::pin(async move {
             tokio::time::sleep(wait).await;
-            let result = carry(request.clone()).await;
+            let result = http_send(request.clone()).await;
             Some((request, result))
         })
     }
 
     /// Counts and logs what came of a try; after which wait it is tried again.
     fn conclude(&mut self, result: &Result<Answer, RequestFault>) -> Option<Duration> {
-        let way = self.party.way.label();
+        let way = self.endpoint.way.label();
         if matches!(result, Ok(answer) if answer.status.is_success()) {
             self.counts.delivered.inc();
             if std::mem::take(&mut self.failed) > 0 {
@@ -221,7 +222,7 @@ impl Task {
         }
         self.counts.failed.inc();
         self.failed += 1;
-        let now = (self.around.now)().mono;
+        let now = (self.deps.now)().mono;
         if self.failed == 1 || now >= self.next_log {
             self.next_log = now + LOG_EVERY;
             let tries = self.failed;
@@ -244,48 +245,48 @@ impl Task {
     fn said(&self, result: &Result<Answer, RequestFault>) -> String {
         match result {
             Ok(answer) => {
-                let body = (self.party.hide)(&String::from_utf8_lossy(&answer.body));
+                let body = (self.endpoint.redact)(&String::from_utf8_lossy(&answer.body));
                 format!("{} {}", answer.status, format::sanitize(&body, BODY_CHARS))
                     .trim_end()
                     .to_owned()
             }
-            Err(fault) => (self.party.hide)(&format::error_chain(fault)),
+            Err(fault) => (self.endpoint.redact)(&format::error_chain(fault)),
         }
     }
 }
 
 /// When what is said.
 #[derive(Debug, Default)]
-struct Rhythm {
+struct PingSchedule {
     started: bool,
     /// Whether we were ever well.
     was_well: bool,
     /// Since when we are not.
     unwell_since: Option<Mono>,
     /// Whether it was said that we are not.
-    told_unwell: bool,
+    reported_unwell: bool,
     /// When it is said next.
     due: Mono,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
+enum Due {
     Start,
     Well,
     Unwell,
 }
 
-impl Rhythm {
-    fn turn(&mut self, now: Mono, ready: bool) -> Option<Turn> {
+impl PingSchedule {
+    fn turn(&mut self, now: Mono, ready: bool) -> Option<Due> {
         if !self.started {
             self.started = true;
             self.due = now;
-            return Some(Turn::Start);
+            return Some(Due::Start);
         }
         let turn = if ready {
             self.was_well = true;
             self.unwell_since = None;
-            (self.told_unwell || now >= self.due).then_some(Turn::Well)
+            (self.reported_unwell || now >= self.due).then_some(Due::Well)
         } else {
             let patience = if self.was_well {
                 UNWELL_FOR
@@ -294,10 +295,10 @@ impl Rhythm {
             };
             let since = *self.unwell_since.get_or_insert(now);
             let lasts = now.since(since) >= patience;
-            (lasts && (!self.told_unwell || now >= self.due)).then_some(Turn::Unwell)
+            (lasts && (!self.reported_unwell || now >= self.due)).then_some(Due::Unwell)
         };
         if let Some(turn) = turn {
-            self.told_unwell = turn == Turn::Unwell;
+            self.reported_unwell = turn == Due::Unwell;
             self.due = now + EVERY;
         }
         turn

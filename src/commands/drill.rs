@@ -2,7 +2,7 @@
 
 use super::peer::{AskFault, Peer, PeerArgs};
 use super::{check, run};
-use crate::app::delivery::{self, Clock as ReadClocks, Notifier};
+use crate::app::delivery::{self, Notifier};
 use crate::app::drill;
 use crate::clock::Clock;
 use crate::decode::settings::{self, Flags};
@@ -98,8 +98,7 @@ fn direct(args: &DrillArgs) -> Result<(Value, String), (String, ExitCode)> {
         .enable_all()
         .build();
     let runtime = runtime.map_err(|fault| failed(format!("cannot start: {fault}")))?;
-    let clock = Clock::start();
-    let now: ReadClocks = Arc::new(move || clock.now());
+    let now = Clock::start().now_fn();
     let rows = runtime.block_on(async {
         drill::drill(&notifiers, &delivery::post(HttpClient::new()), &now).await
     });

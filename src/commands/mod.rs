@@ -15,11 +15,11 @@ pub mod test;
 
 use crate::app::service::{self, Service};
 use crate::format;
-use crate::io::feed::Source;
+use crate::io::feed::MessageSource;
 use std::process::ExitCode;
 
 /// Runs a service on a runtime of its own, to the end.
-fn serve<S: Source>(service: Service<S>) -> ExitCode {
+fn serve<S: MessageSource>(service: Service<S>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

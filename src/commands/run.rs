@@ -1,13 +1,13 @@
 //! `lastbeat run`: watches the stream.
 
 use super::check;
-use crate::app::canary::Plan;
+use crate::app::canary::CanaryPlan;
 use crate::app::delivery::{self, Notifier};
 use crate::app::logging;
-use crate::app::mask::Mask;
-use crate::app::notifiers::Maker;
-use crate::app::own_faults::Catcher;
-use crate::app::reload::Reloading;
+use crate::app::notifiers::NotifierFactory;
+use crate::app::redact::Redactor;
+use crate::app::reload::ReloadConfig;
+use crate::app::self_report::SelfReporter;
 use crate::app::service::Service;
 use crate::app::service::machines::Machines;
 use crate::app::watchdog;
@@ -17,9 +17,9 @@ use crate::decode::canary::{CanarySettings, Way};
 use crate::decode::inventory::settings::{InventorySettings, SourceSettings};
 use crate::decode::settings::{self, Flags, Secret, Settings, TokenSource};
 use crate::format;
-use crate::io::feed::Said;
+use crate::io::feed::OutgoingMessage;
 use crate::io::http_client::HttpClient;
-use crate::io::inventory::Source;
+use crate::io::inventory::InventorySource;
 use crate::io::inventory::dns::Dns;
 use crate::io::inventory::machines::MachinesApi;
 use crate::io::{self, nats};
@@ -74,7 +74,7 @@ pub fn run(args: &RunArgs) -> ExitCode {
         eprint!("{}", String::from_utf8_lossy(&found));
         return ExitCode::from(check::EXIT_BAD_RULES);
     };
-    let (own_faults, untold) = Catcher::new(mask(&settings, &rules));
+    let (own_faults, untold) = SelfReporter::new(mask(&settings, &rules));
     logging::start(
         settings.log_format,
         "info,async_nats=off",
@@ -87,7 +87,7 @@ pub fn run(args: &RunArgs) -> ExitCode {
     let made = notifiers(&maker, &rules).and_then(|notifiers| {
         let web_token = secret(settings.web_token.as_ref(), "LASTBEAT_TOKEN_FILE")?;
         let url = secret(settings.watchdog.as_ref(), "LASTBEAT_WATCHDOG_URL_FILE")?;
-        let watchdogs = watchdog::parties(url.as_ref(), maker.sentry()?, &settings.monitor)?;
+        let watchdogs = watchdog::endpoints(url.as_ref(), maker.sentry()?, &settings.monitor)?;
         Ok((notifiers, web_token, watchdogs, maker.sentry()?))
     });
     let (notifiers, web_token, watchdogs, sentry) = match made {
@@ -125,10 +125,10 @@ pub fn run(args: &RunArgs) -> ExitCode {
         Some(canary) => info!(subject = canary.subject, every = ?canary.every, "the canary flies"),
         None => info!("no canary (LASTBEAT_CANARY): only the stream's own entries prove it alive"),
     }
-    let reload = Reloading {
+    let reload = ReloadConfig {
         path: settings.rules.clone(),
         env,
-        maker,
+        notifiers: maker,
     };
     super::serve(Service {
         rules,
@@ -144,7 +144,7 @@ pub fn run(args: &RunArgs) -> ExitCode {
         max_series: settings.max_series,
         give_up_after: settings.give_up_after,
         canary,
-        feeder: Box::new(move |clock, line| nats::keep(nats, clock, line, outbox).boxed()),
+        feeder: Box::new(move |clock, line| nats::supervise(nats, clock, line, outbox).boxed()),
         listener: Box::new(|_| {}),
         on_listening: Box::new(|_| {}),
     })
@@ -153,9 +153,9 @@ pub fn run(args: &RunArgs) -> ExitCode {
 /// Where machines are looked up.
 fn machines(settings: InventorySettings) -> Machines {
     let source = settings.source.map(|source| match source {
-        SourceSettings::Dns(server) => Source::Dns(Dns::new(server)),
+        SourceSettings::Dns(server) => InventorySource::Dns(Dns::new(server)),
         SourceSettings::Machines { api, organisation } => {
-            Source::Machines(MachinesApi::new(api).organisation(&organisation))
+            InventorySource::Machines(MachinesApi::new(api).organisation(&organisation))
         }
     });
     match &source {
@@ -171,9 +171,9 @@ fn machines(settings: InventorySettings) -> Machines {
 }
 
 /// The canary's way out: standard output, which the platform carries, or the connection itself.
-fn plan(canary: CanarySettings, say: mpsc::Sender<Said>) -> std::io::Result<Plan> {
+fn plan(canary: CanarySettings, say: mpsc::Sender<OutgoingMessage>) -> std::io::Result<CanaryPlan> {
     let subject = canary.subject();
-    Ok(Plan {
+    Ok(CanaryPlan {
         every: canary.every,
         say: match canary.way {
             Way::Stdout => Box::new(io::canary::stdout()?),
@@ -183,7 +183,7 @@ fn plan(canary: CanarySettings, say: mpsc::Sender<Said>) -> std::io::Result<Plan
                     let payload = entry(&canary, &line);
                     let subject = subject.clone();
                     // Where one waits already, this one is lost, and counted by that.
-                    let _ = say.try_send(Said { subject, payload });
+                    let _ = say.try_send(OutgoingMessage { subject, payload });
                 })
             }
         },
@@ -209,8 +209,8 @@ pub(super) fn env(name: &str) -> Option<String> {
 }
 
 /// Makes notifiers as the settings say.
-pub(super) fn maker(settings: &Settings) -> Maker {
-    Maker {
+pub(super) fn maker(settings: &Settings) -> NotifierFactory {
+    NotifierFactory {
         dsn: settings.sentry_dsn.clone(),
         environment: settings.sentry_environment.clone(),
         server_name: server_name(),
@@ -218,11 +218,14 @@ pub(super) fn maker(settings: &Settings) -> Maker {
 }
 
 /// Everyone who is told beside the log.
-pub(super) fn notifiers(maker: &Maker, rules: &RuleSet) -> Result<Vec<Arc<dyn Notifier>>, String> {
+pub(super) fn notifiers(
+    maker: &NotifierFactory,
+    rules: &RuleSet,
+) -> Result<Vec<Arc<dyn Notifier>>, String> {
     let mut all: Vec<Arc<dyn Notifier>> = Vec::new();
     match maker.sentry()? {
         Some(sentry) => {
-            info!("alerts go to Sentry at {}", sentry.place());
+            info!("alerts go to Sentry at {}", sentry.origin());
             all.push(Arc::new(sentry));
         }
         None if rules.notifiers.is_empty() => {
@@ -253,7 +256,7 @@ fn secret(source: Option<&TokenSource>, setting: &str) -> Result<Option<Secret>,
 }
 
 /// Takes every secret that is known at the start out of what panics and errors say.
-fn mask(settings: &Settings, rules: &RuleSet) -> Mask {
+fn mask(settings: &Settings, rules: &RuleSet) -> Redactor {
     let given = |source: &Option<TokenSource>| {
         // One in a file that cannot be read is told where it is used.
         secret(source.as_ref(), "").ok().flatten()
@@ -268,7 +271,7 @@ fn mask(settings: &Settings, rules: &RuleSet) -> Mask {
         .filter_map(given)
         .chain(settings.sentry_dsn.clone());
     let all = all.map(|secret| secret.reveal().to_owned());
-    Mask::new(all.chain(rules.notifiers.iter().flat_map(|one| one.kind.secrets())))
+    Redactor::new(all.chain(rules.notifiers.iter().flat_map(|one| one.kind.secrets())))
 }
 
 /// Who watches: the machine, or the host.

@@ -80,9 +80,9 @@ impl Alertmanager {
     }
 
     /// A text without what is secret of the addresses.
-    pub fn hide(&self, text: &str) -> String {
-        let hide = |text: String, peer: &Address| peer.hide(&text);
-        self.peers.iter().fold(text.to_owned(), hide)
+    pub fn redact(&self, text: &str) -> String {
+        let redact = |text: String, peer: &Address| peer.redact(&text);
+        self.peers.iter().fold(text.to_owned(), redact)
     }
 }
 
@@ -234,6 +234,6 @@ mod tests {
         );
         assert!(!requests[0].headers().contains_key("authorization"));
         assert!(requests[1].headers().contains_key("authorization"));
-        assert_eq!(cluster().hide("u:p4ss at two"), "*** at two");
+        assert_eq!(cluster().redact("u:p4ss at two"), "*** at two");
     }
 }

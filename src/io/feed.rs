@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::sync::{mpsc, watch};
 
 /// One message as it arrived.
-pub trait Raw {
+pub trait RawMessage {
     /// Its subject.
     fn subject(&self) -> &str;
     /// Its payload: any bytes.
@@ -18,99 +18,99 @@ pub trait Raw {
 }
 
 /// Messages from one connection; the end of the stream is the end of the connection.
-pub trait Source: Stream<Item: Raw> + Unpin + Send + 'static {
+pub trait MessageSource: Stream<Item: RawMessage> + Unpin + Send + 'static {
     /// How many messages the connection received, those included that never came out here because nobody took
     /// them in time; `None` where nothing can be lost.
     fn received(&self) -> Option<u64>;
 
-    /// As [`show_waiting`].
+    /// As [`visit_waiting`].
     #[inline]
-    fn show_waiting(&mut self, most: usize, each: impl FnMut(&Self::Item)) -> Left {
-        show_waiting(|waits| self.poll_next_unpin(waits), most, each)
+    fn visit_waiting(&mut self, most: usize, each: impl FnMut(&Self::Item)) -> Remaining {
+        visit_waiting(|waits| self.poll_next_unpin(waits), most, each)
     }
 }
 
 /// Shows to `each` what `next` has, at most `most`, one after another, and lets each go before the one behind it; waits for
 /// nothing. A message is large: to look at it where it was put costs less than to hand it on.
 #[inline]
-pub fn show_waiting<M>(
+pub fn visit_waiting<M>(
     mut next: impl FnMut(&mut Context<'_>) -> Poll<Option<M>>,
     most: usize,
     mut each: impl FnMut(&M),
-) -> Left {
+) -> Remaining {
     let mut waits = Context::from_waker(Waker::noop());
     for _ in 0..most {
         let message = next(&mut waits);
         match &message {
             Poll::Ready(Some(message)) => each(message),
-            Poll::Ready(None) => return Left::End,
-            Poll::Pending => return Left::Nothing,
+            Poll::Ready(None) => return Remaining::End,
+            Poll::Pending => return Remaining::Nothing,
         }
     }
-    Left::Perhaps
+    Remaining::Maybe
 }
 
 /// What is left where some of what waited was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Left {
+pub enum Remaining {
     /// Nothing waits.
     Nothing,
     /// More may wait.
-    Perhaps,
+    Maybe,
     /// Nothing, and nothing will come: the connection has ended.
     End,
 }
 
 /// What becomes of the connection.
 #[derive(Debug)]
-pub enum Link<S> {
+pub enum ConnectionEvent<S> {
     /// Connected and subscribed: messages come from here. Those of the connection before are taken too, until
-    /// [`Link::Left`].
+    /// [`ConnectionEvent::PreviousClosed`].
     Up(S),
     /// The connection before the present one is left, as it was meant to be.
-    Left,
+    PreviousClosed,
     /// The connection is gone, for this reason.
-    Down(Trouble),
+    Down(ConnectionError),
     /// An attempt to connect failed.
-    Failed(Trouble),
+    AttemptFailed(ConnectionError),
     /// What the connection is about now.
-    State(LinkState),
+    State(ConnectionState),
     /// What an attempt to heal a stall brought.
-    Heal(Heal),
+    Heal(HealOutcome),
     /// A round trip to the server took this many seconds.
     RoundTrip(f64),
     /// The server does not let us publish: no canary goes this way.
-    MayNotPublish,
+    PublishDenied,
 }
 
 /// The feed's end of its talk with the loop.
 #[derive(Debug)]
-pub struct Line<S> {
+pub struct ConnectionReporter<S> {
     /// News of the connection.
-    pub links: mpsc::Sender<Link<S>>,
+    pub events: mpsc::Sender<ConnectionEvent<S>>,
     /// Whether the loop misses entries though a connection stands.
     pub missed: watch::Receiver<bool>,
 }
 
-impl<S> Clone for Line<S> {
+impl<S> Clone for ConnectionReporter<S> {
     fn clone(&self) -> Self {
-        Line {
-            links: self.links.clone(),
+        ConnectionReporter {
+            events: self.events.clone(),
             missed: self.missed.clone(),
         }
     }
 }
 
-impl<S> Line<S> {
+impl<S> ConnectionReporter<S> {
     /// Tells. Where nobody listens any more the program is stopping, and the feed with it.
-    pub async fn tell(&self, link: Link<S>) {
-        let _ = self.links.send(link).await;
+    pub async fn report(&self, link: ConnectionEvent<S>) {
+        let _ = self.events.send(link).await;
     }
 }
 
 /// A message of our own, to be published.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct OutgoingMessage {
     /// Its subject.
     pub subject: String,
     /// Its payload.
@@ -119,7 +119,7 @@ pub struct Said {
 
 /// What the connection is about. Each is a value of the label `state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkState {
+pub enum ConnectionState {
     /// Looking the name up, connecting, saying who we are.
     Connecting,
     /// Connected; the server has not yet taken the subscription.
@@ -140,39 +140,39 @@ pub enum LinkState {
     PermissionDenied,
 }
 
-impl LinkState {
+impl ConnectionState {
     /// Every one, in the order of their numbers.
-    pub const ALL: [LinkState; 9] = [
-        LinkState::Connecting,
-        LinkState::Subscribing,
-        LinkState::Waiting,
-        LinkState::Flowing,
-        LinkState::Stalled,
-        LinkState::LameDuck,
-        LinkState::BackingOff,
-        LinkState::AuthFailed,
-        LinkState::PermissionDenied,
+    pub const ALL: [ConnectionState; 9] = [
+        ConnectionState::Connecting,
+        ConnectionState::Subscribing,
+        ConnectionState::Waiting,
+        ConnectionState::Flowing,
+        ConnectionState::Stalled,
+        ConnectionState::LameDuck,
+        ConnectionState::BackingOff,
+        ConnectionState::AuthFailed,
+        ConnectionState::PermissionDenied,
     ];
 
     /// The label's value.
     pub const fn label(self) -> &'static str {
         match self {
-            LinkState::Connecting => "connecting",
-            LinkState::Subscribing => "subscribing",
-            LinkState::Waiting => "waiting",
-            LinkState::Flowing => "flowing",
-            LinkState::Stalled => "stalled",
-            LinkState::LameDuck => "lame_duck",
-            LinkState::BackingOff => "backing_off",
-            LinkState::AuthFailed => "auth_failed",
-            LinkState::PermissionDenied => "permission_denied",
+            ConnectionState::Connecting => "connecting",
+            ConnectionState::Subscribing => "subscribing",
+            ConnectionState::Waiting => "waiting",
+            ConnectionState::Flowing => "flowing",
+            ConnectionState::Stalled => "stalled",
+            ConnectionState::LameDuck => "lame_duck",
+            ConnectionState::BackingOff => "backing_off",
+            ConnectionState::AuthFailed => "auth_failed",
+            ConnectionState::PermissionDenied => "permission_denied",
         }
     }
 }
 
 /// What an attempt to heal a stall brought. Each is a value of the label `outcome`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heal {
+pub enum HealOutcome {
     /// Entries came after it.
     Healed,
     /// Connected and subscribed afresh, and still nothing came.
@@ -181,32 +181,36 @@ pub enum Heal {
     Failed,
 }
 
-impl Heal {
+impl HealOutcome {
     /// Every one.
-    pub const ALL: [Heal; 3] = [Heal::Healed, Heal::Silent, Heal::Failed];
+    pub const ALL: [HealOutcome; 3] = [
+        HealOutcome::Healed,
+        HealOutcome::Silent,
+        HealOutcome::Failed,
+    ];
 
     /// The label's value.
     pub const fn label(self) -> &'static str {
         match self {
-            Heal::Healed => "healed",
-            Heal::Silent => "silent",
-            Heal::Failed => "failed",
+            HealOutcome::Healed => "healed",
+            HealOutcome::Silent => "silent",
+            HealOutcome::Failed => "failed",
         }
     }
 }
 
 /// What is wrong with a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub struct ConnectionError {
     /// Its kind, a value of the label `reason`.
-    pub kind: TroubleKind,
+    pub kind: ConnectionErrorKind,
     /// In words, with what to do; without secrets.
-    pub what: String,
+    pub message: String,
 }
 
 /// Kinds of trouble with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TroubleKind {
+pub enum ConnectionErrorKind {
     /// The server's name has no address.
     Unresolvable,
     /// Refused, or the connection broke while it was made.
@@ -227,32 +231,32 @@ pub enum TroubleKind {
     Garbage,
 }
 
-impl TroubleKind {
+impl ConnectionErrorKind {
     /// Every one.
-    pub const ALL: [TroubleKind; 9] = [
-        TroubleKind::Unresolvable,
-        TroubleKind::Unreachable,
-        TroubleKind::Timeout,
-        TroubleKind::Auth,
-        TroubleKind::Permission,
-        TroubleKind::Tls,
-        TroubleKind::Disconnected,
-        TroubleKind::Ended,
-        TroubleKind::Garbage,
+    pub const ALL: [ConnectionErrorKind; 9] = [
+        ConnectionErrorKind::Unresolvable,
+        ConnectionErrorKind::Unreachable,
+        ConnectionErrorKind::Timeout,
+        ConnectionErrorKind::Auth,
+        ConnectionErrorKind::Permission,
+        ConnectionErrorKind::Tls,
+        ConnectionErrorKind::Disconnected,
+        ConnectionErrorKind::Ended,
+        ConnectionErrorKind::Garbage,
     ];
 
     /// The label's value.
     pub const fn label(self) -> &'static str {
         match self {
-            TroubleKind::Unresolvable => "unresolvable",
-            TroubleKind::Unreachable => "unreachable",
-            TroubleKind::Timeout => "timeout",
-            TroubleKind::Auth => "auth",
-            TroubleKind::Permission => "permission",
-            TroubleKind::Tls => "tls",
-            TroubleKind::Disconnected => "disconnected",
-            TroubleKind::Ended => "ended",
-            TroubleKind::Garbage => "garbage",
+            ConnectionErrorKind::Unresolvable => "unresolvable",
+            ConnectionErrorKind::Unreachable => "unreachable",
+            ConnectionErrorKind::Timeout => "timeout",
+            ConnectionErrorKind::Auth => "auth",
+            ConnectionErrorKind::Permission => "permission",
+            ConnectionErrorKind::Tls => "tls",
+            ConnectionErrorKind::Disconnected => "disconnected",
+            ConnectionErrorKind::Ended => "ended",
+            ConnectionErrorKind::Garbage => "garbage",
         }
     }
 }

@@ -8,14 +8,14 @@ pub mod machines;
 use crate::core::inventory::Suspect;
 use crate::decode::inventory::Read;
 use dns::{Dns, DnsFault};
-use machines::{ApiFault, Organisation};
+use machines::{MachinesApiFault, Organisation};
 use std::time::Duration;
 
 /// A whole poll, with every question that it takes, is over by then: a silence that waits for it is told within 5s.
 pub const POLL_WITHIN: Duration = Duration::from_secs(4);
 
 /// Where the inventory is asked.
-pub enum Source {
+pub enum InventorySource {
     /// Fly's private DNS.
     Dns(Dns),
     /// Fly's Machines API.
@@ -24,13 +24,13 @@ pub enum Source {
 
 /// Why a poll says nothing.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum InventoryFault {
     /// The private DNS.
     #[error(transparent)]
     Dns(#[from] DnsFault),
     /// The Machines API.
     #[error(transparent)]
-    Machines(#[from] ApiFault),
+    Machines(#[from] MachinesApiFault),
     /// All its questions together took too long.
     #[error(
         "the inventory was not read within {POLL_WITHIN:?}; on a slow network that is too little for so many machines"
@@ -40,7 +40,7 @@ pub enum Fault {
 
 /// What kind of fault it is: a label's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum InventoryFaultKind {
     /// No answer in time.
     TimedOut,
     /// Nobody there, or the exchange broke off.
@@ -57,57 +57,57 @@ pub enum Kind {
     TooLarge,
 }
 
-impl Kind {
+impl InventoryFaultKind {
     /// Every one.
-    pub const ALL: [Kind; 7] = [
-        Kind::TimedOut,
-        Kind::Unreachable,
-        Kind::Refused,
-        Kind::RateLimited,
-        Kind::Failed,
-        Kind::Unreadable,
-        Kind::TooLarge,
+    pub const ALL: [InventoryFaultKind; 7] = [
+        InventoryFaultKind::TimedOut,
+        InventoryFaultKind::Unreachable,
+        InventoryFaultKind::Refused,
+        InventoryFaultKind::RateLimited,
+        InventoryFaultKind::Failed,
+        InventoryFaultKind::Unreadable,
+        InventoryFaultKind::TooLarge,
     ];
 
     /// The label's value.
     pub const fn label(self) -> &'static str {
         match self {
-            Kind::TimedOut => "timed_out",
-            Kind::Unreachable => "unreachable",
-            Kind::Refused => "refused",
-            Kind::RateLimited => "rate_limited",
-            Kind::Failed => "failed",
-            Kind::Unreadable => "unreadable",
-            Kind::TooLarge => "too_large",
+            InventoryFaultKind::TimedOut => "timed_out",
+            InventoryFaultKind::Unreachable => "unreachable",
+            InventoryFaultKind::Refused => "refused",
+            InventoryFaultKind::RateLimited => "rate_limited",
+            InventoryFaultKind::Failed => "failed",
+            InventoryFaultKind::Unreadable => "unreadable",
+            InventoryFaultKind::TooLarge => "too_large",
         }
     }
 }
 
-impl Fault {
+impl InventoryFault {
     /// What kind it is.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> InventoryFaultKind {
         match self {
-            Fault::Dns(fault) => fault.kind(),
-            Fault::Machines(fault) => fault.kind(),
-            Fault::TimedOut => Kind::TimedOut,
+            InventoryFault::Dns(fault) => fault.kind(),
+            InventoryFault::Machines(fault) => fault.kind(),
+            InventoryFault::TimedOut => InventoryFaultKind::TimedOut,
         }
     }
 
     /// How long the other side wants us to wait; `None` where it does not say.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Fault::Machines(ApiFault::TooOften { retry_after }) => *retry_after,
+            InventoryFault::Machines(MachinesApiFault::TooOften { retry_after }) => *retry_after,
             _ => None,
         }
     }
 }
 
-impl Source {
+impl InventorySource {
     /// The label's value.
     pub fn label(&self) -> &'static str {
         match self {
-            Source::Dns(_) => "dns",
-            Source::Machines(_) => "machines",
+            InventorySource::Dns(_) => "dns",
+            InventorySource::Machines(_) => "machines",
         }
     }
 
@@ -115,17 +115,18 @@ impl Source {
     /// failed, and where there is one to ask.
     ///
     /// # Errors
-    /// [`Fault`] where not every machine could be asked for: such an answer says nothing of those it lacks.
-    pub async fn poll(&self, suspects: &[Suspect]) -> Result<Read, Fault> {
+    /// [`InventoryFault`] where not every machine could be asked for: such an answer says nothing of those it lacks.
+    pub async fn poll(&self, suspects: &[Suspect]) -> Result<Read, InventoryFault> {
         let asked = async {
             match self {
-                Source::Dns(dns) => dns.poll().await.map_err(Fault::from),
-                Source::Machines(organisation) => {
-                    organisation.poll(suspects).await.map_err(Fault::from)
-                }
+                InventorySource::Dns(dns) => dns.poll().await.map_err(InventoryFault::from),
+                InventorySource::Machines(organisation) => organisation
+                    .poll(suspects)
+                    .await
+                    .map_err(InventoryFault::from),
             }
         };
         let answer = tokio::time::timeout(POLL_WITHIN, asked).await;
-        answer.unwrap_or(Err(Fault::TimedOut))
+        answer.unwrap_or(Err(InventoryFault::TimedOut))
     }
 }

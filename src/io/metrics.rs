@@ -85,19 +85,19 @@ impl Outcome {
 
 /// How a watchdog is told that lastbeat is well. Each is a value of the label `way`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum WatchdogKind {
     /// A ping address.
     Ping,
     /// Sentry's Crons.
     CheckIn,
 }
 
-impl Way {
+impl WatchdogKind {
     /// The label's value.
     pub const fn label(self) -> &'static str {
         match self {
-            Way::Ping => "ping",
-            Way::CheckIn => "check_in",
+            WatchdogKind::Ping => "ping",
+            WatchdogKind::CheckIn => "check_in",
         }
     }
 }
@@ -399,7 +399,7 @@ impl Metrics {
     }
 
     /// The handles of one watchdog, its series at zero from the start.
-    pub fn watchdog(&self, way: Way) -> WatchdogMetrics {
+    pub fn watchdog(&self, way: WatchdogKind) -> WatchdogMetrics {
         let count = |outcome| self.watchdog.with_label_values(&[way.label(), outcome]);
         WatchdogMetrics {
             delivered: count("delivered"),

@@ -1,13 +1,13 @@
-//! The organisation's NATS server. [`keep`] holds a connection for ever and heals it; `session` is one
-//! connection, `trouble` what can be wrong with it, in words; by `way` the client gives way to whoever takes its messages.
+//! The organisation's NATS server. [`supervise`] holds a connection for ever and heals it; `session` is one
+//! connection, `connection_error` what can be wrong with it, in words; by `yield_waker` the client gives way to whoever takes its messages.
 
+mod connection_error;
 mod credentials;
-mod keep;
 mod messages;
 mod servers;
 mod session;
-mod trouble;
-mod way;
+mod supervisor;
+mod yield_waker;
 
-pub use keep::keep;
 pub use messages::Messages;
+pub use supervisor::supervise;

@@ -7,7 +7,7 @@ mod event;
 mod own_fault;
 mod resolve;
 
-pub use resolve::{ApiFault, HOLD_BACK, SentryResolver, name_of as resolver_name};
+pub use resolve::{RESOLVE_DELAY, ResolverFault, SentryResolver, name_of as resolver_name};
 
 use crate::core::notice::Notice;
 use crate::decode::settings::Secret;
@@ -80,7 +80,7 @@ impl Sentry {
     }
 
     /// Where events go, for people: scheme and host, without the key.
-    pub fn place(&self) -> String {
+    pub fn origin(&self) -> String {
         let scheme = self.address.scheme_str().unwrap_or("https");
         format!("{scheme}://{}", self.address.host().unwrap_or_default())
     }
@@ -115,9 +115,9 @@ impl Sentry {
     }
 
     /// A text without the DSN's keys: some servers repeat the DSN when they refuse it.
-    pub fn hide(&self, text: &str) -> String {
-        let hide = |text: String, key: &Secret| text.replace(key.reveal(), "***");
-        self.keys.iter().fold(text.to_owned(), hide)
+    pub fn redact(&self, text: &str) -> String {
+        let redact = |text: String, key: &Secret| text.replace(key.reveal(), "***");
+        self.keys.iter().fold(text.to_owned(), redact)
     }
 }
 

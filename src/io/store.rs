@@ -1,25 +1,25 @@
-//! The state file: one SQLite database that only one process has open. Blocking; `app::archive` gives it a thread.
+//! The state file: one SQLite database that only one process has open. Blocking; `app::store_thread` gives it a thread.
 //!
 //! A `kill -9` loses nothing that [`Store::save`] has acknowledged. A power cut may lose the last seconds and does not
 //! damage the file: its log is synced before what it holds is moved into the database (`synchronous=NORMAL`). The lock
 //! (`locking_mode=EXCLUSIVE`) is the operating system's and goes with the process; it also keeps SQLite from mapping
 //! shared memory, which a full disk could turn into a crash.
 
+mod clock_and_groups;
 mod fault;
 mod incidents;
 mod instances;
-mod json;
+mod json_columns;
 mod outbox;
-mod place;
 mod schema;
-mod state;
+mod state_file;
+mod stored_enums;
 #[cfg(test)]
 mod tests;
-mod words;
 
 pub use fault::StoreFault;
 pub use incidents::{KEPT_FOR, MAX_KEPT, MAX_PAGE, MAX_TIMELINE};
-pub use words::kind_words;
+pub use stored_enums::stored_kind;
 
 use crate::core::notice::{IncidentId, NoticeKind};
 use crate::core::persist::{
@@ -30,10 +30,10 @@ use crate::core::silence::Silence;
 use crate::core::snapshot::outages::Outages;
 use crate::core::time::{Listened, Wall};
 use bytes::Bytes;
+use clock_and_groups::Written;
 use instances::Slots;
-use place::{Place, beside, set_aside};
 use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior};
-use state::Written;
+use state_file::{StateFile, beside, set_aside};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ const LOG_BYTES: i64 = 4 * 1_024 * 1_024;
 
 /// A parcel of the outbox: one notice rendered for one notifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredParcel {
+pub struct StoredDelivery {
     /// Its number, given by whoever stores it, never twice.
     pub id: u64,
     /// The notifier's name.
@@ -80,12 +80,12 @@ pub struct Batch {
     /// Incidents beyond it: those that opened, were told again or closed.
     pub incidents: Vec<SavedIncident>,
     /// Parcels that are to be sent.
-    pub parcels: Vec<StoredParcel>,
+    pub deliveries: Vec<StoredDelivery>,
     /// Parcels that need not be sent any more.
     pub done: Vec<u64>,
     /// What happened to incidents.
     pub timeline: Vec<(IncidentId, TimelineRow)>,
-    /// The silences made while running, in place of those there.
+    /// The silences made while running, in file of those there.
     pub silences: Option<Vec<Silence>>,
 }
 
@@ -97,7 +97,7 @@ pub struct Opened {
     /// What the core takes back.
     pub saved: Saved,
     /// Parcels that wait, in the order in which they were told.
-    pub parcels: Vec<StoredParcel>,
+    pub deliveries: Vec<StoredDelivery>,
     /// The silences made while running.
     pub silences: Vec<Silence>,
     /// Rows that made no sense and were left out.
@@ -106,9 +106,9 @@ pub struct Opened {
     pub set_aside: Option<PathBuf>,
 }
 
-/// What [`Store::mend`] did.
+/// What [`Store::repair`] did.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Mended {
+pub enum Repaired {
     /// Began a new, empty file; the damaged one lies there.
     Anew(Option<PathBuf>),
     /// Wrote all that was stored into a new file; what lay under its name lies there.
@@ -120,7 +120,7 @@ pub enum Mended {
 pub struct Store {
     db: Connection,
     /// `None`: in memory.
-    place: Option<Place>,
+    file: Option<StateFile>,
     slots: Slots,
     written: Written,
 }
@@ -148,23 +148,23 @@ impl Store {
         let mut store = Store::connect(path)?;
         let mut skipped = Skipped::default();
         let read = |store: &mut Store, skipped: &mut Skipped| {
-            let (clock, groups) = state::read(&store.db, skipped)?;
+            let (clock, groups) = clock_and_groups::read(&store.db, skipped)?;
             let saved = Saved {
                 clock,
                 instances: instances::read(&store.db, &mut store.slots, skipped)?,
                 groups,
                 incidents: incidents::read_open(&store.db, skipped)?,
             };
-            let parcels = outbox::read(&store.db, skipped)?;
+            let deliveries = outbox::read(&store.db, skipped)?;
             let silences = outbox::read_silences(&store.db, skipped)?;
-            Ok((saved, parcels, silences))
+            Ok((saved, deliveries, silences))
         };
-        let (saved, parcels, silences) =
+        let (saved, deliveries, silences) =
             read(&mut store, &mut skipped).map_err(|error| store.fault(error))?;
         Ok(Opened {
             store,
             saved,
-            parcels,
+            deliveries,
             silences,
             skipped: skipped.0,
             set_aside: None,
@@ -197,13 +197,13 @@ impl Store {
         let mut db =
             Connection::open_with_flags(path, flags).map_err(|error| fault(Some(path), error))?;
         prepare(&mut db, Some(path))?;
-        Ok(Store::of(db, Some(Place::of(path))))
+        Ok(Store::of(db, Some(StateFile::of(path))))
     }
 
-    fn of(db: Connection, place: Option<Place>) -> Store {
+    fn of(db: Connection, file: Option<StateFile>) -> Store {
         Store {
             db,
-            place,
+            file,
             slots: Slots::default(),
             written: Written::default(),
         }
@@ -211,13 +211,13 @@ impl Store {
 
     /// Whether what is written outlives the process.
     pub fn is_lasting(&self) -> bool {
-        self.place.is_some()
+        self.file.is_some()
     }
 
     /// Bytes of the file and its log; of the memory where there is no file.
     pub fn bytes(&self) -> u64 {
-        if let Some(place) = &self.place {
-            return place.bytes();
+        if let Some(file) = &self.file {
+            return file.bytes();
         }
         let sql = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
         let bytes = self.db.query_row(sql, [], |row| row.get(0));
@@ -228,20 +228,20 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreFault`]; of [`StoreFault::Gone`] and [`StoreFault::Corrupt`] the store recovers by [`Self::mend`], of the
+    /// [`StoreFault`]; of [`StoreFault::Gone`] and [`StoreFault::Corrupt`] the store recovers by [`Self::repair`], of the
     /// others perhaps by itself.
     pub fn save(&mut self, batch: &Batch) -> Result<(), StoreFault> {
-        if let Some(place) = &self.place {
-            place.check()?;
+        if let Some(file) = &self.file {
+            file.check()?;
         }
         match self.write(batch) {
             Ok(written) => {
-                self.slots.keep();
-                self.written.keep(written);
+                self.slots.commit();
+                self.written.commit(written);
                 Ok(())
             }
             Err(error) => {
-                self.slots.take_back();
+                self.slots.roll_back();
                 Err(self.fault(error))
             }
         }
@@ -264,11 +264,16 @@ impl Store {
             }
             instances::write(&step, slots, instances)?;
             incidents::write(&step, &checkpoint.incidents)?;
-            written = state::write(&step, &self.written, &checkpoint.clock, &checkpoint.groups)?;
+            written = clock_and_groups::write(
+                &step,
+                &self.written,
+                &checkpoint.clock,
+                &checkpoint.groups,
+            )?;
         }
         instances::write(&step, &mut self.slots, &batch.instances)?;
         incidents::write(&step, &batch.incidents)?;
-        outbox::write(&step, &batch.parcels)?;
+        outbox::write(&step, &batch.deliveries)?;
         outbox::remove(&step, &batch.done)?;
         incidents::write_timeline(&step, &batch.timeline)?;
         if let Some(silences) = &batch.silences {
@@ -298,7 +303,7 @@ impl Store {
     }
 
     fn most_kept(&self) -> u32 {
-        match self.place {
+        match self.file {
             Some(_) => MAX_KEPT,
             None => MAX_KEPT_IN_MEMORY,
         }
@@ -328,20 +333,20 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreFault`], where there is nothing to write on now; the store is as it was.
-    pub fn mend(&mut self, fault: StoreFault, now: Wall) -> Result<Mended, StoreFault> {
+    pub fn repair(&mut self, fault: StoreFault, now: Wall) -> Result<Repaired, StoreFault> {
         match fault {
             StoreFault::Corrupt { path, .. } => {
                 let aside = set_aside(&path, "corrupt", now)?;
                 *self = Store::connect(Some(&path))?;
-                Ok(Mended::Anew(aside))
+                Ok(Repaired::Anew(aside))
             }
             StoreFault::Gone { path } => self.copy(&path, now),
             fault => Err(fault),
         }
     }
 
-    /// The open file lives on without a name: it is copied, the copy gets the name, and is opened in its place.
-    fn copy(&mut self, path: &Path, now: Wall) -> Result<Mended, StoreFault> {
+    /// The open file lives on without a name: it is copied, the copy gets the name, and is opened in its file.
+    fn copy(&mut self, path: &Path, now: Wall) -> Result<Repaired, StoreFault> {
         let copy = beside(path, ".copy");
         let fault = |source| StoreFault::Move {
             path: path.to_owned(),
@@ -359,13 +364,13 @@ impl Store {
             .map_err(|error| self.fault(error))?;
         let aside = set_aside(path, "replaced", now)?;
         std::fs::rename(&copy, path).map_err(fault)?;
-        let Store { db, place, .. } = Store::connect(Some(path))?;
-        (self.db, self.place) = (db, place);
-        Ok(Mended::Copied(aside))
+        let Store { db, file, .. } = Store::connect(Some(path))?;
+        (self.db, self.file) = (db, file);
+        Ok(Repaired::Copied(aside))
     }
 
     fn fault(&self, error: rusqlite::Error) -> StoreFault {
-        fault(self.place.as_ref().map(|place| place.path.as_path()), error)
+        fault(self.file.as_ref().map(|file| file.path.as_path()), error)
     }
 }
 

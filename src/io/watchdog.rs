@@ -14,13 +14,13 @@ const BODY_BYTES: usize = 10_000;
 
 /// What is told to a watchdog.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Word {
+pub enum Ping {
     /// lastbeat has started, and cannot see yet.
     Start,
     /// It sees and can tell.
-    Well,
+    Success,
     /// It cannot see or tell: why, a line each.
-    Unwell(String),
+    Fail(String),
 }
 
 /// Why an address is none. It never holds the address.
@@ -75,16 +75,16 @@ impl Watchdog {
     }
 
     /// Where pings go, for people: scheme and host alone.
-    pub fn place(&self) -> &str {
+    pub fn origin(&self) -> &str {
         &self.place
     }
 
     /// The request that tells it: a POST to the address, or to `/start` or `/fail` below it.
-    pub fn request(&self, word: &Word) -> Request<Full<Bytes>> {
+    pub fn request(&self, word: &Ping) -> Request<Full<Bytes>> {
         let (below, body) = match word {
-            Word::Start => ("/start", ""),
-            Word::Well => ("", ""),
-            Word::Unwell(why) => ("/fail", why.as_str()),
+            Ping::Start => ("/start", ""),
+            Ping::Success => ("", ""),
+            Ping::Fail(why) => ("/fail", why.as_str()),
         };
         let end = (0..=body.len().min(BODY_BYTES))
             .rev()
@@ -105,9 +105,9 @@ impl Watchdog {
     }
 
     /// A text without what of the address is a key.
-    pub fn hide(&self, text: &str) -> String {
-        let hide = |text: String, key: &Secret| text.replace(key.reveal(), "***");
-        self.keys.iter().fold(text.to_owned(), hide)
+    pub fn redact(&self, text: &str) -> String {
+        let redact = |text: String, key: &Secret| text.replace(key.reveal(), "***");
+        self.keys.iter().fold(text.to_owned(), redact)
     }
 }
 
@@ -115,28 +115,28 @@ impl Watchdog {
 mod tests {
     use super::*;
 
-    fn uri(url: &str, word: &Word) -> String {
+    fn uri(url: &str, word: &Ping) -> String {
         let watchdog = Watchdog::new(&Secret::new(url)).expect("an address");
         watchdog.request(word).uri().to_string()
     }
 
     #[test]
     fn the_words_go_below_the_address_and_before_its_query() {
-        let unwell = Word::Unwell("x".to_owned());
+        let unwell = Ping::Fail("x".to_owned());
         let url = "https://hc.example:8443/ping/KEY/web/?create=1";
         assert_eq!(
-            uri(url, &Word::Start),
+            uri(url, &Ping::Start),
             "https://hc.example:8443/ping/KEY/web/start?create=1"
         );
         assert_eq!(
-            uri(url, &Word::Well),
+            uri(url, &Ping::Success),
             "https://hc.example:8443/ping/KEY/web?create=1"
         );
         assert_eq!(
             uri(url, &unwell),
             "https://hc.example:8443/ping/KEY/web/fail?create=1"
         );
-        assert_eq!(uri("http://h", &Word::Well), "http://h/");
+        assert_eq!(uri("http://h", &Ping::Success), "http://h/");
     }
 
     #[test]
@@ -146,9 +146,9 @@ mod tests {
         }
         let watchdog = Watchdog::new(&Secret::new("https://u:pass@hc.example/s3cret-uuid"))
             .expect("an address");
-        assert_eq!(watchdog.place(), "https://hc.example");
+        assert_eq!(watchdog.origin(), "https://hc.example");
         assert_eq!(
-            watchdog.hide("no check s3cret-uuid of u:pass"),
+            watchdog.redact("no check s3cret-uuid of u:pass"),
             "no check *** of ***"
         );
     }
@@ -156,7 +156,7 @@ mod tests {
     #[tokio::test]
     async fn a_long_reason_is_cut_between_characters() {
         let watchdog = Watchdog::new(&Secret::new("http://h/x")).expect("an address");
-        let request = watchdog.request(&Word::Unwell("é".repeat(9_000)));
+        let request = watchdog.request(&Ping::Fail("é".repeat(9_000)));
         let body = http_body_util::BodyExt::collect(request.into_body())
             .await
             .expect("bytes")

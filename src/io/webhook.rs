@@ -35,7 +35,7 @@ const SIGNATURE: HeaderName = HeaderName::from_static("x-lastbeat-signature");
 
 /// How an address is told.
 #[derive(Clone, Debug)]
-pub struct WebhookSetup {
+pub struct WebhookConfig {
     /// The address.
     pub url: Secret,
     /// What the body looks like.
@@ -63,13 +63,13 @@ impl Webhook {
     ///
     /// # Errors
     /// [`AddressFault`] where the address is none of http or https.
-    pub fn new(name: &str, setup: WebhookSetup) -> Result<Self, AddressFault> {
+    pub fn new(name: &str, setup: WebhookConfig) -> Result<Self, AddressFault> {
         let signer = |key: &Secret| hmac::Key::new(hmac::HMAC_SHA256, key.reveal().as_bytes());
         let secrets = setup.secret.iter().chain(&setup.routing_key).cloned();
         let address = Address::new(setup.url.reveal())?;
         Ok(Webhook {
             name: name.to_owned(),
-            address: address.hiding(secrets),
+            address: address.redacting(secrets),
             format: setup.format,
             signer: setup.secret.as_ref().map(signer),
             routing_key: setup.routing_key,
@@ -131,8 +131,8 @@ impl Webhook {
     }
 
     /// A text without the address's path and query, and without what signs.
-    pub fn hide(&self, text: &str) -> String {
-        self.address.hide(text)
+    pub fn redact(&self, text: &str) -> String {
+        self.address.redact(text)
     }
 }
 

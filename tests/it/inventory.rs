@@ -12,7 +12,7 @@ use lastbeat::decode::settings::{Secret, TokenSource};
 use lastbeat::format;
 use lastbeat::io::inventory::dns::Dns;
 use lastbeat::io::inventory::machines::MachinesApi;
-use lastbeat::io::inventory::{Fault, Kind, POLL_WITHIN, Source};
+use lastbeat::io::inventory::{InventoryFault, InventoryFaultKind, InventorySource, POLL_WITHIN};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,12 +40,14 @@ fn count(read: &Read, listed: Listed) -> usize {
         .count()
 }
 
-async fn ask(server: &DnsServer) -> Result<Read, Fault> {
-    Source::Dns(Dns::new(server.address)).poll(&[]).await
+async fn ask(server: &DnsServer) -> Result<Read, InventoryFault> {
+    InventorySource::Dns(Dns::new(server.address))
+        .poll(&[])
+        .await
 }
 
 /// The poll's fault: its kind, and its words.
-async fn fault(source: &Source) -> (Kind, String) {
+async fn fault(source: &InventorySource) -> (InventoryFaultKind, String) {
     let fault = source
         .poll(&[])
         .await
@@ -104,9 +106,9 @@ async fn two_thousand_machines_do_not_fit_and_are_read_app_by_app() {
     assert_eq!(count(&read, Listed::Stopped), 500);
     // One app that does not answer: nothing is known, not all but that.
     server.say("all.vms.app-7.internal", Said::Failed);
-    let source = Source::Dns(Dns::new(server.address));
+    let source = InventorySource::Dns(Dns::new(server.address));
     let (kind, said) = fault(&source).await;
-    assert_eq!(kind, Kind::Failed);
+    assert_eq!(kind, InventoryFaultKind::Failed);
     assert!(
         said.contains("SERVFAIL to all.vms.app-7.internal"),
         "{said}"
@@ -130,9 +132,9 @@ async fn none_started_is_believed_only_beside_what_is_deployed() {
             "{none:?}"
         );
         server.say(DEPLOYED, none.clone());
-        let source = Source::Dns(Dns::new(server.address));
+        let source = InventorySource::Dns(Dns::new(server.address));
         let (kind, said) = fault(&source).await;
-        assert_eq!(kind, Kind::Failed, "{none:?}");
+        assert_eq!(kind, InventoryFaultKind::Failed, "{none:?}");
         assert!(said.contains("knows no all._instances.internal"), "{said}");
     }
 }
@@ -140,13 +142,17 @@ async fn none_started_is_believed_only_beside_what_is_deployed() {
 #[tokio::test]
 async fn a_fault_of_either_question_is_a_fault_of_the_poll() {
     let cases = [
-        (Said::Failed, Kind::Failed, "SERVFAIL"),
-        (Said::Silence, Kind::TimedOut, "no answer"),
-        (Said::Garbage, Kind::TimedOut, "no answer"),
-        (Said::GarbageOverTcp, Kind::Unreadable, "cannot be read"),
+        (Said::Failed, InventoryFaultKind::Failed, "SERVFAIL"),
+        (Said::Silence, InventoryFaultKind::TimedOut, "no answer"),
+        (Said::Garbage, InventoryFaultKind::TimedOut, "no answer"),
+        (
+            Said::GarbageOverTcp,
+            InventoryFaultKind::Unreadable,
+            "cannot be read",
+        ),
         (
             Said::Texts(vec!["<html>".to_owned()]),
-            Kind::Unreadable,
+            InventoryFaultKind::Unreadable,
             "cannot be read",
         ),
     ];
@@ -156,7 +162,7 @@ async fn a_fault_of_either_question_is_a_fault_of_the_poll() {
             server.say_text(STARTED, items(0..3));
             server.say_text(DEPLOYED, items(0..3));
             server.say(name, said.clone());
-            let source = Source::Dns(Dns::new(server.address));
+            let source = InventorySource::Dns(Dns::new(server.address));
             let found = fault(&source).await;
             assert_eq!(found.0, kind, "{said:?}: {}", found.1);
             assert!(
@@ -173,9 +179,13 @@ async fn a_resolver_that_is_not_there_is_a_fault_in_time() {
     let gone = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
     let address = gone.local_addr().expect("bound");
     drop(gone);
-    let source = Source::Dns(Dns::new(address));
+    let source = InventorySource::Dns(Dns::new(address));
     let (kind, said) = fault(&source).await;
-    assert_eq!(kind, Kind::TimedOut, "UDP does not tell: {said}");
+    assert_eq!(
+        kind,
+        InventoryFaultKind::TimedOut,
+        "UDP does not tell: {said}"
+    );
 }
 
 fn settings(server: &MachinesServer, token: &str) -> ApiSettings {
@@ -185,8 +195,8 @@ fn settings(server: &MachinesServer, token: &str) -> ApiSettings {
     }
 }
 
-fn source(server: &MachinesServer) -> Source {
-    Source::Machines(MachinesApi::new(settings(server, TOKEN)).organisation(ORGANISATION))
+fn source(server: &MachinesServer) -> InventorySource {
+    InventorySource::Machines(MachinesApi::new(settings(server, TOKEN)).organisation(ORGANISATION))
 }
 
 fn suspect(id: &str) -> Suspect {
@@ -286,42 +296,46 @@ async fn each_fault_of_the_api_has_its_name() {
     let cases = [
         (
             status(401, "who"),
-            Kind::Refused,
+            InventoryFaultKind::Refused,
             "does not know the token (401)",
         ),
         (
             status(403, "no"),
-            Kind::Refused,
+            InventoryFaultKind::Refused,
             "may not do this (403); reading takes a token of the whole organisation",
         ),
         (
             Failing::Status(429, Some(7), String::new()),
-            Kind::RateLimited,
+            InventoryFaultKind::RateLimited,
             "too often (429)",
         ),
         (
             status(500, "oops"),
-            Kind::Failed,
+            InventoryFaultKind::Failed,
             "500 Internal Server Error to GET /v1/orgs/acme/machines: oops",
         ),
-        (status(302, ""), Kind::Failed, "302"),
+        (status(302, ""), InventoryFaultKind::Failed, "302"),
         (
             Failing::Body("{\"machines\": [".to_owned()),
-            Kind::Unreadable,
+            InventoryFaultKind::Unreadable,
             "cannot be read: it is no JSON",
         ),
         (
             Failing::Body("{\"error\": 1}".to_owned()),
-            Kind::Unreadable,
+            InventoryFaultKind::Unreadable,
             "no array \"machines\"",
         ),
         (
             Failing::Body("{\"machines\": [], \"next_cursor\": \"same\"}".to_owned()),
-            Kind::TooLarge,
+            InventoryFaultKind::TooLarge,
             "8 pages",
         ),
-        (Failing::Endless, Kind::TooLarge, "more than 16777216 bytes"),
-        (Failing::Silence, Kind::TimedOut, "within 3s"),
+        (
+            Failing::Endless,
+            InventoryFaultKind::TooLarge,
+            "more than 16777216 bytes",
+        ),
+        (Failing::Silence, InventoryFaultKind::TimedOut, "within 3s"),
     ];
     for (failing, kind, words) in cases {
         server.fail("/orgs/", failing.clone());
@@ -349,7 +363,7 @@ async fn no_fault_shows_the_token() {
     let server = MachinesServer::start();
     let token = "fm2_unheard_of";
     let api = MachinesApi::new(settings(&server, token));
-    let source = Source::Machines(api.clone().organisation(ORGANISATION));
+    let source = InventorySource::Machines(api.clone().organisation(ORGANISATION));
     let fault = source.poll(&[]).await.expect_err("401");
     let said = format!("{} {fault:?}", format::error_chain(&fault));
     assert!(
@@ -371,14 +385,14 @@ async fn a_token_is_read_from_its_file_each_time() {
         url: server.url.clone(),
         token: TokenSource::File(path.clone()),
     };
-    let source = Source::Machines(MachinesApi::new(api).organisation(ORGANISATION));
+    let source = InventorySource::Machines(MachinesApi::new(api).organisation(ORGANISATION));
     let (kind, said) = fault(&source).await;
     assert!(
-        kind == Kind::Refused && said.contains("cannot be read: No such file"),
+        kind == InventoryFaultKind::Refused && said.contains("cannot be read: No such file"),
         "{said}"
     );
     std::fs::write(&path, "old\n").expect("written");
-    assert_eq!(fault(&source).await.0, Kind::Refused);
+    assert_eq!(fault(&source).await.0, InventoryFaultKind::Refused);
     std::fs::write(&path, format!("{TOKEN}\n")).expect("written");
     assert_eq!(source.poll(&[]).await.expect("read").machines.len(), 1);
 }

@@ -193,7 +193,7 @@ fn a_party_that_knows_another_is_found() {
         assert_eq!(party_knows_no_other(name, line).len(), 1, "{name}: {line}");
     }
     for (name, line) in [
-        ("src/io/nats.rs", "use super::feed::Link;"),
+        ("src/io/nats.rs", "use super::feed::ConnectionEvent;"),
         ("src/io/http/site.rs", "use super::readiness::Readiness;"),
         (
             "src/io/http/mod.rs",

@@ -6,7 +6,7 @@
 //! over, and a receiver that never heard of it has lost nothing by that. An end goes last of all, as it leaves an
 //! alert that never ends.
 
-use super::Parcel;
+use super::Delivery;
 use crate::core::notice::{IncidentId, NoticeKind};
 use crate::core::time::Wall;
 use std::collections::{HashMap, VecDeque};
@@ -24,50 +24,53 @@ pub(super) const EXTRA_WAITS: Duration = Duration::from_secs(24 * 3600);
 /// What waits.
 #[derive(Default)]
 pub(super) struct Backlog {
-    parcels: VecDeque<Parcel>,
+    deliveries: VecDeque<Delivery>,
 }
 
 impl Backlog {
     pub(super) fn is_empty(&self) -> bool {
-        self.parcels.is_empty()
+        self.deliveries.is_empty()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.parcels.len()
+        self.deliveries.len()
     }
 
     /// The next one to send.
-    pub(super) fn front(&self) -> Option<&Parcel> {
-        self.parcels.front()
+    pub(super) fn front(&self) -> Option<&Delivery> {
+        self.deliveries.front()
     }
 
     /// Takes the foremost one off.
-    pub(super) fn pop(&mut self) -> Option<Parcel> {
-        self.parcels.pop_front()
+    pub(super) fn pop(&mut self) -> Option<Delivery> {
+        self.deliveries.pop_front()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Parcel> {
-        self.parcels.iter()
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Delivery> {
+        self.deliveries.iter()
     }
 
     /// Since when the one that waits longest does.
     pub(super) fn oldest(&self) -> Option<Wall> {
-        self.parcels.iter().map(|parcel| parcel.waiting.told).min()
+        self.deliveries
+            .iter()
+            .map(|delivery| delivery.waiting.told)
+            .min()
     }
 
     /// Takes one in; those that have to go for it. The foremost one stays where it is `under_way`.
-    pub(super) fn push(&mut self, parcel: Parcel, under_way: bool) -> Vec<Parcel> {
-        self.parcels.push_back(parcel);
-        if self.parcels.len() <= WAITING_LIMIT {
+    pub(super) fn push(&mut self, delivery: Delivery, under_way: bool) -> Vec<Delivery> {
+        self.deliveries.push_back(delivery);
+        if self.deliveries.len() <= WAITING_LIMIT {
             return Vec::new();
         }
         let mut at = self.least(usize::from(under_way));
         at.sort_unstable();
         // From the back, so that the places before stay right.
-        let mut gone: Vec<Parcel> = at
+        let mut gone: Vec<Delivery> = at
             .into_iter()
             .rev()
-            .filter_map(|at| self.parcels.remove(at))
+            .filter_map(|at| self.deliveries.remove(at))
             .collect();
         gone.reverse();
         gone
@@ -75,14 +78,14 @@ impl Backlog {
 
     /// The places of what is missed least, from `from` on.
     fn least(&self, from: usize) -> Vec<usize> {
-        let from_there = || self.parcels.iter().enumerate().skip(from);
-        if let Some((at, _)) = from_there().find(|(_, parcel)| is_extra(parcel.waiting.kind)) {
+        let from_there = || self.deliveries.iter().enumerate().skip(from);
+        if let Some((at, _)) = from_there().find(|(_, delivery)| is_extra(delivery.waiting.kind)) {
             return vec![at];
         }
         let mut opened: HashMap<IncidentId, usize> = HashMap::new();
-        for (at, parcel) in from_there() {
-            let incident = parcel.waiting.incident;
-            match parcel.waiting.kind {
+        for (at, delivery) in from_there() {
+            let incident = delivery.waiting.incident;
+            match delivery.waiting.kind {
                 NoticeKind::Opened => {
                     opened.insert(incident, at);
                 }
@@ -98,42 +101,42 @@ impl Backlog {
     }
 
     /// Takes out what has waited too long. The foremost one stays where it is `under_way`.
-    pub(super) fn take_old(&mut self, now: Wall, under_way: bool) -> Vec<Parcel> {
-        let is_old = |parcel: &Parcel| {
-            let most = if is_extra(parcel.waiting.kind) {
+    pub(super) fn take_old(&mut self, now: Wall, under_way: bool) -> Vec<Delivery> {
+        let is_old = |delivery: &Delivery| {
+            let most = if is_extra(delivery.waiting.kind) {
                 EXTRA_WAITS
             } else {
                 ALERT_WAITS
             };
-            now.since(parcel.waiting.told) > most
+            now.since(delivery.waiting.told) > most
         };
         let from = usize::from(under_way);
-        if !self.parcels.iter().skip(from).any(is_old) {
+        if !self.deliveries.iter().skip(from).any(is_old) {
             return Vec::new();
         }
         let (mut kept, mut gone) = (VecDeque::new(), Vec::new());
-        for (at, parcel) in self.parcels.drain(..).enumerate() {
-            if at >= from && is_old(&parcel) {
-                gone.push(parcel);
+        for (at, delivery) in self.deliveries.drain(..).enumerate() {
+            if at >= from && is_old(&delivery) {
+                gone.push(delivery);
             } else {
-                kept.push_back(parcel);
+                kept.push_back(delivery);
             }
         }
-        self.parcels = kept;
+        self.deliveries = kept;
         gone
     }
 
     /// Lets others have their turn: everything of the foremost one's incident goes behind them, in its order.
     pub(super) fn yield_turn(&mut self) {
-        let Some(incident) = self.parcels.front().map(|one| one.waiting.incident) else {
+        let Some(incident) = self.deliveries.front().map(|one| one.waiting.incident) else {
             return;
         };
-        let (last, first): (VecDeque<Parcel>, VecDeque<Parcel>) = self
-            .parcels
+        let (last, first): (VecDeque<Delivery>, VecDeque<Delivery>) = self
+            .deliveries
             .drain(..)
-            .partition(|parcel| parcel.waiting.incident == incident);
-        self.parcels = first;
-        self.parcels.extend(last);
+            .partition(|delivery| delivery.waiting.incident == incident);
+        self.deliveries = first;
+        self.deliveries.extend(last);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a notifier is to the outbox: how it renders, what it sends, how it reads an answer.
 
-use super::{TRY_WITHIN, Waiting};
+use super::{RenderedNotice, TRY_WITHIN};
 use crate::core::notice::{Notice, NoticeKind};
 use crate::core::time::Wall;
 use crate::io::http_client::Answer;
@@ -16,12 +16,12 @@ pub trait Notifier: Send + Sync + 'static {
     fn name(&self) -> &str;
 
     /// The name by which rules tell it.
-    fn told_as(&self) -> &str {
+    fn route_name(&self) -> &str {
         self.name()
     }
 
     /// Whether it is told of this kind of notice at all.
-    fn takes(&self, _kind: NoticeKind) -> bool {
+    fn accepts(&self, _kind: NoticeKind) -> bool {
         true
     }
 
@@ -30,57 +30,57 @@ pub trait Notifier: Send + Sync + 'static {
 
     /// The requests that deliver a notice rendered for it, sent at `now`. With more than one, each goes to a peer of
     /// its own, and one that takes it is enough; with none there is nothing to send.
-    fn requests(&self, waiting: &Waiting, now: Wall) -> Vec<Request<Full<Bytes>>>;
+    fn requests(&self, waiting: &RenderedNotice, now: Wall) -> Vec<Request<Full<Bytes>>>;
 
     /// A text without the notifier's secrets: what a peer answers may repeat them.
-    fn hide(&self, text: &str) -> String;
+    fn redact(&self, text: &str) -> String;
 
     /// How long an answer asks us to wait before the next try, in the notifier's own way.
-    fn pause(&self, answer: &Answer) -> Option<Duration> {
+    fn retry_after(&self, answer: &Answer) -> Option<Duration> {
         answer.retry_after
     }
 
-    /// What an answer means. `failed`: tries of this notice that came before.
-    fn verdict(&self, answer: &Answer, _failed: u32) -> Outcome {
-        judge(answer.status)
+    /// What an answer deps. `failed`: tries of this notice that came before.
+    fn outcome(&self, answer: &Answer, _failed: u32) -> Outcome {
+        outcome_of_status(answer.status)
     }
 
     /// A try that takes longer is over.
-    fn within(&self) -> Duration {
+    fn timeout(&self) -> Duration {
         TRY_WITHIN
     }
 
     /// How long after it was told a notice is sent at the earliest.
-    fn hold_back(&self, _kind: NoticeKind) -> Duration {
+    fn send_delay(&self, _kind: NoticeKind) -> Duration {
         Duration::ZERO
     }
 
-    /// Whether the outbox keeps what is open for it: for [`Self::refresh_every`], and so that of two incidents with
+    /// Whether the outbox keeps what is open for it: for [`Self::resend_interval`], and so that of two incidents with
     /// one [`Self::subject`] the end of the first does not end the second.
-    fn keeps_open(&self) -> bool {
+    fn tracks_open_alerts(&self) -> bool {
         false
     }
 
     /// What the peer takes for one thing: two open incidents of the same subject are one to it. `None`: each
     /// incident by itself.
-    fn subject(&self, _waiting: &Waiting) -> Option<Bytes> {
+    fn dedup_key(&self, _waiting: &RenderedNotice) -> Option<Bytes> {
         None
     }
 
     /// How often what is open is to be sent again; `None`: never.
-    fn refresh_every(&self) -> Option<Duration> {
+    fn resend_interval(&self) -> Option<Duration> {
         None
     }
 
     /// The requests that send these again, each of the last notice of its incident; as [`Self::requests`].
-    fn refresh(&self, _again: &[&Waiting], _now: Wall) -> Vec<Request<Full<Bytes>>> {
+    fn resend(&self, _again: &[&RenderedNotice], _now: Wall) -> Vec<Request<Full<Bytes>>> {
         Vec::new()
     }
 }
 
-/// What a status means to most. 408 and 429 ask for another try; a redirect too is tried again: it is not followed,
+/// What a status deps to most. 408 and 429 ask for another try; a redirect too is tried again: it is not followed,
 /// and may be a proxy's way to say "down for maintenance".
-pub fn judge(status: StatusCode) -> Outcome {
+pub fn outcome_of_status(status: StatusCode) -> Outcome {
     match status {
         status if status.is_success() => Outcome::Delivered,
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Outcome::Retried,

@@ -1,10 +1,13 @@
 //! One notifier's queue: in order, one at a time, until each is taken.
 
+use super::attempts::{self, AttemptResult};
 use super::backlog::Backlog;
-use super::held::Held;
-use super::tries::{self, Tried};
-use super::{Carry, Clock, Done, Ended, Notifier, Order, Parcel, Standing, Waiting};
+use super::open_alerts::OpenAlerts;
+use super::{
+    Delivery, Done, Finished, HttpSend, Notifier, QueueCommand, QueueStatus, RenderedNotice,
+};
 use crate::backoff::Backoff;
+use crate::clock::NowFn;
 use crate::core::notice::NoticeKind;
 use crate::format;
 use crate::io::metrics::{NotifierMetrics, Outcome};
@@ -37,13 +40,13 @@ const REFRESH_BATCH: usize = 256;
 
 pub(super) struct Queue {
     notifier: Arc<dyn Notifier>,
-    carry: Carry,
-    standing: Arc<Standing>,
+    http_send: HttpSend,
+    status: Arc<QueueStatus>,
     metrics: NotifierMetrics,
-    now: Clock,
+    now: NowFn,
     done: Done,
     backlog: Backlog,
-    held: Held,
+    open_alerts: OpenAlerts,
     /// When what is held is to be said again.
     refresh_at: Instant,
     /// Refreshes in a row that failed.
@@ -52,56 +55,59 @@ pub(super) struct Queue {
     failed: u32,
     /// No try before this.
     not_before: Instant,
-    doing: Option<Doing>,
+    in_flight: Option<InFlight>,
     flushed: Vec<oneshot::Sender<()>>,
     stopping: bool,
 }
 
 /// What is under way.
-enum Doing {
-    Notice(BoxFuture<'static, Tried>),
-    Refresh(BoxFuture<'static, Tried>),
+enum InFlight {
+    Notice(BoxFuture<'static, AttemptResult>),
+    Refresh(BoxFuture<'static, AttemptResult>),
 }
 
 /// What has ended.
-enum Did {
-    Notice(Tried),
-    Refresh(Tried),
+enum Completed {
+    Notice(AttemptResult),
+    Refresh(AttemptResult),
 }
 
 /// What a queue works with.
-pub(super) struct Means {
+pub(super) struct QueueDeps {
     pub(super) notifier: Arc<dyn Notifier>,
-    pub(super) carry: Carry,
-    pub(super) standing: Arc<Standing>,
+    pub(super) http_send: HttpSend,
+    pub(super) status: Arc<QueueStatus>,
     pub(super) metrics: NotifierMetrics,
-    pub(super) now: Clock,
+    pub(super) now: NowFn,
     pub(super) done: Done,
 }
 
 impl Queue {
-    pub(super) fn new(means: Means) -> Self {
+    pub(super) fn new(deps: QueueDeps) -> Self {
         Queue {
-            notifier: means.notifier,
-            carry: means.carry,
-            standing: means.standing,
-            metrics: means.metrics,
-            now: means.now,
-            done: means.done,
+            notifier: deps.notifier,
+            http_send: deps.http_send,
+            status: deps.status,
+            metrics: deps.metrics,
+            now: deps.now,
+            done: deps.done,
             backlog: Backlog::default(),
-            held: Held::default(),
+            open_alerts: OpenAlerts::default(),
             refresh_at: timer(),
             refresh_failed: 0,
             failed: 0,
             not_before: timer(),
-            doing: None,
+            in_flight: None,
             flushed: Vec::new(),
             stopping: false,
         }
     }
 
     /// Runs until nobody can tell any more and nothing waits; returns the notifier's name.
-    pub(super) async fn run(mut self, mut incoming: mpsc::UnboundedReceiver<Order>) -> String {
+    pub(super) async fn run(
+        mut self,
+        mut incoming: mpsc::UnboundedReceiver<QueueCommand>,
+    ) -> String {
         let mut show = tokio::time::interval(SHOW_EVERY);
         show.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut open = true;
@@ -113,8 +119,8 @@ impl Queue {
                     Some(order) => self.take(order),
                     None => open = false,
                 },
-                did = progress(&mut self.doing), if self.doing.is_some() => {
-                    self.doing = None;
+                did = progress(&mut self.in_flight), if self.in_flight.is_some() => {
+                    self.in_flight = None;
                     self.conclude(did);
                 }
                 () = until(wake), if wake.is_some() => self.begin(),
@@ -125,56 +131,56 @@ impl Queue {
         self.notifier.name().to_owned()
     }
 
-    fn take(&mut self, order: Order) {
+    fn take(&mut self, order: QueueCommand) {
         match order {
-            Order::Tell(parcel) => {
-                let gone = self.backlog.push(parcel, self.is_sending());
-                for parcel in gone {
-                    self.give_up(&parcel, "more wait than there is room for");
+            QueueCommand::Tell(delivery) => {
+                let gone = self.backlog.push(delivery, self.is_sending());
+                for delivery in gone {
+                    self.give_up(&delivery, "more wait than there is room for");
                 }
             }
-            Order::Hold(waiting) => {
-                let subject = self.notifier.subject(&waiting);
-                self.held.take(waiting, subject, (self.now)().wall);
+            QueueCommand::Hold(waiting) => {
+                let subject = self.notifier.dedup_key(&waiting);
+                self.open_alerts.take(waiting, subject, (self.now)().wall);
                 self.refresh_at = timer();
             }
-            Order::Retire => self.held.clear(),
-            Order::Flush(done) => {
+            QueueCommand::Retire => self.open_alerts.clear(),
+            QueueCommand::Flush(done) => {
                 self.stopping = true;
                 self.not_before = timer();
                 self.flushed.push(done);
             }
-            Order::GiveUp => {
-                self.doing = None;
-                while let Some(parcel) = self.backlog.pop() {
-                    self.give_up(&parcel, "its notifier is long gone");
+            QueueCommand::GiveUp => {
+                self.in_flight = None;
+                while let Some(delivery) = self.backlog.pop() {
+                    self.give_up(&delivery, "its notifier is long gone");
                 }
             }
         }
     }
 
     fn is_sending(&self) -> bool {
-        matches!(self.doing, Some(Doing::Notice(_)))
+        matches!(self.in_flight, Some(InFlight::Notice(_)))
     }
 
     /// Leaves out what is too old, and shows the age of the oldest that stays.
     fn look_at_ages(&mut self) {
         let now = (self.now)().wall;
-        for parcel in self.backlog.take_old(now, self.is_sending()) {
-            self.give_up(&parcel, "it waited too long to be worth telling");
+        for delivery in self.backlog.take_old(now, self.is_sending()) {
+            self.give_up(&delivery, "it waited too long to be worth telling");
         }
         let age = self.backlog.oldest().map(|told| now.since(told));
         let age = age.unwrap_or_default();
         self.metrics.oldest.set(age.as_secs_f64());
     }
 
-    fn give_up(&mut self, parcel: &Parcel, why: &str) {
-        let waiting = &parcel.waiting;
+    fn give_up(&mut self, delivery: &Delivery, why: &str) {
+        let waiting = &delivery.waiting;
         if matches!(waiting.kind, NoticeKind::Closed(_)) {
-            self.held.forget(waiting.incident);
+            self.open_alerts.forget(waiting.incident);
         }
-        self.standing.gave_up((self.now)().mono);
-        self.done_with(parcel, Outcome::GivenUp);
+        self.status.gave_up((self.now)().mono);
+        self.done_with(delivery, Outcome::GivenUp);
         tracing::error!(
             notifier = self.notifier.name(),
             incident = %waiting.incident,
@@ -186,22 +192,22 @@ impl Queue {
 
     /// When the next thing is to be done; `None` while something is under way or nothing is to do.
     fn wake(&self) -> Option<Instant> {
-        if self.doing.is_some() {
+        if self.in_flight.is_some() {
             return None;
         }
-        let notice = self.backlog.front().map(|parcel| self.ready_at(parcel));
+        let notice = self.backlog.front().map(|delivery| self.ready_at(delivery));
         notice.into_iter().chain(self.refresh_due()).min()
     }
 
     fn refresh_due(&self) -> Option<Instant> {
-        let wanted = self.notifier.refresh_every().is_some() && !self.held.is_empty();
+        let wanted = self.notifier.resend_interval().is_some() && !self.open_alerts.is_empty();
         wanted.then(|| self.refresh_at.max(self.not_before))
     }
 
-    fn ready_at(&self, parcel: &Parcel) -> Instant {
-        let left = self.held_back(parcel);
+    fn ready_at(&self, delivery: &Delivery) -> Instant {
+        let left = self.held_back(delivery);
         // What no store keeps is lost where it is not sent now.
-        if left.is_zero() || (self.stopping && parcel.id == 0) {
+        if left.is_zero() || (self.stopping && delivery.id == 0) {
             self.not_before
         } else {
             self.not_before.max(timer() + left)
@@ -209,63 +215,64 @@ impl Queue {
     }
 
     /// How much longer it may not be sent yet.
-    fn held_back(&self, parcel: &Parcel) -> Duration {
-        let waited = (self.now)().wall.since(parcel.waiting.told);
-        let kind = parcel.waiting.kind;
-        self.notifier.hold_back(kind).saturating_sub(waited)
+    fn held_back(&self, delivery: &Delivery) -> Duration {
+        let waited = (self.now)().wall.since(delivery.waiting.told);
+        let kind = delivery.waiting.kind;
+        self.notifier.send_delay(kind).saturating_sub(waited)
     }
 
     fn begin(&mut self) {
         let now = timer();
         let refresh = self.refresh_due().is_some_and(|at| at <= now);
-        self.doing = if refresh {
-            Some(Doing::Refresh(self.again()))
+        self.in_flight = if refresh {
+            Some(InFlight::Refresh(self.again()))
         } else {
             let foremost = self.backlog.front().filter(|one| self.ready_at(one) <= now);
-            foremost.map(|parcel| Doing::Notice(self.attempt(&parcel.waiting)))
+            foremost.map(|delivery| InFlight::Notice(self.attempt(&delivery.waiting)))
         };
     }
 
-    fn attempt(&self, waiting: &Waiting) -> BoxFuture<'static, Tried> {
+    fn attempt(&self, waiting: &RenderedNotice) -> BoxFuture<'static, AttemptResult> {
         let requests = if self.goes_on(waiting) {
             Vec::new()
         } else {
             self.notifier.requests(waiting, (self.now)().wall)
         };
         let notifier = Arc::clone(&self.notifier);
-        tries::send(notifier, Arc::clone(&self.carry), requests, self.failed).boxed()
+        attempts::send(notifier, Arc::clone(&self.http_send), requests, self.failed).boxed()
     }
 
     /// Whether it is the end of what another incident is to the peer as well, and that one is open.
-    fn goes_on(&self, waiting: &Waiting) -> bool {
-        if !self.notifier.keeps_open() || !matches!(waiting.kind, NoticeKind::Closed(_)) {
+    fn goes_on(&self, waiting: &RenderedNotice) -> bool {
+        if !self.notifier.tracks_open_alerts() || !matches!(waiting.kind, NoticeKind::Closed(_)) {
             return false;
         }
-        let Some(subject) = self.notifier.subject(waiting) else {
+        let Some(subject) = self.notifier.dedup_key(waiting) else {
             return false;
         };
-        let begins = |parcel: &Parcel| {
-            parcel.waiting.kind == NoticeKind::Opened
-                && parcel.waiting.incident != waiting.incident
-                && self.notifier.subject(&parcel.waiting).as_ref() == Some(&subject)
+        let begins = |delivery: &Delivery| {
+            delivery.waiting.kind == NoticeKind::Opened
+                && delivery.waiting.incident != waiting.incident
+                && self.notifier.dedup_key(&delivery.waiting).as_ref() == Some(&subject)
         };
-        self.held.stands(waiting, Some(&subject)) || self.backlog.iter().any(begins)
+        self.open_alerts.stands(waiting, Some(&subject)) || self.backlog.iter().any(begins)
     }
 
     /// Says everything that is open again, a batch after the other, as far as the peer takes them.
-    fn again(&mut self) -> BoxFuture<'static, Tried> {
+    fn again(&mut self) -> BoxFuture<'static, AttemptResult> {
         let now = (self.now)().wall;
-        let again = self.held.again(now);
-        let again: Vec<&Waiting> = again.iter().collect();
+        let again = self.open_alerts.again(now);
+        let again: Vec<&RenderedNotice> = again.iter().collect();
         let batches: Vec<_> = again
             .chunks(REFRESH_BATCH)
-            .map(|batch| self.notifier.refresh(batch, now))
+            .map(|batch| self.notifier.resend(batch, now))
             .collect();
-        let (notifier, carry) = (Arc::clone(&self.notifier), Arc::clone(&self.carry));
+        let (notifier, http_send) = (Arc::clone(&self.notifier), Arc::clone(&self.http_send));
         async move {
-            let mut worst = Tried::nothing();
+            let mut worst = AttemptResult::nothing();
             for batch in batches {
-                let tried = tries::send(Arc::clone(&notifier), Arc::clone(&carry), batch, 0).await;
+                let tried =
+                    attempts::send(Arc::clone(&notifier), Arc::clone(&http_send), batch, 0).await;
                 // What is wrong with one batch need not be wrong with the next.
                 let refused = tried.outcome == Outcome::Rejected;
                 if worst.outcome == Outcome::Delivered {
@@ -280,14 +287,14 @@ impl Queue {
         .boxed()
     }
 
-    fn conclude(&mut self, did: Did) {
+    fn conclude(&mut self, did: Completed) {
         match did {
-            Did::Notice(tried) => self.conclude_notice(&tried),
-            Did::Refresh(tried) => self.conclude_refresh(&tried),
+            Completed::Notice(tried) => self.conclude_notice(&tried),
+            Completed::Refresh(tried) => self.conclude_refresh(&tried),
         }
     }
 
-    fn conclude_notice(&mut self, tried: &Tried) {
+    fn conclude_notice(&mut self, tried: &AttemptResult) {
         if tried.outcome == Outcome::Retried {
             self.failed += 1;
             self.metrics.count(Outcome::Retried);
@@ -314,30 +321,32 @@ impl Queue {
         }
     }
 
-    fn keep(&mut self, waiting: Waiting, outcome: Outcome) {
-        if !self.notifier.keeps_open() {
+    fn keep(&mut self, waiting: RenderedNotice, outcome: Outcome) {
+        if !self.notifier.tracks_open_alerts() {
             return;
         }
         match outcome {
             Outcome::Delivered => {
-                let subject = self.notifier.subject(&waiting);
+                let subject = self.notifier.dedup_key(&waiting);
                 // The first one sets the beat of what is said again.
-                if let (true, Some(every)) = (self.held.is_empty(), self.notifier.refresh_every()) {
+                if let (true, Some(every)) =
+                    (self.open_alerts.is_empty(), self.notifier.resend_interval())
+                {
                     self.refresh_at = timer() + every;
                 }
-                self.held.take(waiting, subject, (self.now)().wall);
+                self.open_alerts.take(waiting, subject, (self.now)().wall);
             }
             _ if matches!(waiting.kind, NoticeKind::Closed(_)) => {
-                self.held.forget(waiting.incident);
+                self.open_alerts.forget(waiting.incident);
             }
             _ => {}
         }
     }
 
-    fn conclude_refresh(&mut self, tried: &Tried) {
+    fn conclude_refresh(&mut self, tried: &AttemptResult) {
         if tried.outcome == Outcome::Delivered {
             self.refresh_failed = 0;
-            self.refresh_at = timer() + self.notifier.refresh_every().unwrap_or_default();
+            self.refresh_at = timer() + self.notifier.resend_interval().unwrap_or_default();
             self.report_missed(tried);
             return;
         }
@@ -357,7 +366,7 @@ impl Queue {
         );
     }
 
-    fn report(&self, sent: &Waiting, tried: &Tried) {
+    fn report(&self, sent: &RenderedNotice, tried: &AttemptResult) {
         let (notifier, incident, state) = (self.notifier.name(), sent.incident, sent.kind.label());
         if tried.outcome == Outcome::Delivered {
             let delay = (self.now)().wall.since(sent.due);
@@ -369,7 +378,7 @@ impl Queue {
         }
     }
 
-    fn report_missed(&self, tried: &Tried) {
+    fn report_missed(&self, tried: &AttemptResult) {
         for said in &tried.missed {
             tracing::warn!(
                 notifier = self.notifier.name(),
@@ -378,23 +387,23 @@ impl Queue {
         }
     }
 
-    fn done_with(&self, parcel: &Parcel, outcome: Outcome) {
+    fn done_with(&self, delivery: &Delivery, outcome: Outcome) {
         self.metrics.count(outcome);
         self.metrics.pending.dec();
-        self.standing.pending.fetch_sub(1, Ordering::Relaxed);
-        (self.done)(Ended {
-            id: parcel.id,
-            incident: parcel.waiting.incident,
-            kind: parcel.waiting.kind,
-            notifier: parcel.notifier.clone(),
+        self.status.pending.fetch_sub(1, Ordering::Relaxed);
+        (self.done)(Finished {
+            id: delivery.id,
+            incident: delivery.waiting.incident,
+            kind: delivery.waiting.kind,
+            notifier: delivery.notifier.clone(),
             outcome,
-            delay: (self.now)().wall.since(parcel.waiting.due),
+            delay: (self.now)().wall.since(delivery.waiting.due),
         });
     }
 
     /// How long to wait before the next try. A peer's own word counts for whatever comes next; while stopping
     /// nothing does, since what is not sent now is late by a restart at least.
-    fn next_wait(&self, tried: &Tried) -> Duration {
+    fn next_wait(&self, tried: &AttemptResult) -> Duration {
         let ours = match tried.outcome {
             Outcome::Retried => BACKOFF.delay(self.failed).max(SHORTEST_WAIT),
             _ => Duration::ZERO,
@@ -408,11 +417,11 @@ impl Queue {
     /// Brings up to date what others see.
     fn show(&mut self) {
         let failed = self.failed.max(self.refresh_failed);
-        self.standing.failed_tries.store(failed, Ordering::Relaxed);
+        self.status.failed_tries.store(failed, Ordering::Relaxed);
         if self.backlog.is_empty() {
             self.metrics.oldest.set(0.0);
         }
-        let kept = |parcel: &Parcel| parcel.id != 0 && !self.held_back(parcel).is_zero();
+        let kept = |delivery: &Delivery| delivery.id != 0 && !self.held_back(delivery).is_zero();
         if !self.flushed.is_empty() && self.backlog.iter().all(kept) {
             for done in self.flushed.drain(..) {
                 // Whoever asked has given up waiting.
@@ -423,10 +432,10 @@ impl Queue {
 }
 
 /// Waits until what is under way has ended. Safe to drop and begin again.
-async fn progress(doing: &mut Option<Doing>) -> Did {
-    match doing {
-        Some(Doing::Notice(tried)) => Did::Notice(tried.await),
-        Some(Doing::Refresh(tried)) => Did::Refresh(tried.await),
+async fn progress(in_flight: &mut Option<InFlight>) -> Completed {
+    match in_flight {
+        Some(InFlight::Notice(tried)) => Completed::Notice(tried.await),
+        Some(InFlight::Refresh(tried)) => Completed::Refresh(tried.await),
         None => std::future::pending().await,
     }
 }

@@ -23,11 +23,11 @@ impl Notifier for Plain {
         format!("{} {}", notice.incident.0, notice.kind.label()).into()
     }
 
-    fn requests(&self, waiting: &Waiting, _now: Wall) -> Vec<Request<Full<Bytes>>> {
+    fn requests(&self, waiting: &RenderedNotice, _now: Wall) -> Vec<Request<Full<Bytes>>> {
         vec![plain_request(self.0, waiting.body.clone())]
     }
 
-    fn hide(&self, text: &str) -> String {
+    fn redact(&self, text: &str) -> String {
         text.to_owned()
     }
 }
@@ -71,8 +71,8 @@ struct Bench {
     tasks: JoinSet<String>,
     tries: mpsc::UnboundedReceiver<Try>,
     metrics: Arc<Metrics>,
-    /// What was told to whoever keeps parcels.
-    ended: mpsc::UnboundedReceiver<Ended>,
+    /// What was told to whoever keeps deliveries.
+    ended: mpsc::UnboundedReceiver<Finished>,
 }
 
 /// Delivery to these notifiers, the test being every peer. The clock is the runtime's paused one.
@@ -83,7 +83,7 @@ fn bench(names: &[&'static str]) -> Bench {
 
 fn bench_of(notifiers: Vec<Arc<dyn Notifier>>) -> Bench {
     let (tell, tries) = mpsc::unbounded_channel();
-    let carry: Carry = Arc::new(move |request: Request<Full<Bytes>>| {
+    let http_send: HttpSend = Arc::new(move |request: Request<Full<Bytes>>| {
         let tell = tell.clone();
         async move {
             let (answer, answered) = oneshot::channel();
@@ -101,7 +101,7 @@ fn bench_of(notifiers: Vec<Arc<dyn Notifier>>) -> Bench {
     });
     let metrics = Arc::new(Metrics::new("0", "0"));
     let began = timer();
-    let clock: Clock = Arc::new(move || Now {
+    let clock: NowFn = Arc::new(move || Now {
         mono: Mono::ZERO + began.elapsed(),
         wall: START + began.elapsed(),
     });
@@ -110,7 +110,7 @@ fn bench_of(notifiers: Vec<Arc<dyn Notifier>>) -> Bench {
         // The test may have heard enough.
         let _ = end.send(one);
     });
-    let (handle, tasks) = start(notifiers, &carry, &metrics, &clock, &done);
+    let (handle, tasks) = start(notifiers, &http_send, &metrics, &clock, &done);
     Bench {
         handle,
         tasks,
@@ -162,7 +162,7 @@ impl Bench {
             .any(|at| at == line)
     }
 
-    /// Waits for what the task shows next, without a peer's doing.
+    /// Waits for what the task shows next, without a peer's in_flight.
     async fn until_shown(&self, line: &str) {
         for _ in 0..10_000 {
             if self.shows(line) {
@@ -310,7 +310,7 @@ async fn a_refusal_is_final_and_counted_and_the_next_one_goes() {
     second.answer(StatusCode::FOUND);
     let again = bench.next().await;
     assert_eq!(again.said, "2 opened", "a redirect is no refusal");
-    let stuck = Stuck {
+    let stuck = StuckNotifier {
         notifier: "a".to_owned(),
         pending: 1,
         failed_tries: 1,

@@ -17,13 +17,17 @@ impl Notifier for Plain {
         format::description(notice).into()
     }
 
-    fn requests(&self, waiting: &Waiting, _: crate::core::time::Wall) -> Vec<Request<Full<Bytes>>> {
+    fn requests(
+        &self,
+        waiting: &RenderedNotice,
+        _: crate::core::time::Wall,
+    ) -> Vec<Request<Full<Bytes>>> {
         let request = Request::post(format!("http://{}/s3cret", self.0))
             .body(Full::new(waiting.body.clone()));
         vec![request.expect("a request")]
     }
 
-    fn hide(&self, text: &str) -> String {
+    fn redact(&self, text: &str) -> String {
         text.replace("s3cret", "***")
     }
 }
@@ -32,7 +36,7 @@ impl Notifier for Plain {
 async fn each_is_told_of_beginning_and_end_and_one_that_refuses_is_not_told_the_end() {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let hears = Arc::clone(&heard);
-    let carry: Carry = Arc::new(move |request: Request<Full<Bytes>>| {
+    let http_send: HttpSend = Arc::new(move |request: Request<Full<Bytes>>| {
         let hears = Arc::clone(&hears);
         Box::pin(async move {
             let host = request.uri().host().expect("a host").to_owned();
@@ -60,11 +64,11 @@ async fn each_is_told_of_beginning_and_end_and_one_that_refuses_is_not_told_the_
         })
     });
     let notifiers: Vec<Arc<dyn Notifier>> = vec![Arc::new(Plain("good")), Arc::new(Plain("bad"))];
-    let now: Clock = Arc::new(|| Now {
+    let now: NowFn = Arc::new(|| Now {
         mono: Mono::ZERO,
         wall: crate::clock::wall(),
     });
-    let rows = drill(&notifiers, &carry, &now).await;
+    let rows = drill(&notifiers, &http_send, &now).await;
     let names: Vec<(&str, bool)> = rows
         .iter()
         .map(|row| (&*row.notifier, row.is_well()))

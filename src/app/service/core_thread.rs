@@ -1,10 +1,10 @@
 //! The thread of the core and of the connection: one runtime that nothing else runs on.
 
 use super::{Feeder, ServiceFault};
+use crate::app::event_loop::{CoreRequest, EventLoop, EventLoopDeps, LoopInputs};
 use crate::app::ingest::Ingest;
-use crate::app::keeper::{Ask, Inlets, Keeper, Outlets};
 use crate::clock::Clock;
-use crate::io::feed::{Line, Source};
+use crate::io::feed::{ConnectionReporter, MessageSource};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// News of the connection that may wait for the core.
@@ -19,38 +19,38 @@ pub(super) struct Core {
 }
 
 /// Starts it. `asked` are the questions to it.
-pub(super) fn start<S: Source>(
+pub(super) fn start<S: MessageSource>(
     ingest: Ingest,
     clock: Clock,
-    outlets: Outlets,
+    deps: EventLoopDeps,
     missing: watch::Receiver<bool>,
-    asked: mpsc::Receiver<Ask>,
+    asked: mpsc::Receiver<CoreRequest>,
     feeder: Feeder<S>,
 ) -> Result<Core, ServiceFault> {
     let starting = |source| ServiceFault::Start {
         part: "the core's thread",
         source,
     };
-    let (link_to, links) = mpsc::channel(WAITING_LINKS);
+    let (events_to, events) = mpsc::channel(WAITING_LINKS);
     let (stop, stopped) = oneshot::channel();
     let (end, ended) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(starting)?;
-    let keeper = Keeper::new(ingest, clock, outlets);
+    let keeper = EventLoop::new(ingest, clock, deps);
     let run = async move {
         let feeder = tokio::spawn(feeder(
             clock,
-            Line {
-                links: link_to,
+            ConnectionReporter {
+                events: events_to,
                 missed: missing,
             },
         ));
         tokio::select! {
-            ended = keeper.run(Inlets { links, asks: asked, stop: stopped }) => ended.map(ServiceFault::GivenUp),
+            ended = keeper.run(LoopInputs { events, core_requests: asked, stop: stopped }) => ended.map(ServiceFault::GivenUp),
             fed = feeder => Some(match fed {
-                Ok(Err(trouble)) => ServiceFault::Feed(trouble),
+                Ok(Err(error)) => ServiceFault::Feed(error),
                 Err(died) => ServiceFault::Died { part: "the connection".to_owned(), why: died.to_string() },
             }),
         }

@@ -1,11 +1,11 @@
 //! The inventory of machines, where there is one: polled for the core, and asked to restart who is silent.
 
-use crate::app::inventory::{self, Around};
-use crate::app::keeper::Ask;
+use crate::app::event_loop::CoreRequest;
+use crate::app::inventory::{self, InventoryDeps};
 use crate::clock::Clock;
 use crate::core::inventory::Suspect;
 use crate::core::notice::IncidentId;
-use crate::io::inventory::Source;
+use crate::io::inventory::InventorySource;
 use crate::io::inventory::machines::MachinesApi;
 use crate::io::metrics::Metrics;
 use arc_swap::ArcSwapOption;
@@ -21,8 +21,8 @@ const WAITING: usize = 16;
 /// Where machines are looked up.
 #[derive(Default)]
 pub struct Machines {
-    /// Where it asks; `None`: nowhere.
-    pub source: Option<Source>,
+    /// Where it core_requests; `None`: nowhere.
+    pub source: Option<InventorySource>,
     /// Where it restarts; `None`: nowhere.
     pub restarts: Option<MachinesApi>,
 }
@@ -30,35 +30,42 @@ pub struct Machines {
 /// Starts the task; gives the way to it, and where it says why nothing is known.
 pub(super) fn start(
     machines: Machines,
-    asks: mpsc::Sender<Ask>,
+    core_requests: mpsc::Sender<CoreRequest>,
     metrics: Arc<Metrics>,
     clock: Clock,
     helpers: &mut JoinSet<&'static str>,
-) -> (mpsc::Sender<inventory::Ask>, Arc<ArcSwapOption<String>>) {
+) -> (
+    mpsc::Sender<inventory::InventoryRequest>,
+    Arc<ArcSwapOption<String>>,
+) {
     let (to, questions) = mpsc::channel(WAITING);
     let trouble = Arc::new(ArcSwapOption::empty());
-    let around = Around {
+    let deps = InventoryDeps {
         source: machines.source,
         restarts: machines.restarts,
         taken: Box::new(move |poll| {
             // A core that is busy for so long gets the next one.
-            if let Err(TrySendError::Full(_)) = asks.try_send(Ask::Inventory(Box::new(poll))) {
+            if let Err(TrySendError::Full(_)) =
+                core_requests.try_send(CoreRequest::Inventory(Box::new(poll)))
+            {
                 warn!("the core is busy: an answer of the inventory is left out");
             }
         }),
         trouble: Arc::clone(&trouble),
         metrics,
-        now: Arc::new(move || clock.now()),
+        now: clock.now_fn(),
     };
-    helpers.spawn(async move { match inventory::keep(around, questions).await {} });
+    helpers.spawn(async move { match inventory::run(deps, questions).await {} });
     (to, trouble)
 }
 
 /// Who alerts wait for is asked about.
-pub(super) fn suspects(to: mpsc::Sender<inventory::Ask>) -> Box<dyn Fn(Vec<Suspect>) + Send> {
+pub(super) fn suspects(
+    to: mpsc::Sender<inventory::InventoryRequest>,
+) -> Box<dyn Fn(Vec<Suspect>) + Send> {
     Box::new(move |suspects| {
         // Where questions wait already, their answer is one to this too.
-        let _ = to.try_send(inventory::Ask::Suspects(suspects));
+        let _ = to.try_send(inventory::InventoryRequest::Suspects(suspects));
     })
 }
 
@@ -66,13 +73,13 @@ pub(super) fn suspects(to: mpsc::Sender<inventory::Ask>) -> Box<dyn Fn(Vec<Suspe
 pub(super) fn restart(
     incident: IncidentId,
     suspect: Suspect,
-    restarts: &mpsc::Sender<inventory::Ask>,
-    asks: &mpsc::Sender<Ask>,
+    restarts: &mpsc::Sender<inventory::InventoryRequest>,
+    core_requests: &mpsc::Sender<CoreRequest>,
 ) {
     let (answer, answered) = oneshot::channel();
     let machine = format!("{}/{}/{}", suspect.app, suspect.region, suspect.id);
-    let asked = restarts.try_send(inventory::Ask::Restart { suspect, answer });
-    let asks = asks.clone();
+    let asked = restarts.try_send(inventory::InventoryRequest::Restart { suspect, answer });
+    let core_requests = core_requests.clone();
     tokio::spawn(async move {
         let result = match asked {
             Ok(()) => answered
@@ -86,6 +93,6 @@ pub(super) fn restart(
         };
         info!(%incident, machine, "{words}");
         // A core that is gone ends the program elsewhere.
-        let _ = asks.send(Ask::Note(incident, words)).await;
+        let _ = core_requests.send(CoreRequest::Note(incident, words)).await;
     });
 }

@@ -2,9 +2,9 @@
 
 use super::ServiceFault;
 use super::core_thread::Core;
-use crate::app::archive::ArchiveHandle;
 use crate::app::delivery::DeliveryHandle;
-use crate::app::reload::{InForce, Loaded};
+use crate::app::reload::{Loaded, RulesApplier};
+use crate::app::store_thread::StoreHandle;
 use crate::format;
 use crate::io::http;
 use crate::io::http::readiness::{Readiness, Reason};
@@ -40,7 +40,7 @@ pub(super) struct Parts {
     /// Good rules that were read.
     pub loaded: mpsc::Receiver<Loaded>,
     /// Where they go.
-    pub in_force: InForce,
+    pub in_force: RulesApplier,
     /// Why the rules in force are not those of the files.
     pub rules_trouble: Arc<ArcSwapOption<Reason>>,
     /// Ends HTTP.
@@ -48,7 +48,7 @@ pub(super) struct Parts {
     /// The outbox.
     pub delivery: Arc<DeliveryHandle>,
     /// The store's thread.
-    pub archive: Arc<ArchiveHandle>,
+    pub store_thread: Arc<StoreHandle>,
 }
 
 impl Parts {
@@ -110,7 +110,7 @@ impl Parts {
                 what,
             })
         });
-        let store = self.archive.trouble().map(|what| Reason {
+        let store = self.store_thread.trouble().map(|what| Reason {
             part: "store".to_owned(),
             what,
         });
@@ -132,9 +132,9 @@ impl Parts {
         {
             error!("the core did not stop in time");
         }
-        let kept = self.archive.flush(STATE_KEPT_WITHIN).await;
+        let kept = self.store_thread.flush(STATE_KEPT_WITHIN).await;
         let left = self.delivery.flush(NOTICES_FLUSH_WITHIN).await;
-        let kept = self.archive.flush(DONE_KEPT_WITHIN).await && kept;
+        let kept = self.store_thread.flush(DONE_KEPT_WITHIN).await && kept;
         info!(left, kept, "notices flushed");
         drop(self.stop_http);
         if !self.http.is_finished()

@@ -1,12 +1,12 @@
 //! What outlives the process, taken back at the start and kept from then on.
 
 use super::ServiceFault;
-use crate::app::archive::{self, ArchiveHandle, Decided, Ports};
+use crate::app::checkpoints::StoreSink;
 use crate::app::delivery::{DeliveryHandle, Done};
+use crate::app::event_loop::CoreRequest;
 use crate::app::inventory;
-use crate::app::keeper::Ask;
-use crate::app::scribe;
 use crate::app::silences::Silences;
+use crate::app::store_thread::{self, Decided, StoreHandle, StoreThreadDeps};
 use crate::clock::Clock;
 use crate::core::engine::{Engine, Output};
 use crate::core::notice::Notice;
@@ -55,7 +55,7 @@ impl State {
                 }
                 let (instances, open) = (saved.instances.len(), saved.incidents.len());
                 if path.is_some() {
-                    let notices = opened.parcels.len();
+                    let notices = opened.deliveries.len();
                     info!(
                         instances,
                         open, notices, "the state of the last run was taken back"
@@ -66,7 +66,7 @@ impl State {
             Err(fault) if fault.is_refusal() => {
                 return Err(ServiceFault::State(format::error_chain(fault)));
             }
-            // The archive tries again, and says so.
+            // The store_thread tries again, and says so.
             Err(_) => {}
         }
         Ok(State {
@@ -98,15 +98,15 @@ impl State {
 
 /// The store's thread, before and after it runs: notifiers are made before it, and tell it what they delivered.
 #[derive(Clone, Default)]
-pub(super) struct Kept(Arc<OnceLock<Arc<ArchiveHandle>>>);
+pub(super) struct Kept(Arc<OnceLock<Arc<StoreHandle>>>);
 
 impl Kept {
     /// Where the notifiers say what became of a notice.
     pub fn done(&self) -> Done {
         let kept = self.clone();
         Arc::new(move |ended| {
-            if let Some(archive) = kept.0.get() {
-                archive.done(ended);
+            if let Some(store_thread) = kept.0.get() {
+                store_thread.done(ended);
             }
         })
     }
@@ -120,37 +120,37 @@ impl Kept {
         state: State,
         delivery: &Arc<DeliveryHandle>,
         around: Around,
-    ) -> Result<Arc<ArchiveHandle>, ServiceFault> {
+    ) -> Result<Arc<StoreHandle>, ServiceFault> {
         let Around {
             silences,
-            asks,
+            core_requests,
             metrics,
             clock,
         } = around;
         let (prepares, sends) = (Arc::clone(delivery), Arc::clone(delivery));
-        let ports = Ports {
+        let ports = StoreThreadDeps {
             prepare: Box::new(move |notice| prepares.prepare(notice)),
-            send: Box::new(move |parcels| sends.send(parcels)),
+            send: Box::new(move |deliveries| sends.send(deliveries)),
             adopt: Box::new(move |saved, made| {
                 silences.restore(made);
                 let (done, is_done) = oneshot::channel();
                 // A core that is gone ends the program elsewhere.
-                if asks
-                    .blocking_send(Ask::Adopt(Box::new(saved), done))
+                if core_requests
+                    .blocking_send(CoreRequest::Adopt(Box::new(saved), done))
                     .is_ok()
                 {
                     let _ = is_done.blocking_recv();
                 }
             }),
         };
-        let started = archive::start(state.opened, state.path, ports, metrics, clock);
-        let archive = Arc::new(started.map_err(|source| ServiceFault::Start {
+        let started = store_thread::start(state.opened, state.path, ports, metrics, clock);
+        let store_thread = Arc::new(started.map_err(|source| ServiceFault::Start {
             part: "the state's thread",
             source,
         })?);
         // Set once: there is one start.
-        let _ = self.0.set(Arc::clone(&archive));
-        Ok(archive)
+        let _ = self.0.set(Arc::clone(&store_thread));
+        Ok(store_thread)
     }
 }
 
@@ -159,7 +159,7 @@ pub(super) struct Around {
     /// The silences.
     pub silences: Arc<Silences>,
     /// Ways to the core.
-    pub asks: mpsc::Sender<Ask>,
+    pub core_requests: mpsc::Sender<CoreRequest>,
     /// Where it is counted.
     pub metrics: Arc<Metrics>,
     /// Reads the clocks.
@@ -167,20 +167,20 @@ pub(super) struct Around {
 }
 
 /// Where the core's words go: to whoever listens, to the store, and from there to the notifiers.
-pub(super) fn desk(
-    archive: &Arc<ArchiveHandle>,
+pub(super) fn store_sink(
+    store_thread: &Arc<StoreHandle>,
     begins_whole: bool,
-    restarts: mpsc::Sender<inventory::Ask>,
-    asks: mpsc::Sender<Ask>,
+    restarts: mpsc::Sender<inventory::InventoryRequest>,
+    core_requests: mpsc::Sender<CoreRequest>,
     mut listener: Box<dyn FnMut(&Output) + Send>,
-) -> scribe::Desk {
+) -> StoreSink {
     let (decides, keeps, asked) = (
-        Arc::clone(archive),
-        Arc::clone(archive),
-        Arc::clone(archive),
+        Arc::clone(store_thread),
+        Arc::clone(store_thread),
+        Arc::clone(store_thread),
     );
     let first = AtomicBool::new(begins_whole);
-    scribe::Desk {
+    StoreSink {
         decided: Box::new(move |outputs, decision| {
             let mut notices = Vec::new();
             for output in outputs {
@@ -188,7 +188,7 @@ pub(super) fn desk(
                 match output {
                     Output::Tell(notice) => notices.push(*notice),
                     Output::Restart(incident, suspect) => {
-                        super::machines::restart(incident, suspect, &restarts, &asks);
+                        super::machines::restart(incident, suspect, &restarts, &core_requests);
                     }
                     Output::Changed(change) => tracing::debug!(
                         rule = &*change.rule,

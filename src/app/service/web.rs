@@ -1,7 +1,7 @@
 //! What HTTP shows.
 
-use crate::app::archive::ArchiveHandle;
-use crate::app::keeper::Ask;
+use crate::app::event_loop::CoreRequest;
+use crate::app::store_thread::StoreHandle;
 use crate::core::engine::Output;
 use crate::core::snapshot::Snapshot;
 use crate::io::http::api::{AskDetail, AskOutages, History};
@@ -16,28 +16,31 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 /// The history of incidents, out of the store.
-pub(super) fn history(archive: Arc<ArchiveHandle>) -> History {
+pub(super) fn history(store_thread: Arc<StoreHandle>) -> History {
     Box::new(move |query| {
-        let archive = Arc::clone(&archive);
-        async move { archive.history(query).await }.boxed()
+        let store_thread = Arc::clone(&store_thread);
+        async move { store_thread.history(query).await }.boxed()
     })
 }
 
 /// When which incidents were open, out of the store.
-pub(super) fn outages(archive: Arc<ArchiveHandle>) -> AskOutages {
+pub(super) fn outages(store_thread: Arc<StoreHandle>) -> AskOutages {
     Box::new(move |from| {
-        let archive = Arc::clone(&archive);
-        async move { archive.outages(from).await }.boxed()
+        let store_thread = Arc::clone(&store_thread);
+        async move { store_thread.outages(from).await }.boxed()
     })
 }
 
 /// All that the core knows of one instance.
-pub(super) fn detail(asks: mpsc::Sender<Ask>) -> AskDetail {
+pub(super) fn detail(core_requests: mpsc::Sender<CoreRequest>) -> AskDetail {
     Box::new(move |subject| {
-        let asks = asks.clone();
+        let core_requests = core_requests.clone();
         async move {
             let (to, answer) = oneshot::channel();
-            asks.send(Ask::Detail(subject, to)).await.ok()?;
+            core_requests
+                .send(CoreRequest::Detail(subject, to))
+                .await
+                .ok()?;
             answer.await.ok()
         }
         .boxed()
@@ -59,15 +62,15 @@ pub(super) fn telling(
 
 /// The site over the core's copies.
 pub(super) fn site(
-    asks: mpsc::Sender<Ask>,
+    core_requests: mpsc::Sender<CoreRequest>,
     metrics: Arc<Metrics>,
     readiness: Arc<ArcSwap<Readiness>>,
 ) -> Site {
     let snapshot = move || {
-        let asks = asks.clone();
+        let core_requests = core_requests.clone();
         async move {
             let (to, answer) = oneshot::channel::<Arc<Snapshot>>();
-            asks.send(Ask::Snapshot(to)).await.ok()?;
+            core_requests.send(CoreRequest::Snapshot(to)).await.ok()?;
             answer.await.ok()
         }
         .boxed()

@@ -1,4 +1,5 @@
 use super::*;
+use crate::core::time::Now;
 use tokio::sync::{mpsc, oneshot};
 
 type Answered = oneshot::Sender<Result<Answer, RequestFault>>;
@@ -17,10 +18,10 @@ fn timer() -> tokio::time::Instant {
 }
 
 /// A ping's task in the runtime's paused time, the test being the watchdog.
-fn bench(party: Party) -> Bench {
+fn bench(endpoint: Endpoint) -> Bench {
     let (tell, tries) = mpsc::unbounded_channel();
     let began = timer();
-    let carry: Carry = Arc::new(move |request: Request<Full<Bytes>>| {
+    let http_send: HttpSend = Arc::new(move |request: Request<Full<Bytes>>| {
         let tell = tell.clone();
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();
@@ -36,9 +37,9 @@ fn bench(party: Party) -> Bench {
         "start", "starting",
     )));
     let metrics = Arc::new(Metrics::new("0", "0"));
-    let around = Around {
+    let deps = WatchdogDeps {
         readiness: Arc::clone(&readiness),
-        carry,
+        http_send,
         metrics: Arc::clone(&metrics),
         now: Arc::new(move || Now {
             mono: Mono::ZERO + began.elapsed(),
@@ -50,12 +51,12 @@ fn bench(party: Party) -> Bench {
         readiness,
         tries,
         metrics,
-        task: tokio::spawn(watch(party, around)),
+        task: tokio::spawn(watch(endpoint, deps)),
     }
 }
 
-fn ping() -> Party {
-    Party::ping(Watchdog::new(&Secret::new("http://hc/key1")).expect("an address"))
+fn ping() -> Endpoint {
+    Endpoint::ping(Watchdog::new(&Secret::new("http://hc/key1")).expect("an address"))
 }
 
 fn answer(status: StatusCode) -> Result<Answer, RequestFault> {
@@ -195,7 +196,7 @@ async fn one_that_hangs_is_overtaken_by_the_next_word() {
 async fn sentrys_crons_hear_no_start() {
     let dsn = Secret::new("https://key@sentry.example/7");
     let sentry = Sentry::new(&dsn, None, "r".to_owned(), "s".to_owned()).expect("a DSN");
-    let mut bench = bench(Party::check_in(sentry, "lastbeat".to_owned()));
+    let mut bench = bench(Endpoint::check_in(sentry, "lastbeat".to_owned()));
     bench.until(3).await;
     bench.ready(true);
     let (at, path, body) = bench.next(StatusCode::OK).await;

@@ -1,6 +1,6 @@
 //! A dozen instances that beat and chatter.
 
-use crate::io::feed::{Raw, Source};
+use crate::io::feed::{MessageSource, RawMessage};
 use futures_util::Stream;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -40,7 +40,7 @@ pub struct Entry {
     payload: String,
 }
 
-impl Raw for Entry {
+impl RawMessage for Entry {
     fn subject(&self) -> &str {
         &self.subject
     }
@@ -62,7 +62,7 @@ impl Stream for Entries {
     }
 }
 
-impl Source for Entries {
+impl MessageSource for Entries {
     fn received(&self) -> Option<u64> {
         None
     }
@@ -76,7 +76,7 @@ pub enum Fate {
     /// It hangs, and says nothing.
     Hangs,
     /// It said bye.
-    Left,
+    Remaining,
 }
 
 /// The organisation.
@@ -111,7 +111,7 @@ impl Organisation {
     /// Changes an instance's fate; who leaves says so.
     pub fn set(&mut self, who: usize, fate: Fate) -> Option<Entry> {
         self.fates[who] = fate;
-        (fate == Fate::Left).then(|| entry(who, "HEARTBEAT bye"))
+        (fate == Fate::Remaining).then(|| entry(who, "HEARTBEAT bye"))
     }
 
     /// What an instance says when its second comes round.

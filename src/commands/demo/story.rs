@@ -2,7 +2,7 @@
 
 use super::organisation::{Entries, Entry, Fate, Organisation, ROUND};
 use super::say;
-use crate::io::feed::{Line, Link, Trouble};
+use crate::io::feed::{ConnectionError, ConnectionEvent, ConnectionReporter};
 use std::convert::Infallible;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -32,7 +32,7 @@ const STORY: [(u64, Turn); 8] = [
         12,
         Turn::Fate(
             9,
-            Fate::Left,
+            Fate::Remaining,
             "says HEARTBEAT bye and stops: nobody is alerted",
         ),
     ),
@@ -51,9 +51,9 @@ const STORY: [(u64, Turn); 8] = [
 ];
 
 /// Feeds the organisation's entries to the core, for ever.
-pub async fn tell(line: Line<Entries>) -> Result<Infallible, Trouble> {
+pub async fn tell(line: ConnectionReporter<Entries>) -> Result<Infallible, ConnectionError> {
     let (entries, source) = mpsc::channel(1024);
-    line.tell(Link::Up(Entries(source))).await;
+    line.report(ConnectionEvent::Up(Entries(source))).await;
     let mut organisation = Organisation::new();
     let mut stalled = false;
     let steps = Organisation::len() as u32;

@@ -2,7 +2,7 @@
 
 use super::play::Played;
 use super::timeline::short;
-use crate::app::rehearsal::Said;
+use crate::app::virtual_time::TimedOutput;
 use crate::core::engine::Output;
 use crate::core::notice::{Notice, NoticeKind, Scope, Who};
 use crate::core::targets::table::State;
@@ -88,7 +88,7 @@ pub(super) fn judge<'c>(case: &'c Case, played: &Played) -> Vec<Miss<'c>> {
 }
 
 /// The notices among what came out.
-pub(super) fn notices(said: &[Said]) -> impl Iterator<Item = (Duration, &Notice)> {
+pub(super) fn notices(said: &[TimedOutput]) -> impl Iterator<Item = (Duration, &Notice)> {
     said.iter().filter_map(|said| match &said.output {
         Output::Tell(notice) => Some((said.at, &**notice)),
         Output::Changed(_) | Output::Restart(..) => None,
@@ -149,7 +149,7 @@ pub(super) fn line(notice: &Notice) -> String {
 
 /// The state of each rule's alert of a target at a moment.
 fn states(
-    said: &[Said],
+    said: &[TimedOutput],
     at: Duration,
     wanted: &str,
     by: Option<&str>,
@@ -206,7 +206,7 @@ fn state_but(
     })
 }
 
-fn nobody_fires(said: &[Said], at: Duration) -> (Option<String>, Option<String>) {
+fn nobody_fires(said: &[TimedOutput], at: Duration) -> (Option<String>, Option<String>) {
     let mut states = BTreeMap::new();
     let until = said.iter().take_while(|said| said.at <= at);
     for (rule, whose, state) in until.filter_map(|said| changed(&said.output)) {

@@ -1,6 +1,6 @@
 //! A test's story, told to the core.
 
-use crate::app::rehearsal::{Rehearsal, Said};
+use crate::app::virtual_time::{TimedOutput, VirtualTime};
 use crate::core::engine::Options;
 use crate::core::rule::{Globs, RuleSet};
 use crate::core::silence::Silence;
@@ -18,7 +18,7 @@ const AFTERWARDS: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(super) struct Played {
     /// What came out of the core.
-    pub(super) said: Vec<Said>,
+    pub(super) said: Vec<TimedOutput>,
     /// When each instance was heard, by its path.
     pub(super) heard: BTreeMap<String, Vec<Duration>>,
 }
@@ -64,26 +64,26 @@ pub(super) fn play(
         limits: Default::default(),
         first_incident: 1,
     };
-    let mut rehearsal = Rehearsal::new(rules, options, case.start);
+    let mut virtual_time = VirtualTime::new(rules, options, case.start);
     let texts = Texts::new(case, &cast);
     let mut turns = turns.into_iter().peekable();
     for batch in entries.chunk_by(|one, other| one.at == other.at) {
         let at = batch[0].at;
         while let Some((when, turn)) = turns.next_if(|(when, _)| *when <= at) {
-            take_turn(&mut rehearsal, case, others, when, turn);
+            take_turn(&mut virtual_time, case, others, when, turn);
         }
         let lines: Vec<_> = batch.iter().map(|entry| texts.entry(entry)).collect();
         let lines = lines
             .iter()
             .map(|(subject, text)| (*subject, text.as_bytes()));
-        rehearsal.entries(at, lines);
+        virtual_time.entries(at, lines);
     }
     for (when, turn) in turns {
-        take_turn(&mut rehearsal, case, others, when, turn);
+        take_turn(&mut virtual_time, case, others, when, turn);
     }
-    rehearsal.pass(case.end + AFTERWARDS);
+    virtual_time.pass(case.end + AFTERWARDS);
     Ok(Played {
-        said: rehearsal.said().to_vec(),
+        said: virtual_time.outputs().to_vec(),
         heard: cast.heard(&entries),
     })
 }
@@ -96,21 +96,21 @@ fn speeches(case: &Case) -> impl Iterator<Item = &Speech> {
 }
 
 fn take_turn(
-    rehearsal: &mut Rehearsal,
+    virtual_time: &mut VirtualTime,
     case: &Case,
     others: &BTreeMap<String, RuleSet>,
     at: Duration,
     turn: Turn,
 ) {
     match turn {
-        Turn::Cut => rehearsal.cut(at),
-        Turn::Connect => rehearsal.connect(at),
-        Turn::Lose => rehearsal.lose(at),
-        Turn::StandStill(to) => rehearsal.stand_still(at, to),
-        Turn::Silence => rehearsal.set_silences(silences(case, at), at),
+        Turn::Cut => virtual_time.cut(at),
+        Turn::Connect => virtual_time.connect(at),
+        Turn::Lose => virtual_time.lose(at),
+        Turn::StandStill(to) => virtual_time.stand_still(at, to),
+        Turn::Silence => virtual_time.set_silences(silences(case, at), at),
         Turn::Rules(name) => {
             if let Some(rules) = others.get(&name) {
-                rehearsal.reload(rules.clone(), at);
+                virtual_time.reload(rules.clone(), at);
             }
         }
     }

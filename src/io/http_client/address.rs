@@ -81,7 +81,7 @@ impl Address {
 
     /// The same with what else no log may show.
     #[must_use]
-    pub fn hiding(mut self, secrets: impl IntoIterator<Item = Secret>) -> Self {
+    pub fn redacting(mut self, secrets: impl IntoIterator<Item = Secret>) -> Self {
         self.secrets.extend(secrets);
         self
     }
@@ -106,14 +106,14 @@ impl Address {
     }
 
     /// Scheme and host, for people.
-    pub fn place(&self) -> String {
+    pub fn origin(&self) -> String {
         super::peer(&self.uri)
     }
 
     /// A text without what is secret of the address.
-    pub fn hide(&self, text: &str) -> String {
-        let hide = |text: String, part: &Secret| text.replace(part.reveal(), "***");
-        self.secrets.iter().fold(text.to_owned(), hide)
+    pub fn redact(&self, text: &str) -> String {
+        let redact = |text: String, part: &Secret| text.replace(part.reveal(), "***");
+        self.secrets.iter().fold(text.to_owned(), redact)
     }
 }
 
@@ -139,9 +139,9 @@ mod tests {
             request.headers()[AUTHORIZATION],
             format!("Basic {}", STANDARD.encode("anna:s@cret"))
         );
-        assert_eq!(address.place(), "https://example.com:8443");
+        assert_eq!(address.origin(), "https://example.com:8443");
         let said = format!("no route to {url} {:?}", request.headers());
-        let shown = address.hide(&said);
+        let shown = address.redact(&said);
         for secret in ["anna", "s%40cret", "t0ken", "k3y"] {
             assert!(!shown.contains(secret), "{shown}");
         }

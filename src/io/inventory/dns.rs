@@ -3,7 +3,7 @@
 //! A DNS message takes 65,535 bytes at most, about 700 machines with all that is said of each. Where an organisation
 //! does not fit, its apps are asked for one by one, in the shorter form there is for that.
 
-use super::Kind;
+use super::InventoryFaultKind;
 use crate::decode::inventory::txt::{self, Found};
 use crate::decode::inventory::{Read, is_name};
 use bytes::Bytes;
@@ -103,13 +103,13 @@ pub enum DnsFault {
 
 impl DnsFault {
     /// What kind it is.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> InventoryFaultKind {
         match self {
-            DnsFault::Silent { .. } => Kind::TimedOut,
-            DnsFault::Exchange { .. } => Kind::Unreachable,
-            DnsFault::Refused { .. } | DnsFault::Nothing { .. } => Kind::Failed,
-            DnsFault::Garbage { .. } => Kind::Unreadable,
-            DnsFault::TooLong { .. } | DnsFault::TooMany { .. } => Kind::TooLarge,
+            DnsFault::Silent { .. } => InventoryFaultKind::TimedOut,
+            DnsFault::Exchange { .. } => InventoryFaultKind::Unreachable,
+            DnsFault::Refused { .. } | DnsFault::Nothing { .. } => InventoryFaultKind::Failed,
+            DnsFault::Garbage { .. } => InventoryFaultKind::Unreadable,
+            DnsFault::TooLong { .. } | DnsFault::TooMany { .. } => InventoryFaultKind::TooLarge,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Fly's Machines API: every machine of an organisation, how one of them ended, and a restart.
 
-use super::{Kind, POLL_WITHIN};
+use super::{InventoryFaultKind, POLL_WITHIN};
 use crate::core::inventory::{Exit, Listed, Suspect};
 use crate::decode::inventory::machines::{PageFault, Pages, last_exit};
 use crate::decode::inventory::settings::ApiSettings;
@@ -34,7 +34,7 @@ const BODY_CHARS: usize = 200;
 
 /// Why the Machines API says nothing. No fault holds the token.
 #[derive(Debug, thiserror::Error)]
-pub enum ApiFault {
+pub enum MachinesApiFault {
     /// The token's file.
     #[error("the token's file {path} cannot be read")]
     TokenFile {
@@ -108,20 +108,24 @@ pub enum ApiFault {
     },
 }
 
-impl ApiFault {
+impl MachinesApiFault {
     /// What kind it is.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> InventoryFaultKind {
         match self {
-            ApiFault::TokenFile { .. }
-            | ApiFault::Token
-            | ApiFault::Unknown { .. }
-            | ApiFault::Forbidden { .. } => Kind::Refused,
-            ApiFault::Unreached(RequestFault::Timeout { .. }) | ApiFault::Slow => Kind::TimedOut,
-            ApiFault::Unreached(_) => Kind::Unreachable,
-            ApiFault::TooOften { .. } => Kind::RateLimited,
-            ApiFault::Status { .. } => Kind::Failed,
-            ApiFault::Unreadable { .. } | ApiFault::Name { .. } => Kind::Unreadable,
-            ApiFault::TooLarge | ApiFault::TooMany => Kind::TooLarge,
+            MachinesApiFault::TokenFile { .. }
+            | MachinesApiFault::Token
+            | MachinesApiFault::Unknown { .. }
+            | MachinesApiFault::Forbidden { .. } => InventoryFaultKind::Refused,
+            MachinesApiFault::Unreached(RequestFault::Timeout { .. }) | MachinesApiFault::Slow => {
+                InventoryFaultKind::TimedOut
+            }
+            MachinesApiFault::Unreached(_) => InventoryFaultKind::Unreachable,
+            MachinesApiFault::TooOften { .. } => InventoryFaultKind::RateLimited,
+            MachinesApiFault::Status { .. } => InventoryFaultKind::Failed,
+            MachinesApiFault::Unreadable { .. } | MachinesApiFault::Name { .. } => {
+                InventoryFaultKind::Unreadable
+            }
+            MachinesApiFault::TooLarge | MachinesApiFault::TooMany => InventoryFaultKind::TooLarge,
         }
     }
 }
@@ -140,7 +144,7 @@ pub struct Organisation {
 }
 
 /// What a request is for: what it needs, and how long it may take.
-struct Ask {
+struct ApiRequest {
     method: Method,
     path: String,
     within: Duration,
@@ -148,9 +152,9 @@ struct Ask {
     needed: &'static str,
 }
 
-impl Ask {
+impl ApiRequest {
     fn read(path: String, within: Duration) -> Self {
-        Ask {
+        ApiRequest {
             method: Method::GET,
             path,
             within,
@@ -176,9 +180,9 @@ impl MachinesApi {
     /// How a machine last ended; `None` where it does not tell.
     ///
     /// # Errors
-    /// [`ApiFault`].
-    pub async fn last_exit(&self, suspect: &Suspect) -> Result<Option<Exit>, ApiFault> {
-        let ask = Ask::read(path(suspect)?, EXIT_WITHIN);
+    /// [`MachinesApiFault`].
+    pub async fn last_exit(&self, suspect: &Suspect) -> Result<Option<Exit>, MachinesApiFault> {
+        let ask = ApiRequest::read(path(suspect)?, EXIT_WITHIN);
         let answer = self.ask(&ask).await?;
         last_exit(&answer.body).map_err(|source| unreadable(&ask, source))
     }
@@ -186,9 +190,9 @@ impl MachinesApi {
     /// Restarts a machine.
     ///
     /// # Errors
-    /// [`ApiFault`]. After one of [`Kind::TimedOut`] it may have been restarted nonetheless.
-    pub async fn restart(&self, suspect: &Suspect) -> Result<(), ApiFault> {
-        let ask = Ask {
+    /// [`MachinesApiFault`]. After one of [`InventoryFaultKind::TimedOut`] it may have been restarted nonetheless.
+    pub async fn restart(&self, suspect: &Suspect) -> Result<(), MachinesApiFault> {
+        let ask = ApiRequest {
             method: Method::POST,
             path: format!("{}/restart", path(suspect)?),
             within: RESTART_WITHIN,
@@ -197,7 +201,7 @@ impl MachinesApi {
         self.ask(&ask).await.map(drop)
     }
 
-    async fn ask(&self, ask: &Ask) -> Result<Answer, ApiFault> {
+    async fn ask(&self, ask: &ApiRequest) -> Result<Answer, MachinesApiFault> {
         let token = self.token()?;
         let answer = self
             .poster
@@ -209,17 +213,17 @@ impl MachinesApi {
             format::sanitize(&body, BODY_CHARS)
         };
         match answer.status {
-            _ if answer.body.len() > MAX_PAGE_BYTES => Err(ApiFault::TooLarge),
+            _ if answer.body.len() > MAX_PAGE_BYTES => Err(MachinesApiFault::TooLarge),
             status if status.is_success() => Ok(answer),
-            StatusCode::UNAUTHORIZED => Err(ApiFault::Unknown { said: said() }),
-            StatusCode::FORBIDDEN => Err(ApiFault::Forbidden {
+            StatusCode::UNAUTHORIZED => Err(MachinesApiFault::Unknown { said: said() }),
+            StatusCode::FORBIDDEN => Err(MachinesApiFault::Forbidden {
                 needed: ask.needed,
                 said: said(),
             }),
-            StatusCode::TOO_MANY_REQUESTS => Err(ApiFault::TooOften {
+            StatusCode::TOO_MANY_REQUESTS => Err(MachinesApiFault::TooOften {
                 retry_after: answer.retry_after,
             }),
-            status => Err(ApiFault::Status {
+            status => Err(MachinesApiFault::Status {
                 status,
                 asked: asked(ask),
                 said: said(),
@@ -227,9 +231,13 @@ impl MachinesApi {
         }
     }
 
-    fn request(&self, ask: &Ask, token: &Secret) -> Result<Request<Full<Bytes>>, ApiFault> {
+    fn request(
+        &self,
+        ask: &ApiRequest,
+        token: &Secret,
+    ) -> Result<Request<Full<Bytes>>, MachinesApiFault> {
         let bearer = format!("Bearer {}", token.reveal());
-        let mut bearer = HeaderValue::try_from(bearer).map_err(|_| ApiFault::Token)?;
+        let mut bearer = HeaderValue::try_from(bearer).map_err(|_| MachinesApiFault::Token)?;
         bearer.set_sensitive(true);
         let address = format!("{}{}", self.settings.url, ask.path);
         let request = Request::builder()
@@ -239,23 +247,23 @@ impl MachinesApi {
             .header(USER_AGENT, AGENT)
             .body(Full::default());
         // The settings let only an address through, and a path is made of names.
-        request.map_err(|_| ApiFault::Name { name: asked(ask) })
+        request.map_err(|_| MachinesApiFault::Name { name: asked(ask) })
     }
 
     /// The token as it is now: a file is read again each time, as tokens are renewed there.
-    fn token(&self) -> Result<Secret, ApiFault> {
+    fn token(&self) -> Result<Secret, MachinesApiFault> {
         let token = match &self.settings.token {
             TokenSource::Given(token) => token.clone(),
             TokenSource::File(path) => match std::fs::read_to_string(path) {
                 Ok(text) => Secret::new(text.trim()),
                 Err(source) => {
                     let path = path.clone();
-                    return Err(ApiFault::TokenFile { path, source });
+                    return Err(MachinesApiFault::TokenFile { path, source });
                 }
             },
         };
         if token.reveal().is_empty() {
-            return Err(ApiFault::Token);
+            return Err(MachinesApiFault::Token);
         }
         Ok(token)
     }
@@ -266,15 +274,15 @@ impl Organisation {
     /// out is no fault: it stays unsaid.
     ///
     /// # Errors
-    /// [`ApiFault`] where a page could not be read.
-    pub async fn poll(&self, suspects: &[Suspect]) -> Result<Read, ApiFault> {
+    /// [`MachinesApiFault`] where a page could not be read.
+    pub async fn poll(&self, suspects: &[Suspect]) -> Result<Read, MachinesApiFault> {
         let listed = tokio::time::timeout(LIST_WITHIN, self.list()).await;
-        let mut read = listed.unwrap_or(Err(ApiFault::Slow))?;
+        let mut read = listed.unwrap_or(Err(MachinesApiFault::Slow))?;
         self.exits(&mut read, suspects).await;
         Ok(read)
     }
 
-    async fn list(&self) -> Result<Read, ApiFault> {
+    async fn list(&self) -> Result<Read, MachinesApiFault> {
         let mut pages = Pages::default();
         let mut cursor: Option<String> = None;
         for _ in 0..MAX_PAGES {
@@ -283,7 +291,7 @@ impl Organisation {
                 let mut query = form_urlencoded::Serializer::new(String::new());
                 path = format!("{path}?{}", query.append_pair("cursor", cursor).finish());
             }
-            let ask = Ask::read(path, POLL_WITHIN);
+            let ask = ApiRequest::read(path, POLL_WITHIN);
             let answer = self.api.ask(&ask).await?;
             let next = pages.add(&answer.body);
             cursor = next.map_err(|source| unreadable(&ask, source))?;
@@ -291,7 +299,7 @@ impl Organisation {
                 return Ok(pages.finish());
             }
         }
-        Err(ApiFault::TooMany)
+        Err(MachinesApiFault::TooMany)
     }
 
     async fn exits(&self, read: &mut Read, suspects: &[Suspect]) {
@@ -314,21 +322,21 @@ impl Organisation {
 }
 
 /// Where a machine is. Its names come out of the stream, and may be anything.
-fn path(suspect: &Suspect) -> Result<String, ApiFault> {
+fn path(suspect: &Suspect) -> Result<String, MachinesApiFault> {
     for name in [&suspect.app, &suspect.id] {
         if !is_name(name) {
             let name = name.to_string();
-            return Err(ApiFault::Name { name });
+            return Err(MachinesApiFault::Name { name });
         }
     }
     Ok(format!("/v1/apps/{}/machines/{}", suspect.app, suspect.id))
 }
 
-fn asked(ask: &Ask) -> String {
+fn asked(ask: &ApiRequest) -> String {
     format!("{} {}", ask.method, ask.path)
 }
 
-fn unreadable(ask: &Ask, source: PageFault) -> ApiFault {
+fn unreadable(ask: &ApiRequest, source: PageFault) -> MachinesApiFault {
     let asked = asked(ask);
-    ApiFault::Unreadable { asked, source }
+    MachinesApiFault::Unreadable { asked, source }
 }

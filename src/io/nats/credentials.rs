@@ -1,7 +1,7 @@
 //! Who we say we are, looked up anew for each attempt.
 
 use crate::decode::settings::{NatsSettings, TokenSource};
-use crate::io::feed::{Trouble, TroubleKind};
+use crate::io::feed::{ConnectionError, ConnectionErrorKind};
 use async_nats::ConnectOptions;
 
 /// The scheme that Fly's tokens carry. Servers take a token with and without it; which of them, is not documented.
@@ -11,20 +11,20 @@ const SCHEME: &str = "FlyV1 ";
 ///
 /// # Errors
 /// The file cannot be read.
-pub(super) fn token(settings: &NatsSettings) -> Result<Option<String>, Trouble> {
+pub(super) fn token(settings: &NatsSettings) -> Result<Option<String>, ConnectionError> {
     match &settings.token {
         None => Ok(None),
         Some(TokenSource::Given(secret)) => Ok(Some(secret.reveal().to_owned())),
         Some(TokenSource::File(path)) => match std::fs::read_to_string(path) {
             Ok(text) => Ok(Some(text.trim().to_owned())),
             Err(err) => {
-                let what = format!(
+                let message = format!(
                     "the token's file {} (ACCESS_TOKEN_FILE) cannot be read: {err}",
                     path.display()
                 );
-                Err(Trouble {
-                    kind: TroubleKind::Auth,
-                    what,
+                Err(ConnectionError {
+                    kind: ConnectionErrorKind::Auth,
+                    message,
                 })
             }
         },

@@ -1,7 +1,7 @@
 //! The messages of one connection: of one subscription, or of several in turn.
 
-use super::way::Way;
-use crate::io::feed::{self, Left, Raw, Source};
+use super::yield_waker::YieldWaker;
+use crate::io::feed::{self, MessageSource, RawMessage, Remaining};
 use async_nats::{Statistics, Subscriber};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -19,7 +19,7 @@ const TURN: u32 = 128;
 /// Messages of one connection.
 #[derive(Debug)]
 pub struct Messages {
-    way: Way,
+    yield_waker: YieldWaker,
     turns: Turns<Subscriber>,
     statistics: Arc<Statistics>,
     ended: Arc<Notify>,
@@ -34,7 +34,7 @@ impl Messages {
         ended: Arc<Notify>,
     ) -> Messages {
         Messages {
-            way: Way::default(),
+            yield_waker: YieldWaker::default(),
             turns: Turns {
                 now: first,
                 others,
@@ -46,7 +46,7 @@ impl Messages {
     }
 }
 
-impl Raw for async_nats::Message {
+impl RawMessage for async_nats::Message {
     fn subject(&self) -> &str {
         self.subject.as_str()
     }
@@ -65,20 +65,20 @@ impl Stream for Messages {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        let mut gives_way = Context::from_waker(this.way.waker(cx.waker()));
+        let mut gives_way = Context::from_waker(this.yield_waker.waker(cx.waker()));
         this.turns.poll(&mut gives_way, || this.ended.notify_one())
     }
 }
 
-impl Source for Messages {
+impl MessageSource for Messages {
     fn received(&self) -> Option<u64> {
         Some(self.statistics.in_messages.load(Ordering::Relaxed))
     }
 
     #[inline]
-    fn show_waiting(&mut self, most: usize, each: impl FnMut(&Self::Item)) -> Left {
+    fn visit_waiting(&mut self, most: usize, each: impl FnMut(&Self::Item)) -> Remaining {
         self.turns
-            .show_waiting(most, each, || self.ended.notify_one())
+            .visit_waiting(most, each, || self.ended.notify_one())
     }
 }
 
@@ -107,15 +107,20 @@ impl<S: Stream + Unpin> Turns<S> {
         next
     }
 
-    /// As [`feed::show_waiting`]; `ended` is called as each ends.
+    /// As [`feed::visit_waiting`]; `ended` is called as each ends.
     #[inline]
-    fn show_waiting(&mut self, most: usize, each: impl FnMut(&S::Item), ended: impl Fn()) -> Left {
+    fn visit_waiting(
+        &mut self,
+        most: usize,
+        each: impl FnMut(&S::Item),
+        ended: impl Fn(),
+    ) -> Remaining {
         if !self.others.is_empty() {
-            return feed::show_waiting(|waits| self.poll_all(waits, &ended), most, each);
+            return feed::visit_waiting(|waits| self.poll_all(waits, &ended), most, each);
         }
         // Where nobody else has a turn, a message lies where the only one put it, and is not handed on.
-        let left = feed::show_waiting(|waits| self.now.poll_next_unpin(waits), most, each);
-        if left == Left::End {
+        let left = feed::visit_waiting(|waits| self.now.poll_next_unpin(waits), most, each);
+        if left == Remaining::End {
             ended();
         }
         left
@@ -217,16 +222,16 @@ mod tests {
             let mut turns = turns(streams.into_iter().map(quiet).collect());
             let mut shown = Vec::new();
             let mut show = |most| {
-                turns.show_waiting(most, |item| shown.push(*item), || ends.set(ends.get() + 1))
+                turns.visit_waiting(most, |item| shown.push(*item), || ends.set(ends.get() + 1))
             };
-            assert_eq!((show(0), show(299)), (Left::Perhaps, Left::Perhaps));
-            assert_eq!((show(1_000), ends.get()), (Left::End, count));
+            assert_eq!((show(0), show(299)), (Remaining::Maybe, Remaining::Maybe));
+            assert_eq!((show(1_000), ends.get()), (Remaining::End, count));
             let sum: u32 = (1..=count).map(|number| 300 * number).sum();
             assert_eq!(shown.iter().sum::<u32>(), sum, "{count}");
         }
         let (mut turns, ends) = (turns(vec![stream::pending().boxed()]), Cell::new(0));
-        let left = turns.show_waiting(9, |item| panic!("{item}"), || ends.set(1));
-        assert_eq!((left, ends.get()), (Left::Nothing, 0));
+        let left = turns.visit_waiting(9, |item| panic!("{item}"), || ends.set(1));
+        assert_eq!((left, ends.get()), (Remaining::Nothing, 0));
     }
 
     #[test]

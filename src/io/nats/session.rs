@@ -1,11 +1,14 @@
 //! One connection, subscribed: made within a bound, and watched for what the client itself does not tell.
 
+use super::connection_error::{Meaning, connection_error, meaning, of_connect};
 use super::credentials;
 use super::messages::Messages;
-use super::trouble::{Meaning, meaning, of_connect, trouble};
 use crate::clock::Clock;
 use crate::decode::settings::NatsSettings;
-use crate::io::feed::{Line, Link, LinkState, Said, Trouble, TroubleKind};
+use crate::io::feed::{
+    ConnectionError, ConnectionErrorKind, ConnectionEvent, ConnectionReporter, ConnectionState,
+    OutgoingMessage,
+};
 use async_nats::connection::State;
 use async_nats::{Client, Event, ServerAddr, SubscribeError, Subscriber};
 use futures_util::future::BoxFuture;
@@ -49,9 +52,9 @@ const LINE_SLACK: u64 = 1 << 20;
 
 /// What a session tells of itself.
 #[derive(Debug)]
-pub(super) enum News {
+pub(super) enum SessionEvent {
     /// It is of no more use.
-    Over(Trouble),
+    Over(ConnectionError),
     /// Its server is about to leave.
     LameDuck,
     /// A round trip took this many seconds.
@@ -77,21 +80,27 @@ impl Dial {
     ///
     /// # Errors
     /// What stood in the way.
-    pub async fn run(self, line: &Line<Messages>) -> Result<(Session, Messages), Trouble> {
+    pub async fn run(
+        self,
+        reporter: &ConnectionReporter<Messages>,
+    ) -> Result<(Session, Messages), ConnectionError> {
         let mut forms = credentials::forms(credentials::token(&self.settings)?);
         if self.other_form {
             forms.reverse();
         }
         let mut outcome = None;
         for (number, token) in forms.into_iter().enumerate() {
-            let made = self.one(token, line).await.map(|(mut session, messages)| {
-                session.other_form = self.other_form != (number > 0);
-                (session, messages)
-            });
+            let made = self
+                .one(token, reporter)
+                .await
+                .map(|(mut session, messages)| {
+                    session.other_form = self.other_form != (number > 0);
+                    (session, messages)
+                });
             match made {
-                Err(trouble) if trouble.kind == TroubleKind::Auth => {
+                Err(error) if error.kind == ConnectionErrorKind::Auth => {
                     // What was refused first is what the settings say.
-                    outcome.get_or_insert(trouble);
+                    outcome.get_or_insert(error);
                 }
                 made => return made,
             }
@@ -102,27 +111,29 @@ impl Dial {
     async fn one(
         &self,
         token: Option<String>,
-        line: &Line<Messages>,
-    ) -> Result<(Session, Messages), Trouble> {
+        reporter: &ConnectionReporter<Messages>,
+    ) -> Result<(Session, Messages), ConnectionError> {
         // The client panics at some of what a broken server says.
-        let shaken = AssertUnwindSafe(self.shake_hands(token, line)).catch_unwind();
+        let shaken = AssertUnwindSafe(self.handshake(token, reporter)).catch_unwind();
         match timeout(HANDSHAKE_WITHIN, shaken).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(self.trouble(TroubleKind::Garbage, "its answer broke the client")),
-            Err(_) => Err(self.trouble(TroubleKind::Timeout, "no end of it within 8 s")),
+            Ok(Err(_)) => {
+                Err(self.error(ConnectionErrorKind::Garbage, "its answer broke the client"))
+            }
+            Err(_) => Err(self.error(ConnectionErrorKind::Timeout, "no end of it within 8 s")),
         }
     }
 
-    async fn shake_hands(
+    async fn handshake(
         &self,
         token: Option<String>,
-        line: &Line<Messages>,
-    ) -> Result<(Session, Messages), Trouble> {
-        self.tell(line, LinkState::Connecting).await;
+        reporter: &ConnectionReporter<Messages>,
+    ) -> Result<(Session, Messages), ConnectionError> {
+        self.tell(reporter, ConnectionState::Connecting).await;
         let (report, events) = mpsc::channel(WAITING_EVENTS);
         let connected = self.options(token, report).connect(self.address()?).await;
         let client = connected.map_err(|err| of_connect(&self.settings, &self.server, &err))?;
-        self.tell(line, LinkState::Subscribing).await;
+        self.tell(reporter, ConnectionState::Subscribing).await;
         let (first, others) = self.subscribe(&client).await?;
         let ended = Arc::new(Notify::new());
         let messages = Messages::new(first, others, client.statistics(), ended.clone());
@@ -131,14 +142,14 @@ impl Dial {
         for _ in 0..ROUND_TRIPS {
             round_trip(session.client.clone(), session.probe.clone())
                 .await
-                .map_err(|what| self.trouble(TroubleKind::Disconnected, what))?;
+                .map_err(|what| self.error(ConnectionErrorKind::Disconnected, what))?;
         }
         // That word goes from the connection's task to the client's own for events, and from there to us.
         for _ in 0..TASKS_OF_A_WORD {
             tokio::task::yield_now().await;
             while let Ok(event) = session.events.try_recv() {
                 if let Meaning::Over(kind, what) = meaning(&event, &session.probe) {
-                    return Err(self.trouble(kind, &what));
+                    return Err(self.error(kind, &what));
                 }
             }
         }
@@ -149,28 +160,29 @@ impl Dial {
     async fn subscribe(
         &self,
         client: &Client,
-    ) -> Result<(Subscriber, VecDeque<Subscriber>), Trouble> {
+    ) -> Result<(Subscriber, VecDeque<Subscriber>), ConnectionError> {
         let mut all = VecDeque::with_capacity(self.settings.subjects.len());
         for subject in &self.settings.subjects {
             let subscribed = client.subscribe(subject.clone()).await;
-            let lost =
-                |err: SubscribeError| self.trouble(TroubleKind::Disconnected, &err.to_string());
+            let lost = |err: SubscribeError| {
+                self.error(ConnectionErrorKind::Disconnected, &err.to_string())
+            };
             all.push_back(subscribed.map_err(lost)?);
         }
         let first = all.pop_front().expect("the settings have one at least");
         Ok((first, all))
     }
 
-    async fn tell(&self, line: &Line<Messages>, state: LinkState) {
+    async fn tell(&self, reporter: &ConnectionReporter<Messages>, state: ConnectionState) {
         if !self.beside {
-            line.tell(Link::State(state)).await;
+            reporter.report(ConnectionEvent::State(state)).await;
         }
     }
 
-    fn address(&self) -> Result<ServerAddr, Trouble> {
-        self.server.parse().map_err(|err| Trouble {
-            kind: TroubleKind::Unresolvable,
-            what: format!(
+    fn address(&self) -> Result<ServerAddr, ConnectionError> {
+        self.server.parse().map_err(|err| ConnectionError {
+            kind: ConnectionErrorKind::Unresolvable,
+            message: format!(
                 "{} is no address of a NATS server: {err}; NATS_URL takes nats://host:port",
                 self.server
             ),
@@ -201,8 +213,8 @@ impl Dial {
             })
     }
 
-    fn trouble(&self, kind: TroubleKind, what: &str) -> Trouble {
-        trouble(&self.settings, &self.server, kind, what)
+    fn error(&self, kind: ConnectionErrorKind, what: &str) -> ConnectionError {
+        connection_error(&self.settings, &self.server, kind, what)
     }
 }
 
@@ -261,7 +273,7 @@ impl Session {
     }
 
     /// Publishes; what cannot be is lost, as anything is that the connection loses.
-    pub fn publish(&self, said: Said) -> impl Future<Output = ()> + Send + use<> {
+    pub fn publish(&self, said: OutgoingMessage) -> impl Future<Output = ()> + Send + use<> {
         let client = self.client.clone();
         async move {
             let _ = client.publish(said.subject, said.payload.into()).await;
@@ -275,19 +287,19 @@ impl Session {
     }
 
     /// Waits for something to tell. May be dropped and called again: nothing is lost.
-    pub async fn news(&mut self, clock: Clock) -> News {
+    pub async fn news(&mut self, clock: Clock) -> SessionEvent {
         loop {
             tokio::select! {
                 event = self.events.recv() => {
-                    let gone = || Meaning::Over(TroubleKind::Ended, "the client ended".to_owned());
+                    let gone = || Meaning::Over(ConnectionErrorKind::Ended, "the client ended".to_owned());
                     match event.map_or_else(gone, |event| meaning(&event, &self.probe)) {
                         Meaning::Over(kind, what) => return self.over(kind, &what),
-                        Meaning::LameDuck => return News::LameDuck,
-                        Meaning::MayNotPublish => return News::MayNotPublish,
+                        Meaning::LameDuck => return SessionEvent::LameDuck,
+                        Meaning::MayNotPublish => return SessionEvent::MayNotPublish,
                         Meaning::Stays => {}
                     }
                 }
-                () = self.ended.notified() => return self.over(TroubleKind::Ended, "the messages ended"),
+                () = self.ended.notified() => return self.over(ConnectionErrorKind::Ended, "the messages ended"),
                 _ = self.looks.tick() => {
                     if let Some((kind, what)) = self.look() {
                         return self.over(kind, &what);
@@ -305,19 +317,19 @@ impl Session {
                     self.probing = None;
                     if let Some(seconds) = back {
                         self.steady = true;
-                        return News::RoundTrip(seconds);
+                        return SessionEvent::RoundTrip(seconds);
                     }
                 }
             }
         }
     }
 
-    fn over(&self, kind: TroubleKind, what: &str) -> News {
-        News::Over(trouble(&self.settings, &self.server, kind, what))
+    fn over(&self, kind: ConnectionErrorKind, what: &str) -> SessionEvent {
+        SessionEvent::Over(connection_error(&self.settings, &self.server, kind, what))
     }
 
     /// What the client's events may have failed to tell: they are dropped where too many wait.
-    fn look(&mut self) -> Option<(TroubleKind, String)> {
+    fn look(&mut self) -> Option<(ConnectionErrorKind, String)> {
         let statistics = self.client.statistics();
         let (bytes, messages) = (
             statistics.in_bytes.load(Ordering::Relaxed),
@@ -327,7 +339,7 @@ impl Session {
             || statistics.connects.load(Ordering::Relaxed) > 1
         {
             let what = "the connection broke, and the client did not say so";
-            return Some((TroubleKind::Disconnected, what.to_owned()));
+            return Some((ConnectionErrorKind::Disconnected, what.to_owned()));
         }
         if messages != self.whole.1 {
             self.whole = (bytes, messages);
@@ -336,7 +348,7 @@ impl Session {
         let most = (self.client.max_payload() as u64).min(MAX_PAYLOAD) + LINE_SLACK;
         (said > most).then(|| {
             let what = format!("{said} bytes without a message in them");
-            (TroubleKind::Garbage, what)
+            (ConnectionErrorKind::Garbage, what)
         })
     }
 }

@@ -2,7 +2,7 @@
 //! that has the scope `event:write`.
 //!
 //! The end of an incident is an event too, and Sentry files events in its own time; one that comes after would open the
-//! issue again. So this is told a little later ([`HOLD_BACK`]).
+//! issue again. So this is told a little later ([`RESOLVE_DELAY`]).
 
 use super::event::fingerprint;
 use crate::core::notice::{IncidentId, Notice};
@@ -18,7 +18,7 @@ use sentry::types::Dsn;
 use std::time::Duration;
 
 /// How long after an incident's end its issue is resolved: Sentry files an event within seconds.
-pub const HOLD_BACK: Duration = Duration::from_secs(15);
+pub const RESOLVE_DELAY: Duration = Duration::from_secs(15);
 /// Answers that no issue was found until that is believed: Sentry may be behind.
 const FOUND_WITHIN: u32 = 6;
 /// What ends the name of such a notifier.
@@ -26,7 +26,7 @@ const SUFFIX: &str = "-resolve";
 
 /// Why issues cannot be resolved. It holds no secret.
 #[derive(Debug, thiserror::Error)]
-pub enum ApiFault {
+pub enum ResolverFault {
     /// The API's address.
     #[error("api_url")]
     Address(#[from] AddressFault),
@@ -41,7 +41,7 @@ pub enum ApiFault {
 /// Resolves the issues of one project.
 pub struct SentryResolver {
     name: String,
-    told_as: String,
+    route_name: String,
     base: Address,
     /// Up to `query=`, which comes last.
     path: String,
@@ -52,12 +52,16 @@ impl SentryResolver {
     /// One for the notifier `sentry`, whose DSN this is.
     ///
     /// # Errors
-    /// [`ApiFault`] where an address or the token cannot be used.
-    pub fn new(sentry: &str, dsn: &Secret, api: &SentryApi) -> Result<Self, ApiFault> {
-        let dsn: Dsn = dsn.reveal().trim().parse().map_err(|_| ApiFault::Dsn)?;
+    /// [`ResolverFault`] where an address or the token cannot be used.
+    pub fn new(sentry: &str, dsn: &Secret, api: &SentryApi) -> Result<Self, ResolverFault> {
+        let dsn: Dsn = dsn
+            .reveal()
+            .trim()
+            .parse()
+            .map_err(|_| ResolverFault::Dsn)?;
         let url = api.url.clone().unwrap_or_else(|| api_of(&dsn));
         let bearer = format!("Bearer {}", api.token);
-        let mut authorization = HeaderValue::from_str(&bearer).map_err(|_| ApiFault::Token)?;
+        let mut authorization = HeaderValue::from_str(&bearer).map_err(|_| ResolverFault::Token)?;
         authorization.set_sensitive(true);
         // Only sentry.io's projects are sure to be numbers; without one all of the organisation's are searched, and
         // an incident's number is nobody else's.
@@ -70,8 +74,8 @@ impl SentryResolver {
         let organization = utf8_percent_encode(&api.organization, NON_ALPHANUMERIC);
         Ok(SentryResolver {
             name: name_of(sentry),
-            told_as: sentry.to_owned(),
-            base: Address::new(&url)?.hiding([Secret::new(api.token.as_str())]),
+            route_name: sentry.to_owned(),
+            base: Address::new(&url)?.redacting([Secret::new(api.token.as_str())]),
             path: format!("/api/0/organizations/{organization}/issues/?{project}query=incident%3A"),
             authorization,
         })
@@ -83,13 +87,13 @@ impl SentryResolver {
     }
 
     /// The name of the notifier whose issues it resolves.
-    pub fn told_as(&self) -> &str {
-        &self.told_as
+    pub fn route_name(&self) -> &str {
+        &self.route_name
     }
 
     /// Where the API is, for people.
-    pub fn place(&self) -> String {
-        self.base.place()
+    pub fn origin(&self) -> String {
+        self.base.origin()
     }
 
     /// What the issue of a notice is.
@@ -118,8 +122,8 @@ impl SentryResolver {
     }
 
     /// A text without the token and what is secret of the address.
-    pub fn hide(&self, text: &str) -> String {
-        self.base.hide(text)
+    pub fn redact(&self, text: &str) -> String {
+        self.base.redact(text)
     }
 }
 
@@ -186,7 +190,7 @@ mod tests {
             assert_eq!(request.uri().to_string(), format!("{base}{rest}"));
         }
         let other = resolver(cases[0].0, Some("http://127.0.0.1:7/"));
-        assert_eq!(other.place(), "http://127.0.0.1:7");
+        assert_eq!(other.origin(), "http://127.0.0.1:7");
     }
 
     #[test]
@@ -196,9 +200,9 @@ mod tests {
         assert_eq!(request.method(), "PUT");
         assert_eq!(request.headers()[AUTHORIZATION], "Bearer sntrys_s3cret");
         assert!(!format!("{request:?}").contains("s3cret"));
-        assert_eq!(resolver.hide("bad sntrys_s3cret"), "bad ***");
+        assert_eq!(resolver.redact("bad sntrys_s3cret"), "bad ***");
         assert_eq!(
-            (resolver.name(), resolver.told_as()),
+            (resolver.name(), resolver.route_name()),
             ("sentry-resolve", "sentry")
         );
     }

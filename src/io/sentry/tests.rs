@@ -225,14 +225,14 @@ fn the_request_has_address_key_and_type() {
         format!("Sentry sentry_key=0123456789abcdef, sentry_version=7, sentry_client={AGENT}")
     );
     assert!(!format!("{request:?}").contains("0123456789abcdef"));
-    assert_eq!(sentry().place(), "https://o1.ingest.example.org");
+    assert_eq!(sentry().origin(), "https://o1.ingest.example.org");
 }
 
 #[test]
 fn what_a_server_repeats_of_the_key_is_hidden() {
     let said = format!("no such project: {DSN}");
     assert_eq!(
-        sentry().hide(&said),
+        sentry().redact(&said),
         "no such project: https://***@o1.ingest.example.org/sub/42"
     );
 }

@@ -1,7 +1,7 @@
 //! Incidents, open and past, and what happened to each.
 
-use super::words::Word;
-use super::{Skipped, back, json, to, wall_back};
+use super::stored_enums::StoredEnum;
+use super::{Skipped, back, json_columns, to, wall_back};
 use crate::core::notice::{Alarm, CloseReason, IncidentId, Scope};
 use crate::core::persist::{IncidentQuery, PastIncident, SavedIncident, SavedTold, TimelineRow};
 use crate::core::snapshot::outages::{Outage, Outages};
@@ -41,9 +41,9 @@ pub(super) fn write(db: &Connection, incidents: &[SavedIncident]) -> rusqlite::R
             to(notice.incident.0),
             to(one.opened_at.nanos()),
             one.closed.map(|(at, _)| to(at.nanos())),
-            one.closed.map(|(_, reason)| reason.word()),
-            notice.scope.word(),
-            notice.severity.word(),
+            one.closed.map(|(_, reason)| reason.stored()),
+            notice.scope.stored(),
+            notice.severity.stored(),
             notice.rule,
             notice.who.app,
             notice.who.region,
@@ -52,9 +52,9 @@ pub(super) fn write(db: &Connection, incidents: &[SavedIncident]) -> rusqlite::R
             one.told.map(|told| told.reminders),
             one.told.map(|told| told.updates),
             one.remind.map(|remind| to(nanos(remind))),
-            json::key(&one.key)?,
-            json::notice(notice)?,
-            json::members(&one.members)?,
+            json_columns::key(&one.key)?,
+            json_columns::notice(notice)?,
+            json_columns::members(&one.members)?,
         ])?;
     }
     Ok(())
@@ -73,7 +73,7 @@ pub(super) fn close_others(
     for id in ids.into_iter().filter(|id| !open.contains(id)) {
         db.execute(
             "UPDATE incident SET closed_at = ?, close_reason = ?, members = '[]' WHERE id = ?",
-            params![to(now.nanos()), CloseReason::Forgotten.word(), id],
+            params![to(now.nanos()), CloseReason::Forgotten.stored(), id],
         )?;
         let row = TimelineRow {
             at: now,
@@ -207,8 +207,8 @@ fn outage(row: &Row<'_>) -> Option<Outage> {
     let text = |column: usize| row.get_ref(column).ok()?.as_str().ok();
     let affected = text(6).and_then(|names| serde_json::from_str(names).ok());
     Some(Outage {
-        alarm: Alarm::of_word(text(0)?)?,
-        scope: Scope::of_word(text(1)?)?,
+        alarm: Alarm::from_stored(text(0)?)?,
+        scope: Scope::from_stored(text(1)?)?,
         app: text(2)?.to_owned(),
         region: text(3)?.to_owned(),
         affected: affected.unwrap_or_default(),
@@ -241,7 +241,7 @@ fn incident(row: &Row<'_>) -> Option<SavedIncident> {
     let closed = match wall_back(row, 2)? {
         Some(at) => {
             let reason: String = row.get(3).ok()?;
-            Some((at, CloseReason::of_word(&reason)?))
+            Some((at, CloseReason::from_stored(&reason)?))
         }
         None => None,
     };
@@ -256,13 +256,13 @@ fn incident(row: &Row<'_>) -> Option<SavedIncident> {
     let remind: Option<i64> = row.get(7).ok()?;
     let text = |column: usize| row.get_ref(column).ok()?.as_str().ok();
     Some(SavedIncident {
-        key: json::key_of(text(8)?)?,
-        notice: json::notice_of(IncidentId(back(id)), text(9)?)?,
+        key: json_columns::key_of(text(8)?)?,
+        notice: json_columns::notice_of(IncidentId(back(id)), text(9)?)?,
         opened_at: wall_back(row, 1)??,
         closed,
         told,
         remind: remind.map(|remind| Duration::from_nanos(back(remind))),
-        members: json::members_of(text(10)?)?,
+        members: json_columns::members_of(text(10)?)?,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Instances and their beats: by far the most of the file, and nearly all that a checkpoint writes.
 
-use super::words::Word;
+use super::stored_enums::StoredEnum;
 use super::{Skipped, back, stamp_back, to};
 use crate::core::persist::{SavedBeat, SavedInstance, SavedStamp};
 use crate::core::snapshot::Verdict;
@@ -42,12 +42,12 @@ impl Slots {
     }
 
     /// The transaction holds.
-    pub fn keep(&mut self) {
+    pub fn commit(&mut self) {
         self.undo.clear();
     }
 
     /// The transaction failed.
-    pub fn take_back(&mut self) {
+    pub fn roll_back(&mut self) {
         while let Some((slot, before)) = self.undo.pop() {
             match before {
                 Some(hash) => self.known.insert(slot, hash),
@@ -64,9 +64,9 @@ fn hash(instance: &SavedInstance) -> u64 {
     instance.subject.hash(&mut hasher);
     instance.host.hash(&mut hasher);
     instance.logs.hash(&mut hasher);
-    let stop = instance.stop.map(|(why, at)| (why.word(), at));
+    let stop = instance.stop.map(|(why, at)| (why.stored(), at));
     stop.hash(&mut hasher);
-    instance.crash.map(|crash| crash.word()).hash(&mut hasher);
+    instance.crash.map(|crash| crash.stored()).hash(&mut hasher);
     instance.said_bye.hash(&mut hasher);
     for beat in &instance.beats {
         (&beat.marker, &beat.name, beat.stopped, beat.every_ms).hash(&mut hasher);
@@ -169,9 +169,9 @@ fn write_rare(into: &mut Statement<'_>, one: &SavedInstance) -> rusqlite::Result
         one.subject,
         one.host,
         one.logs,
-        one.stop.map(|(why, _)| why.word()),
+        one.stop.map(|(why, _)| why.stored()),
         one.stop.map(|(_, at)| to(at.nanos())),
-        one.crash.map(|crash| crash.word()),
+        one.crash.map(|crash| crash.stored()),
         one.said_bye,
         serde_json::to_string(&beats).map_err(json_fault)?,
     ])?;
@@ -207,7 +207,7 @@ fn write_often(
         to(listened.nanos()),
         one.spoke
             .map(|spoke| before(listened.nanos(), spoke.nanos())),
-        one.verdict.word(),
+        one.verdict.stored(),
         beats,
     ])?;
     Ok(())
@@ -287,13 +287,13 @@ fn instance(row: &Row<'_>) -> Option<SavedInstance> {
     let stop = match why {
         Some(why) => {
             let at: i64 = row.get(10).ok()?;
-            Some((StopWhy::of_word(&why)?, Wall::from_nanos(back(at))))
+            Some((StopWhy::from_stored(&why)?, Wall::from_nanos(back(at))))
         }
         None => None,
     };
     let crash: Option<String> = row.get(11).ok()?;
     let crash = match crash {
-        Some(crash) => Some(Crash::of_word(&crash)?),
+        Some(crash) => Some(Crash::from_stored(&crash)?),
         None => None,
     };
     let text = |column| row.get_ref(column).ok()?.as_str().ok();
@@ -313,7 +313,7 @@ fn instance(row: &Row<'_>) -> Option<SavedInstance> {
         stop,
         crash,
         said_bye: row.get(12).ok()?,
-        verdict: Verdict::of_word(text(4)?)?,
+        verdict: Verdict::from_stored(text(4)?)?,
         beats: beats.map(|(rare, often)| beat(seen, rare, often)).collect(),
     })
 }

@@ -1,27 +1,27 @@
 //! Parcels on their way, and the silences made while running.
 
-use super::words::{kind_of_words, kind_words};
-use super::{Skipped, StoredParcel, back, json, to, wall_back};
+use super::stored_enums::{kind_from_stored, stored_kind};
+use super::{Skipped, StoredDelivery, back, json_columns, to, wall_back};
 use crate::core::notice::IncidentId;
 use crate::core::silence::Silence;
 use bytes::Bytes;
 use rusqlite::{Connection, Row, params};
 
-/// Writes parcels.
-pub(super) fn write(db: &Connection, parcels: &[StoredParcel]) -> rusqlite::Result<()> {
-    if parcels.is_empty() {
+/// Writes deliveries.
+pub(super) fn write(db: &Connection, deliveries: &[StoredDelivery]) -> rusqlite::Result<()> {
+    if deliveries.is_empty() {
         return Ok(());
     }
     let mut into = db.prepare(
         "INSERT OR REPLACE INTO parcel (id, notifier, incident, kind, due_at, told_at, body)
             VALUES (?,?,?,?,?,?,?)",
     )?;
-    for one in parcels {
+    for one in deliveries {
         into.execute(params![
             to(one.id),
             one.notifier,
             to(one.incident.0),
-            kind_words(one.kind),
+            stored_kind(one.kind),
             to(one.due.nanos()),
             to(one.told.nanos()),
             &one.body[..],
@@ -30,7 +30,7 @@ pub(super) fn write(db: &Connection, parcels: &[StoredParcel]) -> rusqlite::Resu
     Ok(())
 }
 
-/// Removes parcels.
+/// Removes deliveries.
 pub(super) fn remove(db: &Connection, done: &[u64]) -> rusqlite::Result<()> {
     let mut delete = db.prepare("DELETE FROM parcel WHERE id = ?")?;
     for id in done {
@@ -40,7 +40,10 @@ pub(super) fn remove(db: &Connection, done: &[u64]) -> rusqlite::Result<()> {
 }
 
 /// Reads all that wait, in the order of their numbers.
-pub(super) fn read(db: &Connection, skipped: &mut Skipped) -> rusqlite::Result<Vec<StoredParcel>> {
+pub(super) fn read(
+    db: &Connection,
+    skipped: &mut Skipped,
+) -> rusqlite::Result<Vec<StoredDelivery>> {
     let mut statement = db.prepare(
         "SELECT id, notifier, incident, kind, due_at, told_at, body FROM parcel ORDER BY id",
     )?;
@@ -48,16 +51,16 @@ pub(super) fn read(db: &Connection, skipped: &mut Skipped) -> rusqlite::Result<V
     skipped.leave_out(rows)
 }
 
-fn parcel(row: &Row<'_>) -> Option<StoredParcel> {
+fn parcel(row: &Row<'_>) -> Option<StoredDelivery> {
     let id: i64 = row.get(0).ok()?;
     let incident: i64 = row.get(2).ok()?;
     let kind: String = row.get(3).ok()?;
     let body: Vec<u8> = row.get(6).ok()?;
-    Some(StoredParcel {
+    Some(StoredDelivery {
         id: back(id),
         notifier: row.get(1).ok()?,
         incident: IncidentId(back(incident)),
-        kind: kind_of_words(&kind)?,
+        kind: kind_from_stored(&kind)?,
         due: wall_back(row, 4)??,
         told: wall_back(row, 5)??,
         body: Bytes::from(body),
@@ -75,8 +78,8 @@ pub(super) fn write_silences(db: &Connection, silences: &[Silence]) -> rusqlite:
             one.id,
             one.reason,
             one.author,
-            json::windows(&one.windows)?,
-            json::matchers(&one.matchers)?,
+            json_columns::windows(&one.windows)?,
+            json_columns::matchers(&one.matchers)?,
         ])?;
     }
     Ok(())
@@ -98,8 +101,8 @@ fn silence(row: &Row<'_>) -> Option<Silence> {
     let matchers: String = row.get(4).ok()?;
     Some(Silence {
         id: row.get(0).ok()?,
-        matchers: json::matchers_of(&matchers)?,
-        windows: json::windows_of(&windows)?,
+        matchers: json_columns::matchers_of(&matchers)?,
+        windows: json_columns::windows_of(&windows)?,
         reason: row.get(1).ok()?,
         author: row.get(2).ok()?,
     })

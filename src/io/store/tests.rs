@@ -169,7 +169,7 @@ fn opened_incident(id: u64) -> Batch {
     Batch {
         incidents: vec![incident(id, "web")],
         timeline: vec![(IncidentId(id), row(id, "opened"))],
-        parcels: vec![parcel(id)],
+        deliveries: vec![parcel(id)],
         ..Batch::default()
     }
 }
@@ -181,8 +181,8 @@ fn row(seconds: u64, what: &str) -> TimelineRow {
     }
 }
 
-fn parcel(id: u64) -> StoredParcel {
-    StoredParcel {
+fn parcel(id: u64) -> StoredDelivery {
+    StoredDelivery {
         id,
         notifier: "sentry".to_owned(),
         incident: IncidentId(id),

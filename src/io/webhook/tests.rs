@@ -9,7 +9,7 @@ const NOW: Wall = Wall::from_nanos(1_700_000_000_900_000_000);
 const NASTY: &str = "<!channel> @everyone & *b* _i_ `c` [x](http://evil) \\ >";
 
 fn hook(format: BodyFormat) -> Webhook {
-    let setup = WebhookSetup {
+    let setup = WebhookConfig {
         url: Secret::new("https://hooks.example.com/s3cret?key=t0ken"),
         format,
         secret: Some(Secret::new("It's a Secret")),
@@ -92,7 +92,7 @@ fn a_notice_sent_twice_has_one_key_and_two_notices_have_two() {
 fn the_address_and_the_secrets_are_no_ones_business() {
     let said = "no route /s3cret for key=t0ken, It's a Secret, r0uting at hooks.example.com";
     let hidden = "no route *** for ***, ***, *** at hooks.example.com";
-    assert_eq!(hook(BodyFormat::PagerDuty).hide(said), hidden);
+    assert_eq!(hook(BodyFormat::PagerDuty).redact(said), hidden);
 }
 
 #[test]

@@ -6,11 +6,11 @@ use crate::support::machines_api::{Failing, MachinesServer, TOKEN, machine};
 use crate::support::metrics::Metrics as Scraped;
 use crate::support::wait::wall;
 use arc_swap::ArcSwapOption;
-use lastbeat::app::inventory::{Around, Ask, keep};
+use lastbeat::app::inventory::{InventoryDeps, InventoryRequest, run};
 use lastbeat::clock::Clock;
 use lastbeat::core::inventory::{Poll, Suspect};
 use lastbeat::core::time::Mono;
-use lastbeat::io::inventory::Source;
+use lastbeat::io::inventory::InventorySource;
 use lastbeat::io::inventory::dns::Dns;
 use lastbeat::io::inventory::machines::MachinesApi;
 use lastbeat::io::metrics::Metrics;
@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 const SOON: Duration = Duration::from_secs(20);
 
 struct Kept {
-    asks: mpsc::Sender<Ask>,
+    asks: mpsc::Sender<InventoryRequest>,
     polls: mpsc::UnboundedReceiver<Poll>,
     trouble: Arc<ArcSwapOption<String>>,
     metrics: Arc<Metrics>,
@@ -31,12 +31,12 @@ struct Kept {
 }
 
 impl Kept {
-    fn start(source: Option<Source>, restarts: Option<MachinesApi>) -> Self {
+    fn start(source: Option<InventorySource>, restarts: Option<MachinesApi>) -> Self {
         let (asks, asked) = mpsc::channel(16);
         let (taken, polls) = mpsc::unbounded_channel();
         let (trouble, metrics) = (Arc::default(), Arc::new(Metrics::new("0", "x")));
         let clock = Clock::start();
-        let around = Around {
+        let deps = InventoryDeps {
             source,
             restarts,
             taken: Box::new(move |poll| taken.send(poll).expect("the test listens")),
@@ -44,7 +44,7 @@ impl Kept {
             metrics: Arc::clone(&metrics),
             now: Arc::new(move || clock.now()),
         };
-        let task = tokio::spawn(keep(around, asked));
+        let task = tokio::spawn(run(deps, asked));
         Kept {
             asks,
             polls,
@@ -63,7 +63,7 @@ impl Kept {
 
     async fn hurry(&self, suspects: Vec<Suspect>) {
         self.asks
-            .send(Ask::Suspects(suspects))
+            .send(InventoryRequest::Suspects(suspects))
             .await
             .expect("the task lives");
     }
@@ -72,7 +72,7 @@ impl Kept {
         let (answer, answered) = oneshot::channel();
         let suspect = suspect(id);
         self.asks
-            .send(Ask::Restart { suspect, answer })
+            .send(InventoryRequest::Restart { suspect, answer })
             .await
             .expect("the task lives");
         answered.await.expect("an answer")
@@ -109,7 +109,7 @@ async fn the_first_poll_comes_at_once_and_a_hurried_one_a_second_later() {
     let server = DnsServer::start();
     server.say_text(STARTED, items(0..2));
     server.say_text(DEPLOYED, items(0..3));
-    let mut kept = Kept::start(Some(Source::Dns(Dns::new(server.address))), None);
+    let mut kept = Kept::start(Some(InventorySource::Dns(Dns::new(server.address))), None);
     let before = kept.clock.mono();
     let first = kept.poll().await;
     assert!(first.asked_at.since(before) < SOON && first.machines.len() == 3);

@@ -1,7 +1,7 @@
 //! An organisation of any size and its ten worst minutes. The real core sees them through the real decoding, in
 //! virtual time.
 
-use lastbeat::app::rehearsal::{Rehearsal, Said};
+use lastbeat::app::virtual_time::{TimedOutput, VirtualTime};
 use lastbeat::clock::Clock;
 use lastbeat::core::engine::{Options, Output};
 use lastbeat::core::notice::{CloseReason, Notice, NoticeKind, Scope};
@@ -160,7 +160,7 @@ impl Organisation {
             limits: Limits::default(),
         };
         let start = Wall::from_nanos(1_700_000_000_000_000_000);
-        let mut rehearsal = Rehearsal::new(rules, options, start);
+        let mut virtual_time = VirtualTime::new(rules, options, start);
         let mut stream = Stream::new(self);
         let clock = Clock::start();
         let from = clock.mono();
@@ -172,7 +172,7 @@ impl Organisation {
             }
             stream.fill(at, slice as usize);
             let before = clock.mono();
-            rehearsal.entries(at, stream.batch());
+            virtual_time.entries(at, stream.batch());
             let slice = clock.mono().since(before);
             let most = if at < CALM.start {
                 &mut comings
@@ -184,7 +184,7 @@ impl Organisation {
                 calm += slice;
             }
         }
-        assert_eq!(rehearsal.engine().instances(), self.instances.len());
+        assert_eq!(virtual_time.engine().instances(), self.instances.len());
         Report {
             instances: self.instances.len(),
             entries: stream.entries,
@@ -192,7 +192,7 @@ impl Organisation {
             calm: calm / SLICES as u32,
             comings,
             longest,
-            notices: rehearsal.said().iter().filter_map(notice).collect(),
+            notices: virtual_time.outputs().iter().filter_map(notice).collect(),
         }
     }
 
@@ -229,7 +229,7 @@ impl Organisation {
     }
 }
 
-fn notice(said: &Said) -> Option<(Duration, Notice)> {
+fn notice(said: &TimedOutput) -> Option<(Duration, Notice)> {
     match &said.output {
         Output::Tell(notice) => Some((said.at, (**notice).clone())),
         _ => None,

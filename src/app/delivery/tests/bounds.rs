@@ -77,7 +77,7 @@ async fn then_an_incident_that_is_over_and_at_last_a_beginning_but_no_end() {
     assert_eq!(left, ["100 closed", "1 closed"], "every end is told");
     tokio::time::advance(Duration::from_secs(3600)).await;
     assert!(bench.handle.stuck().is_empty(), "old news");
-    assert_eq!(bench.handle.standings()[0].given_up, 4, "and still counted");
+    assert_eq!(bench.handle.statuses()[0].given_up, 4, "and still counted");
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,15 +105,15 @@ async fn what_is_kept_is_taken_off_at_its_end() {
         due_mono: Mono::ZERO,
         ..notice()
     };
-    let mut parcels = bench.handle.prepare(&notice);
-    assert!(parcels.iter().all(|parcel| parcel.id == 0));
-    assert_eq!(parcels.len(), 2);
+    let mut deliveries = bench.handle.prepare(&notice);
+    assert!(deliveries.iter().all(|delivery| delivery.id == 0));
+    assert_eq!(deliveries.len(), 2);
     assert!(bench.tries.try_recv().is_err(), "nothing is sent yet");
-    for (parcel, id) in parcels.iter_mut().zip([7, 8]) {
-        parcel.id = id;
+    for (delivery, id) in deliveries.iter_mut().zip([7, 8]) {
+        delivery.id = id;
     }
-    parcels[1].notifier = "gone".to_owned();
-    bench.handle.send(parcels);
+    deliveries[1].notifier = "gone".to_owned();
+    bench.handle.send(deliveries);
     tokio::time::advance(Duration::from_secs(3)).await;
     bench.next().await.answer(StatusCode::FORBIDDEN);
     bench.until_shown(&count("rejected", 1)).await;
@@ -134,10 +134,10 @@ async fn what_is_kept_is_taken_off_at_its_end() {
 #[tokio::test(start_paused = true)]
 async fn what_an_earlier_run_left_is_as_old_as_it_is() {
     let mut bench = bench(&["a"]);
-    let mut parcels = bench.handle.prepare(&notice());
-    parcels[0].waiting.told = START - Duration::from_secs(90);
-    parcels[0].waiting.due = START - Duration::from_secs(100);
-    bench.handle.send(parcels);
+    let mut deliveries = bench.handle.prepare(&notice());
+    deliveries[0].waiting.told = START - Duration::from_secs(90);
+    deliveries[0].waiting.due = START - Duration::from_secs(100);
+    bench.handle.send(deliveries);
     let held = bench.next().await;
     bench
         .until_shown("lastbeat_notice_oldest_pending_seconds{notifier=\"a\"} 90")

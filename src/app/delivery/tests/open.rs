@@ -8,7 +8,7 @@ const CLOSED: NoticeKind = NoticeKind::Closed(CloseReason::Resolved);
 
 /// A notifier that keeps what is open, to which incidents are the same where they are modulo 100, with two peers.
 struct Again {
-    hold_back: Duration,
+    send_delay: Duration,
     peers: &'static [&'static str],
 }
 
@@ -17,11 +17,11 @@ impl Notifier for Again {
         "again"
     }
 
-    fn told_as(&self) -> &str {
+    fn route_name(&self) -> &str {
         "other"
     }
 
-    fn takes(&self, kind: NoticeKind) -> bool {
+    fn accepts(&self, kind: NoticeKind) -> bool {
         !matches!(kind, NoticeKind::Reminder(_))
     }
 
@@ -29,34 +29,34 @@ impl Notifier for Again {
         Plain("again").render(notice)
     }
 
-    fn requests(&self, waiting: &Waiting, now: Wall) -> Vec<Request<Full<Bytes>>> {
-        self.refresh(&[waiting], now)
+    fn requests(&self, waiting: &RenderedNotice, now: Wall) -> Vec<Request<Full<Bytes>>> {
+        self.resend(&[waiting], now)
     }
 
-    fn hide(&self, text: &str) -> String {
+    fn redact(&self, text: &str) -> String {
         text.to_owned()
     }
 
-    fn hold_back(&self, kind: NoticeKind) -> Duration {
+    fn send_delay(&self, kind: NoticeKind) -> Duration {
         match kind {
-            NoticeKind::Closed(_) => self.hold_back,
+            NoticeKind::Closed(_) => self.send_delay,
             _ => Duration::ZERO,
         }
     }
 
-    fn keeps_open(&self) -> bool {
+    fn tracks_open_alerts(&self) -> bool {
         true
     }
 
-    fn subject(&self, waiting: &Waiting) -> Option<Bytes> {
+    fn dedup_key(&self, waiting: &RenderedNotice) -> Option<Bytes> {
         Some((waiting.incident.0 % 100).to_string().into())
     }
 
-    fn refresh_every(&self) -> Option<Duration> {
+    fn resend_interval(&self) -> Option<Duration> {
         Some(EVERY)
     }
 
-    fn refresh(&self, again: &[&Waiting], _now: Wall) -> Vec<Request<Full<Bytes>>> {
+    fn resend(&self, again: &[&RenderedNotice], _now: Wall) -> Vec<Request<Full<Bytes>>> {
         let texts: Vec<String> = again
             .iter()
             .map(|one| String::from_utf8(one.body.to_vec()).expect("text"))
@@ -67,8 +67,8 @@ impl Notifier for Again {
     }
 }
 
-fn again(hold_back: Duration, peers: &'static [&'static str]) -> Bench {
-    bench_of(vec![Arc::new(Again { hold_back, peers })])
+fn again(send_delay: Duration, peers: &'static [&'static str]) -> Bench {
+    bench_of(vec![Arc::new(Again { send_delay, peers })])
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,9 +161,9 @@ async fn at_stop_what_a_store_keeps_and_is_held_back_waits_for_the_next_start() 
         kind: CLOSED,
         ..notice()
     };
-    let mut parcels = bench.handle.prepare(&over);
-    parcels[0].id = 9;
-    bench.handle.send(parcels);
+    let mut deliveries = bench.handle.prepare(&over);
+    deliveries[0].id = 9;
+    bench.handle.send(deliveries);
     let began = timer();
     assert_eq!(bench.handle.flush(Duration::from_secs(2)).await, 1);
     assert!(

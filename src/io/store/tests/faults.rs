@@ -30,9 +30,9 @@ fn survives(path: &Path, seed: u64) -> Option<bool> {
     let mut aside = opened.set_aside.is_some();
     let batch = checkpoint(true, vec![instance(1, 2)]);
     if let Err(fault) = opened.store.save(&batch) {
-        let mended = opened.store.mend(fault, NOW).expect("it is mended");
+        let mended = opened.store.repair(fault, NOW).expect("it is mended");
         assert!(
-            matches!(mended, Mended::Anew(Some(_))),
+            matches!(mended, Repaired::Anew(Some(_))),
             "seed {seed}: {mended:?}"
         );
         opened
@@ -174,8 +174,8 @@ fn damage_found_while_running_is_set_aside_and_a_new_file_begun() {
         .db()
         .with_file_name("lastbeat.db.corrupt-20261121T135502Z");
     assert_eq!(
-        store.mend(corrupt, NOW).expect("mended"),
-        Mended::Anew(Some(aside.clone()))
+        store.repair(corrupt, NOW).expect("mended"),
+        Repaired::Anew(Some(aside.clone()))
     );
     store.save(&opened_incident(77)).expect("written");
     drop(store);
@@ -198,7 +198,7 @@ fn taken_away(take: impl Fn(&Folder)) {
         .save(&opened_incident(31))
         .expect_err("nothing may be written to a file without a name");
     assert!(matches!(fault, StoreFault::Gone { .. }), "{fault:?}");
-    assert!(matches!(store.mend(fault, NOW), Ok(Mended::Copied(_))));
+    assert!(matches!(store.repair(fault, NOW), Ok(Repaired::Copied(_))));
     store.save(&opened_incident(31)).expect("written");
     store
         .save(&checkpoint(false, vec![instance(5, 9)]))
@@ -213,7 +213,7 @@ fn taken_away(take: impl Fn(&Folder)) {
     assert_eq!(opened.saved.instances.len(), 200);
     assert_eq!(opened.saved.instances[5], instance(5, 9));
     assert_eq!(opened.saved.incidents.len(), 22);
-    assert_eq!(opened.parcels.len(), 22);
+    assert_eq!(opened.deliveries.len(), 22);
     assert_eq!(
         opened.store.history(&everything()).expect("readable").len(),
         22

@@ -27,7 +27,7 @@ fn a_writer_acknowledges_what_it_wrote() {
     for id in (first..).take_while(|id| *id <= last) {
         let mut batch = checkpoint(false, (0..50).map(|slot| instance(slot, id)).collect());
         batch.incidents = vec![incident(id, "web")];
-        batch.parcels = vec![parcel(id)];
+        batch.deliveries = vec![parcel(id)];
         batch.done = vec![id - 1];
         store.save(&batch).expect("written");
         println!("acknowledged {id}");
@@ -40,8 +40,8 @@ fn open_after(store: Store, path: &Path) -> u64 {
     drop(store);
     let opened = open(path);
     assert_eq!(opened.set_aside, None);
-    let [parcel] = &opened.parcels[..] else {
-        panic!("one parcel waits: {:?}", opened.parcels);
+    let [parcel] = &opened.deliveries[..] else {
+        panic!("one parcel waits: {:?}", opened.deliveries);
     };
     let newest = opened
         .saved

@@ -1,0 +1,131 @@
+//! One try: every request of it at once, and what came of them together.
+
+use super::{HttpSend, Notifier, ResponseTimeout};
+use crate::format;
+use crate::io::http_client::{Answer, RequestFault};
+use crate::io::metrics::Outcome;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use http_body_util::Full;
+use hyper::Request;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Once one of several peers has it, the others get this long: one that hangs must not hold up what follows.
+const OTHERS_WITHIN: Duration = Duration::from_secs(2);
+/// Characters of an answer's body in the log.
+const BODY_CHARS: usize = 500;
+
+/// What came of a try.
+pub(super) struct AttemptResult {
+    /// Of all requests together: the best.
+    pub(super) outcome: Outcome,
+    /// How long the peer asks us to wait.
+    pub(super) pause: Option<Duration>,
+    /// What the peer said, for the log, without secrets.
+    pub(super) said: String,
+    /// What peers said that did not take what another took.
+    pub(super) missed: Vec<String>,
+}
+
+impl AttemptResult {
+    /// Nothing had to be sent.
+    pub(super) fn nothing() -> Self {
+        AttemptResult {
+            outcome: Outcome::Delivered,
+            pause: None,
+            said: String::new(),
+            missed: Vec::new(),
+        }
+    }
+}
+
+/// Sends them all; over once each has answered, or one has it and the others have had their time.
+pub(super) async fn send(
+    notifier: Arc<dyn Notifier>,
+    http_send: HttpSend,
+    requests: Vec<Request<Full<Bytes>>>,
+    failed: u32,
+) -> AttemptResult {
+    let within = ResponseTimeout(notifier.timeout());
+    let mut sent: FuturesUnordered<_> = requests
+        .into_iter()
+        .map(|mut request| {
+            request.extensions_mut().insert(within);
+            http_send(request)
+        })
+        .collect();
+    let mut waiting = sent.len();
+    let mut best: Option<AttemptResult> = None;
+    while waiting > 0 {
+        let taken = best
+            .as_ref()
+            .is_some_and(|one| one.outcome == Outcome::Delivered);
+        let next = if taken {
+            tokio::time::timeout(OTHERS_WITHIN, sent.next()).await
+        } else {
+            Ok(sent.next().await)
+        };
+        let one = match next {
+            Ok(Some(result)) => read(notifier.as_ref(), &result, failed),
+            Ok(None) => break,
+            Err(_) => {
+                let late = format!("no answer from {waiting} more within {OTHERS_WITHIN:?}");
+                best.iter_mut()
+                    .for_each(|one| one.missed.push(late.clone()));
+                break;
+            }
+        };
+        waiting -= 1;
+        best = Some(match best {
+            None => one,
+            Some(before) => better(before, one),
+        });
+    }
+    best.unwrap_or_else(AttemptResult::nothing)
+}
+
+/// Delivered before retried before refused; what the other said goes with it where one has it.
+fn better(a: AttemptResult, b: AttemptResult) -> AttemptResult {
+    let rank = |one: &AttemptResult| match one.outcome {
+        Outcome::Delivered => 0,
+        Outcome::Retried => 1,
+        Outcome::Rejected | Outcome::GivenUp => 2,
+    };
+    let (mut best, other) = if rank(&a) <= rank(&b) { (a, b) } else { (b, a) };
+    if other.outcome != Outcome::Delivered {
+        best.missed.push(other.said);
+    }
+    best.missed.extend(other.missed);
+    best.pause = best.pause.max(other.pause);
+    best
+}
+
+fn read(
+    notifier: &dyn Notifier,
+    result: &Result<Answer, RequestFault>,
+    failed: u32,
+) -> AttemptResult {
+    match result {
+        Ok(answer) => AttemptResult {
+            outcome: notifier.outcome(answer, failed),
+            pause: notifier.retry_after(answer),
+            said: said(notifier, answer),
+            missed: Vec::new(),
+        },
+        Err(fault) => AttemptResult {
+            outcome: Outcome::Retried,
+            pause: None,
+            said: notifier.redact(&format::error_chain(fault)),
+            missed: Vec::new(),
+        },
+    }
+}
+
+/// What the peer said, for the log. Servers repeat what they were sent: secrets are taken out.
+fn said(notifier: &dyn Notifier, answer: &Answer) -> String {
+    let body = notifier.redact(&String::from_utf8_lossy(&answer.body));
+    let body = format::sanitize(&body, BODY_CHARS);
+    format!("{} {body}", answer.status).trim_end().to_owned()
+}

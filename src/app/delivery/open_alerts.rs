@@ -1,0 +1,95 @@
+//! What is open at one notifier, for those that want it said again and again.
+
+use super::RenderedNotice;
+use crate::core::notice::{IncidentId, NoticeKind};
+use crate::core::time::Wall;
+use bytes::Bytes;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// Open incidents kept for one notifier: as many as may wait for it.
+const OPEN_LIMIT: usize = super::backlog::WAITING_LIMIT;
+/// How long an end is said again. A peer that starts afresh has forgotten its alerts, but not whom it told of
+/// them: without the end it would never tell it. Prometheus does the same, for as long.
+const OVER_KEPT: Duration = Duration::from_secs(15 * 60);
+/// Ends kept for that; the oldest leave first.
+const OVER_LIMIT: usize = 1_000;
+
+/// The last notice of each open incident, and of those that ended a moment ago.
+#[derive(Default)]
+pub(super) struct OpenAlerts {
+    open: BTreeMap<IncidentId, OpenAlert>,
+    /// With when it was told.
+    over: VecDeque<(Wall, OpenAlert)>,
+    /// Whether it was said that not all can be kept.
+    full: bool,
+}
+
+struct OpenAlert {
+    subject: Option<Bytes>,
+    waiting: RenderedNotice,
+}
+
+impl OpenAlerts {
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.over.is_empty()
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        *self = OpenAlerts::default();
+    }
+
+    /// A notice was told, or is known to have been.
+    pub(super) fn take(&mut self, waiting: RenderedNotice, subject: Option<Bytes>, now: Wall) {
+        let alert = OpenAlert { subject, waiting };
+        if !matches!(alert.waiting.kind, NoticeKind::Closed(_)) {
+            if alert.subject.is_some() {
+                self.over.retain(|(_, one)| one.subject != alert.subject);
+            }
+            self.open(alert);
+            return;
+        }
+        self.open.remove(&alert.waiting.incident);
+        if !self.stands(&alert.waiting, alert.subject.as_ref()) {
+            self.over.push_back((now, alert));
+        }
+        if self.over.len() > OVER_LIMIT {
+            self.over.pop_front();
+        }
+    }
+
+    fn open(&mut self, alert: OpenAlert) {
+        let incident = alert.waiting.incident;
+        if self.open.len() < OPEN_LIMIT || self.open.contains_key(&incident) {
+            self.open.insert(incident, alert);
+        } else if !self.full {
+            self.full = true;
+            tracing::error!(
+                limit = OPEN_LIMIT,
+                "not every open incident can be told again"
+            );
+        }
+    }
+
+    /// Its end will not be told.
+    pub(super) fn forget(&mut self, incident: IncidentId) {
+        self.open.remove(&incident);
+    }
+
+    /// Whether another open incident is the same thing to the peer.
+    pub(super) fn stands(&self, waiting: &RenderedNotice, subject: Option<&Bytes>) -> bool {
+        let same = |alert: &OpenAlert| {
+            alert.waiting.incident != waiting.incident && alert.subject.as_ref() == subject
+        };
+        subject.is_some() && self.open.values().any(same)
+    }
+
+    /// Everything that is to be said again.
+    pub(super) fn again(&mut self, now: Wall) -> Vec<RenderedNotice> {
+        self.over.retain(|(told, _)| now.since(*told) <= OVER_KEPT);
+        let over = self.over.iter().map(|(_, alert)| alert);
+        let all = self.open.values().chain(over);
+        all.map(|alert| alert.waiting.clone()).collect()
+    }
+}

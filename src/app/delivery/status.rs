@@ -1,0 +1,111 @@
+//! How a notifier stands, for those who look from outside.
+
+use crate::core::time::Mono;
+use crate::format;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// How long what was given up makes us not ready: long enough to be seen by whoever looks every half hour.
+const GIVEN_UP_IS_NEWS: Duration = Duration::from_secs(3600);
+
+/// What a notifier's task shows to others.
+#[derive(Default)]
+pub(super) struct QueueStatus {
+    /// Told and neither delivered nor left out.
+    pub(super) pending: AtomicUsize,
+    /// Tries in a row that failed.
+    pub(super) failed_tries: AtomicU32,
+    given_up: AtomicU64,
+    /// Arrival clock, nanoseconds: when one was given up last.
+    given_up_at: AtomicU64,
+}
+
+impl QueueStatus {
+    /// One more was given up.
+    pub(super) fn gave_up(&self, now: Mono) {
+        self.given_up_at.store(now.nanos(), Ordering::Relaxed);
+        self.given_up.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// As it stands now.
+    pub(super) fn seen(&self, notifier: &str, now: Mono) -> NotifierStatus {
+        let given_up = self.given_up.load(Ordering::Relaxed);
+        let at = Mono::from_nanos(self.given_up_at.load(Ordering::Relaxed));
+        NotifierStatus {
+            notifier: notifier.to_owned(),
+            pending: self.pending.load(Ordering::Relaxed),
+            failed_tries: self.failed_tries.load(Ordering::Relaxed),
+            given_up,
+            given_up_ago: (given_up > 0).then(|| now.since(at)),
+        }
+    }
+}
+
+/// How a notifier stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotifierStatus {
+    /// The notifier's name.
+    pub notifier: String,
+    /// Notices that wait.
+    pub pending: usize,
+    /// Tries in a row that failed.
+    pub failed_tries: u32,
+    /// Notices given up since the start.
+    pub given_up: u64,
+    /// How long ago the last of them was; `None` without any.
+    pub given_up_ago: Option<Duration>,
+}
+
+/// A notifier that does not take what it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StuckNotifier {
+    /// The notifier's name.
+    pub notifier: String,
+    /// Notices that wait.
+    pub pending: usize,
+    /// Tries in a row that failed.
+    pub failed_tries: u32,
+    /// Notices given up since the start, where the last was within the hour; else 0.
+    pub given_up: u64,
+    /// How long ago the last of them was.
+    pub given_up_ago: Duration,
+}
+
+impl NotifierStatus {
+    /// What is wrong with it; `None` where nothing is.
+    pub fn stuck(&self) -> Option<StuckNotifier> {
+        let ago = self.given_up_ago.filter(|ago| *ago < GIVEN_UP_IS_NEWS);
+        (self.failed_tries > 0 || ago.is_some()).then(|| StuckNotifier {
+            notifier: self.notifier.clone(),
+            pending: self.pending,
+            failed_tries: self.failed_tries,
+            given_up: ago.map_or(0, |_| self.given_up),
+            given_up_ago: ago.unwrap_or_default(),
+        })
+    }
+}
+
+impl StuckNotifier {
+    /// In words for /readyz; `None` where fewer than `tries` failed and nothing was given up.
+    pub fn words(&self, tries: u32) -> Option<String> {
+        let failing = (self.failed_tries >= tries).then(|| match self.pending {
+            0 => format!(
+                "what is open could not be told again in {} tries",
+                self.failed_tries
+            ),
+            pending => format!(
+                "{pending} notices wait after {} failed tries",
+                self.failed_tries
+            ),
+        });
+        let lost = (self.given_up > 0).then(|| {
+            let ago = format::duration(self.given_up_ago);
+            format!(
+                "{} notices were given up, the last {ago} ago",
+                self.given_up
+            )
+        });
+        let all: Vec<String> = failing.into_iter().chain(lost).collect();
+        (!all.is_empty()).then(|| all.join("; "))
+    }
+}

@@ -1,0 +1,56 @@
+//! Another rule set is put in force slice by slice, between which entries have their turn. Until all of it is done
+//! nobody is judged, nothing is copied or kept, and whoever core_requests waits.
+
+use crate::core::rule::RuleSet;
+use crate::core::targets::reload::Reload;
+use super::EventLoop;
+use crate::io::feed::MessageSource;
+use tokio::sync::oneshot;
+
+/// Slots done before entries get their turn: well under a millisecond, whatever the rules say.
+const SLICE: usize = 1_024;
+
+/// A rule set on its way.
+#[derive(Debug)]
+pub(super) struct RulesChange {
+    reload: Box<Reload>,
+    /// Told once what it closes is told.
+    done: oneshot::Sender<()>,
+}
+
+impl<S: MessageSource> EventLoop<S> {
+    pub(super) fn begin_change(&mut self, rules: RuleSet, done: oneshot::Sender<()>) {
+        let reload = self.ingest.engine.begin_reload(rules);
+        self.rules_change = Some(RulesChange { reload, done });
+    }
+
+    /// Does a slice of at most `slots` slots.
+    fn change(&mut self, slots: usize) {
+        let Some(RulesChange { reload, done }) = self.rules_change.take() else {
+            return;
+        };
+        let now = self.turn();
+        if let Err(reload) = self.ingest.reload_on(reload, slots, now) {
+            self.rules_change = Some(RulesChange { reload, done });
+            return;
+        }
+        self.snapshots.begin_anew(&self.ingest.engine);
+        self.outputs();
+        // Deadlines may have moved: judge again at once.
+        self.wake = now.mono;
+        // Whoever asked may be gone already.
+        let _ = done.send(());
+    }
+
+    /// Does a slice.
+    pub(super) fn change_on(&mut self) {
+        self.change(SLICE);
+    }
+
+    /// Does all that is left.
+    pub(super) fn finish_change(&mut self) {
+        while self.rules_change.is_some() {
+            self.change(usize::MAX);
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! lastbeat's own panics and errors, told to Sentry apart from alerts.
+//!
+//! They are caught by a panic hook and by a layer of the log, wait in a short queue, and leave on a thread with a
+//! runtime of its own: a core that panicked, a main thread that hangs and a notifier that is stuck keep none of them.
+//! What delivering them says in the log is not caught, nor what delivering notices says, nor alerts: nothing here can
+//! feed on itself. Nothing is tried twice.
+
+mod error_layer;
+mod rate_limit;
+
+pub use error_layer::ErrorLayer;
+
+use super::delivery::HttpSend;
+use super::redact::Redactor;
+use crate::clock::{self, Clock};
+use crate::core::time::{Mono, Wall};
+use crate::format;
+use crate::io::sentry::Sentry;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Request;
+use rate_limit::RateLimiter;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::panic::PanicHookInfo;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Faults that may wait: more at once are one fault seen from many places.
+const WAITING: usize = 32;
+/// Characters of a fault's text.
+const TEXT_CHARS: usize = 2_000;
+/// How long the end of the program waits for reports after a panic, and after an ordinary end.
+const FLUSH_AFTER_PANIC: Duration = Duration::from_secs(2);
+const FLUSH_WITHIN: Duration = Duration::from_millis(300);
+/// Where a panic's line in the log comes from; never caught again.
+const TARGET: &str = "lastbeat::app::self_report";
+
+/// One fault of our own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SelfReport {
+    /// `panic` or `error`.
+    pub kind: &'static str,
+    /// What happened, without secrets.
+    pub text: String,
+    /// Where in the source, which is what groups it.
+    pub place: String,
+    /// Wall clock: when.
+    pub at: Wall,
+}
+
+/// What waits for the thread.
+enum Message {
+    Fault(SelfReport),
+    /// Answered once all before it is done with.
+    Flush(SyncSender<()>),
+}
+
+/// Catches faults: hand clones of it to the log and to the panic hook. It never blocks and never fails.
+#[derive(Clone)]
+pub struct SelfReporter(Arc<Inner>);
+
+struct Inner {
+    redactor: Redactor,
+    clock: Clock,
+    /// `None`: nobody is told, and panics are logged all the same.
+    messages: Option<SyncSender<Message>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    rate_limiter: RateLimiter,
+    panicked: bool,
+}
+
+impl SelfReporter {
+    /// One that tells nobody.
+    pub fn mute(redactor: Redactor) -> Self {
+        Self::over(redactor, None)
+    }
+
+    /// One whose faults the sender takes.
+    pub fn new(redactor: Redactor) -> (Self, PendingReports) {
+        let (to, messages) = mpsc::sync_channel(WAITING);
+        (Self::over(redactor, Some(to)), PendingReports(messages))
+    }
+
+    fn over(redactor: Redactor, messages: Option<SyncSender<Message>>) -> Self {
+        SelfReporter(Arc::new(Inner {
+            redactor,
+            clock: Clock::start(),
+            messages,
+            state: Mutex::default(),
+        }))
+    }
+
+    /// Takes a fault in, unless its place has had its turn. Where the queue is full it is lost: the log has it.
+    pub fn take(&self, kind: &'static str, text: &str, place: &str) {
+        self.take_at(kind, text, place, self.0.clock.mono());
+    }
+
+    fn take_at(&self, kind: &'static str, text: &str, place: &str, now: Mono) {
+        let Some(messages) = &self.0.messages else {
+            return;
+        };
+        let left_out = {
+            let mut state = self.state();
+            state.panicked |= kind == "panic";
+            state.rate_limiter.pass(place, now)
+        };
+        let Some(left_out) = left_out else {
+            return;
+        };
+        let mut text = format::sanitize(&self.0.redactor.redact(text), TEXT_CHARS);
+        if left_out > 0 {
+            text.push_str(&format!(
+                " ({left_out} more of this place were left out before)"
+            ));
+        }
+        let fault = SelfReport {
+            kind,
+            text,
+            place: place.to_owned(),
+            at: clock::wall(),
+        };
+        // Full, or its thread is gone: the log has it.
+        let _ = messages.try_send(Message::Fault(fault));
+    }
+
+    /// A panic: into the log, without secrets, and to whoever is told.
+    pub fn panicked(&self, info: &PanicHookInfo<'_>) {
+        let text = self.0.redactor.redact(said(info));
+        let place = info.location().map_or_else(
+            || "an unknown place".to_owned(),
+            |at| format!("{}:{}", at.file(), at.line()),
+        );
+        let thread = std::thread::current();
+        let thread = thread.name().unwrap_or("unnamed");
+        let trace = Backtrace::capture();
+        let trace = match trace.status() {
+            BacktraceStatus::Captured => format!("\n{trace}"),
+            _ => String::new(),
+        };
+        tracing::error!(target: TARGET, place, thread, "lastbeat panicked: {text}{trace}");
+        self.take("panic", &format!("thread {thread}: {text}"), &place);
+    }
+
+    /// Takes the place of the standard panic hook.
+    pub fn hook_panics(&self) {
+        let reporter = self.clone();
+        std::panic::set_hook(Box::new(move |info| reporter.panicked(info)));
+    }
+
+    /// Waits until what was taken in is told, for a bounded time: two seconds after a panic, else 0.3.
+    pub fn flush(&self) {
+        let Some(messages) = &self.0.messages else {
+            return;
+        };
+        let within = if self.state().panicked {
+            FLUSH_AFTER_PANIC
+        } else {
+            FLUSH_WITHIN
+        };
+        let (done, is_done) = mpsc::sync_channel(1);
+        if messages.try_send(Message::Flush(done)).is_ok() {
+            // Late, or its thread is gone: the log has what is lost.
+            let _ = is_done.recv_timeout(within);
+        }
+    }
+
+    /// Flushes when it is dropped, a panic of this thread included.
+    pub fn flush_on_drop(&self) -> FlushOnDrop {
+        FlushOnDrop(self.clone())
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        // Whoever panicked while holding it left it whole: it holds numbers.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a panic says; panics with anything but a text are not ours.
+fn said<'a>(info: &'a PanicHookInfo<'_>) -> &'a str {
+    let payload = info.payload();
+    let owned = || payload.downcast_ref::<String>().map(String::as_str);
+    payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(owned)
+        .unwrap_or("(no text)")
+}
+
+/// Flushes when it is dropped.
+pub struct FlushOnDrop(SelfReporter);
+
+impl Drop for FlushOnDrop {
+    fn drop(&mut self) {
+        self.0.flush();
+    }
+}
+
+/// Faults that nobody tells yet.
+pub struct PendingReports(Receiver<Message>);
+
+impl PendingReports {
+    /// Starts the thread that tells them, as long as the reporter lives. `http_send` makes its carrier within the thread's
+    /// own runtime.
+    ///
+    /// # Errors
+    /// Where no thread or runtime can be had.
+    pub fn tell(
+        self,
+        sentry: Sentry,
+        http_send: impl FnOnce() -> HttpSend + Send + 'static,
+    ) -> std::io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let body = move || runtime.block_on(async { tell(&self.0, &sentry, &http_send()).await });
+        let thread = std::thread::Builder::new().name("self report".to_owned());
+        thread.spawn(body).map(drop)
+    }
+}
+
+/// How long the thread waits for a fault before it lets its runtime turn, so that idle connections are closed.
+const TURN_EVERY: Duration = Duration::from_secs(30);
+
+async fn tell(messages: &Receiver<Message>, sentry: &Sentry, http_send: &HttpSend) {
+    loop {
+        // This thread has nothing else to do: waiting here blocks nobody.
+        match messages.recv_timeout(TURN_EVERY) {
+            Ok(Message::Fault(fault)) => deliver(&fault, sentry, http_send).await,
+            // Whoever asked may have given up.
+            Ok(Message::Flush(done)) => drop(done.try_send(())),
+            Err(RecvTimeoutError::Timeout) => tokio::task::yield_now().await,
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+async fn deliver(fault: &SelfReport, sentry: &Sentry, http_send: &HttpSend) {
+    let body: Bytes = sentry.own_fault(fault.kind, &fault.text, &fault.place, fault.at);
+    let request: Request<Full<Bytes>> = sentry.request(body);
+    match http_send(request).await {
+        Ok(answer) if answer.status.is_success() => {}
+        Ok(answer) => {
+            let said = sentry.redact(&String::from_utf8_lossy(&answer.body));
+            let said = format::sanitize(&said, 200);
+            tracing::warn!(target: TARGET, "Sentry does not take a fault of our own: {} {said}", answer.status);
+        }
+        Err(why) => {
+            tracing::warn!(target: TARGET, "a fault of our own is not told to Sentry: {}", format::error_chain(&why));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

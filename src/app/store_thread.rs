@@ -1,0 +1,239 @@
+//! The state's keeper: a thread of its own that owns the store, since writing waits for a disk.
+//!
+//! What was decided goes through here on its way to the notifiers: rendered, written in one transaction, then sent. Where
+//! the file cannot be written it is sent all the same; what is to be written waits, and is written in order once that is
+//! possible. Nobody waits for this thread but who asks for the history.
+
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use super::delivery::{Delivery, Finished};
+use crate::clock::Clock;
+use crate::core::notice::Notice;
+use crate::core::persist::{Checkpoint, Decision, IncidentQuery, PastIncident, Saved};
+use crate::core::silence::Silence;
+use crate::core::snapshot::outages::Outages;
+use crate::core::time::Wall;
+use crate::io::metrics::Metrics;
+use crate::io::store::{Opened, StoreFault};
+use arc_swap::ArcSwapOption;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tracing::error;
+use worker::Worker;
+
+/// Orders that may wait, checkpoints aside: a disk that hangs for minutes while everything fires. Some kilobytes each.
+const MAX_WAITING: usize = 20_000;
+/// Who asks for the history waits no longer: the disk hangs.
+const HISTORY_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the core decided at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decided {
+    /// What is to be told.
+    pub notices: Vec<Notice>,
+    /// What is to be kept before.
+    pub decision: Decision,
+}
+
+/// Renders a notice for each notifier that is to be told of it, and logs it. The deliveries' numbers are given later.
+pub type Prepare = Box<dyn Fn(&Notice) -> Vec<Delivery> + Send>;
+
+/// To whom the thread hands things.
+pub struct StoreThreadDeps {
+    /// Asked once for each notice, before it is written.
+    pub prepare: Prepare,
+    /// Sends deliveries, in order; must not block.
+    pub send: Box<dyn Fn(Vec<Delivery>) + Send>,
+    /// Gives the core what a file held that could be opened only after the start, and the silences in it. Returns once
+    /// the core has it: everything the core knows is then written in place of it.
+    pub adopt: Box<dyn Fn(Saved, Vec<Silence>) + Send>,
+}
+
+enum StoreCommand {
+    Decided(Box<Decided>),
+    Checkpoint(Box<Checkpoint>),
+    Silences(Vec<Silence>),
+    Done(Finished),
+    History(
+        Box<IncidentQuery>,
+        oneshot::Sender<Result<Vec<PastIncident>, String>>,
+    ),
+    Outages(Wall, oneshot::Sender<Result<Outages, String>>),
+    /// Answered once all before it is written, or could not be.
+    Flush(oneshot::Sender<bool>),
+}
+
+/// What the thread shows to others.
+#[derive(Default)]
+struct StoreStatus {
+    wants_whole: AtomicBool,
+    /// Orders that wait, checkpoints aside.
+    waiting: AtomicUsize,
+    /// A checkpoint waits or is being written.
+    has_checkpoint: AtomicBool,
+    trouble: ArcSwapOption<String>,
+}
+
+/// Whose hand it is in orders the thread; all of it is for any thread. The thread ends when it is dropped.
+pub struct StoreHandle {
+    orders: Sender<StoreCommand>,
+    status: Arc<StoreStatus>,
+    thread: JoinHandle<()>,
+}
+
+/// Starts the thread. `opened` is what opening `path` gave, without what the core took back already; deliveries that waited
+/// in it are sent again. Where opening failed, it is tried again with each checkpoint.
+///
+/// # Errors
+///
+/// The operating system gives no thread.
+pub fn start(
+    opened: Result<Opened, StoreFault>,
+    path: Option<PathBuf>,
+    deps: StoreThreadDeps,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+) -> io::Result<StoreHandle> {
+    let (orders, incoming) = channel();
+    let status = Arc::new(StoreStatus::default());
+    let worker = Worker::new(path, deps, metrics, clock, Arc::clone(&status));
+    let thread = std::thread::Builder::new()
+        .name("store".to_owned())
+        .spawn(move || worker.run(opened, &incoming))?;
+    Ok(StoreHandle {
+        orders,
+        status,
+        thread,
+    })
+}
+
+impl StoreHandle {
+    /// Keeps what was decided, then tells it.
+    pub fn decided(&self, decided: Decided) {
+        self.order(StoreCommand::Decided(Box::new(decided)));
+    }
+
+    /// Keeps a checkpoint. Where one waits already this one is left out, and the next is asked to be whole.
+    pub fn checkpoint(&self, checkpoint: Checkpoint) {
+        if self.status.has_checkpoint.swap(true, Ordering::AcqRel) {
+            self.status.wants_whole.store(true, Ordering::Release);
+            return;
+        }
+        self.give(StoreCommand::Checkpoint(Box::new(checkpoint)));
+    }
+
+    /// Keeps the silences made while running, in place of those before.
+    pub fn silences(&self, silences: Vec<Silence>) {
+        self.order(StoreCommand::Silences(silences));
+    }
+
+    /// A delivery was delivered, refused or given up: it is not sent again after a restart.
+    pub fn done(&self, ended: Finished) {
+        self.order(StoreCommand::Done(ended));
+    }
+
+    /// Incidents with their timelines, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// In words: why the store cannot answer.
+    pub async fn history(&self, query: IncidentQuery) -> Result<Vec<PastIncident>, String> {
+        let (answer, answered) = oneshot::channel();
+        self.order(StoreCommand::History(Box::new(query), answer));
+        answer_of(answered).await
+    }
+
+    /// When which incidents were open since `from`.
+    ///
+    /// # Errors
+    ///
+    /// In words: why the store cannot answer.
+    pub async fn outages(&self, from: Wall) -> Result<Outages, String> {
+        let (answer, answered) = oneshot::channel();
+        self.order(StoreCommand::Outages(from, answer));
+        answer_of(answered).await
+    }
+
+    /// Whether the next checkpoint is to be of everything.
+    pub fn wants_whole(&self) -> bool {
+        self.status.wants_whole.load(Ordering::Acquire)
+    }
+
+    /// What keeps the state from being kept, for a person; `None` where nothing does.
+    pub fn trouble(&self) -> Option<String> {
+        if self.thread.is_finished() {
+            return Some("the state's thread is dead: restart lastbeat".to_owned());
+        }
+        if self.status.waiting.load(Ordering::Acquire) >= MAX_WAITING {
+            return Some("the state file's disk hangs: look at its volume".to_owned());
+        }
+        let trouble = self.status.trouble.load();
+        trouble.as_ref().map(|words| words.to_string())
+    }
+
+    /// Whether all that was ordered before could be written, or was found impossible to write, within this time; that it
+    /// was sent to the notifiers.
+    pub async fn flush(&self, within: Duration) -> bool {
+        let (answer, answered) = oneshot::channel();
+        self.order(StoreCommand::Flush(answer));
+        matches!(tokio::time::timeout(within, answered).await, Ok(Ok(true)))
+    }
+
+    fn order(&self, order: StoreCommand) {
+        let waiting = self.status.waiting.fetch_add(1, Ordering::AcqRel);
+        if waiting >= MAX_WAITING {
+            self.status.waiting.fetch_sub(1, Ordering::AcqRel);
+            self.status.wants_whole.store(true, Ordering::Release);
+            lost(&order, "the state file's disk hangs");
+            return;
+        }
+        self.give(order);
+    }
+
+    fn give(&self, order: StoreCommand) {
+        if let Err(dead) = self.orders.send(order) {
+            lost(&dead.0, "the state's thread is dead");
+        }
+    }
+}
+
+/// What the thread answers, once it does.
+async fn answer_of<T>(answered: oneshot::Receiver<Result<T, String>>) -> Result<T, String> {
+    match tokio::time::timeout(HISTORY_WITHIN, answered).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Err("the state's thread is dead: restart lastbeat".to_owned()),
+        Err(_) => Err(format!(
+            "the state file did not answer within {}s: its disk hangs",
+            HISTORY_WITHIN.as_secs()
+        )),
+    }
+}
+
+/// Says what nobody will hear of otherwise.
+fn lost(order: &StoreCommand, why: &str) {
+    match order {
+        StoreCommand::Decided(decided) => {
+            for notice in &decided.notices {
+                let sentence = crate::format::description(notice);
+                error!(incident = %notice.incident, why, "a notice is lost: {sentence}");
+            }
+        }
+        StoreCommand::Done(ended) => {
+            error!(incident = %ended.incident, why, "a delivered notice may be sent again after a restart");
+        }
+        StoreCommand::Silences(_) => error!(why, "a change of silences is not kept"),
+        // Who asked hears of it; the next checkpoint has it all.
+        StoreCommand::History(..)
+        | StoreCommand::Outages(..)
+        | StoreCommand::Flush(_)
+        | StoreCommand::Checkpoint(_) => {}
+    }
+}

@@ -1,0 +1,491 @@
+//! The thread's own side: what it holds, and what it does with each order.
+
+use super::{StoreCommand, StoreStatus, StoreThreadDeps};
+use crate::app::delivery::{Delivery, Finished, RenderedNotice};
+use crate::clock::Clock;
+use crate::core::notice::{IncidentId, Notice};
+use crate::core::persist::{Checkpoint, TimelineRow};
+use crate::core::silence::Silence;
+use crate::core::time::Mono;
+use crate::format;
+use crate::io::metrics::{Metrics, Outcome};
+use crate::io::store::{Batch, Opened, Repaired, Store, StoreFault, StoredDelivery, stored_kind};
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+use tracing::{error, info, warn};
+
+/// Orders that share one transaction, where so many wait: a storm of incidents costs little more than one.
+const TOGETHER: usize = 256;
+/// Rows that wait for a file that cannot be written: an hour of a bad day, at some kilobytes each. Beyond it the oldest
+/// are left out, and what is still open or unsent is written anew.
+const MAX_BACKLOG: usize = 20_000;
+/// How often a file that cannot be written is tried where no checkpoint comes.
+const TRY_EVERY: Duration = Duration::from_secs(5);
+/// How often the same trouble is logged.
+const LOG_EVERY: Duration = Duration::from_secs(60);
+/// How often the history is cut to its bounds.
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+
+pub(super) struct Worker {
+    path: Option<PathBuf>,
+    deps: StoreThreadDeps,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+    status: Arc<StoreStatus>,
+    /// `None`: it could not be opened yet.
+    store: Option<Store>,
+    /// The file's slots are not ours: it was opened late or begun anew. Instances are not written before all are.
+    is_strange: bool,
+    /// What could not be written, in order.
+    backlog: VecDeque<Batch>,
+    backlog_rows: usize,
+    /// Parcels that are not done: what a new file is given.
+    unsent: BTreeMap<u64, StoredDelivery>,
+    /// What a new file is given; `None` where none was ever told here.
+    silences: Option<Vec<Silence>>,
+    /// All of the above are to be written, beyond what waits.
+    writes_all: bool,
+    last_id: u64,
+    log_after: Mono,
+    prune_after: Mono,
+}
+
+impl Worker {
+    pub(super) fn new(
+        path: Option<PathBuf>,
+        deps: StoreThreadDeps,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+        status: Arc<StoreStatus>,
+    ) -> Self {
+        for reason in StoreFault::LABELS {
+            metrics.store_failed(reason, 0);
+        }
+        Worker {
+            path,
+            deps,
+            metrics,
+            clock,
+            status,
+            store: None,
+            is_strange: false,
+            backlog: VecDeque::new(),
+            backlog_rows: 0,
+            unsent: BTreeMap::new(),
+            silences: None,
+            writes_all: false,
+            last_id: 0,
+            log_after: Mono::ZERO,
+            prune_after: Mono::ZERO,
+        }
+    }
+
+    pub(super) fn run(
+        mut self,
+        opened: Result<Opened, StoreFault>,
+        orders: &Receiver<StoreCommand>,
+    ) {
+        // The first one also rids the file of what the core did not take back.
+        self.status.wants_whole.store(true, Ordering::Release);
+        match opened {
+            Ok(opened) => {
+                self.silences = Some(opened.silences);
+                self.opened(opened.store, opened.deliveries);
+            }
+            Err(fault) => self.failed(&fault),
+        }
+        loop {
+            match orders.recv_timeout(TRY_EVERY) {
+                Ok(order) => self.take(order, orders),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.recover();
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.recover();
+    }
+
+    /// Takes over an open store; what waits in it is sent.
+    fn opened(&mut self, store: Store, deliveries: Vec<StoredDelivery>) {
+        self.store = Some(store);
+        self.well();
+        self.last_id = deliveries
+            .iter()
+            .map(|one| one.id)
+            .fold(self.last_id, u64::max);
+        let waiting = deliveries.iter().cloned().map(delivery).collect();
+        self.unsent
+            .extend(deliveries.into_iter().map(|one| (one.id, one)));
+        (self.deps.send)(waiting);
+    }
+
+    /// Takes an order and those that wait behind it, as far as they share a transaction.
+    fn take(&mut self, first: StoreCommand, orders: &Receiver<StoreCommand>) {
+        let mut batch = Batch::default();
+        let mut deliveries = Vec::new();
+        let mut next = Some(first);
+        let mut taken = 0;
+        while let Some(order) = next.take() {
+            if !matches!(order, StoreCommand::Checkpoint(_)) {
+                self.status.waiting.fetch_sub(1, Ordering::AcqRel);
+            }
+            match order {
+                StoreCommand::Decided(decided) => {
+                    for notice in &decided.notices {
+                        self.notice(notice, &mut batch, &mut deliveries);
+                    }
+                    batch.incidents.extend(decided.decision.incidents);
+                    batch.instances.extend(decided.decision.instances);
+                }
+                StoreCommand::Done(ended) => self.done(&ended, &mut batch),
+                StoreCommand::Silences(silences) => {
+                    self.silences = Some(silences.clone());
+                    batch.silences = Some(silences);
+                }
+                alone => {
+                    self.write(std::mem::take(&mut batch), std::mem::take(&mut deliveries));
+                    self.alone(alone);
+                }
+            }
+            taken += 1;
+            if taken < TOGETHER {
+                next = orders.try_recv().ok();
+            }
+        }
+        self.write(batch, deliveries);
+    }
+
+    /// An order that does not share a transaction.
+    fn alone(&mut self, order: StoreCommand) {
+        match order {
+            StoreCommand::Checkpoint(checkpoint) => {
+                self.checkpoint(*checkpoint);
+                self.status.has_checkpoint.store(false, Ordering::Release);
+            }
+            StoreCommand::History(query, answer) => {
+                // Who asked may have gone.
+                let found = self.read(|store| store.history(&query));
+                let _ = answer.send(found);
+            }
+            StoreCommand::Outages(from, answer) => {
+                let found = self.read(|store| store.outages(from));
+                let _ = answer.send(found);
+            }
+            StoreCommand::Flush(answer) => {
+                let is_well = self.recover();
+                let _ = answer.send(is_well);
+            }
+            StoreCommand::Decided(_) | StoreCommand::Done(_) | StoreCommand::Silences(_) => {}
+        }
+    }
+
+    fn notice(&mut self, notice: &Notice, batch: &mut Batch, deliveries: &mut Vec<Delivery>) {
+        let what = stored_kind(notice.kind);
+        let row = TimelineRow {
+            at: notice.decided,
+            what,
+        };
+        batch.timeline.push((notice.incident, row));
+        for mut one in (self.deps.prepare)(notice) {
+            one.id = self.next_id();
+            let kept = stored(&one);
+            self.unsent.insert(kept.id, kept.clone());
+            batch.deliveries.push(kept);
+            deliveries.push(one);
+        }
+    }
+
+    /// Numbers go on from the wall clock, so that none returns after a restart whatever the file lost.
+    fn next_id(&mut self) -> u64 {
+        let now = (self.clock.now().wall.nanos() / 1_000_000) << 8;
+        self.last_id = now.max(self.last_id + 1);
+        self.last_id
+    }
+
+    fn done(&mut self, ended: &Finished, batch: &mut Batch) {
+        if self.unsent.remove(&ended.id).is_some() {
+            batch.done.push(ended.id);
+        }
+        let (notifier, after) = (&ended.notifier, delay(ended.delay));
+        let kind = stored_kind(ended.kind);
+        let what = match ended.outcome {
+            Outcome::Delivered => format!("told {notifier} after {after}: {kind}"),
+            Outcome::Rejected => format!("{notifier} refused after {after}: {kind}"),
+            Outcome::GivenUp => format!("gave up telling {notifier} after {after}: {kind}"),
+            Outcome::Retried => return,
+        };
+        self.happened(ended.incident, what, batch);
+    }
+
+    fn happened(&self, incident: IncidentId, what: String, batch: &mut Batch) {
+        let at = self.clock.now().wall;
+        batch.timeline.push((incident, TimelineRow { at, what }));
+    }
+
+    /// Writes a batch, or lets it wait; its deliveries are sent either way.
+    fn write(&mut self, mut batch: Batch, deliveries: Vec<Delivery>) {
+        if self.is_strange {
+            batch.instances.clear();
+        }
+        if batch != Batch::default() {
+            let can = self.store.is_some() && self.backlog.is_empty() && !self.writes_all;
+            if !can || !self.save(&batch) {
+                self.put_off(batch);
+            }
+        }
+        if !deliveries.is_empty() {
+            (self.deps.send)(deliveries);
+        }
+    }
+
+    fn put_off(&mut self, batch: Batch) {
+        self.backlog_rows += rows(&batch);
+        self.backlog.push_back(batch);
+        while self.backlog_rows > MAX_BACKLOG
+            && let Some(oldest) = self.backlog.pop_front()
+        {
+            self.backlog_rows -= rows(&oldest);
+            self.writes_all = true;
+            warn!(
+                incidents = oldest.incidents.len(),
+                "the history has a hole: too much waits for a state file that cannot be written"
+            );
+        }
+    }
+
+    fn checkpoint(&mut self, mut checkpoint: Checkpoint) {
+        let is_whole = checkpoint.whole;
+        if !self.recover() || (self.is_strange && !is_whole) {
+            self.status.wants_whole.store(true, Ordering::Release);
+            return;
+        }
+        let batch = Batch {
+            checkpoint: Some(std::mem::take(&mut checkpoint)),
+            ..Batch::default()
+        };
+        let begun = self.clock.mono();
+        // Before it is written: what fails meanwhile asks for another.
+        if is_whole {
+            self.status.wants_whole.store(false, Ordering::Release);
+            self.is_strange = false;
+        }
+        if !self.save(&batch) {
+            self.status.wants_whole.store(true, Ordering::Release);
+            return;
+        }
+        let took = self.clock.mono().since(begun);
+        self.metrics.store_checkpoint.observe(took.as_secs_f64());
+        self.prune();
+    }
+
+    fn prune(&mut self) {
+        let now = self.clock.now();
+        let Some(store) = &mut self.store else { return };
+        if now.mono >= self.prune_after {
+            self.prune_after = now.mono + PRUNE_EVERY;
+            match store.prune(now.wall) {
+                Ok(0) => {}
+                Ok(gone) => info!(gone, "old incidents were pruned from the history"),
+                Err(fault) => self.failed(&fault),
+            }
+        }
+        let bytes = self.store.as_ref().map_or(0, Store::bytes);
+        self.metrics
+            .store_bytes
+            .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// What is read from the store; why not, in words, where it cannot be.
+    fn read<T>(&self, read: impl Fn(&Store) -> Result<T, StoreFault>) -> Result<T, String> {
+        let Some(store) = &self.store else {
+            let trouble = self.status.trouble.load();
+            let why = trouble
+                .as_ref()
+                .map_or(String::new(), |why| why.to_string());
+            return Err(why);
+        };
+        read(store).map_err(|fault| format::error_chain(&fault))
+    }
+
+    /// Opens the file where it is not, and writes what waits. Whether all is written.
+    fn recover(&mut self) -> bool {
+        if self.store.is_none() && !self.open_late() {
+            return false;
+        }
+        if self.writes_all {
+            let all = Batch {
+                deliveries: self.unsent.values().cloned().collect(),
+                silences: self.silences.clone(),
+                ..Batch::default()
+            };
+            if !self.save(&all) {
+                return false;
+            }
+            self.writes_all = false;
+        }
+        while let Some(mut batch) = self.backlog.pop_front() {
+            let rows = rows(&batch);
+            if self.is_strange {
+                batch.instances.clear();
+            }
+            if !self.save(&batch) {
+                self.backlog.push_front(batch);
+                return false;
+            }
+            self.backlog_rows -= rows;
+            self.status.wants_whole.store(true, Ordering::Release);
+        }
+        self.well();
+        true
+    }
+
+    /// What the file holds that the core does not know is given to it; then the core's knowledge takes its place.
+    fn open_late(&mut self) -> bool {
+        match Store::open(self.path.as_deref(), self.clock.now().wall) {
+            Ok(opened) => {
+                info!("the state file could be opened");
+                if let Some(ours) = &mut self.silences {
+                    let is_new = |one: &&Silence| !ours.iter().any(|our| our.id == one.id);
+                    let theirs: Vec<_> = opened.silences.iter().filter(is_new).cloned().collect();
+                    ours.extend(theirs);
+                }
+                (self.deps.adopt)(opened.saved, opened.silences);
+                self.is_strange = true;
+                self.writes_all = true;
+                self.status.wants_whole.store(true, Ordering::Release);
+                self.opened(opened.store, opened.deliveries);
+                true
+            }
+            Err(fault) => {
+                self.failed(&fault);
+                false
+            }
+        }
+    }
+
+    /// One transaction; once more where the file could be mended. Whether it is written.
+    fn save(&mut self, batch: &Batch) -> bool {
+        let Some(store) = &mut self.store else {
+            return false;
+        };
+        let fault = match store.save(batch) {
+            Ok(()) => return true,
+            Err(fault) => fault,
+        };
+        self.metrics.store_failed(fault.label(), 1);
+        let what = format::error_chain(&fault);
+        let mended = match store.repair(fault, self.clock.now().wall) {
+            Ok(mended) => mended,
+            Err(fault) => {
+                self.say(&fault);
+                return false;
+            }
+        };
+        self.status.wants_whole.store(true, Ordering::Release);
+        match mended {
+            Repaired::Copied(aside) => {
+                error!(?aside, "{what}: all that is known was written to a new one");
+            }
+            Repaired::Anew(aside) => {
+                error!(
+                    ?aside,
+                    "{what}: it was set aside, a new one is begun without its history"
+                );
+                self.is_strange = true;
+                self.writes_all = true;
+            }
+        }
+        let Some(store) = &mut self.store else {
+            return false;
+        };
+        match store.save(batch) {
+            Ok(()) => true,
+            Err(fault) => {
+                self.failed(&fault);
+                false
+            }
+        }
+    }
+
+    fn failed(&mut self, fault: &StoreFault) {
+        self.metrics.store_failed(fault.label(), 1);
+        self.say(fault);
+    }
+
+    fn say(&mut self, fault: &StoreFault) {
+        let what = format::error_chain(fault);
+        self.metrics.store_writable.set(0);
+        let now = self.clock.mono();
+        if now >= self.log_after {
+            self.log_after = now + LOG_EVERY;
+            error!(
+                waiting = self.backlog_rows,
+                "the state is not kept, lastbeat goes on from memory: {what}"
+            );
+        }
+        self.status.trouble.store(Some(Arc::new(what)));
+    }
+
+    fn well(&mut self) {
+        self.metrics.store_writable.set(1);
+        // A disk that is nearly full takes some of it, again and again: its trouble is logged once a minute all the same.
+        if self.status.trouble.swap(None).is_some() && self.clock.mono() >= self.log_after {
+            info!("the state is kept again");
+        }
+    }
+}
+
+/// Tenths of a second where a notice came in time; as other lengths beyond.
+fn delay(length: Duration) -> String {
+    match length.as_secs() {
+        0..60 => format!("{:.1}s", length.as_secs_f64()),
+        _ => format::duration(length),
+    }
+}
+
+/// What a batch counts for in the backlog.
+fn rows(batch: &Batch) -> usize {
+    1 + batch.incidents.len()
+        + batch.instances.len()
+        + batch.deliveries.len()
+        + batch.timeline.len()
+        + batch.done.len()
+}
+
+fn stored(delivery: &Delivery) -> StoredDelivery {
+    let RenderedNotice {
+        incident,
+        kind,
+        body,
+        due,
+        told,
+    } = &delivery.waiting;
+    StoredDelivery {
+        id: delivery.id,
+        notifier: delivery.notifier.clone(),
+        incident: *incident,
+        kind: *kind,
+        due: *due,
+        told: *told,
+        body: body.clone(),
+    }
+}
+
+fn delivery(stored: StoredDelivery) -> Delivery {
+    Delivery {
+        id: stored.id,
+        notifier: stored.notifier,
+        waiting: RenderedNotice {
+            incident: stored.incident,
+            kind: stored.kind,
+            body: stored.body,
+            due: stored.due,
+            told: stored.told,
+        },
+    }
+}

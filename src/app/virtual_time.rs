@@ -1,0 +1,212 @@
+//! The core in virtual time: entries and events in, in the order of their moments; what comes out is kept with the
+//! moment at which it came.
+//!
+//! It does what [`super::event_loop`] does, with a clock that is told what time it is: entries of a moment are taken
+//! before its deadlines are judged, losses are checked at each wake, and the core is woken when it asks for it.
+
+use super::ingest::Ingest;
+use crate::core::engine::{Engine, Feed, Options, Output};
+use crate::core::rule::RuleSet;
+use crate::core::silence::Silence;
+use crate::core::time::{Mono, Now, Wall};
+use crate::decode::{log_line, schedule};
+use std::time::Duration;
+
+/// How often an entry's own time is read for the lag where it is no beat; as live.
+const LAG_EVERY: Duration = Duration::from_millis(100);
+/// How often the windows of scheduled silences are worked out anew: well before [`schedule::AHEAD`] is over.
+const SCHEDULE_EVERY: Duration = Duration::from_secs(6 * 3600);
+
+/// Something that came out of the core.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TimedOutput {
+    /// When it came out, from the start of the virtual_time.
+    pub at: Duration,
+    /// It.
+    pub output: Output,
+}
+
+/// The core, and a clock of its own.
+#[derive(Debug)]
+pub struct VirtualTime {
+    ingest: Ingest,
+    start: Wall,
+    now: Duration,
+    wake: Mono,
+    next_lag: Mono,
+    next_schedule: Mono,
+    connected: bool,
+    dropped: bool,
+    /// Silences made by hand.
+    silences: Vec<Silence>,
+    outputs: Vec<TimedOutput>,
+}
+
+impl VirtualTime {
+    /// A core that has heard nothing, connected, when the clock on the wall shows `start`.
+    pub fn new(rules: RuleSet, options: Options, start: Wall) -> Self {
+        let now = Now {
+            mono: Mono::ZERO,
+            wall: start,
+        };
+        VirtualTime {
+            ingest: Ingest::new(Engine::new(rules, options, now)),
+            start,
+            now: Duration::ZERO,
+            wake: Mono::ZERO,
+            next_lag: Mono::ZERO,
+            next_schedule: Mono::ZERO,
+            connected: true,
+            dropped: false,
+            silences: Vec::new(),
+            outputs: Vec::new(),
+        }
+    }
+
+    /// Lets time pass to just before `at`; the core is woken as often as it asks.
+    pub fn pass(&mut self, at: Duration) {
+        let end = Mono::ZERO + at;
+        while self.wake < end {
+            self.now = self.now.max(self.wake.since(Mono::ZERO));
+            self.tick();
+        }
+        self.now = self.now.max(at);
+    }
+
+    /// Entries arrive together at `at`, each a subject and a payload.
+    pub fn entries<'e>(
+        &mut self,
+        at: Duration,
+        batch: impl IntoIterator<Item = (&'e str, &'e [u8])>,
+    ) {
+        self.pass(at);
+        let now = self.moment();
+        self.ingest.engine.arrive(now);
+        for (subject, payload) in batch {
+            self.ingest.message(subject, payload);
+            if now.mono >= self.next_lag {
+                self.next_lag = now.mono + LAG_EVERY;
+                self.sample_lag(now, subject, payload);
+            }
+        }
+        if self.ingest.engine.overdue() {
+            self.judge(now);
+        }
+        self.keep();
+    }
+
+    /// The connection is lost at `at`.
+    pub fn cut(&mut self, at: Duration) {
+        self.pass(at);
+        self.connected = false;
+        self.feed(Feed::Lost);
+    }
+
+    /// The connection is there again at `at`.
+    pub fn connect(&mut self, at: Duration) {
+        self.pass(at);
+        self.connected = true;
+    }
+
+    /// Messages were lost up to `at`; it is found at the next look.
+    pub fn lose(&mut self, at: Duration) {
+        self.pass(at);
+        self.dropped = true;
+    }
+
+    /// lastbeat stands still from `from` to `to`, and then goes on.
+    pub fn stand_still(&mut self, from: Duration, to: Duration) {
+        self.pass(from);
+        self.now = self.now.max(to);
+        self.feed(Feed::Suspended);
+        self.wake = self.moment().mono;
+    }
+
+    /// These silences, and those of the rules, are in force from `at` on.
+    pub fn set_silences(&mut self, silences: Vec<Silence>, at: Duration) {
+        self.pass(at);
+        self.silences = silences;
+        self.schedule();
+    }
+
+    /// Another rule set is in force from `at` on.
+    pub fn reload(&mut self, rules: RuleSet, at: Duration) {
+        self.pass(at);
+        let now = self.moment();
+        self.ingest.reload(rules, now);
+        self.schedule();
+    }
+
+    /// The core, to look at.
+    pub fn engine(&self) -> &Engine {
+        &self.ingest.engine
+    }
+
+    /// Everything that came out, in order.
+    pub fn outputs(&self) -> &[TimedOutput] {
+        &self.outputs
+    }
+
+    fn moment(&self) -> Now {
+        Now {
+            mono: Mono::ZERO + self.now,
+            wall: self.start + self.now,
+        }
+    }
+
+    fn sample_lag(&mut self, now: Now, subject: &str, payload: &[u8]) {
+        let engine = &mut self.ingest.engine;
+        if let (Some(id), Some(time)) = (engine.find(subject), log_line::tail_time(payload)) {
+            engine.lag_sample(id, now.wall.since(time));
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = self.moment();
+        if now.mono >= self.next_schedule {
+            self.schedule();
+        }
+        if self.connected {
+            let lost = std::mem::take(&mut self.dropped);
+            self.feed(if lost { Feed::Dropped } else { Feed::Intact });
+        }
+        self.judge(now);
+        self.keep();
+    }
+
+    fn judge(&mut self, now: Now) {
+        // A core that asks to be woken at once is asked again a moment later: time goes on.
+        let wake = self.ingest.engine.evaluate(now);
+        self.wake = wake.max(now.mono + Duration::from_nanos(1));
+    }
+
+    fn feed(&mut self, feed: Feed) {
+        let now = self.moment();
+        self.ingest.engine.feed(feed, now);
+        self.keep();
+    }
+
+    /// Works out when the scheduled silences hold.
+    fn schedule(&mut self) {
+        let now = self.moment();
+        self.next_schedule = now.mono + SCHEDULE_EVERY;
+        let rules = &self.ingest.engine.rules().silences;
+        let scheduled = rules.iter().zip(1..).map(|(rule, number)| Silence {
+            id: format!("rules-{number}"),
+            matchers: rule.matchers.clone(),
+            windows: schedule::windows(rule, now.wall),
+            reason: rule.reason.clone(),
+            author: String::new(),
+        });
+        let all = scheduled.chain(self.silences.iter().cloned()).collect();
+        self.ingest.engine.set_silences(all, now);
+        self.keep();
+    }
+
+    fn keep(&mut self) {
+        let at = self.now;
+        let outputs = self.ingest.engine.drain();
+        self.outputs
+            .extend(outputs.map(|output| TimedOutput { at, output }));
+    }
+}

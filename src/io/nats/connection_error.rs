@@ -1,0 +1,203 @@
+//! What the client reports, as troubles with a name and words that say what to do.
+
+use crate::decode::settings::NatsSettings;
+use crate::io::feed::{ConnectionError, ConnectionErrorKind};
+use async_nats::{ConnectError, ConnectErrorKind, Event, ServerError};
+
+/// What an event of the client means for the connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// Nothing.
+    Stays,
+    /// The server is about to leave.
+    LameDuck,
+    /// It does not let us publish.
+    MayNotPublish,
+    /// It is of no more use.
+    Over(ConnectionErrorKind, String),
+}
+
+/// Reads an event. `probe` is the subject of our round trips, which need not be permitted.
+pub(super) fn meaning(event: &Event, probe: &str) -> Meaning {
+    match event {
+        Event::Disconnected => Meaning::Over(
+            ConnectionErrorKind::Disconnected,
+            "the connection broke, or nobody answered for three pings".to_owned(),
+        ),
+        Event::Closed => Meaning::Over(ConnectionErrorKind::Ended, "the client closed".to_owned()),
+        Event::ServerError(error) => of_server_error(error, probe),
+        Event::LameDuckMode => Meaning::LameDuck,
+        Event::Connected | Event::Draining | Event::SlowConsumer(_) | Event::ClientError(_) => {
+            Meaning::Stays
+        }
+    }
+}
+
+fn of_server_error(error: &ServerError, probe: &str) -> Meaning {
+    let text = error.to_string();
+    let said = text.to_lowercase();
+    if said.contains("permissions violation") {
+        return if said.contains("for publish") {
+            Meaning::MayNotPublish
+        } else if said.contains(&probe.to_lowercase()) {
+            Meaning::Stays
+        } else {
+            Meaning::Over(ConnectionErrorKind::Permission, text)
+        };
+    }
+    if is_about_auth(&said) {
+        return Meaning::Over(ConnectionErrorKind::Auth, text);
+    }
+    Meaning::Stays
+}
+
+/// Words of nats-server for a user or token that it does not take, or no longer.
+fn is_about_auth(said: &str) -> bool {
+    said.contains("authorization violation")
+        || said.contains("authentication expired")
+        || said.contains("authentication revoked")
+}
+
+/// What a failed attempt to connect was.
+pub(super) fn of_connect(
+    settings: &NatsSettings,
+    server: &str,
+    err: &ConnectError,
+) -> ConnectionError {
+    let text = err.to_string();
+    let kind = match err.kind() {
+        ConnectErrorKind::ServerParse | ConnectErrorKind::Dns => ConnectionErrorKind::Unresolvable,
+        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
+            ConnectionErrorKind::Auth
+        }
+        ConnectErrorKind::TimedOut => ConnectionErrorKind::Timeout,
+        ConnectErrorKind::Tls => ConnectionErrorKind::Tls,
+        ConnectErrorKind::Io | ConnectErrorKind::MaxReconnects => of_text(&text),
+    };
+    connection_error(settings, server, kind, &text)
+}
+
+fn of_text(text: &str) -> ConnectionErrorKind {
+    let said = text.to_lowercase();
+    let not_nats = [
+        "expected info",
+        "invalid server operation",
+        "expected value",
+        "missing field",
+    ];
+    if is_about_auth(&said) {
+        ConnectionErrorKind::Auth
+    } else if said.contains("got nothing") {
+        ConnectionErrorKind::Unreachable
+    } else if not_nats.iter().any(|words| said.contains(words)) {
+        ConnectionErrorKind::Garbage
+    } else {
+        ConnectionErrorKind::Unreachable
+    }
+}
+
+/// A error in words, with what to do; without secrets.
+pub(super) fn connection_error(
+    settings: &NatsSettings,
+    server: &str,
+    kind: ConnectionErrorKind,
+    text: &str,
+) -> ConnectionError {
+    let user = settings.user.as_deref().unwrap_or("(none)");
+    let message = match kind {
+        ConnectionErrorKind::Auth => format!(
+            "{server} refuses user {user}: {text}. Set ORG to the organisation's slug and ACCESS_TOKEN to a token \
+             of it (fly tokens create readonly {user})"
+        ),
+        ConnectionErrorKind::Permission => format!(
+            "{server} does not let user {user} subscribe to {}: {text}. Give the user that permission, or \
+             set SUBJECT to what it may read",
+            refused(&settings.subjects, text)
+        ),
+        ConnectionErrorKind::Unresolvable => {
+            format!("{server} has no address: {text}. Check NATS_URL and the resolver")
+        }
+        ConnectionErrorKind::Timeout => format!(
+            "{server} did not finish the handshake: {text}. Check NATS_URL and the network between"
+        ),
+        ConnectionErrorKind::Unreachable => {
+            format!("{server} does not answer: {text}. Check NATS_URL and the network between")
+        }
+        ConnectionErrorKind::Garbage => {
+            format!("{server} does not speak NATS: {text}. Check that NATS_URL is a NATS server")
+        }
+        ConnectionErrorKind::Tls => format!("TLS with {server} failed: {text}"),
+        ConnectionErrorKind::Disconnected | ConnectionErrorKind::Ended => {
+            format!("{server}: {text}")
+        }
+    };
+    ConnectionError { kind, message }
+}
+
+/// Which of the subjects the server's words name; all of them where it names none.
+fn refused(subjects: &[String], text: &str) -> String {
+    let named = |subject: &&String| text.contains(&format!("\"{subject}\""));
+    match subjects.iter().find(named) {
+        Some(subject) => subject.clone(),
+        None => subjects.join(","),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str) -> Meaning {
+        meaning(
+            &Event::ServerError(ServerError::Other(text.to_owned())),
+            "logs.lastbeat-probe",
+        )
+    }
+
+    #[test]
+    fn only_a_subscription_that_is_refused_is_a_permission_trouble() {
+        let refused = r#"Permissions Violation for Subscription to "logs.>""#;
+        assert!(matches!(
+            said(refused),
+            Meaning::Over(ConnectionErrorKind::Permission, _)
+        ));
+        let probe = r#"Permissions Violation for Subscription to "logs.lastbeat-probe""#;
+        assert_eq!(said(probe), Meaning::Stays);
+        let canary = r#"Permissions Violation for Publish to "logs.lastbeat.x.y""#;
+        assert_eq!(said(canary), Meaning::MayNotPublish);
+    }
+
+    #[test]
+    fn of_several_subjects_the_one_that_is_refused_is_named() {
+        let subjects = ["logs.web.>", "logs.api.>"].map(str::to_owned);
+        let what = r#"Permissions Violation for Subscription to "logs.api.>""#;
+        assert_eq!(refused(&subjects, what), "logs.api.>");
+        assert_eq!(refused(&subjects, "no"), "logs.web.>,logs.api.>");
+    }
+
+    #[test]
+    fn an_expired_token_is_an_auth_trouble_and_other_words_are_none() {
+        let expired = said("User Authentication Expired");
+        assert!(matches!(
+            expired,
+            Meaning::Over(ConnectionErrorKind::Auth, _)
+        ));
+        assert_eq!(said("maximum subscriptions exceeded"), Meaning::Stays);
+    }
+
+    #[test]
+    fn a_server_that_is_none_is_named() {
+        assert_eq!(
+            of_text("IO error: expected INFO, got Ping"),
+            ConnectionErrorKind::Garbage
+        );
+        assert_eq!(
+            of_text("IO error: Connection refused"),
+            ConnectionErrorKind::Unreachable
+        );
+        assert_eq!(
+            of_text("IO error: nats: User Authentication Expired"),
+            ConnectionErrorKind::Auth
+        );
+    }
+}

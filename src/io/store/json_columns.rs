@@ -1,0 +1,276 @@
+//! What of an incident stands in JSON columns: its notice, what it is about, its members; and a silence's matchers. A new
+//! field gets `#[serde(default)]`: files exist without it.
+
+use super::stored_enums::{StoredEnum, kind_from_stored, stored_kind};
+use crate::core::notice::{Alarm, IncidentId, Notice, Scope, Who};
+use crate::core::persist::{SavedKey, SavedTarget, SavedWatched};
+use crate::core::rule::{Globs, Matchers, Severity};
+use crate::core::time::{Mono, Wall, nanos};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// As text; the mappings below hold nothing that JSON has not.
+fn text(value: &impl Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+#[derive(Serialize, Deserialize)]
+struct NoticeRow<'a> {
+    kind: String,
+    alarm: Cow<'a, str>,
+    scope: Cow<'a, str>,
+    rule: Cow<'a, str>,
+    notify: Option<Cow<'a, [String]>>,
+    affected: Cow<'a, [String]>,
+    affected_total: u64,
+    severity: Cow<'a, str>,
+    app: Cow<'a, str>,
+    region: Cow<'a, str>,
+    instance: Cow<'a, str>,
+    host: Cow<'a, str>,
+    beat: Cow<'a, str>,
+    since_at: u64,
+    gap_ns: u64,
+    listened_ns: u64,
+    max_gap_ns: u64,
+    due_at: u64,
+    decided_at: u64,
+    last_text: Cow<'a, str>,
+    detail: Cow<'a, str>,
+    summary: Option<Cow<'a, str>>,
+    runbook: Option<Cow<'a, str>>,
+}
+
+/// A notice but for its incident's number, which is the row's.
+pub(super) fn notice(notice: &Notice) -> rusqlite::Result<String> {
+    let who = &notice.who;
+    text(&NoticeRow {
+        kind: stored_kind(notice.kind),
+        alarm: notice.alarm.stored().into(),
+        scope: notice.scope.stored().into(),
+        rule: notice.rule.as_str().into(),
+        notify: notice.notify.as_deref().map(Cow::Borrowed),
+        affected: Cow::Borrowed(&notice.affected),
+        affected_total: notice.affected_total,
+        severity: notice.severity.stored().into(),
+        app: who.app.as_str().into(),
+        region: who.region.as_str().into(),
+        instance: who.instance.as_str().into(),
+        host: who.host.as_str().into(),
+        beat: who.beat.as_str().into(),
+        since_at: notice.since.nanos(),
+        gap_ns: nanos(notice.gap),
+        listened_ns: nanos(notice.listened),
+        max_gap_ns: nanos(notice.max_gap),
+        due_at: notice.due.nanos(),
+        decided_at: notice.decided.nanos(),
+        last_text: notice.last_text.as_str().into(),
+        detail: notice.detail.as_str().into(),
+        summary: notice.summary.as_deref().map(Cow::Borrowed),
+        runbook: notice.runbook.as_deref().map(Cow::Borrowed),
+    })
+}
+
+/// `None` where the text makes no sense.
+pub(super) fn notice_of(incident: IncidentId, text: &str) -> Option<Notice> {
+    let row: NoticeRow<'_> = serde_json::from_str(text).ok()?;
+    Some(Notice {
+        incident,
+        kind: kind_from_stored(&row.kind)?,
+        alarm: Alarm::from_stored(&row.alarm)?,
+        scope: Scope::from_stored(&row.scope)?,
+        rule: row.rule.into_owned(),
+        notify: row.notify.map(Cow::into_owned),
+        affected: row.affected.into_owned(),
+        affected_total: row.affected_total,
+        severity: Severity::from_stored(&row.severity)?,
+        who: Who {
+            app: row.app.into_owned(),
+            region: row.region.into_owned(),
+            instance: row.instance.into_owned(),
+            host: row.host.into_owned(),
+            beat: row.beat.into_owned(),
+        },
+        since: Wall::from_nanos(row.since_at),
+        gap: Duration::from_nanos(row.gap_ns),
+        listened: Duration::from_nanos(row.listened_ns),
+        max_gap: Duration::from_nanos(row.max_gap_ns),
+        due: Wall::from_nanos(row.due_at),
+        due_mono: Mono::ZERO,
+        decided: Wall::from_nanos(row.decided_at),
+        last_text: row.last_text.into_owned(),
+        detail: row.detail.into_owned(),
+        summary: row.summary.map(Cow::into_owned),
+        runbook: row.runbook.map(Cow::into_owned),
+    })
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum WatchedRow<'a> {
+    /// Subject, marker, name.
+    Beat(Cow<'a, str>, Cow<'a, str>, Cow<'a, str>),
+    /// Subject.
+    Logs(Cow<'a, str>),
+    /// App, region.
+    Group(Option<Cow<'a, str>>, Option<Cow<'a, str>>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct TargetRow<'a> {
+    rule: Cow<'a, str>,
+    watched: WatchedRow<'a>,
+}
+
+impl<'a> TargetRow<'a> {
+    fn of(target: &'a SavedTarget) -> Self {
+        let watched = match &target.watched {
+            SavedWatched::Beat {
+                subject,
+                marker,
+                name,
+            } => WatchedRow::Beat(cow(subject), cow(marker), cow(name)),
+            SavedWatched::Logs { subject } => WatchedRow::Logs(cow(subject)),
+            SavedWatched::Group { app, region } => {
+                WatchedRow::Group(app.as_ref().map(cow), region.as_ref().map(cow))
+            }
+        };
+        TargetRow {
+            rule: cow(&target.rule),
+            watched,
+        }
+    }
+
+    fn into(self) -> SavedTarget {
+        let watched = match self.watched {
+            WatchedRow::Beat(subject, marker, name) => SavedWatched::Beat {
+                subject: subject.into(),
+                marker: marker.into(),
+                name: name.into(),
+            },
+            WatchedRow::Logs(subject) => SavedWatched::Logs {
+                subject: subject.into(),
+            },
+            WatchedRow::Group(app, region) => SavedWatched::Group {
+                app: app.map(Arc::from),
+                region: region.map(Arc::from),
+            },
+        };
+        SavedTarget {
+            rule: self.rule.into(),
+            watched,
+        }
+    }
+}
+
+fn cow(text: &Arc<str>) -> Cow<'_, str> {
+    Cow::Borrowed(text)
+}
+
+/// The targets that fire within an incident.
+pub(super) fn members(members: &[SavedTarget]) -> rusqlite::Result<String> {
+    let rows: Vec<TargetRow<'_>> = members.iter().map(TargetRow::of).collect();
+    text(&rows)
+}
+
+/// `None` where the text makes no sense.
+pub(super) fn members_of(text: &str) -> Option<Vec<SavedTarget>> {
+    let rows: Vec<TargetRow<'_>> = serde_json::from_str(text).ok()?;
+    Some(rows.into_iter().map(TargetRow::into).collect())
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum KeyRow<'a> {
+    Stream,
+    Region(Cow<'a, str>),
+    App(Cow<'a, str>),
+    Place(Cow<'a, str>, Cow<'a, str>),
+    Host(Cow<'a, str>),
+    Alone(Cow<'a, str>),
+    Flapping(TargetRow<'a>),
+}
+
+/// What an incident is about.
+pub(super) fn key(key: &SavedKey) -> rusqlite::Result<String> {
+    text(&match key {
+        SavedKey::Stream => KeyRow::Stream,
+        SavedKey::Region(region) => KeyRow::Region(cow(region)),
+        SavedKey::App(app) => KeyRow::App(cow(app)),
+        SavedKey::Place(app, region) => KeyRow::Place(cow(app), cow(region)),
+        SavedKey::Host(host) => KeyRow::Host(cow(host)),
+        SavedKey::Alone(rule) => KeyRow::Alone(cow(rule)),
+        SavedKey::Flapping(target) => KeyRow::Flapping(TargetRow::of(target)),
+    })
+}
+
+/// `None` where the text makes no sense.
+pub(super) fn key_of(text: &str) -> Option<SavedKey> {
+    Some(match serde_json::from_str(text).ok()? {
+        KeyRow::Stream => SavedKey::Stream,
+        KeyRow::Region(region) => SavedKey::Region(region.into()),
+        KeyRow::App(app) => SavedKey::App(app.into()),
+        KeyRow::Place(app, region) => SavedKey::Place(app.into(), region.into()),
+        KeyRow::Host(host) => SavedKey::Host(host.into()),
+        KeyRow::Alone(rule) => SavedKey::Alone(rule.into()),
+        KeyRow::Flapping(target) => SavedKey::Flapping(target.into()),
+    })
+}
+
+#[derive(Serialize, Deserialize)]
+struct MatchersRow<'a> {
+    app: Cow<'a, [String]>,
+    region: Cow<'a, [String]>,
+    instance: Cow<'a, [String]>,
+    host: Cow<'a, [String]>,
+    rule: Cow<'a, [String]>,
+}
+
+/// Whom a silence concerns.
+pub(super) fn matchers(matchers: &Matchers) -> rusqlite::Result<String> {
+    let Matchers {
+        app,
+        region,
+        instance,
+        host,
+        rule,
+    } = matchers;
+    text(&MatchersRow {
+        app: Cow::Borrowed(&app.0),
+        region: Cow::Borrowed(&region.0),
+        instance: Cow::Borrowed(&instance.0),
+        host: Cow::Borrowed(&host.0),
+        rule: Cow::Borrowed(&rule.0),
+    })
+}
+
+/// `None` where the text makes no sense.
+pub(super) fn matchers_of(text: &str) -> Option<Matchers> {
+    let row: MatchersRow<'_> = serde_json::from_str(text).ok()?;
+    Some(Matchers {
+        app: Globs(row.app.into_owned()),
+        region: Globs(row.region.into_owned()),
+        instance: Globs(row.instance.into_owned()),
+        host: Globs(row.host.into_owned()),
+        rule: Globs(row.rule.into_owned()),
+    })
+}
+
+/// When a silence holds: nanoseconds of the Unix epoch, from and until.
+pub(super) fn windows(windows: &[(Wall, Wall)]) -> rusqlite::Result<String> {
+    let rows: Vec<(u64, u64)> = windows
+        .iter()
+        .map(|(from, until)| (from.nanos(), until.nanos()))
+        .collect();
+    text(&rows)
+}
+
+/// `None` where the text makes no sense.
+pub(super) fn windows_of(text: &str) -> Option<Vec<(Wall, Wall)>> {
+    let rows: Vec<(u64, u64)> = serde_json::from_str(text).ok()?;
+    let wall = |(from, until)| (Wall::from_nanos(from), Wall::from_nanos(until));
+    Some(rows.into_iter().map(wall).collect())
+}
