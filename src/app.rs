@@ -22,3 +22,4 @@ pub mod store_thread;
 mod suspend_detector;
 pub mod virtual_time;
 pub mod watchdog;
+mod wiring;

@@ -8,6 +8,7 @@ pub mod http_client;
 pub mod inventory;
 pub mod metrics;
 pub mod nats;
+pub mod notifier;
 pub mod rules_dir;
 pub mod rules_watch;
 pub mod sentry;

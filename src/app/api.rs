@@ -1,6 +1,6 @@
 //! What stands deps the API: silences, the rules in force, how store and notifiers stand, the drill.
 
-use super::delivery::{DeliveryHandle, HttpSend};
+use super::delivery::DeliveryHandle;
 use super::drill;
 use super::silences::Silences;
 use crate::clock::NowFn;
@@ -8,6 +8,7 @@ use crate::core::rule::RuleSet;
 use crate::decode::settings::Secret;
 use crate::io::http::api::Api;
 use crate::io::http::status::{NotifierStand, Standing, StoreStand};
+use crate::io::http_client::HttpSend;
 use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use std::sync::Arc;

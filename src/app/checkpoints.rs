@@ -1,9 +1,10 @@
 //! When the core's state is read for the store, and in slices of what size.
 
-use crate::core::engine::{Engine, Output};
+use super::store_thread::StoreHandle;
+use crate::core::engine::Engine;
 use crate::core::persist::export::Draft;
-use crate::core::persist::{Checkpoint, Decision};
 use crate::core::time::{Mono, Now};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Between two checkpoints: so much of last-seen a crash loses, which then counts as blind.
@@ -13,19 +14,9 @@ const SOON: Duration = Duration::from_millis(200);
 /// Slots read before entries get their turn: well under a millisecond, whatever their beats say.
 const SLICE: usize = 256;
 
-/// Where what is to be kept goes. None of it may block.
-pub struct StoreSink {
-    /// What the core said, with what is to be kept before anybody is told.
-    pub decided: Box<dyn FnMut(Vec<Output>, Option<Decision>) + Send>,
-    /// What changed since the last one.
-    pub checkpoint: Box<dyn FnMut(Checkpoint) + Send>,
-    /// Whether the next checkpoint is to be of everything.
-    pub wants_whole: Box<dyn Fn() -> bool + Send>,
-}
-
 /// Reads the core for the store.
 pub struct Checkpointer {
-    store_sink: StoreSink,
+    store: Arc<StoreHandle>,
     next: Mono,
     /// How many instances were known at the last look.
     known: usize,
@@ -34,21 +25,12 @@ pub struct Checkpointer {
 
 impl Checkpointer {
     /// A checkpointer whose first checkpoint is due soon after `now`.
-    pub fn new(store_sink: StoreSink, now: Mono) -> Self {
+    pub fn new(store: Arc<StoreHandle>, now: Mono) -> Self {
         Checkpointer {
-            store_sink,
+            store,
             next: now + EVERY,
             known: 0,
             draft: None,
-        }
-    }
-
-    /// Hands on what the core said and decided.
-    pub fn hand_on(&mut self, engine: &mut Engine) {
-        let outputs: Vec<Output> = engine.drain().collect();
-        let decision = engine.decision();
-        if !outputs.is_empty() || decision.is_some() {
-            (self.store_sink.decided)(outputs, decision);
         }
     }
 
@@ -62,7 +44,7 @@ impl Checkpointer {
             return;
         }
         self.next = now.mono + EVERY;
-        let whole = (self.store_sink.wants_whole)();
+        let whole = self.store.wants_whole();
         if whole || engine.has_changed() {
             self.draft = Some(engine.begin_checkpoint(whole, now));
         }
@@ -79,7 +61,7 @@ impl Checkpointer {
             return;
         };
         match engine.read_on(draft, SLICE, now) {
-            Ok(checkpoint) => (self.store_sink.checkpoint)(checkpoint),
+            Ok(checkpoint) => self.store.checkpoint(checkpoint),
             Err(more) => self.draft = Some(more),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Each notifier has a task and a queue of its own, so that a dead one never delays another. A notice is rendered to
 //! bytes ([`DeliveryHandle::prepare`]), kept by whoever has a store, handed to the queues ([`DeliveryHandle::send`]),
-//! waits in order, and is sent until it is taken; then [`Done`] is called. What waits is a plain value, so that a store
+//! waits in order, and is sent until it is taken; then [`OnFinished`] is called. What waits is a plain value, so that a store
 //! can keep it. Nothing here feeds back into what is decided.
 //!
 //! Notifiers come and go with the rules. One that goes is told nothing more, and stays until what waits for it is
@@ -10,27 +10,21 @@
 
 mod attempts;
 mod backlog;
-mod notifier;
 mod open_alerts;
 mod queue;
 mod status;
 
-pub use notifier::{Notifier, outcome_of_status};
 pub use status::{NotifierStatus, StuckNotifier};
 
 use crate::clock::NowFn;
 use crate::core::notice::{IncidentId, Notice, NoticeKind};
 use crate::core::rule::Severity;
-use crate::core::time::{Mono, Now, Wall};
+use crate::core::time::{Mono, Now};
 use crate::format;
-use crate::io::http_client::{Answer, HttpClient, RequestFault};
-use crate::io::metrics::{Metrics, NotifierMetrics, Outcome};
+use crate::io::http_client::HttpSend;
+use crate::io::metrics::{Metrics, NotifierMetrics};
+use crate::io::notifier::{Delivery, Notifier, Outcome, RenderedNotice};
 use arc_swap::ArcSwap;
-use bytes::Bytes;
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
-use http_body_util::Full;
-use hyper::Request;
 use queue::{Queue, QueueDeps};
 use status::QueueStatus;
 use std::sync::Arc;
@@ -39,34 +33,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-/// Notifiers that went and still have notices waiting; beyond it the oldest are given up.
+/// Notifiers that went and still have notices rendered; beyond it the oldest are given up.
 const MAX_RETIRED: usize = 50;
 /// How long a notifier that went stays at least: a notice that was prepared for it a moment ago is being stored.
 const RETIRED_STAYS: Duration = Duration::from_secs(5);
-/// A try that takes longer is over; a healthy notifier answers in a second.
-const TRY_WITHIN: Duration = Duration::from_secs(10);
-
-/// Carries a request to its peer: [`post`] in the program, a script in tests.
-pub type HttpSend = Arc<
-    dyn Fn(Request<Full<Bytes>>) -> BoxFuture<'static, Result<Answer, RequestFault>> + Send + Sync,
->;
-
-/// How long a request has to be answered, as an extension of it; without one it has ten seconds.
-#[derive(Clone, Copy, Debug)]
-pub struct ResponseTimeout(pub Duration);
-
-/// Carries requests over HTTP, each with as long to be answered as it says.
-pub fn post(poster: HttpClient) -> HttpSend {
-    Arc::new(move |request| {
-        let poster = poster.clone();
-        let within = request.extensions().get::<ResponseTimeout>();
-        let within = within.map_or(TRY_WITHIN, |within| within.0);
-        async move { poster.post(request, within).await }.boxed()
-    })
-}
 
 /// Told when nothing more is done about a delivery: whoever keeps deliveries takes it off.
-pub type Done = Arc<dyn Fn(Finished) + Send + Sync>;
+pub type OnFinished = Arc<dyn Fn(Finished) + Send + Sync>;
 
 /// The end of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,32 +56,6 @@ pub struct Finished {
     pub outcome: Outcome,
     /// From the deadline to now.
     pub delay: Duration,
-}
-
-/// One notice for one notifier, as a store keeps it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivery {
-    /// The store's number of it; 0: nobody keeps it.
-    pub id: u64,
-    /// The notifier's name.
-    pub notifier: String,
-    /// What is to be sent.
-    pub waiting: RenderedNotice,
-}
-
-/// One notice on its way to one notifier.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RenderedNotice {
-    /// The incident it is about.
-    pub incident: IncidentId,
-    /// What it says of it.
-    pub kind: NoticeKind,
-    /// As rendered for the notifier.
-    pub body: Bytes,
-    /// Wall clock, since it outlives the process: the deadline from which its delay is measured.
-    pub due: Wall,
-    /// Wall clock: when it was told.
-    pub told: Wall,
 }
 
 /// What reaches a notifier's task.
@@ -152,13 +99,13 @@ impl NotifierQueue {
     }
 
     /// A notice as it waits for this notifier.
-    fn waiting(&self, notice: &Notice, now: Now) -> RenderedNotice {
+    fn render(&self, notice: &Notice, now: Now) -> RenderedNotice {
         RenderedNotice {
             incident: notice.incident,
             kind: notice.kind,
             body: self.notifier.render(notice),
-            due: now.wall_of(notice.due_mono),
-            told: now.wall,
+            due_at: now.wall_of(notice.due_mono),
+            queued_at: now.wall,
         }
     }
 }
@@ -169,7 +116,7 @@ pub struct DeliveryHandle {
     queues: ArcSwap<Vec<Arc<NotifierQueue>>>,
     http_send: HttpSend,
     now: NowFn,
-    done: Done,
+    on_finished: OnFinished,
     metrics: Arc<Metrics>,
 }
 
@@ -180,14 +127,14 @@ pub fn start(
     http_send: &HttpSend,
     metrics: &Arc<Metrics>,
     now: &NowFn,
-    done: &Done,
+    on_finished: &OnFinished,
 ) -> (DeliveryHandle, JoinSet<String>) {
     let mut tasks = JoinSet::new();
     let handle = DeliveryHandle {
         queues: ArcSwap::default(),
         http_send: Arc::clone(http_send),
         now: Arc::clone(now),
-        done: Arc::clone(done),
+        on_finished: Arc::clone(on_finished),
         metrics: Arc::clone(metrics),
     };
     handle.change(notifiers, &[], &mut tasks);
@@ -255,7 +202,7 @@ impl DeliveryHandle {
             status: Arc::clone(&status),
             metrics: metrics.clone(),
             now: Arc::clone(&self.now),
-            done: Arc::clone(&self.done),
+            on_finished: Arc::clone(&self.on_finished),
         });
         tasks.spawn(queue.run(incoming));
         NotifierQueue {
@@ -281,77 +228,23 @@ impl DeliveryHandle {
         }
     }
 
-    /// Logs the notice and renders it for every notifier that it names, or for all; sends nothing. Never blocks.
-    pub fn prepare(&self, notice: &Notice) -> Vec<Delivery> {
-        log(notice);
-        let queues = self.queues.load();
-        let now = (self.now)();
-        let known = |name: &str| {
-            queues
-                .iter()
-                .any(|queue| queue.notifier.route_name() == name || queue.name() == name)
-        };
-        for name in notice.notify.iter().flatten().filter(|name| !known(name)) {
-            tracing::warn!(
-                notifier = name,
-                incident = %notice.incident,
-                "there is no such notifier: this log alone tells"
-            );
-        }
-        let hears = queues.iter().filter(|queue| queue.hears(notice));
-        hears
-            .map(|queue| Delivery {
-                id: 0,
-                notifier: queue.name().to_owned(),
-                waiting: queue.waiting(notice, now),
-            })
-            .collect()
-    }
-
-    /// Hands deliveries to their notifiers, in order. One whose notifier is gone is given up. Never blocks.
-    pub fn send(&self, deliveries: Vec<Delivery>) {
-        let queues = self.queues.load();
-        for delivery in deliveries {
-            let named = || {
-                queues
-                    .iter()
-                    .filter(|queue| queue.name() == delivery.notifier)
-            };
-            let live = named().find(|queue| queue.retired.is_none());
-            // One that went a moment ago still has its task.
-            let Some(queue) = live.or_else(|| named().next_back()) else {
-                self.lose(&delivery, "its notifier is gone");
-                continue;
-            };
-            queue.status.pending.fetch_add(1, Ordering::Relaxed);
-            queue.metrics.pending.inc();
-            if let Err(mpsc::error::SendError(QueueCommand::Tell(delivery))) =
-                queue.orders.send(QueueCommand::Tell(delivery))
-            {
-                queue.status.pending.fetch_sub(1, Ordering::Relaxed);
-                queue.metrics.pending.dec();
-                self.lose(&delivery, "its notifier's task is dead");
-            }
-        }
-    }
-
     fn lose(&self, delivery: &Delivery, why: &str) {
-        let waiting = &delivery.waiting;
+        let rendered = &delivery.rendered;
         let notifier = delivery.notifier.as_str();
         self.metrics.notifier(notifier).count(Outcome::GivenUp);
         tracing::error!(
             notifier,
-            incident = %waiting.incident,
-            state = waiting.kind.label(),
+            incident = %rendered.incident,
+            state = rendered.kind.label(),
             "a notice is given up: {why}"
         );
-        (self.done)(Finished {
+        (self.on_finished)(Finished {
             id: delivery.id,
-            incident: waiting.incident,
-            kind: waiting.kind,
+            incident: rendered.incident,
+            kind: rendered.kind,
             notifier: delivery.notifier.clone(),
             outcome: Outcome::GivenUp,
-            delay: (self.now)().wall.since(waiting.due),
+            delay: (self.now)().wall.since(rendered.due_at),
         });
     }
 
@@ -368,7 +261,7 @@ impl DeliveryHandle {
                 // A dead task ends the program elsewhere.
                 let _ = queue
                     .orders
-                    .send(QueueCommand::Hold(queue.waiting(notice, now)));
+                    .send(QueueCommand::Hold(queue.render(notice, now)));
             }
         }
     }
@@ -421,6 +314,70 @@ impl DeliveryHandle {
     pub fn stuck(&self) -> Vec<StuckNotifier> {
         let statuses = self.statuses();
         statuses.iter().filter_map(NotifierStatus::stuck).collect()
+    }
+}
+
+/// The outbox as the store's thread sees it.
+pub trait Outbox: Send + Sync {
+    /// Logs a notice, and renders it for each notifier that it is addressed to. Sends nothing, never blocks.
+    fn prepare(&self, notice: &Notice) -> Vec<Delivery>;
+
+    /// Hands deliveries to their notifiers' queues, in order. Never blocks.
+    fn send(&self, deliveries: Vec<Delivery>);
+}
+
+impl Outbox for DeliveryHandle {
+    fn prepare(&self, notice: &Notice) -> Vec<Delivery> {
+        log(notice);
+        let queues = self.queues.load();
+        let now = (self.now)();
+        let known = |name: &str| {
+            queues
+                .iter()
+                .any(|queue| queue.notifier.route_name() == name || queue.name() == name)
+        };
+        for name in notice.notify.iter().flatten().filter(|name| !known(name)) {
+            tracing::warn!(
+                notifier = name,
+                incident = %notice.incident,
+                "there is no such notifier: this log alone tells"
+            );
+        }
+        let hears = queues.iter().filter(|queue| queue.hears(notice));
+        hears
+            .map(|queue| Delivery {
+                id: 0,
+                notifier: queue.name().to_owned(),
+                rendered: queue.render(notice, now),
+            })
+            .collect()
+    }
+
+    /// One whose notifier is gone is given up.
+    fn send(&self, deliveries: Vec<Delivery>) {
+        let queues = self.queues.load();
+        for delivery in deliveries {
+            let named = || {
+                queues
+                    .iter()
+                    .filter(|queue| queue.name() == delivery.notifier)
+            };
+            let live = named().find(|queue| queue.retired.is_none());
+            // One that went a moment ago still has its task.
+            let Some(queue) = live.or_else(|| named().next_back()) else {
+                self.lose(&delivery, "its notifier is gone");
+                continue;
+            };
+            queue.status.pending.fetch_add(1, Ordering::Relaxed);
+            queue.metrics.pending.inc();
+            if let Err(mpsc::error::SendError(QueueCommand::Tell(delivery))) =
+                queue.orders.send(QueueCommand::Tell(delivery))
+            {
+                queue.status.pending.fetch_sub(1, Ordering::Relaxed);
+                queue.metrics.pending.dec();
+                self.lose(&delivery, "its notifier's task is dead");
+            }
+        }
     }
 }
 

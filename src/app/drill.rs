@@ -2,7 +2,6 @@
 //!
 //! It is rendered and carried as every notice, and goes around the queue: it is tried once, and told at once.
 
-use super::delivery::{HttpSend, Notifier, RenderedNotice, ResponseTimeout};
 use crate::clock::NowFn;
 use crate::core::notice::{Alarm, CloseReason, IncidentId, Notice, NoticeKind, Scope, Who};
 use crate::core::rule::Severity;
@@ -10,7 +9,8 @@ use crate::core::time::Now;
 use crate::format;
 use crate::io::http::drill::{Drilled, Told};
 use crate::io::http_client::{Answer, RequestFault};
-use crate::io::metrics::Outcome;
+use crate::io::http_client::{HttpSend, ResponseTimeout};
+use crate::io::notifier::{Notifier, Outcome, RenderedNotice};
 use futures_util::future::join_all;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,14 +67,14 @@ async fn one(
 
 async fn tell(notifier: &dyn Notifier, http_send: &HttpSend, now: &NowFn, notice: &Notice) -> Told {
     let before = now();
-    let waiting = RenderedNotice {
+    let rendered = RenderedNotice {
         incident: notice.incident,
         kind: notice.kind,
         body: notifier.render(notice),
-        due: notice.due,
-        told: notice.decided,
+        due_at: notice.due,
+        queued_at: notice.decided,
     };
-    let mut requests = notifier.requests(&waiting, before.wall);
+    let mut requests = notifier.requests(&rendered, before.wall);
     for request in &mut requests {
         request
             .extensions_mut()

@@ -17,7 +17,7 @@ use super::ingest::Ingest;
 use super::snapshots::SnapshotPublisher;
 use super::suspend_detector::SuspendDetector;
 use crate::clock::Clock;
-use crate::core::engine::Feed;
+use crate::core::engine::{Feed, Output};
 use crate::core::inventory::Suspect;
 use crate::core::time::{Mono, Now, Wall};
 use crate::decode::log_line;
@@ -34,7 +34,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::warn;
 
-pub use channels::{CoreRequest, EventLoopDeps, GivenUp, LoopInputs};
+pub use channels::{CoreRequest, EventLoopDeps, GivenUp, LoopInputs, OutputSink};
 
 /// Messages taken before news and questions get their turn: well under a millisecond of work.
 const BATCH: usize = 1024;
@@ -55,6 +55,7 @@ pub struct EventLoop<S> {
     missed: watch::Sender<bool>,
     give_up_after: Option<Duration>,
     checkpointer: Checkpointer,
+    outputs: OutputSink,
     suspects: Box<dyn Fn(Vec<Suspect>) + Send>,
     connections: Connections<S>,
     connection_status: ConnectionStatus,
@@ -87,7 +88,8 @@ impl<S: MessageSource> EventLoop<S> {
             tails: deps.tails,
             missed: deps.missed,
             give_up_after: deps.give_up_after,
-            checkpointer: Checkpointer::new(deps.store_sink, now.mono),
+            checkpointer: Checkpointer::new(deps.store, now.mono),
+            outputs: deps.outputs,
             suspects: deps.suspects,
             connections: Connections::new(),
             canary: deps.canary.map(canary),
@@ -119,7 +121,7 @@ impl<S: MessageSource> EventLoop<S> {
                     return None;
                 }
                 Some(link) = inputs.events.recv() => self.timed(|this| this.link(link)),
-                Some(ask) = inputs.core_requests.recv(), if self.rules_change.is_none() => self.timed(|this| this.answer(ask)),
+                Some(ask) = inputs.requests.recv(), if self.rules_change.is_none() => self.timed(|this| this.answer(ask)),
                 message = self.connections.next() => if self.batch(message, armed) {
                     armed = Mono::NEVER;
                 },
@@ -353,7 +355,11 @@ impl<S: MessageSource> EventLoop<S> {
         if let Some(suspects) = self.ingest.engine.take_suspects() {
             (self.suspects)(suspects);
         }
-        self.checkpointer.hand_on(&mut self.ingest.engine);
+        let outputs: Vec<Output> = self.ingest.engine.drain().collect();
+        let decision = self.ingest.engine.decision();
+        if !outputs.is_empty() || decision.is_some() {
+            (self.outputs)(outputs, decision);
+        }
     }
 
     /// Reads on for the store.

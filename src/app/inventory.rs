@@ -54,16 +54,23 @@ pub enum InventoryRequest {
     },
 }
 
+/// The inventory's sources.
+#[derive(Default)]
+pub struct Machines {
+    /// Lists machines; `None`: no inventory.
+    pub source: Option<InventorySource>,
+    /// Restarts machines; `None`: restarts are refused.
+    pub restarts: Option<MachinesApi>,
+}
+
 /// What the task is handed.
 pub struct InventoryDeps {
-    /// Where it requests; `None`: nowhere, and it only restarts.
-    pub source: Option<InventorySource>,
-    /// Where it restarts; `None`: nowhere.
-    pub restarts: Option<MachinesApi>,
-    /// Takes each poll that was read; must not block.
-    pub taken: Box<dyn Fn(Poll) + Send>,
+    /// The sources.
+    pub machines: Machines,
+    /// Receives each poll that was read; must not block.
+    pub polls: Box<dyn Fn(Poll) + Send>,
     /// Why the inventory is not known, for people; `None` while it is, or before the first poll.
-    pub trouble: Arc<ArcSwapOption<String>>,
+    pub problem: Arc<ArcSwapOption<String>>,
     /// Where it is counted.
     pub metrics: Arc<Metrics>,
     /// Reads the clocks.
@@ -128,7 +135,7 @@ struct Poller {
 
 impl Poller {
     fn new(mut deps: InventoryDeps) -> Self {
-        let source = deps.source.take().map(Arc::new);
+        let source = deps.machines.source.take().map(Arc::new);
         if let Some(source) = &source {
             for outcome in InventoryFaultKind::ALL
                 .map(InventoryFaultKind::label)
@@ -190,7 +197,7 @@ impl Poller {
                 self.schedule.succeeded();
                 self.count(label, &read);
                 self.is_well(label, read.machines.len());
-                (self.deps.taken)(Poll {
+                (self.deps.polls)(Poll {
                     asked_at: polled.asked_at,
                     machines: read.machines,
                     whole: read.broken == 0,
@@ -220,7 +227,7 @@ impl Poller {
     }
 
     fn is_well(&mut self, label: &'static str, machines: usize) {
-        self.deps.trouble.store(None);
+        self.deps.problem.store(None);
         if std::mem::take(&mut self.failed) > 0 {
             info!(source = label, machines, "the inventory is read again");
         }
@@ -235,7 +242,7 @@ impl Poller {
             warn!(source = label, kind, "the inventory cannot be read: {what}");
         }
         self.failed += 1;
-        self.deps.trouble.store(Some(Arc::new(what)));
+        self.deps.problem.store(Some(Arc::new(what)));
     }
 
     /// Restarts a machine and answers; `None` where it cannot, which is answered at once.
@@ -246,7 +253,7 @@ impl Poller {
         under_way: usize,
     ) -> Option<BoxFuture<'static, ()>> {
         // Whoever asked may have gone meanwhile: to answer nobody is no fault.
-        let Some(api) = self.deps.restarts.clone() else {
+        let Some(api) = self.deps.machines.restarts.clone() else {
             let why = "no token for the Machines API is set (LASTBEAT_INVENTORY_TOKEN)";
             let _ = answer.send(Err(why.to_owned()));
             return None;

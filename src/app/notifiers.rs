@@ -1,24 +1,13 @@
 //! From the rules' `[notify.NAME]` to notifiers that deliver.
 
-use super::delivery::{Notifier, RenderedNotice, outcome_of_status};
-use crate::core::notice::{Notice, NoticeKind};
 use crate::core::rule::{NotifierKind, NotifierRule, SentryApi};
-use crate::core::time::Wall;
 use crate::decode::settings::Secret;
 use crate::format;
-use crate::io::alertmanager::{self, Alertmanager};
-use crate::io::http_client::Answer;
-use crate::io::metrics::Outcome;
-use crate::io::sentry::{self, Sentry, SentryResolver, rate_limit};
+use crate::io::alertmanager::Alertmanager;
+use crate::io::notifier::Notifier;
+use crate::io::sentry::{self, Sentry, SentryResolver};
 use crate::io::webhook::{Webhook, WebhookConfig};
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::Request;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// The name of the notifier that `SENTRY_DSN` makes; `[notify.sentry]` says more about it.
-const SENTRY: &str = "sentry";
 
 /// Makes notifiers of rules, with what the settings say.
 #[derive(Clone, Debug, Default)]
@@ -87,11 +76,8 @@ impl NotifierFactory {
         let dsn = dsn.map(Secret::new).or_else(|| self.dsn.clone());
         let dsn = dsn.ok_or_else(none)?;
         let mut made: Vec<Arc<dyn Notifier>> = Vec::new();
-        if name != SENTRY {
-            made.push(Arc::new(NamedSentry {
-                name: name.to_owned(),
-                sentry: self.sentry_at(&dsn)?,
-            }));
+        if name != sentry::NAME {
+            made.push(Arc::new(self.sentry_at(&dsn)?.named(name)));
         }
         if let Some(api) = resolve {
             let resolver = SentryResolver::new(name, &dsn, api);
@@ -123,174 +109,7 @@ pub fn names(rule: &NotifierRule) -> Vec<String> {
             ..
         }
     );
-    let itself = (rule.name != SENTRY).then(|| rule.name.clone());
+    let itself = (rule.name != sentry::NAME).then(|| rule.name.clone());
     let resolver = resolves.then(|| sentry::resolver_name(&rule.name));
     itself.into_iter().chain(resolver).collect()
-}
-
-/// A Sentry project beside that of `SENTRY_DSN`.
-struct NamedSentry {
-    name: String,
-    sentry: Sentry,
-}
-
-impl Notifier for Sentry {
-    fn name(&self) -> &str {
-        SENTRY
-    }
-
-    fn render(&self, notice: &Notice) -> Bytes {
-        self.envelope(notice)
-    }
-
-    fn requests(&self, waiting: &RenderedNotice, _now: Wall) -> Vec<Request<Full<Bytes>>> {
-        vec![self.request(waiting.body.clone())]
-    }
-
-    fn redact(&self, text: &str) -> String {
-        Sentry::redact(self, text)
-    }
-
-    fn retry_after(&self, answer: &Answer) -> Option<Duration> {
-        let limit = answer.rate_limits.as_deref().and_then(rate_limit);
-        limit.max(answer.retry_after)
-    }
-}
-
-impl Notifier for NamedSentry {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn render(&self, notice: &Notice) -> Bytes {
-        self.sentry.render(notice)
-    }
-
-    fn requests(&self, waiting: &RenderedNotice, now: Wall) -> Vec<Request<Full<Bytes>>> {
-        self.sentry.requests(waiting, now)
-    }
-
-    fn redact(&self, text: &str) -> String {
-        self.sentry.redact(text)
-    }
-
-    fn retry_after(&self, answer: &Answer) -> Option<Duration> {
-        self.sentry.retry_after(answer)
-    }
-}
-
-/// It sends something at the end of an incident only. That one began it has to know: the end of another in the same
-/// issue does not resolve it then.
-impl Notifier for SentryResolver {
-    fn name(&self) -> &str {
-        SentryResolver::name(self)
-    }
-
-    fn route_name(&self) -> &str {
-        SentryResolver::route_name(self)
-    }
-
-    fn accepts(&self, kind: NoticeKind) -> bool {
-        matches!(kind, NoticeKind::Opened | NoticeKind::Closed(_))
-    }
-
-    fn render(&self, notice: &Notice) -> Bytes {
-        SentryResolver::issue(notice)
-    }
-
-    fn requests(&self, waiting: &RenderedNotice, _now: Wall) -> Vec<Request<Full<Bytes>>> {
-        match waiting.kind {
-            NoticeKind::Closed(_) => self.request(waiting.incident).into_iter().collect(),
-            _ => Vec::new(),
-        }
-    }
-
-    fn redact(&self, text: &str) -> String {
-        SentryResolver::redact(self, text)
-    }
-
-    fn outcome(&self, answer: &Answer, failed: u32) -> Outcome {
-        match outcome_of_status(answer.status) {
-            Outcome::Delivered if SentryResolver::is_early(answer.status, failed) => {
-                Outcome::Retried
-            }
-            outcome => outcome,
-        }
-    }
-
-    fn send_delay(&self, kind: NoticeKind) -> Duration {
-        match kind {
-            NoticeKind::Closed(_) => sentry::RESOLVE_DELAY,
-            _ => Duration::ZERO,
-        }
-    }
-
-    fn tracks_open_alerts(&self) -> bool {
-        true
-    }
-
-    fn dedup_key(&self, waiting: &RenderedNotice) -> Option<Bytes> {
-        Some(waiting.body.clone())
-    }
-}
-
-impl Notifier for Webhook {
-    fn name(&self) -> &str {
-        Webhook::name(self)
-    }
-
-    fn render(&self, notice: &Notice) -> Bytes {
-        self.body(notice)
-    }
-
-    fn requests(&self, waiting: &RenderedNotice, now: Wall) -> Vec<Request<Full<Bytes>>> {
-        let body = waiting.body.clone();
-        vec![self.request(waiting.incident, waiting.kind, body, now)]
-    }
-
-    fn redact(&self, text: &str) -> String {
-        Webhook::redact(self, text)
-    }
-
-    fn timeout(&self) -> Duration {
-        self.timeout()
-    }
-}
-
-impl Notifier for Alertmanager {
-    fn name(&self) -> &str {
-        Alertmanager::name(self)
-    }
-
-    fn render(&self, notice: &Notice) -> Bytes {
-        self.alert(notice)
-    }
-
-    fn requests(&self, waiting: &RenderedNotice, now: Wall) -> Vec<Request<Full<Bytes>>> {
-        self.resend(&[waiting], now)
-    }
-
-    fn redact(&self, text: &str) -> String {
-        Alertmanager::redact(self, text)
-    }
-
-    fn tracks_open_alerts(&self) -> bool {
-        true
-    }
-
-    fn dedup_key(&self, waiting: &RenderedNotice) -> Option<Bytes> {
-        Alertmanager::labels(&waiting.body)
-    }
-
-    fn resend_interval(&self) -> Option<Duration> {
-        Some(alertmanager::REFRESH_EVERY)
-    }
-
-    fn resend(&self, again: &[&RenderedNotice], now: Wall) -> Vec<Request<Full<Bytes>>> {
-        let alerts: Vec<(&Bytes, bool)> = again
-            .iter()
-            .map(|one| (&one.body, matches!(one.kind, NoticeKind::Closed(_))))
-            .collect();
-        Alertmanager::requests(self, &alerts, now)
-    }
 }

@@ -3,7 +3,7 @@
 //! A set with a fault changes nothing: the old one stays in force, every fault is logged, and /metrics and /readyz say
 //! so until a good one is read. Bytes that did not change are no change, however often their files were touched.
 
-use super::delivery::{DeliveryHandle, Notifier};
+use super::delivery::DeliveryHandle;
 use super::event_loop::CoreRequest;
 use super::notifiers::{self, NotifierFactory};
 use super::silences::{self, Silences};
@@ -13,6 +13,7 @@ use crate::decode::rules_file::{self, Reading};
 use crate::format;
 use crate::io::http::readiness::Reason;
 use crate::io::metrics::Metrics;
+use crate::io::notifier::Notifier;
 use crate::io::rules_dir;
 use crate::io::rules_watch::RulesWatch;
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -55,7 +56,7 @@ pub struct Loaded {
 /// What the reload shows to others.
 pub struct ReaderDeps {
     /// Why the rules in force are not those of the files; `None` where they are.
-    pub trouble: Arc<ArcSwapOption<Reason>>,
+    pub problem: Arc<ArcSwapOption<Reason>>,
     /// The reload's gauges.
     pub metrics: Arc<Metrics>,
 }
@@ -74,13 +75,13 @@ pub fn start(
     reloading: Option<ReloadConfig>,
     rules: RuleSet,
     deps: ReaderDeps,
-    in_force: &RulesApplier,
+    applier: &RulesApplier,
 ) -> std::io::Result<(JoinSet<&'static str>, mpsc::Receiver<Loaded>)> {
     let mut tasks = JoinSet::new();
-    let (silences, core_requests) = (in_force.silences.clone(), in_force.core_requests.clone());
-    let store_thread = Arc::clone(&in_force.store_thread);
+    let (silences, core) = (applier.silences.clone(), applier.core.clone());
+    let store = Arc::clone(&applier.store);
     tasks.spawn(async move {
-        silences::keep(&silences, core_requests, |made| store_thread.silences(made)).await;
+        silences::keep(&silences, core, |made| store.silences(made)).await;
         "the keeper of silences"
     });
     let (to, loaded) = mpsc::channel(1);
@@ -232,7 +233,7 @@ impl Reader {
     }
 
     fn accept(&mut self, rules: RuleSet, added: Vec<Arc<dyn Notifier>>) -> Option<Loaded> {
-        self.deps.trouble.store(None);
+        self.deps.problem.store(None);
         self.deps.metrics.rules_reload_successful.set(1);
         if rules == self.rules {
             return None;
@@ -258,7 +259,7 @@ impl Reader {
         let what = format!(
             "the rules before are in force, as those at {path} have {count} faults, the first: {first}"
         );
-        self.deps.trouble.store(Some(Arc::new(Reason {
+        self.deps.problem.store(Some(Arc::new(Reason {
             part: "rules".to_owned(),
             what,
         })));
@@ -288,23 +289,18 @@ pub struct RulesApplier {
     /// The rules in force, for those who ask.
     pub rules: Arc<ArcSwap<RuleSet>>,
     /// The core.
-    pub core_requests: mpsc::Sender<CoreRequest>,
+    pub core: mpsc::Sender<CoreRequest>,
     /// The silences.
     pub silences: Arc<Silences>,
     /// The store, through which what a reload closes goes to the notifiers.
-    pub store_thread: Arc<StoreHandle>,
+    pub store: Arc<StoreHandle>,
 }
 
 impl RulesApplier {
     /// Who says what is open again and again begins with what is open now.
     async fn hold(&self, delivery: &DeliveryHandle) {
         let (to, answer) = oneshot::channel();
-        if self
-            .core_requests
-            .send(CoreRequest::Snapshot(to))
-            .await
-            .is_err()
-        {
+        if self.core.send(CoreRequest::Snapshot(to)).await.is_err() {
             return;
         }
         if let Ok(Ok(snapshot)) = tokio::time::timeout(TAKEN_WITHIN, answer).await {
@@ -313,7 +309,7 @@ impl RulesApplier {
     }
 
     /// Puts a good set in force: what it closes is still told to notifiers that leave with it.
-    pub async fn take(
+    pub async fn apply(
         &mut self,
         loaded: Loaded,
         delivery: &DeliveryHandle,
@@ -336,7 +332,7 @@ impl RulesApplier {
         let (done, is_done) = oneshot::channel();
         // A core that is gone ends the program elsewhere.
         if self
-            .core_requests
+            .core
             .send(CoreRequest::Reload(Box::new(rules), done))
             .await
             .is_ok()
@@ -344,7 +340,7 @@ impl RulesApplier {
             let _ = tokio::time::timeout(TAKEN_WITHIN, is_done).await;
         }
         // What it closed is on its way to those who leave.
-        self.store_thread.flush(TAKEN_WITHIN).await;
+        self.store.flush(TAKEN_WITHIN).await;
         delivery.change(Vec::new(), &leaving, tasks);
         self.hold(delivery).await;
         self.notifiers = in_force;
@@ -359,7 +355,7 @@ mod tests {
     struct Bench {
         reader: Reader,
         file: PathBuf,
-        trouble: Arc<ArcSwapOption<Reason>>,
+        problem: Arc<ArcSwapOption<Reason>>,
         metrics: Arc<Metrics>,
     }
 
@@ -377,7 +373,7 @@ mod tests {
             rules: RuleSet::default(),
             in_force: Vec::new(),
             deps: ReaderDeps {
-                trouble: Arc::clone(&trouble),
+                problem: Arc::clone(&trouble),
                 metrics: Arc::clone(&metrics),
             },
             hash: RandomState::new(),
@@ -387,7 +383,7 @@ mod tests {
         Bench {
             reader,
             file,
-            trouble,
+            problem: trouble,
             metrics,
         }
     }
@@ -401,7 +397,7 @@ mod tests {
         }
 
         fn trouble(&self) -> String {
-            let trouble = self.trouble.load();
+            let trouble = self.problem.load();
             trouble
                 .as_ref()
                 .map_or(String::new(), |reason| reason.what.clone())

@@ -10,11 +10,12 @@ mod rate_limit;
 
 pub use error_layer::ErrorLayer;
 
-use super::delivery::HttpSend;
 use super::redact::Redactor;
 use crate::clock::{self, Clock};
 use crate::core::time::{Mono, Wall};
 use crate::format;
+use crate::io::http_client::HttpSend;
+use crate::io::notifier::Notifier;
 use crate::io::sentry::Sentry;
 use bytes::Bytes;
 use http_body_util::Full;
@@ -240,7 +241,7 @@ async fn tell(messages: &Receiver<Message>, sentry: &Sentry, http_send: &HttpSen
 }
 
 async fn deliver(fault: &SelfReport, sentry: &Sentry, http_send: &HttpSend) {
-    let body: Bytes = sentry.own_fault(fault.kind, &fault.text, &fault.place, fault.at);
+    let body: Bytes = sentry.self_report(fault.kind, &fault.text, &fault.place, fault.at);
     let request: Request<Full<Bytes>> = sentry.request(body);
     match http_send(request).await {
         Ok(answer) if answer.status.is_success() => {}

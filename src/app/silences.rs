@@ -179,7 +179,7 @@ impl SilenceDesk for Silences {
 /// Keeps the core's silences up to date, and the store's by `keep`. Ends with the core alone.
 pub async fn keep(
     silences: &Silences,
-    core_requests: mpsc::Sender<CoreRequest>,
+    core: mpsc::Sender<CoreRequest>,
     keep: impl Fn(Vec<Silence>),
 ) -> Option<Infallible> {
     loop {
@@ -187,8 +187,7 @@ pub async fn keep(
         if let Some(made) = silences.to_keep() {
             keep(made);
         }
-        core_requests
-            .send(CoreRequest::Silence(silences.in_force(now)))
+        core.send(CoreRequest::Silence(silences.in_force(now)))
             .await
             .ok()?;
         // Whichever comes first: both mean to look again.

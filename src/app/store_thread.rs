@@ -8,7 +8,7 @@
 mod tests;
 mod worker;
 
-use super::delivery::{Delivery, Finished};
+use super::delivery::{Finished, Outbox};
 use crate::clock::Clock;
 use crate::core::notice::Notice;
 use crate::core::persist::{Checkpoint, Decision, IncidentQuery, PastIncident, Saved};
@@ -20,9 +20,9 @@ use crate::io::store::{Opened, StoreFault};
 use arc_swap::ArcSwapOption;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -43,25 +43,29 @@ pub struct Decided {
     pub decision: Decision,
 }
 
-/// Renders a notice for each notifier that is to be told of it, and logs it. The deliveries' numbers are given later.
-pub type Prepare = Box<dyn Fn(&Notice) -> Vec<Delivery> + Send>;
+/// Gives the core the state and silences of a file that could be opened only after the start. Returns once the core
+/// has taken them: everything the core knows is then written in place of the file's content.
+pub type Adopt = Box<dyn Fn(Saved, Vec<Silence>) + Send>;
 
-/// To whom the thread hands things.
+/// The thread's inputs and outputs.
 pub struct StoreThreadDeps {
-    /// Asked once for each notice, before it is written.
-    pub prepare: Prepare,
-    /// Sends deliveries, in order; must not block.
-    pub send: Box<dyn Fn(Vec<Delivery>) + Send>,
-    /// Gives the core what a file held that could be opened only after the start, and the silences in it. Returns once
-    /// the core has it: everything the core knows is then written in place of it.
-    pub adopt: Box<dyn Fn(Saved, Vec<Silence>) + Send>,
+    /// The state file; `None`: in memory.
+    pub path: Option<PathBuf>,
+    /// Receives deliveries.
+    pub outbox: Arc<dyn Outbox>,
+    /// Called when the file is opened late.
+    pub adopt: Adopt,
+    /// The store's metrics.
+    pub metrics: Arc<Metrics>,
+    /// Dates the timeline.
+    pub clock: Clock,
 }
 
 enum StoreCommand {
     Decided(Box<Decided>),
     Checkpoint(Box<Checkpoint>),
     Silences(Vec<Silence>),
-    Done(Finished),
+    Finished(Finished),
     History(
         Box<IncidentQuery>,
         oneshot::Sender<Result<Vec<PastIncident>, String>>,
@@ -79,40 +83,56 @@ struct StoreStatus {
     waiting: AtomicUsize,
     /// A checkpoint waits or is being written.
     has_checkpoint: AtomicBool,
-    trouble: ArcSwapOption<String>,
+    problem: ArcSwapOption<String>,
+    /// The thread, once it runs.
+    thread: OnceLock<JoinHandle<()>>,
 }
 
-/// Whose hand it is in orders the thread; all of it is for any thread. The thread ends when it is dropped.
+/// Sends commands to the thread, from any thread. The thread ends once every handle is dropped.
 pub struct StoreHandle {
-    orders: Sender<StoreCommand>,
+    commands: Sender<StoreCommand>,
     status: Arc<StoreStatus>,
-    thread: JoinHandle<()>,
 }
 
-/// Starts the thread. `opened` is what opening `path` gave, without what the core took back already; deliveries that waited
-/// in it are sent again. Where opening failed, it is tried again with each checkpoint.
-///
-/// # Errors
-///
-/// The operating system gives no thread.
-pub fn start(
-    opened: Result<Opened, StoreFault>,
-    path: Option<PathBuf>,
-    deps: StoreThreadDeps,
-    metrics: Arc<Metrics>,
-    clock: Clock,
-) -> io::Result<StoreHandle> {
-    let (orders, incoming) = channel();
+/// The receiving end of a [`StoreHandle`], before the thread runs.
+pub struct StoreInbox {
+    commands: Receiver<StoreCommand>,
+    status: Arc<StoreStatus>,
+}
+
+/// A handle, and the inbox that the thread is started with: the notifiers, which the thread needs, report to the handle.
+pub fn channel() -> (StoreHandle, StoreInbox) {
+    let (sender, commands) = std::sync::mpsc::channel();
     let status = Arc::new(StoreStatus::default());
-    let worker = Worker::new(path, deps, metrics, clock, Arc::clone(&status));
-    let thread = std::thread::Builder::new()
-        .name("store".to_owned())
-        .spawn(move || worker.run(opened, &incoming))?;
-    Ok(StoreHandle {
-        orders,
-        status,
-        thread,
-    })
+    let handle = StoreHandle {
+        commands: sender,
+        status: Arc::clone(&status),
+    };
+    (handle, StoreInbox { commands, status })
+}
+
+impl StoreInbox {
+    /// Starts the thread. `opened` is the result of opening `deps.path`, without what the core has already restored;
+    /// its pending deliveries are sent again. If opening failed, it is retried with each checkpoint.
+    ///
+    /// # Errors
+    /// The operating system cannot start a thread.
+    pub fn start(
+        self,
+        opened: Result<Opened, StoreFault>,
+        deps: StoreThreadDeps,
+    ) -> io::Result<()> {
+        let StoreInbox { commands, status } = self;
+        // The first checkpoint also rids the file of what the core did not restore.
+        status.wants_whole.store(true, Ordering::Release);
+        let worker = Worker::new(deps, Arc::clone(&status));
+        let thread = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || worker.run(opened, &commands))?;
+        // Set once: starting consumes the inbox.
+        let _ = status.thread.set(thread);
+        Ok(())
+    }
 }
 
 impl StoreHandle {
@@ -136,8 +156,8 @@ impl StoreHandle {
     }
 
     /// A delivery was delivered, refused or given up: it is not sent again after a restart.
-    pub fn done(&self, ended: Finished) {
-        self.order(StoreCommand::Done(ended));
+    pub fn finished(&self, finished: Finished) {
+        self.order(StoreCommand::Finished(finished));
     }
 
     /// Incidents with their timelines, the newest first.
@@ -168,15 +188,20 @@ impl StoreHandle {
     }
 
     /// What keeps the state from being kept, for a person; `None` where nothing does.
-    pub fn trouble(&self) -> Option<String> {
-        if self.thread.is_finished() {
+    pub fn problem(&self) -> Option<String> {
+        if self
+            .status
+            .thread
+            .get()
+            .is_some_and(JoinHandle::is_finished)
+        {
             return Some("the state's thread is dead: restart lastbeat".to_owned());
         }
         if self.status.waiting.load(Ordering::Acquire) >= MAX_WAITING {
             return Some("the state file's disk hangs: look at its volume".to_owned());
         }
-        let trouble = self.status.trouble.load();
-        trouble.as_ref().map(|words| words.to_string())
+        let problem = self.status.problem.load();
+        problem.as_ref().map(|words| words.to_string())
     }
 
     /// Whether all that was ordered before could be written, or was found impossible to write, within this time; that it
@@ -199,7 +224,7 @@ impl StoreHandle {
     }
 
     fn give(&self, order: StoreCommand) {
-        if let Err(dead) = self.orders.send(order) {
+        if let Err(dead) = self.commands.send(order) {
             lost(&dead.0, "the state's thread is dead");
         }
     }
@@ -226,8 +251,8 @@ fn lost(order: &StoreCommand, why: &str) {
                 error!(incident = %notice.incident, why, "a notice is lost: {sentence}");
             }
         }
-        StoreCommand::Done(ended) => {
-            error!(incident = %ended.incident, why, "a delivered notice may be sent again after a restart");
+        StoreCommand::Finished(finished) => {
+            error!(incident = %finished.incident, why, "a delivered notice may be sent again after a restart");
         }
         StoreCommand::Silences(_) => error!(why, "a change of silences is not kept"),
         // Who asked hears of it; the next checkpoint has it all.

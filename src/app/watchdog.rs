@@ -3,15 +3,16 @@
 //! Each watchdog has a task of its own, which reads the readiness and delays nobody. At an ordered stop the tasks are
 //! dropped and make_request nothing more: whoever starts lastbeat again within the watchdog's patience pages nobody.
 
-use super::delivery::HttpSend;
 use crate::backoff::Backoff;
 use crate::clock::NowFn;
 use crate::core::time::{Mono, Wall};
 use crate::decode::settings::Secret;
 use crate::format;
 use crate::io::http::readiness::Readiness;
+use crate::io::http_client::HttpSend;
 use crate::io::http_client::{Answer, RequestFault};
 use crate::io::metrics::{Metrics, WatchdogKind, WatchdogMetrics};
+use crate::io::notifier::Notifier;
 use crate::io::sentry::Sentry;
 use crate::io::watchdog::{Ping, Watchdog};
 use arc_swap::ArcSwap;

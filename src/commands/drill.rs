@@ -2,13 +2,13 @@
 
 use super::peer::{AskFault, Peer, PeerArgs};
 use super::{check, run};
-use crate::app::delivery::{self, Notifier};
 use crate::app::drill;
 use crate::clock::Clock;
 use crate::decode::settings::{self, Flags};
 use crate::format;
 use crate::io::http::drill as answer;
 use crate::io::http_client::HttpClient;
+use crate::io::notifier::Notifier;
 use hyper::Method;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -99,9 +99,8 @@ fn direct(args: &DrillArgs) -> Result<(Value, String), (String, ExitCode)> {
         .build();
     let runtime = runtime.map_err(|fault| failed(format!("cannot start: {fault}")))?;
     let now = Clock::start().now_fn();
-    let rows = runtime.block_on(async {
-        drill::drill(&notifiers, &delivery::post(HttpClient::new()), &now).await
-    });
+    let rows = runtime
+        .block_on(async { drill::drill(&notifiers, &HttpClient::new().into_send(), &now).await });
     Ok((answer::json(&rows), "straight from here".to_owned()))
 }
 

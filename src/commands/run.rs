@@ -2,14 +2,13 @@
 
 use super::check;
 use crate::app::canary::CanaryPlan;
-use crate::app::delivery::{self, Notifier};
+use crate::app::inventory::Machines;
 use crate::app::logging;
 use crate::app::notifiers::NotifierFactory;
 use crate::app::redact::Redactor;
 use crate::app::reload::ReloadConfig;
 use crate::app::self_report::SelfReporter;
 use crate::app::service::Service;
-use crate::app::service::machines::Machines;
 use crate::app::watchdog;
 use crate::clock;
 use crate::core::rule::{Globs, RuleSet};
@@ -22,6 +21,7 @@ use crate::io::http_client::HttpClient;
 use crate::io::inventory::InventorySource;
 use crate::io::inventory::dns::Dns;
 use crate::io::inventory::machines::MachinesApi;
+use crate::io::notifier::Notifier;
 use crate::io::{self, nats};
 use futures_util::FutureExt;
 use std::process::ExitCode;
@@ -98,7 +98,7 @@ pub fn run(args: &RunArgs) -> ExitCode {
         }
     };
     let told = sentry.map_or(Ok(()), |sentry| {
-        untold.tell(sentry, || delivery::post(HttpClient::new()))
+        untold.tell(sentry, || HttpClient::new().into_send())
     });
     if let Err(why) = told {
         return super::failed(&format!("no thread for faults of our own: {why}"));

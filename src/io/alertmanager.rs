@@ -12,6 +12,7 @@ use crate::core::notice::{Notice, NoticeKind, Scope};
 use crate::core::time::Wall;
 use crate::format;
 use crate::io::http_client::{Address, AddressFault};
+use crate::io::notifier::{Notifier, RenderedNotice};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Method, Request};
@@ -19,10 +20,10 @@ use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 /// How often firing alerts are sent again; Prometheus' own `resend_delay`.
-pub const REFRESH_EVERY: Duration = Duration::from_secs(60);
+const RESEND_INTERVAL: Duration = Duration::from_secs(60);
 /// How long an alert fires that is not sent again. Prometheus takes four times its interval; one more, since its
 /// successor after a deployment may need a minute to be there.
-pub const ENDS_AFTER: Duration = Duration::from_secs(5 * 60);
+const ENDS_AFTER: Duration = Duration::from_secs(5 * 60);
 /// Where alerts go, below the address.
 const PATH: &str = "/api/v2/alerts";
 /// Alertmanager's word for when an alert ends.
@@ -46,14 +47,15 @@ impl Alertmanager {
             peers: peers.collect::<Result<_, _>>()?,
         })
     }
+}
 
-    /// Its name in the rules.
-    pub fn name(&self) -> &str {
+impl Notifier for Alertmanager {
+    fn name(&self) -> &str {
         &self.name
     }
 
     /// One alert, without the time of its end: that depends on when it is sent.
-    pub fn alert(&self, notice: &Notice) -> Bytes {
+    fn render(&self, notice: &Notice) -> Bytes {
         let alert = json!({
             "labels": labels(notice),
             "annotations": annotations(notice),
@@ -62,27 +64,39 @@ impl Alertmanager {
         alert.to_string().into()
     }
 
-    /// What makes such an alert what it is: its labels.
-    pub fn labels(alert: &Bytes) -> Option<Bytes> {
-        let alert: Value = serde_json::from_slice(alert).ok()?;
+    fn requests(&self, rendered: &RenderedNotice, now: Wall) -> Vec<Request<Full<Bytes>>> {
+        self.resend(&[rendered], now)
+    }
+
+    fn redact(&self, text: &str) -> String {
+        let redact = |text: String, peer: &Address| peer.redact(&text);
+        self.peers.iter().fold(text.to_owned(), redact)
+    }
+
+    fn tracks_open_alerts(&self) -> bool {
+        true
+    }
+
+    /// The alert's labels, which are its identity.
+    fn dedup_key(&self, rendered: &RenderedNotice) -> Option<Bytes> {
+        let alert: Value = serde_json::from_slice(&rendered.body).ok()?;
         Some(alert.get("labels")?.to_string().into())
     }
 
-    /// The requests that send these alerts at `now`, one to each Alertmanager; `true`: it is over.
-    pub fn requests(&self, alerts: &[(&Bytes, bool)], now: Wall) -> Vec<Request<Full<Bytes>>> {
-        let alerts: Vec<Value> = alerts
-            .iter()
-            .filter_map(|(alert, over)| ending(alert, *over, now))
-            .collect();
+    fn resend_interval(&self) -> Option<Duration> {
+        Some(RESEND_INTERVAL)
+    }
+
+    /// One request to each Alertmanager, with all of them.
+    fn resend(&self, rendered: &[&RenderedNotice], now: Wall) -> Vec<Request<Full<Bytes>>> {
+        let with_end = |one: &&RenderedNotice| {
+            let over = matches!(one.kind, NoticeKind::Closed(_));
+            ending(&one.body, over, now)
+        };
+        let alerts: Vec<Value> = rendered.iter().filter_map(with_end).collect();
         let body = Bytes::from(Value::from(alerts).to_string());
         let request = |peer: &Address| peer.request(Method::POST, body.clone(), "application/json");
         self.peers.iter().map(request).collect()
-    }
-
-    /// A text without what is secret of the addresses.
-    pub fn redact(&self, text: &str) -> String {
-        let redact = |text: String, peer: &Address| peer.redact(&text);
-        self.peers.iter().fold(text.to_owned(), redact)
     }
 }
 
@@ -170,8 +184,18 @@ mod tests {
         Alertmanager::new("am", &urls).expect("addresses")
     }
 
+    fn rendered(kind: NoticeKind, notice: &Notice) -> RenderedNotice {
+        RenderedNotice {
+            incident: notice.incident,
+            kind,
+            body: cluster().render(notice),
+            due_at: notice.due,
+            queued_at: notice.decided,
+        }
+    }
+
     fn sent(notice: &Notice, over: bool) -> Value {
-        ending(&cluster().alert(notice), over, NOW).expect("an alert")
+        ending(&cluster().render(notice), over, NOW).expect("an alert")
     }
 
     #[test]
@@ -195,7 +219,7 @@ mod tests {
         };
         assert_eq!(labels(&theirs), mine);
         assert_eq!(labels(&closed(CloseReason::Resolved)), mine);
-        let alert = |notice: &Notice| Alertmanager::labels(&cluster().alert(notice));
+        let alert = |notice: &Notice| cluster().dedup_key(&rendered(notice.kind, notice));
         assert_eq!(alert(&theirs), alert(&notice()));
         let host = |host: &str| Notice {
             scope: Scope::Host,
@@ -222,8 +246,9 @@ mod tests {
 
     #[test]
     fn each_of_a_cluster_is_sent_everything() {
-        let alert = cluster().alert(&notice());
-        let requests = cluster().requests(&[(&alert, false), (&alert, true)], NOW);
+        let open = rendered(NoticeKind::Opened, &notice());
+        let over = rendered(NoticeKind::Closed(CloseReason::Resolved), &notice());
+        let requests = cluster().resend(&[&open, &over], NOW);
         let uris: Vec<String> = requests.iter().map(|one| one.uri().to_string()).collect();
         assert_eq!(
             uris,

@@ -8,6 +8,8 @@ mod address;
 pub use address::{Address, AddressFault};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
@@ -16,13 +18,15 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::error::Error;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// A peer that does not take a connection for this long is down; the whole request has a bound of its own.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// Notices are rare: a connection idle for longer is likelier dead than useful.
 const IDLE_FOR: Duration = Duration::from_secs(20);
+/// Time limit of a request that names none; a healthy peer answers in a second.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of an answer's body that are kept: enough for the reason of a refusal.
 pub const BODY_KEPT: usize = 2048;
 /// The header by which Sentry says which categories are to wait.
@@ -71,6 +75,15 @@ pub enum RequestFault {
         source: Box<dyn Error + Send + Sync>,
     },
 }
+
+/// Sends a request and waits for its answer: [`HttpClient::into_send`] in the program, a script in tests.
+pub type HttpSend = Arc<
+    dyn Fn(Request<Full<Bytes>>) -> BoxFuture<'static, Result<Answer, RequestFault>> + Send + Sync,
+>;
+
+/// The time limit of a request, as an extension of it; [`ATTEMPT_TIMEOUT`] where it has none.
+#[derive(Clone, Copy, Debug)]
+pub struct ResponseTimeout(pub Duration);
 
 /// The client. Clones share their connections.
 #[derive(Clone)]
@@ -155,6 +168,16 @@ impl HttpClient {
                     source: fault.into(),
                 }
             }
+        })
+    }
+
+    /// Sends requests within the [`ResponseTimeout`] of each.
+    pub fn into_send(self) -> HttpSend {
+        Arc::new(move |request| {
+            let client = self.clone();
+            let timeout = request.extensions().get::<ResponseTimeout>();
+            let timeout = timeout.map_or(ATTEMPT_TIMEOUT, |timeout| timeout.0);
+            async move { client.post(request, timeout).await }.boxed()
         })
     }
 

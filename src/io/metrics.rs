@@ -10,6 +10,7 @@
 mod snapshot;
 
 use crate::core::snapshot::Snapshot;
+use crate::io::notifier::Outcome;
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
@@ -49,39 +50,6 @@ const DELAY: &[f64] = &[
 const CHECKPOINT: &[f64] = &[
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0,
 ];
-
-/// What became of a try to deliver a notice. Each is a value of the label `outcome`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Taken by the notifier.
-    Delivered,
-    /// Not taken; it is tried again.
-    Retried,
-    /// Refused for good: a fault of ours or of the settings.
-    Rejected,
-    /// Left out, since more waited than there is room for.
-    GivenUp,
-}
-
-impl Outcome {
-    /// Every one.
-    pub const ALL: [Outcome; 4] = [
-        Outcome::Delivered,
-        Outcome::Retried,
-        Outcome::Rejected,
-        Outcome::GivenUp,
-    ];
-
-    /// The label's value.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Outcome::Delivered => "delivered",
-            Outcome::Retried => "retried",
-            Outcome::Rejected => "rejected",
-            Outcome::GivenUp => "given_up",
-        }
-    }
-}
 
 /// How a watchdog is told that lastbeat is well. Each is a value of the label `way`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

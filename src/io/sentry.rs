@@ -4,21 +4,26 @@
 
 mod check_in;
 mod event;
-mod own_fault;
 mod resolve;
+mod self_report;
 
-pub use resolve::{RESOLVE_DELAY, ResolverFault, SentryResolver, name_of as resolver_name};
+pub use resolve::{ResolverFault, SentryResolver, name_of as resolver_name};
 
 use crate::core::notice::Notice;
+use crate::core::time::Wall;
 use crate::decode::settings::Secret;
+use crate::io::http_client::Answer;
+use crate::io::notifier::{Notifier, RenderedNotice};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
 use hyper::{Request, Uri};
-use sentry::protocol::{ClientSdkInfo, Envelope};
+use sentry::protocol::{ClientSdkInfo, Envelope, EnvelopeItem};
 use sentry::types::{Auth, Dsn, ParseDsnError};
 use std::time::Duration;
 
+/// The name of the notifier that `SENTRY_DSN` makes; `[notify.sentry]` says more about it.
+pub const NAME: &str = "sentry";
 /// How lastbeat names itself to the server.
 const AGENT: &str = concat!("lastbeat/", env!("CARGO_PKG_VERSION"));
 /// Sentry drops a tag whose value is longer.
@@ -48,6 +53,7 @@ enum DsnReason {
 
 /// One project on one Sentry-compatible server.
 pub struct Sentry {
+    name: String,
     address: Uri,
     auth: HeaderValue,
     keys: Vec<Secret>,
@@ -70,6 +76,7 @@ impl Sentry {
     ) -> Result<Self, DsnFault> {
         let (address, auth, keys) = read(dsn).map_err(|reason| DsnFault { reason })?;
         Ok(Sentry {
+            name: NAME.to_owned(),
             address,
             auth,
             keys,
@@ -79,24 +86,17 @@ impl Sentry {
         })
     }
 
+    /// The same project as a notifier of another name.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        let name = name.to_owned();
+        Sentry { name, ..self }
+    }
+
     /// Where events go, for people: scheme and host, without the key.
     pub fn origin(&self) -> String {
         let scheme = self.address.scheme_str().unwrap_or("https");
         format!("{scheme}://{}", self.address.host().unwrap_or_default())
-    }
-
-    /// The envelope that tells of this notice. The same notice always gives the same bytes, its event id
-    /// included, so that one sent twice is still one event.
-    pub fn envelope(&self, notice: &Notice) -> Bytes {
-        // No `sent_at`: the server takes its distance to the time of receipt for our clock's error, and would
-        // shift the times of an event that had to wait.
-        let mut envelope = Envelope::new();
-        envelope.add_item(self.event(notice));
-        let mut bytes = Vec::new();
-        envelope
-            .to_writer(&mut bytes)
-            .expect("a Vec takes every write, and the event's keys are text");
-        bytes.into()
     }
 
     /// The request that delivers an envelope.
@@ -113,17 +113,51 @@ impl Sentry {
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         request
     }
+}
+
+impl Notifier for Sentry {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// An envelope. The same notice always gives the same bytes, its event id included, so that one sent twice is
+    /// still one event.
+    fn render(&self, notice: &Notice) -> Bytes {
+        // No `sent_at`: the server takes its distance to the time of receipt for our clock's error, and would
+        // shift the times of an event that had to wait.
+        envelope(self.event(notice))
+    }
+
+    fn requests(&self, rendered: &RenderedNotice, _now: Wall) -> Vec<Request<Full<Bytes>>> {
+        vec![self.request(rendered.body.clone())]
+    }
 
     /// A text without the DSN's keys: some servers repeat the DSN when they refuse it.
-    pub fn redact(&self, text: &str) -> String {
+    fn redact(&self, text: &str) -> String {
         let redact = |text: String, key: &Secret| text.replace(key.reveal(), "***");
         self.keys.iter().fold(text.to_owned(), redact)
     }
+
+    fn retry_after(&self, answer: &Answer) -> Option<Duration> {
+        let limit = answer.rate_limits.as_deref().and_then(rate_limit);
+        limit.max(answer.retry_after)
+    }
+}
+
+/// The bytes of an envelope that holds one item.
+fn envelope(item: impl Into<EnvelopeItem>) -> Bytes {
+    let mut envelope = Envelope::new();
+    envelope.add_item(item);
+    let mut bytes = Vec::new();
+    envelope
+        .to_writer(&mut bytes)
+        .expect("a Vec accepts every write, and the item's keys are text");
+    bytes.into()
 }
 
 /// How long the server asks events to wait by its `X-Sentry-Rate-Limits` header:
 /// `seconds:category;category:scope:reason, ...`. `None` where nothing in it is about events.
-pub fn rate_limit(header: &str) -> Option<Duration> {
+fn rate_limit(header: &str) -> Option<Duration> {
     let waits = header.split(',').filter_map(|limit| {
         let mut fields = limit.trim().split(':');
         let seconds: u64 = fields.next()?.parse().ok()?;

@@ -21,7 +21,7 @@ pub use fault::StoreFault;
 pub use incidents::{KEPT_FOR, MAX_KEPT, MAX_PAGE, MAX_TIMELINE};
 pub use stored_enums::stored_kind;
 
-use crate::core::notice::{IncidentId, NoticeKind};
+use crate::core::notice::IncidentId;
 use crate::core::persist::{
     Checkpoint, IncidentQuery, PastIncident, Saved, SavedIncident, SavedInstance, SavedStamp,
     TimelineRow,
@@ -29,7 +29,7 @@ use crate::core::persist::{
 use crate::core::silence::Silence;
 use crate::core::snapshot::outages::Outages;
 use crate::core::time::{Listened, Wall};
-use bytes::Bytes;
+use crate::io::notifier::Delivery;
 use clock_and_groups::Written;
 use instances::Slots;
 use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior};
@@ -51,25 +51,6 @@ const LOG_PAGES: i64 = 3_000;
 /// What the log is cut to once it is moved.
 const LOG_BYTES: i64 = 4 * 1_024 * 1_024;
 
-/// A parcel of the outbox: one notice rendered for one notifier.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredDelivery {
-    /// Its number, given by whoever stores it, never twice.
-    pub id: u64,
-    /// The notifier's name.
-    pub notifier: String,
-    /// The incident it is about.
-    pub incident: IncidentId,
-    /// What it says of it.
-    pub kind: NoticeKind,
-    /// Wall clock: the deadline from which its delay is measured.
-    pub due: Wall,
-    /// Wall clock: when it was told.
-    pub told: Wall,
-    /// As rendered.
-    pub body: Bytes,
-}
-
 /// What is written in one transaction, in this order. What is empty is not touched.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
@@ -80,7 +61,7 @@ pub struct Batch {
     /// Incidents beyond it: those that opened, were told again or closed.
     pub incidents: Vec<SavedIncident>,
     /// Parcels that are to be sent.
-    pub deliveries: Vec<StoredDelivery>,
+    pub deliveries: Vec<Delivery>,
     /// Parcels that need not be sent any more.
     pub done: Vec<u64>,
     /// What happened to incidents.
@@ -97,7 +78,7 @@ pub struct Opened {
     /// What the core takes back.
     pub saved: Saved,
     /// Parcels that wait, in the order in which they were told.
-    pub deliveries: Vec<StoredDelivery>,
+    pub deliveries: Vec<Delivery>,
     /// The silences made while running.
     pub silences: Vec<Silence>,
     /// Rows that made no sense and were left out.

@@ -21,6 +21,7 @@ use crate::core::time::Wall;
 use crate::decode::settings::Secret;
 use crate::format;
 use crate::io::http_client::{Address, AddressFault};
+use crate::io::notifier::{Notifier, RenderedNotice};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{HeaderName, HeaderValue};
@@ -77,18 +78,36 @@ impl Webhook {
         })
     }
 
-    /// Its name in the rules.
-    pub fn name(&self) -> &str {
+    /// The request that delivers such bytes at `now`.
+    fn request(&self, rendered: &RenderedNotice, now: Wall) -> Request<Full<Bytes>> {
+        let body = match &self.routing_key {
+            Some(key) => pagerduty::addressed(&rendered.body, key),
+            None => rendered.body.clone(),
+        };
+        let content_type = match self.format {
+            BodyFormat::Text => "text/plain; charset=utf-8",
+            _ => "application/json",
+        };
+        let signed = self.signer.as_ref().map(|key| sign(key, &body, now));
+        let mut request = self.address.request(Method::POST, body, content_type);
+        let headers = request.headers_mut();
+        let key = HeaderValue::from_str(&idempotency_key(rendered.incident, rendered.kind))
+            .expect("hex digits and the words of states are header text");
+        headers.insert(IDEMPOTENCY_KEY, key);
+        if let Some((at, signature)) = signed {
+            headers.insert(TIMESTAMP, HeaderValue::from(at));
+            headers.insert(SIGNATURE, signature);
+        }
+        request
+    }
+}
+
+impl Notifier for Webhook {
+    fn name(&self) -> &str {
         &self.name
     }
 
-    /// A try that takes longer is over.
-    pub fn timeout(&self) -> Duration {
-        self.timeout
-    }
-
-    /// The bytes that tell of this notice, without secrets; the same for the same notice.
-    pub fn body(&self, notice: &Notice) -> Bytes {
+    fn render(&self, notice: &Notice) -> Bytes {
         let value = match self.format {
             BodyFormat::Text => return text::body(notice).into(),
             BodyFormat::Json => json::body(notice),
@@ -101,38 +120,16 @@ impl Webhook {
             .into()
     }
 
-    /// The request that delivers such bytes at `now`.
-    pub fn request(
-        &self,
-        incident: IncidentId,
-        kind: NoticeKind,
-        body: Bytes,
-        now: Wall,
-    ) -> Request<Full<Bytes>> {
-        let body = match &self.routing_key {
-            Some(key) => pagerduty::addressed(&body, key),
-            None => body,
-        };
-        let content_type = match self.format {
-            BodyFormat::Text => "text/plain; charset=utf-8",
-            _ => "application/json",
-        };
-        let signed = self.signer.as_ref().map(|key| sign(key, &body, now));
-        let mut request = self.address.request(Method::POST, body, content_type);
-        let headers = request.headers_mut();
-        let key = HeaderValue::from_str(&idempotency_key(incident, kind))
-            .expect("hex digits and the words of states are header text");
-        headers.insert(IDEMPOTENCY_KEY, key);
-        if let Some((at, signature)) = signed {
-            headers.insert(TIMESTAMP, HeaderValue::from(at));
-            headers.insert(SIGNATURE, signature);
-        }
-        request
+    fn requests(&self, rendered: &RenderedNotice, now: Wall) -> Vec<Request<Full<Bytes>>> {
+        vec![self.request(rendered, now)]
     }
 
-    /// A text without the address's path and query, and without what signs.
-    pub fn redact(&self, text: &str) -> String {
+    fn redact(&self, text: &str) -> String {
         self.address.redact(text)
+    }
+
+    fn timeout(&self) -> Duration {
+        self.timeout
     }
 }
 

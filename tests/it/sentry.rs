@@ -102,7 +102,7 @@ fn an_event_that_is_sent_twice_is_one() {
     let sentry = Sentry::new(&dsn, None, "lastbeat@0".to_owned(), "tests".to_owned());
     let sentry = sentry.expect("a DSN");
     let at = Wall::from_nanos(1_700_000_000_000_000_000);
-    let body = sentry.own_fault("error", "said twice", "src/x.rs:1", at);
+    let body = sentry.self_report("error", "said twice", "src/x.rs:1", at);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -118,7 +118,7 @@ fn an_event_that_is_sent_twice_is_one() {
     );
     assert_eq!(first.body, second.body);
     // Filed after the second, and by the same worker: what would have come of the second has come of it.
-    let marker = sentry.own_fault("error", "said after", "src/x.rs:2", at);
+    let marker = sentry.self_report("error", "said after", "src/x.rs:2", at);
     runtime
         .block_on(HttpClient::new().post(sentry.request(marker), SOON))
         .expect("an answer");

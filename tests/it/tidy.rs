@@ -56,7 +56,7 @@ const NOT_IN_DECODE: [&str; 18] = [
 ];
 
 /// Files of `io` that are no outside party but what several parties are written with.
-const SHARED_IN_IO: [&str; 2] = ["feed", "http_client"];
+const SHARED_IN_IO: [&str; 3] = ["feed", "http_client", "notifier"];
 
 /// A file of the project: its path from the project's folder, and its text.
 struct File {

@@ -1,9 +1,9 @@
 //! One try: every request of it at once, and what came of them together.
 
-use super::{HttpSend, Notifier, ResponseTimeout};
 use crate::format;
 use crate::io::http_client::{Answer, RequestFault};
-use crate::io::metrics::Outcome;
+use crate::io::http_client::{HttpSend, ResponseTimeout};
+use crate::io::notifier::{Notifier, Outcome};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;

@@ -1,14 +1,14 @@
 //! What waits for one notifier: in order within each incident, and bounded in number and in age.
 //!
 //! Where there is too much of it, the oldest reminder or update goes first, since the next one says the same. Without
-//! any, an incident goes whose beginning and end both wait: nobody was told of it, nobody is left waiting for its end,
+//! any, an incident goes whose beginning and end both wait: nobody was told of it, nobody is left rendered for its end,
 //! and it is over. Only then the oldest beginning goes by itself. Its end stays: it says how long it was and that it is
 //! over, and a receiver that never heard of it has lost nothing by that. An end goes last of all, as it leaves an
 //! alert that never ends.
 
-use super::Delivery;
 use crate::core::notice::{IncidentId, NoticeKind};
 use crate::core::time::Wall;
+use crate::io::notifier::Delivery;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ impl Backlog {
     pub(super) fn oldest(&self) -> Option<Wall> {
         self.deliveries
             .iter()
-            .map(|delivery| delivery.waiting.told)
+            .map(|delivery| delivery.rendered.queued_at)
             .min()
     }
 
@@ -79,13 +79,13 @@ impl Backlog {
     /// The places of what is missed least, from `from` on.
     fn least(&self, from: usize) -> Vec<usize> {
         let from_there = || self.deliveries.iter().enumerate().skip(from);
-        if let Some((at, _)) = from_there().find(|(_, delivery)| is_extra(delivery.waiting.kind)) {
+        if let Some((at, _)) = from_there().find(|(_, delivery)| is_extra(delivery.rendered.kind)) {
             return vec![at];
         }
         let mut opened: HashMap<IncidentId, usize> = HashMap::new();
         for (at, delivery) in from_there() {
-            let incident = delivery.waiting.incident;
-            match delivery.waiting.kind {
+            let incident = delivery.rendered.incident;
+            match delivery.rendered.kind {
                 NoticeKind::Opened => {
                     opened.insert(incident, at);
                 }
@@ -103,12 +103,12 @@ impl Backlog {
     /// Takes out what has waited too long. The foremost one stays where it is `under_way`.
     pub(super) fn take_old(&mut self, now: Wall, under_way: bool) -> Vec<Delivery> {
         let is_old = |delivery: &Delivery| {
-            let most = if is_extra(delivery.waiting.kind) {
+            let most = if is_extra(delivery.rendered.kind) {
                 EXTRA_WAITS
             } else {
                 ALERT_WAITS
             };
-            now.since(delivery.waiting.told) > most
+            now.since(delivery.rendered.queued_at) > most
         };
         let from = usize::from(under_way);
         if !self.deliveries.iter().skip(from).any(is_old) {
@@ -128,13 +128,13 @@ impl Backlog {
 
     /// Lets others have their turn: everything of the foremost one's incident goes behind them, in its order.
     pub(super) fn yield_turn(&mut self) {
-        let Some(incident) = self.deliveries.front().map(|one| one.waiting.incident) else {
+        let Some(incident) = self.deliveries.front().map(|one| one.rendered.incident) else {
             return;
         };
         let (last, first): (VecDeque<Delivery>, VecDeque<Delivery>) = self
             .deliveries
             .drain(..)
-            .partition(|delivery| delivery.waiting.incident == incident);
+            .partition(|delivery| delivery.rendered.incident == incident);
         self.deliveries = first;
         self.deliveries.extend(last);
     }

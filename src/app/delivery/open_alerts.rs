@@ -1,8 +1,8 @@
 //! What is open at one notifier, for those that want it said again and again.
 
-use super::RenderedNotice;
 use crate::core::notice::{IncidentId, NoticeKind};
 use crate::core::time::Wall;
+use crate::io::notifier::RenderedNotice;
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub(super) struct OpenAlerts {
 
 struct OpenAlert {
     subject: Option<Bytes>,
-    waiting: RenderedNotice,
+    rendered: RenderedNotice,
 }
 
 impl OpenAlerts {
@@ -41,17 +41,17 @@ impl OpenAlerts {
     }
 
     /// A notice was told, or is known to have been.
-    pub(super) fn take(&mut self, waiting: RenderedNotice, subject: Option<Bytes>, now: Wall) {
-        let alert = OpenAlert { subject, waiting };
-        if !matches!(alert.waiting.kind, NoticeKind::Closed(_)) {
+    pub(super) fn take(&mut self, rendered: RenderedNotice, subject: Option<Bytes>, now: Wall) {
+        let alert = OpenAlert { subject, rendered };
+        if !matches!(alert.rendered.kind, NoticeKind::Closed(_)) {
             if alert.subject.is_some() {
                 self.over.retain(|(_, one)| one.subject != alert.subject);
             }
             self.open(alert);
             return;
         }
-        self.open.remove(&alert.waiting.incident);
-        if !self.stands(&alert.waiting, alert.subject.as_ref()) {
+        self.open.remove(&alert.rendered.incident);
+        if !self.stands(&alert.rendered, alert.subject.as_ref()) {
             self.over.push_back((now, alert));
         }
         if self.over.len() > OVER_LIMIT {
@@ -60,7 +60,7 @@ impl OpenAlerts {
     }
 
     fn open(&mut self, alert: OpenAlert) {
-        let incident = alert.waiting.incident;
+        let incident = alert.rendered.incident;
         if self.open.len() < OPEN_LIMIT || self.open.contains_key(&incident) {
             self.open.insert(incident, alert);
         } else if !self.full {
@@ -78,9 +78,9 @@ impl OpenAlerts {
     }
 
     /// Whether another open incident is the same thing to the peer.
-    pub(super) fn stands(&self, waiting: &RenderedNotice, subject: Option<&Bytes>) -> bool {
+    pub(super) fn stands(&self, rendered: &RenderedNotice, subject: Option<&Bytes>) -> bool {
         let same = |alert: &OpenAlert| {
-            alert.waiting.incident != waiting.incident && alert.subject.as_ref() == subject
+            alert.rendered.incident != rendered.incident && alert.subject.as_ref() == subject
         };
         subject.is_some() && self.open.values().any(same)
     }
@@ -90,6 +90,6 @@ impl OpenAlerts {
         self.over.retain(|(told, _)| now.since(*told) <= OVER_KEPT);
         let over = self.over.iter().map(|(_, alert)| alert);
         let all = self.open.values().chain(over);
-        all.map(|alert| alert.waiting.clone()).collect()
+        all.map(|alert| alert.rendered.clone()).collect()
     }
 }

@@ -3,14 +3,14 @@
 use super::attempts::{self, AttemptResult};
 use super::backlog::Backlog;
 use super::open_alerts::OpenAlerts;
-use super::{
-    Delivery, Done, Finished, HttpSend, Notifier, QueueCommand, QueueStatus, RenderedNotice,
-};
+use super::{Finished, OnFinished, QueueCommand, QueueStatus};
 use crate::backoff::Backoff;
 use crate::clock::NowFn;
 use crate::core::notice::NoticeKind;
 use crate::format;
-use crate::io::metrics::{NotifierMetrics, Outcome};
+use crate::io::http_client::HttpSend;
+use crate::io::metrics::NotifierMetrics;
+use crate::io::notifier::{Delivery, Notifier, Outcome, RenderedNotice};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ pub(super) struct Queue {
     status: Arc<QueueStatus>,
     metrics: NotifierMetrics,
     now: NowFn,
-    done: Done,
+    on_finished: OnFinished,
     backlog: Backlog,
     open_alerts: OpenAlerts,
     /// When what is held is to be said again.
@@ -79,7 +79,7 @@ pub(super) struct QueueDeps {
     pub(super) status: Arc<QueueStatus>,
     pub(super) metrics: NotifierMetrics,
     pub(super) now: NowFn,
-    pub(super) done: Done,
+    pub(super) on_finished: OnFinished,
 }
 
 impl Queue {
@@ -90,7 +90,7 @@ impl Queue {
             status: deps.status,
             metrics: deps.metrics,
             now: deps.now,
-            done: deps.done,
+            on_finished: deps.on_finished,
             backlog: Backlog::default(),
             open_alerts: OpenAlerts::default(),
             refresh_at: timer(),
@@ -139,9 +139,9 @@ impl Queue {
                     self.give_up(&delivery, "more wait than there is room for");
                 }
             }
-            QueueCommand::Hold(waiting) => {
-                let subject = self.notifier.dedup_key(&waiting);
-                self.open_alerts.take(waiting, subject, (self.now)().wall);
+            QueueCommand::Hold(rendered) => {
+                let subject = self.notifier.dedup_key(&rendered);
+                self.open_alerts.take(rendered, subject, (self.now)().wall);
                 self.refresh_at = timer();
             }
             QueueCommand::Retire => self.open_alerts.clear(),
@@ -175,17 +175,17 @@ impl Queue {
     }
 
     fn give_up(&mut self, delivery: &Delivery, why: &str) {
-        let waiting = &delivery.waiting;
-        if matches!(waiting.kind, NoticeKind::Closed(_)) {
-            self.open_alerts.forget(waiting.incident);
+        let rendered = &delivery.rendered;
+        if matches!(rendered.kind, NoticeKind::Closed(_)) {
+            self.open_alerts.forget(rendered.incident);
         }
         self.status.gave_up((self.now)().mono);
         self.done_with(delivery, Outcome::GivenUp);
         tracing::error!(
             notifier = self.notifier.name(),
-            incident = %waiting.incident,
-            state = waiting.kind.label(),
-            waited = format::duration((self.now)().wall.since(waiting.told)),
+            incident = %rendered.incident,
+            state = rendered.kind.label(),
+            waited = format::duration((self.now)().wall.since(rendered.queued_at)),
             "a notice is given up: {why}"
         );
     }
@@ -216,8 +216,8 @@ impl Queue {
 
     /// How much longer it may not be sent yet.
     fn held_back(&self, delivery: &Delivery) -> Duration {
-        let waited = (self.now)().wall.since(delivery.waiting.told);
-        let kind = delivery.waiting.kind;
+        let waited = (self.now)().wall.since(delivery.rendered.queued_at);
+        let kind = delivery.rendered.kind;
         self.notifier.send_delay(kind).saturating_sub(waited)
     }
 
@@ -228,34 +228,34 @@ impl Queue {
             Some(InFlight::Refresh(self.again()))
         } else {
             let foremost = self.backlog.front().filter(|one| self.ready_at(one) <= now);
-            foremost.map(|delivery| InFlight::Notice(self.attempt(&delivery.waiting)))
+            foremost.map(|delivery| InFlight::Notice(self.attempt(&delivery.rendered)))
         };
     }
 
-    fn attempt(&self, waiting: &RenderedNotice) -> BoxFuture<'static, AttemptResult> {
-        let requests = if self.goes_on(waiting) {
+    fn attempt(&self, rendered: &RenderedNotice) -> BoxFuture<'static, AttemptResult> {
+        let requests = if self.goes_on(rendered) {
             Vec::new()
         } else {
-            self.notifier.requests(waiting, (self.now)().wall)
+            self.notifier.requests(rendered, (self.now)().wall)
         };
         let notifier = Arc::clone(&self.notifier);
         attempts::send(notifier, Arc::clone(&self.http_send), requests, self.failed).boxed()
     }
 
     /// Whether it is the end of what another incident is to the peer as well, and that one is open.
-    fn goes_on(&self, waiting: &RenderedNotice) -> bool {
-        if !self.notifier.tracks_open_alerts() || !matches!(waiting.kind, NoticeKind::Closed(_)) {
+    fn goes_on(&self, rendered: &RenderedNotice) -> bool {
+        if !self.notifier.tracks_open_alerts() || !matches!(rendered.kind, NoticeKind::Closed(_)) {
             return false;
         }
-        let Some(subject) = self.notifier.dedup_key(waiting) else {
+        let Some(subject) = self.notifier.dedup_key(rendered) else {
             return false;
         };
         let begins = |delivery: &Delivery| {
-            delivery.waiting.kind == NoticeKind::Opened
-                && delivery.waiting.incident != waiting.incident
-                && self.notifier.dedup_key(&delivery.waiting).as_ref() == Some(&subject)
+            delivery.rendered.kind == NoticeKind::Opened
+                && delivery.rendered.incident != rendered.incident
+                && self.notifier.dedup_key(&delivery.rendered).as_ref() == Some(&subject)
         };
-        self.open_alerts.stands(waiting, Some(&subject)) || self.backlog.iter().any(begins)
+        self.open_alerts.stands(rendered, Some(&subject)) || self.backlog.iter().any(begins)
     }
 
     /// Says everything that is open again, a batch after the other, as far as the peer takes them.
@@ -301,8 +301,8 @@ impl Queue {
         } else if let Some(sent) = self.backlog.pop() {
             self.failed = 0;
             self.done_with(&sent, tried.outcome);
-            self.report(&sent.waiting, tried);
-            self.keep(sent.waiting, tried.outcome);
+            self.report(&sent.rendered, tried);
+            self.keep(sent.rendered, tried.outcome);
         }
         let wait = self.next_wait(tried);
         self.not_before = timer() + wait;
@@ -321,23 +321,23 @@ impl Queue {
         }
     }
 
-    fn keep(&mut self, waiting: RenderedNotice, outcome: Outcome) {
+    fn keep(&mut self, rendered: RenderedNotice, outcome: Outcome) {
         if !self.notifier.tracks_open_alerts() {
             return;
         }
         match outcome {
             Outcome::Delivered => {
-                let subject = self.notifier.dedup_key(&waiting);
+                let subject = self.notifier.dedup_key(&rendered);
                 // The first one sets the beat of what is said again.
                 if let (true, Some(every)) =
                     (self.open_alerts.is_empty(), self.notifier.resend_interval())
                 {
                     self.refresh_at = timer() + every;
                 }
-                self.open_alerts.take(waiting, subject, (self.now)().wall);
+                self.open_alerts.take(rendered, subject, (self.now)().wall);
             }
-            _ if matches!(waiting.kind, NoticeKind::Closed(_)) => {
-                self.open_alerts.forget(waiting.incident);
+            _ if matches!(rendered.kind, NoticeKind::Closed(_)) => {
+                self.open_alerts.forget(rendered.incident);
             }
             _ => {}
         }
@@ -369,7 +369,7 @@ impl Queue {
     fn report(&self, sent: &RenderedNotice, tried: &AttemptResult) {
         let (notifier, incident, state) = (self.notifier.name(), sent.incident, sent.kind.label());
         if tried.outcome == Outcome::Delivered {
-            let delay = (self.now)().wall.since(sent.due);
+            let delay = (self.now)().wall.since(sent.due_at);
             self.metrics.delay.observe(delay.as_secs_f64());
             tracing::info!(notifier, %incident, state, delay = format::duration(delay), "told");
             self.report_missed(tried);
@@ -391,13 +391,13 @@ impl Queue {
         self.metrics.count(outcome);
         self.metrics.pending.dec();
         self.status.pending.fetch_sub(1, Ordering::Relaxed);
-        (self.done)(Finished {
+        (self.on_finished)(Finished {
             id: delivery.id,
-            incident: delivery.waiting.incident,
-            kind: delivery.waiting.kind,
+            incident: delivery.rendered.incident,
+            kind: delivery.rendered.kind,
             notifier: delivery.notifier.clone(),
             outcome,
-            delay: (self.now)().wall.since(delivery.waiting.due),
+            delay: (self.now)().wall.since(delivery.rendered.due_at),
         });
     }
 
@@ -424,7 +424,7 @@ impl Queue {
         let kept = |delivery: &Delivery| delivery.id != 0 && !self.held_back(delivery).is_zero();
         if !self.flushed.is_empty() && self.backlog.iter().all(kept) {
             for done in self.flushed.drain(..) {
-                // Whoever asked has given up waiting.
+                // Whoever asked has given up rendered.
                 let _ = done.send(());
             }
         }

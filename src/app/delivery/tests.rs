@@ -8,7 +8,13 @@ use super::backlog::WAITING_LIMIT;
 use super::queue::timer;
 use super::*;
 use crate::core::notice::CloseReason;
+use crate::core::time::Wall;
 use crate::format::tests::{closed, notice};
+use crate::io::http_client::{ATTEMPT_TIMEOUT, Answer, RequestFault};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http_body_util::Full;
+use hyper::Request;
 use hyper::StatusCode;
 
 /// A notifier whose bytes are `incident state`, and which obeys `Retry-After`.
@@ -23,8 +29,8 @@ impl Notifier for Plain {
         format!("{} {}", notice.incident.0, notice.kind.label()).into()
     }
 
-    fn requests(&self, waiting: &RenderedNotice, _now: Wall) -> Vec<Request<Full<Bytes>>> {
-        vec![plain_request(self.0, waiting.body.clone())]
+    fn requests(&self, rendered: &RenderedNotice, _now: Wall) -> Vec<Request<Full<Bytes>>> {
+        vec![plain_request(self.0, rendered.body.clone())]
     }
 
     fn redact(&self, text: &str) -> String {
@@ -106,11 +112,11 @@ fn bench_of(notifiers: Vec<Arc<dyn Notifier>>) -> Bench {
         wall: START + began.elapsed(),
     });
     let (end, ended) = mpsc::unbounded_channel();
-    let done: Done = Arc::new(move |one| {
+    let on_finished: OnFinished = Arc::new(move |one| {
         // The test may have heard enough.
         let _ = end.send(one);
     });
-    let (handle, tasks) = start(notifiers, &http_send, &metrics, &clock, &done);
+    let (handle, tasks) = start(notifiers, &http_send, &metrics, &clock, &on_finished);
     Bench {
         handle,
         tasks,

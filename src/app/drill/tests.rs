@@ -19,11 +19,11 @@ impl Notifier for Plain {
 
     fn requests(
         &self,
-        waiting: &RenderedNotice,
+        rendered: &RenderedNotice,
         _: crate::core::time::Wall,
     ) -> Vec<Request<Full<Bytes>>> {
         let request = Request::post(format!("http://{}/s3cret", self.0))
-            .body(Full::new(waiting.body.clone()));
+            .body(Full::new(rendered.body.clone()));
         vec![request.expect("a request")]
     }
 

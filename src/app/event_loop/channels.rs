@@ -1,10 +1,11 @@
 //! The ends of the loop: what goes in, and where what comes out goes.
 
 use crate::app::canary::CanaryPlan;
-use crate::app::checkpoints::StoreSink;
+use crate::app::store_thread::StoreHandle;
+use crate::core::engine::Output;
 use crate::core::inventory::{Poll, Suspect};
 use crate::core::notice::IncidentId;
-use crate::core::persist::Saved;
+use crate::core::persist::{Decision, Saved};
 use crate::core::rule::RuleSet;
 use crate::core::silence::Silence;
 use crate::core::snapshot::Snapshot;
@@ -43,7 +44,7 @@ pub struct LoopInputs<S> {
     /// News of the connection.
     pub events: mpsc::Receiver<ConnectionEvent<S>>,
     /// Questions.
-    pub core_requests: mpsc::Receiver<CoreRequest>,
+    pub requests: mpsc::Receiver<CoreRequest>,
     /// Ends the loop.
     pub stop: oneshot::Receiver<()>,
 }
@@ -57,10 +58,15 @@ pub struct GivenUp {
     pub words: String,
 }
 
+/// Receives outputs of the core, with what is to be stored before anybody is notified. Must not block.
+pub type OutputSink = Box<dyn FnMut(Vec<Output>, Option<Decision>) + Send>;
+
 /// The loop's outputs and limits.
 pub struct EventLoopDeps {
-    /// Receives everything that the core decides and that is to be stored.
-    pub store_sink: StoreSink,
+    /// The store, which checkpoints go to.
+    pub store: Arc<StoreHandle>,
+    /// Receives everything that the core decides.
+    pub outputs: OutputSink,
     /// Receives the instances that the inventory is to be asked about at once, since alerts wait for its answer.
     /// Must not block.
     pub suspects: Box<dyn Fn(Vec<Suspect>) + Send>,

@@ -1,5 +1,4 @@
 use super::*;
-use crate::app::checkpoints::StoreSink;
 use crate::core::engine::{Engine, Options};
 use crate::core::rule::{Globs, RuleSet};
 use crate::io::http::readiness::Readiness;
@@ -59,11 +58,8 @@ fn event_loop() -> EventLoop<Pipe> {
     };
     let engine = Engine::new(RuleSet::default(), options, clock.now());
     let deps = EventLoopDeps {
-        store_sink: StoreSink {
-            decided: Box::new(|_, _| {}),
-            checkpoint: Box::new(drop),
-            wants_whole: Box::new(|| false),
-        },
+        store: Arc::new(crate::app::store_thread::channel().0),
+        outputs: Box::new(|_, _| {}),
         metrics: Arc::new(Metrics::new("0.0.0", "test")),
         readiness: Arc::new(ArcSwap::from_pointee(Readiness::not_yet("stream", ""))),
         max_series: 1,

@@ -94,7 +94,7 @@ fn start(dsn: &str) -> SelfReporter {
         "lastbeat@0".to_owned(),
         "s".to_owned(),
     );
-    let http_send = || crate::app::delivery::post(crate::io::http_client::HttpClient::new());
+    let http_send = || crate::io::http_client::HttpClient::new().into_send();
     waiting
         .tell(sentry.expect("a DSN"), http_send)
         .expect("a thread");

@@ -1,14 +1,25 @@
 //! The thread of the core and of the connection: one runtime that nothing else runs on.
 
-use super::{Feeder, ServiceFault};
+use super::fault::ServiceFault;
 use crate::app::event_loop::{CoreRequest, EventLoop, EventLoopDeps, LoopInputs};
 use crate::app::ingest::Ingest;
 use crate::clock::Clock;
-use crate::io::feed::{ConnectionReporter, MessageSource};
+use crate::io::feed::{ConnectionError, ConnectionReporter, MessageSource};
+use futures_util::future::BoxFuture;
+use std::convert::Infallible;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// News of the connection that may wait for the core.
 const WAITING_LINKS: usize = 16;
+
+/// A task that feeds the core: it tells of connections for ever, or says why there will never be one.
+pub type Feeder<S> = Box<
+    dyn FnOnce(
+            Clock,
+            ConnectionReporter<S>,
+        ) -> BoxFuture<'static, Result<Infallible, ConnectionError>>
+        + Send,
+>;
 
 /// The thread of the core and of the connection.
 pub(super) struct Core {
@@ -48,7 +59,7 @@ pub(super) fn start<S: MessageSource>(
             },
         ));
         tokio::select! {
-            ended = keeper.run(LoopInputs { events, core_requests: asked, stop: stopped }) => ended.map(ServiceFault::GivenUp),
+            ended = keeper.run(LoopInputs { events, requests: asked, stop: stopped }) => ended.map(ServiceFault::GivenUp),
             fed = feeder => Some(match fed {
                 Ok(Err(error)) => ServiceFault::Feed(error),
                 Err(died) => ServiceFault::Died { part: "the connection".to_owned(), why: died.to_string() },

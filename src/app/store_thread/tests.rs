@@ -1,11 +1,11 @@
 use super::*;
-use crate::app::delivery::RenderedNotice;
 use crate::core::notice::{Alarm, CloseReason, IncidentId, NoticeKind, Scope, Who};
 use crate::core::persist::{SavedClock, SavedIncident, SavedInstance, SavedKey, SavedStamp};
 use crate::core::rule::Severity;
 use crate::core::snapshot::Verdict;
 use crate::core::time::{Mono, Wall};
-use crate::io::metrics::Outcome;
+use crate::io::notifier::Delivery;
+use crate::io::notifier::{Outcome, RenderedNotice};
 use crate::io::store::Store;
 use bytes::Bytes;
 use std::path::Path;
@@ -43,19 +43,31 @@ fn left_by_a_kill(folder: &Path) -> Opened {
     Store::open(Some(&copy), crate::clock::wall()).expect("the copy is well")
 }
 
+struct TestOutbox<F>(F);
+
+impl<F: Fn(Vec<Delivery>) + Send + Sync> Outbox for TestOutbox<F> {
+    fn prepare(&self, notice: &Notice) -> Vec<Delivery> {
+        prepare(notice)
+    }
+
+    fn send(&self, deliveries: Vec<Delivery>) {
+        (self.0)(deliveries);
+    }
+}
+
 /// Renders one delivery for a notifier called "sentry".
 fn prepare(notice: &Notice) -> Vec<Delivery> {
-    let waiting = RenderedNotice {
+    let rendered = RenderedNotice {
         incident: notice.incident,
         kind: notice.kind,
         body: Bytes::from(notice.kind.label()),
-        due: notice.due,
-        told: notice.decided,
+        due_at: notice.due,
+        queued_at: notice.decided,
     };
     vec![Delivery {
         id: 0,
         notifier: "sentry".to_owned(),
-        waiting,
+        rendered,
     }]
 }
 
@@ -70,29 +82,31 @@ impl Scene {
     fn start_with(
         folder: PathBuf,
         opened: Result<Opened, StoreFault>,
-        sees: impl Fn(&Path) + Send + 'static,
+        sees: impl Fn(&Path) + Send + Sync + 'static,
     ) -> Self {
         let (hand, handed) = mpsc::channel();
         let also = hand.clone();
         let seen = folder.clone();
+        let metrics = Arc::new(Metrics::new("0", "0"));
         let deps = StoreThreadDeps {
-            prepare: Box::new(prepare),
-            send: Box::new(move |deliveries| {
+            path: Some(folder.join("lastbeat.db")),
+            outbox: Arc::new(TestOutbox(move |deliveries| {
                 sees(&seen);
                 // The test may have what it wants.
                 let _ = hand.send(Handed::Sent(deliveries));
-            }),
+            })),
             adopt: Box::new(move |saved, _| {
                 let _ = also.send(Handed::Adopted(saved));
             }),
+            metrics: metrics.clone(),
+            clock: Clock::start(),
         };
-        let metrics = Arc::new(Metrics::new("0", "0"));
-        let path = Some(folder.join("lastbeat.db"));
-        let store_thread = start(opened, path, deps, metrics.clone(), Clock::start());
+        let (store_thread, inbox) = channel();
+        inbox.start(opened, deps).expect("threads can be started");
         let scene = Scene {
             folder,
             metrics,
-            store_thread: Some(store_thread.expect("threads can be started")),
+            store_thread: Some(store_thread),
             handed,
         };
         scene.flush();
@@ -121,8 +135,22 @@ impl Scene {
 
     /// Ends the thread and reads what it left.
     fn stop(&mut self) -> Opened {
-        let StoreHandle { orders, thread, .. } = self.store_thread.take().expect("it runs");
-        drop(orders);
+        let handle = self.store_thread.take().expect("it runs");
+        let (commands, mut status) = (handle.commands, handle.status);
+        drop(commands);
+        let clock = Clock::start();
+        let began = clock.mono();
+        // The worker lets go of the status when its thread ends.
+        let status = loop {
+            status = match Arc::try_unwrap(status) {
+                Ok(status) => break status,
+                Err(shared) => shared,
+            };
+            let waited = clock.mono().since(began);
+            assert!(waited < Duration::from_secs(20), "the thread does not end");
+            std::thread::yield_now();
+        };
+        let thread = status.thread.into_inner().expect("it was started");
         thread.join().expect("it did not panic");
         let path = self.folder.join("lastbeat.db");
         Store::open(Some(&path), crate::clock::wall()).expect("the file is well")
@@ -198,11 +226,11 @@ fn decided(id: u64, kind: NoticeKind) -> Decided {
     }
 }
 
-fn ended(delivery: &Delivery, outcome: Outcome) -> Finished {
+fn finished(delivery: &Delivery, outcome: Outcome) -> Finished {
     Finished {
         id: delivery.id,
-        incident: delivery.waiting.incident,
-        kind: delivery.waiting.kind,
+        incident: delivery.rendered.incident,
+        kind: delivery.rendered.kind,
         notifier: delivery.notifier.clone(),
         outcome,
         delay: Duration::from_millis(1_200),
@@ -263,13 +291,13 @@ fn a_notice_leaves_its_traces() {
     let opened = scene.sent();
     scene
         .store_thread()
-        .done(ended(&opened[0], Outcome::Delivered));
+        .finished(finished(&opened[0], Outcome::Delivered));
     let close = NoticeKind::Closed(CloseReason::Resolved);
     scene.store_thread().decided(decided(1, close));
     let closed = scene.sent();
     scene
         .store_thread()
-        .done(ended(&closed[0], Outcome::GivenUp));
+        .finished(finished(&closed[0], Outcome::GivenUp));
     assert!(closed[0].id > opened[0].id);
     let found = history(scene.store_thread());
     let texts: Vec<_> = found[0].timeline.iter().map(|row| &row.what[..]).collect();
@@ -297,7 +325,7 @@ fn what_was_not_done_is_sent_again_under_its_number() {
     }
     scene
         .store_thread()
-        .done(ended(&deliveries[0], Outcome::Delivered));
+        .finished(finished(&deliveries[0], Outcome::Delivered));
     drop(scene.stop());
     let again = Scene::start(scene.folder.clone());
     assert_eq!(again.sent(), deliveries[1..]);
@@ -317,8 +345,8 @@ fn a_file_that_another_has_is_taken_once_it_is_free_and_nothing_is_lost() {
     other.store.save(&theirs).expect("written");
     let opened = Store::open(Some(&path), crate::clock::wall());
     let mut scene = Scene::start_with(folder, opened, |_| {});
-    let trouble = scene.store_thread().trouble().expect("it cannot be opened");
-    assert!(trouble.contains("in use by another process"), "{trouble}");
+    let problem = scene.store_thread().problem().expect("it cannot be opened");
+    assert!(problem.contains("in use by another process"), "{problem}");
     assert!(scene.metric("lastbeat_store_writable 0"));
     scene.store_thread().decided(decided(1, NoticeKind::Opened));
     assert_eq!(scene.sent().len(), 1, "it is told all the same");
@@ -338,7 +366,7 @@ fn a_file_that_another_has_is_taken_once_it_is_free_and_nothing_is_lost() {
     let adopted = adopted.expect("what the file held is handed out");
     assert_eq!(&*adopted.instances[0].subject, "logs.theirs.iad.1");
     assert!(scene.store_thread().wants_whole());
-    assert_eq!(scene.store_thread().trouble(), None);
+    assert_eq!(scene.store_thread().problem(), None);
     let open = decided(1, NoticeKind::Opened).decision.incidents;
     scene
         .store_thread()
@@ -365,14 +393,14 @@ fn what_cannot_be_written_is_told_and_written_in_order_later() {
     scene.store_thread().decided(decided(2, NoticeKind::Opened));
     scene
         .store_thread()
-        .done(ended(&first[0], Outcome::Delivered));
+        .finished(finished(&first[0], Outcome::Delivered));
     assert!(!scene.flush(), "so that the next waits behind it");
     let close = NoticeKind::Closed(CloseReason::Resolved);
     scene.store_thread().decided(decided(2, close));
-    assert_eq!(scene.sent()[0].waiting.kind, NoticeKind::Opened);
+    assert_eq!(scene.sent()[0].rendered.kind, NoticeKind::Opened);
     assert!(!scene.flush());
-    let trouble = scene.store_thread().trouble().expect("the folder is gone");
-    assert!(trouble.contains("lastbeat.db"), "{trouble}");
+    let problem = scene.store_thread().problem().expect("the folder is gone");
+    assert!(problem.contains("lastbeat.db"), "{problem}");
     assert!(scene.metric("lastbeat_store_writable 0"));
     scene
         .store_thread()
@@ -380,8 +408,8 @@ fn what_cannot_be_written_is_told_and_written_in_order_later() {
     assert!(!scene.flush());
     assert!(scene.store_thread().wants_whole());
     std::fs::create_dir_all(&scene.folder).expect("it can be made");
-    assert!(scene.flush(), "{:?}", scene.store_thread().trouble());
-    assert_eq!(scene.store_thread().trouble(), None);
+    assert!(scene.flush(), "{:?}", scene.store_thread().problem());
+    assert_eq!(scene.store_thread().problem(), None);
     let found = history(scene.store_thread());
     let ends: Vec<_> = found
         .iter()
@@ -393,7 +421,11 @@ fn what_cannot_be_written_is_told_and_written_in_order_later() {
         Some("told sentry after 1.2s: opened")
     );
     let left = scene.stop();
-    let kinds: Vec<_> = left.deliveries.iter().map(|one| one.kind).collect();
+    let kinds: Vec<_> = left
+        .deliveries
+        .iter()
+        .map(|one| one.rendered.kind)
+        .collect();
     assert_eq!(kinds, [NoticeKind::Opened, close]);
     assert_eq!(
         left.saved.instances.len(),

@@ -1,15 +1,16 @@
 //! The thread's own side: what it holds, and what it does with each order.
 
-use super::{StoreCommand, StoreStatus, StoreThreadDeps};
-use crate::app::delivery::{Delivery, Finished, RenderedNotice};
+use super::{Adopt, StoreCommand, StoreStatus, StoreThreadDeps};
+use crate::app::delivery::{Finished, Outbox};
 use crate::clock::Clock;
 use crate::core::notice::{IncidentId, Notice};
 use crate::core::persist::{Checkpoint, TimelineRow};
 use crate::core::silence::Silence;
 use crate::core::time::Mono;
 use crate::format;
-use crate::io::metrics::{Metrics, Outcome};
-use crate::io::store::{Batch, Opened, Repaired, Store, StoreFault, StoredDelivery, stored_kind};
+use crate::io::metrics::Metrics;
+use crate::io::notifier::{Delivery, Outcome};
+use crate::io::store::{Batch, Opened, Repaired, Store, StoreFault, stored_kind};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,14 +26,15 @@ const TOGETHER: usize = 256;
 const MAX_BACKLOG: usize = 20_000;
 /// How often a file that cannot be written is tried where no checkpoint comes.
 const TRY_EVERY: Duration = Duration::from_secs(5);
-/// How often the same trouble is logged.
+/// How often the same problem is logged.
 const LOG_EVERY: Duration = Duration::from_secs(60);
 /// How often the history is cut to its bounds.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
 pub(super) struct Worker {
     path: Option<PathBuf>,
-    deps: StoreThreadDeps,
+    outbox: Arc<dyn Outbox>,
+    adopt: Adopt,
     metrics: Arc<Metrics>,
     clock: Clock,
     status: Arc<StoreStatus>,
@@ -44,7 +46,7 @@ pub(super) struct Worker {
     backlog: VecDeque<Batch>,
     backlog_rows: usize,
     /// Parcels that are not done: what a new file is given.
-    unsent: BTreeMap<u64, StoredDelivery>,
+    unsent: BTreeMap<u64, Delivery>,
     /// What a new file is given; `None` where none was ever told here.
     silences: Option<Vec<Silence>>,
     /// All of the above are to be written, beyond what waits.
@@ -55,21 +57,16 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(
-        path: Option<PathBuf>,
-        deps: StoreThreadDeps,
-        metrics: Arc<Metrics>,
-        clock: Clock,
-        status: Arc<StoreStatus>,
-    ) -> Self {
+    pub(super) fn new(deps: StoreThreadDeps, status: Arc<StoreStatus>) -> Self {
         for reason in StoreFault::LABELS {
-            metrics.store_failed(reason, 0);
+            deps.metrics.store_failed(reason, 0);
         }
         Worker {
-            path,
-            deps,
-            metrics,
-            clock,
+            path: deps.path,
+            outbox: deps.outbox,
+            adopt: deps.adopt,
+            metrics: deps.metrics,
+            clock: deps.clock,
             status,
             store: None,
             is_strange: false,
@@ -89,8 +86,6 @@ impl Worker {
         opened: Result<Opened, StoreFault>,
         orders: &Receiver<StoreCommand>,
     ) {
-        // The first one also rids the file of what the core did not take back.
-        self.status.wants_whole.store(true, Ordering::Release);
         match opened {
             Ok(opened) => {
                 self.silences = Some(opened.silences);
@@ -111,17 +106,16 @@ impl Worker {
     }
 
     /// Takes over an open store; what waits in it is sent.
-    fn opened(&mut self, store: Store, deliveries: Vec<StoredDelivery>) {
+    fn opened(&mut self, store: Store, deliveries: Vec<Delivery>) {
         self.store = Some(store);
         self.well();
         self.last_id = deliveries
             .iter()
             .map(|one| one.id)
             .fold(self.last_id, u64::max);
-        let waiting = deliveries.iter().cloned().map(delivery).collect();
-        self.unsent
-            .extend(deliveries.into_iter().map(|one| (one.id, one)));
-        (self.deps.send)(waiting);
+        let unsent = deliveries.iter().map(|one| (one.id, one.clone()));
+        self.unsent.extend(unsent);
+        self.outbox.send(deliveries);
     }
 
     /// Takes an order and those that wait behind it, as far as they share a transaction.
@@ -142,7 +136,7 @@ impl Worker {
                     batch.incidents.extend(decided.decision.incidents);
                     batch.instances.extend(decided.decision.instances);
                 }
-                StoreCommand::Done(ended) => self.done(&ended, &mut batch),
+                StoreCommand::Finished(finished) => self.done(&finished, &mut batch),
                 StoreCommand::Silences(silences) => {
                     self.silences = Some(silences.clone());
                     batch.silences = Some(silences);
@@ -180,7 +174,7 @@ impl Worker {
                 let is_well = self.recover();
                 let _ = answer.send(is_well);
             }
-            StoreCommand::Decided(_) | StoreCommand::Done(_) | StoreCommand::Silences(_) => {}
+            StoreCommand::Decided(_) | StoreCommand::Finished(_) | StoreCommand::Silences(_) => {}
         }
     }
 
@@ -191,11 +185,10 @@ impl Worker {
             what,
         };
         batch.timeline.push((notice.incident, row));
-        for mut one in (self.deps.prepare)(notice) {
+        for mut one in self.outbox.prepare(notice) {
             one.id = self.next_id();
-            let kept = stored(&one);
-            self.unsent.insert(kept.id, kept.clone());
-            batch.deliveries.push(kept);
+            self.unsent.insert(one.id, one.clone());
+            batch.deliveries.push(one.clone());
             deliveries.push(one);
         }
     }
@@ -207,19 +200,19 @@ impl Worker {
         self.last_id
     }
 
-    fn done(&mut self, ended: &Finished, batch: &mut Batch) {
-        if self.unsent.remove(&ended.id).is_some() {
-            batch.done.push(ended.id);
+    fn done(&mut self, finished: &Finished, batch: &mut Batch) {
+        if self.unsent.remove(&finished.id).is_some() {
+            batch.done.push(finished.id);
         }
-        let (notifier, after) = (&ended.notifier, delay(ended.delay));
-        let kind = stored_kind(ended.kind);
-        let what = match ended.outcome {
+        let (notifier, after) = (&finished.notifier, delay(finished.delay));
+        let kind = stored_kind(finished.kind);
+        let what = match finished.outcome {
             Outcome::Delivered => format!("told {notifier} after {after}: {kind}"),
             Outcome::Rejected => format!("{notifier} refused after {after}: {kind}"),
             Outcome::GivenUp => format!("gave up telling {notifier} after {after}: {kind}"),
             Outcome::Retried => return,
         };
-        self.happened(ended.incident, what, batch);
+        self.happened(finished.incident, what, batch);
     }
 
     fn happened(&self, incident: IncidentId, what: String, batch: &mut Batch) {
@@ -239,7 +232,7 @@ impl Worker {
             }
         }
         if !deliveries.is_empty() {
-            (self.deps.send)(deliveries);
+            self.outbox.send(deliveries);
         }
     }
 
@@ -303,8 +296,8 @@ impl Worker {
     /// What is read from the store; why not, in words, where it cannot be.
     fn read<T>(&self, read: impl Fn(&Store) -> Result<T, StoreFault>) -> Result<T, String> {
         let Some(store) = &self.store else {
-            let trouble = self.status.trouble.load();
-            let why = trouble
+            let problem = self.status.problem.load();
+            let why = problem
                 .as_ref()
                 .map_or(String::new(), |why| why.to_string());
             return Err(why);
@@ -354,7 +347,7 @@ impl Worker {
                     let theirs: Vec<_> = opened.silences.iter().filter(is_new).cloned().collect();
                     ours.extend(theirs);
                 }
-                (self.deps.adopt)(opened.saved, opened.silences);
+                (self.adopt)(opened.saved, opened.silences);
                 self.is_strange = true;
                 self.writes_all = true;
                 self.status.wants_whole.store(true, Ordering::Release);
@@ -428,13 +421,13 @@ impl Worker {
                 "the state is not kept, lastbeat goes on from memory: {what}"
             );
         }
-        self.status.trouble.store(Some(Arc::new(what)));
+        self.status.problem.store(Some(Arc::new(what)));
     }
 
     fn well(&mut self) {
         self.metrics.store_writable.set(1);
-        // A disk that is nearly full takes some of it, again and again: its trouble is logged once a minute all the same.
-        if self.status.trouble.swap(None).is_some() && self.clock.mono() >= self.log_after {
+        // A disk that is nearly full takes some of it, again and again: its problem is logged once a minute all the same.
+        if self.status.problem.swap(None).is_some() && self.clock.mono() >= self.log_after {
             info!("the state is kept again");
         }
     }
@@ -455,37 +448,4 @@ fn rows(batch: &Batch) -> usize {
         + batch.deliveries.len()
         + batch.timeline.len()
         + batch.done.len()
-}
-
-fn stored(delivery: &Delivery) -> StoredDelivery {
-    let RenderedNotice {
-        incident,
-        kind,
-        body,
-        due,
-        told,
-    } = &delivery.waiting;
-    StoredDelivery {
-        id: delivery.id,
-        notifier: delivery.notifier.clone(),
-        incident: *incident,
-        kind: *kind,
-        due: *due,
-        told: *told,
-        body: body.clone(),
-    }
-}
-
-fn delivery(stored: StoredDelivery) -> Delivery {
-    Delivery {
-        id: stored.id,
-        notifier: stored.notifier,
-        waiting: RenderedNotice {
-            incident: stored.incident,
-            kind: stored.kind,
-            body: stored.body,
-            due: stored.due,
-            told: stored.told,
-        },
-    }
 }

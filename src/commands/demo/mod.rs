@@ -3,9 +3,9 @@
 mod organisation;
 mod story;
 
+use crate::app::inventory::Machines;
 use crate::app::logging;
 use crate::app::service::Service;
-use crate::app::service::machines::Machines;
 use crate::core::engine::Output;
 use crate::core::notice::{Notice, NoticeKind};
 use crate::core::rule::Globs;

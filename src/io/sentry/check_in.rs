@@ -1,11 +1,11 @@
 //! Check-ins with Sentry's Crons: each says that lastbeat is well, or is not; hearing none, Sentry tells of our death.
 
-use super::{Fnv, Sentry};
+use super::{Fnv, Sentry, envelope};
 use crate::core::time::Wall;
 use bytes::Bytes;
 use sentry::protocol::{
-    Envelope, EnvelopeItem, MonitorCheckIn, MonitorCheckInStatus, MonitorConfig,
-    MonitorIntervalUnit, MonitorSchedule,
+    EnvelopeItem, MonitorCheckIn, MonitorCheckInStatus, MonitorConfig, MonitorIntervalUnit,
+    MonitorSchedule,
 };
 use sentry::types::Uuid;
 
@@ -41,13 +41,7 @@ impl Sentry {
                 recovery_threshold: Some(1),
             }),
         };
-        let mut envelope = Envelope::new();
-        envelope.add_item(EnvelopeItem::MonitorCheckIn(check_in));
-        let mut bytes = Vec::new();
-        envelope
-            .to_writer(&mut bytes)
-            .expect("a Vec takes every write, and the check-in's keys are text");
-        bytes.into()
+        envelope(EnvelopeItem::MonitorCheckIn(check_in))
     }
 
     fn check_in_id(&self, monitor: &str, at: Wall) -> Uuid {

@@ -5,10 +5,12 @@
 //! issue again. So this is told a little later ([`RESOLVE_DELAY`]).
 
 use super::event::fingerprint;
-use crate::core::notice::{IncidentId, Notice};
+use crate::core::notice::{IncidentId, Notice, NoticeKind};
 use crate::core::rule::SentryApi;
+use crate::core::time::Wall;
 use crate::decode::settings::Secret;
-use crate::io::http_client::{Address, AddressFault};
+use crate::io::http_client::{Address, AddressFault, Answer};
+use crate::io::notifier::{Notifier, Outcome, RenderedNotice, outcome_of_status};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, HeaderValue};
@@ -18,7 +20,7 @@ use sentry::types::Dsn;
 use std::time::Duration;
 
 /// How long after an incident's end its issue is resolved: Sentry files an event within seconds.
-pub const RESOLVE_DELAY: Duration = Duration::from_secs(15);
+const RESOLVE_DELAY: Duration = Duration::from_secs(15);
 /// Answers that no issue was found until that is believed: Sentry may be behind.
 const FOUND_WITHIN: u32 = 6;
 /// What ends the name of such a notifier.
@@ -81,33 +83,12 @@ impl SentryResolver {
         })
     }
 
-    /// Its own name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The name of the notifier whose issues it resolves.
-    pub fn route_name(&self) -> &str {
-        &self.route_name
-    }
-
     /// Where the API is, for people.
     pub fn origin(&self) -> String {
         self.base.origin()
     }
 
-    /// What the issue of a notice is.
-    pub fn issue(notice: &Notice) -> Bytes {
-        serde_json::Value::from(fingerprint(notice).to_vec())
-            .to_string()
-            .into()
-    }
-
-    /// The request that resolves the issue in which an incident is.
-    ///
-    /// # Errors
-    /// Where the API's address has no room for it.
-    pub fn request(&self, incident: IncidentId) -> Result<Request<Full<Bytes>>, AddressFault> {
+    fn request(&self, incident: IncidentId) -> Result<Request<Full<Bytes>>, AddressFault> {
         let address = self.base.below(&format!("{}{incident}", self.path))?;
         let body = Bytes::from_static(b"{\"status\":\"resolved\"}");
         let mut request = address.request(Method::PUT, body, "application/json");
@@ -115,15 +96,67 @@ impl SentryResolver {
         headers.insert(AUTHORIZATION, self.authorization.clone());
         Ok(request)
     }
+}
 
-    /// Whether an answer says that there is no such issue yet. `failed`: how often it said so before.
-    pub fn is_early(status: StatusCode, failed: u32) -> bool {
-        status == StatusCode::NO_CONTENT && failed < FOUND_WITHIN
+/// It sends a request at the end of an incident only. It has to know of the beginnings: while another incident of the
+/// same issue is open, the end of one does not resolve the issue.
+impl Notifier for SentryResolver {
+    fn name(&self) -> &str {
+        &self.name
     }
 
-    /// A text without the token and what is secret of the address.
-    pub fn redact(&self, text: &str) -> String {
+    /// The notifier whose issues it resolves.
+    fn route_name(&self) -> &str {
+        &self.route_name
+    }
+
+    fn accepts(&self, kind: NoticeKind) -> bool {
+        matches!(kind, NoticeKind::Opened | NoticeKind::Closed(_))
+    }
+
+    /// The issue's fingerprint.
+    fn render(&self, notice: &Notice) -> Bytes {
+        serde_json::Value::from(fingerprint(notice).to_vec())
+            .to_string()
+            .into()
+    }
+
+    fn requests(&self, rendered: &RenderedNotice, _now: Wall) -> Vec<Request<Full<Bytes>>> {
+        match rendered.kind {
+            NoticeKind::Closed(_) => self.request(rendered.incident).into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn redact(&self, text: &str) -> String {
         self.base.redact(text)
+    }
+
+    /// An answer that finds no such issue is retried: Sentry may be behind.
+    fn outcome(&self, answer: &Answer, failed: u32) -> Outcome {
+        match outcome_of_status(answer.status) {
+            Outcome::Delivered
+                if answer.status == StatusCode::NO_CONTENT && failed < FOUND_WITHIN =>
+            {
+                Outcome::Retried
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn send_delay(&self, kind: NoticeKind) -> Duration {
+        match kind {
+            NoticeKind::Closed(_) => RESOLVE_DELAY,
+            _ => Duration::ZERO,
+        }
+    }
+
+    fn tracks_open_alerts(&self) -> bool {
+        true
+    }
+
+    fn dedup_key(&self, rendered: &RenderedNotice) -> Option<Bytes> {
+        Some(rendered.body.clone())
     }
 }
 
@@ -209,7 +242,8 @@ mod tests {
 
     #[test]
     fn an_issue_is_what_the_fingerprint_says() {
-        let issue = SentryResolver::issue(&notice());
+        let resolver = resolver("https://k@o1.ingest.sentry.io/42", None);
+        let issue = resolver.render(&notice());
         assert_eq!(
             &issue[..],
             br#"["sandwich beats","instance","sandwich.iad.0e286551c30586"]"#
@@ -218,11 +252,21 @@ mod tests {
 
     #[test]
     fn an_issue_that_is_not_there_yet_is_asked_for_again() {
-        assert!(SentryResolver::is_early(StatusCode::NO_CONTENT, 0));
-        assert!(!SentryResolver::is_early(
-            StatusCode::NO_CONTENT,
-            FOUND_WITHIN
-        ));
-        assert!(!SentryResolver::is_early(StatusCode::OK, 0));
+        let resolver = resolver("https://k@o1.ingest.sentry.io/42", None);
+        let outcome = |status, failed| {
+            let answer = Answer {
+                status,
+                retry_after: None,
+                rate_limits: None,
+                body: Bytes::new(),
+            };
+            resolver.outcome(&answer, failed)
+        };
+        assert_eq!(outcome(StatusCode::NO_CONTENT, 0), Outcome::Retried);
+        assert_eq!(
+            outcome(StatusCode::NO_CONTENT, FOUND_WITHIN),
+            Outcome::Delivered
+        );
+        assert_eq!(outcome(StatusCode::OK, 0), Outcome::Delivered);
     }
 }

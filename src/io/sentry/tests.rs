@@ -20,7 +20,7 @@ fn sentry() -> Sentry {
 
 /// The event's JSON as it goes over the wire.
 fn wire(notice: &Notice) -> Value {
-    let envelope = sentry().envelope(notice);
+    let envelope = sentry().render(notice);
     let lines: Vec<&[u8]> = envelope.split(|byte| *byte == b'\n').collect();
     let header: Value = serde_json::from_slice(lines[0]).expect("a header");
     let item: Value = serde_json::from_slice(lines[1]).expect("an item header");
@@ -143,8 +143,8 @@ fn the_level_comes_from_the_severity() {
 
 #[test]
 fn a_notice_sent_twice_is_one_event_and_another_incident_is_another() {
-    let once = sentry().envelope(&notice());
-    assert_eq!(once, sentry().envelope(&notice()));
+    let once = sentry().render(&notice());
+    assert_eq!(once, sentry().render(&notice()));
     let other = Notice {
         incident: IncidentId(7),
         ..notice()

@@ -1,14 +1,15 @@
-//! Parcels on their way, and the silences made while running.
+//! Deliveries that wait, and the silences made while running.
 
 use super::stored_enums::{kind_from_stored, stored_kind};
-use super::{Skipped, StoredDelivery, back, json_columns, to, wall_back};
+use super::{Skipped, back, json_columns, to, wall_back};
 use crate::core::notice::IncidentId;
 use crate::core::silence::Silence;
+use crate::io::notifier::{Delivery, RenderedNotice};
 use bytes::Bytes;
 use rusqlite::{Connection, Row, params};
 
 /// Writes deliveries.
-pub(super) fn write(db: &Connection, deliveries: &[StoredDelivery]) -> rusqlite::Result<()> {
+pub(super) fn write(db: &Connection, deliveries: &[Delivery]) -> rusqlite::Result<()> {
     if deliveries.is_empty() {
         return Ok(());
     }
@@ -20,11 +21,11 @@ pub(super) fn write(db: &Connection, deliveries: &[StoredDelivery]) -> rusqlite:
         into.execute(params![
             to(one.id),
             one.notifier,
-            to(one.incident.0),
-            stored_kind(one.kind),
-            to(one.due.nanos()),
-            to(one.told.nanos()),
-            &one.body[..],
+            to(one.rendered.incident.0),
+            stored_kind(one.rendered.kind),
+            to(one.rendered.due_at.nanos()),
+            to(one.rendered.queued_at.nanos()),
+            &one.rendered.body[..],
         ])?;
     }
     Ok(())
@@ -40,30 +41,29 @@ pub(super) fn remove(db: &Connection, done: &[u64]) -> rusqlite::Result<()> {
 }
 
 /// Reads all that wait, in the order of their numbers.
-pub(super) fn read(
-    db: &Connection,
-    skipped: &mut Skipped,
-) -> rusqlite::Result<Vec<StoredDelivery>> {
+pub(super) fn read(db: &Connection, skipped: &mut Skipped) -> rusqlite::Result<Vec<Delivery>> {
     let mut statement = db.prepare(
         "SELECT id, notifier, incident, kind, due_at, told_at, body FROM parcel ORDER BY id",
     )?;
-    let rows = statement.query_map([], |row| Ok(parcel(row)))?;
+    let rows = statement.query_map([], |row| Ok(delivery(row)))?;
     skipped.leave_out(rows)
 }
 
-fn parcel(row: &Row<'_>) -> Option<StoredDelivery> {
+fn delivery(row: &Row<'_>) -> Option<Delivery> {
     let id: i64 = row.get(0).ok()?;
     let incident: i64 = row.get(2).ok()?;
     let kind: String = row.get(3).ok()?;
     let body: Vec<u8> = row.get(6).ok()?;
-    Some(StoredDelivery {
+    Some(Delivery {
         id: back(id),
         notifier: row.get(1).ok()?,
-        incident: IncidentId(back(incident)),
-        kind: kind_from_stored(&kind)?,
-        due: wall_back(row, 4)??,
-        told: wall_back(row, 5)??,
-        body: Bytes::from(body),
+        rendered: RenderedNotice {
+            incident: IncidentId(back(incident)),
+            kind: kind_from_stored(&kind)?,
+            due_at: wall_back(row, 4)??,
+            queued_at: wall_back(row, 5)??,
+            body: Bytes::from(body),
+        },
     })
 }
 

@@ -6,11 +6,14 @@ mod round_trip;
 mod volume;
 
 use super::*;
+use crate::core::notice::NoticeKind;
 use crate::core::notice::{Alarm, CloseReason, Notice, Scope, Who};
 use crate::core::persist::{SavedBeat, SavedClock, SavedKey, SavedTarget, SavedTold, SavedWatched};
 use crate::core::rule::Severity;
 use crate::core::snapshot::Verdict;
 use crate::core::time::Mono;
+use crate::io::notifier::RenderedNotice;
+use bytes::Bytes;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// 2026-11-21T13:55:02Z.
@@ -169,7 +172,7 @@ fn opened_incident(id: u64) -> Batch {
     Batch {
         incidents: vec![incident(id, "web")],
         timeline: vec![(IncidentId(id), row(id, "opened"))],
-        deliveries: vec![parcel(id)],
+        deliveries: vec![delivery(id)],
         ..Batch::default()
     }
 }
@@ -181,15 +184,17 @@ fn row(seconds: u64, what: &str) -> TimelineRow {
     }
 }
 
-fn parcel(id: u64) -> StoredDelivery {
-    StoredDelivery {
+fn delivery(id: u64) -> Delivery {
+    Delivery {
         id,
         notifier: "sentry".to_owned(),
-        incident: IncidentId(id),
-        kind: NoticeKind::Opened,
-        due: at(id),
-        told: at(id),
-        body: Bytes::from_static(b"{}\n\0"),
+        rendered: RenderedNotice {
+            incident: IncidentId(id),
+            kind: NoticeKind::Opened,
+            due_at: at(id),
+            queued_at: at(id),
+            body: Bytes::from_static(b"{}\n\0"),
+        },
     }
 }
 

@@ -28,16 +28,29 @@ fn nasty() -> Notice {
 }
 
 fn value(format: BodyFormat, notice: &Notice) -> Value {
-    serde_json::from_slice(&hook(format).body(notice)).expect("JSON")
+    serde_json::from_slice(&hook(format).render(notice)).expect("JSON")
 }
 
 /// The request's headers and its body.
 async fn sent(format: BodyFormat, notice: &Notice) -> (hyper::HeaderMap, Bytes) {
     let hook = hook(format);
-    let request = hook.request(notice.incident, notice.kind, hook.body(notice), NOW);
+    let request = hook.request(
+        &rendered(notice.incident, notice.kind, hook.render(notice)),
+        NOW,
+    );
     let (head, body) = request.into_parts();
     let body = body.collect().await.expect("bytes").to_bytes();
     (head.headers, body)
+}
+
+fn rendered(incident: IncidentId, kind: NoticeKind, body: Bytes) -> RenderedNotice {
+    RenderedNotice {
+        incident,
+        kind,
+        body,
+        due_at: NOW,
+        queued_at: NOW,
+    }
 }
 
 #[tokio::test]
@@ -74,7 +87,8 @@ fn the_signature_is_what_others_work_out() {
 #[test]
 fn a_notice_sent_twice_has_one_key_and_two_notices_have_two() {
     let key = |kind| {
-        let request = hook(BodyFormat::Json).request(IncidentId(0x2a), kind, Bytes::new(), NOW);
+        let request =
+            hook(BodyFormat::Json).request(&rendered(IncidentId(0x2a), kind, Bytes::new()), NOW);
         request.headers()[IDEMPOTENCY_KEY]
             .to_str()
             .expect("text")
@@ -178,7 +192,7 @@ async fn pagerduty_knows_an_incident_again() {
         assert_eq!(body["dedup_key"], "lastbeat-01837f2a9c01");
         assert_eq!(body["routing_key"], "r0uting");
     }
-    let waits = hook(BodyFormat::PagerDuty).body(&nasty());
+    let waits = hook(BodyFormat::PagerDuty).render(&nasty());
     let waits = String::from_utf8(waits.to_vec()).expect("text");
     assert!(!waits.contains("r0uting"), "what waits may be in a file");
     let payload = &value(BodyFormat::PagerDuty, &nasty())["payload"];

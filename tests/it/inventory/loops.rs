@@ -6,7 +6,7 @@ use crate::support::machines_api::{Failing, MachinesServer, TOKEN, machine};
 use crate::support::metrics::Metrics as Scraped;
 use crate::support::wait::wall;
 use arc_swap::ArcSwapOption;
-use lastbeat::app::inventory::{InventoryDeps, InventoryRequest, run};
+use lastbeat::app::inventory::{InventoryDeps, InventoryRequest, Machines, run};
 use lastbeat::clock::Clock;
 use lastbeat::core::inventory::{Poll, Suspect};
 use lastbeat::core::time::Mono;
@@ -37,12 +37,11 @@ impl Kept {
         let (trouble, metrics) = (Arc::default(), Arc::new(Metrics::new("0", "x")));
         let clock = Clock::start();
         let deps = InventoryDeps {
-            source,
-            restarts,
-            taken: Box::new(move |poll| taken.send(poll).expect("the test listens")),
-            trouble: Arc::clone(&trouble),
+            machines: Machines { source, restarts },
+            polls: Box::new(move |poll| taken.send(poll).expect("the test listens")),
+            problem: Arc::clone(&trouble),
             metrics: Arc::clone(&metrics),
-            now: Arc::new(move || clock.now()),
+            now: clock.now_fn(),
         };
         let task = tokio::spawn(run(deps, asked));
         Kept {

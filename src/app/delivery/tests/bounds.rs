@@ -48,7 +48,7 @@ async fn then_an_incident_that_is_over_and_at_last_a_beginning_but_no_end() {
     bench.tell(1);
     bench.tell(2);
     bench.tell_kind(2, CLOSED);
-    // The end of what was told already: nobody may be left waiting for it.
+    // The end of what was told already: nobody may be left rendered for it.
     bench.tell_kind(100, CLOSED);
     let fill = WAITING_LIMIT as u64 - 5;
     for incident in 1_000..1_000 + fill {
@@ -135,8 +135,8 @@ async fn what_is_kept_is_taken_off_at_its_end() {
 async fn what_an_earlier_run_left_is_as_old_as_it_is() {
     let mut bench = bench(&["a"]);
     let mut deliveries = bench.handle.prepare(&notice());
-    deliveries[0].waiting.told = START - Duration::from_secs(90);
-    deliveries[0].waiting.due = START - Duration::from_secs(100);
+    deliveries[0].rendered.queued_at = START - Duration::from_secs(90);
+    deliveries[0].rendered.due_at = START - Duration::from_secs(100);
     bench.handle.send(deliveries);
     let held = bench.next().await;
     bench

@@ -29,8 +29,8 @@ impl Notifier for Again {
         Plain("again").render(notice)
     }
 
-    fn requests(&self, waiting: &RenderedNotice, now: Wall) -> Vec<Request<Full<Bytes>>> {
-        self.resend(&[waiting], now)
+    fn requests(&self, rendered: &RenderedNotice, now: Wall) -> Vec<Request<Full<Bytes>>> {
+        self.resend(&[rendered], now)
     }
 
     fn redact(&self, text: &str) -> String {
@@ -48,8 +48,8 @@ impl Notifier for Again {
         true
     }
 
-    fn dedup_key(&self, waiting: &RenderedNotice) -> Option<Bytes> {
-        Some((waiting.incident.0 % 100).to_string().into())
+    fn dedup_key(&self, rendered: &RenderedNotice) -> Option<Bytes> {
+        Some((rendered.incident.0 % 100).to_string().into())
     }
 
     fn resend_interval(&self) -> Option<Duration> {

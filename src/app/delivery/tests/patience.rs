@@ -10,7 +10,7 @@ const REFUSES: Duration = Duration::from_secs(600);
 fn refuse(one: Try, nth: usize) {
     let timeout = RequestFault::Timeout {
         peer: "http://a".to_owned(),
-        within: TRY_WITHIN,
+        within: ATTEMPT_TIMEOUT,
     };
     match nth % 4 {
         0 => one.answer(StatusCode::INTERNAL_SERVER_ERROR),
@@ -23,7 +23,7 @@ fn refuse(one: Try, nth: usize) {
                 .send(Err(RequestFault::Exchange { peer, source }));
         }
         _ => drop(tokio::spawn(async move {
-            tokio::time::sleep(TRY_WITHIN).await;
+            tokio::time::sleep(ATTEMPT_TIMEOUT).await;
             let _ = one.answer.send(Err(timeout));
         })),
     }

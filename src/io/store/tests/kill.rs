@@ -27,7 +27,7 @@ fn a_writer_acknowledges_what_it_wrote() {
     for id in (first..).take_while(|id| *id <= last) {
         let mut batch = checkpoint(false, (0..50).map(|slot| instance(slot, id)).collect());
         batch.incidents = vec![incident(id, "web")];
-        batch.deliveries = vec![parcel(id)];
+        batch.deliveries = vec![delivery(id)];
         batch.done = vec![id - 1];
         store.save(&batch).expect("written");
         println!("acknowledged {id}");

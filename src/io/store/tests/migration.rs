@@ -49,7 +49,7 @@ fn every_older_version_becomes_the_newest_and_keeps_what_it_held() {
             [instance(4, 2)],
             "from version {version}"
         );
-        assert_eq!(opened.deliveries, [parcel(1)]);
+        assert_eq!(opened.deliveries, [delivery(1)]);
         assert_eq!(opened.saved.clock.taken_at, NOW);
         drop(opened);
         assert_eq!(

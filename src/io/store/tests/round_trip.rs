@@ -232,7 +232,7 @@ fn what_a_failed_transaction_changed_is_written_by_the_next() {
     store.db.execute_batch("CREATE TEMP TRIGGER refuse BEFORE INSERT ON main.parcel BEGIN SELECT RAISE(ABORT, 'no'); END")
         .expect("triggers can be made");
     let mut batch = checkpoint(false, vec![instance(1, 1)]);
-    batch.deliveries.push(parcel(1));
+    batch.deliveries.push(delivery(1));
     store.save(&batch).expect_err("refused");
     store
         .db
@@ -295,7 +295,7 @@ fn incidents_parcels_and_silences_come_back_as_they_were() {
     let incidents: Vec<_> = std::iter::once(rich).chain(others).collect();
     let batch = Batch {
         incidents: incidents.clone(),
-        deliveries: vec![parcel(1), parcel(2)],
+        deliveries: vec![delivery(1), delivery(2)],
         silences: Some(vec![silence.clone()]),
         ..Batch::default()
     };
@@ -308,7 +308,7 @@ fn incidents_parcels_and_silences_come_back_as_they_were() {
     drop(store);
     let opened = open(&folder.db());
     assert_eq!(opened.saved.incidents, incidents);
-    assert_eq!(opened.deliveries, [parcel(2)]);
+    assert_eq!(opened.deliveries, [delivery(2)]);
     assert_eq!(opened.silences, [silence]);
 }
 
@@ -337,7 +337,7 @@ fn rows_that_make_no_sense_are_left_out_and_counted() {
     assert_eq!(opened.skipped, 7);
     assert_eq!(opened.saved.instances, [instance(6, 1)]);
     assert_eq!(opened.saved.incidents, [incident(2, "web")]);
-    assert_eq!(opened.deliveries, [parcel(1)]);
+    assert_eq!(opened.deliveries, [delivery(1)]);
     let mut whole = checkpoint(true, vec![instance(6, 1)]);
     if let Some(checkpoint) = &mut whole.checkpoint {
         checkpoint.incidents = vec![incident(2, "web")];

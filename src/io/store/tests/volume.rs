@@ -41,7 +41,7 @@ impl Drop for Volume {
 fn until_full(store: &mut Store) -> u64 {
     for id in 1..10_000 {
         let mut batch = opened_incident(id);
-        batch.deliveries[0].body = vec![b'x'; 5_000].into();
+        batch.deliveries[0].rendered.body = vec![b'x'; 5_000].into();
         if let Err(fault) = store.save(&batch) {
             assert!(
                 matches!(fault, StoreFault::Full { .. }),
@@ -126,7 +126,7 @@ fn a_read_only_volume_is_said_at_the_start_and_while_running() {
         crate::format::error_chain(&fault)
     );
     volume.remount("rw");
-    assert_eq!(open(&volume.0.db()).deliveries, [parcel(1)]);
+    assert_eq!(open(&volume.0.db()).deliveries, [delivery(1)]);
     // A new file in a folder that takes none.
     volume.remount("ro");
     let new = volume.0.0.join("new.db");

@@ -1,10 +1,10 @@
 //! lastbeat's own panics and errors as events, apart from alerts: tagged `own`, grouped by their place in the source.
 
-use super::{Fnv, Sentry, TAG_CHARS, sdk};
+use super::{Fnv, Sentry, TAG_CHARS, envelope, sdk};
 use crate::core::time::Wall;
 use crate::format;
 use bytes::Bytes;
-use sentry::protocol::{Envelope, Event, Exception};
+use sentry::protocol::{Event, Exception};
 use sentry::types::Uuid;
 use std::borrow::Cow;
 use std::time::{Duration, UNIX_EPOCH};
@@ -12,7 +12,7 @@ use std::time::{Duration, UNIX_EPOCH};
 impl Sentry {
     /// The envelope that tells of a fault of our own: its `kind` (`panic` or `error`), what happened without secrets,
     /// and its place in the source. The same values give the same bytes.
-    pub fn own_fault(&self, kind: &str, text: &str, place: &str, at: Wall) -> Bytes {
+    pub fn self_report(&self, kind: &str, text: &str, place: &str, at: Wall) -> Bytes {
         let (ty, level) = match kind {
             "panic" => ("LastbeatPanic", sentry::Level::Fatal),
             _ => ("LastbeatError", sentry::Level::Error),
@@ -47,13 +47,7 @@ impl Sentry {
             sdk: Some(Cow::Owned(sdk())),
             ..Event::default()
         };
-        let mut envelope = Envelope::new();
-        envelope.add_item(event);
-        let mut bytes = Vec::new();
-        envelope
-            .to_writer(&mut bytes)
-            .expect("a Vec takes every write, and the event's keys are text");
-        bytes.into()
+        envelope(event)
     }
 
     fn fault_id(&self, kind: &str, place: &str, at: Wall) -> Uuid {

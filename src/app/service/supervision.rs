@@ -1,7 +1,7 @@
-//! The parts that run, watched until the end, and stopped in order.
+//! The running parts, and their supervision.
 
-use super::ServiceFault;
 use super::core_thread::Core;
+use super::fault::ServiceFault;
 use crate::app::delivery::DeliveryHandle;
 use crate::app::reload::{Loaded, RulesApplier};
 use crate::app::store_thread::StoreHandle;
@@ -14,18 +14,12 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tracing::{error, info};
+use tracing::info;
 
 /// How often readiness is put together.
 const READY_EVERY: Duration = Duration::from_secs(1);
 /// Tries that fail in a row before a notifier makes us not ready.
 const TRIES_UNTIL_UNREADY: u32 = 3;
-/// Steps of the stop; together under four seconds, since the platform gives five.
-const CORE_STOPS_WITHIN: Duration = Duration::from_millis(500);
-const STATE_KEPT_WITHIN: Duration = Duration::from_millis(500);
-const NOTICES_FLUSH_WITHIN: Duration = Duration::from_millis(2000);
-const DONE_KEPT_WITHIN: Duration = Duration::from_millis(300);
-const HTTP_STOPS_WITHIN: Duration = Duration::from_millis(500);
 
 /// Everything that runs.
 pub(super) struct Parts {
@@ -35,30 +29,29 @@ pub(super) struct Parts {
     pub http: tokio::task::JoinHandle<Result<(), http::HttpFault>>,
     /// The notifiers' tasks.
     pub notifiers: JoinSet<String>,
-    /// Tasks that never end.
-    pub helpers: JoinSet<&'static str>,
-    /// Good rules that were read.
-    pub loaded: mpsc::Receiver<Loaded>,
-    /// Where they go.
-    pub in_force: RulesApplier,
-    /// Why the rules in force are not those of the files.
-    pub rules_trouble: Arc<ArcSwapOption<Reason>>,
+    /// Tasks that never end; each returns its name if it does.
+    pub tasks: JoinSet<&'static str>,
+    /// Valid rules that were read.
+    pub loaded_rules: mpsc::Receiver<Loaded>,
+    /// Puts them in force.
+    pub rules_applier: RulesApplier,
+    /// The reason why the files' rules are not in force; `None`: they are.
+    pub rules_problem: Arc<ArcSwapOption<Reason>>,
+    /// Readiness of the connection alone; the event loop writes it.
+    pub connection: Arc<ArcSwap<Readiness>>,
+    /// Readiness of the whole; written here, each second.
+    pub readiness: Arc<ArcSwap<Readiness>>,
     /// Ends HTTP.
     pub stop_http: oneshot::Sender<()>,
     /// The outbox.
     pub delivery: Arc<DeliveryHandle>,
     /// The store's thread.
-    pub store_thread: Arc<StoreHandle>,
+    pub store: Arc<StoreHandle>,
 }
 
 impl Parts {
     /// Waits for a signal, or for the end of a part that never ends.
-    pub async fn watch(
-        &mut self,
-        signals: &mut Signals,
-        sight: &ArcSwap<Readiness>,
-        readiness: &ArcSwap<Readiness>,
-    ) -> Result<(), ServiceFault> {
+    pub async fn supervise(&mut self, signals: &mut Signals) -> Result<(), ServiceFault> {
         let died = |part: &str, why: String| {
             Err(ServiceFault::Died {
                 part: part.to_owned(),
@@ -86,23 +79,23 @@ impl Parts {
                     Ok(notifier) => info!(notifier, "a retired notifier has delivered everything"),
                     Err(fault) => return died("a notifier", fault.to_string()),
                 },
-                Some(ended) = self.helpers.join_next() => return match ended {
+                Some(ended) = self.tasks.join_next() => return match ended {
                     Ok(part) => died(part, "it stopped by itself".to_owned()),
                     Err(fault) => died("a helper", fault.to_string()),
                 },
-                Some(loaded) = self.loaded.recv() => {
-                    self.in_force.take(loaded, &self.delivery, &mut self.notifiers).await;
+                Some(loaded) = self.loaded_rules.recv() => {
+                    self.rules_applier.apply(loaded, &self.delivery, &mut self.notifiers).await;
                 }
                 _ = ready.tick() => {
                     self.delivery.sweep();
-                    readiness.store(Arc::new(self.readiness(&sight.load())));
+                    self.readiness.store(Arc::new(self.readiness()));
                 }
             }
         }
     }
 
     /// Able to see, to tell, and to remember.
-    fn readiness(&self, sight: &Readiness) -> Readiness {
+    fn readiness(&self) -> Readiness {
         let stuck = self.delivery.stuck().into_iter().filter_map(|stuck| {
             let what = stuck.words(TRIES_UNTIL_UNREADY)?;
             Some(Reason {
@@ -110,39 +103,16 @@ impl Parts {
                 what,
             })
         });
-        let store = self.store_thread.trouble().map(|what| Reason {
+        let store = self.store.problem().map(|what| Reason {
             part: "store".to_owned(),
             what,
         });
-        let rules = self.rules_trouble.load_full();
+        let rules = self.rules_problem.load_full();
         let rules = rules.as_deref().cloned();
-        let sight = sight.reasons.iter().cloned();
+        let connection = self.connection.load();
+        let connection = connection.reasons.iter().cloned();
         Readiness {
-            reasons: sight.chain(rules).chain(store).chain(stuck).collect(),
-        }
-    }
-
-    /// The core, what it decided, the notices, that they were told, HTTP.
-    pub async fn stop(mut self) {
-        if let Some(stop) = self.core.stop.take()
-            && stop.send(()).is_ok()
-            && tokio::time::timeout(CORE_STOPS_WITHIN, self.core.ended)
-                .await
-                .is_err()
-        {
-            error!("the core did not stop in time");
-        }
-        let kept = self.store_thread.flush(STATE_KEPT_WITHIN).await;
-        let left = self.delivery.flush(NOTICES_FLUSH_WITHIN).await;
-        let kept = self.store_thread.flush(DONE_KEPT_WITHIN).await && kept;
-        info!(left, kept, "notices flushed");
-        drop(self.stop_http);
-        if !self.http.is_finished()
-            && tokio::time::timeout(HTTP_STOPS_WITHIN, self.http)
-                .await
-                .is_err()
-        {
-            info!("connections were cut");
+            reasons: connection.chain(rules).chain(store).chain(stuck).collect(),
         }
     }
 }

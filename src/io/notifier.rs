@@ -1,10 +1,8 @@
-//! What a notifier is to the outbox: how it renders, what it sends, how it reads an answer.
+//! The interface of every notifier, and what passes between it and the outbox.
 
-use super::{RenderedNotice, TRY_WITHIN};
-use crate::core::notice::{Notice, NoticeKind};
+use crate::core::notice::{IncidentId, Notice, NoticeKind};
 use crate::core::time::Wall;
-use crate::io::http_client::Answer;
-use crate::io::metrics::Outcome;
+use crate::io::http_client::{ATTEMPT_TIMEOUT, Answer};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, StatusCode};
@@ -30,7 +28,7 @@ pub trait Notifier: Send + Sync + 'static {
 
     /// The requests that deliver a notice rendered for it, sent at `now`. With more than one, each goes to a peer of
     /// its own, and one that takes it is enough; with none there is nothing to send.
-    fn requests(&self, waiting: &RenderedNotice, now: Wall) -> Vec<Request<Full<Bytes>>>;
+    fn requests(&self, rendered: &RenderedNotice, now: Wall) -> Vec<Request<Full<Bytes>>>;
 
     /// A text without the notifier's secrets: what a peer answers may repeat them.
     fn redact(&self, text: &str) -> String;
@@ -47,7 +45,7 @@ pub trait Notifier: Send + Sync + 'static {
 
     /// A try that takes longer is over.
     fn timeout(&self) -> Duration {
-        TRY_WITHIN
+        ATTEMPT_TIMEOUT
     }
 
     /// How long after it was told a notice is sent at the earliest.
@@ -86,5 +84,64 @@ pub fn outcome_of_status(status: StatusCode) -> Outcome {
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Outcome::Retried,
         status if status.is_client_error() => Outcome::Rejected,
         _ => Outcome::Retried,
+    }
+}
+
+/// One notice for one notifier, as a store keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The store's number of it; 0: nobody keeps it.
+    pub id: u64,
+    /// The notifier's name.
+    pub notifier: String,
+    /// What is to be sent.
+    pub rendered: RenderedNotice,
+}
+
+/// One notice on its way to one notifier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenderedNotice {
+    /// The incident it is about.
+    pub incident: IncidentId,
+    /// What it says of it.
+    pub kind: NoticeKind,
+    /// As rendered for the notifier.
+    pub body: Bytes,
+    /// Wall clock, since it outlives the process: the deadline from which its delay is measured.
+    pub due_at: Wall,
+    /// Wall clock: when it was told.
+    pub queued_at: Wall,
+}
+
+/// What became of a try to deliver a notice. Each is a value of the label `outcome`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Taken by the notifier.
+    Delivered,
+    /// Not taken; it is tried again.
+    Retried,
+    /// Refused for good: a fault of ours or of the settings.
+    Rejected,
+    /// Left out, since more waited than there is room for.
+    GivenUp,
+}
+
+impl Outcome {
+    /// Every one.
+    pub const ALL: [Outcome; 4] = [
+        Outcome::Delivered,
+        Outcome::Retried,
+        Outcome::Rejected,
+        Outcome::GivenUp,
+    ];
+
+    /// The label's value.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Outcome::Delivered => "delivered",
+            Outcome::Retried => "retried",
+            Outcome::Rejected => "rejected",
+            Outcome::GivenUp => "given_up",
+        }
     }
 }

@@ -1,0 +1,80 @@
+//! The state file at the start: opened, read, and restored into the core.
+
+use super::fault::ServiceFault;
+use crate::app::silences::Silences;
+use crate::core::engine::Engine;
+use crate::core::notice::Notice;
+use crate::core::persist::Saved;
+use crate::core::time::Now;
+use crate::format;
+use crate::io::store::{Opened, Store, StoreFault};
+use std::path::PathBuf;
+use tracing::{info, warn};
+
+/// The state file, opened and read.
+pub(super) struct State {
+    /// Its path; `None`: in memory.
+    pub path: Option<PathBuf>,
+    /// The open file, without what [`Self::restore`] takes.
+    pub opened: Result<Opened, StoreFault>,
+    saved: Saved,
+}
+
+impl State {
+    /// Opens the file; `None`: in memory.
+    ///
+    /// # Errors
+    /// Where the file is one that this program must not touch. Whatever else is wrong with it is said in the log, and
+    /// what is known is kept in memory.
+    pub fn open(
+        path: Option<PathBuf>,
+        silences: &Silences,
+        now: Now,
+    ) -> Result<Self, ServiceFault> {
+        let mut opened = Store::open(path.as_deref(), now.wall);
+        let mut saved = Saved::default();
+        match &mut opened {
+            Ok(opened) => {
+                saved = std::mem::take(&mut opened.saved);
+                if let Some(aside) = &opened.set_aside {
+                    warn!(aside = %aside.display(), "the state file is damaged: it was set aside, and a new one begun");
+                }
+                if opened.skipped > 0 {
+                    warn!(
+                        rows = opened.skipped,
+                        "rows of the state file made no sense and were left out"
+                    );
+                }
+                let (instances, open) = (saved.instances.len(), saved.incidents.len());
+                if path.is_some() {
+                    let notices = opened.deliveries.len();
+                    info!(
+                        instances,
+                        open, notices, "the state of the last run was taken back"
+                    );
+                }
+                silences.restore(std::mem::take(&mut opened.silences));
+            }
+            Err(fault) if fault.is_refusal() => {
+                return Err(ServiceFault::State(format::error_chain(fault)));
+            }
+            // The store_thread tries again, and says so.
+            Err(_) => {}
+        }
+        Ok(State {
+            path,
+            opened,
+            saved,
+        })
+    }
+
+    /// Restores the core, and returns the open incidents that notifications were sent of.
+    pub fn restore(&mut self, engine: &mut Engine, silences: &Silences, now: Now) -> Vec<Notice> {
+        // Silences first: the first evaluation must not notify of a silenced incident.
+        engine.set_silences(silences.in_force(now.wall), now);
+        let saved = std::mem::take(&mut self.saved);
+        engine.restore(&saved, now);
+        let notified = saved.incidents.into_iter().filter(|one| one.told.is_some());
+        notified.map(|incident| incident.notice).collect()
+    }
+}

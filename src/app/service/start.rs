@@ -1,0 +1,268 @@
+//! The start, step by step: each step makes one part and hands it the parts that it needs.
+
+use super::core_thread::{self, Feeder};
+use super::fault::ServiceFault;
+use super::restore::State;
+use super::supervision::Parts;
+use super::web;
+use crate::app::api::{self, ApiDeps};
+use crate::app::canary::CanaryPlan;
+use crate::app::delivery;
+use crate::app::event_loop::EventLoopDeps;
+use crate::app::ingest::Ingest;
+use crate::app::inventory::{self, InventoryDeps, Machines};
+use crate::app::reload::{self, ReaderDeps, ReloadConfig, RulesApplier};
+use crate::app::silences::Silences;
+use crate::app::store_thread::{self, StoreThreadDeps};
+use crate::app::watchdog::{self, WatchdogDeps};
+use crate::app::wiring;
+use crate::clock::Clock;
+use crate::core::engine::{Engine, Options, Output};
+use crate::core::rule::{Globs, RuleSet};
+use crate::core::tracker::Limits;
+use crate::decode::settings::Secret;
+use crate::io::feed::{ConnectionErrorKind, MessageSource};
+use crate::io::http;
+use crate::io::http::events::Events;
+use crate::io::http::logs::Tails;
+use crate::io::http::readiness::Readiness;
+use crate::io::http::status::StoreStand;
+use crate::io::http_client::HttpClient;
+use crate::io::metrics::Metrics;
+use crate::io::notifier::Notifier;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use futures_util::FutureExt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::info;
+
+/// Requests that may wait for the core: scrapes are rendered one after another anyway.
+const WAITING_CORE_REQUESTS: usize = 16;
+/// Requests that may wait for the inventory: one poll answers all of them.
+const WAITING_INVENTORY_REQUESTS: usize = 16;
+
+/// What is to run.
+pub struct Service<S> {
+    /// The rules.
+    pub rules: RuleSet,
+    /// Where they are read again from; `None`: never.
+    pub reload: Option<ReloadConfig>,
+    /// Opens what only this machine may see and change otherwise.
+    pub web_token: Option<Secret>,
+    /// Where what is known outlives the process; `None`: nowhere.
+    pub state: Option<PathBuf>,
+    /// Where machines are looked up.
+    pub machines: Machines,
+    /// Who outside is told each minute how we are.
+    pub watchdogs: Vec<watchdog::Endpoint>,
+    /// Apps that are no targets.
+    pub ignore: Globs,
+    /// How many are tracked at once.
+    pub limits: Limits,
+    /// Where HTTP is served.
+    pub listen: SocketAddr,
+    /// Who is told, beside the log; those of the rules among them.
+    pub notifiers: Vec<Arc<dyn Notifier>>,
+    /// Series of instances and beats shown at most.
+    pub max_series: usize,
+    /// The canary that is to fly.
+    pub canary: Option<CanaryPlan>,
+    /// Without an entry for this long the program ends, for the supervisor to start it afresh; `None`: never.
+    pub give_up_after: Option<Duration>,
+    /// Where entries come from.
+    pub feeder: Feeder<S>,
+    /// Sees every output of the core too.
+    pub listener: Box<dyn FnMut(&Output) + Send>,
+    /// Told the address once HTTP is served.
+    pub on_listening: Box<dyn FnOnce(SocketAddr) + Send>,
+}
+
+/// Starts every part, each after those that it reports to.
+pub(super) async fn start<S: MessageSource>(service: Service<S>) -> Result<Parts, ServiceFault> {
+    let listener = listen(service.listen, service.on_listening).await?;
+    let clock = Clock::start();
+    let now = clock.now_fn();
+    let metrics = metrics();
+    let connection = not_ready("stream", "not connected yet");
+    let readiness = not_ready("start", "lastbeat is starting");
+    let http_send = HttpClient::new().into_send();
+    let (core, core_requests) = mpsc::channel(WAITING_CORE_REQUESTS);
+
+    // The state of the last run.
+    let silences = Arc::new(Silences::default());
+    silences.schedule(&service.rules.silences);
+    let mut state = State::open(service.state.clone(), &silences, clock.now())?;
+    let (store, store_inbox) = store_thread::channel();
+    let store = Arc::new(store);
+
+    // The notifiers.
+    let on_finished = wiring::on_finished(&store);
+    let (delivery, notifiers) =
+        delivery::start(service.notifiers, &http_send, &metrics, &now, &on_finished);
+    let delivery = Arc::new(delivery);
+
+    // The core.
+    let has_inventory = service.machines.source.is_some();
+    let options = options(service.ignore, service.limits, has_inventory);
+    let mut engine = Engine::new(service.rules.clone(), options, clock.now());
+    delivery.hold(&state.restore(&mut engine, &silences, clock.now()));
+
+    // The store's thread.
+    let deps = StoreThreadDeps {
+        path: state.path,
+        outbox: delivery.clone(),
+        adopt: wiring::adopt(silences.clone(), core.clone()),
+        metrics: metrics.clone(),
+        clock,
+    };
+    let started = store_inbox.start(state.opened, deps);
+    started.map_err(|source| ServiceFault::Start {
+        part: "the store's thread",
+        source,
+    })?;
+
+    // The readers of rules and silences.
+    let rules = Arc::new(ArcSwap::from_pointee(service.rules.clone()));
+    let rules_problem = Arc::new(ArcSwapOption::empty());
+    let rules_applier = RulesApplier {
+        notifiers: service.rules.notifiers.clone(),
+        rules: rules.clone(),
+        core: core.clone(),
+        silences: silences.clone(),
+        store: store.clone(),
+    };
+    let deps = ReaderDeps {
+        problem: rules_problem.clone(),
+        metrics: metrics.clone(),
+    };
+    let started = reload::start(service.reload, service.rules, deps, &rules_applier);
+    let (mut tasks, loaded_rules) = started.map_err(|source| ServiceFault::Start {
+        part: "signal handling",
+        source,
+    })?;
+
+    // The inventory and the watchdogs.
+    let (inventory, inventory_requests) = mpsc::channel(WAITING_INVENTORY_REQUESTS);
+    let deps = InventoryDeps {
+        machines: service.machines,
+        polls: wiring::polls(core.clone()),
+        problem: Arc::default(),
+        metrics: metrics.clone(),
+        now: now.clone(),
+    };
+    tasks.spawn(async move { match inventory::run(deps, inventory_requests).await {} });
+    let deps = WatchdogDeps {
+        readiness: readiness.clone(),
+        http_send: http_send.clone(),
+        metrics: metrics.clone(),
+        now: now.clone(),
+    };
+    for endpoint in service.watchdogs {
+        let watch = watchdog::watch(endpoint, deps.clone());
+        tasks.spawn(async { match watch.await {} });
+    }
+
+    // The core's thread, with the connection.
+    let (missed_to, missed) = watch::channel(false);
+    let (tails, events) = (Arc::<Tails>::default(), Arc::<Events>::default());
+    let see_outputs = web::telling(events.clone(), service.listener);
+    let outputs = wiring::outputs(store.clone(), inventory.clone(), core.clone(), see_outputs);
+    let deps = EventLoopDeps {
+        store: store.clone(),
+        outputs,
+        metrics: metrics.clone(),
+        readiness: connection.clone(),
+        max_series: service.max_series,
+        missed: missed_to,
+        tails: tails.clone(),
+        give_up_after: service.give_up_after,
+        suspects: wiring::suspects(inventory),
+        canary: service.canary,
+    };
+    let ingest = Ingest::new(engine);
+    let core_thread =
+        core_thread::start(ingest, clock, deps, missed, core_requests, service.feeder)?;
+
+    // HTTP.
+    let (stop_http, http_stops) = oneshot::channel();
+    let file = service.state.map(|path| path.display().to_string());
+    let stored = store.clone();
+    let api = api::api(ApiDeps {
+        token: service.web_token,
+        silences,
+        rules,
+        delivery: delivery.clone(),
+        http_send,
+        now,
+        store: Box::new(move || StoreStand {
+            file: file.clone(),
+            trouble: stored.problem(),
+        }),
+    });
+    let api = api
+        .with_detail(web::detail(core.clone()))
+        .with_outages(web::outages(store.clone()))
+        .with_history(web::history(store.clone()));
+    let site = web::site(core, metrics, readiness.clone()).with_live(tails, events);
+    let site = Arc::new(site.with_api(api));
+    let http = tokio::spawn(http::serve(listener, site, http_stops.map(|_| ())));
+
+    Ok(Parts {
+        core: core_thread,
+        http,
+        notifiers,
+        tasks,
+        loaded_rules,
+        rules_applier,
+        rules_problem,
+        connection,
+        readiness,
+        stop_http,
+        delivery,
+        store,
+    })
+}
+
+async fn listen(
+    address: SocketAddr,
+    on_listening: impl FnOnce(SocketAddr),
+) -> Result<TcpListener, ServiceFault> {
+    let fault = |source| ServiceFault::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(fault)?;
+    let bound = listener.local_addr().map_err(fault)?;
+    info!("listening on http://{bound}");
+    on_listening(bound);
+    Ok(listener)
+}
+
+/// All metrics. A counter that is there from the start shows its first increase.
+fn metrics() -> Arc<Metrics> {
+    let revision = option_env!("LASTBEAT_REVISION").unwrap_or("unknown");
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), revision);
+    for kind in ConnectionErrorKind::ALL {
+        metrics.nats_expect(kind.label());
+    }
+    metrics.rules_reload_successful.set(1);
+    let now = crate::clock::wall();
+    metrics.rules_reload_at.set(now.seconds());
+    Arc::new(metrics)
+}
+
+fn not_ready(part: &'static str, why: &str) -> Arc<ArcSwap<Readiness>> {
+    Arc::new(ArcSwap::from_pointee(Readiness::not_yet(part, why)))
+}
+
+fn options(ignore: Globs, limits: Limits, inventory: bool) -> Options {
+    // Milliseconds since the epoch, with room for 256 incidents each: numbers never return after a restart.
+    let first_incident = (crate::clock::wall().nanos() / 1_000_000) << 8;
+    Options {
+        inventory,
+        ignore,
+        limits,
+        first_incident,
+    }
+}

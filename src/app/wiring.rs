@@ -1,0 +1,117 @@
+//! The closures that connect the running parts. Each function takes handles of some parts, and returns another part's way
+//! to reach them.
+
+use super::delivery::OnFinished;
+use super::event_loop::{CoreRequest, OutputSink};
+use super::inventory::InventoryRequest;
+use super::silences::Silences;
+use super::store_thread::{Adopt, Decided, StoreHandle};
+use crate::core::engine::Output;
+use crate::core::inventory::{Poll, Suspect};
+use crate::core::notice::IncidentId;
+use crate::format;
+use std::sync::Arc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+use tracing::{debug, info, warn};
+
+/// Notifiers to the store: a delivery that ended is not sent again after a restart.
+pub(super) fn on_finished(store: &Arc<StoreHandle>) -> OnFinished {
+    let store = Arc::clone(store);
+    Arc::new(move |finished| store.finished(finished))
+}
+
+/// The store to the core: the content of a state file that was opened late. Blocks until the core has taken it.
+pub(super) fn adopt(silences: Arc<Silences>, core: mpsc::Sender<CoreRequest>) -> Adopt {
+    Box::new(move |saved, made| {
+        silences.restore(made);
+        let (done, is_done) = oneshot::channel();
+        let request = CoreRequest::Adopt(Box::new(saved), done);
+        // The end of the core ends the program elsewhere.
+        if core.blocking_send(request).is_ok() {
+            let _ = is_done.blocking_recv();
+        }
+    })
+}
+
+/// The inventory to the core: each poll that was read.
+pub(super) fn polls(core: mpsc::Sender<CoreRequest>) -> Box<dyn Fn(Poll) + Send> {
+    Box::new(move |poll| {
+        let request = CoreRequest::Inventory(Box::new(poll));
+        if let Err(TrySendError::Full(_)) = core.try_send(request) {
+            warn!("the core is busy: an inventory poll was skipped");
+        }
+    })
+}
+
+/// The core to the inventory: the instances whose alerts wait for its answer.
+pub(super) fn suspects(
+    inventory: mpsc::Sender<InventoryRequest>,
+) -> Box<dyn Fn(Vec<Suspect>) + Send> {
+    Box::new(move |suspects| {
+        // If the queue is full, the poll that answers it answers this request too.
+        let _ = inventory.try_send(InventoryRequest::Suspects(suspects));
+    })
+}
+
+/// The core to the store, and from there to the notifiers: what was decided. `listener` sees every output.
+pub(super) fn outputs(
+    store: Arc<StoreHandle>,
+    inventory: mpsc::Sender<InventoryRequest>,
+    core: mpsc::Sender<CoreRequest>,
+    mut listener: Box<dyn FnMut(&Output) + Send>,
+) -> OutputSink {
+    Box::new(move |outputs, decision| {
+        let mut notices = Vec::new();
+        for output in outputs {
+            listener(&output);
+            match output {
+                Output::Tell(notice) => notices.push(*notice),
+                Output::Restart(incident, suspect) => restart(incident, suspect, &inventory, &core),
+                Output::Changed(change) => debug!(
+                    rule = &*change.rule,
+                    target_app = format::name(&change.who.app),
+                    target_region = format::name(&change.who.region),
+                    target_instance = format::name(&change.who.instance),
+                    from = change.from.label(),
+                    to = change.to.label(),
+                    at = format::rfc3339(change.at),
+                    "{}",
+                    change.reason.label()
+                ),
+            }
+        }
+        if decision.is_some() || !notices.is_empty() {
+            let decision = decision.unwrap_or_default();
+            store.decided(Decided { notices, decision });
+        }
+    })
+}
+
+/// Restarts a machine, and adds the result to its incident.
+fn restart(
+    incident: IncidentId,
+    suspect: Suspect,
+    inventory: &mpsc::Sender<InventoryRequest>,
+    core: &mpsc::Sender<CoreRequest>,
+) {
+    let (answer, answered) = oneshot::channel();
+    let machine = format!("{}/{}/{}", suspect.app, suspect.region, suspect.id);
+    let asked = inventory.try_send(InventoryRequest::Restart { suspect, answer });
+    let core = core.clone();
+    tokio::spawn(async move {
+        let result = match asked {
+            Ok(()) => answered
+                .await
+                .unwrap_or_else(|_| Err("the inventory task is gone".to_owned())),
+            Err(_) => Err("too many requests are waiting".to_owned()),
+        };
+        let text = match result {
+            Ok(()) => "lastbeat restarted it".to_owned(),
+            Err(why) => format!("lastbeat could not restart it: {why}"),
+        };
+        info!(%incident, machine, "{text}");
+        // The end of the core ends the program elsewhere.
+        let _ = core.send(CoreRequest::Note(incident, text)).await;
+    });
+}
