@@ -1,4 +1,4 @@
-//! How long to wait before the next try: exponential, with full jitter, so that many who failed together do
+//! The wait before the next attempt: exponential, with full jitter, so that many clients that failed together do
 //! not come back together.
 
 use std::hash::{BuildHasher, RandomState};

@@ -1,7 +1,7 @@
-//! The mirror of `decode`: core values in, words for people out. Pure functions.
+//! Core values to words for people. Pure functions, the way back from `decode`.
 //!
-//! Names and log lines come from the stream, where anyone may write anything. What is shown of them goes
-//! through [`sanitize`]: no control characters, no escape sequences, no endless texts.
+//! Names and log lines come from the stream, where anyone may write anything. They are shown through [`sanitize`] alone:
+//! no control characters, no escape sequences, no endless texts.
 
 use crate::core::notice::{Alarm, CloseReason, Notice, NoticeKind, Scope};
 use crate::core::time::Wall;
@@ -18,105 +18,74 @@ pub const SUMMARY_CHARS: usize = 500;
 
 const DAY: u64 = 24 * 3600;
 
-/// One line that names the alert, who it is about and since when:
+/// One line with the alert's name, its target and its start:
 /// `HeartbeatMissed: sandwich/iad/0e286551c30586 silent since 12:00:05Z`.
 pub fn title(notice: &Notice) -> String {
     format!("{}: {}", notice.alarm.name(notice.scope), headline(notice))
 }
 
-/// The title without the alert's name; an opened notice's is the rule's own `summary` where it has one.
+/// The title without the alert's name. While an incident is open, its rule's `summary` replaces it.
 pub fn headline(notice: &Notice) -> String {
     if notice.alarm == Alarm::Drill {
         return drill(notice.kind).to_owned();
     }
-    let who = target_name(notice);
-    match notice.kind {
-        NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_) => {
-            match &notice.summary {
-                Some(summary) => fill_template(summary, notice),
-                None => match notice.alarm {
-                    Alarm::Lagging => {
-                        format!(
-                            "{who} over {} behind since {}",
-                            exact_duration(notice.max_gap),
-                            since(notice)
-                        )
-                    }
-                    Alarm::Full => {
-                        format!("{who} has no room for new ones since {}", since(notice))
-                    }
-                    Alarm::Flapping => format!("{who} comes and goes"),
-                    _ if notice.is_never_seen() => {
-                        format!("{who} never heard, expected since {}", since(notice))
-                    }
-                    _ => format!("{who} silent since {}", since(notice)),
-                },
+    let target = target_name(notice);
+    match (notice.kind, &notice.summary) {
+        (NoticeKind::Closed(reason), _) => format!("{target} {}", ending(reason, notice)),
+        (_, Some(summary)) => fill_template(summary, notice),
+        (_, None) => {
+            let since = since(notice);
+            match notice.alarm {
+                Alarm::Lagging => {
+                    let limit = exact_duration(notice.max_gap);
+                    format!("{target} is more than {limit} behind since {since}")
+                }
+                Alarm::Full => {
+                    format!("{target} is full since {since}: new targets are not watched")
+                }
+                Alarm::Flapping => format!("{target} is flapping"),
+                _ if notice.is_never_seen() => {
+                    format!("{target} never heard, expected since {since}")
+                }
+                _ => format!("{target} silent since {since}"),
             }
         }
-        NoticeKind::Closed(reason) => format!("{who} {}", ending(reason, notice)),
     }
 }
 
-/// Everything a person needs at three in the morning: who, since when, how long, how much of it lastbeat
-/// listened, what is allowed, the last beat's text, the rule.
+/// Everything that a person needs at three in the morning: target, start, gap and limit, known cause, members, rule, the
+/// last beat's text, runbook.
 pub fn description(notice: &Notice) -> String {
     let mut text = title(notice);
     if notice.alarm == Alarm::Drill {
         return text;
     }
-    let _ = match (notice.kind, notice.alarm) {
-        (NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_), Alarm::Lagging) => {
-            write!(text, ": {} behind", duration(notice.gap))
-        }
-        (NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_), Alarm::Full) => {
-            Ok(())
-        }
-        (NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_), _) => {
-            write!(
-                text,
-                ": silent {}, listened {}",
-                duration(notice.gap),
-                duration(notice.listened)
-            )
-        }
-        (NoticeKind::Closed(_), _) => write!(text, " (since {})", since(notice)),
+    let is_closed = matches!(notice.kind, NoticeKind::Closed(_));
+    let limit = exact_duration(notice.max_gap);
+    // Writing to a String cannot fail.
+    let _ = match (is_closed, notice.alarm) {
+        (true, Alarm::Full) => write!(text, " (since {})", since(notice)),
+        (true, _) => write!(text, " (since {}, limit {limit})", since(notice)),
+        (false, Alarm::Full) => Ok(()),
+        (false, _) => write!(text, ": {} (limit {limit})", gap(notice)),
     };
-    if notice.alarm != Alarm::Full {
-        let _ = write!(text, ", allowed {}", exact_duration(notice.max_gap));
-    }
     let of_stream = matches!(notice.alarm, Alarm::Stalled | Alarm::Refused);
-    match notice.kind {
-        _ if notice.detail.is_empty() => {}
-        NoticeKind::Closed(_) if notice.alarm == Alarm::Flapping => {}
-        NoticeKind::Closed(CloseReason::Resolved) => {
-            let _ = write!(
-                text,
-                "; until then: {}",
-                sanitize(&notice.detail, TEXT_CHARS)
-            );
-        }
-        NoticeKind::Closed(_) if of_stream => {
-            let _ = write!(
-                text,
-                "; until then: {}",
-                sanitize(&notice.detail, TEXT_CHARS)
-            );
-        }
-        NoticeKind::Closed(_) => {}
-        NoticeKind::Opened | NoticeKind::Updated(_) | NoticeKind::Reminder(_) => {
-            let _ = write!(text, "; {}", sanitize(&notice.detail, TEXT_CHARS));
-        }
-    }
+    let detail = sanitize(&notice.detail, TEXT_CHARS);
+    let _ = match notice.kind {
+        _ if detail.is_empty() => Ok(()),
+        NoticeKind::Closed(_) if notice.alarm == Alarm::Flapping => Ok(()),
+        NoticeKind::Closed(CloseReason::Resolved) => write!(text, "; until then: {detail}"),
+        NoticeKind::Closed(_) if of_stream => write!(text, "; until then: {detail}"),
+        NoticeKind::Closed(_) => Ok(()),
+        _ => write!(text, "; {detail}"),
+    };
     if notice.affected_total > 1 {
         let _ = write!(text, "; {}", affected(notice));
     }
     let _ = write!(text, "; rule \"{}\"", name(&notice.rule));
     if !notice.last_text.is_empty() {
-        let _ = write!(
-            text,
-            "; last beat: \"{}\"",
-            sanitize(&notice.last_text, TEXT_CHARS)
-        );
+        let last_text = sanitize(&notice.last_text, TEXT_CHARS);
+        let _ = write!(text, "; last beat: \"{last_text}\"");
     }
     if let (Some(runbook), NoticeKind::Opened) = (&notice.runbook, notice.kind) {
         let _ = write!(text, "; runbook: {}", sanitize(runbook, TEXT_CHARS));
@@ -124,7 +93,24 @@ pub fn description(notice: &Notice) -> String {
     text
 }
 
-/// What a drill says, so that nobody takes it for an alert.
+/// The gap, and how much of it was listened time where that is less: `no heartbeat for 7m, 5m of it listened`.
+fn gap(notice: &Notice) -> String {
+    let gap = duration(notice.gap);
+    let listened = duration(notice.listened);
+    let mut text = match notice.alarm {
+        Alarm::Lagging => return format!("{gap} behind"),
+        Alarm::Heartbeat => format!("no heartbeat for {gap}"),
+        Alarm::Logs => format!("no logs for {gap}"),
+        Alarm::Stalled | Alarm::Refused => format!("no entries for {gap}"),
+        Alarm::Flapping | Alarm::Losing | Alarm::Full | Alarm::Drill => format!("silent for {gap}"),
+    };
+    if listened != gap {
+        let _ = write!(text, ", {listened} of it listened");
+    }
+    text
+}
+
+/// A drill's text, which cannot be taken for an alert.
 fn drill(kind: NoticeKind) -> &'static str {
     match kind {
         NoticeKind::Closed(_) => "the test of lastbeat's notifiers is over; nothing was silent",
@@ -134,7 +120,7 @@ fn drill(kind: NoticeKind) -> &'static str {
     }
 }
 
-/// Who is silent, by the incident's scope: `sandwich/iad/0e286551c30586`, `sandwich in iad`, `region iad`.
+/// The silent target, by the incident's scope: `sandwich/iad/0e286551c30586`, `sandwich in iad`, `region iad`.
 pub fn target_name(notice: &Notice) -> String {
     let who = &notice.who;
     let mut text = match notice.scope {
@@ -167,7 +153,7 @@ pub fn target_name(notice: &Notice) -> String {
     text
 }
 
-/// Who is part of it: `8 instances: web/iad/a, web/iad/b, ... and 6 more`.
+/// The members: `8 instances: web/iad/a, web/iad/b, ... and 6 more`.
 pub fn affected(notice: &Notice) -> String {
     let named: Vec<String> = notice.affected.iter().map(|one| name(one)).collect();
     let more = notice.affected_total.saturating_sub(named.len() as u64);
@@ -183,7 +169,7 @@ pub fn affected(notice: &Notice) -> String {
     )
 }
 
-/// What the incident is about, as a key that never varies with the numbers in the text: the parts of [`target_name`]
+/// The incident's target as a key, which does not change with the numbers in the text: the parts of [`target_name`]
 /// joined by dots, which no name of the stream can hold.
 pub fn target_key(notice: &Notice) -> String {
     let who = &notice.who;
@@ -206,7 +192,7 @@ pub fn target_key(notice: &Notice) -> String {
     parts.join(".")
 }
 
-/// Fills `{app}`, `{region}`, `{instance}`, `{host}`, `{beat}`, `{since}`, `{rule}` and `{scope}`; other braces
+/// Replaces `{app}`, `{region}`, `{instance}`, `{host}`, `{beat}`, `{since}`, `{rule}` and `{scope}`; other braces
 /// stay as they are. One pass: braces in a name that was filled in are not looked at again.
 pub fn fill_template(template: &str, notice: &Notice) -> String {
     let mut text = String::with_capacity(template.len() + 32);
@@ -252,10 +238,10 @@ fn ending(reason: CloseReason, notice: &Notice) -> String {
     let at = time_of_day(notice.decided, notice.decided);
     match (reason, notice.alarm) {
         (CloseReason::Resolved, Alarm::Lagging) => {
-            format!("in time again at {at}, after {silence}")
+            format!("caught up at {at}, after {silence}")
         }
         (CloseReason::Resolved, Alarm::Full) => {
-            format!("dropped nothing more by {at}, after {silence}")
+            format!("has capacity again at {at}, after {silence}")
         }
         (CloseReason::Resolved, Alarm::Flapping) => format!("steady again at {at}"),
         (CloseReason::Resolved, _) if notice.is_never_seen() => {
@@ -263,9 +249,9 @@ fn ending(reason: CloseReason, notice: &Notice) -> String {
         }
         (CloseReason::Resolved, _) => format!("heard again at {at}, after {silence} of silence"),
         (CloseReason::Stopped, _) => format!("stopped on purpose, after {silence} of silence"),
-        (CloseReason::Forgotten, _) => format!("forgotten: not heard for {silence}"),
-        (CloseReason::Superseded, _) => "is part of a wider silence now".to_owned(),
-        (CloseReason::RuleRemoved, _) => "is watched no more: its rule is gone".to_owned(),
+        (CloseReason::Forgotten, _) => format!("no longer watched: still silent after {silence}"),
+        (CloseReason::Superseded, _) => "is now part of a wider incident".to_owned(),
+        (CloseReason::RuleRemoved, _) => "is no longer watched: its rule was removed".to_owned(),
     }
 }
 
@@ -294,13 +280,12 @@ pub fn rfc3339_seconds(at: Wall) -> String {
     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_nanos(at.nanos())).to_string()
 }
 
-/// A length of time for people, rounded to what still matters at its size: tenths of a second below 10s,
-/// seconds below an hour, minutes below a day, hours above.
+/// A length of time for people, rounded by its size: to milliseconds below a second, seconds below an hour, minutes below a
+/// day, hours above.
 pub fn duration(length: Duration) -> String {
     let step = match length.as_secs() {
         0 => 1,
-        1..10 => 100,
-        10..3600 => 1_000,
+        1..3600 => 1_000,
         3600..DAY => 60_000,
         _ => 3_600_000,
     };
@@ -346,14 +331,14 @@ pub fn sanitize(text: &str, chars: usize) -> String {
     out
 }
 
-/// Whether a character has no width, turns the reading direction, breaks a line or tags what follows: such make a text look
+/// True if a character has no width, turns the reading direction, breaks a line or tags what follows: such make a text look
 /// like another, or say to programs what no person sees.
 pub fn is_invisible(mark: char) -> bool {
     matches!(mark, '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
         || matches!(mark, '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Leaves out what follows an ESC: a whole CSI sequence (`[` up to its final byte), a whole OSC one (`]` up to BEL
+/// Skips the characters that belong to an ESC: a whole CSI sequence (`[` up to its final byte), a whole OSC one (`]` up to BEL
 /// or ESC `\`), or nothing where neither begins.
 fn skip_escape(rest: &mut std::str::Chars<'_>) {
     let mut ahead = rest.clone();

@@ -1,4 +1,4 @@
-//! What stands deps the API: silences, the rules in force, how store and notifiers stand, the drill.
+//! The parts behind the API: silences, the rules in force, the status of store and notifiers, the drill.
 
 use super::delivery::DeliveryHandle;
 use super::drill;
@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use std::sync::Arc;
 
-/// Who answers the API's questions.
+/// The parts that the API asks.
 pub struct ApiDeps {
     /// `LASTBEAT_TOKEN`.
     pub token: Option<Secret>,
@@ -27,7 +27,7 @@ pub struct ApiDeps {
     pub http_send: HttpSend,
     /// Reads both clocks.
     pub now: NowFn,
-    /// How the store stands.
+    /// The status of the store.
     pub store: Box<dyn Fn() -> StoreStand + Send + Sync>,
 }
 

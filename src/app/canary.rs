@@ -1,4 +1,4 @@
-//! The canary: a beat of lastbeat's own goes into the stream, and its way back proves every hop. It is nobody's
+//! The canary: a beat of lastbeat's own that goes into the stream and back, which proves every hop. It is no
 //! target: its app is ignored, and its word is no marker.
 
 use crate::core::time::Mono;
@@ -9,25 +9,25 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What its lines begin with. No rule's marker: the entries of its own app are judged by nobody.
+/// First word of its lines. No rule's marker, as no rule watches its app.
 const WORD: &str = "lastbeat-canary";
 /// One that is not back after so many of its intervals is lost.
 const LOST_AFTER: u32 = 3;
 
-/// Says a line into the stream; must not block.
+/// Sends a line into the stream; must not block.
 pub type Say = Box<dyn FnMut(String) + Send>;
 
-/// A canary that is to fly.
+/// Settings of the canary.
 pub struct CanaryPlan {
-    /// On which subject it comes back.
+    /// The subject on which it comes back.
     pub subject: String,
-    /// How often.
+    /// Its interval.
     pub every: Duration,
-    /// Its way out.
+    /// Sends it.
     pub say: Say,
 }
 
-/// A canary in flight.
+/// The canaries of this process.
 pub(super) struct Canary {
     plan: CanaryPlan,
     metrics: Arc<Metrics>,
@@ -35,14 +35,14 @@ pub(super) struct Canary {
     nonce: String,
     next: Mono,
     sent: u64,
-    /// Those under way: number and time of departure.
+    /// Canaries in the stream: number and time of sending.
     under_way: VecDeque<(u64, Mono)>,
-    /// How long the last one that came back was under way.
+    /// Round trip of the last one that came back.
     trip: Option<Duration>,
 }
 
 impl Canary {
-    /// One that departs for the first time at `now`.
+    /// The first one is due at `now`.
     pub fn new(plan: CanaryPlan, metrics: Arc<Metrics>, now: Mono) -> Self {
         Canary {
             plan,
@@ -55,12 +55,12 @@ impl Canary {
         }
     }
 
-    /// How long the last one that came back was under way; `None` where none did since one was lost.
+    /// Round trip of the last one that came back; `None`: none did since one was lost.
     pub fn trip(&self) -> Option<Duration> {
         self.trip
     }
 
-    /// Where it is time, sends one off, and gives up those that are too long under way. Called at least once a
+    /// Sends one if it is due, and gives up those that are too old. Called at least once a
     /// second; `connected`: without a connection none can come back.
     pub fn turn(&mut self, now: Mono, connected: bool) {
         let longest = self.plan.every * LOST_AFTER;
@@ -79,12 +79,12 @@ impl Canary {
         (self.plan.say)(format!("{WORD} {} seq={}", self.nonce, self.sent));
     }
 
-    /// The connection is gone, and with it whatever was under way: that says nothing of the stream.
+    /// The connection is gone, and with it the canaries in the stream: that proves nothing about the stream.
     pub fn cut_off(&mut self) {
         self.under_way.clear();
     }
 
-    /// A message arrived at `now`: it may be one of ours.
+    /// A message arrived at `now`, perhaps a canary of this process.
     #[inline]
     pub fn heard(&mut self, subject: &str, payload: &[u8], now: Mono) {
         if subject == self.plan.subject {
@@ -106,7 +106,7 @@ impl Canary {
     }
 }
 
-/// The number in a canary's line, wherever in the payload it stands; `None` where it is not this process'.
+/// The number in a canary's line, anywhere in the payload; `None`: another process' canary, or none.
 fn number(payload: &[u8], nonce: &str) -> Option<u64> {
     let at = memmem::find(payload, WORD.as_bytes())?;
     let rest = payload[at + WORD.len()..].strip_prefix(b" ")?;

@@ -1,4 +1,4 @@
-//! When the core's state is read for the store, and in slices of what size.
+//! Checkpoints of the core's state for the store, read slice by slice between batches of entries.
 
 use super::store_thread::StoreHandle;
 use crate::core::engine::Engine;
@@ -7,24 +7,24 @@ use crate::core::time::{Mono, Now};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Between two checkpoints: so much of last-seen a crash loses, which then counts as blind.
+/// Interval of checkpoints: a crash loses so much of last-seen, which then counts as blind.
 const EVERY: Duration = Duration::from_secs(5);
-/// A checkpoint is due so soon after somebody new was heard: whoever is known to us is known after a crash.
+/// Delay of a checkpoint after a new instance was heard, so that a crash forgets none.
 const SOON: Duration = Duration::from_millis(200);
 /// Slots read before entries get their turn: well under a millisecond, whatever their beats say.
 const SLICE: usize = 256;
 
-/// Reads the core for the store.
+/// Takes checkpoints.
 pub struct Checkpointer {
     store: Arc<StoreHandle>,
     next: Mono,
-    /// How many instances were known at the last look.
+    /// Number of instances at the last turn.
     known: usize,
     draft: Option<Box<Draft>>,
 }
 
 impl Checkpointer {
-    /// A checkpointer whose first checkpoint is due soon after `now`.
+    /// A checkpointer whose first checkpoint is due an interval after `now`.
     pub fn new(store: Arc<StoreHandle>, now: Mono) -> Self {
         Checkpointer {
             store,
@@ -34,7 +34,7 @@ impl Checkpointer {
         }
     }
 
-    /// Begins a checkpoint where one is due.
+    /// Begins a checkpoint if one is due.
     pub fn turn(&mut self, engine: &mut Engine, now: Now) {
         let known = std::mem::replace(&mut self.known, engine.instances());
         if self.known > known {
@@ -50,12 +50,12 @@ impl Checkpointer {
         }
     }
 
-    /// Whether there is more to read in a checkpoint.
+    /// True while a checkpoint is in progress.
     pub fn is_busy(&self) -> bool {
         self.draft.is_some()
     }
 
-    /// Reads a slice of the checkpoint that is under way.
+    /// Reads a slice of the checkpoint in progress.
     pub fn read_on(&mut self, engine: &mut Engine, now: Now) {
         let Some(draft) = self.draft.take() else {
             return;
@@ -66,7 +66,7 @@ impl Checkpointer {
         }
     }
 
-    /// At the end: a last checkpoint, in one go.
+    /// Takes the last checkpoint, at once.
     pub fn finish(&mut self, engine: &mut Engine, now: Now) {
         let read = |checkpointer: &mut Self, engine: &mut Engine| {
             while checkpointer.is_busy() {

@@ -1,4 +1,4 @@
-//! What is known of the connection: on /readyz, on /metrics, in the log, and in words for the stream's incidents.
+//! The status of the connection: on /readyz, on /metrics, in the log, and in the texts of the stream's incidents.
 
 use crate::core::time::Mono;
 use crate::io::feed::{ConnectionError, ConnectionState, HealOutcome};
@@ -12,19 +12,19 @@ use tracing::{info, warn};
 /// Failed attempts are logged at most this often.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
-/// What is known of the connection.
+/// The status of the connection.
 pub(super) struct ConnectionStatus {
     metrics: Arc<Metrics>,
     readiness: Arc<ArcSwap<Readiness>>,
-    /// As the feed tells it.
+    /// As the feed reports it.
     state: ConnectionState,
-    /// As it is shown.
+    /// As last shown in the metrics.
     shown: Option<ConnectionState>,
-    /// Why there is no connection.
+    /// The reason why there is no connection; `None`: there is one.
     last_error: Option<String>,
-    /// Whether an entry came since the connection stands.
+    /// True once an entry came on this connection.
     flows: bool,
-    /// Attempts to heal the stall that lasts, and what the last of them brought.
+    /// Attempts to heal the current stall, and the outcome of the last.
     heals: u32,
     healed: Option<HealOutcome>,
     next_log: Mono,
@@ -62,7 +62,7 @@ impl ConnectionStatus {
         self.flows &= beside_another;
         self.metrics.nats_connected.set(1);
         if beside_another {
-            info!("connected and subscribed afresh; the connection before is left in a moment");
+            info!("reconnected and subscribed; the previous connection closes in a moment");
         } else {
             info!("connected and subscribed");
         }
@@ -71,10 +71,7 @@ impl ConnectionStatus {
     /// The connection is gone.
     pub fn down(&mut self, error: ConnectionError) {
         let reason = error.kind.label();
-        warn!(
-            reason,
-            "connection lost: {}; connecting again", error.message
-        );
+        warn!(reason, "connection lost: {}; reconnecting", error.message);
         self.metrics.nats_connected.set(0);
         self.metrics.nats_reconnected(reason);
         self.last_error = Some(error.message);
@@ -87,57 +84,57 @@ impl ConnectionStatus {
         if now >= self.next_log {
             self.next_log = now + LOG_EVERY;
             let reason = error.kind.label();
-            warn!(reason, "cannot connect: {}; trying again", error.message);
+            warn!(reason, "cannot connect: {}; retrying", error.message);
         }
         if self.last_error.is_some() {
             self.last_error = Some(error.message);
         }
     }
 
-    /// What the feed is about.
+    /// The connection changed its state.
     pub fn state(&mut self, state: ConnectionState) {
         self.state = state;
         if state == ConnectionState::LameDuck {
-            warn!("the server is about to leave (lame duck); connecting elsewhere");
+            warn!("the server is shutting down (lame duck); connecting to another");
         }
     }
 
-    /// What an attempt to heal a stall brought.
+    /// The outcome of an attempt to heal a stall.
     pub fn heal(&mut self, outcome: HealOutcome) {
         self.metrics.nats_heal(outcome.label(), 1);
         self.heals += 1;
         self.healed = Some(outcome);
         let attempt = self.heals;
         match outcome {
-            HealOutcome::Healed => info!(attempt, "the stall is over after a fresh subscription"),
+            HealOutcome::Healed => info!(attempt, "the stall is over after a new subscription"),
             HealOutcome::Silent => warn!(
                 attempt,
-                "a fresh subscription brought no entry; another is made"
+                "a new subscription brought no entry; trying another"
             ),
-            HealOutcome::Failed => warn!(attempt, "no fresh connection could be had; tried again"),
+            HealOutcome::Failed => warn!(attempt, "no new connection could be made; retrying"),
         }
         if outcome == HealOutcome::Healed {
             self.heals = 0;
         }
     }
 
-    /// What is known, in words.
+    /// The status in words.
     pub fn words(&self) -> String {
         let state = self.shown_state(false).label();
         let healed = match (self.heals, self.healed) {
             (0, _) | (_, None) => String::new(),
-            (1, Some(outcome)) => format!("; a fresh subscription: {}", outcome.label()),
+            (1, Some(outcome)) => format!("; a new subscription: {}", outcome.label()),
             (n, Some(outcome)) => {
-                format!("; {n} fresh subscriptions, the last: {}", outcome.label())
+                format!("; {n} new subscriptions, the last: {}", outcome.label())
             }
         };
         match &self.last_error {
             Some(error) => format!("not connected ({state}): {error}{healed}"),
-            None => format!("connected and subscribed, and nothing arrives{healed}"),
+            None => format!("connected and subscribed, but nothing arrives{healed}"),
         }
     }
 
-    /// Shows the state, and whether we can see.
+    /// Shows the state in the metrics, and the readiness that follows from it.
     pub fn show(&mut self, has_heard: bool, is_stalled: bool) {
         let state = self.shown_state(is_stalled);
         if self.shown.replace(state) != Some(state) {
@@ -147,7 +144,7 @@ impl ConnectionStatus {
         let what = match (&self.last_error, has_heard, is_stalled) {
             (Some(_), _, _) | (None, true, true) => Some(self.words()),
             (None, false, _) => Some(
-                "connected, but no entry has arrived yet: nothing proves that the stream flows"
+                "connected, but no entry has arrived yet: nothing proves that the stream delivers"
                     .to_owned(),
             ),
             (None, true, false) => None,
@@ -215,7 +212,7 @@ mod tests {
         shows(&status, "lastbeat_nats_state{state=\"stalled\"} 1");
         assert_eq!(
             reason(&status),
-            "connected and subscribed, and nothing arrives"
+            "connected and subscribed, but nothing arrives"
         );
     }
 
@@ -227,7 +224,7 @@ mod tests {
         status.heal(HealOutcome::Silent);
         let words = status.words();
         assert!(
-            words.ends_with("; 2 fresh subscriptions, the last: silent"),
+            words.ends_with("; 2 new subscriptions, the last: silent"),
             "{words}"
         );
         status.heal(HealOutcome::Healed);
@@ -241,7 +238,7 @@ mod tests {
         );
         assert_eq!(
             status.words(),
-            "connected and subscribed, and nothing arrives"
+            "connected and subscribed, but nothing arrives"
         );
     }
 
@@ -256,7 +253,7 @@ mod tests {
         status.failed(error.clone(), Mono::ZERO);
         assert_eq!(
             status.words(),
-            "connected and subscribed, and nothing arrives"
+            "connected and subscribed, but nothing arrives"
         );
         status.down(error);
         assert_eq!(status.words(), "not connected (backing_off): too long");

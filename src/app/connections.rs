@@ -1,4 +1,4 @@
-//! The connections that messages are taken from: the present one, and for a moment the one before it.
+//! The connections that messages are read from: the current one, and for a moment the previous one.
 
 use crate::io::feed::{MessageSource, Remaining};
 use futures_util::{Stream, StreamExt};
@@ -24,8 +24,8 @@ impl<S: MessageSource> Connection<S> {
     }
 }
 
-/// All connections that messages are taken from. As a stream it is pending where there is none, and says `None`
-/// each time the present one ends.
+/// All connections that messages are read from. As a stream it is pending while there is none, and yields `None`
+/// each time the current one ends.
 #[derive(Debug)]
 pub(super) struct Connections<S> {
     present: Option<Connection<S>>,
@@ -41,12 +41,12 @@ impl<S: MessageSource> Connections<S> {
         }
     }
 
-    /// Whether there is a present one.
+    /// True while there is a current connection.
     pub fn is_open(&self) -> bool {
         self.present.is_some()
     }
 
-    /// Takes from `source` now, and from the one before until [`Self::leave`].
+    /// Reads from `source` now, and from the previous one until [`Self::leave`].
     pub fn open(&mut self, source: S) {
         let connection = Connection {
             source,
@@ -56,7 +56,7 @@ impl<S: MessageSource> Connections<S> {
         self.leaving = self.present.replace(connection);
     }
 
-    /// Drops the connection before the present one.
+    /// Drops the previous connection.
     pub fn leave(&mut self) {
         self.leaving = None;
     }

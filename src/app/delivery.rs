@@ -1,11 +1,11 @@
 //! The outbox: notices on their way to the notifiers.
 //!
 //! Each notifier has a task and a queue of its own, so that a dead one never delays another. A notice is rendered to
-//! bytes ([`DeliveryHandle::prepare`]), kept by whoever has a store, handed to the queues ([`DeliveryHandle::send`]),
-//! waits in order, and is sent until it is taken; then [`OnFinished`] is called. What waits is a plain value, so that a store
-//! can keep it. Nothing here feeds back into what is decided.
+//! bytes ([`Outbox::prepare`]), stored, handed to the queues ([`Outbox::send`]), waits in order, and is retried until it
+//! is accepted; then [`OnFinished`] is called. A pending delivery is a plain value, so that a store can keep it.
+//! Nothing here feeds back into what is decided.
 //!
-//! Notifiers come and go with the rules. One that goes is told nothing more, and stays until what waits for it is
+//! Notifiers come and go with the rules. A removed one gets no new notices, and stays until its pending ones are
 //! delivered.
 
 mod attempts;
@@ -33,41 +33,41 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-/// Notifiers that went and still have notices rendered; beyond it the oldest are given up.
+/// Limit of removed notifiers with pending notices; beyond it the notices of the oldest are dropped.
 const MAX_RETIRED: usize = 50;
-/// How long a notifier that went stays at least: a notice that was prepared for it a moment ago is being stored.
+/// Least time for which a removed notifier's queue stays: a notice rendered for it a moment ago may still be in the store.
 const RETIRED_STAYS: Duration = Duration::from_secs(5);
 
-/// Told when nothing more is done about a delivery: whoever keeps deliveries takes it off.
+/// Called when a delivery has ended, so that the store removes it.
 pub type OnFinished = Arc<dyn Fn(Finished) + Send + Sync>;
 
 /// The end of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
-    /// The delivery's number; 0 where nobody keeps it.
+    /// The delivery's number; 0: not stored.
     pub id: u64,
-    /// The incident it was about.
+    /// Its incident.
     pub incident: IncidentId,
-    /// What it said of it.
+    /// The kind of its notice.
     pub kind: NoticeKind,
-    /// For whom it was.
+    /// Its notifier's name.
     pub notifier: String,
     /// Delivered, rejected or given up.
     pub outcome: Outcome,
-    /// From the deadline to now.
+    /// Time from the deadline to its end.
     pub delay: Duration,
 }
 
-/// What reaches a notifier's task.
+/// A command to a notifier's task.
 enum QueueCommand {
     Tell(Delivery),
-    /// An open incident's last notice, told by an earlier run.
+    /// An open incident's last notice, sent earlier.
     Hold(RenderedNotice),
-    /// Others take over what is open.
+    /// Forget open alerts: another notifier takes them over.
     Retire,
-    /// Try at once from now on; answer when nothing waits any more.
+    /// Retry at once from now on; answer when nothing is pending.
     Flush(oneshot::Sender<()>),
-    /// Give up what waits.
+    /// Drop what is pending.
     GiveUp,
 }
 
@@ -76,7 +76,7 @@ struct NotifierQueue {
     orders: mpsc::UnboundedSender<QueueCommand>,
     status: Arc<QueueStatus>,
     metrics: NotifierMetrics,
-    /// Arrival clock: since when it is no longer told anything; it stays until nothing waits.
+    /// Arrival clock: when it was removed; `None`: it is current.
     retired: Option<Mono>,
 }
 
@@ -89,7 +89,7 @@ impl NotifierQueue {
         self.notifier.name()
     }
 
-    /// Whether it is to be told of this notice.
+    /// True if the notice is addressed to it.
     fn hears(&self, notice: &Notice) -> bool {
         let name = self.notifier.route_name();
         let named = |names: &Vec<String>| names.iter().any(|one| one == name);
@@ -98,7 +98,7 @@ impl NotifierQueue {
             && notice.notify.as_ref().is_none_or(named)
     }
 
-    /// A notice as it waits for this notifier.
+    /// Renders a notice for this notifier.
     fn render(&self, notice: &Notice, now: Now) -> RenderedNotice {
         RenderedNotice {
             incident: notice.incident,
@@ -110,9 +110,9 @@ impl NotifierQueue {
     }
 }
 
-/// Whose hand it is in tells notices. The tasks end when it is dropped and what waits is delivered.
+/// Sends notices. Once it is dropped, the tasks deliver what is pending and end.
 pub struct DeliveryHandle {
-    /// Replaced as a whole where notifiers come and go: the core's thread tells, the main one changes.
+    /// Replaced as a whole when notifiers change: the store's thread sends, the main one changes.
     queues: ArcSwap<Vec<Arc<NotifierQueue>>>,
     http_send: HttpSend,
     now: NowFn,
@@ -121,7 +121,7 @@ pub struct DeliveryHandle {
 }
 
 /// Starts a task for each notifier on the current runtime. The tasks return their notifier's name when they end,
-/// which those of retired notifiers do once nothing waits for them, and others not while the handle lives.
+/// which those of removed notifiers do once nothing is pending, and others not while the handle lives.
 pub fn start(
     notifiers: Vec<Arc<dyn Notifier>>,
     http_send: &HttpSend,
@@ -142,7 +142,7 @@ pub fn start(
 }
 
 impl DeliveryHandle {
-    /// Takes in notifiers, and retires those of these names that were there before. What is open is to be given to
+    /// Adds notifiers, and removes previous ones by name. Open alerts are to be given to
     /// the new ones by [`Self::hold`].
     pub fn change(
         &self,
@@ -179,7 +179,7 @@ impl DeliveryHandle {
         tracing::info!(
             notifier = queue.name(),
             pending = queue.pending(),
-            "notifier retired: what waits is still delivered"
+            "notifier removed: pending notifications are still delivered"
         );
         // A task that is dead holds nothing.
         let _ = queue.orders.send(QueueCommand::Retire);
@@ -214,7 +214,7 @@ impl DeliveryHandle {
         }
     }
 
-    /// Lets go of retired notifiers for which nothing waits any more: their tasks end.
+    /// Drops removed notifiers without pending notices: their tasks end.
     pub fn sweep(&self) {
         let queues = self.queues.load();
         let now = (self.now)().mono;
@@ -236,7 +236,7 @@ impl DeliveryHandle {
             notifier,
             incident = %rendered.incident,
             state = rendered.kind.label(),
-            "a notice is given up: {why}"
+            "notification dropped: {why}"
         );
         (self.on_finished)(Finished {
             id: delivery.id,
@@ -248,8 +248,8 @@ impl DeliveryHandle {
         });
     }
 
-    /// What is open and was told before: after a start, and after [`Self::change`]. Those that are to say it again and
-    /// again begin with it, the others ignore it. Logs and counts nothing.
+    /// Open alerts that were sent before: after a start, and after [`Self::change`]. Notifiers that resend open alerts
+    /// begin with them, the others ignore them. Logs and counts nothing.
     pub fn hold(&self, open: &[Notice]) {
         let queues = self.queues.load();
         let now = (self.now)();
@@ -266,7 +266,7 @@ impl DeliveryHandle {
         }
     }
 
-    /// At stop: every wait is cut short, and what waits has this long to be delivered. Returns how many notices
+    /// At stop: retries at once, for at most this long. Returns the number of notices that
     /// are left undelivered, over all notifiers.
     pub async fn flush(&self, within: Duration) -> usize {
         let queues = self.queues.load_full();
@@ -286,7 +286,7 @@ impl DeliveryHandle {
                 tracing::error!(
                     notifier = queue.name(),
                     left,
-                    "stopping with notices undelivered; a state file keeps them for the next start"
+                    "stopping with undelivered notifications; a state file keeps them for the next start"
                 );
             }
             left
@@ -294,14 +294,14 @@ impl DeliveryHandle {
         queues.iter().map(left).sum()
     }
 
-    /// Those that are told now, for a drill; those that went are left out.
+    /// The current notifiers, for a drill.
     pub fn notifiers(&self) -> Vec<Arc<dyn Notifier>> {
         let queues = self.queues.load();
         let here = queues.iter().filter(|queue| queue.retired.is_none());
         here.map(|queue| Arc::clone(&queue.notifier)).collect()
     }
 
-    /// How each notifier stands, for the page and the API; those that went are left out.
+    /// The status of each current notifier, for the page and the API.
     pub fn statuses(&self) -> Vec<NotifierStatus> {
         let queues = self.queues.load();
         let now = (self.now)().mono;
@@ -310,7 +310,7 @@ impl DeliveryHandle {
             .collect()
     }
 
-    /// The notifiers that do not take what they are told, or did not in the last hour, for /readyz.
+    /// The notifiers that fail now, or dropped notices in the last hour, for /readyz.
     pub fn stuck(&self) -> Vec<StuckNotifier> {
         let statuses = self.statuses();
         statuses.iter().filter_map(NotifierStatus::stuck).collect()
@@ -340,7 +340,7 @@ impl Outbox for DeliveryHandle {
             tracing::warn!(
                 notifier = name,
                 incident = %notice.incident,
-                "there is no such notifier: this log alone tells"
+                "unknown notifier: the notification goes to this log only"
             );
         }
         let hears = queues.iter().filter(|queue| queue.hears(notice));
@@ -353,7 +353,7 @@ impl Outbox for DeliveryHandle {
             .collect()
     }
 
-    /// One whose notifier is gone is given up.
+    /// Deliveries to notifiers that are gone are dropped.
     fn send(&self, deliveries: Vec<Delivery>) {
         let queues = self.queues.load();
         for delivery in deliveries {
@@ -365,7 +365,7 @@ impl Outbox for DeliveryHandle {
             let live = named().find(|queue| queue.retired.is_none());
             // One that went a moment ago still has its task.
             let Some(queue) = live.or_else(|| named().next_back()) else {
-                self.lose(&delivery, "its notifier is gone");
+                self.lose(&delivery, "its notifier was removed");
                 continue;
             };
             queue.status.pending.fetch_add(1, Ordering::Relaxed);
@@ -375,13 +375,13 @@ impl Outbox for DeliveryHandle {
             {
                 queue.status.pending.fetch_sub(1, Ordering::Relaxed);
                 queue.metrics.pending.dec();
-                self.lose(&delivery, "its notifier's task is dead");
+                self.lose(&delivery, "its notifier's task has died");
             }
         }
     }
 }
 
-/// The notifier that is always there: the log, written at once by whoever tells.
+/// Logs a notice: the log is the notifier that is always there.
 fn log(notice: &Notice) {
     macro_rules! say {
         ($level:ident) => {

@@ -1,6 +1,6 @@
 //! The drill: one marked test incident, opened and closed through every notifier, with what each answered.
 //!
-//! It is rendered and carried as every notice, and goes around the queue: it is tried once, and told at once.
+//! It is rendered and sent as every notice, but not queued: one attempt, at once.
 
 use crate::clock::NowFn;
 use crate::core::notice::{Alarm, CloseReason, IncidentId, Notice, NoticeKind, Scope, Who};
@@ -15,12 +15,12 @@ use futures_util::future::join_all;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The rule's name that the drill's notices http_send.
+/// The rule's name on the drill's notices.
 const RULE: &str = "drill";
 /// Characters of an answer's body that are shown.
 const BODY_CHARS: usize = 200;
 
-/// Tells all of them of a test incident and then of its end; each gets the end only where it took the beginning. All at
+/// Sends all of them a test incident and then its end; each gets the end only if it accepted the beginning. All at
 /// once: one that hangs delays no other.
 pub async fn drill(
     notifiers: &[Arc<dyn Notifier>],
@@ -102,7 +102,7 @@ fn is_taken(notifier: &dyn Notifier, answer: &Result<Answer, RequestFault>) -> b
     matches!(answer, Ok(answer) if notifier.outcome(answer, 0) == Outcome::Delivered)
 }
 
-/// The status; where it was not taken, why.
+/// The status; if it was not accepted, the reason.
 fn said(notifier: &dyn Notifier, result: &Result<Answer, RequestFault>) -> String {
     match result {
         Ok(answer) if is_taken(notifier, result) => answer.status.to_string(),
@@ -136,8 +136,7 @@ fn notice(incident: IncidentId, kind: NoticeKind, began: Now, now: Now) -> Notic
         due_mono: began.mono,
         decided: now.wall,
         last_text: String::new(),
-        detail: "a test of lastbeat's notifiers: nothing is silent, and there is nothing to do"
-            .to_owned(),
+        detail: "a test of lastbeat's notifiers: nothing is silent, nothing to do".to_owned(),
         summary: None,
         runbook: None,
     }

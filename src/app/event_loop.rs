@@ -1,7 +1,7 @@
-//! The loop that owns the core: messages, news of the connection, questions and time in; outputs out.
+//! The event loop, which owns the core: messages, connection events, requests and time in; outputs out.
 //!
-//! One turn takes what is there: news and questions first, then a batch of messages, then the deadlines, so
-//! that a backlog is drained before anybody is judged. Run it on a runtime thread of its own, unconstrained:
+//! One turn handles what is there: connection events and requests first, then a batch of messages, then the deadlines, so
+//! that a backlog is drained before any deadline is evaluated. Run it on a runtime thread of its own, unconstrained:
 //! otherwise the connection's task fills the queue faster than this loop may empty it.
 
 mod channels;
@@ -36,12 +36,12 @@ use tracing::warn;
 
 pub use channels::{CoreRequest, EventLoopDeps, GivenUp, LoopInputs, OutputSink};
 
-/// Messages taken before news and questions get their turn: well under a millisecond of work.
+/// Messages handled before events and requests get their turn: well under a millisecond of work.
 const BATCH: usize = 1024;
-/// Entries that come this long after a look at the deadlines take the next along, which was due in a moment: an idle machine
+/// Entries that come this long after an evaluation do the next one too, which was due in a moment: an idle machine
 /// is woken less often.
 const NEARLY_A_TICK: Duration = Duration::from_millis(900);
-/// How often an entry's own time is read for the lag where it is no beat.
+/// Sampling interval of the lag of entries that are no beats.
 const LAG_EVERY: Duration = Duration::from_millis(100);
 /// Losses are logged at most this often.
 const LOG_EVERY: Duration = Duration::from_secs(10);
@@ -64,12 +64,12 @@ pub struct EventLoop<S> {
     rules_change: Option<RulesChange>,
     /// The last arrival of anything; later where the process stood still.
     heard_at: Mono,
-    /// Wall clock of the last arrival, while somebody looks on.
+    /// Wall clock of the last arrival; `None`: no reader of live entries.
     tailed_at: Option<Wall>,
     given_up: Option<GivenUp>,
     suspend_detector: SuspendDetector,
     intervals: Vec<Option<Histogram>>,
-    /// When deadlines were last looked at.
+    /// Arrival clock: the last evaluation of deadlines.
     evaluated_at: Mono,
     wake: Mono,
     next_lag: Mono,
@@ -109,7 +109,7 @@ impl<S: MessageSource> EventLoop<S> {
         }
     }
 
-    /// Runs until it is told to stop, or gives the stream up and says why; what was decided by then is told.
+    /// Runs until it is asked to stop, or gives up the stream and returns why; what was decided by then is handed on.
     pub async fn run(mut self, mut inputs: LoopInputs<S>) -> Option<GivenUp> {
         let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
         let mut armed = self.wake;
@@ -145,7 +145,7 @@ impl<S: MessageSource> EventLoop<S> {
         }
     }
 
-    /// Whether a slice of something is to be done.
+    /// True while work in slices is in progress.
     fn is_busy(&self) -> bool {
         self.rules_change.is_some() || self.snapshots.is_busy() || self.checkpointer.is_busy()
     }
@@ -177,7 +177,7 @@ impl<S: MessageSource> EventLoop<S> {
         self.checkpointer.finish(&mut self.ingest.engine, now);
     }
 
-    /// Takes what waits. Whether the tick that is armed was taken along.
+    /// Handles a batch of messages. True if the armed tick was done along with it.
     fn batch(&mut self, first: Option<S::Item>, armed: Mono) -> bool {
         let Some(first) = first else {
             self.ended();
@@ -195,7 +195,7 @@ impl<S: MessageSource> EventLoop<S> {
         ticks
     }
 
-    /// Time to judge: what waits is taken first, and then only judged if all of it could be taken.
+    /// Evaluates deadlines: waiting messages first; losses are checked only if all of them could be handled.
     fn tick(&mut self, armed: Mono) {
         let drained = self.drain();
         let now = self.turn();
@@ -212,7 +212,7 @@ impl<S: MessageSource> EventLoop<S> {
         });
     }
 
-    /// Does something that keeps entries waiting, and measures for how long.
+    /// Does work that keeps entries waiting, and measures its duration.
     fn timed(&mut self, work: impl FnOnce(&mut Self)) {
         let began = self.clock.mono();
         work(self);
@@ -237,7 +237,7 @@ impl<S: MessageSource> EventLoop<S> {
         }
     }
 
-    /// Takes a message and those that wait behind it. Whether none waits any more.
+    /// Handles a message and those that wait behind it. True if none waits any more.
     fn take(&mut self, first: S::Item) -> bool {
         let now = self.turn();
         self.heard_at = now.mono;
@@ -293,11 +293,11 @@ impl<S: MessageSource> EventLoop<S> {
         }
     }
 
-    /// Reads the clocks for this turn, and tells the core where the process stood still before it.
+    /// Reads the clocks for this turn, and tells the core if the process stood still before it.
     fn turn(&mut self) -> Now {
         let now = self.clock.now();
         if self.suspend_detector.stood_still(now) {
-            warn!("lastbeat itself stood still for a while; that time blames nobody");
+            warn!("lastbeat itself stood still; that time counts for no silence");
             self.ingest.engine.feed(Feed::Suspended, now);
             self.heard_at = now.mono;
         }
@@ -341,7 +341,7 @@ impl<S: MessageSource> EventLoop<S> {
             warn!(
                 rule = &*doubt.rule,
                 target_app = format::name(&doubt.who.app),
-                "max_gap {} is less than two of the {} that a beat declares: one lost entry is an alert; allow three",
+                "max_gap {} is less than two intervals of {}, as the beat declares: one lost entry fires; use at least three",
                 format::exact_duration(doubt.max_gap),
                 format::exact_duration(doubt.every),
             );
@@ -362,13 +362,13 @@ impl<S: MessageSource> EventLoop<S> {
         }
     }
 
-    /// Reads on for the store.
+    /// Reads a slice of the checkpoint in progress.
     fn read_on(&mut self) {
         let now = self.clock.now();
         self.checkpointer.read_on(&mut self.ingest.engine, now);
     }
 
-    /// With nothing waiting, what was received and not taken is lost.
+    /// With no message waiting, what was received and not handled is lost.
     fn check_losses(&mut self, now: Now) {
         let Some(lost) = self.connections.newly_lost() else {
             return;
@@ -382,7 +382,7 @@ impl<S: MessageSource> EventLoop<S> {
             self.next_loss_log = now.mono + LOG_EVERY;
             warn!(
                 lost,
-                "messages were lost because they came faster than they were taken; that time blames nobody"
+                "messages were lost because they came faster than they were processed; that time counts for no silence"
             );
         }
     }
@@ -417,7 +417,7 @@ impl<S: MessageSource> EventLoop<S> {
             ConnectionEvent::PublishDenied => {
                 if self.canary.take().is_some() {
                     warn!(
-                        "the server does not let us publish: no canary (LASTBEAT_CANARY); only the stream's own \
+                        "the server denies publishing: no canary (LASTBEAT_CANARY); only the stream's own \
                          entries prove it alive"
                     );
                 }
@@ -433,14 +433,14 @@ impl<S: MessageSource> EventLoop<S> {
         self.show();
     }
 
-    /// Takes what waits in connections that are about to be dropped.
+    /// Handles what waits in connections that are about to be dropped.
     fn take_all(&mut self) {
         while !self.drain() {}
         let now = self.clock.now();
         self.check_losses(now);
     }
 
-    /// The messages ended; news of the connection says why.
+    /// The messages ended; a connection event says why.
     fn ended(&mut self) {
         let now = self.clock.now();
         self.ingest.engine.feed(Feed::Lost, now);

@@ -1,4 +1,4 @@
-//! From a message to the core: the road that every entry takes, live, in the demo, in tests and benchmarks.
+//! From a message to the core: the path of every entry, live, in the demo, in tests and benchmarks.
 
 use crate::core::engine::Engine;
 use crate::core::rule::RuleSet;
@@ -10,7 +10,7 @@ use crate::decode::beat::Markers;
 use crate::decode::{beat, lifecycle, log_line, subject};
 use std::time::Duration;
 
-/// The core with its eyes.
+/// The core, with the decoders in front of it.
 #[derive(Debug)]
 pub struct Ingest {
     /// The core.
@@ -23,12 +23,12 @@ pub struct Ingest {
 pub struct Interval {
     /// The app's number.
     pub app: u32,
-    /// How long after the one before it came, in arrival time.
+    /// Time since the previous one, on the arrival clock.
     pub length: Duration,
 }
 
 impl Ingest {
-    /// Eyes that look for the markers of the core's rules.
+    /// Looks for the markers of the core's rules.
     pub fn new(engine: Engine) -> Self {
         let markers = Markers::new(&engine.rules().markers);
         Ingest { engine, markers }
@@ -43,7 +43,7 @@ impl Ingest {
     /// As [`Engine::reload_on`]; looks for the new rules' markers as soon as they are in force.
     ///
     /// # Errors
-    /// What is left to be done.
+    /// The rest of the reload.
     pub fn reload_on(
         &mut self,
         reload: Box<Reload>,

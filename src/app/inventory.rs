@@ -1,6 +1,6 @@
-//! Asks the inventory which machines there are: every half minute, and at once where a silence is about to be told.
+//! Polls the inventory of machines: every half minute, and at once when an alert waits for its answer.
 //!
-//! A task of its own, which delays no entry. A poll that fails hands nothing on: what was known stays what is known, and
+//! A task of its own, which delays no entry. A failed poll changes nothing: what is known stays, and
 //! grows old.
 
 mod poll_schedule;
@@ -24,13 +24,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-/// Suspects that wait for a poll at most. Only the first few are asked for one by one; the others are in the list anyhow.
+/// Limit of suspects of a poll. Only the first few are queried one by one; the others are in the list anyhow.
 const MAX_SUSPECTS: usize = 100;
-/// Restarts under way at most: the rules allow a few an hour, and the API one a second.
+/// Limit of restarts in progress: the rules allow a few an hour, and the API one a second.
 const MAX_RESTARTS: usize = 4;
-/// What a poll that was read counts as.
+/// Outcome label of a poll that was read.
 const ANSWERED: &str = "answered";
-/// How machines can be listed, with the label's value.
+/// Listed states, with their label values.
 const LISTED: [(Listed, &str); 6] = [
     (Listed::Started, "started"),
     (Listed::Starting, "starting"),
@@ -40,16 +40,16 @@ const LISTED: [(Listed, &str); 6] = [
     (Listed::Unheard, "unheard"),
 ];
 
-/// What the task is asked.
+/// A request to the task.
 #[derive(Debug)]
 pub enum InventoryRequest {
-    /// These are about to be told: poll as soon as may be.
+    /// Alerts of these instances wait for the answer: poll as soon as allowed.
     Suspects(Vec<Suspect>),
     /// Restart a machine.
     Restart {
-        /// Which.
+        /// The machine.
         suspect: Suspect,
-        /// What came of it; an error is in words for people.
+        /// Receives the result; an error is a text for people.
         answer: oneshot::Sender<Result<(), String>>,
     },
 }
@@ -63,15 +63,15 @@ pub struct Machines {
     pub restarts: Option<MachinesApi>,
 }
 
-/// What the task is handed.
+/// The task's inputs and outputs.
 pub struct InventoryDeps {
     /// The sources.
     pub machines: Machines,
     /// Receives each poll that was read; must not block.
     pub polls: Box<dyn Fn(Poll) + Send>,
-    /// Why the inventory is not known, for people; `None` while it is, or before the first poll.
+    /// The reason why the inventory is not known, for people; `None`: it is, or no poll has ended yet.
     pub problem: Arc<ArcSwapOption<String>>,
-    /// Where it is counted.
+    /// Counts polls and machines.
     pub metrics: Arc<Metrics>,
     /// Reads the clocks.
     pub now: NowFn,
@@ -112,7 +112,7 @@ pub async fn run(
     }
 }
 
-/// A poll that is over: when it was asked, for whom, and what came of it.
+/// A finished poll.
 struct Polled {
     asked_at: Mono,
     suspects: BTreeSet<Suspect>,
@@ -127,9 +127,9 @@ struct Poller {
     source: Option<Arc<InventorySource>>,
     deps: InventoryDeps,
     schedule: PollSchedule,
-    /// Those that the next poll is to look at.
+    /// Suspects of the next poll.
     suspects: BTreeSet<Suspect>,
-    /// Polls in a row that failed.
+    /// Failed polls in a row.
     failed: u32,
 }
 
@@ -229,23 +229,23 @@ impl Poller {
     fn is_well(&mut self, label: &'static str, machines: usize) {
         self.deps.problem.store(None);
         if std::mem::take(&mut self.failed) > 0 {
-            info!(source = label, machines, "the inventory is read again");
+            info!(source = label, machines, "the inventory can be read again");
         }
     }
 
-    /// Said once, not every half minute: the metrics count the rest.
+    /// Logs the first failure in a row; the metrics count the rest.
     fn is_ill(&mut self, label: &'static str, fault: &InventoryFault) {
         let kind = fault.kind().label();
         self.deps.metrics.inventory_polled(label, kind, 1);
         let what = format::error_chain(fault);
         if self.failed == 0 {
-            warn!(source = label, kind, "the inventory cannot be read: {what}");
+            warn!(source = label, kind, "cannot read the inventory: {what}");
         }
         self.failed += 1;
         self.deps.problem.store(Some(Arc::new(what)));
     }
 
-    /// Restarts a machine and answers; `None` where it cannot, which is answered at once.
+    /// Restarts a machine and answers; `None`: it cannot, which is answered at once.
     fn restart(
         &self,
         suspect: Suspect,
@@ -259,7 +259,7 @@ impl Poller {
             return None;
         };
         if under_way >= MAX_RESTARTS {
-            let _ = answer.send(Err("too many restarts are under way".to_owned()));
+            let _ = answer.send(Err("too many restarts are in progress".to_owned()));
             return None;
         }
         Some(Box::pin(async move {

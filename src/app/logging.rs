@@ -38,7 +38,7 @@ pub fn start(format: Option<LogFormat>, fallback: &str, reporter: Option<SelfRep
     }
 }
 
-/// What is logged where `asked` is asked for, and `fallback` where nothing is; what is wrong with it, if anything.
+/// The filter of `asked`, or of `fallback` if it is empty or invalid; and the fault of an invalid one.
 fn filter(asked: &str, fallback: &str) -> (Targets, Option<String>) {
     let read = |text: &str| {
         text.split(',')
@@ -55,7 +55,7 @@ fn filter(asked: &str, fallback: &str) -> (Targets, Option<String>) {
         Ok(targets) => (targets, None),
         Err(err) => {
             let fault = format!(
-                "RUST_LOG={asked}: {err}; it takes a level (off, error, warn, info, debug, trace), \
+                "invalid RUST_LOG={asked}: {err}; expected a level (off, error, warn, info, debug, trace), \
                  or LEVEL,lastbeat::io=LEVEL; {fallback} is used"
             );
             (usual(), Some(fault))

@@ -1,4 +1,4 @@
-//! From the rules' `[notify.NAME]` to notifiers that deliver.
+//! Makes the notifiers of the rules' `[notify.NAME]`.
 
 use crate::core::rule::{NotifierKind, NotifierRule, SentryApi};
 use crate::decode::settings::Secret;
@@ -9,14 +9,14 @@ use crate::io::sentry::{self, Sentry, SentryResolver};
 use crate::io::webhook::{Webhook, WebhookConfig};
 use std::sync::Arc;
 
-/// Makes notifiers of rules, with what the settings say.
+/// Makes notifiers, from rules and settings.
 #[derive(Clone, Debug, Default)]
 pub struct NotifierFactory {
     /// `SENTRY_DSN`.
     pub dsn: Option<Secret>,
     /// Sentry's `environment`.
     pub environment: Option<String>,
-    /// Who watches.
+    /// The name of this host, on every event.
     pub server_name: String,
 }
 
@@ -24,7 +24,7 @@ impl NotifierFactory {
     /// The notifier of `SENTRY_DSN`, which is called `sentry`; `None` without one.
     ///
     /// # Errors
-    /// Why the DSN cannot be used, in words without it.
+    /// The DSN is invalid; the text does not hold it.
     pub fn sentry(&self) -> Result<Option<Sentry>, String> {
         let made = self.dsn.as_ref().map(|dsn| self.sentry_at(dsn));
         made.transpose().map_err(|why| format!("SENTRY_DSN: {why}"))
@@ -33,7 +33,7 @@ impl NotifierFactory {
     /// The notifiers of a rule, named as [`names`] says. The rule `sentry` makes those beside [`Self::sentry`].
     ///
     /// # Errors
-    /// Why its address cannot be used, in words without it.
+    /// Its address is invalid; the text does not hold it.
     pub fn make(&self, rule: &NotifierRule) -> Result<Vec<Arc<dyn Notifier>>, String> {
         let wrong = |why: String| format!("[notify.{}]: {why}", rule.name);
         match &rule.kind {
@@ -72,7 +72,7 @@ impl NotifierFactory {
         dsn: Option<&str>,
         resolve: Option<&SentryApi>,
     ) -> Result<Vec<Arc<dyn Notifier>>, String> {
-        let none = || "no dsn, and SENTRY_DSN is not set".to_owned();
+        let none = || "dsn is missing, and SENTRY_DSN is not set".to_owned();
         let dsn = dsn.map(Secret::new).or_else(|| self.dsn.clone());
         let dsn = dsn.ok_or_else(none)?;
         let mut made: Vec<Arc<dyn Notifier>> = Vec::new();

@@ -1,19 +1,19 @@
-//! Takes secrets out of texts that nobody wrote for others to read, such as those of panics.
+//! Redacts secrets in texts that were not written to be shown, such as those of panics.
 
-/// Shorter secrets stand in ordinary words: taking them out would leave no text, and they guard nothing.
+/// Shorter secrets occur in ordinary words: redacting them would leave no text, and they protect nothing.
 const SHORTEST: usize = 6;
-/// What stands in a secret's place.
+/// Replaces a secret.
 const SHOWN: &str = "***";
 
 /// The secrets of this process.
 #[derive(Clone, Default)]
 pub struct Redactor {
-    /// The longest first, so that one that holds another goes whole.
+    /// The longest first, so that one that contains another is redacted whole.
     secrets: Vec<String>,
 }
 
 impl Redactor {
-    /// A redactor over these secrets, and over the words that those are made of where they are addresses.
+    /// A redactor of these secrets, and of the paths of those that are addresses.
     pub fn new(secrets: impl IntoIterator<Item = String>) -> Self {
         let mut all: Vec<String> = secrets
             .into_iter()
@@ -32,7 +32,7 @@ impl Redactor {
     }
 }
 
-/// What of an address follows its host: the part that a message may repeat alone.
+/// The path of an address, which a message may repeat alone.
 fn without_scheme(secret: &str) -> String {
     let rest = secret.trim().split_once("://").map_or("", |(_, rest)| rest);
     let path = rest.split_once('/').map_or("", |(_, path)| path);

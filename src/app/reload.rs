@@ -1,7 +1,7 @@
 //! Rules that change while lastbeat runs: read again when a file changes, and on SIGHUP.
 //!
-//! A set with a fault changes nothing: the old one stays in force, every fault is logged, and /metrics and /readyz say
-//! so until a good one is read. Bytes that did not change are no change, however often their files were touched.
+//! An invalid set changes nothing: the previous one stays in force, every fault is logged, and /metrics and /readyz say
+//! so until a valid one is read. Files that were touched with the same content are no change.
 
 use super::delivery::DeliveryHandle;
 use super::event_loop::CoreRequest;
@@ -28,13 +28,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-/// Between two readings that are to agree: a file that is being written is cut off, and reads as rules all the same.
+/// Time between two reads that must agree: a file that is being written is cut off, and may be valid all the same.
 const SETTLE: Duration = Duration::from_millis(100);
-/// Readings until they are taken as they are. A file that has just become empty gets all of them, since saving in
+/// Reads until the content is accepted as it is. A file that has just become empty gets all of them, since saving in
 /// place begins with that, and an empty file is no fault.
 const READINGS: u32 = 20;
 
-/// Where rules are read again from, and with what.
+/// Settings of the reload.
 #[derive(Clone, Debug)]
 pub struct ReloadConfig {
     /// A folder of rule files, or one file.
@@ -45,17 +45,17 @@ pub struct ReloadConfig {
     pub notifiers: NotifierFactory,
 }
 
-/// A good set, with its notifiers ready to be told.
+/// A valid set, with its new notifiers.
 pub struct Loaded {
     /// The set.
     pub rules: RuleSet,
-    /// Notifiers that the set in force does not have, or has otherwise.
+    /// Notifiers that are new or changed.
     pub added: Vec<Arc<dyn Notifier>>,
 }
 
-/// What the reload shows to others.
+/// The reader's outputs.
 pub struct ReaderDeps {
-    /// Why the rules in force are not those of the files; `None` where they are.
+    /// The reason why the files' rules are not in force; `None`: they are.
     pub problem: Arc<ArcSwapOption<Reason>>,
     /// The reload's gauges.
     pub metrics: Arc<Metrics>,
@@ -66,11 +66,11 @@ const TAKEN_WITHIN: Duration = Duration::from_secs(2);
 
 type Files = Vec<(String, Vec<u8>)>;
 
-/// Starts what keeps rules and silences up to date: tasks that never end, and give their name where they do, and what
-/// the reader of rules hands on.
+/// Starts the tasks that keep rules and silences up to date. They never end, and return their name if they do. The receiver gets
+/// the valid sets that the rules reader read.
 ///
 /// # Errors
-/// Where the system gives no SIGHUP.
+/// SIGHUP cannot be handled.
 pub fn start(
     reloading: Option<ReloadConfig>,
     rules: RuleSet,
@@ -82,20 +82,20 @@ pub fn start(
     let store = Arc::clone(&applier.store);
     tasks.spawn(async move {
         silences::keep(&silences, core, |made| store.silences(made)).await;
-        "the keeper of silences"
+        "the silences task"
     });
     let (to, loaded) = mpsc::channel(1);
     if let Some(reloading) = reloading {
         let hangups = signal(SignalKind::hangup())?;
         tasks.spawn(async move {
             keep(reloading, rules, hangups, deps, to).await;
-            "the reader of rules"
+            "the rules reader"
         });
     }
     Ok((tasks, loaded))
 }
 
-/// Reads the rules again whenever they change, and hands good sets on. Ends where nobody takes them any more.
+/// Reads the rules again whenever they change, and sends valid sets. Ends when the receiver is dropped.
 async fn keep(
     reloading: ReloadConfig,
     in_force: RuleSet,
@@ -120,9 +120,7 @@ async fn keep(
             loaded.send(news).await.ok()?;
         }
         if let Some(trouble) = watch.trouble() {
-            warn!(
-                "changes of rule files are seen every 30s only, as the system does not tell of them: {trouble}"
-            );
+            warn!("rule files are checked every 30s only, since they cannot be watched: {trouble}");
         }
         tokio::select! {
             () = watch.changed() => at_once = false,
@@ -140,14 +138,14 @@ struct Reader {
     in_force: Vec<NotifierRule>,
     deps: ReaderDeps,
     hash: RandomState,
-    /// Digest of the bytes last read, whatever came of them.
+    /// Hash of the bytes last read, valid or not.
     seen: Option<u64>,
     /// Files that had a text when last read.
     with_text: HashSet<String>,
 }
 
 impl Reader {
-    /// Reads the files; a set where they changed and it is good. `at_once`: as they are, whoever writes them.
+    /// Reads the files; returns a set if they changed and are valid. `at_once`: without waiting for them to settle.
     async fn look(&mut self, at_once: bool) -> Option<Loaded> {
         let files = if at_once {
             self.as_they_are().await?
@@ -163,7 +161,7 @@ impl Reader {
         self.outcome_of_status(reading)
     }
 
-    /// The files once they rest; `None` where they are what they were.
+    /// The files once they settle; `None`: unchanged.
     async fn settled(&mut self) -> Option<Result<Files, String>> {
         let mut before = self.seen;
         for _ in 0..READINGS {
@@ -252,12 +250,10 @@ impl Reader {
             error!("{fault}");
         }
         let path = shown_path(&self.reloading.path);
-        error!(
-            "the rules at {path} are refused, and the ones before stay in force: {count} faults"
-        );
+        error!("the rules at {path} are invalid, the previous ones stay in force: {count} faults");
         let first = faults.first().map_or("", String::as_str);
         let what = format!(
-            "the rules before are in force, as those at {path} have {count} faults, the first: {first}"
+            "the previous rules are in force: those at {path} have {count} faults, the first: {first}"
         );
         self.deps.problem.store(Some(Arc::new(Reason {
             part: "rules".to_owned(),
@@ -271,33 +267,33 @@ fn shown_path(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Reading and judging megabytes takes longer than others on this thread may wait. `None` where the program stops.
+/// Reading and checking megabytes takes longer than others on this thread may wait. `None`: the work panicked.
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => Some(done),
         Err(died) => {
-            error!(%died, "reading the rules failed; the ones before stay in force");
+            error!(%died, "reading the rules failed; the previous ones stay in force");
             None
         }
     }
 }
 
-/// Whoever has to know of new rules.
+/// Puts new rules in force in every part that has to know of them.
 pub struct RulesApplier {
     /// The notifiers of the rules in force.
     pub notifiers: Vec<NotifierRule>,
-    /// The rules in force, for those who ask.
+    /// The rules in force, for readers.
     pub rules: Arc<ArcSwap<RuleSet>>,
     /// The core.
     pub core: mpsc::Sender<CoreRequest>,
     /// The silences.
     pub silences: Arc<Silences>,
-    /// The store, through which what a reload closes goes to the notifiers.
+    /// The store: notices of what a reload closes pass through it.
     pub store: Arc<StoreHandle>,
 }
 
 impl RulesApplier {
-    /// Who says what is open again and again begins with what is open now.
+    /// Gives notifiers that resend open alerts those of now.
     async fn hold(&self, delivery: &DeliveryHandle) {
         let (to, answer) = oneshot::channel();
         if self.core.send(CoreRequest::Snapshot(to)).await.is_err() {
@@ -308,7 +304,7 @@ impl RulesApplier {
         }
     }
 
-    /// Puts a good set in force: what it closes is still told to notifiers that leave with it.
+    /// Puts a valid set in force. Notifiers that leave with it still get the notices of what it closes.
     pub async fn apply(
         &mut self,
         loaded: Loaded,
@@ -389,7 +385,7 @@ mod tests {
     }
 
     impl Bench {
-        /// How many rules and new notifiers a reading of this text hands on; `None`: nothing.
+        /// Numbers of rules and new notifiers that reading this text gives; `None`: nothing.
         async fn read(&mut self, text: &str) -> Option<(usize, usize)> {
             fs::write(&self.file, text).expect("the temporary folder takes a file");
             let loaded = self.reader.look(false).await?;
@@ -459,7 +455,7 @@ mod tests {
         fs::remove_file(&bench.file).expect("it was written");
         assert!(bench.reader.look(false).await.is_none());
         assert!(
-            bench.trouble().contains("could not be listed"),
+            bench.trouble().contains("cannot list the rules"),
             "{}",
             bench.trouble()
         );

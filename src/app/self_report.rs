@@ -1,9 +1,9 @@
-//! lastbeat's own panics and errors, told to Sentry apart from alerts.
+//! Reports of lastbeat's own panics and errors to Sentry, apart from alerts.
 //!
 //! They are caught by a panic hook and by a layer of the log, wait in a short queue, and leave on a thread with a
 //! runtime of its own: a core that panicked, a main thread that hangs and a notifier that is stuck keep none of them.
-//! What delivering them says in the log is not caught, nor what delivering notices says, nor alerts: nothing here can
-//! feed on itself. Nothing is tried twice.
+//! Errors in the log about this delivery, about the delivery of notices, and alerts are not reported: nothing here can
+//! feed on itself. Nothing is retried.
 
 mod error_layer;
 mod rate_limit;
@@ -27,44 +27,44 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Faults that may wait: more at once are one fault seen from many places.
+/// Limit of pending reports: more at once are one fault seen from many places.
 const WAITING: usize = 32;
-/// Characters of a fault's text.
+/// Limit of a report's text, in characters.
 const TEXT_CHARS: usize = 2_000;
-/// How long the end of the program waits for reports after a panic, and after an ordinary end.
+/// Time limits for sending reports at the end of the program: after a panic, and after an ordinary end.
 const FLUSH_AFTER_PANIC: Duration = Duration::from_secs(2);
 const FLUSH_WITHIN: Duration = Duration::from_millis(300);
-/// Where a panic's line in the log comes from; never caught again.
+/// Log target of panics and of failed reports, which are not reported themselves.
 const TARGET: &str = "lastbeat::app::self_report";
 
-/// One fault of our own.
+/// One report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SelfReport {
     /// `panic` or `error`.
     pub kind: &'static str,
-    /// What happened, without secrets.
+    /// Its text, without secrets.
     pub text: String,
-    /// Where in the source, which is what groups it.
+    /// Its location in the source, by which Sentry groups it.
     pub place: String,
-    /// Wall clock: when.
+    /// Wall clock: its time.
     pub at: Wall,
 }
 
-/// What waits for the thread.
+/// A message to the thread.
 enum Message {
     Fault(SelfReport),
-    /// Answered once all before it is done with.
+    /// Answered once all earlier reports are sent.
     Flush(SyncSender<()>),
 }
 
-/// Catches faults: hand clones of it to the log and to the panic hook. It never blocks and never fails.
+/// Accepts reports; the log and the panic hook have clones. It never blocks and never fails.
 #[derive(Clone)]
 pub struct SelfReporter(Arc<Inner>);
 
 struct Inner {
     redactor: Redactor,
     clock: Clock,
-    /// `None`: nobody is told, and panics are logged all the same.
+    /// `None`: nothing is sent, and panics are logged all the same.
     messages: Option<SyncSender<Message>>,
     state: Mutex<State>,
 }
@@ -76,12 +76,12 @@ struct State {
 }
 
 impl SelfReporter {
-    /// One that tells nobody.
+    /// A reporter that sends nothing.
     pub fn mute(redactor: Redactor) -> Self {
         Self::over(redactor, None)
     }
 
-    /// One whose faults the sender takes.
+    /// A reporter, and its pending reports, for the thread that sends them.
     pub fn new(redactor: Redactor) -> (Self, PendingReports) {
         let (to, messages) = mpsc::sync_channel(WAITING);
         (Self::over(redactor, Some(to)), PendingReports(messages))
@@ -96,7 +96,7 @@ impl SelfReporter {
         }))
     }
 
-    /// Takes a fault in, unless its place has had its turn. Where the queue is full it is lost: the log has it.
+    /// Queues a report, unless the rate limit suppresses it. If the queue is full it is dropped: the log has it.
     pub fn take(&self, kind: &'static str, text: &str, place: &str) {
         self.take_at(kind, text, place, self.0.clock.mono());
     }
@@ -116,7 +116,7 @@ impl SelfReporter {
         let mut text = format::sanitize(&self.0.redactor.redact(text), TEXT_CHARS);
         if left_out > 0 {
             text.push_str(&format!(
-                " ({left_out} more of this place were left out before)"
+                " ({left_out} earlier reports of this location were suppressed)"
             ));
         }
         let fault = SelfReport {
@@ -129,11 +129,11 @@ impl SelfReporter {
         let _ = messages.try_send(Message::Fault(fault));
     }
 
-    /// A panic: into the log, without secrets, and to whoever is told.
+    /// Logs and reports a panic, without secrets.
     pub fn panicked(&self, info: &PanicHookInfo<'_>) {
         let text = self.0.redactor.redact(said(info));
         let place = info.location().map_or_else(
-            || "an unknown place".to_owned(),
+            || "an unknown location".to_owned(),
             |at| format!("{}:{}", at.file(), at.line()),
         );
         let thread = std::thread::current();
@@ -147,13 +147,13 @@ impl SelfReporter {
         self.take("panic", &format!("thread {thread}: {text}"), &place);
     }
 
-    /// Takes the place of the standard panic hook.
+    /// Replaces the standard panic hook.
     pub fn hook_panics(&self) {
         let reporter = self.clone();
         std::panic::set_hook(Box::new(move |info| reporter.panicked(info)));
     }
 
-    /// Waits until what was taken in is told, for a bounded time: two seconds after a panic, else 0.3.
+    /// Waits until pending reports are sent, for a bounded time: two seconds after a panic, else 0.3.
     pub fn flush(&self) {
         let Some(messages) = &self.0.messages else {
             return;
@@ -181,7 +181,7 @@ impl SelfReporter {
     }
 }
 
-/// What a panic says; panics with anything but a text are not ours.
+/// The text of a panic; lastbeat's own always have one.
 fn said<'a>(info: &'a PanicHookInfo<'_>) -> &'a str {
     let payload = info.payload();
     let owned = || payload.downcast_ref::<String>().map(String::as_str);
@@ -201,11 +201,11 @@ impl Drop for FlushOnDrop {
     }
 }
 
-/// Faults that nobody tells yet.
+/// Reports that no thread sends yet.
 pub struct PendingReports(Receiver<Message>);
 
 impl PendingReports {
-    /// Starts the thread that tells them, as long as the reporter lives. `http_send` makes its carrier within the thread's
+    /// Starts the thread that sends them, as long as the reporter lives. `http_send` is called within the thread's
     /// own runtime.
     ///
     /// # Errors
@@ -224,7 +224,7 @@ impl PendingReports {
     }
 }
 
-/// How long the thread waits for a fault before it lets its runtime turn, so that idle connections are closed.
+/// Interval in which the runtime runs without a report, to close idle connections.
 const TURN_EVERY: Duration = Duration::from_secs(30);
 
 async fn tell(messages: &Receiver<Message>, sentry: &Sentry, http_send: &HttpSend) {
@@ -248,10 +248,10 @@ async fn deliver(fault: &SelfReport, sentry: &Sentry, http_send: &HttpSend) {
         Ok(answer) => {
             let said = sentry.redact(&String::from_utf8_lossy(&answer.body));
             let said = format::sanitize(&said, 200);
-            tracing::warn!(target: TARGET, "Sentry does not take a fault of our own: {} {said}", answer.status);
+            tracing::warn!(target: TARGET, "Sentry rejected a report of lastbeat's own error: {} {said}", answer.status);
         }
         Err(why) => {
-            tracing::warn!(target: TARGET, "a fault of our own is not told to Sentry: {}", format::error_chain(&why));
+            tracing::warn!(target: TARGET, "a report of lastbeat's own error was not sent to Sentry: {}", format::error_chain(&why));
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The silences in force: those of the rule files and those made while running.
+//! The silences in force: those of the rule files and those of the API.
 //!
-//! Those made while running are kept by the store.
+//! Those of the API are stored.
 
 use super::event_loop::CoreRequest;
 use crate::core::rule::ScheduledSilence;
@@ -16,18 +16,18 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tracing::info;
 
-/// How often windows of schedules are worked out anew, and silences that are over are left out.
+/// Interval in which windows of schedules are computed and expired silences removed.
 const REFRESH_EVERY: Duration = Duration::from_secs(60);
-/// Silences made while running, at once: each is asked for every alert.
+/// Limit of silences of the API at once: each is checked for every alert.
 pub const MAX_SILENCES: usize = 1_000;
 
 /// All silences, shared by the reload, HTTP and the task that keeps the core up to date.
 #[derive(Debug, Default)]
 pub struct Silences {
     lists: Mutex<SilenceLists>,
-    /// Told at each change.
+    /// Notified at each change.
     changed: Notify,
-    /// Whether those made while running changed since [`Self::to_keep`] was asked.
+    /// True if those made by the API changed since the last [`Self::to_keep`].
     unkept: AtomicBool,
 }
 
@@ -50,7 +50,7 @@ impl Silences {
         self.changed.notify_one();
     }
 
-    /// What the core is to know at `now`; those that are over are forgotten.
+    /// The silences at `now`, for the core; expired ones are removed.
     pub fn in_force(&self, now: Wall) -> Vec<Silence> {
         let mut lists = self.lists();
         lists.made.retain(|silence| is_to_come(silence, now));
@@ -67,7 +67,7 @@ impl Silences {
         scheduled.chain(lists.made.iter().cloned()).collect()
     }
 
-    /// Takes back those that were made while an earlier process ran.
+    /// Restores those of the API from an earlier process.
     pub fn restore(&self, made: Vec<Silence>) {
         let mut lists = self.lists();
         let known: Vec<String> = lists
@@ -83,7 +83,7 @@ impl Silences {
         self.changed.notify_one();
     }
 
-    /// All that were made while running, where they changed since this was asked before.
+    /// All silences of the API, if they changed since the last call.
     fn to_keep(&self) -> Option<Vec<Silence>> {
         let changed = self.unkept.swap(false, Ordering::Relaxed);
         changed.then(|| self.lists().made.clone())
@@ -176,7 +176,7 @@ impl SilenceDesk for Silences {
     }
 }
 
-/// Keeps the core's silences up to date, and the store's by `keep`. Ends with the core alone.
+/// Keeps the silences of the core up to date, and those of the store by `keep`. Ends with the core.
 pub async fn keep(
     silences: &Silences,
     core: mpsc::Sender<CoreRequest>,

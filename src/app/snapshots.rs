@@ -1,4 +1,4 @@
-//! Copies for readers, made slice by slice between batches of entries.
+//! Snapshots for readers, built slice by slice between batches of entries.
 
 use crate::core::engine::Engine;
 use crate::core::snapshot::Snapshot;
@@ -13,20 +13,20 @@ const SLICE: usize = 256;
 
 type Reader = oneshot::Sender<Arc<Snapshot>>;
 
-/// Who makes them.
+/// Builds snapshots for readers.
 #[derive(Debug)]
 pub(super) struct SnapshotPublisher {
-    /// Rows of instances and beats in a copy at most.
+    /// Limit of the rows of instances and beats in a snapshot.
     max_series: usize,
     under_way: Option<Box<Copying>>,
-    /// Who gets the copy that is under way.
+    /// Readers of the snapshot in progress.
     readers: Vec<Reader>,
-    /// Who asked after it was begun, and gets the next: what they have just changed is in it.
+    /// Readers that asked after it was begun. They get the next one, which holds what they have just changed.
     later: Vec<Reader>,
 }
 
 impl SnapshotPublisher {
-    /// Nobody has asked yet.
+    /// No snapshot in progress, no readers.
     pub fn new(max_series: usize) -> Self {
         SnapshotPublisher {
             max_series,
@@ -36,24 +36,24 @@ impl SnapshotPublisher {
         }
     }
 
-    /// Somebody core_requests.
+    /// Adds a reader, for the next snapshot to begin.
     pub fn ask(&mut self, reader: Reader) {
         self.later.push(reader);
     }
 
-    /// Whether a slice is to be copied.
+    /// True while there is a slice to copy.
     pub fn is_busy(&self) -> bool {
         self.under_way.is_some() || !self.later.is_empty()
     }
 
-    /// The rules have changed: what is under way counts by numbers that are no more.
+    /// Begins the snapshot in progress again: the rules have changed, and with them the numbers of targets.
     pub fn begin_anew(&mut self, engine: &Engine) {
         if self.under_way.is_some() {
             self.under_way = Some(engine.begin_copy(self.max_series));
         }
     }
 
-    /// Copies a slice. `canary` is how long the last one was under way.
+    /// Copies a slice. `canary` is the canary's last round trip.
     pub fn turn(&mut self, engine: &Engine, now: Now, canary: Option<Duration>) {
         let copying = self.under_way.take().unwrap_or_else(|| {
             self.readers = std::mem::take(&mut self.later);

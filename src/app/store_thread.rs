@@ -1,8 +1,8 @@
-//! The state's keeper: a thread of its own that owns the store, since writing waits for a disk.
+//! The store's thread, which owns the store, since writing waits for a disk.
 //!
-//! What was decided goes through here on its way to the notifiers: rendered, written in one transaction, then sent. Where
-//! the file cannot be written it is sent all the same; what is to be written waits, and is written in order once that is
-//! possible. Nobody waits for this thread but who asks for the history.
+//! Decisions pass through here on their way to the notifiers: rendered, written in one transaction, then sent. Where
+//! the file cannot be written they are sent all the same, and what is to be written is written in order once that is
+//! possible. Only queries of the history wait for this thread.
 
 #[cfg(test)]
 mod tests;
@@ -31,15 +31,15 @@ use worker::Worker;
 
 /// Orders that may wait, checkpoints aside: a disk that hangs for minutes while everything fires. Some kilobytes each.
 const MAX_WAITING: usize = 20_000;
-/// Who asks for the history waits no longer: the disk hangs.
+/// Time limit of a query: beyond it the disk hangs.
 const HISTORY_WITHIN: Duration = Duration::from_secs(5);
 
-/// What the core decided at one moment.
+/// The core's decisions of one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decided {
-    /// What is to be told.
+    /// Notices to send.
     pub notices: Vec<Notice>,
-    /// What is to be kept before.
+    /// State to write before they are sent.
     pub decision: Decision,
 }
 
@@ -75,7 +75,7 @@ enum StoreCommand {
     Flush(oneshot::Sender<bool>),
 }
 
-/// What the thread shows to others.
+/// State of the thread, for other threads.
 #[derive(Default)]
 struct StoreStatus {
     wants_whole: AtomicBool,
@@ -182,12 +182,12 @@ impl StoreHandle {
         answer_of(answered).await
     }
 
-    /// Whether the next checkpoint is to be of everything.
+    /// True if the next checkpoint must hold everything.
     pub fn wants_whole(&self) -> bool {
         self.status.wants_whole.load(Ordering::Acquire)
     }
 
-    /// What keeps the state from being kept, for a person; `None` where nothing does.
+    /// The reason why state cannot be written, for people; `None`: it can.
     pub fn problem(&self) -> Option<String> {
         if self
             .status
@@ -195,16 +195,16 @@ impl StoreHandle {
             .get()
             .is_some_and(JoinHandle::is_finished)
         {
-            return Some("the state's thread is dead: restart lastbeat".to_owned());
+            return Some("the store's thread has died: restart lastbeat".to_owned());
         }
         if self.status.waiting.load(Ordering::Acquire) >= MAX_WAITING {
-            return Some("the state file's disk hangs: look at its volume".to_owned());
+            return Some("the state file's disk hangs: check its volume".to_owned());
         }
         let problem = self.status.problem.load();
         problem.as_ref().map(|words| words.to_string())
     }
 
-    /// Whether all that was ordered before could be written, or was found impossible to write, within this time; that it
+    /// True if all earlier commands were written within this time; they were sent to the notifiers either way.
     /// was sent to the notifiers.
     pub async fn flush(&self, within: Duration) -> bool {
         let (answer, answered) = oneshot::channel();
@@ -225,16 +225,16 @@ impl StoreHandle {
 
     fn give(&self, order: StoreCommand) {
         if let Err(dead) = self.commands.send(order) {
-            lost(&dead.0, "the state's thread is dead");
+            lost(&dead.0, "the store's thread has died");
         }
     }
 }
 
-/// What the thread answers, once it does.
+/// Waits for the thread's answer.
 async fn answer_of<T>(answered: oneshot::Receiver<Result<T, String>>) -> Result<T, String> {
     match tokio::time::timeout(HISTORY_WITHIN, answered).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(_)) => Err("the state's thread is dead: restart lastbeat".to_owned()),
+        Ok(Err(_)) => Err("the store's thread has died: restart lastbeat".to_owned()),
         Err(_) => Err(format!(
             "the state file did not answer within {}s: its disk hangs",
             HISTORY_WITHIN.as_secs()
@@ -248,13 +248,13 @@ fn lost(order: &StoreCommand, why: &str) {
         StoreCommand::Decided(decided) => {
             for notice in &decided.notices {
                 let sentence = crate::format::description(notice);
-                error!(incident = %notice.incident, why, "a notice is lost: {sentence}");
+                error!(incident = %notice.incident, why, "notification lost: {sentence}");
             }
         }
         StoreCommand::Finished(finished) => {
-            error!(incident = %finished.incident, why, "a delivered notice may be sent again after a restart");
+            error!(incident = %finished.incident, why, "a delivered notification may be sent again after a restart");
         }
-        StoreCommand::Silences(_) => error!(why, "a change of silences is not kept"),
+        StoreCommand::Silences(_) => error!(why, "a change of silences could not be stored"),
         // Who asked hears of it; the next checkpoint has it all.
         StoreCommand::History(..)
         | StoreCommand::Outages(..)

@@ -1,4 +1,4 @@
-//! Whether the process itself stood still: stopped, starved, or its machine suspended.
+//! Detects that the process itself stood still: stopped, starved, or on a suspended machine.
 
 use crate::core::time::Now;
 use std::time::Duration;

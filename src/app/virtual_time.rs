@@ -1,8 +1,8 @@
-//! The core in virtual time: entries and events in, in the order of their moments; what comes out is kept with the
-//! moment at which it came.
+//! The core in virtual time: entries and events in, in the order of their times; outputs are kept with the
+//! time at which they came.
 //!
-//! It does what [`super::event_loop`] does, with a clock that is told what time it is: entries of a moment are taken
-//! before its deadlines are judged, losses are checked at each wake, and the core is woken when it asks for it.
+//! It does what [`super::event_loop`] does, with a clock that is set: entries of a moment are handled
+//! before its deadlines are evaluated, losses are checked at each wake, and the core is woken when it asks for it.
 
 use super::ingest::Ingest;
 use crate::core::engine::{Engine, Feed, Options, Output};
@@ -12,17 +12,17 @@ use crate::core::time::{Mono, Now, Wall};
 use crate::decode::{log_line, schedule};
 use std::time::Duration;
 
-/// How often an entry's own time is read for the lag where it is no beat; as live.
+/// Sampling interval of the lag; as in the event loop.
 const LAG_EVERY: Duration = Duration::from_millis(100);
-/// How often the windows of scheduled silences are worked out anew: well before [`schedule::AHEAD`] is over.
+/// Interval in which windows of scheduled silences are computed: well before [`schedule::AHEAD`] is over.
 const SCHEDULE_EVERY: Duration = Duration::from_secs(6 * 3600);
 
-/// Something that came out of the core.
+/// An output of the core.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimedOutput {
-    /// When it came out, from the start of the virtual_time.
+    /// Its time, from the start.
     pub at: Duration,
-    /// It.
+    /// The output.
     pub output: Output,
 }
 
@@ -37,13 +37,13 @@ pub struct VirtualTime {
     next_schedule: Mono,
     connected: bool,
     dropped: bool,
-    /// Silences made by hand.
+    /// Silences beside those of the rules.
     silences: Vec<Silence>,
     outputs: Vec<TimedOutput>,
 }
 
 impl VirtualTime {
-    /// A core that has heard nothing, connected, when the clock on the wall shows `start`.
+    /// A connected core that has heard nothing; `start` is the wall clock.
     pub fn new(rules: RuleSet, options: Options, start: Wall) -> Self {
         let now = Now {
             mono: Mono::ZERO,
@@ -137,12 +137,12 @@ impl VirtualTime {
         self.schedule();
     }
 
-    /// The core, to look at.
+    /// The core.
     pub fn engine(&self) -> &Engine {
         &self.ingest.engine
     }
 
-    /// Everything that came out, in order.
+    /// All outputs, in order.
     pub fn outputs(&self) -> &[TimedOutput] {
         &self.outputs
     }
@@ -186,7 +186,7 @@ impl VirtualTime {
         self.keep();
     }
 
-    /// Works out when the scheduled silences hold.
+    /// Computes the windows of scheduled silences.
     fn schedule(&mut self) {
         let now = self.moment();
         self.next_schedule = now.mono + SCHEDULE_EVERY;

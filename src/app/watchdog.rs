@@ -1,7 +1,7 @@
-//! Tells the watchdogs outside that lastbeat is well, each minute, so that its death is heard as silence.
+//! Pings the watchdogs outside each minute while lastbeat is ready, so that they notice its death.
 //!
-//! Each watchdog has a task of its own, which reads the readiness and delays nobody. At an ordered stop the tasks are
-//! dropped and make_request nothing more: whoever starts lastbeat again within the watchdog's patience pages nobody.
+//! Each watchdog has a task of its own, which reads the readiness and delays nothing. At an ordered stop the tasks are
+//! dropped and send nothing more: a restart within the watchdog's grace time pages nobody.
 
 use crate::backoff::Backoff;
 use crate::clock::NowFn;
@@ -26,27 +26,27 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 use tracing::{info, warn};
 
-/// How often it is said how we are; the finest that healthchecks.io and Sentry's Crons know.
+/// Ping interval, the shortest that healthchecks.io and Sentry's Crons know.
 const EVERY: Duration = Duration::from_secs(60);
-/// How often the readiness is looked at.
+/// Interval in which readiness is read.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Shorter spells tell nobody: a server that restarts is back by then.
+/// Shorter times of not being ready are not reported: a server that restarts is back by then.
 const UNWELL_FOR: Duration = Duration::from_secs(15);
 /// The same before lastbeat was ever well: a quiet stream may take a while to prove that it flows.
 const START_WITHIN: Duration = Duration::from_secs(60);
-/// Between tries of what was not taken.
+/// Wait between attempts.
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_secs(4),
     longest: Duration::from_secs(30),
 };
-/// No wait is shorter.
+/// Least wait.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 /// Failures in a row are logged at most this often.
 const LOG_EVERY: Duration = Duration::from_secs(600);
 /// Characters of an answer's body in the log.
 const BODY_CHARS: usize = 200;
 
-/// Makes the request that tells a word; `None` where this watchdog has no use for it.
+/// Makes the request of a ping; `None`: this watchdog has none for it.
 type MakeRequest = Box<dyn Fn(&Ping, Wall) -> Option<Request<Full<Bytes>>> + Send + Sync>;
 
 /// One watchdog.
@@ -88,10 +88,10 @@ impl Endpoint {
     }
 }
 
-/// All of them: the ping address of the settings, and Sentry's Crons where Sentry is told. `monitor` is the slug there.
+/// All watchdogs: the ping address of the settings, and Sentry's Crons if Sentry is a notifier. `monitor` is the slug there.
 ///
 /// # Errors
-/// Why the address cannot be used, in words without it.
+/// The address is invalid; the text does not hold it.
 pub fn endpoints(
     url: Option<&Secret>,
     sentry: Option<Sentry>,
@@ -102,7 +102,7 @@ pub fn endpoints(
         let watchdog =
             Watchdog::new(url).map_err(|fault| format!("LASTBEAT_WATCHDOG_URL: {fault}"))?;
         info!(
-            "the watchdog at {} is pinged each minute while ready",
+            "pinging the watchdog at {} each minute while ready",
             watchdog.origin()
         );
         all.push(Endpoint::ping(watchdog));
@@ -110,7 +110,7 @@ pub fn endpoints(
     if let Some(sentry) = sentry {
         info!(
             monitor,
-            "Sentry's Crons at {} get a check-in each minute while ready",
+            "sending a check-in to Sentry's Crons at {} each minute while ready",
             sentry.origin()
         );
         all.push(Endpoint::check_in(sentry, monitor.to_owned()));
@@ -118,20 +118,20 @@ pub fn endpoints(
     Ok(all)
 }
 
-/// What the tasks are handed.
+/// Inputs of the tasks.
 #[derive(Clone)]
 pub struct WatchdogDeps {
-    /// How we are.
+    /// Readiness of the whole.
     pub readiness: Arc<ArcSwap<Readiness>>,
-    /// Carries the requests.
+    /// Sends the requests.
     pub http_send: HttpSend,
-    /// Where they are counted.
+    /// Counts them.
     pub metrics: Arc<Metrics>,
     /// Reads the clocks.
     pub now: NowFn,
 }
 
-/// Tells one watchdog how we are, for ever. Drop it to stop it.
+/// Pings one watchdog for ever. Drop it to stop it.
 pub async fn watch(endpoint: Endpoint, deps: WatchdogDeps) -> Infallible {
     let counts = deps.metrics.watchdog(endpoint.way);
     let mut task = Task {
@@ -163,7 +163,7 @@ pub async fn watch(endpoint: Endpoint, deps: WatchdogDeps) -> Infallible {
     }
 }
 
-/// A request, and what became of it.
+/// A request and its result.
 type PingResult = (Request<Full<Bytes>>, Result<Answer, RequestFault>);
 
 fn idle() -> BoxFuture<'static, Option<PingResult>> {
@@ -175,13 +175,13 @@ struct Task {
     deps: WatchdogDeps,
     schedule: PingSchedule,
     counts: WatchdogMetrics,
-    /// Tries in a row that failed.
+    /// Failed attempts in a row.
     failed: u32,
     next_log: Mono,
 }
 
 impl Task {
-    /// What is to be told now, if anything.
+    /// The request that is due now.
     fn next(&mut self) -> Option<Request<Full<Bytes>>> {
         let (now, readiness) = ((self.deps.now)(), self.deps.readiness.load());
         let make_request = self.schedule.turn(now.mono, readiness.is_ready())?;
@@ -211,13 +211,13 @@ impl Task {
         })
     }
 
-    /// Counts and logs what came of a try; after which wait it is tried again.
+    /// Counts and logs the result of an attempt; returns the wait before a retry, if there is one.
     fn conclude(&mut self, result: &Result<Answer, RequestFault>) -> Option<Duration> {
         let way = self.endpoint.way.label();
         if matches!(result, Ok(answer) if answer.status.is_success()) {
             self.counts.delivered.inc();
             if std::mem::take(&mut self.failed) > 0 {
-                info!(way, "the watchdog takes our word again");
+                info!(way, "watchdog ping succeeded again");
             }
             return None;
         }
@@ -227,12 +227,7 @@ impl Task {
         if self.failed == 1 || now >= self.next_log {
             self.next_log = now + LOG_EVERY;
             let tries = self.failed;
-            warn!(
-                way,
-                tries,
-                "the watchdog did not take our word: {}",
-                self.said(result)
-            );
+            warn!(way, tries, "watchdog ping failed: {}", self.said(result));
         }
         let again = match result {
             Err(_) => true,
@@ -256,17 +251,17 @@ impl Task {
     }
 }
 
-/// When what is said.
+/// Decides which ping is due.
 #[derive(Debug, Default)]
 struct PingSchedule {
     started: bool,
-    /// Whether we were ever well.
+    /// True once lastbeat was ready.
     was_well: bool,
-    /// Since when we are not.
+    /// Arrival clock: since when lastbeat is not ready; `None`: it is.
     unwell_since: Option<Mono>,
-    /// Whether it was said that we are not.
+    /// True once a failure was reported, until the next success.
     reported_unwell: bool,
-    /// When it is said next.
+    /// Arrival clock: the next ping.
     due: Mono,
 }
 

@@ -362,7 +362,7 @@ mod tests {
         let mut out = Vec::new();
         let good = check_for_programs(&CheckArgs::default(), &path, &[], &mut out);
         assert!(!good.expect("a Vec takes what is written"));
-        assert!(String::from_utf8_lossy(&out).contains("could not be listed"));
+        assert!(String::from_utf8_lossy(&out).contains("cannot list the rules"));
     }
 
     #[test]

@@ -86,11 +86,17 @@ fn every_scope_names_its_own_target() {
     );
     assert_eq!(
         said(Scope::Stream, Alarm::Lagging),
-        pair("StreamLagging: the stream over 1m 30s behind", "lag")
+        pair(
+            "StreamLagging: the stream is more than 1m 30s behind",
+            "lag"
+        )
     );
     assert_eq!(
         said(Scope::Stream, Alarm::Full),
-        pair("LastbeatFull: lastbeat has no room for new ones", "room")
+        pair(
+            "LastbeatFull: lastbeat is full: new targets are not watched",
+            "room"
+        )
     );
     assert_eq!(
         said(Scope::Region, beat),
@@ -124,15 +130,34 @@ fn the_sentence_has_all_a_person_needs() {
     notice.detail = "out of memory".to_owned();
     assert_eq!(
         description(&notice),
-        "HeartbeatMissed: sandwich/iad/0e286551c30586 silent since 12:00:05Z: silent 7m, listened 7m, \
-         allowed 1m 30s; out of memory; rule \"sandwich beats\"; \
+        "HeartbeatMissed: sandwich/iad/0e286551c30586 silent since 12:00:05Z: no heartbeat for 7m \
+         (limit 1m 30s); out of memory; rule \"sandwich beats\"; \
          last beat: \"HEARTBEAT 0e286551c30586 iad\"; runbook: https://example.org/run"
     );
     assert_eq!(
         description(&closed(CloseReason::Resolved)),
         "HeartbeatMissed: sandwich/iad/0e286551c30586 heard again at 12:07:05Z, after 7m of silence \
-         (since 12:00:05Z), allowed 1m 30s; rule \"sandwich beats\"; last beat: \
+         (since 12:00:05Z, limit 1m 30s); rule \"sandwich beats\"; last beat: \
          \"HEARTBEAT 0e286551c30586 iad\""
+    );
+}
+
+#[test]
+fn a_gap_says_how_much_of_it_was_listened_where_that_is_less() {
+    let mut notice = notice();
+    notice.listened = Duration::from_secs(300);
+    let expected = ": no heartbeat for 7m, 5m of it listened (limit 1m 30s); rule";
+    assert!(
+        description(&notice).contains(expected),
+        "{}",
+        description(&notice)
+    );
+    notice.alarm = Alarm::Lagging;
+    let expected = " since 12:00:05Z: 7m behind (limit 1m 30s); rule";
+    assert!(
+        description(&notice).contains(expected),
+        "{}",
+        description(&notice)
     );
 }
 
@@ -140,7 +165,7 @@ fn the_sentence_has_all_a_person_needs() {
 fn what_was_done_and_known_until_the_end_stands_in_the_end() {
     let mut notice = closed(CloseReason::Resolved);
     notice.detail = "lastbeat restarted it".to_owned();
-    let said = "allowed 1m 30s; until then: lastbeat restarted it; rule";
+    let said = "limit 1m 30s); until then: lastbeat restarted it; rule";
     assert!(
         description(&notice).contains(said),
         "{}",
@@ -174,9 +199,9 @@ fn who_was_never_heard_is_not_said_to_be_heard_again() {
 fn every_end_reads_as_what_it_is() {
     let said = |reason| headline(&closed(reason));
     assert!(said(CloseReason::Stopped).contains("stopped on purpose"));
-    assert!(said(CloseReason::Forgotten).contains("forgotten: not heard for 7m"));
-    assert!(said(CloseReason::Superseded).contains("part of a wider silence"));
-    assert!(said(CloseReason::RuleRemoved).contains("its rule is gone"));
+    assert!(said(CloseReason::Forgotten).contains("no longer watched: still silent after 7m"));
+    assert!(said(CloseReason::Superseded).contains("part of a wider incident"));
+    assert!(said(CloseReason::RuleRemoved).contains("its rule was removed"));
     let lag = Notice {
         alarm: Alarm::Lagging,
         scope: Scope::Stream,
@@ -184,7 +209,7 @@ fn every_end_reads_as_what_it_is() {
     };
     assert_eq!(
         headline(&lag),
-        "the stream in time again at 12:07:05Z, after 7m"
+        "the stream caught up at 12:07:05Z, after 7m"
     );
 }
 
@@ -200,12 +225,12 @@ fn a_lack_of_room_is_no_silence() {
     };
     assert_eq!(
         description(&of(notice())),
-        "LastbeatFull: lastbeat has no room for new ones since 12:00:05Z; \
+        "LastbeatFull: lastbeat is full since 12:00:05Z: new targets are not watched; \
          2 apps are tracked, 2 at most; rule \"stream\""
     );
     assert_eq!(
         description(&of(closed(CloseReason::Resolved))),
-        "LastbeatFull: lastbeat dropped nothing more by 12:07:05Z, after 7m (since 12:00:05Z); \
+        "LastbeatFull: lastbeat has capacity again at 12:07:05Z, after 7m (since 12:00:05Z); \
          until then: 2 apps are tracked, 2 at most; rule \"stream\""
     );
 }
@@ -280,7 +305,7 @@ fn lengths_of_time_are_rounded_to_what_matters() {
     let said = |millis| duration(Duration::from_millis(millis));
     assert_eq!(said(0), "0s");
     assert_eq!(said(250), "250ms");
-    assert_eq!(said(1_540), "1s 500ms");
+    assert_eq!(said(1_540), "2s");
     assert_eq!(said(90_400), "1m 30s");
     assert_eq!(said(3_599_600), "1h");
     assert_eq!(said(7_265_000), "2h 1m");

@@ -19,9 +19,9 @@ use hyper::{Method, Request};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// How often firing alerts are sent again; Prometheus' own `resend_delay`.
+/// Interval in which firing alerts are resent; Prometheus' own `resend_delay`.
 const RESEND_INTERVAL: Duration = Duration::from_secs(60);
-/// How long an alert fires that is not sent again. Prometheus takes four times its interval; one more, since its
+/// Time after which an alert that is not resent ends. Prometheus takes four times its interval; one more, since its
 /// successor after a deployment may need a minute to be there.
 const ENDS_AFTER: Duration = Duration::from_secs(5 * 60);
 /// Where alerts go, below the address.
@@ -109,7 +109,7 @@ fn ending(alert: &[u8], over: bool, now: Wall) -> Option<Value> {
     Some(alert)
 }
 
-/// What makes it one alert. Empty ones are left out: to Alertmanager that is the same.
+/// The labels, which are an alert's identity. Empty ones are left out: to Alertmanager that is the same.
 fn labels(notice: &Notice) -> Map<String, Value> {
     let who = &notice.who;
     // A host is part of it where it is what is silent; an instance's own may change.
@@ -131,7 +131,7 @@ fn labels(notice: &Notice) -> Map<String, Value> {
     texts(all.map(|(key, text)| (key, format::name(text))))
 }
 
-/// What is said about it; may change while it is one alert.
+/// The annotations, which may change while it is one alert.
 fn annotations(notice: &Notice) -> Map<String, Value> {
     let text = |text: &str| format::sanitize(text, format::TEXT_CHARS);
     let affected = if notice.affected_total > 1 {

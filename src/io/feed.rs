@@ -1,11 +1,11 @@
-//! What every feed of entries offers, wherever it comes from.
+//! The interface of every feed of entries, and the events of its connection.
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use std::task::{Context, Poll, Waker};
 use tokio::sync::{mpsc, watch};
 
-/// One message as it arrived.
+/// A message as it arrived.
 pub trait RawMessage {
     /// Its subject.
     fn subject(&self) -> &str;
@@ -19,7 +19,7 @@ pub trait RawMessage {
 
 /// Messages from one connection; the end of the stream is the end of the connection.
 pub trait MessageSource: Stream<Item: RawMessage> + Unpin + Send + 'static {
-    /// How many messages the connection received, those included that never came out here because nobody took
+    /// Number of messages that the connection received, including those that never came out here because nobody took
     /// them in time; `None` where nothing can be lost.
     fn received(&self) -> Option<u64>;
 
@@ -50,7 +50,7 @@ pub fn visit_waiting<M>(
     Remaining::Maybe
 }
 
-/// What is left where some of what waited was taken.
+/// Messages that remain after some were taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remaining {
     /// Nothing waits.
@@ -61,7 +61,7 @@ pub enum Remaining {
     End,
 }
 
-/// What becomes of the connection.
+/// An event of the connection.
 #[derive(Debug)]
 pub enum ConnectionEvent<S> {
     /// Connected and subscribed: messages come from here. Those of the connection before are taken too, until
@@ -73,9 +73,9 @@ pub enum ConnectionEvent<S> {
     Down(ConnectionError),
     /// An attempt to connect failed.
     AttemptFailed(ConnectionError),
-    /// What the connection is about now.
+    /// The connection changed its state.
     State(ConnectionState),
-    /// What an attempt to heal a stall brought.
+    /// The outcome of an attempt to heal a stall.
     Heal(HealOutcome),
     /// A round trip to the server took this many seconds.
     RoundTrip(f64),
@@ -83,12 +83,12 @@ pub enum ConnectionEvent<S> {
     PublishDenied,
 }
 
-/// The feed's end of its talk with the loop.
+/// The feed's channel to the event loop.
 #[derive(Debug)]
 pub struct ConnectionReporter<S> {
-    /// News of the connection.
+    /// Events of the connection.
     pub events: mpsc::Sender<ConnectionEvent<S>>,
-    /// Whether the loop misses entries though a connection stands.
+    /// True while the loop misses entries though a connection stands.
     pub missed: watch::Receiver<bool>,
 }
 
@@ -102,7 +102,7 @@ impl<S> Clone for ConnectionReporter<S> {
 }
 
 impl<S> ConnectionReporter<S> {
-    /// Tells. Where nobody listens any more the program is stopping, and the feed with it.
+    /// Reports an event. If the receiver is gone the program is stopping, and the feed with it.
     pub async fn report(&self, link: ConnectionEvent<S>) {
         let _ = self.events.send(link).await;
     }
@@ -117,7 +117,7 @@ pub struct OutgoingMessage {
     pub payload: String,
 }
 
-/// What the connection is about. Each is a value of the label `state`.
+/// The state of the connection. Each is a value of the label `state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionState {
     /// Looking the name up, connecting, saying who we are.
@@ -170,7 +170,7 @@ impl ConnectionState {
     }
 }
 
-/// What an attempt to heal a stall brought. Each is a value of the label `outcome`.
+/// Outcome of an attempt to heal a stall. Each is a value of the label `outcome`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HealOutcome {
     /// Entries came after it.
@@ -199,12 +199,12 @@ impl HealOutcome {
     }
 }
 
-/// What is wrong with a connection.
+/// A fault of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionError {
     /// Its kind, a value of the label `reason`.
     pub kind: ConnectionErrorKind,
-    /// In words, with what to do; without secrets.
+    /// Its text, with what to do; without secrets.
     pub message: String,
 }
 
@@ -227,7 +227,7 @@ pub enum ConnectionErrorKind {
     Disconnected,
     /// The messages ended though the connection stands.
     Ended,
-    /// What the server says is not NATS.
+    /// The server does not speak NATS.
     Garbage,
 }
 

@@ -1,4 +1,4 @@
-//! One HTTP client for every party that is told: one request out, one short answer back.
+//! The HTTP client of all notifiers and peers: one request out, one short answer back.
 //!
 //! It follows no redirects and keeps no cookies. Its faults name the scheme, host and port that were tried and never
 //! the rest of the address, which may hold a key.
@@ -34,7 +34,7 @@ const RATE_LIMITS: HeaderName = HeaderName::from_static("x-sentry-rate-limits");
 /// Where others name the certificate authorities that are trusted: with one of these nobody else is.
 const ROOTS: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
-/// What the peer answered, whatever the status.
+/// The peer's answer, whatever the status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The status.
@@ -47,7 +47,7 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-/// Why there is no answer.
+/// A request without an answer.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestFault {
     /// Not answered in time.
@@ -63,15 +63,15 @@ pub enum RequestFault {
     Connect {
         /// Scheme, host and port.
         peer: String,
-        /// What the connector says.
+        /// The connector's error.
         source: Box<dyn Error + Send + Sync>,
     },
     /// The connection broke before the answer was whole.
-    #[error("the exchange with {peer} broke off")]
+    #[error("the connection to {peer} broke")]
     Exchange {
         /// Scheme, host and port.
         peer: String,
-        /// What the client says.
+        /// The client's error.
         source: Box<dyn Error + Send + Sync>,
     },
 }
@@ -208,9 +208,9 @@ fn connector() -> HttpsConnector<HttpConnector> {
         let asked = ROOTS.iter().find(|name| std::env::var_os(name).is_some());
         match asked {
             Some(name) => tracing::warn!(
-                "{name}: {why}; the web's authorities, built in, are trusted instead"
+                "{name}: {why}; the built-in certificate authorities are trusted instead"
             ),
-            None => tracing::debug!("{why}: the web's authorities, built in, are trusted"),
+            None => tracing::debug!("{why}: the built-in certificate authorities are trusted"),
         }
         HttpsConnectorBuilder::new().with_webpki_roots()
     });

@@ -22,7 +22,7 @@ pub enum InventorySource {
     Machines(Organisation),
 }
 
-/// Why a poll says nothing.
+/// A failed poll.
 #[derive(Debug, thiserror::Error)]
 pub enum InventoryFault {
     /// The private DNS.
@@ -33,12 +33,12 @@ pub enum InventoryFault {
     Machines(#[from] MachinesApiFault),
     /// All its questions together took too long.
     #[error(
-        "the inventory was not read within {POLL_WITHIN:?}; on a slow network that is too little for so many machines"
+        "the inventory was not read within {POLL_WITHIN:?}; the network is too slow for so many machines"
     )]
     TimedOut,
 }
 
-/// What kind of fault it is: a label's value.
+/// The kind of a fault: a label's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InventoryFaultKind {
     /// No answer in time.
@@ -84,7 +84,7 @@ impl InventoryFaultKind {
 }
 
 impl InventoryFault {
-    /// What kind it is.
+    /// Its kind.
     pub fn kind(&self) -> InventoryFaultKind {
         match self {
             InventoryFault::Dns(fault) => fault.kind(),
@@ -93,7 +93,7 @@ impl InventoryFault {
         }
     }
 
-    /// How long the other side wants us to wait; `None` where it does not say.
+    /// The API's Retry-After; `None`: it sent none.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             InventoryFault::Machines(MachinesApiFault::TooOften { retry_after }) => *retry_after,

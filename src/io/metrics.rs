@@ -28,7 +28,7 @@ const LAG: &[f64] = &[
 const INTERVAL: &[f64] = &[
     1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 90.0, 120.0, 300.0, 600.0, 1800.0, 3600.0,
 ];
-/// Judging everything takes microseconds for tens of instances and milliseconds for tens of thousands.
+/// Evaluating everything takes microseconds for tens of instances and milliseconds for tens of thousands.
 const EVALUATION: &[f64] = &[
     0.00001, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0,
 ];
@@ -51,7 +51,7 @@ const CHECKPOINT: &[f64] = &[
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0,
 ];
 
-/// How a watchdog is told that lastbeat is well. Each is a value of the label `way`.
+/// The kind of a watchdog. Each is a value of the label `way`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WatchdogKind {
     /// A ping address.
@@ -73,9 +73,9 @@ impl WatchdogKind {
 /// One watchdog's own metrics.
 #[derive(Clone)]
 pub struct WatchdogMetrics {
-    /// Words that it took.
+    /// Pings that succeeded.
     pub delivered: IntCounter,
-    /// Tries that it did not take.
+    /// Pings that failed.
     pub failed: IntCounter,
 }
 
@@ -84,31 +84,31 @@ pub struct Metrics {
     registry: Registry,
     /// Seconds from an entry's own time to its arrival.
     pub stream_lag: Histogram,
-    /// Seconds that judging all deadlines took.
+    /// Time spent evaluating all deadlines, in seconds.
     pub evaluation: Histogram,
-    /// Seconds from the deadline for which the core wanted to be woken to the judging.
+    /// Delay between a deadline and the start of its evaluation, in seconds.
     pub evaluation_lateness: Histogram,
-    /// Seconds in which something else kept entries waiting, each time.
+    /// Time that entries waited while the core did other work, in seconds.
     pub core_pause: Histogram,
     /// 1 while connected to NATS and subscribed, else 0.
     pub nats_connected: IntGauge,
-    /// Messages that NATS handed to the client and that never reached us.
+    /// Messages that the client received and dropped before the core processed them.
     pub nats_dropped: IntCounter,
     /// Seconds of the last round trip to the NATS server.
     pub nats_rtt: Gauge,
-    /// Seconds from a canary's departure to its arrival.
+    /// Time from sending a canary to its arrival, in seconds.
     pub canary_round_trip: Histogram,
-    /// Canaries that did not come back though the connection stood.
+    /// Canaries that did not arrive while connected.
     pub canaries_lost: IntCounter,
     /// Tasks alive on the core's thread: the loop's and the connection's.
     pub core_tasks: IntGauge,
-    /// 1 while the rules in force are those last read, 0 after a faulty set was refused.
+    /// 1 if the last reload succeeded, else 0.
     pub rules_reload_successful: IntGauge,
-    /// Wall clock, Unix seconds: when rules were last taken into force.
+    /// Wall clock, Unix seconds: the last change of the rules in force.
     pub rules_reload_at: Gauge,
-    /// Items of the inventory's answers that could not be read.
+    /// Invalid items of the inventory's answers.
     pub inventory_unreadable: IntCounter,
-    /// Wall clock, Unix seconds: when the inventory was last read; 0 before.
+    /// Wall clock, Unix seconds: the last successful poll of the inventory; 0 before the first.
     pub inventory_read_at: Gauge,
     scrapes_incomplete: IntCounter,
     inventory_polls: IntCounterVec,
@@ -122,9 +122,9 @@ pub struct Metrics {
     oldest: GaugeVec,
     delay: HistogramVec,
     watchdog: IntCounterVec,
-    /// 1 while the state can be kept, else 0.
+    /// 1 if state can be stored, else 0.
     pub store_writable: IntGauge,
-    /// Seconds that writing one checkpoint took.
+    /// Time spent writing a checkpoint, in seconds.
     pub store_checkpoint: Histogram,
     /// Bytes of the state file and its log.
     pub store_bytes: IntGauge,
@@ -135,11 +135,11 @@ pub struct Metrics {
 #[derive(Clone)]
 pub struct NotifierMetrics {
     outcomes: [IntCounter; Outcome::ALL.len()],
-    /// Notices that wait to be delivered, the one being sent included.
+    /// Pending notifications, the one being sent included.
     pub pending: IntGauge,
-    /// Seconds for which the oldest of them has waited; 0 without any.
+    /// Age of the oldest of them, in seconds; 0 if there is none.
     pub oldest: Gauge,
-    /// Seconds from a notice's deadline to its 2xx.
+    /// Time from a notification's deadline to its delivery, in seconds.
     pub delay: Histogram,
 }
 
@@ -155,29 +155,29 @@ impl Metrics {
     pub fn new(version: &str, revision: &str) -> Self {
         let declare = Declare(Registry::new());
         let build = declare.add(IntGaugeVec::new(
-            opts("build_info", "What runs: always 1; the labels say it."),
+            opts("build_info", "Version and revision of lastbeat; always 1."),
             &["version", "revision"],
         ));
         build.with_label_values(&[version, revision]).set(1);
         let metrics = Metrics {
             stream_lag: declare.histogram(
                 "stream_lag_seconds",
-                "Seconds from an entry's own timestamp to its arrival here; clocks that run ahead count as 0.",
+                "Time from an entry's own timestamp to its arrival, in seconds; 0 if its clock runs ahead.",
                 LAG,
             ),
             evaluation: declare.histogram(
                 "evaluation_seconds",
-                "Seconds that one judging of all deadlines took.",
+                "Time spent evaluating all deadlines, in seconds.",
                 EVALUATION,
             ),
             evaluation_lateness: declare.histogram(
                 "evaluation_lateness_seconds",
-                "Seconds from the deadline that an evaluation was woken for to its start.",
+                "Delay between a deadline and the start of its evaluation, in seconds.",
                 LATENESS,
             ),
             core_pause: declare.histogram(
                 "core_pause_seconds",
-                "Seconds that entries waited while the core did something else: judged, copied for readers, read for the store, took new rules.",
+                "Time that entries waited while the core did other work, in seconds: evaluation, snapshots, checkpoints, reloads.",
                 PAUSE,
             ),
             nats_connected: declare.add(IntGauge::with_opts(opts(
@@ -186,114 +186,114 @@ impl Metrics {
             ))),
             nats_dropped: declare.add(IntCounter::with_opts(opts(
                 "nats_dropped_messages_total",
-                "Messages that reached the NATS client and were dropped before the core saw them.",
+                "Messages that the NATS client received and dropped before the core processed them.",
             ))),
-            nats_rtt: declare.gauge("nats_rtt_seconds", "Seconds of the last round trip to the NATS server."),
+            nats_rtt: declare.gauge("nats_rtt_seconds", "Duration of the last round trip to the NATS server, in seconds."),
             canary_round_trip: declare.histogram(
                 "canary_round_trip_seconds",
-                "Seconds from the departure of a beat of lastbeat's own to its arrival through the stream.",
+                "Time from sending a canary to its arrival through the stream, in seconds.",
                 LAG,
             ),
             canaries_lost: declare.add(IntCounter::with_opts(opts(
                 "canaries_lost_total",
-                "Beats of lastbeat's own that did not come back in three intervals though the connection stood.",
+                "Canaries that did not arrive within three intervals while connected.",
             ))),
             core_tasks: declare.add(IntGauge::with_opts(opts(
                 "core_tasks",
-                "Tasks alive on the core's thread; a number that grows is a leak.",
+                "Live tasks on the core's thread; a growing number is a leak.",
             ))),
             rules_reload_successful: declare.add(IntGauge::with_opts(opts(
                 "rules_last_reload_successful",
-                "1 while the rules in force are the ones last read, 0 after a faulty set was refused.",
+                "1 if the last reload of the rules succeeded, 0 if they were invalid and the previous ones stay in force.",
             ))),
             rules_reload_at: declare.gauge(
                 "rules_last_reload_timestamp_seconds",
-                "Unix time at which rules were last taken into force.",
+                "Unix time of the last change of the rules in force.",
             ),
             inventory_unreadable: declare.add(IntCounter::with_opts(opts(
                 "inventory_unreadable_items_total",
-                "Items of the inventory's answers that could not be read and were left out.",
+                "Invalid items of the inventory's answers, which were skipped.",
             ))),
             inventory_read_at: declare.gauge(
                 "inventory_last_success_timestamp_seconds",
-                "Unix time at which the inventory was last read; 0 before.",
+                "Unix time of the last successful poll of the inventory; 0 before the first.",
             ),
             inventory_polls: declare.add(IntCounterVec::new(
                 opts("inventory_polls_total", "Polls of the inventory, by source and outcome."),
                 &["source", "outcome"],
             )),
             inventory_machines: declare.add(IntGaugeVec::new(
-                opts("inventory_machines", "Machines in the last poll that was read, by how they are listed."),
+                opts("inventory_machines", "Machines in the last successful poll, by listed state."),
                 &["listed"],
             )),
             scrapes_incomplete: declare.add(IntCounter::with_opts(opts(
                 "scrapes_incomplete_total",
-                "Scrapes answered without the core's values, because the core did not answer in time.",
+                "Scrapes without the core's metrics, because the core did not answer in time.",
             ))),
             interval: declare.histograms(
                 "heartbeat_interval_seconds",
-                "Seconds between two heartbeats of one instance, by app.",
+                "Time between two heartbeats of an instance, in seconds, by app.",
                 INTERVAL,
                 "target_app",
             ),
             reconnects: declare.add(IntCounterVec::new(
-                opts("nats_reconnects_total", "Connections to NATS made anew, by what ended the one before."),
+                opts("nats_reconnects_total", "Reconnects to NATS, by the reason why the previous connection ended."),
                 &["reason"],
             )),
             state: declare.add(IntGaugeVec::new(
-                opts("nats_state", "1 at the state in which the connection to NATS is, 0 at the others."),
+                opts("nats_state", "State of the connection to NATS: 1 for the current state, 0 for the others."),
                 &["state"],
             )),
             heals: declare.add(IntCounterVec::new(
                 opts(
                     "nats_heal_attempts_total",
-                    "Fresh subscriptions made because the stream stalled though connected, by what they brought.",
+                    "New subscriptions made because the stream stalled while connected, by outcome.",
                 ),
                 &["outcome"],
             )),
             notices: declare.add(IntCounterVec::new(
-                opts("notices_total", "Tries to deliver a notice, by notifier and outcome."),
+                opts("notices_total", "Attempts to deliver a notification, by notifier and outcome."),
                 &["notifier", "outcome"],
             )),
             pending: declare.add(IntGaugeVec::new(
-                opts("notices_pending", "Notices that wait to be delivered, by notifier."),
+                opts("notices_pending", "Notifications pending delivery, by notifier."),
                 &["notifier"],
             )),
             oldest: declare.add(GaugeVec::new(
                 opts(
                     "notice_oldest_pending_seconds",
-                    "Seconds for which the oldest undelivered notice has waited, by notifier; 0 without any.",
+                    "Age of the oldest pending notification, in seconds, by notifier; 0 if there is none.",
                 ),
                 &["notifier"],
             )),
             delay: declare.histograms(
                 "notice_delay_seconds",
-                "Seconds from a notice's deadline to the notifier's 2xx.",
+                "Time from a notification's deadline to its delivery, in seconds.",
                 DELAY,
                 "notifier",
             ),
             watchdog: declare.add(IntCounterVec::new(
                 opts(
                     "watchdog_pings_total",
-                    "Tries to tell a watchdog outside how lastbeat is, by way and outcome.",
+                    "Pings to watchdogs, by way and outcome.",
                 ),
                 &["way", "outcome"],
             )),
             store_writable: declare.add(IntGauge::with_opts(opts(
                 "store_writable",
-                "1 while the state can be kept, 0 while lastbeat runs from memory because it cannot be.",
+                "1 if state can be stored, 0 while lastbeat runs from memory because it cannot.",
             ))),
             store_checkpoint: declare.histogram(
                 "store_checkpoint_seconds",
-                "Seconds that writing one checkpoint of the state took.",
+                "Time spent writing a checkpoint, in seconds.",
                 CHECKPOINT,
             ),
             store_bytes: declare.add(IntGauge::with_opts(opts(
                 "store_bytes",
-                "Bytes of the state file and its log.",
+                "Size of the state file and its log, in bytes.",
             ))),
             store_errors: declare.add(IntCounterVec::new(
-                opts("store_errors_total", "Faults of the state file, by reason."),
+                opts("store_errors_total", "Errors of the state file, by reason."),
                 &["reason"],
             )),
             registry: declare.0,
@@ -312,7 +312,7 @@ impl Metrics {
         self.interval.with_label_values(&[app])
     }
 
-    /// Takes away the live series of an app that nobody expects any more.
+    /// Removes the live series of a forgotten app.
     pub fn forget_app(&self, app: &str) {
         // An app that never had two beats has no series: nothing to take away is no fault.
         let _ = self.interval.remove_label_values(&[app]);

@@ -8,75 +8,75 @@ use http_body_util::Full;
 use hyper::{Request, StatusCode};
 use std::time::Duration;
 
-/// One party that is told.
+/// A receiver of notifications.
 pub trait Notifier: Send + Sync + 'static {
-    /// Its own name: a label's value, and what a store keeps.
+    /// Its own name: a label's value, and stored with deliveries.
     fn name(&self) -> &str;
 
-    /// The name by which rules tell it.
+    /// Its name in rules.
     fn route_name(&self) -> &str {
         self.name()
     }
 
-    /// Whether it is told of this kind of notice at all.
+    /// True if it sends this kind of notice at all.
     fn accepts(&self, _kind: NoticeKind) -> bool {
         true
     }
 
-    /// The bytes that tell of this notice; the same for the same notice, and without the notifier's secrets.
+    /// The body of a notice; the same for the same notice, and without the notifier's secrets.
     fn render(&self, notice: &Notice) -> Bytes;
 
     /// The requests that deliver a notice rendered for it, sent at `now`. With more than one, each goes to a peer of
     /// its own, and one that takes it is enough; with none there is nothing to send.
     fn requests(&self, rendered: &RenderedNotice, now: Wall) -> Vec<Request<Full<Bytes>>>;
 
-    /// A text without the notifier's secrets: what a peer answers may repeat them.
+    /// Redacts the notifier's secrets in a text: a peer's answer may repeat them.
     fn redact(&self, text: &str) -> String;
 
-    /// How long an answer asks us to wait before the next try, in the notifier's own way.
+    /// The wait that an answer asks for before the next attempt.
     fn retry_after(&self, answer: &Answer) -> Option<Duration> {
         answer.retry_after
     }
 
-    /// What an answer deps. `failed`: tries of this notice that came before.
+    /// The outcome that an answer means. `failed`: earlier attempts of this notice.
     fn outcome(&self, answer: &Answer, _failed: u32) -> Outcome {
         outcome_of_status(answer.status)
     }
 
-    /// A try that takes longer is over.
+    /// Time limit of an attempt.
     fn timeout(&self) -> Duration {
         ATTEMPT_TIMEOUT
     }
 
-    /// How long after it was told a notice is sent at the earliest.
+    /// Least time between queueing and sending a notice.
     fn send_delay(&self, _kind: NoticeKind) -> Duration {
         Duration::ZERO
     }
 
-    /// Whether the outbox keeps what is open for it: for [`Self::resend_interval`], and so that of two incidents with
+    /// True if the outbox keeps open alerts for it: for [`Self::resend_interval`], and so that of two incidents with
     /// one [`Self::subject`] the end of the first does not end the second.
     fn tracks_open_alerts(&self) -> bool {
         false
     }
 
-    /// What the peer takes for one thing: two open incidents of the same subject are one to it. `None`: each
+    /// The identity of an alert at the peer: open incidents with the same key are one alert there. `None`: each
     /// incident by itself.
     fn dedup_key(&self, _waiting: &RenderedNotice) -> Option<Bytes> {
         None
     }
 
-    /// How often what is open is to be sent again; `None`: never.
+    /// Interval in which open alerts are resent; `None`: never.
     fn resend_interval(&self) -> Option<Duration> {
         None
     }
 
-    /// The requests that send these again, each of the last notice of its incident; as [`Self::requests`].
+    /// The requests that resend these, each the last notice of its incident; as [`Self::requests`].
     fn resend(&self, _again: &[&RenderedNotice], _now: Wall) -> Vec<Request<Full<Bytes>>> {
         Vec::new()
     }
 }
 
-/// What a status deps to most. 408 and 429 ask for another try; a redirect too is tried again: it is not followed,
+/// The usual meaning of a status. 408 and 429 ask for a retry; a redirect is retried too: it is not followed,
 /// and may be a proxy's way to say "down for maintenance".
 pub fn outcome_of_status(status: StatusCode) -> Outcome {
     match status {
@@ -87,42 +87,42 @@ pub fn outcome_of_status(status: StatusCode) -> Outcome {
     }
 }
 
-/// One notice for one notifier, as a store keeps it.
+/// A notice for one notifier, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// The store's number of it; 0: nobody keeps it.
+    /// The store's number of it; 0: not stored.
     pub id: u64,
     /// The notifier's name.
     pub notifier: String,
-    /// What is to be sent.
+    /// The rendered notice.
     pub rendered: RenderedNotice,
 }
 
-/// One notice on its way to one notifier.
+/// A notice, rendered for one notifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RenderedNotice {
     /// The incident it is about.
     pub incident: IncidentId,
-    /// What it says of it.
+    /// The kind of the notice.
     pub kind: NoticeKind,
     /// As rendered for the notifier.
     pub body: Bytes,
-    /// Wall clock, since it outlives the process: the deadline from which its delay is measured.
+    /// Wall clock, since it outlives the process: the deadline, from which its delay is measured.
     pub due_at: Wall,
-    /// Wall clock: when it was told.
+    /// Wall clock: when it was decided and queued.
     pub queued_at: Wall,
 }
 
-/// What became of a try to deliver a notice. Each is a value of the label `outcome`.
+/// Outcome of an attempt to deliver a notice. Each is a value of the label `outcome`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Taken by the notifier.
+    /// Accepted by the notifier.
     Delivered,
-    /// Not taken; it is tried again.
+    /// Failed; it is retried.
     Retried,
-    /// Refused for good: a fault of ours or of the settings.
+    /// Refused for good: a fault of lastbeat or of the settings.
     Rejected,
-    /// Left out, since more waited than there is room for.
+    /// Dropped: the queue was full, or it waited too long.
     GivenUp,
 }
 

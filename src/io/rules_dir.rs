@@ -1,4 +1,4 @@
-//! The folder of rule files. Reads, and judges nothing.
+//! The folder of rule files: reads, without parsing.
 
 use crate::decode::rules_file::{MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES};
 use std::fs::File;
@@ -6,30 +6,30 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// Why the rules could not be read. What is wrong within them is told by the reader of their language.
+/// The rules could not be read. Faults within them are the parser's.
 #[derive(Debug, Error)]
 pub enum LoadFault {
     /// The path itself, or the list of its files.
     #[error(
-        "the rules at {path} could not be listed: give a rule file, or a folder of them, by --rules or LASTBEAT_RULES"
+        "cannot list the rules at {path}: set --rules or LASTBEAT_RULES to a rule file or a folder of rule files"
     )]
     List {
         /// As it was given.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
     /// One of the files.
-    #[error("the rule file {path} could not be read")]
+    #[error("cannot read the rule file {path}")]
     Read {
         /// Of the file.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
     /// A folder without rules watches nothing: likelier a wrong path than a wish.
     #[error(
-        "no *.toml in the folder {path}: put a rule file there, or give another folder by --rules or LASTBEAT_RULES"
+        "no *.toml in the folder {path}: add a rule file, or set --rules or LASTBEAT_RULES to another folder"
     )]
     Empty {
         /// The folder.

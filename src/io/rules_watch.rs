@@ -107,7 +107,7 @@ fn holder(path: &Path) -> &Path {
     }
 }
 
-/// Whether an event may have changed the rules: our own reading does not, nor a neighbour of ours.
+/// True if an event may have changed the rules; our own reads and other files do not.
 fn concerns(event: &Event, ours: &Path) -> bool {
     let written = AccessKind::Close(AccessMode::Write);
     if matches!(event.kind, EventKind::Access(access) if access != written) {

@@ -1,4 +1,4 @@
-//! Notices as Sentry's events: built with the `sentry` crate's types, delivered by our own outbox.
+//! Notices as Sentry's events: built with the `sentry` crate's types, delivered by lastbeat's outbox.
 //!
 //! The crate's transport drops what it cannot send and never says so; nothing of it is used here.
 
@@ -18,24 +18,23 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
 use hyper::{Request, Uri};
+use ring::digest;
 use sentry::protocol::{ClientSdkInfo, Envelope, EnvelopeItem};
-use sentry::types::{Auth, Dsn, ParseDsnError};
+use sentry::types::{Auth, Dsn, ParseDsnError, Uuid};
 use std::time::Duration;
 
 /// The name of the notifier that `SENTRY_DSN` makes; `[notify.sentry]` says more about it.
 pub const NAME: &str = "sentry";
-/// How lastbeat names itself to the server.
+/// User agent of lastbeat's requests.
 const AGENT: &str = concat!("lastbeat/", env!("CARGO_PKG_VERSION"));
 /// Sentry drops a tag whose value is longer.
 const TAG_CHARS: usize = 200;
 /// The category of events in rate limits; an empty list of categories means all of them.
 const CATEGORY: &str = "error";
 
-/// Why a DSN is none. It never holds the DSN.
+/// An invalid DSN. It never holds the DSN.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the Sentry DSN cannot be used; copy it whole from the project's settings: https://KEY@HOST/PROJECT"
-)]
+#[error("invalid Sentry DSN; copy all of it from the project's settings: https://KEY@HOST/PROJECT")]
 pub struct DsnFault {
     #[source]
     reason: DsnReason,
@@ -45,9 +44,9 @@ pub struct DsnFault {
 enum DsnReason {
     #[error(transparent)]
     Parse(#[from] ParseDsnError),
-    #[error("its key is empty or holds characters that no header can carry")]
+    #[error("its key is empty or has characters that no header can hold")]
     Key,
-    #[error("its host or path makes no address")]
+    #[error("its host or path is invalid")]
     Address,
 }
 
@@ -155,7 +154,7 @@ fn envelope(item: impl Into<EnvelopeItem>) -> Bytes {
     bytes.into()
 }
 
-/// How long the server asks events to wait by its `X-Sentry-Rate-Limits` header:
+/// The wait that the server's `X-Sentry-Rate-Limits` header asks of events:
 /// `seconds:category;category:scope:reason, ...`. `None` where nothing in it is about events.
 fn rate_limit(header: &str) -> Option<Duration> {
     let waits = header.split(',').filter_map(|limit| {
@@ -197,19 +196,19 @@ fn sdk() -> ClientSdkInfo {
     }
 }
 
-/// FNV-1a of 128 bits: small, and the same in every version and on every machine.
-struct Fnv(u128);
-
-impl Fnv {
-    const NEW: Fnv = Fnv(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d);
-
-    /// Takes in one field; its length first, so that the border between two fields counts.
-    fn eat(&mut self, field: &[u8]) {
-        let length = (field.len() as u64).to_be_bytes();
-        for byte in length.iter().chain(field) {
-            self.0 = (self.0 ^ u128::from(*byte)).wrapping_mul(0x0100_0000_0000_0000_0000_013b);
-        }
+/// An event's id: a digest of its fields, so that the same event has the same id at every attempt. RFC 9562's version 8.
+fn id(fields: &[&[u8]]) -> Uuid {
+    let mut digest = digest::Context::new(&digest::SHA256);
+    for field in fields {
+        // The length keeps the border between two fields.
+        digest.update(&(field.len() as u64).to_be_bytes());
+        digest.update(field);
     }
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest.finish().as_ref()[..16]);
+    bytes[6] = bytes[6] & 0x0f | 0x80;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    Uuid::from_bytes(bytes)
 }
 
 #[cfg(test)]

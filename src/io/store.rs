@@ -39,22 +39,22 @@ use std::time::Duration;
 
 /// Closed incidents kept where there is no file: memory is dearer than disk.
 const MAX_KEPT_IN_MEMORY: u32 = 1_000;
-/// How long opening waits for another process to let go of the file: a predecessor that is about to end.
+/// Time limit of waiting for the file's lock, which a predecessor may hold that is about to end.
 const LOCK_WITHIN: Duration = Duration::from_millis(250);
-/// What every SQLite file begins with.
+/// Length of an SQLite file's header.
 const HEADER_BYTES: u64 = 100;
 /// The most memory the database takes for itself, in KiB: what a checkpoint of 100,000 instances walks through.
 const CACHE_KIB: i64 = 8_192;
 /// Pages of 4 KiB in the log at which it is moved into the database: with 100,000 instances a log of two or three
 /// checkpoints, so that not each of them pays for it.
 const LOG_PAGES: i64 = 3_000;
-/// What the log is cut to once it is moved.
+/// Size to which the log is cut once it is moved.
 const LOG_BYTES: i64 = 4 * 1_024 * 1_024;
 
-/// What is written in one transaction, in this order. What is empty is not touched.
+/// Content of one transaction, written in this order. Empty fields change nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
-    /// What changed since the checkpoint before, or everything.
+    /// Changes since the previous checkpoint, or everything.
     pub checkpoint: Option<Checkpoint>,
     /// Instances beyond it.
     pub instances: Vec<SavedInstance>,
@@ -64,7 +64,7 @@ pub struct Batch {
     pub deliveries: Vec<Delivery>,
     /// Parcels that need not be sent any more.
     pub done: Vec<u64>,
-    /// What happened to incidents.
+    /// New rows of timelines.
     pub timeline: Vec<(IncidentId, TimelineRow)>,
     /// The silences made while running, in file of those there.
     pub silences: Option<Vec<Silence>>,
@@ -75,7 +75,7 @@ pub struct Batch {
 pub struct Opened {
     /// To write on.
     pub store: Store,
-    /// What the core takes back.
+    /// The core's state.
     pub saved: Saved,
     /// Parcels that wait, in the order in which they were told.
     pub deliveries: Vec<Delivery>,
@@ -87,7 +87,7 @@ pub struct Opened {
     pub set_aside: Option<PathBuf>,
 }
 
-/// What [`Store::repair`] did.
+/// The result of [`Store::repair`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Repaired {
     /// Began a new, empty file; the damaged one lies there.
@@ -190,7 +190,7 @@ impl Store {
         }
     }
 
-    /// Whether what is written outlives the process.
+    /// True if the store outlives the process.
     pub fn is_lasting(&self) -> bool {
         self.file.is_some()
     }

@@ -1,5 +1,5 @@
-//! The watchdog outside: an address that is pinged while lastbeat is well, in the way of healthchecks.io, so that the
-//! outside learns of our death by hearing nothing.
+//! A ping address outside, pinged while lastbeat is ready, in the way of healthchecks.io, so that the
+//! outside notices lastbeat's death by missing pings.
 
 use crate::decode::settings::Secret;
 use bytes::Bytes;
@@ -7,25 +7,25 @@ use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Uri};
 
-/// How lastbeat names itself.
+/// User agent of lastbeat's requests.
 const AGENT: &str = concat!("lastbeat/", env!("CARGO_PKG_VERSION"));
 /// Bytes of a body; healthchecks.io keeps the first 100 kB, smaller ones of its kind keep 10.
 const BODY_BYTES: usize = 10_000;
 
-/// What is told to a watchdog.
+/// A ping to a watchdog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ping {
-    /// lastbeat has started, and cannot see yet.
+    /// lastbeat has started, and is not ready yet.
     Start,
-    /// It sees and can tell.
+    /// lastbeat is ready.
     Success,
-    /// It cannot see or tell: why, a line each.
+    /// lastbeat is not ready: the reasons, a line each.
     Fail(String),
 }
 
-/// Why an address is none. It never holds the address.
+/// An invalid address. It never holds the address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is no address that can be pinged; give one such as https://hc-ping.com/UUID")]
+#[error("invalid ping address; expected one like https://hc-ping.com/UUID")]
 pub struct WatchdogFault;
 
 /// A ping address.
@@ -34,7 +34,7 @@ pub struct Watchdog {
     base: String,
     /// With its question mark; empty where there is none.
     query: String,
-    /// What of it is a key.
+    /// Its secret parts.
     keys: Vec<Secret>,
     /// Scheme and host.
     place: String,

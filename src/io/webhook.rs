@@ -23,29 +23,29 @@ use crate::format;
 use crate::io::http_client::{Address, AddressFault};
 use crate::io::notifier::{Notifier, RenderedNotice};
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use http_body_util::Full;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, Request};
 use ring::hmac;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const TIMESTAMP: HeaderName = HeaderName::from_static("x-lastbeat-timestamp");
 const SIGNATURE: HeaderName = HeaderName::from_static("x-lastbeat-signature");
 
-/// How an address is told.
+/// A webhook's address and form.
 #[derive(Clone, Debug)]
 pub struct WebhookConfig {
     /// The address.
     pub url: Secret,
-    /// What the body looks like.
+    /// The form of the body.
     pub format: BodyFormat,
     /// Signs the body; `None`: it is not signed.
     pub secret: Option<Secret>,
     /// PagerDuty's key; `None` with every other format.
     pub routing_key: Option<Secret>,
-    /// A try that takes longer is over.
+    /// Time limit of an attempt.
     pub timeout: Duration,
 }
 
@@ -140,11 +140,7 @@ fn sign(key: &hmac::Key, body: &[u8], now: Wall) -> (u64, HeaderValue) {
     context.update(at.to_string().as_bytes());
     context.update(b".");
     context.update(body);
-    let mut text = String::from("sha256=");
-    for byte in context.sign().as_ref() {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
+    let text = format!("sha256={}", HEXLOWER.encode(context.sign().as_ref()));
     let value = HeaderValue::from_str(&text).expect("hex digits are header text");
     (at, value)
 }

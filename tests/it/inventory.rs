@@ -148,12 +148,12 @@ async fn a_fault_of_either_question_is_a_fault_of_the_poll() {
         (
             Said::GarbageOverTcp,
             InventoryFaultKind::Unreadable,
-            "cannot be read",
+            " is invalid",
         ),
         (
             Said::Texts(vec!["<html>".to_owned()]),
             InventoryFaultKind::Unreadable,
-            "cannot be read",
+            " is invalid",
         ),
     ];
     for (said, kind, words) in cases {
@@ -297,17 +297,17 @@ async fn each_fault_of_the_api_has_its_name() {
         (
             status(401, "who"),
             InventoryFaultKind::Refused,
-            "does not know the token (401)",
+            "rejects the token (401)",
         ),
         (
             status(403, "no"),
             InventoryFaultKind::Refused,
-            "may not do this (403); reading takes a token of the whole organisation",
+            "lacks a permission (403); reading needs a token of the whole organisation",
         ),
         (
             Failing::Status(429, Some(7), String::new()),
             InventoryFaultKind::RateLimited,
-            "too often (429)",
+            "limits requests (429)",
         ),
         (
             status(500, "oops"),
@@ -318,7 +318,7 @@ async fn each_fault_of_the_api_has_its_name() {
         (
             Failing::Body("{\"machines\": [".to_owned()),
             InventoryFaultKind::Unreadable,
-            "cannot be read: it is no JSON",
+            "is invalid: it is no JSON",
         ),
         (
             Failing::Body("{\"error\": 1}".to_owned()),
@@ -388,7 +388,9 @@ async fn a_token_is_read_from_its_file_each_time() {
     let source = InventorySource::Machines(MachinesApi::new(api).organisation(ORGANISATION));
     let (kind, said) = fault(&source).await;
     assert!(
-        kind == InventoryFaultKind::Refused && said.contains("cannot be read: No such file"),
+        kind == InventoryFaultKind::Refused
+            && said.contains("cannot read the token file ")
+            && said.contains(": No such file"),
         "{said}"
     );
     std::fs::write(&path, "old\n").expect("written");
@@ -418,7 +420,7 @@ async fn a_machine_is_restarted_or_it_is_said_why_not() {
         .await
         .expect_err("no name")
         .to_string();
-    assert!(trick.contains("is no name"), "{trick}");
+    assert!(trick.contains("invalid name"), "{trick}");
     assert_eq!(server.requests().len(), 2, "a trick never leaves");
     server.fail(
         "/restart",

@@ -99,7 +99,7 @@ fn an_alert_of_a_rule_that_stays_stays_and_one_of_a_rule_that_goes_is_closed() {
     wait_until("the rule's end is told", SOON, || {
         running
             .lastbeat
-            .said(&["HeartbeatMissed", "its rule is gone"])
+            .said(&["HeartbeatMissed", "its rule was removed"])
             == 1
     });
     assert_eq!((running.told("opened"), running.told("closed")), (1, 1));

@@ -90,7 +90,7 @@ fn a_watchdog_that_refuses_hinders_nobody_and_its_address_is_not_shown() {
         .start();
     lastbeat.wait_ready(200);
     wait_until("the refusal is logged", SOON, || {
-        lastbeat.said(&["did not take our word", "404"]) == 1
+        lastbeat.said(&["watchdog ping failed", "404"]) == 1
     });
     assert_eq!(lastbeat.said(&["s3cret"]), 0);
     lastbeat.stop();

@@ -17,15 +17,15 @@ const OTHERS_WITHIN: Duration = Duration::from_secs(2);
 /// Characters of an answer's body in the log.
 const BODY_CHARS: usize = 500;
 
-/// What came of a try.
+/// The result of an attempt.
 pub(super) struct AttemptResult {
     /// Of all requests together: the best.
     pub(super) outcome: Outcome,
-    /// How long the peer asks us to wait.
+    /// The peer's Retry-After.
     pub(super) pause: Option<Duration>,
-    /// What the peer said, for the log, without secrets.
+    /// The peer's answer or the error, for the log, without secrets.
     pub(super) said: String,
-    /// What peers said that did not take what another took.
+    /// Answers of peers that refused what another accepted.
     pub(super) missed: Vec<String>,
 }
 
@@ -123,7 +123,7 @@ fn read(
     }
 }
 
-/// What the peer said, for the log. Servers repeat what they were sent: secrets are taken out.
+/// The peer's answer, for the log. Servers repeat what they were sent: secrets are redacted.
 fn said(notifier: &dyn Notifier, answer: &Answer) -> String {
     let body = notifier.redact(&String::from_utf8_lossy(&answer.body));
     let body = format::sanitize(&body, BODY_CHARS);

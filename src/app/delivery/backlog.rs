@@ -1,4 +1,4 @@
-//! What waits for one notifier: in order within each incident, and bounded in number and in age.
+//! One notifier's pending deliveries: in order within each incident, limited in number and in age.
 //!
 //! Where there is too much of it, the oldest reminder or update goes first, since the next one says the same. Without
 //! any, an incident goes whose beginning and end both wait: nobody was told of it, nobody is left rendered for its end,
@@ -21,7 +21,7 @@ pub(super) const ALERT_WAITS: Duration = Duration::from_secs(7 * 24 * 3600);
 /// A reminder or an update says how things stood; a day later that is wrong.
 pub(super) const EXTRA_WAITS: Duration = Duration::from_secs(24 * 3600);
 
-/// What waits.
+/// Pending deliveries.
 #[derive(Default)]
 pub(super) struct Backlog {
     deliveries: VecDeque<Delivery>,

@@ -1,4 +1,4 @@
-//! What is open at one notifier, for those that want it said again and again.
+//! Open alerts of one notifier, for notifiers that need them resent.
 
 use crate::core::notice::{IncidentId, NoticeKind};
 use crate::core::time::Wall;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Open incidents kept for one notifier: as many as may wait for it.
 const OPEN_LIMIT: usize = super::backlog::WAITING_LIMIT;
-/// How long an end is said again. A peer that starts afresh has forgotten its alerts, but not whom it told of
+/// Time for which a resolved alert is resent. A peer that restarted has forgotten its alerts, but not whom it notified of
 /// them: without the end it would never tell it. Prometheus does the same, for as long.
 const OVER_KEPT: Duration = Duration::from_secs(15 * 60);
 /// Ends kept for that; the oldest leave first.
@@ -21,7 +21,7 @@ pub(super) struct OpenAlerts {
     open: BTreeMap<IncidentId, OpenAlert>,
     /// With when it was told.
     over: VecDeque<(Wall, OpenAlert)>,
-    /// Whether it was said that not all can be kept.
+    /// True once it was logged that the limit is reached.
     full: bool,
 }
 
@@ -67,7 +67,7 @@ impl OpenAlerts {
             self.full = true;
             tracing::error!(
                 limit = OPEN_LIMIT,
-                "not every open incident can be told again"
+                "too many open alerts: some will not be resent"
             );
         }
     }
@@ -77,7 +77,7 @@ impl OpenAlerts {
         self.open.remove(&incident);
     }
 
-    /// Whether another open incident is the same thing to the peer.
+    /// True if another open incident has the same key at the peer.
     pub(super) fn stands(&self, rendered: &RenderedNotice, subject: Option<&Bytes>) -> bool {
         let same = |alert: &OpenAlert| {
             alert.rendered.incident != rendered.incident && alert.subject.as_ref() == subject

@@ -1,4 +1,4 @@
-//! One notifier's queue: in order, one at a time, until each is taken.
+//! One notifier's queue: in order, one at a time, each retried until it is accepted.
 
 use super::attempts::{self, AttemptResult};
 use super::backlog::Backlog;
@@ -19,23 +19,23 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 
-/// Between tries of a notice that was not taken; a notifier that is back hears of it within a minute.
+/// Wait between attempts; a notifier that is back gets the notice within a minute.
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_secs(1),
     longest: Duration::from_secs(60),
 };
-/// No wait is shorter, whatever the dice say: a refused connection is answered in microseconds.
+/// Least wait, whatever the jitter: a refused connection fails within microseconds.
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
-/// A peer's own word is kept up to here; a day's `Retry-After` must not silence us for a day.
+/// Limit of a peer's `Retry-After`: a day's must not stop notifications for a day.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
-/// Between tries while stopping: as many as fit into the seconds that are left.
+/// Wait between attempts while stopping: as many as fit into the remaining seconds.
 const STOPPING_WAIT: Duration = Duration::from_millis(250);
-/// How often the age of the oldest is looked at while something waits.
+/// Interval of the age metric while deliveries are pending.
 const SHOW_EVERY: Duration = Duration::from_secs(1);
-/// Tries in a row after which another incident has its turn: a server that chokes on one notice may take the next.
+/// Failed attempts in a row after which another incident has its turn: a server that fails on one notice may accept the next.
 /// Five minutes or so of a server that is simply down.
 const TRIES_A_TURN: u32 = 10;
-/// Incidents told again in one request: hundreds of kilobytes at most.
+/// Open alerts resent in one request: hundreds of kilobytes at most.
 const REFRESH_BATCH: usize = 256;
 
 pub(super) struct Queue {
@@ -47,32 +47,32 @@ pub(super) struct Queue {
     on_finished: OnFinished,
     backlog: Backlog,
     open_alerts: OpenAlerts,
-    /// When what is held is to be said again.
+    /// Time of the next resend of open alerts.
     refresh_at: Instant,
-    /// Refreshes in a row that failed.
+    /// Failed resends in a row.
     refresh_failed: u32,
-    /// Tries in a row that failed.
+    /// Failed attempts in a row.
     failed: u32,
-    /// No try before this.
+    /// No attempt before this.
     not_before: Instant,
     in_flight: Option<InFlight>,
     flushed: Vec<oneshot::Sender<()>>,
     stopping: bool,
 }
 
-/// What is under way.
+/// The attempt in progress.
 enum InFlight {
     Notice(BoxFuture<'static, AttemptResult>),
     Refresh(BoxFuture<'static, AttemptResult>),
 }
 
-/// What has ended.
+/// An attempt that has ended.
 enum Completed {
     Notice(AttemptResult),
     Refresh(AttemptResult),
 }
 
-/// What a queue works with.
+/// A queue's inputs and outputs.
 pub(super) struct QueueDeps {
     pub(super) notifier: Arc<dyn Notifier>,
     pub(super) http_send: HttpSend,
@@ -103,7 +103,7 @@ impl Queue {
         }
     }
 
-    /// Runs until nobody can tell any more and nothing waits; returns the notifier's name.
+    /// Runs until the handle is dropped and nothing is pending; returns the notifier's name.
     pub(super) async fn run(
         mut self,
         mut incoming: mpsc::UnboundedReceiver<QueueCommand>,
@@ -136,7 +136,7 @@ impl Queue {
             QueueCommand::Tell(delivery) => {
                 let gone = self.backlog.push(delivery, self.is_sending());
                 for delivery in gone {
-                    self.give_up(&delivery, "more wait than there is room for");
+                    self.give_up(&delivery, "the queue is full");
                 }
             }
             QueueCommand::Hold(rendered) => {
@@ -153,7 +153,7 @@ impl Queue {
             QueueCommand::GiveUp => {
                 self.in_flight = None;
                 while let Some(delivery) = self.backlog.pop() {
-                    self.give_up(&delivery, "its notifier is long gone");
+                    self.give_up(&delivery, "its notifier was removed");
                 }
             }
         }
@@ -163,11 +163,11 @@ impl Queue {
         matches!(self.in_flight, Some(InFlight::Notice(_)))
     }
 
-    /// Leaves out what is too old, and shows the age of the oldest that stays.
+    /// Drops what is too old, and shows the age of the oldest that stays.
     fn look_at_ages(&mut self) {
         let now = (self.now)().wall;
         for delivery in self.backlog.take_old(now, self.is_sending()) {
-            self.give_up(&delivery, "it waited too long to be worth telling");
+            self.give_up(&delivery, "it waited too long");
         }
         let age = self.backlog.oldest().map(|told| now.since(told));
         let age = age.unwrap_or_default();
@@ -186,11 +186,11 @@ impl Queue {
             incident = %rendered.incident,
             state = rendered.kind.label(),
             waited = format::duration((self.now)().wall.since(rendered.queued_at)),
-            "a notice is given up: {why}"
+            "notification dropped: {why}"
         );
     }
 
-    /// When the next thing is to be done; `None` while something is under way or nothing is to do.
+    /// Time of the next attempt; `None` during an attempt, or if nothing is pending.
     fn wake(&self) -> Option<Instant> {
         if self.in_flight.is_some() {
             return None;
@@ -214,7 +214,7 @@ impl Queue {
         }
     }
 
-    /// How much longer it may not be sent yet.
+    /// Remaining send delay.
     fn held_back(&self, delivery: &Delivery) -> Duration {
         let waited = (self.now)().wall.since(delivery.rendered.queued_at);
         let kind = delivery.rendered.kind;
@@ -242,7 +242,7 @@ impl Queue {
         attempts::send(notifier, Arc::clone(&self.http_send), requests, self.failed).boxed()
     }
 
-    /// Whether it is the end of what another incident is to the peer as well, and that one is open.
+    /// True if it closes an alert that another open incident still holds open at the peer.
     fn goes_on(&self, rendered: &RenderedNotice) -> bool {
         if !self.notifier.tracks_open_alerts() || !matches!(rendered.kind, NoticeKind::Closed(_)) {
             return false;
@@ -258,7 +258,7 @@ impl Queue {
         self.open_alerts.stands(rendered, Some(&subject)) || self.backlog.iter().any(begins)
     }
 
-    /// Says everything that is open again, a batch after the other, as far as the peer takes them.
+    /// Resends all open alerts, batch by batch, as far as the peer accepts them.
     fn again(&mut self) -> BoxFuture<'static, AttemptResult> {
         let now = (self.now)().wall;
         let again = self.open_alerts.again(now);
@@ -312,7 +312,7 @@ impl Queue {
                 tries = self.failed,
                 again_in = format::duration(wait),
                 pending = self.backlog.len(),
-                "a notice was not taken: {}",
+                "notification failed, will be retried: {}",
                 tried.said
             );
             if self.failed.is_multiple_of(TRIES_A_TURN) {
@@ -361,7 +361,7 @@ impl Queue {
             notifier = self.notifier.name(),
             tries = self.refresh_failed,
             again_in = format::duration(wait),
-            "what is open could not be told again: {}",
+            "resending open alerts failed: {}",
             tried.said
         );
     }
@@ -374,7 +374,7 @@ impl Queue {
             tracing::info!(notifier, %incident, state, delay = format::duration(delay), "told");
             self.report_missed(tried);
         } else {
-            tracing::error!(notifier, %incident, state, "a notice was refused for good: {}", tried.said);
+            tracing::error!(notifier, %incident, state, "notification rejected: {}", tried.said);
         }
     }
 
@@ -382,7 +382,7 @@ impl Queue {
         for said in &tried.missed {
             tracing::warn!(
                 notifier = self.notifier.name(),
-                "one of several did not take what another took: {said}"
+                "one of several peers failed what another took: {said}"
             );
         }
     }
@@ -401,8 +401,8 @@ impl Queue {
         });
     }
 
-    /// How long to wait before the next try. A peer's own word counts for whatever comes next; while stopping
-    /// nothing does, since what is not sent now is late by a restart at least.
+    /// The wait before the next attempt. A peer's Retry-After holds for any next request; while stopping
+    /// none does, since what is not sent now is late by a restart at least.
     fn next_wait(&self, tried: &AttemptResult) -> Duration {
         let ours = match tried.outcome {
             Outcome::Retried => BACKOFF.delay(self.failed).max(SHORTEST_WAIT),
@@ -414,7 +414,7 @@ impl Queue {
         ours.max(tried.pause.unwrap_or_default().min(LONGEST_PAUSE))
     }
 
-    /// Brings up to date what others see.
+    /// Updates status and metrics, and answers a flush.
     fn show(&mut self) {
         let failed = self.failed.max(self.refresh_failed);
         self.status.failed_tries.store(failed, Ordering::Relaxed);
@@ -431,7 +431,7 @@ impl Queue {
     }
 }
 
-/// Waits until what is under way has ended. Safe to drop and begin again.
+/// Waits for the attempt in progress. Safe to drop and begin again.
 async fn progress(in_flight: &mut Option<InFlight>) -> Completed {
     match in_flight {
         Some(InFlight::Notice(tried)) => Completed::Notice(tried.await),

@@ -1,19 +1,19 @@
-//! How a notifier stands, for those who look from outside.
+//! The status of a notifier, for /readyz, the API and the page.
 
 use crate::core::time::Mono;
 use crate::format;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// How long what was given up makes us not ready: long enough to be seen by whoever looks every half hour.
+/// Time for which a dropped notice makes lastbeat not ready: long enough for a check every half hour.
 const GIVEN_UP_IS_NEWS: Duration = Duration::from_secs(3600);
 
-/// What a notifier's task shows to others.
+/// The live status, which a notifier's task writes.
 #[derive(Default)]
 pub(super) struct QueueStatus {
     /// Told and neither delivered nor left out.
     pub(super) pending: AtomicUsize,
-    /// Tries in a row that failed.
+    /// Failed attempts in a row.
     pub(super) failed_tries: AtomicU32,
     given_up: AtomicU64,
     /// Arrival clock, nanoseconds: when one was given up last.
@@ -41,18 +41,18 @@ impl QueueStatus {
     }
 }
 
-/// How a notifier stands.
+/// The status of a notifier at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotifierStatus {
     /// The notifier's name.
     pub notifier: String,
     /// Notices that wait.
     pub pending: usize,
-    /// Tries in a row that failed.
+    /// Failed attempts in a row.
     pub failed_tries: u32,
     /// Notices given up since the start.
     pub given_up: u64,
-    /// How long ago the last of them was; `None` without any.
+    /// Age of the last of them; `None`: there was none.
     pub given_up_ago: Option<Duration>,
 }
 
@@ -63,16 +63,16 @@ pub struct StuckNotifier {
     pub notifier: String,
     /// Notices that wait.
     pub pending: usize,
-    /// Tries in a row that failed.
+    /// Failed attempts in a row.
     pub failed_tries: u32,
     /// Notices given up since the start, where the last was within the hour; else 0.
     pub given_up: u64,
-    /// How long ago the last of them was.
+    /// Age of the last of them.
     pub given_up_ago: Duration,
 }
 
 impl NotifierStatus {
-    /// What is wrong with it; `None` where nothing is.
+    /// Its problem; `None`: it has none.
     pub fn stuck(&self) -> Option<StuckNotifier> {
         let ago = self.given_up_ago.filter(|ago| *ago < GIVEN_UP_IS_NEWS);
         (self.failed_tries > 0 || ago.is_some()).then(|| StuckNotifier {
@@ -90,18 +90,18 @@ impl StuckNotifier {
     pub fn words(&self, tries: u32) -> Option<String> {
         let failing = (self.failed_tries >= tries).then(|| match self.pending {
             0 => format!(
-                "what is open could not be told again in {} tries",
+                "open alerts could not be resent in {} attempts",
                 self.failed_tries
             ),
             pending => format!(
-                "{pending} notices wait after {} failed tries",
+                "{pending} notifications pending after {} failed attempts",
                 self.failed_tries
             ),
         });
         let lost = (self.given_up > 0).then(|| {
             let ago = format::duration(self.given_up_ago);
             format!(
-                "{} notices were given up, the last {ago} ago",
+                "{} notifications were dropped, the last {ago} ago",
                 self.given_up
             )
         });

@@ -77,7 +77,7 @@ struct Bench {
     tasks: JoinSet<String>,
     tries: mpsc::UnboundedReceiver<Try>,
     metrics: Arc<Metrics>,
-    /// What was told to whoever keeps deliveries.
+    /// Deliveries that were reported as finished.
     ended: mpsc::UnboundedReceiver<Finished>,
 }
 

@@ -1,4 +1,4 @@
-//! The ends of the loop: what goes in, and where what comes out goes.
+//! The event loop's inputs and outputs.
 
 use crate::app::canary::CanaryPlan;
 use crate::app::store_thread::StoreHandle;
@@ -19,31 +19,31 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// A question to the core.
+/// A request to the core.
 #[derive(Debug)]
 pub enum CoreRequest {
-    /// A copy of what it knows.
+    /// A snapshot.
     Snapshot(oneshot::Sender<Arc<Snapshot>>),
-    /// All that is known of who speaks under a subject; `None` where nobody does.
+    /// Details of the instance under a subject; `None`: there is none.
     Detail(String, oneshot::Sender<Option<Detail>>),
-    /// Puts another rule set in force; answered once what it closes is told.
+    /// Puts another rule set in force; answered once the notices of what it closes are handed on.
     Reload(Box<RuleSet>, oneshot::Sender<()>),
     /// Puts other silences in force.
     Silence(Vec<Silence>),
-    /// Takes in what an earlier process knew, where its store could be read late only.
+    /// Restores the state of an earlier process, from a store that could be opened only after the start.
     Adopt(Box<Saved>, oneshot::Sender<()>),
-    /// What the inventory says.
+    /// A poll of the inventory.
     Inventory(Box<Poll>),
-    /// More became known of an open incident, in words.
+    /// Adds a text to an open incident.
     Note(IncidentId, String),
 }
 
-/// The ways into the loop.
+/// The loop's inputs.
 #[derive(Debug)]
 pub struct LoopInputs<S> {
-    /// News of the connection.
+    /// Events of the connection.
     pub events: mpsc::Receiver<ConnectionEvent<S>>,
-    /// Questions.
+    /// Requests.
     pub requests: mpsc::Receiver<CoreRequest>,
     /// Ends the loop.
     pub stop: oneshot::Receiver<()>,
@@ -52,9 +52,9 @@ pub struct LoopInputs<S> {
 /// Why the loop ended by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GivenUp {
-    /// For how long no entry arrived.
+    /// Time without an entry.
     pub after: Duration,
-    /// What is known of the connection, in words.
+    /// The state of the connection, for people.
     pub words: String,
 }
 
@@ -74,13 +74,13 @@ pub struct EventLoopDeps {
     pub canary: Option<CanaryPlan>,
     /// The live metrics.
     pub metrics: Arc<Metrics>,
-    /// Whether lastbeat can see.
+    /// Readiness of the connection.
     pub readiness: Arc<ArcSwap<Readiness>>,
-    /// Series of instances and beats in a snapshot at most.
+    /// Limit of the series of instances and beats in a snapshot.
     pub max_series: usize,
-    /// Told whether entries are missed though a connection stands.
+    /// Set to true while entries are missed though a connection stands.
     pub missed: watch::Sender<bool>,
-    /// Who looks on as entries pass.
+    /// Readers of the live entries.
     pub tails: Arc<Tails>,
     /// Without an entry for this long the loop ends by itself; `None`: never.
     pub give_up_after: Option<Duration>,

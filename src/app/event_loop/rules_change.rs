@@ -1,5 +1,5 @@
-//! Another rule set is put in force slice by slice, between which entries have their turn. Until all of it is done
-//! nobody is judged, nothing is copied or kept, and whoever core_requests waits.
+//! The change to another rule set, slice by slice, between which entries have their turn. Until it is finished,
+//! no deadline is evaluated, no snapshot or checkpoint is taken, and requests wait.
 
 use crate::core::rule::RuleSet;
 use crate::core::targets::reload::Reload;
@@ -10,11 +10,11 @@ use tokio::sync::oneshot;
 /// Slots done before entries get their turn: well under a millisecond, whatever the rules say.
 const SLICE: usize = 1_024;
 
-/// A rule set on its way.
+/// A change of rules in progress.
 #[derive(Debug)]
 pub(super) struct RulesChange {
     reload: Box<Reload>,
-    /// Told once what it closes is told.
+    /// Answered once the notices of what it closes are handed on.
     done: oneshot::Sender<()>,
 }
 

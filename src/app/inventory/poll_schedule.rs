@@ -1,25 +1,25 @@
-//! When the inventory is asked.
+//! The schedule of inventory polls.
 
 use crate::backoff::Backoff;
 use crate::core::time::Mono;
 use std::time::Duration;
 
-/// Between two polls, at least: the API allows one request a second.
+/// Least interval of polls: the API allows one request a second.
 const LEAST: Duration = Duration::from_secs(1);
-/// Between two polls nobody hurries, at least. The API wants to be polled every 30s to 60s, and a mean of 30s keeps what is
+/// Least interval of regular polls. The API wants to be polled every 30s to 60s, and a mean of 30s keeps what is
 /// known younger than any sensible `max_gap`.
 const EVERY: Duration = Duration::from_secs(24);
-/// On top of that, at random: many that were started together must not ask together. In all 30s, give or take a fifth.
+/// Random part of the interval, so that processes that started together do not poll together. In all 30s, give or take a fifth.
 const SPREAD: Backoff = Backoff {
     first: Duration::from_secs(12),
     longest: Duration::from_secs(12),
 };
-/// Polls that are made at once for somebody who hurries: if the first fails, there is time for one more before the silence
-/// is told without.
+/// Polls made at once for waiting alerts: if the first fails, there is time for one more before the alert
+/// fires without an answer.
 const HURRIED: u32 = 2;
-/// Without a word how long to wait, after being told to ask less often.
+/// Wait after a rate limit without Retry-After.
 const LIMITED_FOR: Duration = Duration::from_secs(30);
-/// No wait that the other side asks for is longer: it may be a mistake, and meanwhile nothing is known.
+/// Limit of a Retry-After: it may be a mistake, and meanwhile nothing is known.
 const LONGEST: Duration = Duration::from_secs(600);
 
 /// When the next poll is due.
@@ -28,11 +28,11 @@ pub(super) struct PollSchedule {
     due: Mono,
     /// When the last poll began.
     began: Option<Mono>,
-    /// The other side wants to be left alone until then.
+    /// End of a rate limit.
     not_before: Mono,
-    /// Further polls for whoever hurries.
+    /// Remaining polls for waiting alerts.
     hurried: u32,
-    /// Whether somebody has hurried since the last poll began: it says too little for them.
+    /// True if an alert began to wait after the last poll began, which is too old for it.
     is_asked: bool,
 }
 
@@ -53,7 +53,7 @@ impl PollSchedule {
         self.due.max(self.not_before)
     }
 
-    /// Somebody needs a newer answer than there is.
+    /// An alert waits for a new answer.
     pub(super) fn hurry(&mut self) {
         self.hurried = HURRIED;
         self.is_asked = true;
@@ -75,7 +75,7 @@ impl PollSchedule {
         }
     }
 
-    /// The poll failed at `now`. `limited`: we ask too often, and are to wait for so long, where that was said.
+    /// The poll failed at `now`. `limited`: by a rate limit, with its Retry-After.
     pub(super) fn failed(&mut self, now: Mono, limited: Option<Option<Duration>>) {
         if let Some(wait) = limited {
             self.not_before = now + wait.unwrap_or(LIMITED_FOR).clamp(LEAST, LONGEST);

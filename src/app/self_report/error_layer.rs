@@ -9,7 +9,7 @@ use tracing_subscriber::layer::Context;
 
 /// Our own targets.
 const OURS: &str = "lastbeat";
-/// What delivers says of itself in the log, and alerts are no faults of ours: none of these is caught.
+/// Modules whose errors are not reported: alerts are no faults of lastbeat, and delivery must not report itself.
 const NOT_CAUGHT: [&str; 9] = [
     "lastbeat::alert",
     "lastbeat::app::delivery",

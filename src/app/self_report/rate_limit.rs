@@ -1,28 +1,28 @@
-//! How often a place may speak.
+//! The rate limit of reports, for each source location and in all.
 
 use crate::core::time::Mono;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// A place speaks at most this often.
+/// Least interval between reports of one location.
 const EACH_PLACE: Duration = Duration::from_secs(60);
-/// All places together speak at most so often in [`WINDOW`]: people read twenty, not two hundred.
+/// Limit of all reports in [`WINDOW`]: people read twenty, not two hundred.
 const IN_WINDOW: usize = 20;
 const WINDOW: Duration = Duration::from_secs(3600);
-/// Places that are remembered; there are some hundred lines that can speak, and beyond it the silent ones leave.
+/// Limit of remembered locations; some hundred lines can report, and beyond it the quiet ones are forgotten.
 const PLACES: usize = 256;
 
-/// Lets through what may be told.
+/// The limit's state.
 #[derive(Debug, Default)]
 pub(super) struct RateLimiter {
-    /// By place: when it spoke last, and how often it was held back since.
+    /// By location: its last report, and the number suppressed since.
     places: HashMap<String, (Mono, u64)>,
-    /// When the last ones spoke, the oldest first; at most [`IN_WINDOW`].
+    /// Times of the last reports, the oldest first; at most [`IN_WINDOW`].
     spoken: Vec<Mono>,
 }
 
 impl RateLimiter {
-    /// Whether this place may speak now; if so, how often it was held back before.
+    /// Lets a report pass: the number of reports of this location suppressed before it; `None`: suppressed.
     pub(super) fn pass(&mut self, place: &str, now: Mono) -> Option<u64> {
         self.spoken.retain(|at| now.since(*at) < WINDOW);
         let may = self.spoken.len() < IN_WINDOW;

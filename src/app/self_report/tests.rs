@@ -49,7 +49,7 @@ fn errors_of_ours_are_caught_without_secrets_and_alerts_and_delivery_are_not() {
 fn a_full_queue_blocks_nobody_and_a_muted_catcher_takes_nothing() {
     let (reporter, waiting) = reporter();
     for n in 0..100_u32 {
-        // Far apart, so that the rate_limiter lets each through.
+        // Far apart, so that the rate limit lets each through.
         let now = Mono::ZERO + Duration::from_secs(4000) * n;
         reporter.take_at("error", "x", &n.to_string(), now);
     }
@@ -101,7 +101,7 @@ fn start(dsn: &str) -> SelfReporter {
     reporter
 }
 
-/// What `run` does where its core's thread panics: this is the child of the test below, and alone does nothing.
+/// `run` with a panic in its core's thread: the child process of the test below. Alone it does nothing.
 #[test]
 fn child_that_panics() {
     let Ok(dsn) = std::env::var(CHILD) else {

@@ -9,10 +9,10 @@ use futures_util::future::BoxFuture;
 use std::convert::Infallible;
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// News of the connection that may wait for the core.
+/// Limit of connection events that wait for the core.
 const WAITING_LINKS: usize = 16;
 
-/// A task that feeds the core: it tells of connections for ever, or says why there will never be one.
+/// A task that feeds the core: it reports connections for ever, or returns why there will never be one.
 pub type Feeder<S> = Box<
     dyn FnOnce(
             Clock,
@@ -25,11 +25,11 @@ pub type Feeder<S> = Box<
 pub(super) struct Core {
     /// Ends it.
     pub stop: Option<oneshot::Sender<()>>,
-    /// How it ended; a lost sender means that it panicked.
+    /// Receives its end; a dropped sender means that it panicked.
     pub ended: oneshot::Receiver<Option<ServiceFault>>,
 }
 
-/// Starts it. `asked` are the questions to it.
+/// Starts it. `asked` receives the requests to it.
 pub(super) fn start<S: MessageSource>(
     ingest: Ingest,
     clock: Clock,

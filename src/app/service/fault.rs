@@ -1,4 +1,4 @@
-//! Why the program ends without being asked to.
+//! The faults that end the program.
 
 use crate::app::event_loop::GivenUp;
 use crate::io::feed::ConnectionError;
@@ -6,23 +6,23 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use thiserror::Error;
 
-/// Why the program ended without being asked to.
+/// A fault that ends the program.
 #[derive(Debug, Error)]
 pub enum ServiceFault {
-    /// The address is taken, or not ours.
+    /// The address is in use, or not this machine's.
     #[error("cannot listen on {address} (LASTBEAT_LISTEN): {source}")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// Why not.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Signals or threads cannot be had.
     #[error("cannot start {part}")]
     Start {
-        /// Which part.
+        /// The part.
         part: &'static str,
-        /// Why not.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The state file is not for this program.
@@ -33,16 +33,16 @@ pub enum ServiceFault {
     Feed(ConnectionError),
     /// No entry came for so long that a fresh start elsewhere is the better chance.
     #[error(
-        "the stream is given up: no entry for {} (LASTBEAT_GIVE_UP_AFTER); {}",
+        "giving up the stream: no entry for {} (LASTBEAT_GIVE_UP_AFTER); {}",
         humantime::format_duration(Duration::from_secs(.0.after.as_secs())), .0.words
     )]
     GivenUp(GivenUp),
     /// A part that never ends has ended.
-    #[error("{part} ended, which it never should: {why}")]
+    #[error("{part} ended unexpectedly: {why}")]
     Died {
-        /// Which part.
+        /// The part.
         part: String,
-        /// What it said.
+        /// Its error.
         why: String,
     },
 }

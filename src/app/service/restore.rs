@@ -24,8 +24,8 @@ impl State {
     /// Opens the file; `None`: in memory.
     ///
     /// # Errors
-    /// Where the file is one that this program must not touch. Whatever else is wrong with it is said in the log, and
-    /// what is known is kept in memory.
+    /// The file is one that this program must not touch. Any other fault of it is logged, and
+    /// the state is kept in memory.
     pub fn open(
         path: Option<PathBuf>,
         silences: &Silences,
@@ -37,12 +37,12 @@ impl State {
             Ok(opened) => {
                 saved = std::mem::take(&mut opened.saved);
                 if let Some(aside) = &opened.set_aside {
-                    warn!(aside = %aside.display(), "the state file is damaged: it was set aside, and a new one begun");
+                    warn!(aside = %aside.display(), "the state file is damaged: it was moved aside, and a new one was created");
                 }
                 if opened.skipped > 0 {
                     warn!(
                         rows = opened.skipped,
-                        "rows of the state file made no sense and were left out"
+                        "invalid rows of the state file were skipped"
                     );
                 }
                 let (instances, open) = (saved.instances.len(), saved.incidents.len());
@@ -50,7 +50,7 @@ impl State {
                     let notices = opened.deliveries.len();
                     info!(
                         instances,
-                        open, notices, "the state of the last run was taken back"
+                        open, notices, "the state of the last run was restored"
                     );
                 }
                 silences.restore(std::mem::take(&mut opened.silences));
@@ -58,7 +58,7 @@ impl State {
             Err(fault) if fault.is_refusal() => {
                 return Err(ServiceFault::State(format::error_chain(fault)));
             }
-            // The store_thread tries again, and says so.
+            // The store's thread tries again, and says so.
             Err(_) => {}
         }
         Ok(State {

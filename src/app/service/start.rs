@@ -45,39 +45,39 @@ const WAITING_CORE_REQUESTS: usize = 16;
 /// Requests that may wait for the inventory: one poll answers all of them.
 const WAITING_INVENTORY_REQUESTS: usize = 16;
 
-/// What is to run.
+/// Everything that the service is made of.
 pub struct Service<S> {
     /// The rules.
     pub rules: RuleSet,
-    /// Where they are read again from; `None`: never.
+    /// Settings of the reload; `None`: rules are never read again.
     pub reload: Option<ReloadConfig>,
-    /// Opens what only this machine may see and change otherwise.
+    /// Token of the page and the API; `None`: only this machine has access.
     pub web_token: Option<Secret>,
-    /// Where what is known outlives the process; `None`: nowhere.
+    /// The state file; `None`: state is kept in memory only.
     pub state: Option<PathBuf>,
-    /// Where machines are looked up.
+    /// The inventory's sources.
     pub machines: Machines,
-    /// Who outside is told each minute how we are.
+    /// Watchdogs outside, pinged each minute.
     pub watchdogs: Vec<watchdog::Endpoint>,
     /// Apps that are no targets.
     pub ignore: Globs,
-    /// How many are tracked at once.
+    /// Limits of what is tracked.
     pub limits: Limits,
-    /// Where HTTP is served.
+    /// Address of the HTTP listener.
     pub listen: SocketAddr,
-    /// Who is told, beside the log; those of the rules among them.
+    /// The notifiers beside the log, those of the rules included.
     pub notifiers: Vec<Arc<dyn Notifier>>,
-    /// Series of instances and beats shown at most.
+    /// Limit of the series of instances and beats.
     pub max_series: usize,
-    /// The canary that is to fly.
+    /// The canary; `None`: no canary.
     pub canary: Option<CanaryPlan>,
-    /// Without an entry for this long the program ends, for the supervisor to start it afresh; `None`: never.
+    /// Without an entry for this long the program ends, for its supervisor to restart it; `None`: never.
     pub give_up_after: Option<Duration>,
-    /// Where entries come from.
+    /// The source of entries.
     pub feeder: Feeder<S>,
     /// Sees every output of the core too.
     pub listener: Box<dyn FnMut(&Output) + Send>,
-    /// Told the address once HTTP is served.
+    /// Called with the address once HTTP is served.
     pub on_listening: Box<dyn FnOnce(SocketAddr) + Send>,
 }
 

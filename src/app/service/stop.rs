@@ -4,7 +4,7 @@ use super::supervision::Parts;
 use std::time::Duration;
 use tracing::{error, info};
 
-/// Steps of the stop; together under four seconds, since the platform gives five.
+/// Time limits of the steps; together under four seconds, since the platform gives five.
 const CORE_STOPS_WITHIN: Duration = Duration::from_millis(500);
 const STATE_KEPT_WITHIN: Duration = Duration::from_millis(500);
 const NOTICES_FLUSH_WITHIN: Duration = Duration::from_millis(2000);
@@ -20,19 +20,19 @@ impl Parts {
                 .await
                 .is_err()
         {
-            error!("the core did not stop in time");
+            error!("the core did not stop within its time limit");
         }
         let kept = self.store.flush(STATE_KEPT_WITHIN).await;
         let left = self.delivery.flush(NOTICES_FLUSH_WITHIN).await;
         let kept = self.store.flush(DONE_KEPT_WITHIN).await && kept;
-        info!(left, kept, "notices flushed");
+        info!(left, kept, "notifications flushed");
         drop(self.stop_http);
         if !self.http.is_finished()
             && tokio::time::timeout(HTTP_STOPS_WITHIN, self.http)
                 .await
                 .is_err()
         {
-            info!("connections were cut");
+            info!("open HTTP connections were closed");
         }
     }
 }

@@ -16,9 +16,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tracing::info;
 
-/// How often readiness is put together.
+/// Interval in which readiness is computed.
 const READY_EVERY: Duration = Duration::from_secs(1);
-/// Tries that fail in a row before a notifier makes us not ready.
+/// Failed attempts in a row after which a notifier makes lastbeat not ready.
 const TRIES_UNTIL_UNREADY: u32 = 3;
 
 /// Everything that runs.
@@ -67,21 +67,21 @@ impl Parts {
                 }
                 ended = &mut self.core.ended => return match ended {
                     Ok(Some(fault)) => Err(fault),
-                    Ok(None) => died("the core", "it stopped by itself".to_owned()),
+                    Ok(None) => died("the core", "it ended by itself".to_owned()),
                     Err(_) => died("the core", "its thread panicked".to_owned()),
                 },
                 ended = &mut self.http => return match ended {
-                    Ok(Ok(())) => died("HTTP", "it stopped by itself".to_owned()),
+                    Ok(Ok(())) => died("HTTP", "it ended by itself".to_owned()),
                     Ok(Err(fault)) => died("HTTP", format::error_chain(&fault)),
                     Err(fault) => died("HTTP", fault.to_string()),
                 },
                 Some(ended) = self.notifiers.join_next() => match ended {
-                    Ok(notifier) => info!(notifier, "a retired notifier has delivered everything"),
+                    Ok(notifier) => info!(notifier, "a removed notifier has delivered everything"),
                     Err(fault) => return died("a notifier", fault.to_string()),
                 },
                 Some(ended) = self.tasks.join_next() => return match ended {
-                    Ok(part) => died(part, "it stopped by itself".to_owned()),
-                    Err(fault) => died("a helper", fault.to_string()),
+                    Ok(part) => died(part, "it ended by itself".to_owned()),
+                    Err(fault) => died("a task", fault.to_string()),
                 },
                 Some(loaded) = self.loaded_rules.recv() => {
                     self.rules_applier.apply(loaded, &self.delivery, &mut self.notifiers).await;
@@ -94,7 +94,7 @@ impl Parts {
         }
     }
 
-    /// Able to see, to tell, and to remember.
+    /// Ready: receives entries, applies its rules, stores state, and delivers notifications.
     fn readiness(&self) -> Readiness {
         let stuck = self.delivery.stuck().into_iter().filter_map(|stuck| {
             let what = stuck.words(TRIES_UNTIL_UNREADY)?;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
 
-/// What the thread handed out.
+/// Output of the thread.
 enum Handed {
     Sent(Vec<Delivery>),
     Adopted(Saved),

@@ -1,4 +1,4 @@
-//! The thread's own side: what it holds, and what it does with each order.
+//! The worker on the store's thread: its state, and its handling of each command.
 
 use super::{Adopt, StoreCommand, StoreStatus, StoreThreadDeps};
 use crate::app::delivery::{Finished, Outbox};
@@ -19,16 +19,16 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 use tracing::{error, info, warn};
 
-/// Orders that share one transaction, where so many wait: a storm of incidents costs little more than one.
+/// Commands that share one transaction if so many wait: a storm of incidents costs little more than one.
 const TOGETHER: usize = 256;
-/// Rows that wait for a file that cannot be written: an hour of a bad day, at some kilobytes each. Beyond it the oldest
-/// are left out, and what is still open or unsent is written anew.
+/// Limit of rows that wait for a file that cannot be written: an hour of a bad day, at some kilobytes each. Beyond it the oldest
+/// are dropped, and what is still open or unsent is written again.
 const MAX_BACKLOG: usize = 20_000;
-/// How often a file that cannot be written is tried where no checkpoint comes.
+/// Retry interval of a file that cannot be written, without checkpoints.
 const TRY_EVERY: Duration = Duration::from_secs(5);
-/// How often the same problem is logged.
+/// Interval in which the same problem is logged.
 const LOG_EVERY: Duration = Duration::from_secs(60);
-/// How often the history is cut to its bounds.
+/// Interval in which the history is pruned.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
 pub(super) struct Worker {
@@ -40,16 +40,16 @@ pub(super) struct Worker {
     status: Arc<StoreStatus>,
     /// `None`: it could not be opened yet.
     store: Option<Store>,
-    /// The file's slots are not ours: it was opened late or begun anew. Instances are not written before all are.
+    /// True while the file's slots are another run's: it was opened late or created anew. Only a whole checkpoint writes instances then.
     is_strange: bool,
-    /// What could not be written, in order.
+    /// Batches that could not be written, in order.
     backlog: VecDeque<Batch>,
     backlog_rows: usize,
-    /// Parcels that are not done: what a new file is given.
+    /// Unfinished deliveries, for a new file.
     unsent: BTreeMap<u64, Delivery>,
-    /// What a new file is given; `None` where none was ever told here.
+    /// Silences for a new file; `None`: not known here.
     silences: Option<Vec<Silence>>,
-    /// All of the above are to be written, beyond what waits.
+    /// True if all of the above are to be written, beside the backlog.
     writes_all: bool,
     last_id: u64,
     log_after: Mono,
@@ -105,7 +105,7 @@ impl Worker {
         self.recover();
     }
 
-    /// Takes over an open store; what waits in it is sent.
+    /// Takes over an open store, and sends its pending deliveries.
     fn opened(&mut self, store: Store, deliveries: Vec<Delivery>) {
         self.store = Some(store);
         self.well();
@@ -118,7 +118,7 @@ impl Worker {
         self.outbox.send(deliveries);
     }
 
-    /// Takes an order and those that wait behind it, as far as they share a transaction.
+    /// Handles a command and those that wait behind it, as far as they share a transaction.
     fn take(&mut self, first: StoreCommand, orders: &Receiver<StoreCommand>) {
         let mut batch = Batch::default();
         let mut deliveries = Vec::new();
@@ -154,7 +154,7 @@ impl Worker {
         self.write(batch, deliveries);
     }
 
-    /// An order that does not share a transaction.
+    /// Handles a command that does not share a transaction.
     fn alone(&mut self, order: StoreCommand) {
         match order {
             StoreCommand::Checkpoint(checkpoint) => {
@@ -193,7 +193,7 @@ impl Worker {
         }
     }
 
-    /// Numbers go on from the wall clock, so that none returns after a restart whatever the file lost.
+    /// The next delivery's number, from the wall clock: none returns after a restart, whatever the file lost.
     fn next_id(&mut self) -> u64 {
         let now = (self.clock.now().wall.nanos() / 1_000_000) << 8;
         self.last_id = now.max(self.last_id + 1);
@@ -207,9 +207,9 @@ impl Worker {
         let (notifier, after) = (&finished.notifier, delay(finished.delay));
         let kind = stored_kind(finished.kind);
         let what = match finished.outcome {
-            Outcome::Delivered => format!("told {notifier} after {after}: {kind}"),
-            Outcome::Rejected => format!("{notifier} refused after {after}: {kind}"),
-            Outcome::GivenUp => format!("gave up telling {notifier} after {after}: {kind}"),
+            Outcome::Delivered => format!("sent to {notifier} after {after}: {kind}"),
+            Outcome::Rejected => format!("rejected by {notifier} after {after}: {kind}"),
+            Outcome::GivenUp => format!("dropped for {notifier} after {after}: {kind}"),
             Outcome::Retried => return,
         };
         self.happened(finished.incident, what, batch);
@@ -220,7 +220,7 @@ impl Worker {
         batch.timeline.push((incident, TimelineRow { at, what }));
     }
 
-    /// Writes a batch, or lets it wait; its deliveries are sent either way.
+    /// Writes a batch, or adds it to the backlog; its deliveries are sent either way.
     fn write(&mut self, mut batch: Batch, deliveries: Vec<Delivery>) {
         if self.is_strange {
             batch.instances.clear();
@@ -246,7 +246,7 @@ impl Worker {
             self.writes_all = true;
             warn!(
                 incidents = oldest.incidents.len(),
-                "the history has a hole: too much waits for a state file that cannot be written"
+                "the history has a gap: too much is pending for a state file that cannot be written"
             );
         }
     }
@@ -293,7 +293,7 @@ impl Worker {
             .set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// What is read from the store; why not, in words, where it cannot be.
+    /// Reads from the store; an error is a text for people.
     fn read<T>(&self, read: impl Fn(&Store) -> Result<T, StoreFault>) -> Result<T, String> {
         let Some(store) = &self.store else {
             let problem = self.status.problem.load();
@@ -305,7 +305,7 @@ impl Worker {
         read(store).map_err(|fault| format::error_chain(&fault))
     }
 
-    /// Opens the file where it is not, and writes what waits. Whether all is written.
+    /// Opens the file if it is not open, and writes the backlog. True if all is written.
     fn recover(&mut self) -> bool {
         if self.store.is_none() && !self.open_late() {
             return false;
@@ -337,11 +337,11 @@ impl Worker {
         true
     }
 
-    /// What the file holds that the core does not know is given to it; then the core's knowledge takes its place.
+    /// Gives the core what it does not know of the file's content; then the core's state replaces it.
     fn open_late(&mut self) -> bool {
         match Store::open(self.path.as_deref(), self.clock.now().wall) {
             Ok(opened) => {
-                info!("the state file could be opened");
+                info!("the state file was opened");
                 if let Some(ours) = &mut self.silences {
                     let is_new = |one: &&Silence| !ours.iter().any(|our| our.id == one.id);
                     let theirs: Vec<_> = opened.silences.iter().filter(is_new).cloned().collect();
@@ -361,7 +361,7 @@ impl Worker {
         }
     }
 
-    /// One transaction; once more where the file could be mended. Whether it is written.
+    /// Writes a batch in one transaction, and once more if the file could be repaired. True if it is written.
     fn save(&mut self, batch: &Batch) -> bool {
         let Some(store) = &mut self.store else {
             return false;
@@ -382,12 +382,12 @@ impl Worker {
         self.status.wants_whole.store(true, Ordering::Release);
         match mended {
             Repaired::Copied(aside) => {
-                error!(?aside, "{what}: all that is known was written to a new one");
+                error!(?aside, "{what}: all state was written to a new one");
             }
             Repaired::Anew(aside) => {
                 error!(
                     ?aside,
-                    "{what}: it was set aside, a new one is begun without its history"
+                    "{what}: it was moved aside, and a new one without its history was created"
                 );
                 self.is_strange = true;
                 self.writes_all = true;
@@ -418,7 +418,7 @@ impl Worker {
             self.log_after = now + LOG_EVERY;
             error!(
                 waiting = self.backlog_rows,
-                "the state is not kept, lastbeat goes on from memory: {what}"
+                "state is not stored, lastbeat continues from memory: {what}"
             );
         }
         self.status.problem.store(Some(Arc::new(what)));
@@ -428,12 +428,12 @@ impl Worker {
         self.metrics.store_writable.set(1);
         // A disk that is nearly full takes some of it, again and again: its problem is logged once a minute all the same.
         if self.status.problem.swap(None).is_some() && self.clock.mono() >= self.log_after {
-            info!("the state is kept again");
+            info!("state is stored again");
         }
     }
 }
 
-/// Tenths of a second where a notice came in time; as other lengths beyond.
+/// A delay for people: in tenths of a second below a minute.
 fn delay(length: Duration) -> String {
     match length.as_secs() {
         0..60 => format!("{:.1}s", length.as_secs_f64()),
@@ -441,7 +441,7 @@ fn delay(length: Duration) -> String {
     }
 }
 
-/// What a batch counts for in the backlog.
+/// Rows of a batch, for the limit of the backlog.
 fn rows(batch: &Batch) -> usize {
     1 + batch.incidents.len()
         + batch.instances.len()

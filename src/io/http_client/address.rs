@@ -1,20 +1,19 @@
 //! An address of the user's own, which may hold secrets: in its path, its query, or as `user:password@`.
 
 use crate::decode::settings::Secret;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use data_encoding::BASE64;
 use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Uri};
 use percent_encoding::percent_decode_str;
 
-/// How lastbeat names itself to peers.
+/// User agent of lastbeat's requests.
 const AGENT: &str = concat!("lastbeat/", env!("CARGO_PKG_VERSION"));
 
-/// Why an address is none. It never holds the address.
+/// An invalid address. It never holds the address.
 #[derive(Debug, thiserror::Error)]
-#[error("the address cannot be used; give one like https://example.com/hook")]
+#[error("invalid address; expected one like https://example.com/hook")]
 pub struct AddressFault;
 
 /// Where requests go.
@@ -22,7 +21,7 @@ pub struct Address {
     uri: Uri,
     /// Its `user:password@`, in the form in which it is sent.
     authorization: Option<HeaderValue>,
-    /// What of it no log may show: everything behind its host, and the user.
+    /// Its secret parts, which no log may show: everything behind its host, and the user.
     secrets: Vec<Secret>,
 }
 
@@ -119,7 +118,7 @@ impl Address {
 
 fn basic(user: &str) -> Result<HeaderValue, AddressFault> {
     let plain: Vec<u8> = percent_decode_str(user).collect();
-    let text = format!("Basic {}", STANDARD.encode(plain));
+    let text = format!("Basic {}", BASE64.encode(&plain));
     let mut value = HeaderValue::from_str(&text).map_err(|_| AddressFault)?;
     value.set_sensitive(true);
     Ok(value)
@@ -137,7 +136,7 @@ mod tests {
         assert_eq!(request.uri(), "https://example.com:8443/t0ken?key=k3y");
         assert_eq!(
             request.headers()[AUTHORIZATION],
-            format!("Basic {}", STANDARD.encode("anna:s@cret"))
+            format!("Basic {}", BASE64.encode(b"anna:s@cret"))
         );
         assert_eq!(address.origin(), "https://example.com:8443");
         let said = format!("no route to {url} {:?}", request.headers());

@@ -34,7 +34,7 @@ const APPS_AT_ONCE: usize = 8;
 /// Apps at most, where they are asked for one by one: more are not through within the poll's bound.
 const MAX_APPS: usize = 500;
 
-/// Why the DNS says nothing.
+/// A failed DNS query.
 #[derive(Debug, thiserror::Error)]
 pub enum DnsFault {
     /// Not answered in time.
@@ -42,17 +42,17 @@ pub enum DnsFault {
     Silent {
         /// The resolver.
         server: SocketAddr,
-        /// What was asked.
+        /// The question.
         name: String,
     },
     /// The exchange broke off.
-    #[error("{name} could not be asked of {server}")]
+    #[error("the query for {name} to {server} failed")]
     Exchange {
         /// The resolver.
         server: SocketAddr,
-        /// What was asked.
+        /// The question.
         name: String,
-        /// What the client says.
+        /// The client's error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// It says that it failed.
@@ -60,17 +60,17 @@ pub enum DnsFault {
     Refused {
         /// The resolver.
         server: SocketAddr,
-        /// What was asked.
+        /// The question.
         name: String,
         /// DNS's word for the fault.
         rcode: Rcode,
     },
     /// No message of DNS, or no list of machines.
-    #[error("what {server} answers to {name} cannot be read")]
+    #[error("the answer of {server} to {name} is invalid")]
     Garbage {
         /// The resolver.
         server: SocketAddr,
-        /// What was asked.
+        /// The question.
         name: String,
     },
     /// There is nothing under a name that no organisation with a machine lacks.
@@ -78,7 +78,7 @@ pub enum DnsFault {
     Nothing {
         /// The resolver.
         server: SocketAddr,
-        /// What was asked.
+        /// The question.
         name: String,
     },
     /// It does not fit, even over TCP.
@@ -88,21 +88,21 @@ pub enum DnsFault {
     TooLong {
         /// The resolver.
         server: SocketAddr,
-        /// What was asked.
+        /// The question.
         name: String,
     },
     /// More apps than can be asked for one by one.
     #[error(
-        "{count} apps are more than the {MAX_APPS} that DNS is asked for; set LASTBEAT_INVENTORY to machines"
+        "{count} apps are more than the limit of {MAX_APPS} for DNS; set LASTBEAT_INVENTORY to machines"
     )]
     TooMany {
-        /// How many.
+        /// Their number.
         count: usize,
     },
 }
 
 impl DnsFault {
-    /// What kind it is.
+    /// Its kind.
     pub fn kind(&self) -> InventoryFaultKind {
         match self {
             DnsFault::Silent { .. } => InventoryFaultKind::TimedOut,

@@ -32,20 +32,20 @@ const MAX_PAGE_BYTES: usize = 16 << 20;
 /// Characters of an answer's body in a fault.
 const BODY_CHARS: usize = 200;
 
-/// Why the Machines API says nothing. No fault holds the token.
+/// A failed request to the Machines API. No fault holds the token.
 #[derive(Debug, thiserror::Error)]
 pub enum MachinesApiFault {
     /// The token's file.
-    #[error("the token's file {path} cannot be read")]
+    #[error("cannot read the token file {path}")]
     TokenFile {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// No token that can be sent.
     #[error(
-        "the token is empty, or has characters that no header takes; set LASTBEAT_INVENTORY_TOKEN anew"
+        "the token is empty, or has characters that no header can hold; set LASTBEAT_INVENTORY_TOKEN again"
     )]
     Token,
     /// No answer.
@@ -53,14 +53,14 @@ pub enum MachinesApiFault {
     Unreached(#[from] RequestFault),
     /// 401.
     #[error(
-        "the Machines API does not know the token (401); make one with `fly tokens create readonly ORG`: {said}"
+        "the Machines API rejects the token (401); create one with `fly tokens create readonly ORG`: {said}"
     )]
     Unknown {
         /// The answer's body.
         said: String,
     },
     /// 403.
-    #[error("the token may not do this (403); {needed}: {said}")]
+    #[error("the token lacks a permission (403); {needed}: {said}")]
     Forbidden {
         /// Which token may.
         needed: &'static str,
@@ -68,9 +68,9 @@ pub enum MachinesApiFault {
         said: String,
     },
     /// 429.
-    #[error("the Machines API is asked too often (429)")]
+    #[error("the Machines API limits requests (429)")]
     TooOften {
-        /// How long to wait, where it says.
+        /// Its Retry-After; `None`: it sent none.
         retry_after: Option<Duration>,
     },
     /// Any other status but a good one.
@@ -78,15 +78,15 @@ pub enum MachinesApiFault {
     Status {
         /// The status.
         status: StatusCode,
-        /// What was asked.
+        /// The question.
         asked: String,
         /// The answer's body.
         said: String,
     },
     /// Not as documented.
-    #[error("the answer of the Machines API to {asked} cannot be read")]
+    #[error("the answer of the Machines API to {asked} is invalid")]
     Unreadable {
-        /// What was asked.
+        /// The question.
         asked: String,
         /// Why.
         source: PageFault,
@@ -101,7 +101,7 @@ pub enum MachinesApiFault {
     #[error("the machines were not listed within {LIST_WITHIN:?}")]
     Slow,
     /// A name that no address may hold.
-    #[error("{name:?} is no name of an app or a machine")]
+    #[error("invalid name of an app or a machine: {name:?}")]
     Name {
         /// The name.
         name: String,
@@ -109,7 +109,7 @@ pub enum MachinesApiFault {
 }
 
 impl MachinesApiFault {
-    /// What kind it is.
+    /// Its kind.
     pub fn kind(&self) -> InventoryFaultKind {
         match self {
             MachinesApiFault::TokenFile { .. }
@@ -143,7 +143,7 @@ pub struct Organisation {
     slug: String,
 }
 
-/// What a request is for: what it needs, and how long it may take.
+/// A request, with its time limit and the token that it needs.
 struct ApiRequest {
     method: Method,
     path: String,
@@ -158,7 +158,7 @@ impl ApiRequest {
             method: Method::GET,
             path,
             within,
-            needed: "reading takes a token of the whole organisation: `fly tokens create readonly ORG`",
+            needed: "reading needs a token of the whole organisation: `fly tokens create readonly ORG`",
         }
     }
 }
@@ -177,7 +177,7 @@ impl MachinesApi {
         Organisation { api: self, slug }
     }
 
-    /// How a machine last ended; `None` where it does not tell.
+    /// A machine's last exit; `None`: not known.
     ///
     /// # Errors
     /// [`MachinesApiFault`].
@@ -196,7 +196,7 @@ impl MachinesApi {
             method: Method::POST,
             path: format!("{}/restart", path(suspect)?),
             within: RESTART_WITHIN,
-            needed: "restarting takes one that may change machines: `fly tokens create org ORG`",
+            needed: "restarting needs one that may change machines: `fly tokens create org ORG`",
         };
         self.ask(&ask).await.map(drop)
     }

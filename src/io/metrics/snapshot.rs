@@ -95,7 +95,7 @@ struct Family<'a, 't> {
     name: &'static str,
     help: &'static str,
     kind: &'static str,
-    /// Whether its head is written.
+    /// True once its HELP and TYPE lines are written.
     begun: bool,
 }
 
@@ -167,7 +167,7 @@ fn unix(at: Wall) -> f64 {
 fn stream_seen(from: &Snapshot, text: &mut Text<'_>) {
     let mut family = text.gauge(
         "stream_last_seen_timestamp_seconds",
-        "Unix time at which the last entry of anyone arrived.",
+        "Unix time of the last entry of the stream.",
     );
     if let Some(seen) = from.stream_seen {
         family.put([], unix(seen));
@@ -177,7 +177,7 @@ fn stream_seen(from: &Snapshot, text: &mut Text<'_>) {
 fn region_seen(from: &Snapshot, text: &mut Text<'_>) {
     let mut family = text.gauge(
         "region_last_seen_timestamp_seconds",
-        "Unix time at which the last entry from anyone in the region arrived.",
+        "Unix time of the last entry from the region.",
     );
     for (region, seen) in &from.regions {
         family.put([("target_region", region)], unix(*seen));
@@ -187,7 +187,7 @@ fn region_seen(from: &Snapshot, text: &mut Text<'_>) {
 fn log_seen(from: &Snapshot, text: &mut Text<'_>) {
     let mut family = text.gauge(
         "log_last_seen_timestamp_seconds",
-        "Unix time at which the last entry from the instance arrived, heartbeat or not.",
+        "Unix time of the last entry from the instance, heartbeat or not.",
     );
     for row in &from.instances {
         let labels = [
@@ -202,7 +202,7 @@ fn log_seen(from: &Snapshot, text: &mut Text<'_>) {
 fn heartbeat_seen(from: &Snapshot, text: &mut Text<'_>) {
     let mut family = text.gauge(
         "heartbeat_last_seen_timestamp_seconds",
-        "Unix time at which the last heartbeat of the instance arrived.",
+        "Unix time of the last heartbeat of the instance.",
     );
     for row in &from.beats {
         family.put(beat_labels(row), unix(row.seen));
@@ -212,7 +212,7 @@ fn heartbeat_seen(from: &Snapshot, text: &mut Text<'_>) {
 fn heartbeat_due(from: &Snapshot, text: &mut Text<'_>) {
     let mut family = text.gauge(
         "heartbeat_due_timestamp_seconds",
-        "Unix time at which the instance's alert fires if no heartbeat comes before; absent where nothing is due.",
+        "Unix time at which the instance's alert fires without another heartbeat; absent if none is due.",
     );
     for row in &from.beats {
         if let Some(due) = row.due {
@@ -224,7 +224,7 @@ fn heartbeat_due(from: &Snapshot, text: &mut Text<'_>) {
 fn heartbeat_max_gap(from: &Snapshot, text: &mut Text<'_>) {
     let mut family = text.gauge(
         "heartbeat_max_gap_seconds",
-        "How long the instance may be silent: its rule's max_gap, or what \"auto\" has found.",
+        "Longest gap allowed for the instance, in seconds: its rule's max_gap, or the value that \"auto\" computed.",
     );
     for row in &from.beats {
         if let Some(max_gap) = row.max_gap {
@@ -243,10 +243,7 @@ fn beat_labels(row: &BeatRow) -> [(&str, &str); 4] {
 }
 
 fn instances(from: &Snapshot, text: &mut Text<'_>) {
-    let mut family = text.gauge(
-        "instances",
-        "Instances, by app, region and what is thought of them.",
-    );
+    let mut family = text.gauge("instances", "Instances, by app, region and verdict.");
     for row in &from.verdicts {
         let labels = [
             ("target_app", &*row.app),
@@ -258,10 +255,7 @@ fn instances(from: &Snapshot, text: &mut Text<'_>) {
 }
 
 fn alerts(from: &Snapshot, text: &mut Text<'_>) {
-    let mut family = text.gauge(
-        "alerts",
-        "Alerts, by rule, its severity and the alert's state.",
-    );
+    let mut family = text.gauge("alerts", "Alerts, by rule, severity and state.");
     for row in &from.alerts {
         let labels = [
             ("rule", &*row.rule),
@@ -291,27 +285,27 @@ fn per_app(from: &Snapshot, mut family: Family<'_, '_>, value: fn(&AppRow) -> u6
 }
 
 fn entries(from: &Snapshot, text: &mut Text<'_>) {
-    let family = text.counter("entries_total", "Entries that arrived, by app.");
+    let family = text.counter("entries_total", "Entries received, by app.");
     per_app(from, family, |app| app.entries);
 }
 
 fn entry_bytes(from: &Snapshot, text: &mut Text<'_>) {
     let family = text.counter(
         "entry_bytes_total",
-        "Bytes of the payloads of entries, by app.",
+        "Payload bytes of entries received, by app.",
     );
     per_app(from, family, |app| app.bytes);
 }
 
 fn heartbeats(from: &Snapshot, text: &mut Text<'_>) {
-    let family = text.counter("heartbeats_total", "Heartbeats that arrived, by app.");
+    let family = text.counter("heartbeats_total", "Heartbeats received, by app.");
     per_app(from, family, |app| app.beats);
 }
 
 fn heartbeats_lost(from: &Snapshot, text: &mut Text<'_>) {
     let family = text.counter(
         "heartbeats_lost_total",
-        "Heartbeats that never arrived: holes in seq=, by app.",
+        "Heartbeats lost, from gaps in seq=, by app.",
     );
     per_app(from, family, |app| app.lost);
 }
@@ -319,7 +313,7 @@ fn heartbeats_lost(from: &Snapshot, text: &mut Text<'_>) {
 fn rejected(from: &Snapshot, text: &mut Text<'_>) {
     let mut family = text.counter(
         "entries_rejected_total",
-        "What arrived and was rejected, whole or in part, by reason.",
+        "Entries rejected, whole or in part, by reason.",
     );
     for (reason, count) in &from.rejected {
         family.put([("reason", reason)], *count as f64);
@@ -327,7 +321,7 @@ fn rejected(from: &Snapshot, text: &mut Text<'_>) {
 }
 
 fn listened(from: &Snapshot, text: &mut Text<'_>) {
-    let help = "Seconds for which lastbeat has listened: only they count for a silence.";
+    let help = "Listened time, in seconds: only it counts for a silence.";
     let mut family = text.counter("listened_seconds_total", help);
     family.put([], from.listened.as_secs_f64());
 }
@@ -335,7 +329,7 @@ fn listened(from: &Snapshot, text: &mut Text<'_>) {
 fn blind(from: &Snapshot, text: &mut Text<'_>) {
     let mut family = text.counter(
         "blind_seconds_total",
-        "Seconds in which a heartbeat could have passed unseen, by reason.",
+        "Blind time, in which a heartbeat could have passed unseen, in seconds, by reason.",
     );
     for (reason, time) in &from.blind {
         family.put([("reason", reason.label())], time.as_secs_f64());
@@ -349,7 +343,7 @@ fn rules(from: &Snapshot, text: &mut Text<'_>) {
 
 fn suppressed(from: &Snapshot, text: &mut Text<'_>) {
     let help =
-        "Series of instances and heartbeats left out beyond the limit; sums by app stay exact.";
+        "Series of instances and heartbeats omitted beyond the limit; sums by app stay exact.";
     let mut family = text.gauge("series_suppressed", help);
     family.put([], from.suppressed as f64);
 }
@@ -371,7 +365,7 @@ mod tests {
         text
     }
 
-    /// What a number is written with, but for its sign, its point and the zeros at its ends.
+    /// The digits of a number, without its sign, its point and the zeros at its ends.
     fn digits(number: &str) -> u64 {
         let digits = number.replace(['-', '.'], "");
         digits.trim_matches('0').parse().unwrap_or(0)

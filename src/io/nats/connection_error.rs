@@ -1,10 +1,10 @@
-//! What the client reports, as troubles with a name and words that say what to do.
+//! Errors that the client reports, each with its kind and a text that says what to do.
 
 use crate::decode::settings::NatsSettings;
 use crate::io::feed::{ConnectionError, ConnectionErrorKind};
 use async_nats::{ConnectError, ConnectErrorKind, Event, ServerError};
 
-/// What an event of the client means for the connection.
+/// The meaning of a client's event for the connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// Nothing.
@@ -22,7 +22,7 @@ pub(super) fn meaning(event: &Event, probe: &str) -> Meaning {
     match event {
         Event::Disconnected => Meaning::Over(
             ConnectionErrorKind::Disconnected,
-            "the connection broke, or nobody answered for three pings".to_owned(),
+            "the connection broke, or three pings were not answered".to_owned(),
         ),
         Event::Closed => Meaning::Over(ConnectionErrorKind::Ended, "the client closed".to_owned()),
         Event::ServerError(error) => of_server_error(error, probe),
@@ -58,7 +58,7 @@ fn is_about_auth(said: &str) -> bool {
         || said.contains("authentication revoked")
 }
 
-/// What a failed attempt to connect was.
+/// The error of a failed attempt to connect.
 pub(super) fn of_connect(
     settings: &NatsSettings,
     server: &str,
@@ -96,7 +96,7 @@ fn of_text(text: &str) -> ConnectionErrorKind {
     }
 }
 
-/// A error in words, with what to do; without secrets.
+/// An error as text, with what to do; without secrets.
 pub(super) fn connection_error(
     settings: &NatsSettings,
     server: &str,

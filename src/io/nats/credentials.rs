@@ -1,4 +1,4 @@
-//! Who we say we are, looked up anew for each attempt.
+//! User and token, read again for each attempt.
 
 use crate::decode::settings::{NatsSettings, TokenSource};
 use crate::io::feed::{ConnectionError, ConnectionErrorKind};
@@ -19,7 +19,7 @@ pub(super) fn token(settings: &NatsSettings) -> Result<Option<String>, Connectio
             Ok(text) => Ok(Some(text.trim().to_owned())),
             Err(err) => {
                 let message = format!(
-                    "the token's file {} (ACCESS_TOKEN_FILE) cannot be read: {err}",
+                    "cannot read the token file {} (ACCESS_TOKEN_FILE): {err}",
                     path.display()
                 );
                 Err(ConnectionError {

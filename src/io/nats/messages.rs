@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use tokio::sync::Notify;
 
-/// What one subscription may hand out in a row before the next has its turn: some tens of microseconds of work, and
+/// Messages of one subscription in a row before the next has its turn: some tens of microseconds of work, and
 /// the turn's own cost is divided by it.
 const TURN: u32 = 128;
 
@@ -85,11 +85,11 @@ impl MessageSource for Messages {
 /// One stream, or several that take turns; nothing is allocated for a message.
 #[derive(Debug)]
 struct Turns<S> {
-    /// Whose turn it is.
+    /// The stream whose turn it is.
     now: S,
     /// The others, in the order of their turns.
     others: VecDeque<S>,
-    /// What the present one may still hand out in a row.
+    /// Messages that it may still hand out in a row.
     left: u32,
 }
 
@@ -178,7 +178,7 @@ mod tests {
         }
     }
 
-    /// What comes without waiting, and whether all have ended then.
+    /// Items that come without waiting, and true if all streams have ended then.
     fn taken(turns: &mut Turns<BoxStream<'static, u32>>, ends: &Cell<u32>) -> (Vec<u32>, bool) {
         let mut items = Vec::new();
         loop {

@@ -1,4 +1,4 @@
-//! Whose turn it is: the servers of the settings, and where asked for those that the cluster names.
+//! The servers in turn: those of the settings, and with gossip those that the cluster names.
 
 /// Servers that a cluster may name beside the given ones.
 const GOSSIPED: usize = 32;
@@ -21,7 +21,7 @@ impl Servers {
         }
     }
 
-    /// How many there are.
+    /// Number of servers.
     pub fn count(&self) -> usize {
         self.given.len() + self.gossiped.len()
     }
@@ -51,7 +51,7 @@ impl Servers {
     }
 }
 
-/// Whether two addresses are the same but for the scheme that gossip leaves out.
+/// True if two addresses differ at most by the scheme, which gossip leaves out.
 fn same(one: &str, other: &str) -> bool {
     let bare = |server: &str| {
         server

@@ -38,19 +38,19 @@ const LEAST_WAITING_MESSAGES: usize = 32_768;
 const WAITING_EVENTS: usize = 64;
 const PROBE_EVERY: Duration = Duration::from_secs(15);
 const PROBE_WITHIN: Duration = Duration::from_secs(10);
-/// How often the client is asked what its events may have failed to tell.
+/// Interval in which the client's state is read, since its events may be dropped.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Round trips until the answer to our subscription has come for sure: one may end with whatever else the server says
 /// first, its own PING or news of its cluster.
 const ROUND_TRIPS: usize = 3;
 /// Turns for the client's tasks until a word about the subscription has come through: two would do, were no other ready.
 const TASKS_OF_A_WORD: usize = 8;
-/// What a server may call its largest payload, NATS' own upper bound.
+/// Upper bound of a server's largest payload, as in NATS itself.
 const MAX_PAYLOAD: u64 = 64 << 20;
 /// Room for a line's own words and for what is read ahead.
 const LINE_SLACK: u64 = 1 << 20;
 
-/// What a session tells of itself.
+/// An event of a session.
 #[derive(Debug)]
 pub(super) enum SessionEvent {
     /// It is of no more use.
@@ -65,13 +65,13 @@ pub(super) enum SessionEvent {
 
 /// An attempt to connect to one server.
 pub(super) struct Dial {
-    /// Who we are and what we want.
+    /// User, token and subjects.
     pub settings: Arc<NatsSettings>,
     /// Where.
     pub server: String,
-    /// Whether the token's other form is the one that worked.
+    /// True if the token's other form worked before.
     pub other_form: bool,
-    /// Whether a connection stands already, whose state is the one to be shown.
+    /// True if a connection stands already; its state is shown then.
     pub beside: bool,
 }
 
@@ -79,7 +79,7 @@ impl Dial {
     /// Connects, subscribes and waits for the server's word on that.
     ///
     /// # Errors
-    /// What stood in the way.
+    /// The connection could not be made.
     pub async fn run(
         self,
         reporter: &ConnectionReporter<Messages>,
@@ -117,10 +117,11 @@ impl Dial {
         let shaken = AssertUnwindSafe(self.handshake(token, reporter)).catch_unwind();
         match timeout(HANDSHAKE_WITHIN, shaken).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => {
-                Err(self.error(ConnectionErrorKind::Garbage, "its answer broke the client"))
-            }
-            Err(_) => Err(self.error(ConnectionErrorKind::Timeout, "no end of it within 8 s")),
+            Ok(Err(_)) => Err(self.error(
+                ConnectionErrorKind::Garbage,
+                "its answer made the client panic",
+            )),
+            Err(_) => Err(self.error(ConnectionErrorKind::Timeout, "not finished within 8 s")),
         }
     }
 
@@ -183,7 +184,7 @@ impl Dial {
         self.server.parse().map_err(|err| ConnectionError {
             kind: ConnectionErrorKind::Unresolvable,
             message: format!(
-                "{} is no address of a NATS server: {err}; NATS_URL takes nats://host:port",
+                "{}: invalid NATS address: {err}; NATS_URL expects nats://host:port",
                 self.server
             ),
         })
@@ -220,9 +221,9 @@ impl Dial {
 
 /// One connection, subscribed. It ends when both this and its messages are dropped.
 pub(super) struct Session {
-    /// Whether the token was taken in its other form.
+    /// True if the token was accepted in its other form.
     pub other_form: bool,
-    /// Whether a round trip proved it good.
+    /// True once a round trip succeeded.
     steady: bool,
     settings: Arc<NatsSettings>,
     server: String,
@@ -280,7 +281,7 @@ impl Session {
         }
     }
 
-    /// Whether entries or a round trip proved it good.
+    /// True once an entry arrived or a round trip succeeded.
     pub fn is_steady(&self) -> bool {
         let messages = &self.client.statistics().in_messages;
         self.steady || messages.load(Ordering::Relaxed) > 0
@@ -328,7 +329,7 @@ impl Session {
         SessionEvent::Over(connection_error(&self.settings, &self.server, kind, what))
     }
 
-    /// What the client's events may have failed to tell: they are dropped where too many wait.
+    /// Finds a fault that no event reported: events are dropped where too many wait.
     fn look(&mut self) -> Option<(ConnectionErrorKind, String)> {
         let statistics = self.client.statistics();
         let (bytes, messages) = (
@@ -338,7 +339,7 @@ impl Session {
         if self.client.connection_state() != State::Connected
             || statistics.connects.load(Ordering::Relaxed) > 1
         {
-            let what = "the connection broke, and the client did not say so";
+            let what = "the connection broke, and the client did not report it";
             return Some((ConnectionErrorKind::Disconnected, what.to_owned()));
         }
         if messages != self.whole.1 {
@@ -347,13 +348,13 @@ impl Session {
         let said = bytes - self.whole.0;
         let most = (self.client.max_payload() as u64).min(MAX_PAYLOAD) + LINE_SLACK;
         (said > most).then(|| {
-            let what = format!("{said} bytes without a message in them");
+            let what = format!("{said} bytes without a message");
             (ConnectionErrorKind::Garbage, what)
         })
     }
 }
 
-/// What may wait in each of so many subscriptions.
+/// Messages that may wait in each of so many subscriptions.
 fn waiting_messages(subscriptions: usize) -> usize {
     (WAITING_MESSAGES / subscriptions).max(LEAST_WAITING_MESSAGES)
 }
@@ -379,7 +380,7 @@ async fn pending_or<T>(running: &mut Option<BoxFuture<'static, T>>) -> T {
 /// To the server and back: a subscription opened and drained. Core NATS has no other question that one who may
 /// only subscribe can ask.
 async fn round_trip(client: Client, probe: String) -> Result<(), &'static str> {
-    const GONE: &str = "the connection broke while it was tried";
+    const GONE: &str = "the connection broke during the check";
     let mut subscriber = client.subscribe(probe).await.map_err(|_| GONE)?;
     subscriber.drain().await.map_err(|_| GONE)?;
     while subscriber.next().await.is_some() {}

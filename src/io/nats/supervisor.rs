@@ -1,4 +1,4 @@
-//! Supervision: a connection in error is dropped and another made from scratch, so that name, address and
+//! Supervision of the connection: a broken one is dropped and another made from scratch, so that name, address and
 //! token are looked up anew; one that merely delivers nothing, or whose server leaves, is kept until the next
 //! one is subscribed.
 
@@ -32,7 +32,7 @@ const AUTH_BACKOFF: Backoff = Backoff {
     first: Duration::from_secs(30),
     longest: Duration::from_secs(30),
 };
-/// How often a refused token's file is looked at for a better one.
+/// Interval in which a refused token's file is read for another token.
 const TOKEN_LOOK: Duration = Duration::from_secs(1);
 /// Fresh subscriptions of a stream that stays silent: a quiet one is to be left in peace.
 const HEAL: Backoff = Backoff {
@@ -41,13 +41,13 @@ const HEAL: Backoff = Backoff {
 };
 /// The least time that a fresh subscription has to bring an entry.
 const HEAL_LEAST: Duration = Duration::from_secs(2);
-/// How long the connection before is heard beside the new one: what was on its way arrives, some of it twice.
+/// Time for which the previous connection is read beside the new one: what was on its way arrives, some of it twice.
 const HANDOVER: Duration = Duration::from_secs(2);
 
-/// Keeps a connection for ever, tells `reporter` what becomes of it, and publishes what comes out of `outbox`.
+/// Keeps a connection for ever, reports its events to `reporter`, and publishes the messages of `outbox`.
 ///
 /// # Errors
-/// A error that waiting does not cure, met before any connection stood: user, password or permission.
+/// An error that waiting does not cure, before any connection stood: user, password or permission.
 pub async fn supervise(
     settings: NatsSettings,
     clock: Clock,
@@ -78,17 +78,17 @@ struct Supervisor {
     settings: Arc<NatsSettings>,
     clock: Clock,
     reporter: ConnectionReporter<Messages>,
-    /// What is to be published, where a connection stands.
+    /// Messages to publish while a connection stands.
     outbox: mpsc::Receiver<OutgoingMessage>,
     servers: Servers,
     /// Attempts that failed in a row, and sessions that ended before they proved good.
     failures: u32,
     other_form: bool,
-    /// Whether any connection ever stood.
+    /// True once a connection stood.
     stood: bool,
     /// Fresh subscriptions for the stall that lasts.
     heals: u32,
-    /// Whether what the last of them brought is still to be seen.
+    /// True while the outcome of the last of them is open.
     healing: bool,
 }
 
@@ -317,7 +317,7 @@ struct ActiveSession {
     /// The one before, still heard for a moment.
     leaving: Option<(Session, Pin<Box<Sleep>>)>,
     renewal: Renewal,
-    /// Whether its server is about to leave.
+    /// True once its server announced that it leaves.
     lame: bool,
 }
 

@@ -1,13 +1,12 @@
 //! Check-ins with Sentry's Crons: each says that lastbeat is well, or is not; hearing none, Sentry tells of our death.
 
-use super::{Fnv, Sentry, envelope};
+use super::{Sentry, envelope};
 use crate::core::time::Wall;
 use bytes::Bytes;
 use sentry::protocol::{
     EnvelopeItem, MonitorCheckIn, MonitorCheckInStatus, MonitorConfig, MonitorIntervalUnit,
     MonitorSchedule,
 };
-use sentry::types::Uuid;
 
 /// Minutes after which a check-in that did not come counts as missed: longer than a redeployment takes.
 const MARGIN_MINUTES: u64 = 3;
@@ -24,7 +23,11 @@ impl Sentry {
             MonitorCheckInStatus::Error
         };
         let check_in = MonitorCheckIn {
-            check_in_id: self.check_in_id(monitor, at),
+            check_in_id: super::id(&[
+                monitor.as_bytes(),
+                self.server_name.as_bytes(),
+                &at.nanos().to_be_bytes(),
+            ]),
             monitor_slug: monitor.to_owned(),
             status,
             environment: self.environment.clone(),
@@ -42,18 +45,6 @@ impl Sentry {
             }),
         };
         envelope(EnvelopeItem::MonitorCheckIn(check_in))
-    }
-
-    fn check_in_id(&self, monitor: &str, at: Wall) -> Uuid {
-        let mut hash = Fnv::NEW;
-        hash.eat(monitor.as_bytes());
-        hash.eat(self.server_name.as_bytes());
-        hash.eat(&at.nanos().to_be_bytes());
-        let mut bytes = hash.0.to_be_bytes();
-        // As an event's: RFC 9562's version 8 and its variant.
-        bytes[6] = bytes[6] & 0x0f | 0x80;
-        bytes[8] = bytes[8] & 0x3f | 0x80;
-        Uuid::from_bytes(bytes)
     }
 }
 

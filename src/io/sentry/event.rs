@@ -1,6 +1,6 @@
 //! A notice as an event: its issue, its title, and everything that helps whoever opens it.
 
-use super::{Fnv, Sentry, TAG_CHARS, sdk};
+use super::{Sentry, TAG_CHARS, sdk};
 use crate::core::notice::{Notice, NoticeKind};
 use crate::core::rule::Severity;
 use crate::core::time::Wall;
@@ -50,20 +50,17 @@ impl Sentry {
         }
     }
 
-    /// Made of incident, state and watcher: no clock, no randomness.
     fn event_id(&self, notice: &Notice) -> Uuid {
-        let mut hash = Fnv::NEW;
-        hash.eat(&notice.incident.0.to_be_bytes());
-        hash.eat(notice.kind.label().as_bytes());
-        if let NoticeKind::Reminder(count) | NoticeKind::Updated(count) = notice.kind {
-            hash.eat(&count.to_be_bytes());
-        }
-        hash.eat(self.server_name.as_bytes());
-        let mut bytes = hash.0.to_be_bytes();
-        // Version 8, RFC 9562's "made by a rule of one's own", and its variant.
-        bytes[6] = bytes[6] & 0x0f | 0x80;
-        bytes[8] = bytes[8] & 0x3f | 0x80;
-        Uuid::from_bytes(bytes)
+        let count = match notice.kind {
+            NoticeKind::Reminder(count) | NoticeKind::Updated(count) => count,
+            NoticeKind::Opened | NoticeKind::Closed(_) => 0,
+        };
+        super::id(&[
+            &notice.incident.0.to_be_bytes(),
+            notice.kind.label().as_bytes(),
+            &count.to_be_bytes(),
+            self.server_name.as_bytes(),
+        ])
     }
 }
 
@@ -76,7 +73,7 @@ fn level(notice: &Notice) -> sentry::Level {
     }
 }
 
-/// What one issue is: a rule, a scope, a target. No number of the text is in it, so that every silence of one
+/// The identity of an issue: a rule, a scope, a target. It holds no number of the text, so that every silence of one
 /// instance, and its end, is one issue.
 pub(super) fn fingerprint(notice: &Notice) -> [String; 3] {
     [
@@ -174,7 +171,7 @@ fn rule(notice: &Notice) -> Context {
     ])
 }
 
-/// What is known of it; empty texts and lists are left out.
+/// A context without its empty texts and lists.
 fn context<const N: usize>(all: [(&str, Value); N]) -> Context {
     let known = all.into_iter().filter(|(_, value)| match value {
         Value::String(text) => !text.is_empty(),
@@ -192,7 +189,7 @@ struct Moment {
     said: String,
 }
 
-/// What led to this notice, in the order of time.
+/// The events that led to this notice, in the order of time.
 fn moments(notice: &Notice) -> Vec<Moment> {
     let mut moments = Vec::new();
     if !notice.is_never_seen() {
@@ -213,7 +210,7 @@ fn moments(notice: &Notice) -> Vec<Moment> {
             category: "deadline",
             level: sentry::Level::Warning,
             said: format!(
-                "silent for longer than {}",
+                "silent for longer than the limit of {}",
                 format::exact_duration(notice.max_gap)
             ),
         });

@@ -19,24 +19,24 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sentry::types::Dsn;
 use std::time::Duration;
 
-/// How long after an incident's end its issue is resolved: Sentry files an event within seconds.
+/// Delay between an incident's end and the resolving of its issue: Sentry files an event within seconds.
 const RESOLVE_DELAY: Duration = Duration::from_secs(15);
 /// Answers that no issue was found until that is believed: Sentry may be behind.
 const FOUND_WITHIN: u32 = 6;
-/// What ends the name of such a notifier.
+/// Suffix of such a notifier's name.
 const SUFFIX: &str = "-resolve";
 
-/// Why issues cannot be resolved. It holds no secret.
+/// Invalid settings of the resolver. It holds no secret.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolverFault {
     /// The API's address.
     #[error("api_url")]
     Address(#[from] AddressFault),
     /// No header can carry the token.
-    #[error("api_token: it holds characters that no token has")]
+    #[error("invalid api_token: it has characters that no header can hold")]
     Token,
     /// The project's own address is none.
-    #[error("the DSN is none")]
+    #[error("invalid DSN")]
     Dsn,
 }
 

@@ -1,11 +1,10 @@
 //! lastbeat's own panics and errors as events, apart from alerts: tagged `own`, grouped by their place in the source.
 
-use super::{Fnv, Sentry, TAG_CHARS, envelope, sdk};
+use super::{Sentry, TAG_CHARS, envelope, sdk};
 use crate::core::time::Wall;
 use crate::format;
 use bytes::Bytes;
 use sentry::protocol::{Event, Exception};
-use sentry::types::Uuid;
 use std::borrow::Cow;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -20,7 +19,12 @@ impl Sentry {
         let place = format::sanitize(place, TAG_CHARS);
         let tags = [("own", "true"), ("kind", kind), ("place", &place)];
         let event = Event {
-            event_id: self.fault_id(kind, &place, at),
+            event_id: super::id(&[
+                kind.as_bytes(),
+                place.as_bytes(),
+                &at.nanos().to_be_bytes(),
+                self.server_name.as_bytes(),
+            ]),
             level,
             fingerprint: vec![
                 "lastbeat".into(),
@@ -48,18 +52,5 @@ impl Sentry {
             ..Event::default()
         };
         envelope(event)
-    }
-
-    fn fault_id(&self, kind: &str, place: &str, at: Wall) -> Uuid {
-        let mut hash = Fnv::NEW;
-        hash.eat(kind.as_bytes());
-        hash.eat(place.as_bytes());
-        hash.eat(&at.nanos().to_be_bytes());
-        hash.eat(self.server_name.as_bytes());
-        let mut bytes = hash.0.to_be_bytes();
-        // As every event's: RFC 9562's version 8 and its variant.
-        bytes[6] = bytes[6] & 0x0f | 0x80;
-        bytes[8] = bytes[8] & 0x3f | 0x80;
-        Uuid::from_bytes(bytes)
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Wall times that come from the arrival clock move a little with each reading: less than this is no change.
 const SAME_WITHIN: Duration = Duration::from_secs(1);
 
-/// What of it stands in the file; `None` where that is not known.
+/// Content of the file; `None`: not known.
 #[derive(Debug, Default)]
 pub(super) struct Written {
     blind: Option<Vec<SavedBlind>>,

@@ -1,41 +1,41 @@
-//! Why the state could not be kept.
+//! Faults of the state file.
 
 use rusqlite::ErrorCode;
 use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// Why the state file could not be opened, read or written.
+/// A fault of the state file.
 #[derive(Debug, Error)]
 pub enum StoreFault {
     /// The folder for it is not there.
-    #[error("there is no folder for the state file {}: make it, or give another file by LASTBEAT_STATE", path.display())]
+    #[error("the folder of the state file {} does not exist: create it, or set LASTBEAT_STATE to another file", path.display())]
     NoFolder {
         /// The file.
         path: PathBuf,
     },
     /// It may not be opened, or is no file.
-    #[error("the state file {} cannot be opened: it must be a file that lastbeat may read and write, in a folder where it may make others", path.display())]
+    #[error("cannot open the state file {}: lastbeat must be allowed to read and write it, and to create files in its folder", path.display())]
     Denied {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: rusqlite::Error,
     },
     /// It may be read and not written.
-    #[error("the state file {} is read-only: mount its volume for writing, or let lastbeat write there", path.display())]
+    #[error("the state file {} is read-only: mount its volume writable, or let lastbeat write there", path.display())]
     ReadOnly {
         /// The file.
         path: PathBuf,
     },
     /// There is no room left for it.
-    #[error("no room is left for the state file {}: make room on its volume", path.display())]
+    #[error("no space left for the state file {}: free space on its volume", path.display())]
     Full {
         /// The file.
         path: PathBuf,
     },
     /// Another process has it.
-    #[error("the state file {} is in use by another process: stop the other lastbeat, or give each its own by LASTBEAT_STATE", path.display())]
+    #[error("the state file {} is in use by another process: stop the other lastbeat, or set LASTBEAT_STATE to a file for each", path.display())]
     Locked {
         /// The file.
         path: PathBuf,
@@ -45,11 +45,11 @@ pub enum StoreFault {
     Corrupt {
         /// The file.
         path: PathBuf,
-        /// What was found.
+        /// The damage.
         what: String,
     },
     /// A newer lastbeat wrote it.
-    #[error("the state file {} is of version {found}, and this lastbeat knows up to {known}: start the newer lastbeat again, or give another file by LASTBEAT_STATE", path.display())]
+    #[error("the state file {} has version {found}, and this lastbeat supports up to {known}: start the newer lastbeat again, or set LASTBEAT_STATE to another file", path.display())]
     Newer {
         /// The file.
         path: PathBuf,
@@ -59,7 +59,7 @@ pub enum StoreFault {
         known: i64,
     },
     /// Another program's database.
-    #[error("{} is another program's database: give another file by LASTBEAT_STATE", path.display())]
+    #[error("{} is another program's database: set LASTBEAT_STATE to another file", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
@@ -71,19 +71,19 @@ pub enum StoreFault {
         path: PathBuf,
     },
     /// The file could not be moved.
-    #[error("the state file {} could not be moved: let lastbeat write in its folder", path.display())]
+    #[error("cannot move the state file {}: let lastbeat write in its folder", path.display())]
     Move {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
     /// Anything else.
-    #[error("the state file {} could not be read or written", path.display())]
+    #[error("cannot read or write the state file {}", path.display())]
     Other {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: rusqlite::Error,
     },
 }
@@ -121,7 +121,7 @@ impl StoreFault {
         "other",
     ];
 
-    /// Whether the program must not start: it would keep nothing, and what is there is meant for another program.
+    /// True if the program must not start: it could store nothing, and the file belongs to another program.
     pub const fn is_refusal(&self) -> bool {
         matches!(self, StoreFault::Newer { .. })
     }

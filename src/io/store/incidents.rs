@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// How long a closed incident is kept: a quarter, so that one may be compared with the one before.
+/// Retention of closed incidents: a quarter, so that one may be compared with the one before.
 pub const KEPT_FOR: Duration = Duration::from_secs(93 * 24 * 3600);
 /// Closed incidents kept at most: about a hundred a day for all of that time. One takes a kilobyte or two, so that the
 /// history of the worst quarter stays below 20 megabytes.

@@ -16,9 +16,9 @@ use std::hash::{BuildHasher, Hash, Hasher};
 /// Slots beyond are damage: the core has at most a million instances.
 const MAX_SLOT: u32 = 1 << 21;
 
-/// What of a beat seldom changes, in JSON: marker, name, stopped, every_ms, text.
+/// The part of a beat that seldom changes, in JSON: marker, name, stopped, every_ms, text.
 type Rare<T> = (T, T, bool, u32, T);
-/// What changes with each beat, in JSON: how long before the instance's own, on both clocks, seq, offset_ms, usual_ms.
+/// The part that changes with each beat, in JSON: distance to the instance's own time on both clocks, seq, offset_ms, usual_ms.
 type Often = (i64, i64, Option<u64>, Option<i32>, u32);
 
 /// Stands for a beat's number in its text, which else would be another text each time.
@@ -75,7 +75,7 @@ fn hash(instance: &SavedInstance) -> u64 {
     hasher.finish()
 }
 
-/// What stands before and after a beat's number in its text; the text where it is written as it is.
+/// The text before and after a beat's number; the whole text if it is stored unchanged.
 fn around_number(text: &str, seq: Option<u64>) -> Result<(&str, &str), &str> {
     let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
     let number = Number::of(seq.ok_or(text)?);
@@ -217,7 +217,7 @@ fn json_fault(error: serde_json::Error) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(Box::new(error))
 }
 
-/// How far `one` lies before `at`: few digits for what was heard together. Wraps, as does the way back.
+/// The distance of `one` before `at`: few digits for beats heard together. Wraps, as does the way back.
 fn before(at: u64, one: u64) -> i64 {
     to(at.wrapping_sub(one))
 }

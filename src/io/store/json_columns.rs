@@ -1,4 +1,4 @@
-//! What of an incident stands in JSON columns: its notice, what it is about, its members; and a silence's matchers. A new
+//! JSON columns: an incident's notice, key and members; and a silence's matchers. A new
 //! field gets `#[serde(default)]`: files exist without it.
 
 use super::stored_enums::{StoredEnum, kind_from_stored, stored_kind};
@@ -194,7 +194,7 @@ enum KeyRow<'a> {
     Flapping(TargetRow<'a>),
 }
 
-/// What an incident is about.
+/// An incident's key.
 pub(super) fn key(key: &SavedKey) -> rusqlite::Result<String> {
     text(&match key {
         SavedKey::Stream => KeyRow::Stream,

@@ -14,13 +14,13 @@ use rusqlite::{Connection, TransactionBehavior};
 /// Stands in the file's header: "lbt1".
 pub(super) const APPLICATION_ID: i64 = 0x6c62_7431;
 
-/// What makes version n of version n - 1. Files exist of each: none of these ever changes, a new one is added.
+/// Migrations: the n-th makes version n of version n - 1. Files of each exist: none of these ever changes, a new one is added.
 pub(super) const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
 
 /// The newest version.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
-/// What changes with each beat stands in `seen`, in few bytes, apart from what seldom does: all of its pages are
+/// Columns that change with each beat stand in `seen`, in few bytes, apart from those that seldom do: all of its pages are
 /// written at each checkpoint. The beats are lists in JSON, one element a beat: in `instance` `[marker, name, stopped,
 /// every_ms, text]`, where character 1 stands for the number in the text, and in `seen` `[nanoseconds before seen_at,
 /// nanoseconds before listened, seq, offset_ms, usual_ms]`.

@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// What SQLite puts beside a database, and the database itself.
+/// Suffixes of the files of a database: its own, and those that SQLite puts beside it.
 const PARTS: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 /// Files of one name set aside within one second; nobody makes so many.
 const MAX_OF_A_SECOND: u32 = 1_000;
@@ -33,7 +33,7 @@ impl StateFile {
         }
     }
 
-    /// Whether the files that were opened still lie there: what is written to others is lost with this process.
+    /// Checks that the open files still lie under their names: what is written to others is lost with this process.
     pub fn check(&self) -> Result<(), StoreFault> {
         let now = inodes(&self.path);
         let same = |(then, now): (&Option<Inode>, Option<Inode>)| then.is_none() || *then == now;

@@ -1,4 +1,4 @@
-//! What stands in the file for the core's enums. The words are a contract with files that exist: a new variant gets a
+//! The core's enums as words in the file. The words are a contract with files that exist: a new variant gets a
 //! new word, and no word changes.
 
 use crate::core::listening::Blind;

@@ -107,7 +107,7 @@ fn where_it_may_not_publish_it_says_so_and_the_connection_stays() {
     lastbeat
         .child
         .wait_line("that it may not publish", SOON, |line| {
-            line.contains("does not let us publish").then_some(())
+            line.contains("denies publishing").then_some(())
         });
     wait_state(&lastbeat, "flowing");
     let metrics = lastbeat.metrics();

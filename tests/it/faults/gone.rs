@@ -132,7 +132,7 @@ fn a_stream_that_does_not_come_is_given_up_after_its_notices_are_out() {
     assert_eq!(child.wait_end(SOON), 1);
     let said = child.lines().join("\n");
     for words in [
-        "given up: no entry for 10s",
+        "giving up the stream: no entry for 10s",
         "LASTBEAT_GIVE_UP_AFTER",
         "does not answer",
     ] {

@@ -3,8 +3,7 @@
 use super::child::{Child, command};
 use super::folder::Folder;
 use super::wait::{wait_for, wait_until};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -229,7 +228,7 @@ impl Browser {
             "Page.captureScreenshot",
             json!({"captureBeyondViewport": true}),
         );
-        let bytes = STANDARD.decode(shot["data"].as_str().unwrap_or_default());
+        let bytes = BASE64.decode(shot["data"].as_str().unwrap_or_default().as_bytes());
         let path = Path::new(&folder).join(format!("{name}.png"));
         fs::create_dir_all(&folder).expect("the folder for pictures can be made");
         fs::write(&path, bytes.expect("a picture is base64")).expect("a picture can be written");

@@ -1,4 +1,4 @@
-//! What is left out where too much waits, or for too long.
+//! The limits of the backlog, in number and in age.
 
 use super::super::backlog::{ALERT_WAITS, EXTRA_WAITS};
 use super::*;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What is said again each minute.
+/// The body that is resent each minute.
 const EVERY: Duration = Duration::from_secs(60);
 const CLOSED: NoticeKind = NoticeKind::Closed(CloseReason::Resolved);
 

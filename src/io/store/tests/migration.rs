@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What the first version wrote, as SQL. Each version that ships leaves such a text here.
+/// A file of the first version, as SQL. Each version that ships leaves such a text here.
 const VERSION_1: &str = "
 INSERT INTO clock VALUES (1, 1795269302000000000, 7, NULL);
 INSERT INTO instance VALUES (4, 'logs.web.iad.0004', NULL, 0, NULL, NULL, NULL, 0,

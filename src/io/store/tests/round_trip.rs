@@ -1,4 +1,4 @@
-//! What goes in comes out.
+//! Everything that is written reads back.
 
 use super::*;
 use crate::core::listening::Blind;

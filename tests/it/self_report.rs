@@ -24,7 +24,7 @@ fn an_error_that_ends_the_program_is_told_before_it_is_gone() {
     assert_eq!((event.kind(), event.level()), ("LastbeatError", "error"));
     assert_eq!((event.tag("own"), event.tag("kind")), ("true", "error"));
     assert!(
-        event.value().starts_with("the stream is given up"),
+        event.value().starts_with("giving up the stream"),
         "{}",
         event.value()
     );
