@@ -1,9 +1,9 @@
 //! The change to another rule set, slice by slice, between which entries have their turn. Until it is finished,
 //! no deadline is evaluated, no snapshot or checkpoint is taken, and requests wait.
 
+use super::EventLoop;
 use crate::core::rule::RuleSet;
 use crate::core::targets::reload::Reload;
-use super::EventLoop;
 use crate::io::feed::MessageSource;
 use tokio::sync::oneshot;
 
