@@ -242,7 +242,7 @@ async fn answer_of<T>(answered: oneshot::Receiver<Result<T, String>>) -> Result<
     }
 }
 
-/// Says what nobody will hear of otherwise.
+/// Logs a command that is lost.
 fn lost(order: &StoreCommand, why: &str) {
     match order {
         StoreCommand::Decided(decided) => {

@@ -7,7 +7,7 @@ use std::thread;
 /// Lines that may wait: one, since a second one would only tell how long the first has waited.
 const WAITING: usize = 1;
 
-/// Gives a way to say lines without ever waiting for whoever reads them: where one waits already, the next is lost.
+/// Returns a function that writes lines and never waits for their reader: while one waits, the next is lost.
 ///
 /// # Errors
 /// No thread can be had.

@@ -19,8 +19,8 @@ pub trait RawMessage {
 
 /// Messages from one connection; the end of the stream is the end of the connection.
 pub trait MessageSource: Stream<Item: RawMessage> + Unpin + Send + 'static {
-    /// Number of messages that the connection received, including those that never came out here because nobody took
-    /// them in time; `None` where nothing can be lost.
+    /// Number of messages that the connection received, including those that were dropped because they were not read
+    /// in time; `None` where nothing can be lost.
     fn received(&self) -> Option<u64>;
 
     /// As [`visit_waiting`].

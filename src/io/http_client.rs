@@ -31,7 +31,7 @@ pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 pub const BODY_KEPT: usize = 2048;
 /// The header by which Sentry says which categories are to wait.
 const RATE_LIMITS: HeaderName = HeaderName::from_static("x-sentry-rate-limits");
-/// Where others name the certificate authorities that are trusted: with one of these nobody else is.
+/// Variables that name the only trusted certificate authorities.
 const ROOTS: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
 /// The peer's answer, whatever the status.

@@ -1,6 +1,6 @@
 //! Fly's inventory: which machines there are, asked of its private DNS or of its Machines API.
 //!
-//! A question that fails says nothing: whoever asks must not take it for "there are none".
+//! A failed poll says nothing: it must not be taken for "there are none".
 
 pub mod dns;
 pub mod machines;
@@ -43,7 +43,7 @@ pub enum InventoryFault {
 pub enum InventoryFaultKind {
     /// No answer in time.
     TimedOut,
-    /// Nobody there, or the exchange broke off.
+    /// No connection, or it broke.
     Unreachable,
     /// The token does not suffice, or is none.
     Refused,

@@ -1,6 +1,6 @@
 //! Every metric, in this one file and its `snapshot` part: names, labels, help and buckets are a contract.
 //!
-//! Two kinds: **live** ones, which whoever knows the fact sets as it happens, and **snapshot** ones
+//! Two kinds: **live** ones, which are set as things happen, and **snapshot** ones
 //! (`metrics/snapshot.rs`), which are built anew for each scrape from the core's published copy, so that a scrape
 //! never delays an entry and a forgotten target's series leave by themselves.
 //!

@@ -1,5 +1,5 @@
-//! The organisation's NATS server. [`supervise`] holds a connection for ever and heals it; `session` is one
-//! connection, `connection_error` what can be wrong with it, in words; by `yield_waker` the client gives way to whoever takes its messages.
+//! The organisation's NATS server. [`supervise`] holds a connection for ever and heals it; `session` is one connection,
+//! `connection_error` its faults as texts, and `yield_waker` makes the client yield to the reader of its messages.
 
 mod connection_error;
 mod credentials;

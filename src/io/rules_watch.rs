@@ -1,4 +1,4 @@
-//! Wakes whoever reads the rules when something about their files changed, in whichever way it was saved: written in
+//! Wakes the reader of the rules when something about their files changed, however it was saved: written in
 //! place, renamed over, or a link swapped as Kubernetes does it. It says that something changed, never what: a wake
 //! for nothing costs one reading.
 
@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 const QUIET: Duration = Duration::from_millis(100);
 /// Files that never rest are read all the same.
 const LONGEST_QUIET: Duration = Duration::from_secs(2);
-/// Some changes are told to nobody: behind a link out of the folder, or on a network's file system.
+/// Some changes are not reported: behind a link out of the folder, or on a network's file system.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// Watches the rules at one path.

@@ -1,10 +1,9 @@
 //! One notifier's pending deliveries: in order within each incident, limited in number and in age.
 //!
-//! Where there is too much of it, the oldest reminder or update goes first, since the next one says the same. Without
-//! any, an incident goes whose beginning and end both wait: nobody was told of it, nobody is left rendered for its end,
-//! and it is over. Only then the oldest beginning goes by itself. Its end stays: it says how long it was and that it is
-//! over, and a receiver that never heard of it has lost nothing by that. An end goes last of all, as it leaves an
-//! alert that never ends.
+//! Beyond the limit, the oldest reminder or update is dropped first, since the next one says the same. Without any, an
+//! incident whose opening and closing are both pending is dropped whole: no notification of it was sent, and it is over.
+//! Only then the oldest opening goes alone. Its closing stays: it says how long the incident was and that it is over. A
+//! closing goes last of all, as it leaves an alert that never ends.
 
 use crate::core::notice::{IncidentId, NoticeKind};
 use crate::core::time::Wall;
@@ -12,13 +11,13 @@ use crate::io::notifier::Delivery;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-/// Notices that may wait for one notifier. Some kilobytes each: tens of megabytes at the very most, after an
+/// Limit of pending notices for one notifier. Some kilobytes each: tens of megabytes at the very most, after an
 /// outage that fired ten thousand times.
 pub(super) const WAITING_LIMIT: usize = 10_000;
-/// A beginning or an end that could not be told for this long is history: a notifier that was down over a week's
-/// holidays still hears of everything, one that nobody repairs for longer has no reader.
+/// Age limit of pending openings and closings: a notifier that was down over a week's holidays still gets all of them,
+/// one that is down for longer has no reader.
 pub(super) const ALERT_WAITS: Duration = Duration::from_secs(7 * 24 * 3600);
-/// A reminder or an update says how things stood; a day later that is wrong.
+/// Age limit of pending reminders and updates: a day later they are wrong.
 pub(super) const EXTRA_WAITS: Duration = Duration::from_secs(24 * 3600);
 
 /// Pending deliveries.
@@ -41,7 +40,7 @@ impl Backlog {
         self.deliveries.front()
     }
 
-    /// Takes the foremost one off.
+    /// Removes the next one.
     pub(super) fn pop(&mut self) -> Option<Delivery> {
         self.deliveries.pop_front()
     }
@@ -50,7 +49,7 @@ impl Backlog {
         self.deliveries.iter()
     }
 
-    /// Since when the one that waits longest does.
+    /// Wall clock: when the oldest one was queued.
     pub(super) fn oldest(&self) -> Option<Wall> {
         self.deliveries
             .iter()
@@ -58,7 +57,7 @@ impl Backlog {
             .min()
     }
 
-    /// Takes one in; those that have to go for it. The foremost one stays where it is `under_way`.
+    /// Adds one; returns those dropped for it. The next one stays if it is `under_way`.
     pub(super) fn push(&mut self, delivery: Delivery, under_way: bool) -> Vec<Delivery> {
         self.deliveries.push_back(delivery);
         if self.deliveries.len() <= WAITING_LIMIT {
@@ -76,7 +75,7 @@ impl Backlog {
         gone
     }
 
-    /// The places of what is missed least, from `from` on.
+    /// Indices of what is dropped first, from `from` on.
     fn least(&self, from: usize) -> Vec<usize> {
         let from_there = || self.deliveries.iter().enumerate().skip(from);
         if let Some((at, _)) = from_there().find(|(_, delivery)| is_extra(delivery.rendered.kind)) {
@@ -100,7 +99,7 @@ impl Backlog {
         vec![oldest.unwrap_or(from)]
     }
 
-    /// Takes out what has waited too long. The foremost one stays where it is `under_way`.
+    /// Removes what is too old. The next one stays if it is `under_way`.
     pub(super) fn take_old(&mut self, now: Wall, under_way: bool) -> Vec<Delivery> {
         let is_old = |delivery: &Delivery| {
             let most = if is_extra(delivery.rendered.kind) {
@@ -126,7 +125,7 @@ impl Backlog {
         gone
     }
 
-    /// Lets others have their turn: everything of the foremost one's incident goes behind them, in its order.
+    /// Moves everything of the next one's incident behind the others, in its order.
     pub(super) fn yield_turn(&mut self) {
         let Some(incident) = self.deliveries.front().map(|one| one.rendered.incident) else {
             return;

@@ -230,7 +230,7 @@ pub(super) struct Session {
     client: Client,
     events: mpsc::Receiver<Event>,
     ended: Arc<Notify>,
-    /// A subject like ours that nobody speaks on.
+    /// A subject like the subscribed one, without messages.
     probe: String,
     probing: Option<BoxFuture<'static, Option<f64>>>,
     probes: Interval,
@@ -359,7 +359,7 @@ fn waiting_messages(subscriptions: usize) -> usize {
     (WAITING_MESSAGES / subscriptions).max(LEAST_WAITING_MESSAGES)
 }
 
-/// A subject like this one that nobody speaks on, so that no message comes twice.
+/// A subject like this one without messages, so that none comes twice.
 fn probe(subject: &str) -> String {
     let probe = subject.replace(['*', '>'], "lastbeat-probe");
     if probe == subject {

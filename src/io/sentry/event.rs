@@ -1,4 +1,4 @@
-//! A notice as an event: its issue, its title, and everything that helps whoever opens it.
+//! A notice as an event: its issue, its title, and everything that helps its reader.
 
 use super::{Sentry, TAG_CHARS, sdk};
 use crate::core::notice::{Notice, NoticeKind};

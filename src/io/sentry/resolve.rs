@@ -160,7 +160,7 @@ impl Notifier for SentryResolver {
     }
 }
 
-/// The name of whoever resolves the issues of the notifier of that name.
+/// The name of the resolver of that notifier's issues.
 pub fn name_of(sentry: &str) -> String {
     format!("{sentry}{SUFFIX}")
 }

@@ -60,7 +60,7 @@ pub(super) fn write(db: &Connection, incidents: &[SavedIncident]) -> rusqlite::R
     Ok(())
 }
 
-/// Closes what the file has as open and nobody knows of any more: its end was decided, and could not be written.
+/// Closes incidents that are open in the file alone: their end was decided, and could not be written.
 pub(super) fn close_others(
     db: &Connection,
     open: &[SavedIncident],
