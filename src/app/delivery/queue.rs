@@ -371,7 +371,7 @@ impl Queue {
         if tried.outcome == Outcome::Delivered {
             let delay = (self.now)().wall.since(sent.due_at);
             self.metrics.delay.observe(delay.as_secs_f64());
-            tracing::info!(notifier, %incident, state, delay = format::duration(delay), "told");
+            tracing::info!(notifier, %incident, state, delay = format::duration(delay), "notification sent");
             self.report_missed(tried);
         } else {
             tracing::error!(notifier, %incident, state, "notification rejected: {}", tried.said);
