@@ -305,9 +305,9 @@ fn a_notice_leaves_its_traces() {
         texts,
         [
             "opened",
-            "told sentry after 1.2s: opened",
+            "sent to sentry after 1.2s: opened",
             "closed: resolved",
-            "gave up telling sentry after 1.2s: closed: resolved",
+            "dropped for sentry after 1.2s: closed: resolved",
         ]
     );
     let left = scene.stop();
@@ -418,7 +418,7 @@ fn what_cannot_be_written_is_told_and_written_in_order_later() {
     assert_eq!(ends, [true, false], "the second one closed after it opened");
     assert_eq!(
         found[1].timeline.last().map(|row| &row.what[..]),
-        Some("told sentry after 1.2s: opened")
+        Some("sent to sentry after 1.2s: opened")
     );
     let left = scene.stop();
     let kinds: Vec<_> = left

@@ -65,7 +65,7 @@ fn an_opened_notice_is_an_event_that_people_understand() {
         incident["timeline"],
         json!([
             "2022-09-27T12:00:05.000Z last heard: HEARTBEAT 0e286551c30586 iad",
-            "2022-09-27T12:01:35.000Z silent for longer than 1m 30s",
+            "2022-09-27T12:01:35.000Z silent for longer than the limit of 1m 30s",
             "2022-09-27T12:07:05.000Z opened",
         ])
     );

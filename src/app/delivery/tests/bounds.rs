@@ -68,7 +68,7 @@ async fn then_an_incident_that_is_over_and_at_last_a_beginning_but_no_end() {
     let stuck = bench.handle.stuck();
     assert_eq!(stuck[0].given_up, 4);
     let words = stuck[0].words(3).expect("news");
-    assert_eq!(words, "4 notices were given up, the last 0s ago");
+    assert_eq!(words, "4 notifications were dropped, the last 0s ago");
     held.answer(StatusCode::OK);
     let said = bench
         .answer_all(StatusCode::OK, Duration::from_secs(60))

@@ -113,7 +113,7 @@ async fn a_restart_goes_on_with_what_is_open_at_once() {
     let stuck = bench.handle.stuck();
     assert_eq!((stuck[0].pending, stuck[0].failed_tries), (0, 2));
     let words = stuck[0].words(2).expect("trouble");
-    assert_eq!(words, "what is open could not be told again in 2 tries");
+    assert_eq!(words, "open alerts could not be resent in 2 attempts");
     third.answer(StatusCode::OK);
     bench.tell_kind(5, CLOSED);
     assert_eq!(bench.next().await.said, "5 closed");
