@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
-"""Writes the dashboards beside this file: `python3 dashboards/build.py`. A test sees that what is committed is what
-this writes. A panel is one call here, and a few lines there."""
+"""Writes the dashboards and sets the runbook links of alerts.yml: `python3 dashboards/build.py [FOLDER] [--runbook URL]`.
+
+FOLDER is the folder of this file unless given. URL is the address of docs/runbook.md as people in Grafana and
+Alertmanager reach it, such as https://github.com/acme/lastbeat/blob/main/docs/runbook.md; releases have it set. Without
+it the links are paths within the repository. A test checks that the committed files are what this program writes."""
+import argparse
 import json
 import pathlib
+import re
 
-REPOSITORY = "https://github.com/OWNER/lastbeat"
+RUNBOOK = "docs/runbook.md"
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 MONITOR = 'instance=~"$monitor"'
 TARGETS = 'target_app=~"$app", target_region=~"$region"'
@@ -32,7 +37,7 @@ def link(title, url, **more):
 
 
 def runbook(alert):
-    return link(f"What to do: {alert}", f"{REPOSITORY}#{alert.lower()}", targetBlank=True)
+    return link(f"What to do: {alert}", f"{ARGS.runbook}#{alert.lower()}", targetBlank=True)
 
 
 def panel(kind, title, says, size, targets, options, unit, *, steps=(), to=(), alert=None, custom=None, overrides=(), **more):
@@ -170,7 +175,7 @@ def dashboard(uid, title, says, variables, panels):
         "uid": uid, "title": title, "description": says, "tags": ["lastbeat"], "schemaVersion": 39, "version": 1, "editable": True,
         "graphTooltip": 1, "refresh": "10s", "time": {"from": "now-1h", "to": "now"}, "timezone": "browser", "fiscalYearStartMonth": 0,
         "timepicker": {"refresh_intervals": ["5s", "10s", "30s", "1m", "5m"]},
-        "links": others + [link("What to do", f"{REPOSITORY}#runbook", targetBlank=True)],
+        "links": others + [link("What to do", ARGS.runbook, targetBlank=True)],
     }
     return head | {"annotations": {"list": ANNOTATIONS}, "templating": {"list": [SOURCE_VARIABLE, *variables]}, "panels": list(placed(panels))}
 
@@ -344,8 +349,17 @@ def text(board):
     return "{\n" + lines(rows, "  ") + "\n}\n"
 
 
+def arguments():
+    parser = argparse.ArgumentParser(description="Writes the dashboards and alerts.yml.")
+    parser.add_argument("folder", nargs="?", type=pathlib.Path, default=pathlib.Path(__file__).parent, metavar="FOLDER")
+    parser.add_argument("--runbook", default=RUNBOOK, metavar="URL")
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
-    import sys
-    folder = pathlib.Path(sys.argv[1]) if sys.argv[1:] else pathlib.Path(__file__).parent
+    ARGS = arguments()
     for name, board in (("overview", overview()), ("app", app()), ("lastbeat", itself())):
-        (folder / f"{name}.json").write_text(text(board), encoding="utf-8")
+        (ARGS.folder / f"{name}.json").write_text(text(board), encoding="utf-8")
+    alerts = (pathlib.Path(__file__).parent / "alerts.yml").read_text(encoding="utf-8")
+    alerts = re.sub(r"(runbook_url: )\S+(?=#)", lambda found: found[1] + ARGS.runbook, alerts)
+    (ARGS.folder / "alerts.yml").write_text(alerts, encoding="utf-8")
