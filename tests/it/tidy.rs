@@ -4,6 +4,7 @@
 mod code;
 mod command_lines;
 mod docs;
+mod examples;
 mod language;
 mod layers;
 pub mod markdown;

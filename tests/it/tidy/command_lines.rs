@@ -181,6 +181,9 @@ impl Help {
         let mut part = "";
         for line in text.lines() {
             let item = line.trim_start();
+            if line.is_empty() {
+                continue;
+            }
             if !line.starts_with(' ') {
                 part = line.trim();
             } else if part == "Options:" && item.starts_with('-') {

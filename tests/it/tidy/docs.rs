@@ -39,7 +39,7 @@ fn astray(name: &str, text: &str, link: &str) -> Option<String> {
     } else {
         beside(name, path)?
     };
-    if !project().join(&target).exists() {
+    if !path.is_empty() && !project().join(&target).exists() {
         return Some(format!("{target} does not exist"));
     }
     if anchor.is_empty() {
