@@ -113,33 +113,77 @@ fn code_that_is_left_open_is_found() {
 
 #[test]
 fn the_readme_fits_and_names_the_two_commands_of_a_newcomer() {
-    let File { text, .. } = read("README.md");
-    let lines = text.lines().count();
-    assert!(lines <= README_LINES, "{lines} lines");
-    for command in ["cargo run --release -- demo", "tests/run"] {
-        let shown = parse(&text)
-            .blocks
-            .iter()
-            .any(|block| block.text.lines().any(|line| line == command));
-        assert!(shown, "the README does not show {command}");
-    }
+    let faults = fits_a_newcomer("README.md", &read("README.md").text);
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
     let picture = fs::metadata(project().join("docs/page.png")).expect("the picture is there");
     assert!(picture.len() <= PICTURE_BYTES, "{} bytes", picture.len());
 }
 
+fn fits_a_newcomer(name: &str, text: &str) -> Vec<String> {
+    let mut faults = Vec::new();
+    let lines = text.lines().count();
+    if lines > README_LINES {
+        faults.push(format!("{name}: {lines} lines, at most {README_LINES}"));
+    }
+    let blocks = parse(text).blocks;
+    let shown: BTreeSet<&str> = blocks.iter().flat_map(|block| block.text.lines()).collect();
+    for command in ["cargo run --release -- demo", "tests/run"] {
+        if !shown.contains(command) {
+            faults.push(format!("{name}: {command} is not shown"));
+        }
+    }
+    faults
+}
+
 #[test]
-fn every_page_of_the_docs_is_reached_from_the_readme() {
-    let links = parse(&read("README.md").text).links;
-    let linked: BTreeSet<&str> = links
-        .iter()
-        .map(|(_, link)| link.split('#').next().unwrap_or_default())
-        .collect();
-    let missing: Vec<String> = files("docs", &["md"])
-        .into_iter()
-        .map(|file| file.name)
-        .filter(|name| !linked.contains(&**name))
-        .collect();
-    assert_eq!(missing, [""; 0]);
+fn a_readme_that_does_not_fit_is_found() {
+    let good = "```sh\ncargo run --release -- demo\n```\n```sh\ntests/run\n```\n";
+    assert_eq!(fits_a_newcomer("x.md", good), [""; 0]);
+    let long = format!("{good}{}", "\n".repeat(README_LINES));
+    for bad in [&long, "tests/run\n```sh\ncargo run --release -- demo\n```"] {
+        assert_eq!(fits_a_newcomer("x.md", bad).len(), 1);
+    }
+}
+
+#[test]
+fn every_page_is_reached_from_the_readme() {
+    assert_eq!(unreached(&pages()), [""; 0]);
+}
+
+/// Pages that no chain of links from the README reaches; the changelog and `.github` are found without one.
+fn unreached(pages: &[File]) -> Vec<String> {
+    let mut reached = BTreeSet::from(["README.md".to_owned()]);
+    let mut unread = vec!["README.md".to_owned()];
+    while let Some(name) = unread.pop() {
+        let page = pages.iter().find(|page| page.name == name);
+        let links = page.map(|page| parse(&page.text).links).unwrap_or_default();
+        for (_, link) in links {
+            let path = link.split('#').next().unwrap_or_default();
+            let target = beside(&name, path).unwrap_or_default();
+            if target.ends_with(".md") && reached.insert(target.clone()) {
+                unread.push(target);
+            }
+        }
+    }
+    let names = pages.iter().map(|page| page.name.clone());
+    names
+        .filter(|name| name.starts_with("docs/") && !reached.contains(name))
+        .collect()
+}
+
+#[test]
+fn a_page_that_no_link_reaches_is_found() {
+    let page = |name: &str, text: &str| File {
+        name: name.to_owned(),
+        text: text.to_owned(),
+    };
+    let pages = [
+        page("README.md", "[a](docs/a.md#x)"),
+        page("docs/a.md", "[b](b.md) [r](../README.md)"),
+        page("docs/b.md", "`[c](c.md)`"),
+        page("docs/c.md", "[a](a.md)"),
+    ];
+    assert_eq!(unreached(&pages), ["docs/c.md"]);
 }
 
 #[test]

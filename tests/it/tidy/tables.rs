@@ -69,12 +69,15 @@ fn the_guide_lists_every_key_of_the_rules_and_no_other() {
 #[test]
 fn the_guide_lists_every_setting_and_no_other() {
     let guide = read(GUIDE).text;
-    let mut run = Setup::new().command(&["run", "--help"]);
-    assert_eq!(run.wait_end(SOON), 0);
-    let help = settings(&run.lines().join("\n"));
+    let mut help = String::new();
+    for command in ["run", "status"] {
+        let mut child = Setup::new().command(&[command, "--help"]);
+        assert_eq!(child.wait_end(SOON), 0, "{command}");
+        help.push_str(&child.lines().join("\n"));
+    }
     let table = section(&guide, "Settings").expect("the guide has the settings");
     let table: String = table.lines().filter(|line| line.starts_with('|')).collect();
-    assert_eq!(settings(&table), help);
+    assert_eq!(settings(&table), settings(&help));
 }
 
 /// The environment variables that a text names.
