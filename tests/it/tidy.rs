@@ -1,6 +1,7 @@
 //! Rules that reading alone can check: the layers, the files, the language, the documentation. Each rule is a function
 //! of a file's name and text, and each has an example at which it fails.
 
+mod circles;
 mod code;
 mod command_lines;
 mod docs;
