@@ -1,17 +1,17 @@
-# lastbeat, the libraries it is linked to, the certificates it trusts and its rules: nothing else, no shell.
-# Linked to the C library as usual, because a static one resolves names in a way of its own.
+# The image holds lastbeat, its shared libraries, certificates and rules: nothing else, no shell. The C library is linked
+# dynamically, because a static one resolves names differently.
 #
 #   docker build -t lastbeat .
 #   docker run --rm --read-only -v lastbeat_data:/data -p 9090:9090 \
 #     -e NATS_URL=nats://... -e NATS_USER=... -e ACCESS_TOKEN -e SENTRY_DSN lastbeat
 #
-# Rules of your own: mount a folder over /etc/lastbeat/rules. `docker run --rm lastbeat check` reads them.
+# Mount a folder over /etc/lastbeat/rules for rules of your own. `docker run --rm lastbeat check` checks them.
 
 FROM docker.io/library/rust:1-bookworm AS build
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 WORKDIR /src
 
-# The dependencies alone, on an empty program: this layer is built again only when they change.
+# The dependencies alone, with an empty program: this layer is rebuilt only when they change.
 COPY Cargo.toml Cargo.lock ./
 COPY benches benches
 RUN mkdir src \
@@ -19,13 +19,13 @@ RUN mkdir src \
  && touch src/lib.rs \
  && cargo build --locked --profile dist --bin lastbeat
 
-# The copied files may be older than what was just built, and would be taken for built already.
+# The copied files may be older than the empty program's build, and cargo would skip them.
 COPY src src
 ARG REVISION=unknown
 RUN touch src/main.rs src/lib.rs \
  && LASTBEAT_REVISION=$REVISION cargo build --locked --profile dist --bin lastbeat
 
-# What the program is linked to, the certificates, and the folder of the state, as the final file system.
+# The final file system: the program, its shared libraries, the certificates and the folder of the state.
 RUN mkdir -p /state/data /image/usr/local/bin /image/etc/ssl/certs \
  && cp target/dist/lastbeat /image/usr/local/bin/ \
  && ldd target/dist/lastbeat | grep -o '/[^ ]*' | xargs cp --dereference --parents --target-directory /image \
@@ -38,11 +38,11 @@ COPY --from=build --chown=65532:65532 /state /
 COPY LICENSE /
 COPY rules /etc/lastbeat/rules
 ENV LASTBEAT_RULES=/etc/lastbeat/rules
-# Numbers, since there are no names: an orchestrator sees that it is not root.
+# Numbers, so that an orchestrator sees that it is not root.
 USER 65532:65532
 VOLUME /data
 EXPOSE 9090
-# No HEALTHCHECK: it would run a second program each time; /healthz and /readyz are there to be asked.
+# No HEALTHCHECK: it would start a second program each time. Probe /healthz and /readyz instead.
 HEALTHCHECK NONE
 ENTRYPOINT ["/usr/local/bin/lastbeat"]
 CMD ["run"]

@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
-"""Writes the dashboards beside this file: `python3 dashboards/build.py`. A test sees that what is committed is what
-this writes. A panel is one call here, and a few lines there."""
+"""Writes the dashboards and sets the runbook links of alerts.yml: `python3 dashboards/build.py [FOLDER] [--runbook URL]`.
+
+FOLDER is the folder of this file unless given. URL is the address of docs/runbook.md as people in Grafana and
+Alertmanager reach it, such as https://github.com/acme/lastbeat/blob/main/docs/runbook.md; releases have it set. Without
+it the links are paths within the repository. A test checks that the committed files are what this program writes."""
+import argparse
 import json
 import pathlib
+import re
 
-REPOSITORY = "https://github.com/OWNER/lastbeat"
+RUNBOOK = "docs/runbook.md"
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 MONITOR = 'instance=~"$monitor"'
 TARGETS = 'target_app=~"$app", target_region=~"$region"'
@@ -14,7 +19,7 @@ RATE = "[$__rate_interval]"
 VERDICTS = {"live": "green", "late": "yellow", "silent": "red", "never-seen": "dark-red", "stopped": "blue", "unknown": "purple"}
 STATES = {"flowing": "green", "waiting": "blue", "connecting": "yellow", "subscribing": "yellow", "lame_duck": "orange",
           "backing_off": "orange", "stalled": "red", "auth_failed": "dark-red", "permission_denied": "dark-red"}
-TO_APP = ("Beats of ${__field.labels.target_app}", "/d/lastbeat-app?${__url_time_range}&${monitor:queryparam}&var-app=${__field.labels.target_app}")
+TO_APP = ("Heartbeats of ${__field.labels.target_app}", "/d/lastbeat-app?${__url_time_range}&${monitor:queryparam}&var-app=${__field.labels.target_app}")
 TO_REGION = ("Region ${__field.labels.target_region}", "/d/lastbeat-app?${__url_time_range}&${monitor:queryparam}&${app:queryparam}&var-region=${__field.labels.target_region}")
 TO_OVERVIEW = ("Overview", "/d/lastbeat-overview?${__url_time_range}&${monitor:queryparam}")
 TO_ITSELF = ("lastbeat itself", "/d/lastbeat-itself?${__url_time_range}&${monitor:queryparam}")
@@ -32,7 +37,7 @@ def link(title, url, **more):
 
 
 def runbook(alert):
-    return link(f"What to do: {alert}", f"{REPOSITORY}#{alert.lower()}", targetBlank=True)
+    return link(f"What to do: {alert}", f"{ARGS.runbook}#{alert.lower()}", targetBlank=True)
 
 
 def panel(kind, title, says, size, targets, options, unit, *, steps=(), to=(), alert=None, custom=None, overrides=(), **more):
@@ -136,14 +141,14 @@ def variable(name, label, says, query, *, multi=True):
 SOURCE_VARIABLE = {"type": "datasource", "name": "datasource", "label": "Prometheus", "description": "Where lastbeat's metrics are kept.",
                    "query": "prometheus", "current": {"selected": True, "text": "${DS_PROMETHEUS}", "value": "${DS_PROMETHEUS}"}, "hide": 0,
                    "includeAll": False, "multi": False, "refresh": 1, "regex": "", "skipUrlSync": False, "options": []}
-MONITOR_VARIABLE = variable("monitor", "lastbeat", "Each lastbeat counts for itself: of several that watch the same stream choose one.",
+MONITOR_VARIABLE = variable("monitor", "lastbeat", "Each lastbeat has its own counts: choose one of several that watch the same stream.",
                             "label_values(lastbeat_build_info, instance)")
-REGION_VARIABLE = variable("region", "region", "Regions from which anything ever came.",
+REGION_VARIABLE = variable("region", "region", "Regions with at least one entry.",
                            'label_values(lastbeat_instances{instance=~"$monitor", target_app=~"$app"}, target_region)')
 
 
 def app_variable(multi):
-    return variable("app", "app", "Apps that said anything.", 'label_values(lastbeat_entries_total{instance=~"$monitor"}, target_app)', multi=multi)
+    return variable("app", "app", "Apps with at least one entry.", 'label_values(lastbeat_entries_total{instance=~"$monitor"}, target_app)', multi=multi)
 
 
 def annotation(name, colour, expr, title, text, **more):
@@ -154,7 +159,7 @@ def annotation(name, colour, expr, title, text, **more):
 ANNOTATIONS = [
     annotation("incidents", "red", f"sum by (scope) (lastbeat_incidents{{{MONITOR}}}) > 0", "Incident: {{scope}}", "An incident at this scope is open."),
     annotation("blind", "purple", f"sum by (reason) (rate(lastbeat_blind_seconds_total{{{MONITOR}}}{RATE})) > 0", "Blind: {{reason}}",
-               "A beat could have passed unseen: this time counts for nobody."),
+               "A heartbeat could have passed unseen: this time counts for no target."),
     annotation("starts", "blue", f"(process_start_time_seconds{{{MONITOR}}} and on (job, instance) lastbeat_build_info) * 1000", "lastbeat started", "{{instance}}",
                useValueForTime="on"),
 ]
@@ -163,14 +168,14 @@ ANNOTATIONS = [
 def dashboard(uid, title, says, variables, panels):
     others = [link(name, f"/d/{to}", includeVars=True, keepTime=True, icon="dashboard") for to, name in TITLES.items() if to != uid]
     head = {
-        "__inputs": [{"name": "DS_PROMETHEUS", "label": "Prometheus", "description": "The one that scrapes lastbeat.", "type": "datasource",
+        "__inputs": [{"name": "DS_PROMETHEUS", "label": "Prometheus", "description": "The data source that scrapes lastbeat.", "type": "datasource",
                       "pluginId": "prometheus", "pluginName": "Prometheus"}],
         "__requires": [{"type": "grafana", "id": "grafana", "name": "Grafana", "version": "10.0.0"},
                        {"type": "datasource", "id": "prometheus", "name": "Prometheus", "version": "1.0.0"}],
         "uid": uid, "title": title, "description": says, "tags": ["lastbeat"], "schemaVersion": 39, "version": 1, "editable": True,
         "graphTooltip": 1, "refresh": "10s", "time": {"from": "now-1h", "to": "now"}, "timezone": "browser", "fiscalYearStartMonth": 0,
         "timepicker": {"refresh_intervals": ["5s", "10s", "30s", "1m", "5m"]},
-        "links": others + [link("What to do", f"{REPOSITORY}#runbook", targetBlank=True)],
+        "links": others + [link("What to do", ARGS.runbook, targetBlank=True)],
     }
     return head | {"annotations": {"list": ANNOTATIONS}, "templating": {"list": [SOURCE_VARIABLE, *variables]}, "panels": list(placed(panels))}
 
@@ -185,57 +190,57 @@ def overview():
     due = f"bottomk(20, max by ({WHO}) (lastbeat_heartbeat_due_timestamp_seconds{{{BOTH}}} - time()))"
     who = [("target_app", "app", None, None, [("Beats of this app", "/d/lastbeat-app?${__url_time_range}&${monitor:queryparam}&var-app=${__value.raw}")]),
            ("target_region", "region"), ("target_instance", "instance"), ("beat", "beat")]
-    return dashboard("lastbeat-overview", TITLES["lastbeat-overview"], "Which logs went quiet, and which hop went quiet.",
+    return dashboard("lastbeat-overview", TITLES["lastbeat-overview"], "Silent logs, and the hop that went quiet.",
                      [MONITOR_VARIABLE, app_variable(True), REGION_VARIABLE], [
-        stat("Last entry of anyone", "Seconds since anything arrived at all. Beyond [stream] max_gap (60s) the stream is stalled, and no single instance is blamed.",
+        stat("Last entry", "Time since the last entry of any instance. Beyond [stream] max_gap (60s) the stream is stalled, and no single instance is reported.",
              f"time() - max(lastbeat_stream_last_seen_timestamp_seconds{{{MONITOR}}})", "s", [("orange", 30), ("red", 60)], decimals=0,
              noValue="nothing yet", alert="LastbeatStreamStalled", to=[TO_ITSELF]),
-        stat("Lag, 95%", "How far entries arrive behind their own time. Beyond [stream] max_lag (2m) the stream lags, and no instance is dead for it.",
+        stat("Lag, 95%", "Delay of entries behind their own time. Beyond [stream] max_lag (2m) the stream lags, and no instance is reported as silent for it.",
              quantile(0.95, "stream_lag_seconds"), "s", [("orange", 30), ("red", 120)], noValue="nothing yet", alert="LastbeatStreamLags"),
-        stat("Silent instances", "Silent for longer than their rule allows, or expected and never heard.",
+        stat("Silent instances", "Silent for longer than their rule allows, or expected and never seen.",
              f'sum(lastbeat_instances{{{BOTH}, verdict=~"silent|never-seen"}}) or vector(0)', "short", [("red", 1)], alert="LastbeatInstanceSilent"),
-        stat("Open incidents", "One cause is one incident, whatever it reaches.", f"sum(lastbeat_incidents{{{MONITOR}}}) or vector(0)", "short",
+        stat("Open incidents", "One cause is one incident, at any scope.", f"sum(lastbeat_incidents{{{MONITOR}}}) or vector(0)", "short",
              [("red", 1)], alert="LastbeatWideSilence"),
-        stat("Alerts pending", "Beyond their max_gap, and held back for the rule's `for`.",
+        stat("Alerts pending", "Beyond max_gap, and pending for the rule's `for`.",
              f'sum(lastbeat_alerts{{{MONITOR}, state="pending"}}) or vector(0)', "short", [("orange", 1)]),
-        stat("Blind in the last hour", "Time in which a beat could have passed unseen. It counts for nobody, so silences are noticed later by as much.",
+        stat("Blind in the last hour", "Time in which a heartbeat could have passed unseen. It counts for no target and delays alerts by as much.",
              f"sum(increase(lastbeat_blind_seconds_total{{{MONITOR}}}[1h])) or vector(0)", "s", [("orange", 60), ("red", 600)], alert="LastbeatBlind", to=[TO_ITSELF]),
-        stat("NATS", "Connected to the log stream and subscribed. The states below say what is wrong.", f"min(lastbeat_nats_connected{{{MONITOR}}})", "none",
+        stat("NATS", "Connected to the log stream and subscribed. The states below show the reason if not.", f"min(lastbeat_nats_connected{{{MONITOR}}})", "none",
              [("green", 1)], graph="none", alert="LastbeatDisconnected", to=[TO_ITSELF],
              mappings=[{"type": "value", "options": {"0": {"text": "not connected", "color": "red"}, "1": {"text": "connected", "color": "green"}}}]),
-        stat("Canary round trip, 95%", "From a beat of lastbeat's own to its return through every hop. None where no canary is set.",
+        stat("Canary round trip, 95%", "Time from lastbeat's own heartbeat to its return through every hop. Empty without a canary.",
              quantile(0.95, "canary_round_trip_seconds"), "s", [("orange", 5), ("red", 30)], noValue="no canary", alert="LastbeatCanariesLost"),
-        table("Silent first", "Longest first: instances without a deadline, in apps and regions where somebody is silent. One there that said bye on purpose is listed too.",
-              [silent], [("Value", "silent for", "s", "red"), *who], sort=("silent for", True), alert="LastbeatInstanceSilent", noValue="nobody is silent"),
-        table("Due next", "Who fires next, unless a beat comes first. In listened time: a blind second moves it on.", [due],
+        table("Silent first", "Longest first: instances without a deadline, in apps and regions with a silent instance. Instances there that stopped on purpose are listed too.",
+              [silent], [("Value", "silent for", "s", "red"), *who], sort=("silent for", True), alert="LastbeatInstanceSilent", noValue="nothing is silent"),
+        table("Due next", "Alerts that fire next unless a heartbeat arrives first. In listened time: a blind second postpones them.", [due],
               [("Value", "fires in", "s"), *who], sort=("fires in", False), noValue="nothing is due"),
         row("The map"),
-        graph("Quiet for, by app", "Since the last heartbeat of any instance of the app. A saw is well; a ramp is silence.",
+        graph("Quiet for, by app", "Time since the last heartbeat of any instance of the app. A sawtooth is healthy; a ramp is silence.",
               [(f"min by (target_app) (time() - lastbeat_heartbeat_last_seen_timestamp_seconds{{{BOTH}}})", "{{target_app}}")], "s", to=[TO_APP]),
-        graph("Quiet for, by region", "Since the last entry of anyone in the region. Where one ramps and others do not, that region's logs do not arrive.",
+        graph("Quiet for, by region", "Time since the last entry of any instance in the region. If one region ramps and others do not, that region's logs do not arrive.",
               [(f'min by (target_region) (time() - lastbeat_region_last_seen_timestamp_seconds{{{MONITOR}, target_region=~"$region"}})', "{{target_region}}")], "s",
               to=[TO_REGION], alert="LastbeatWideSilence"),
-        graph("Instances by verdict", "Unknown is neither live nor silent: lastbeat was blind for too long to say.",
+        graph("Instances by verdict", "Unknown is neither live nor silent: lastbeat was blind for too long to judge.",
               [(f"sum by (verdict) (lastbeat_instances{{{BOTH}}})", "{{verdict}}")], "short", stack=True, overrides=colours(VERDICTS)),
-        graph("Incidents by scope", "How far each silence reaches.", [(f"sum by (scope) (lastbeat_incidents{{{MONITOR}}})", "{{scope}}")], "short",
+        graph("Incidents by scope", "Open incidents by scope.", [(f"sum by (scope) (lastbeat_incidents{{{MONITOR}}})", "{{scope}}")], "short",
               stack=True, alert="LastbeatWideSilence"),
         graph("Alerts", "Pending and firing, by rule.", [(f'sum by (rule, state) (lastbeat_alerts{{{MONITOR}, state!="ok"}})', "{{rule}}: {{state}}")], "short"),
         graph("Heartbeats lost on the way", "Holes in seq=. Single ones are normal: the stream delivers at most once.",
               [(f'sum by (target_app) (increase(lastbeat_heartbeats_lost_total{{{MONITOR}, target_app=~"$app"}}{RATE}))', "{{target_app}}")], "short", to=[TO_APP]),
         row("The stream"),
-        timeline("State of the connection", "One bar at a time. Stalled: connected, and nothing arrives. Backing off: no connection stands.",
+        timeline("State of the connection", "One state at a time. Stalled: connected, and nothing arrives. Backing off: no connection.",
                  f"max by (state) (lastbeat_nats_state{{{MONITOR}}}) > 0", "{{state}}", STATES, alert="LastbeatDisconnected", to=[TO_ITSELF]),
-        graph("Listened and blind", "Seconds in each second. Both together are one: what is not listened is blind, and why.",
+        graph("Listened and blind", "Share of each second. Both add up to one: time is either listened, or blind with a reason.",
               [(f"sum(rate(lastbeat_listened_seconds_total{{{MONITOR}}}{RATE}))", "listened"),
                (f"sum by (reason) (rate(lastbeat_blind_seconds_total{{{MONITOR}}}{RATE}))", "blind: {{reason}}")], "short", size=(12, 8), stack=True,
               overrides=colours({"listened": "green"}), alert="LastbeatBlind"),
-        graph("Lag", "From an entry's own timestamp to its arrival. lastbeat's limit is [stream] max_lag.",
+        graph("Lag", "Time from an entry's timestamp to its arrival. The limit is [stream] max_lag.",
               [(quantile(q, "stream_lag_seconds"), name) for q, name in ((0.5, "half"), (0.95, "95%"), (0.99, "99%"))], "s", steps=[("red", 120)],
               alert="LastbeatStreamLags"),
-        graph("Canary", "The way of lastbeat's own beats, and those that did not come back though the connection stood.",
+        graph("Canary", "Round trip of lastbeat's own heartbeats, and those that did not come back although the connection stood.",
               [(quantile(0.95, "canary_round_trip_seconds"), "round trip, 95%"), (f"sum(increase(lastbeat_canaries_lost_total{{{MONITOR}}}{RATE}))", "lost")], "s",
               overrides=[column(None, "lost", "short")], alert="LastbeatCanariesLost"),
-        graph("Entries per second", "The ten loudest apps.", [(f"topk(10, sum by (target_app) (rate(lastbeat_entries_total{{{MONITOR}, target_app=~\"$app\"}}{RATE})))", "{{target_app}}")],
+        graph("Entries per second", "The ten apps with the most entries.", [(f"topk(10, sum by (target_app) (rate(lastbeat_entries_total{{{MONITOR}, target_app=~\"$app\"}}{RATE})))", "{{target_app}}")],
               "cps", to=[TO_APP]),
     ])
 
@@ -247,89 +252,89 @@ def app():
     only = f'{MONITOR}, target_app=~"$app"'
     beats = f"increase(lastbeat_heartbeat_interval_seconds_bucket{{{only}}}{RATE})"
     name = "{{target_region}}/{{target_instance}} {{beat}}"
-    return dashboard("lastbeat-app", TITLES["lastbeat-app"], "One app: who beats, how regularly, and who is due.",
+    return dashboard("lastbeat-app", TITLES["lastbeat-app"], "One app: its instances, the regularity of their heartbeats, and the next deadlines.",
                      [MONITOR_VARIABLE, app_variable(False), REGION_VARIABLE], [
         *(stat(f"{verdict.capitalize()}", says, f'sum(lastbeat_instances{{{BOTH}, verdict="{verdict}"}}) or vector(0)', "short", steps, size=(4, 4), alert=alert)
           for verdict, says, steps, alert in (
-            ("live", "Instances heard within their max_gap.", (), None),
-            ("late", "A beat is overdue, and the rule still allows it.", [("yellow", 1)], None),
-            ("silent", "Longer than the rule allows.", [("red", 1)], "LastbeatInstanceSilent"),
-            ("never-seen", "Expected, or started as the inventory says, and never heard.", [("red", 1)], "LastbeatInstanceSilent"),
+            ("live", "Instances with a sign of life within their max_gap.", (), None),
+            ("late", "Beyond max_gap, and pending for the rule's `for`.", [("yellow", 1)], None),
+            ("silent", "Silent for longer than the rule allows.", [("red", 1)], "LastbeatInstanceSilent"),
+            ("never-seen", "Expected, or started according to the inventory, and never seen.", [("red", 1)], "LastbeatInstanceSilent"),
             ("stopped", "On purpose: bye, autostop, a deploy, or scaled down.", (), None),
-            ("unknown", "lastbeat was blind for too long to say.", [("purple", 1)], "LastbeatBlind"))),
-        heat("Intervals between beats", "Each cell counts the beats that came after so long. One bright line is well; a second one above it is beats that skip a turn.",
+            ("unknown", "lastbeat was blind for too long to judge.", [("purple", 1)], "LastbeatBlind"))),
+        heat("Intervals between beats", "Each cell counts the heartbeats that came after this interval. One bright line is healthy; a second one above it is skipped heartbeats.",
              f"sum by (le) ({beats})", "s"),
-        graph("Interval", "Between two beats of one instance.",
+        graph("Interval", "Time between two heartbeats of one instance.",
               [(quantile(q, "heartbeat_interval_seconds", of=only), n) for q, n in ((0.5, "half"), (0.95, "95%"), (0.99, "99%"))], "s", size=(12, 9)),
-        table("Instances", "Every beat of the app. Without a deadline: silent, or stopped on purpose.", [seen, gap, due],
+        table("Instances", "Every heartbeat of the app. Without a deadline: silent, or stopped on purpose.", [seen, gap, due],
               [("target_region", "region"), ("target_instance", "instance"), ("beat", "beat"), ("Value #A", "last beat ago", "s"),
                ("Value #B", "allowed", "s"), ("Value #C", "fires in", "s"), ("target_app", "app", None, None, [TO_OVERVIEW])], size=(24, 10),
               sort=("last beat ago", True), alert="LastbeatInstanceSilent", noValue="no heartbeats yet: add one line"),
         row("Region $region", repeat="region"),
-        graph("Since the last beat", "By instance, the fifty longest. A saw is well; a ramp is silence.", [(f"topk(50, {seen})", name)], "s", to=[TO_OVERVIEW]),
-        graph("Fires in", "Until the alert fires, by instance, the fifty nearest. At zero it does; a line that ends has fired or stopped.",
+        graph("Since the last beat", "By instance, the fifty longest. A sawtooth is healthy; a ramp is silence.", [(f"topk(50, {seen})", name)], "s", to=[TO_OVERVIEW]),
+        graph("Fires in", "Time until the alert fires, by instance, the fifty nearest. It fires at zero; a line that ends has fired or stopped.",
               [(f"bottomk(50, {due})", name)], "s", steps=[("red", 0)]),
-        graph("Since the last entry", "Of any kind, by instance: who logs and does not beat has a heartbeat that hangs.",
+        graph("Since the last entry", "Time since the last entry of any kind, by instance. An instance with entries and without heartbeats has a hung heartbeat.",
               [(f"topk(50, time() - max by (target_region, target_instance) (lastbeat_log_last_seen_timestamp_seconds{{{BOTH}}}))", "{{target_region}}/{{target_instance}}")], "s"),
         row("The app"),
-        graph("Instances by verdict", "How many, and what is thought of them.", [(f"sum by (verdict) (lastbeat_instances{{{BOTH}}})", "{{verdict}}")], "short",
+        graph("Instances by verdict", "Number of instances by verdict.", [(f"sum by (verdict) (lastbeat_instances{{{BOTH}}})", "{{verdict}}")], "short",
               stack=True, overrides=colours(VERDICTS)),
-        graph("Heartbeats per second", "As they arrived, and those of which only a hole in seq= is known.",
+        graph("Heartbeats per second", "Arrived heartbeats, and lost ones, known by a hole in seq=.",
               [(f"sum(rate(lastbeat_heartbeats_total{{{only}}}{RATE}))", "arrived"), (f"sum(rate(lastbeat_heartbeats_lost_total{{{only}}}{RATE}))", "lost")], "cps"),
-        graph("Entries", "What the app logs, in bytes of payloads.", [(f"sum by (target_app) (rate(lastbeat_entry_bytes_total{{{only}}}{RATE}))", "{{target_app}}")],
+        graph("Entries", "Volume of the app's log, in bytes of payloads.", [(f"sum by (target_app) (rate(lastbeat_entry_bytes_total{{{only}}}{RATE}))", "{{target_app}}")],
               "Bps", to=[TO_OVERVIEW]),
     ])
 
 
 def itself():
     process = f"{{{MONITOR}}} and on (job, instance) lastbeat_build_info"
-    return dashboard("lastbeat-itself", TITLES["lastbeat-itself"], "Whether lastbeat can see and tell, and what it costs.", [MONITOR_VARIABLE], [
-        stat("Version", "What runs.", f"lastbeat_build_info{{{MONITOR}}}", "none", legend="{{version}} {{revision}}", graph="none", text="name", alert="LastbeatAbsent"),
-        stat("Running for", "Since its start.", f"time() - (process_start_time_seconds{process})", "s", legend="{{instance}}", graph="none", decimals=0),
-        stat("Rules in force", "Without the stream's own.", f"max(lastbeat_rules{{{MONITOR}}})", "short", graph="none"),
-        stat("Last rules read", "Refused: a set with a fault changed nothing, and the one before it goes on.", f"min(lastbeat_rules_last_reload_successful{{{MONITOR}}})", "none",
+    return dashboard("lastbeat-itself", TITLES["lastbeat-itself"], "lastbeat itself: reception, delivery of notifications, and cost.", [MONITOR_VARIABLE], [
+        stat("Version", "Version and revision in use.", f"lastbeat_build_info{{{MONITOR}}}", "none", legend="{{version}} {{revision}}", graph="none", text="name", alert="LastbeatAbsent"),
+        stat("Running for", "Time since the start.", f"time() - (process_start_time_seconds{process})", "s", legend="{{instance}}", graph="none", decimals=0),
+        stat("Rules in force", "Number of rules, without the stream's own.", f"max(lastbeat_rules{{{MONITOR}}})", "short", graph="none"),
+        stat("Last rules read", "Refused: a faulty set changed nothing, and the previous set stays in force.", f"min(lastbeat_rules_last_reload_successful{{{MONITOR}}})", "none",
              graph="none", alert="LastbeatRulesRefused",
              mappings=[{"type": "value", "options": {"0": {"text": "refused", "color": "red"}, "1": {"text": "in force", "color": "green"}}}]),
-        stat("Rules changed", "When rules were last taken into force.", f"max(lastbeat_rules_last_reload_timestamp_seconds{{{MONITOR}}}) * 1000", "dateTimeFromNow", graph="none"),
-        stat("State", "Written: a restart forgets nothing. From memory: it would.", f"min(lastbeat_store_writable{{{MONITOR}}})", "none", graph="none",
+        stat("Rules changed", "Time of the last reload.", f"max(lastbeat_rules_last_reload_timestamp_seconds{{{MONITOR}}}) * 1000", "dateTimeFromNow", graph="none"),
+        stat("State", "Written: a restart forgets nothing. From memory: a restart would forget.", f"min(lastbeat_store_writable{{{MONITOR}}})", "none", graph="none",
              alert="LastbeatStateNotKept", mappings=[{"type": "value", "options": {"0": {"text": "from memory", "color": "red"}, "1": {"text": "written", "color": "green"}}}]),
-        stat("Notices waiting", "Not yet taken by their notifier.", f"sum(lastbeat_notices_pending{{{MONITOR}}}) or vector(0)", "short", [("orange", 1), ("red", 10)],
+        stat("Notifications waiting", "Not yet accepted by their notifier.", f"sum(lastbeat_notices_pending{{{MONITOR}}}) or vector(0)", "short", [("orange", 1), ("red", 10)],
              alert="LastbeatNoticesStuck"),
-        stat("Series left out", "Of single instances, beyond LASTBEAT_MAX_SERIES. Sums by app stay exact.", f"max(lastbeat_series_suppressed{{{MONITOR}}})", "short",
+        stat("Series left out", "Series of single instances beyond LASTBEAT_MAX_SERIES. Sums by app stay exact.", f"max(lastbeat_series_suppressed{{{MONITOR}}})", "short",
              [("orange", 1)], alert="LastbeatSeriesLeftOut"),
-        row("Telling"),
-        graph("Notices", "Tries to deliver, by notifier and outcome.",
+        row("Notifications"),
+        graph("Deliveries", "Attempts by notifier and outcome.",
               [(f"sum by (notifier, outcome) (increase(lastbeat_notices_total{{{MONITOR}}}{RATE}))", "{{notifier}}: {{outcome}}")], "short", alert="LastbeatNoticesLost"),
-        graph("Delay of notices", "From the deadline to the receiver's 2xx. 1.5 s is what is promised while everything stands.",
+        graph("Delay of notifications", "Time from the deadline to the receiver's 2xx. The goal is 1.5 s while everything works.",
               [(quantile(q, "notice_delay_seconds", "notifier"), "{{notifier}} " + n) for q, n in ((0.5, "half"), (0.95, "95%"))], "s", steps=[("red", 1.5)], lines=True),
-        graph("Oldest notice waiting", "For how long, by notifier.", [(f"max by (notifier) (lastbeat_notice_oldest_pending_seconds{{{MONITOR}}})", "{{notifier}}")], "s",
+        graph("Oldest notification waiting", "Age of the oldest one, by notifier.", [(f"max by (notifier) (lastbeat_notice_oldest_pending_seconds{{{MONITOR}}})", "{{notifier}}")], "s",
               steps=[("red", 300)], lines=True, alert="LastbeatNoticesStuck"),
-        graph("Watchdog", "What tells the outside that lastbeat lives.",
+        graph("Watchdog", "Pings to the external watchdogs.",
               [(f"sum by (way, outcome) (increase(lastbeat_watchdog_pings_total{{{MONITOR}}}{RATE}))", "{{way}}: {{outcome}}")], "short", alert="LastbeatWatchdogUnreached"),
-        row("Seeing"),
-        timeline("State of the connection", "One bar at a time. Stalled: connected, and nothing arrives. Backing off: no connection stands.",
+        row("Reception"),
+        timeline("State of the connection", "One state at a time. Stalled: connected, and nothing arrives. Backing off: no connection.",
                  f"max by (state) (lastbeat_nats_state{{{MONITOR}}}) > 0", "{{state}}", STATES, alert="LastbeatDisconnected", to=[TO_OVERVIEW], size=(8, 8)),
-        graph("Reconnects and heals", "Connections made anew, by what ended the one before, and fresh subscriptions made against a stall, by what they brought.",
+        graph("Reconnects and repairs", "New connections by the end of the previous one, and fresh subscriptions against a stall by their result.",
               [(f"sum by (reason) (increase(lastbeat_nats_reconnects_total{{{MONITOR}}}{RATE}))", "{{reason}}"),
                (f"sum by (outcome) (increase(lastbeat_nats_heal_attempts_total{{{MONITOR}}}{RATE}))", "heal: {{outcome}}")], "short", alert="LastbeatDisconnected"),
-        graph("NATS round trip", "To the server and back.", [(f"max by (instance) (lastbeat_nats_rtt_seconds{{{MONITOR}}})", "{{instance}}")], "s"),
-        graph("Dropped and rejected", "Messages dropped before the core saw them count as blind. Rejected ones could not be read, whole or in part.",
+        graph("NATS round trip", "Round trip to the server.", [(f"max by (instance) (lastbeat_nats_rtt_seconds{{{MONITOR}}})", "{{instance}}")], "s"),
+        graph("Dropped and rejected", "Messages dropped before evaluation count as blind. Rejected ones could not be read, as a whole or in part.",
               [(f"sum(rate(lastbeat_nats_dropped_messages_total{{{MONITOR}}}{RATE}))", "dropped"),
                (f"sum by (reason) (rate(lastbeat_entries_rejected_total{{{MONITOR}}}{RATE}))", "{{reason}}")], "cps", alert="LastbeatBlind"),
-        graph("Inventory", "Polls, by source and outcome. A poll that fails means that nothing is known, never that there is nobody.",
+        graph("Inventory", "Polls by source and outcome. A failed poll means that nothing is known, never that no machine exists.",
               [(f"sum by (source, outcome) (increase(lastbeat_inventory_polls_total{{{MONITOR}}}{RATE}))", "{{source}}: {{outcome}}"),
                (f"sum(increase(lastbeat_inventory_unreadable_items_total{{{MONITOR}}}{RATE}))", "unreadable items")], "short", alert="LastbeatInventoryStale"),
-        graph("Machines", "In the inventory's last answer, by how they are listed.", [(f"max by (listed) (lastbeat_inventory_machines{{{MONITOR}}})", "{{listed}}")], "short"),
-        row("Working"),
-        graph("Loop", "Judging all deadlines: how long it took, and how late it began.",
+        graph("Machines", "Machines in the inventory's last answer, by state.", [(f"max by (listed) (lastbeat_inventory_machines{{{MONITOR}}})", "{{listed}}")], "short"),
+        row("Cost"),
+        graph("Event loop", "Evaluation of all deadlines: its duration and its lateness.",
               [(quantile(0.99, "evaluation_seconds"), "took, 99%"), (quantile(0.99, "evaluation_lateness_seconds"), "late, 99%")], "s", alert="LastbeatLate"),
         graph("CPU", "Cores in use.", [(f"rate(process_cpu_seconds_total{{{MONITOR}}}{RATE}) and on (job, instance) lastbeat_build_info", "{{instance}}")], "percentunit"),
-        graph("Memory", "Resident.", [(f"process_resident_memory_bytes{process}", "{{instance}}")], "bytes"),
-        graph("State file", "How long a checkpoint took, and faults by reason.",
+        graph("Memory", "Resident memory.", [(f"process_resident_memory_bytes{process}", "{{instance}}")], "bytes"),
+        graph("State file", "Duration of a checkpoint, and errors by reason.",
               [(quantile(0.99, "store_checkpoint_seconds"), "checkpoint, 99%"), (f"sum by (reason) (increase(lastbeat_store_errors_total{{{MONITOR}}}{RATE}))", "{{reason}}")],
               "s", alert="LastbeatStateNotKept"),
-        graph("Size of the state file", "With its log.", [(f"max by (instance) (lastbeat_store_bytes{{{MONITOR}}})", "{{instance}}")], "bytes"),
-        graph("HTTP", "Open files, tasks on the core's thread, and scrapes that the core did not answer in time. What only grows is a leak.",
+        graph("Size of the state file", "Size with its write-ahead log.", [(f"max by (instance) (lastbeat_store_bytes{{{MONITOR}}})", "{{instance}}")], "bytes"),
+        graph("HTTP", "Open files, tasks on the event loop's thread, and scrapes that it did not answer in time. A line that only grows is a leak.",
               [(f"process_open_fds{process}", "open files"), (f"max by (instance) (lastbeat_core_tasks{{{MONITOR}}})", "tasks"),
                (f"sum(increase(lastbeat_scrapes_incomplete_total{{{MONITOR}}}{RATE}))", "incomplete scrapes")], "short"),
     ])
@@ -344,8 +349,17 @@ def text(board):
     return "{\n" + lines(rows, "  ") + "\n}\n"
 
 
+def arguments():
+    parser = argparse.ArgumentParser(description="Writes the dashboards and alerts.yml.")
+    parser.add_argument("folder", nargs="?", type=pathlib.Path, default=pathlib.Path(__file__).parent, metavar="FOLDER")
+    parser.add_argument("--runbook", default=RUNBOOK, metavar="URL")
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
-    import sys
-    folder = pathlib.Path(sys.argv[1]) if sys.argv[1:] else pathlib.Path(__file__).parent
+    ARGS = arguments()
     for name, board in (("overview", overview()), ("app", app()), ("lastbeat", itself())):
-        (folder / f"{name}.json").write_text(text(board), encoding="utf-8")
+        (ARGS.folder / f"{name}.json").write_text(text(board), encoding="utf-8")
+    alerts = (pathlib.Path(__file__).parent / "alerts.yml").read_text(encoding="utf-8")
+    alerts = re.sub(r"(runbook_url: )\S+(?=#)", lambda found: found[1] + ARGS.runbook, alerts)
+    (ARGS.folder / "alerts.yml").write_text(alerts, encoding="utf-8")

@@ -1,4 +1,4 @@
-//! Rounds into a table that fits into the README.
+//! Rounds into a table that fits into docs/performance.md.
 
 use super::blast::Round;
 use super::contender::Contender;

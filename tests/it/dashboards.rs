@@ -7,14 +7,15 @@ mod live;
 
 use crate::support::folder::Folder;
 use crate::support::testbed::{fetched, project, script};
+use crate::tidy::markdown;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Where the project lives: links to its README begin so. OWNER is whoever hosts it.
-const REPOSITORY: &str = "https://github.com/OWNER/lastbeat";
+/// The page that links to instructions lead to; `build.py --runbook URL` puts its address in this one's place.
+const RUNBOOK: &str = "docs/runbook.md";
 
 /// The dashboards' files.
 const FILES: [&str; 3] = ["app.json", "lastbeat.json", "overview.json"];
@@ -84,13 +85,35 @@ fn what_is_committed_is_what_the_generator_writes() {
             .arg(folder().join("build.py"))
             .arg(fresh.path()),
     );
-    for file in FILES {
+    for file in FILES.into_iter().chain(["alerts.yml"]) {
         let written = fs::read_to_string(fresh.path().join(file)).expect("the generator wrote it");
         let committed = fs::read_to_string(folder().join(file)).expect("it is committed");
         assert!(
             written == committed,
             "dashboards/{file} is not what build.py writes: run `python3 dashboards/build.py`"
         );
+    }
+}
+
+#[test]
+fn the_runbook_of_a_release_has_an_address() {
+    let (fresh, address) = (
+        Folder::new("runbook"),
+        "https://github.com/acme/lastbeat/blob/v1/docs/runbook.md",
+    );
+    checked(
+        Command::new("python3")
+            .arg(folder().join("build.py"))
+            .arg(fresh.path())
+            .args(["--runbook", address]),
+    );
+    for file in FILES.into_iter().chain(["alerts.yml"]) {
+        let written = fs::read_to_string(fresh.path().join(file)).expect("the generator wrote it");
+        let committed = fs::read_to_string(folder().join(file)).expect("it is committed");
+        let links = committed.matches(RUNBOOK).count();
+        assert!(links > 0, "dashboards/{file} leads to no runbook");
+        assert_eq!(written.matches(address).count(), links, "{file}");
+        assert_eq!(written.matches(RUNBOOK).count(), links, "{file}");
     }
 }
 
@@ -168,43 +191,32 @@ fn every_link_leads_to_a_dashboard_or_to_the_runbook() {
     assert_eq!(seen.len(), FILES.len(), "each is led to: {seen:?}");
 }
 
-/// What is wrong with a link to the README.
+/// The fault of a link that leads neither to the runbook nor to one of its headings.
 fn astray(url: &str, anchors: &BTreeSet<String>) -> Option<String> {
-    let Some(anchor) = url
-        .strip_prefix(REPOSITORY)
-        .and_then(|rest| rest.strip_prefix('#'))
-    else {
-        return Some(format!("neither a dashboard nor {REPOSITORY}#..."));
+    let Some(anchor) = url.strip_prefix(RUNBOOK) else {
+        return Some(format!("neither a dashboard nor {RUNBOOK}"));
     };
-    (!anchors.contains(anchor)).then(|| "README.md has no such heading".to_owned())
+    let known = match anchor.strip_prefix('#') {
+        Some(anchor) => anchors.contains(anchor),
+        None => anchor.is_empty(),
+    };
+    (!known).then(|| format!("{RUNBOOK} has no such heading"))
 }
 
-/// The README's headings, as GitHub makes anchors of them.
+/// The anchors of the runbook's headings.
 fn anchors() -> BTreeSet<String> {
-    let text = fs::read_to_string(project().join("README.md")).expect("the README is there");
-    let mut fenced = false;
-    let mut found = BTreeSet::new();
-    for line in text.lines() {
-        fenced ^= line.starts_with("```");
-        if !fenced && line.starts_with('#') {
-            let heading = line.trim_start_matches('#').trim().to_lowercase();
-            let kept = heading.chars().filter_map(|char| match char {
-                ' ' => Some('-'),
-                char if char.is_alphanumeric() || "-_".contains(char) => Some(char),
-                _ => None,
-            });
-            found.insert(kept.collect());
-        }
-    }
-    found
+    let text = fs::read_to_string(project().join(RUNBOOK)).expect("the runbook is there");
+    markdown::anchors(&text)
 }
 
 #[test]
 fn a_link_that_leads_nowhere_is_found() {
-    let anchors = BTreeSet::from(["runbook".to_owned()]);
-    assert_eq!(astray(&format!("{REPOSITORY}#runbook"), &anchors), None);
-    assert!(astray(&format!("{REPOSITORY}#run"), &anchors).is_some());
-    assert!(astray("https://example.com/#runbook", &anchors).is_some());
+    let anchors = BTreeSet::from(["lastbeatlate".to_owned()]);
+    assert_eq!(astray(RUNBOOK, &anchors), None);
+    assert_eq!(astray(&format!("{RUNBOOK}#lastbeatlate"), &anchors), None);
+    assert!(astray(&format!("{RUNBOOK}#late"), &anchors).is_some());
+    assert!(astray(&format!("{RUNBOOK}x"), &anchors).is_some());
+    assert!(astray("https://example.com/#lastbeatlate", &anchors).is_some());
 }
 
 #[test]

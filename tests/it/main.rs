@@ -15,6 +15,7 @@ mod compression;
 mod crash;
 mod dashboards;
 mod day;
+mod deploy;
 mod drill;
 mod events;
 mod faults;

@@ -1,5 +1,5 @@
-//! The README's recipes for heartbeats, each run as readers run it: alone, and within a program of their own.
-//! What they print is read by lastbeat's own decoder.
+//! The recipes for heartbeats, each run as readers run it: alone, and within a program of their own. lastbeat's own
+//! decoder reads their output.
 
 use crate::support::child::{Child, command};
 use crate::support::folder::Folder;
@@ -430,18 +430,38 @@ fn the_procfile_holds_under_a_process_manager() {
     assert_eq!(child.wait_end(END), 143);
 }
 
+/// Written out as the documentation writes it.
+const LANGUAGES: &str = "seven languages";
+
 #[test]
-fn the_readme_has_every_recipe_word_for_word() {
-    let readme = text(&project().join("README.md"));
+fn the_page_links_every_recipe_and_counts_the_languages() {
+    let page = text(&project().join("docs/heartbeat-recipes.md"));
     let recipes = project().join("tests/recipes");
     let files = fs::read_dir(&recipes).expect("the recipes have a folder");
-    let mut missing: Vec<PathBuf> = files
-        .map(|file| file.expect("the folder can be read").path())
-        .filter(|file| !readme.contains(&format!("\n{}```\n", text(file))))
+    let mut names: Vec<String> = files
+        .map(|file| file.expect("the folder can be read").file_name())
+        .map(|name| name.to_string_lossy().into_owned())
         .collect();
-    missing.sort();
-    assert!(
-        missing.is_empty(),
-        "the README has them otherwise: {missing:#?}"
-    );
+    names.sort();
+    let missing: Vec<&String> = names
+        .iter()
+        .filter(|name| !page.contains(&format!("](../tests/recipes/{name})")))
+        .collect();
+    assert!(missing.is_empty(), "the page does not link {missing:#?}");
+    // The Procfile is for any language.
+    assert_eq!(names.len() - 1, 7, "{names:?}");
+    for file in ["docs/heartbeat-recipes.md", "README.md", "CHANGELOG.md"] {
+        let text = text(&project().join(file));
+        assert!(
+            text.contains(LANGUAGES),
+            "{file} counts the languages otherwise"
+        );
+    }
+}
+
+#[test]
+fn the_page_shows_the_procfile_as_it_is() {
+    let page = text(&project().join("docs/heartbeat-recipes.md"));
+    let procfile = text(&recipe("Procfile"));
+    assert!(page.contains(&format!("```procfile\n{procfile}```\n")));
 }

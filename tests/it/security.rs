@@ -1,4 +1,4 @@
-//! The security pass: what strangers, pages of others and log lines try. What is said of it stands in the README.
+//! The security pass: what strangers, pages of others and log lines try. docs/security.md describes it.
 //! `access.rs` has the first of it.
 
 use crate::access::{TOKEN, running};

@@ -1,12 +1,12 @@
-//! Two lastbeats that share a stream by subject, one Alertmanager and one Prometheus above: what the README says of it under
-//! "How far it goes", with its own words.
+//! Two lastbeats that share a stream by subject, one Alertmanager and one Prometheus above: with the
+//! words of docs/deploy.md, "Several lastbeats on one stream".
 
 mod parts;
 
 use crate::support::lastbeat::Setup;
 use crate::support::org::org;
 use crate::support::wait::{since, wait_for, wait_until, wall};
-use parts::{APPS, EAST, Parts, SOON, WEST, listed, notices, readme, resolves};
+use parts::{APPS, EAST, Parts, SOON, WEST, listed, notices, page, resolves};
 use serde_json::json;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const WHOLE: &str = "sum by (target_app) (lastbeat_instances)";
 fn each_part_counts_its_own_and_their_sum_is_the_whole() {
     let parts = Parts::by_region();
     let prometheus = parts.prometheus();
-    assert!(readme().contains(WHOLE), "the README asks so");
+    assert!(page().contains(WHOLE), "the page asks so");
     wait_until("the whole", SOON, || {
         let whole = prometheus.query(WHOLE).expect("Prometheus answers");
         let apps = whole.iter().filter(|row| row["value"][1] == "4");

@@ -1,17 +1,23 @@
 //! The compose file, without an engine to run it: what it mounts is there, what it runs is pinned, and each server takes
 //! its own file.
 
-use super::{FILES, checked, folder};
+use super::{FILES, checked};
 use crate::support::folder::Folder;
 use crate::support::lastbeat::Setup;
 use crate::support::prometheus::promtool;
-use crate::support::testbed::fetched;
+use crate::support::testbed::{fetched, project};
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+/// The folder that paths of the compose file begin from.
+fn folder() -> PathBuf {
+    project().join("deploy")
+}
+
 fn compose() -> String {
-    fs::read_to_string(folder().join("compose.yaml")).expect("dashboards/compose.yaml is there")
+    fs::read_to_string(folder().join("compose.yaml")).expect("deploy/compose.yaml is there")
 }
 
 fn part(file: &str) -> String {
@@ -28,20 +34,23 @@ fn what_it_mounts_is_there_and_each_image_has_its_version() {
             .filter_map(|line| line.trim().strip_prefix(sign));
         rests.map(str::to_owned).collect()
     };
-    let mounts = list("- ./");
+    let mounts: Vec<String> = list("- ")
+        .into_iter()
+        .filter(|mount| mount.starts_with('.'))
+        .collect();
     assert!(mounts.len() > 8, "{mounts:?}");
     for mount in &mounts {
         let (file, inside) = mount.split_once(':').expect("a file and its place");
         assert!(
             folder().join(file).is_file(),
-            "dashboards/{file} is mounted and missing"
+            "deploy/{file} is mounted and missing"
         );
         assert!(inside.ends_with(":ro"), "{mount}: nobody writes it");
     }
     for file in FILES {
         let mounted = mounts
             .iter()
-            .any(|mount| mount.starts_with(&format!("{file}:")));
+            .any(|mount| mount.starts_with(&format!("../dashboards/{file}:")));
         assert!(mounted, "Grafana does not get {file}");
     }
     for image in list("image: ") {
@@ -63,7 +72,7 @@ fn each_server_takes_its_own_file() {
     checked(Command::new("sh").args(["-n", &part("instances.sh")]));
     // As in the container, the rules lie beside it.
     let etc = Folder::new("compose");
-    for file in ["compose/prometheus.yml", "alerts.yml"] {
+    for file in ["compose/prometheus.yml", "../dashboards/alerts.yml"] {
         let name = file.rsplit('/').next().unwrap_or(file);
         etc.write(
             name,

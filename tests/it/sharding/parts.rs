@@ -18,47 +18,47 @@ use std::time::{Duration, SystemTime};
 pub const SOON: Duration = Duration::from_secs(60);
 /// Longer than Alertmanager takes to tell what it was told, and to tell it again.
 pub const LONGER: Duration = Duration::from_secs(4);
-/// The regions of the README's list.
+/// The regions of the page's list.
 pub const EAST: &[&str] = &["iad", "ord"];
 /// Those of the other part.
 pub const WEST: &[&str] = &["lhr", "nrt"];
-/// The apps of the README's list come first.
+/// The apps of the page's list come first.
 pub const APPS: [&str; 4] = ["web", "api", "worker", "batch"];
 const BEAT: Duration = Duration::from_millis(500);
 /// What each calls its rule.
 const RULES: [&str; 2] = ["beats"; 2];
 
-/// The README.
-pub fn readme() -> String {
-    std::fs::read_to_string(project().join("README.md")).expect("the README is there")
+/// The page on deployment.
+pub fn page() -> String {
+    std::fs::read_to_string(project().join("docs/deploy.md")).expect("the page is there")
 }
 
-/// The list of subjects that the README shows for this way to share.
+/// The list of subjects that the page shows for this way to share.
 pub fn listed(way: &str) -> String {
-    let readme = readme();
+    let page = page();
     let row = format!("` ({way}");
-    let row = readme
+    let row = page
         .lines()
         .find(|line| line.starts_with("| `logs.") && line.contains(&row));
     let list = row.and_then(|row| row.split('`').nth(1));
-    list.unwrap_or_else(|| panic!("the README shows no list {way}"))
+    list.unwrap_or_else(|| panic!("the page shows no list {way}"))
         .to_owned()
 }
 
-/// The README's list for the east, and one like it for the west.
+/// The page's list for the east, and one like it for the west.
 fn by_region() -> [String; 2] {
     let east = listed("by region");
     let west = east.replace(EAST[0], WEST[0]).replace(EAST[1], WEST[1]);
     [east, west]
 }
 
-/// The labels by which the README has Alertmanager group, of those who share by region or by app.
+/// The labels by which the page has Alertmanager group, of those who share by region or by app.
 fn group_by(way: &str) -> String {
-    let readme = readme();
-    let line = readme
+    let page = page();
+    let line = page
         .lines()
         .find(|line| line.trim_start().starts_with("group_by: ["));
-    let line = line.expect("the README shows a route");
+    let line = line.expect("the page shows a route");
     let labels = line.split(['[', ']']).nth(1).expect("a list").to_owned();
     match way {
         "by region" => labels,

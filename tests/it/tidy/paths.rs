@@ -124,7 +124,7 @@ fn group(parts: &[String], tokens: &mut Tokens, found: &mut Vec<(usize, Vec<Stri
 }
 
 /// The module that a file holds: `src/io/http/mod.rs` is `crate::io::http`.
-fn module(name: &str) -> Vec<String> {
+pub fn module(name: &str) -> Vec<String> {
     let inside = name
         .trim_start_matches("src/")
         .trim_end_matches(".rs")
