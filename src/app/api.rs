@@ -1,71 +1,119 @@
-//! The parts behind the API: silences, the rules in force, the status of store and notifiers, the drill.
+//! The rest of the program as HTTP asks it: the core, the store, silences, rules, notifiers.
 
 use super::delivery::DeliveryHandle;
 use super::drill;
+use super::event_loop::CoreRequest;
 use super::silences::Silences;
+use super::store_thread::StoreHandle;
 use crate::clock::NowFn;
+use crate::core::persist::{IncidentQuery, PastIncident};
 use crate::core::rule::RuleSet;
-use crate::decode::settings::Secret;
-use crate::io::http::api::Api;
-use crate::io::http::status::{NotifierStand, Standing, StoreStand};
+use crate::core::snapshot::Snapshot;
+use crate::core::snapshot::detail::Detail;
+use crate::core::snapshot::outages::Outages;
+use crate::core::time::Wall;
+use crate::decode::silence_request::SilenceRequest;
+use crate::io::http::backend::{Backend, SilenceRow};
+use crate::io::http::dto::drill::Drilled;
+use crate::io::http::dto::status::{NotifierStatus, StoreStatus};
 use crate::io::http_client::HttpSend;
+use crate::io::metrics::Metrics;
 use arc_swap::ArcSwap;
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use std::io::{self, Write};
 use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
 
-/// The parts that the API asks.
-pub struct ApiDeps {
-    /// `LASTBEAT_TOKEN`.
-    pub token: Option<Secret>,
+/// The parts of the program that HTTP asks.
+pub struct ApiBackend {
+    /// The core's inbox.
+    pub core: mpsc::Sender<CoreRequest>,
+    /// The store.
+    pub store: Arc<StoreHandle>,
+    /// The state file; `None`: the state is in memory only.
+    pub state_file: Option<String>,
     /// The silences.
     pub silences: Arc<Silences>,
     /// The rules in force.
     pub rules: Arc<ArcSwap<RuleSet>>,
     /// The notifiers.
     pub delivery: Arc<DeliveryHandle>,
-    /// Carries the drill's requests.
+    /// Sends the requests of drills.
     pub http_send: HttpSend,
     /// Reads both clocks.
     pub now: NowFn,
-    /// The status of the store.
-    pub store: Box<dyn Fn() -> StoreStand + Send + Sync>,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
 }
 
-/// The API over them; the history is its own matter ([`Api::with_history`]).
-pub fn api(deps: ApiDeps) -> Api {
-    let ApiDeps {
-        token,
-        silences,
-        rules,
-        delivery,
-        http_send,
-        now,
-        store,
-    } = deps;
-    let told = Arc::clone(&delivery);
-    let standing = move || Standing {
-        store: store(),
-        notifiers: told
-            .statuses()
-            .into_iter()
-            .map(|stand| NotifierStand {
-                notifier: stand.notifier,
-                pending: stand.pending,
-                failed_tries: stand.failed_tries,
-                given_up: stand.given_up,
-            })
-            .collect(),
-    };
-    let run = move || {
-        let (delivery, http_send, now) = (
-            Arc::clone(&delivery),
-            Arc::clone(&http_send),
-            Arc::clone(&now),
-        );
-        async move { drill::drill(&delivery.notifiers(), &http_send, &now).await }.boxed()
-    };
-    Api::new(token, silences)
-        .with_rules(move || rules.load_full())
-        .with_standing(standing)
-        .with_drill(Arc::new(run))
+impl ApiBackend {
+    /// Asks the core; `None` where it is gone.
+    async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> CoreRequest) -> Option<T> {
+        let (to, answer) = oneshot::channel();
+        self.core.send(ask(to)).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+impl Backend for ApiBackend {
+    fn snapshot(&self) -> BoxFuture<'_, Option<Arc<Snapshot>>> {
+        self.ask(CoreRequest::Snapshot).boxed()
+    }
+
+    fn instance(&self, subject: String) -> BoxFuture<'_, Option<Option<Detail>>> {
+        self.ask(|to| CoreRequest::Detail(subject, to)).boxed()
+    }
+
+    fn incidents(&self, asked: IncidentQuery) -> BoxFuture<'_, Result<Vec<PastIncident>, String>> {
+        self.store.history(asked).boxed()
+    }
+
+    fn outages(&self, from: Wall) -> BoxFuture<'_, Result<Outages, String>> {
+        self.store.outages(from).boxed()
+    }
+
+    fn write_metrics(&self, snapshot: Option<&Snapshot>, to: &mut dyn Write) -> io::Result<()> {
+        self.metrics.render_to(snapshot, to)
+    }
+
+    fn rules(&self) -> Arc<RuleSet> {
+        self.rules.load_full()
+    }
+
+    fn store(&self) -> StoreStatus {
+        StoreStatus {
+            file: self.state_file.clone(),
+            trouble: self.store.problem(),
+        }
+    }
+
+    fn notifiers(&self) -> Vec<NotifierStatus> {
+        let notifiers = self.delivery.statuses().into_iter();
+        let status = notifiers.map(|stand| NotifierStatus {
+            notifier: stand.notifier,
+            pending: stand.pending,
+            failed_tries: stand.failed_tries,
+            given_up: stand.given_up,
+        });
+        status.collect()
+    }
+
+    fn drill(&self) -> BoxFuture<'static, Vec<Drilled>> {
+        let (http_send, now) = (Arc::clone(&self.http_send), Arc::clone(&self.now));
+        let notifiers = self.delivery.notifiers();
+        async move { drill::drill(&notifiers, &http_send, &now).await }.boxed()
+    }
+
+    fn silences(&self) -> Vec<SilenceRow> {
+        self.silences.list()
+    }
+
+    fn add_silence(&self, asked: SilenceRequest) -> Option<SilenceRow> {
+        self.silences.add(asked)
+    }
+
+    fn expire_silence(&self, id: &str) -> Option<bool> {
+        self.silences.expire(id)
+    }
 }

@@ -7,7 +7,7 @@ use crate::core::notice::{Alarm, CloseReason, IncidentId, Notice, NoticeKind, Sc
 use crate::core::rule::Severity;
 use crate::core::time::Now;
 use crate::format;
-use crate::io::http::drill::{Drilled, Told};
+use crate::io::http::dto::drill::{Drilled, Told};
 use crate::io::http_client::{Answer, RequestFault};
 use crate::io::http_client::{HttpSend, ResponseTimeout};
 use crate::io::notifier::{Notifier, Outcome, RenderedNotice};

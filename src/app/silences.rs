@@ -8,7 +8,7 @@ use crate::core::silence::Silence;
 use crate::core::time::Wall;
 use crate::decode::schedule::Schedule;
 use crate::decode::silence_request::SilenceRequest;
-use crate::io::http::api::{SilenceDesk, SilenceRow, Source};
+use crate::io::http::backend::{SilenceRow, Source};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -108,8 +108,9 @@ fn scheduled_id(index: usize) -> String {
     format!("rules-{}", index + 1)
 }
 
-impl SilenceDesk for Silences {
-    fn list(&self) -> Vec<SilenceRow> {
+impl Silences {
+    /// All that hold now or later.
+    pub fn list(&self) -> Vec<SilenceRow> {
         let now = crate::clock::wall();
         let silences = self.in_force(now);
         let lists = self.lists();
@@ -129,7 +130,8 @@ impl SilenceDesk for Silences {
         .collect()
     }
 
-    fn add(&self, request: SilenceRequest) -> Option<SilenceRow> {
+    /// Adds one; `None` at the limit of silences.
+    pub fn add(&self, request: SilenceRequest) -> Option<SilenceRow> {
         let now = crate::clock::wall();
         let mut lists = self.lists();
         lists.made.retain(|silence| is_to_come(silence, now));
@@ -161,7 +163,8 @@ impl SilenceDesk for Silences {
         })
     }
 
-    fn expire(&self, id: &str) -> Option<bool> {
+    /// Ends one of the API; `Some(false)` if it is one of the rule files, `None` if there is none.
+    pub fn expire(&self, id: &str) -> Option<bool> {
         let mut lists = self.lists();
         let scheduled = (0..lists.scheduled.len()).any(|index| scheduled_id(index) == id);
         let index = lists.made.iter().position(|silence| silence.id == id);

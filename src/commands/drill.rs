@@ -6,7 +6,7 @@ use crate::app::drill;
 use crate::clock::Clock;
 use crate::decode::settings::{self, Flags};
 use crate::format;
-use crate::io::http::drill as answer;
+use crate::io::http::dto::drill::Drill;
 use crate::io::http_client::HttpClient;
 use crate::io::notifier::Notifier;
 use hyper::Method;
@@ -101,7 +101,8 @@ fn direct(args: &DrillArgs) -> Result<(Value, String), (String, ExitCode)> {
     let now = Clock::start().now_fn();
     let rows = runtime
         .block_on(async { drill::drill(&notifiers, &HttpClient::new().into_send(), &now).await });
-    Ok((answer::json(&rows), "straight from here".to_owned()))
+    let rows = serde_json::json!(Drill::from(&*rows));
+    Ok((rows, "straight from here".to_owned()))
 }
 
 fn notifiers(args: &DrillArgs) -> Result<Vec<Arc<dyn Notifier>>, String> {

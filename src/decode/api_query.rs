@@ -1,4 +1,4 @@
-//! What programs ask of the API in the query of an address: text in, a checked question or every fault at once out.
+//! Queries of the API's addresses: text in, a checked question or every fault at once out.
 
 use super::rules_file::nearest;
 use crate::core::notice::Scope;
@@ -6,10 +6,11 @@ use crate::core::persist::IncidentQuery;
 use crate::core::rule::{Globs, Severity};
 use crate::core::snapshot::Verdict;
 use crate::core::time::Wall;
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
-/// Rows in an answer where nothing is said.
+/// Rows in an answer by default.
 const DEFAULT_LIMIT: u32 = 100;
 /// Rows in an answer at most: some hundred kilobytes.
 const MAX_LIMIT: u32 = 1_000;
@@ -24,7 +25,16 @@ const INCIDENTS: [&str; 11] = [
 
 const TAIL: [&str; 5] = ["app", "region", "instance", "q", "subject"];
 
-/// Which entries are wanted. What is `None` or empty asks for nothing.
+/// A question that is read from the query of an address.
+pub trait FromQuery: Sized {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Every fault there is, each a line for people.
+    fn from_query(query: &str) -> Result<Self, Vec<String>>;
+}
+
+/// The query of `/api/logs`. A field that is `None` or empty matches every entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TailQuery {
     /// The app.
@@ -35,33 +45,31 @@ pub struct TailQuery {
     pub instance: Globs,
     /// A part of the payload, as it is on the stream.
     pub q: Option<String>,
-    /// Whether each frame is to have the entry's subject.
+    /// Each frame is to have the entry's subject.
     pub with_subject: bool,
 }
 
-/// Reads the query of `/api/logs`.
-///
-/// # Errors
-/// Every fault there is, each a line for people.
-pub fn tail(query: &str) -> Result<TailQuery, Vec<String>> {
-    let mut read = Read::new(query, &TAIL);
-    let asked = TailQuery {
-        app: read.globs("app"),
-        region: read.globs("region"),
-        instance: read.globs("instance"),
-        q: read.text("q"),
-        with_subject: read
-            .one_of(
-                "subject",
-                &[true, false],
-                |with| if with { "1" } else { "0" },
-            )
-            .unwrap_or_default(),
-    };
-    read.done(asked)
+impl FromQuery for TailQuery {
+    fn from_query(query: &str) -> Result<Self, Vec<String>> {
+        let mut read = Read::new(query, &TAIL);
+        let asked = TailQuery {
+            app: read.globs("app"),
+            region: read.globs("region"),
+            instance: read.globs("instance"),
+            q: read.text("q"),
+            with_subject: read
+                .one_of(
+                    "subject",
+                    &[true, false],
+                    |with| if with { "1" } else { "0" },
+                )
+                .unwrap_or_default(),
+        };
+        read.done(asked)
+    }
 }
 
-/// Which instances are wanted. What is `None` asks for nothing.
+/// The query of `/api/v1/instances`. A field that is `None` matches every instance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InstanceQuery {
     /// The app.
@@ -72,67 +80,63 @@ pub struct InstanceQuery {
     pub instance: Option<String>,
     /// The verdict.
     pub verdict: Option<Verdict>,
-    /// At most so many.
+    /// Rows at most.
     pub limit: usize,
-    /// Only those whose subjects stand after this one.
+    /// Only instances with a subject after this one.
     pub after: Option<String>,
 }
 
-/// Reads the query of `/api/v1/instances`.
-///
-/// # Errors
-/// Every fault there is, each a line for people.
-pub fn instances(query: &str) -> Result<InstanceQuery, Vec<String>> {
-    let mut read = Read::new(query, &INSTANCES);
-    let asked = InstanceQuery {
-        app: read.text("app"),
-        region: read.text("region"),
-        instance: read.text("instance"),
-        verdict: read.one_of("verdict", &Verdict::ALL, Verdict::label),
-        limit: read.limit() as usize,
-        after: read.with("cursor", "the `next` of the answer before", from_hex),
-    };
-    read.done(asked)
-}
-
-/// Reads the query of `/api/v1/incidents`.
-///
-/// # Errors
-/// Every fault there is, each a line for people.
-pub fn incidents(query: &str) -> Result<IncidentQuery, Vec<String>> {
-    let mut read = Read::new(query, &INCIDENTS);
-    let open = read.one_of("state", &[true, false], |open| {
-        if open { "open" } else { "closed" }
-    });
-    let label = |label: &'static str| label.to_owned();
-    let asked = IncidentQuery {
-        open,
-        app: read.text("app"),
-        region: read.text("region"),
-        instance: read.text("instance"),
-        rule: read.text("rule"),
-        scope: read
-            .one_of("scope", &Scope::ALL, Scope::label)
-            .map(|scope| label(scope.label())),
-        severity: read
-            .one_of("severity", &Severity::ALL, Severity::label)
-            .map(|severity| label(severity.label())),
-        from: read.time("from"),
-        until: read.time("until"),
-        limit: read.limit(),
-        before: read.with("cursor", "the `next` of the answer before", incident),
-    };
-    let (from, until) = (asked.from, asked.until);
-    if let (Some(from), Some(until)) = (from, until)
-        && from >= until
-    {
-        read.faults
-            .push("until: it is not after `from`; no incident can match".to_owned());
+impl FromQuery for InstanceQuery {
+    fn from_query(query: &str) -> Result<Self, Vec<String>> {
+        let mut read = Read::new(query, &INSTANCES);
+        let asked = InstanceQuery {
+            app: read.text("app"),
+            region: read.text("region"),
+            instance: read.text("instance"),
+            verdict: read.one_of("verdict", &Verdict::ALL, Verdict::label),
+            limit: read.limit() as usize,
+            after: read.with("cursor", "the `next` of the page before", subject),
+        };
+        read.done(asked)
     }
-    read.done(asked)
 }
 
-/// An incident's number out of its id.
+impl FromQuery for IncidentQuery {
+    fn from_query(query: &str) -> Result<Self, Vec<String>> {
+        let mut read = Read::new(query, &INCIDENTS);
+        let open = read.one_of("state", &[true, false], |open| {
+            if open { "open" } else { "closed" }
+        });
+        let label = |label: &'static str| label.to_owned();
+        let asked = IncidentQuery {
+            open,
+            app: read.text("app"),
+            region: read.text("region"),
+            instance: read.text("instance"),
+            rule: read.text("rule"),
+            scope: read
+                .one_of("scope", &Scope::ALL, Scope::label)
+                .map(|scope| label(scope.label())),
+            severity: read
+                .one_of("severity", &Severity::ALL, Severity::label)
+                .map(|severity| label(severity.label())),
+            from: read.time("from"),
+            until: read.time("until"),
+            limit: read.limit(),
+            before: read.with("cursor", "the `next` of the page before", incident),
+        };
+        let (from, until) = (asked.from, asked.until);
+        if let (Some(from), Some(until)) = (from, until)
+            && from >= until
+        {
+            read.faults
+                .push("until: not after `from`; no incident can match".to_owned());
+        }
+        read.done(asked)
+    }
+}
+
+/// An incident's number from its id; `None` where it is no id.
 pub fn incident(id: &str) -> Option<u64> {
     let plain = (1..=16).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
     plain.then(|| u64::from_str_radix(id, 16).ok()).flatten()
@@ -140,26 +144,16 @@ pub fn incident(id: &str) -> Option<u64> {
 
 /// The cursor after a subject: letters that need no quoting in an address.
 pub fn cursor(subject: &str) -> String {
-    subject.bytes().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(subject.as_bytes())
 }
 
-fn from_hex(text: &str) -> Option<String> {
-    let digits: Vec<u8> = text
-        .chars()
-        .map(|c| c.to_digit(16).map(|digit| digit as u8))
-        .collect::<Option<_>>()?;
-    if !digits.len().is_multiple_of(2) {
-        return None;
-    }
-    let bytes: Vec<u8> = digits
-        .chunks(2)
-        .map(|pair| pair[0] << 4 | pair[1])
-        .collect();
-    // One that was never handed out is a place in the order all the same.
+/// The subject of a cursor. One that was never handed out is a place in the order all the same.
+fn subject(cursor: &str) -> Option<String> {
+    let bytes = HEXLOWER_PERMISSIVE.decode(cursor.as_bytes()).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Reads parameters one by one, and gathers what is wrong with them.
+/// Reads parameters one by one, and collects their faults.
 struct Read {
     values: BTreeMap<String, String>,
     faults: Vec<String>,
@@ -211,8 +205,10 @@ impl Read {
         let text = self.values.remove(key)?;
         let value = read(&text);
         if value.is_none() {
-            self.faults
-                .push(format!("{key}: {} is none; give {allowed}", short(&text)));
+            self.faults.push(format!(
+                "{key}: invalid value {}; expected {allowed}",
+                short(&text)
+            ));
         }
         value
     }
@@ -244,14 +240,14 @@ impl Read {
         self.with(key, "a time such as 2026-01-31T18:00:00Z", |text| {
             // The plus of an offset is a space in a query that was written by hand.
             let stamp: Timestamp = text.replace(' ', "+").parse().ok()?;
-            // Nothing is older than 1970 or younger than 2554: all that is asked for lies on one side of such a time.
+            // No incident is older than 1970 or younger than 2554: all of them lie on one side of such a time.
             let nanos = stamp.as_nanosecond().clamp(0, i128::from(u64::MAX));
             u64::try_from(nanos).ok().map(Wall::from_nanos)
         })
     }
 }
 
-/// A word of somebody else's, to be repeated.
+/// A word of the request, cut short and quoted.
 fn short(text: &str) -> String {
     format!("{:?}", text.chars().take(SHOWN_CHARS).collect::<String>())
 }
@@ -262,7 +258,8 @@ mod tests {
 
     #[test]
     fn questions_are_read() {
-        let asked = instances("app=web&verdict=silent&limit=7&region=").expect("whole");
+        let asked =
+            InstanceQuery::from_query("app=web&verdict=silent&limit=7&region=").expect("whole");
         let expected = InstanceQuery {
             app: Some("web".to_owned()),
             verdict: Some(Verdict::Silent),
@@ -270,11 +267,12 @@ mod tests {
             ..InstanceQuery::default()
         };
         assert_eq!(asked, expected);
-        assert_eq!(instances("").expect("all").limit, 100);
+        assert_eq!(InstanceQuery::from_query("").expect("all").limit, 100);
         let subject = "logs.w\u{e9}b.iad.x";
-        let next = instances(&format!("cursor={}", cursor(subject))).expect("whole");
+        let next =
+            InstanceQuery::from_query(&format!("cursor={}", cursor(subject))).expect("whole");
         assert_eq!(next.after.as_deref(), Some(subject));
-        let asked = incidents(
+        let asked = IncidentQuery::from_query(
             "state=closed&scope=app-region&severity=info&rule=a%20b&from=2026-01-31T18:00:00+01:00&cursor=0000000000ff",
         );
         let asked = asked.expect("whole");
@@ -292,21 +290,24 @@ mod tests {
 
     #[test]
     fn every_fault_is_told_with_what_is_allowed() {
-        let faults = incidents("sate=open&limit=0&scope=galaxy&from=noon&app=a&app=b&cursor=xyz");
+        let faults = IncidentQuery::from_query(
+            "sate=open&limit=0&scope=galaxy&from=noon&app=a&app=b&cursor=xyz",
+        );
         let faults = faults.expect_err("six are wrong");
         let expected = [
             "\"sate\": unknown parameter, nearest is state; known are state, app,",
             "app: given twice",
-            "scope: \"galaxy\" is none; give one of stream, region, app,",
-            "from: \"noon\" is none; give a time such as",
-            "limit: \"0\" is none; give a number from 1 to 1000",
-            "cursor: \"xyz\" is none; give the `next`",
+            "scope: invalid value \"galaxy\"; expected one of stream, region, app,",
+            "from: invalid value \"noon\"; expected a time such as",
+            "limit: invalid value \"0\"; expected a number from 1 to 1000",
+            "cursor: invalid value \"xyz\"; expected the `next`",
         ];
         assert_eq!(faults.len(), expected.len(), "{faults:?}");
         for (fault, expected) in faults.iter().zip(expected) {
             assert!(fault.starts_with(expected), "{fault}");
         }
-        let never = incidents("from=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z");
+        let never =
+            IncidentQuery::from_query("from=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z");
         assert!(never.is_err_and(|faults| faults[0].starts_with("until: ")));
         for bad in [
             "cursor=abc",
@@ -314,7 +315,7 @@ mod tests {
             "limit=1001",
             "verdict=dead",
         ] {
-            assert!(instances(bad).is_err(), "{bad}");
+            assert!(InstanceQuery::from_query(bad).is_err(), "{bad}");
         }
         for bad in ["", "12345678901234567", "+1", "x"] {
             assert_eq!(incident(bad), None, "{bad}");

@@ -1,4 +1,4 @@
-//! A silence as people ask for it while lastbeat runs: JSON in, a checked request or every fault at once out.
+//! Requests for a silence: JSON in, a checked request or every fault at once out.
 
 use super::rules_file;
 use crate::core::rule::{Globs, Matchers};
@@ -7,28 +7,28 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
-/// Keys that say whom it concerns.
+/// Keys of the matchers.
 const MATCHERS: [&str; 5] = ["app", "region", "instance", "host", "rule"];
 const OTHERS: [&str; 5] = ["starts_at", "ends_at", "duration", "reason", "author"];
 /// Globs in one list.
 const MAX_GLOBS: usize = 100;
 /// Characters of a reason and of an author.
 const MAX_TEXT: usize = 500;
-/// Longer ones are no silences but a rule to be removed.
+/// The longest silence; for more, remove the rule.
 pub const LONGEST: Duration = Duration::from_secs(31 * 24 * 3600);
 
 /// A checked request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SilenceRequest {
-    /// Whom it concerns; at least one of them was said.
+    /// The targets that it silences; at least one matcher was given.
     pub matchers: Matchers,
-    /// Wall clock: when it begins.
+    /// Wall clock: its start.
     pub starts: Wall,
-    /// Wall clock: when it ends, after it begins and after now.
+    /// Wall clock: its end, later than its start and than now.
     pub ends: Wall,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// Whose it is.
+    /// The person who made it.
     pub author: String,
 }
 
@@ -39,8 +39,8 @@ pub struct SilenceRequest {
 pub fn read(bytes: &[u8], now: Wall) -> Result<SilenceRequest, Vec<String>> {
     let object = match serde_json::from_slice(bytes) {
         Ok(Value::Object(object)) => object,
-        Ok(_) => return Err(vec!["the body is JSON, but no object".to_owned()]),
-        Err(fault) => return Err(vec![format!("the body is no JSON: {fault}")]),
+        Ok(_) => return Err(vec!["invalid body: expected a JSON object".to_owned()]),
+        Err(fault) => return Err(vec![format!("invalid JSON: {fault}")]),
     };
     let mut faults = Vec::new();
     let known = |key: &&String| MATCHERS.iter().chain(&OTHERS).any(|known| known == key);
@@ -64,7 +64,7 @@ pub fn read(bytes: &[u8], now: Wall) -> Result<SilenceRequest, Vec<String>> {
     };
     if !MATCHERS.iter().any(|key| object.contains_key(*key)) {
         faults.push(format!(
-            "whom it concerns is missing: give at least one of {}; {{\"app\":\"*\"}} is everyone",
+            "no matcher: give at least one of {}; {{\"app\":\"*\"}} matches every app",
             MATCHERS.join(", ")
         ));
     }
@@ -107,7 +107,7 @@ fn globs(value: Option<&Value>) -> Result<Globs, String> {
     let glob = |value: &Value| {
         let text = value
             .as_str()
-            .ok_or("give a glob as text, or a list of such")?;
+            .ok_or("expected a glob, or a list of globs")?;
         rules_file::glob(text)
     };
     let globs = list.iter().map(glob).collect::<Result<Vec<_>, _>>()?;
@@ -120,7 +120,7 @@ fn text(object: &Map<String, Value>, key: &str) -> Result<String, String> {
     let text = match object.get(key) {
         None => return Err(format!("missing; {allowed}")),
         Some(Value::String(text)) => text,
-        Some(_) => return Err(format!("no text; {allowed}")),
+        Some(_) => return Err(format!("expected text: {allowed}")),
     };
     let fits = !text.trim().is_empty() && text.chars().count() <= MAX_TEXT;
     if !fits || text.chars().any(char::is_control) {
@@ -131,7 +131,7 @@ fn text(object: &Map<String, Value>, key: &str) -> Result<String, String> {
     Ok(text.trim().to_owned())
 }
 
-/// From when until when.
+/// Its start and end.
 fn times(object: &Map<String, Value>, now: Wall) -> Result<(Wall, Wall), String> {
     let starts = match object.get("starts_at") {
         None => now,
@@ -144,10 +144,10 @@ fn times(object: &Map<String, Value>, now: Wall) -> Result<(Wall, Wall), String>
             let span = rules_file::duration(span);
             starts + span.map_err(|why| format!("duration: {why}; give one such as \"2h\""))?
         }
-        _ => return Err("when it ends: give either ends_at or duration".to_owned()),
+        _ => return Err("no end: give either ends_at or duration".to_owned()),
     };
     if ends <= starts || ends <= now {
-        return Err("it would be over before it begins: give a later end".to_owned());
+        return Err("it would end before it begins: give a later end".to_owned());
     }
     if ends.since(starts) > LONGEST {
         let days = LONGEST.as_secs() / 86_400;
@@ -159,7 +159,7 @@ fn times(object: &Map<String, Value>, now: Wall) -> Result<(Wall, Wall), String>
 }
 
 fn time(key: &str, value: &Value) -> Result<Wall, String> {
-    let wrong = || format!("{key}: no time; give one such as \"2026-01-31T18:00:00Z\"");
+    let wrong = || format!("{key}: invalid time: expected one such as \"2026-01-31T18:00:00Z\"");
     let at: Timestamp = value
         .as_str()
         .ok_or_else(wrong)?
@@ -227,31 +227,28 @@ mod tests {
         let cases = [
             (
                 r#"{"duration":"1h""#,
-                "whom it concerns is missing: give at least one of app, region, instance, host, rule; {\"app\":\"*\"} is everyone",
+                "no matcher: give at least one of app, region, instance, host, rule; {\"app\":\"*\"} matches every app",
             ),
-            (
-                r#"{"app":"a""#,
-                "when it ends: give either ends_at or duration",
-            ),
+            (r#"{"app":"a""#, "no end: give either ends_at or duration"),
             (
                 r#"{"app":"a","duration":"1h","ends_at":"2030-01-01T00:00:00Z""#,
-                "when it ends: give either ends_at or duration",
+                "no end: give either ends_at or duration",
             ),
             (
                 r#"{"app":"a","duration":"0s""#,
-                "it would be over before it begins: give a later end",
+                "it would end before it begins: give a later end",
             ),
             (
                 r#"{"app":"a","ends_at":"2020-01-01T00:00:00Z""#,
-                "it would be over before it begins: give a later end",
+                "it would end before it begins: give a later end",
             ),
             (
                 r#"{"app":"a","ends_at":"tomorrow""#,
-                "ends_at: no time; give one such as \"2026-01-31T18:00:00Z\"",
+                "ends_at: invalid time: expected one such as \"2026-01-31T18:00:00Z\"",
             ),
             (
                 r#"{"app":"a","ends_at":"9999-01-01T00:00:00Z""#,
-                "ends_at: no time; give one such as \"2026-01-31T18:00:00Z\"",
+                "ends_at: invalid time: expected one such as \"2026-01-31T18:00:00Z\"",
             ),
             (
                 r#"{"app":"a","duration":"60d""#,
@@ -261,8 +258,8 @@ mod tests {
         for (body, expected) in cases {
             assert_eq!(said(&format!("{body}{rest}")), expected, "{body}");
         }
-        assert!(said("[1]").starts_with("the body is JSON, but no object"));
-        assert!(said("{").starts_with("the body is no JSON: "));
+        assert!(said("[1]").starts_with("invalid body: expected a JSON object"));
+        assert!(said("{").starts_with("invalid JSON: "));
     }
 
     proptest::proptest! {

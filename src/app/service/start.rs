@@ -5,7 +5,7 @@ use super::fault::ServiceFault;
 use super::restore::State;
 use super::supervision::Parts;
 use super::web;
-use crate::app::api::{self, ApiDeps};
+use crate::app::api::ApiBackend;
 use crate::app::canary::CanaryPlan;
 use crate::app::delivery;
 use crate::app::event_loop::EventLoopDeps;
@@ -26,7 +26,7 @@ use crate::io::http;
 use crate::io::http::events::Events;
 use crate::io::http::logs::Tails;
 use crate::io::http::readiness::Readiness;
-use crate::io::http::status::StoreStand;
+use crate::io::http::state::AppState;
 use crate::io::http_client::HttpClient;
 use crate::io::metrics::Metrics;
 use crate::io::notifier::Notifier;
@@ -169,7 +169,7 @@ pub(super) async fn start<S: MessageSource>(service: Service<S>) -> Result<Parts
     // The core's thread, with the connection.
     let (missed_to, missed) = watch::channel(false);
     let (tails, events) = (Arc::<Tails>::default(), Arc::<Events>::default());
-    let see_outputs = web::telling(events.clone(), service.listener);
+    let see_outputs = web::publishing(events.clone(), service.listener);
     let outputs = wiring::outputs(store.clone(), inventory.clone(), core.clone(), see_outputs);
     let deps = EventLoopDeps {
         store: store.clone(),
@@ -189,27 +189,24 @@ pub(super) async fn start<S: MessageSource>(service: Service<S>) -> Result<Parts
 
     // HTTP.
     let (stop_http, http_stops) = oneshot::channel();
-    let file = service.state.map(|path| path.display().to_string());
-    let stored = store.clone();
-    let api = api::api(ApiDeps {
-        token: service.web_token,
+    let backend = ApiBackend {
+        core,
+        store: store.clone(),
+        state_file: service.state.map(|path| path.display().to_string()),
         silences,
         rules,
         delivery: delivery.clone(),
         http_send,
         now,
-        store: Box::new(move || StoreStand {
-            file: file.clone(),
-            trouble: stored.problem(),
-        }),
-    });
-    let api = api
-        .with_detail(web::detail(core.clone()))
-        .with_outages(web::outages(store.clone()))
-        .with_history(web::history(store.clone()));
-    let site = web::site(core, metrics, readiness.clone()).with_live(tails, events);
-    let site = Arc::new(site.with_api(api));
-    let http = tokio::spawn(http::serve(listener, site, http_stops.map(|_| ())));
+        metrics,
+    };
+    let token = service.web_token;
+    let state = AppState::new(Box::new(backend), readiness.clone(), token, tails, events);
+    let http = tokio::spawn(http::serve(
+        listener,
+        Arc::new(state),
+        http_stops.map(|_| ()),
+    ));
 
     Ok(Parts {
         core: core_thread,

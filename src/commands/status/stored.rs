@@ -4,7 +4,7 @@ use crate::clock;
 use crate::core::notice::Scope;
 use crate::core::persist::{Saved, SavedInstance};
 use crate::format;
-use crate::io::http::incidents;
+use crate::io::http::dto::incident::Incident;
 use crate::io::store::Store;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -90,12 +90,7 @@ fn answers(saved: &Saved, file: &Path) -> (Value, Value) {
         "store": {"file": file.display().to_string(), "trouble": null},
         "notifiers": [],
     });
-    let rows: Vec<Value> = saved
-        .incidents
-        .iter()
-        .rev()
-        .map(incidents::incident)
-        .collect();
+    let rows: Vec<Incident> = saved.incidents.iter().rev().map(Incident::from).collect();
     (status, json!({"incidents": rows}))
 }
 

@@ -1,27 +1,24 @@
-//! `GET /api/logs`: entries as they pass, for people who look on. natstream's API, so its clients work unchanged: frames
+//! `GET /api/logs`: entries as they arrive. natstream's API, so its clients work unchanged: frames
 //! `data: {"message","timestamp","type","persistent"}`, the first of type `system`, entries of type `log` with the payload as
 //! text and the arrival in milliseconds, trouble of type `error`.
 //!
-//! `?app=&region=&instance=` are globs, several with commas between them, and `q=` a part of the payload; together they say
-//! which entries are wanted. With `?subject=1` each entry's frame has its subject too. A reader that is too slow loses
-//! entries, and is told by a frame of type `error` with their number in `lost`: of all that passed, wanted or not, since
-//! nobody looked at them.
+//! `?app=&region=&instance=` are globs, several with commas between them, and `q=` a part of the payload; an entry has to
+//! match all of them. With `?subject=1` each entry's frame has its subject too. A reader that is too slow loses entries, and
+//! gets a frame of type `error` with their number in `lost`: of all that passed, matching or not.
 //!
-//! It costs the core one look at a counter for each entry while nobody reads, and while somebody does a reference to the
-//! payload, put where it is fetched from every few milliseconds. Where that place is full the entry is lost to the readers,
-//! never to the core.
+//! Without readers an entry costs the core one look at a counter; with some, a reference to the payload in a queue that is
+//! emptied every few milliseconds. Where that queue is full the entry is lost to the readers, never to the core.
 
+use super::broadcast::{Broadcast, Cursor, Weight};
+use super::dto::live::{Frame, FrameType};
 use super::readiness::Readiness;
-use super::ring::{Place, Ring, Weight};
 use super::sse;
 use crate::core::time::Wall;
 use crate::decode::api_query::TailQuery;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use futures_util::stream;
-use hyper::Response;
+use futures_util::stream::{self, Stream};
 use memchr::memmem::Finder;
-use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -30,9 +27,9 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// Readers at once: a team with a tab each, and scripts.
 const READERS: usize = 100;
-/// How often entries are fetched for the readers: no eye sees the difference, and the core wakes nobody.
+/// Pause between two fetches of entries: no eye sees the difference, and the core wakes no task.
 const FETCH_EVERY: Duration = Duration::from_millis(20);
-/// Entries that wait to be fetched: 100 ms of the fastest stream that was ever fed to it.
+/// Entries that wait to be fetched: 100 ms of the fastest stream measured.
 const WAITING: usize = 16 * 1024;
 /// Bytes of those: they hold the memory into which the connection reads.
 const WAITING_BYTES: usize = 16 << 20;
@@ -40,18 +37,18 @@ const WAITING_BYTES: usize = 16 << 20;
 const KEPT: usize = 32 * 1024;
 /// Bytes of those, text and payload.
 const KEPT_BYTES: usize = 32 << 20;
-/// Entries that a reader looks at before others get their turn.
+/// Entries that a reader takes before others get their turn.
 const TURN: usize = 512;
-/// Bytes of those, and so of what is put together for a reader that takes nothing: a hundred of them hold 12 MB.
+/// Bytes of those, and so of the chunk of a reader that takes nothing: a hundred of them hold 12 MB.
 const TURN_BYTES: usize = 128 * 1024;
-/// Bytes that an entry in the ring takes beside its texts.
+/// Bytes that an entry takes beside its texts.
 const BESIDE: usize = 128;
 
-/// What stands in the ring.
-enum Passed {
+/// An item of the broadcast.
+enum Item {
     Entry(Entry),
-    /// Said to every reader.
-    Said(Value),
+    /// A message to every reader: its frame, and the number of entries that it reports as lost.
+    Message(String, u64),
 }
 
 /// An entry, kept once for all readers.
@@ -63,42 +60,42 @@ struct Entry {
     frame: OnceLock<String>,
 }
 
-/// The readers of entries, and what they read.
+/// The readers of entries, and the entries that they read.
 pub struct Tails {
-    places: Arc<Semaphore>,
-    hop: mpsc::Sender<Entry>,
-    hopped: Mutex<mpsc::Receiver<Entry>>,
+    readers: Arc<Semaphore>,
+    queue: mpsc::Sender<Entry>,
+    queued: Mutex<mpsc::Receiver<Entry>>,
     waiting_bytes: AtomicUsize,
-    /// Entries for which there was no room to wait.
+    /// Entries for which the queue had no room.
     missed: AtomicU64,
-    ring: Ring<Passed>,
-    /// Rung by the first reader.
-    bell: Notify,
+    passed: Broadcast<Item>,
+    /// Woken by the first reader.
+    wake: Notify,
 }
 
 impl Default for Tails {
     fn default() -> Self {
-        let (hop, hopped) = mpsc::channel(WAITING);
+        let (queue, queued) = mpsc::channel(WAITING);
         Tails {
-            places: Arc::new(Semaphore::new(READERS)),
-            hop,
-            hopped: Mutex::new(hopped),
+            readers: Arc::new(Semaphore::new(READERS)),
+            queue,
+            queued: Mutex::new(queued),
             waiting_bytes: AtomicUsize::new(0),
             missed: AtomicU64::new(0),
-            ring: Ring::new(KEPT, KEPT_BYTES),
-            bell: Notify::new(),
+            passed: Broadcast::new(KEPT, KEPT_BYTES),
+            wake: Notify::new(),
         }
     }
 }
 
 impl Tails {
-    /// Whether anybody reads.
+    /// True while there are readers.
     #[inline]
     pub fn is_read(&self) -> bool {
-        self.places.available_permits() < READERS
+        self.readers.available_permits() < READERS
     }
 
-    /// Shows the readers an entry that arrived at `at`. Never waits.
+    /// Queues an entry that arrived at `at` (wall clock) for the readers. Never waits.
     pub fn offer(&self, at: Wall, subject: &str, payload: Bytes) {
         let bytes = payload.len();
         let before = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -108,145 +105,145 @@ impl Tails {
             payload,
             frame: OnceLock::new(),
         };
-        if before + bytes > WAITING_BYTES || self.hop.try_send(entry()).is_err() {
+        if before + bytes > WAITING_BYTES || self.queue.try_send(entry()).is_err() {
             self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
             self.missed.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Fetches what was offered, and tells when the stream itself is in trouble, for as long as anybody reads.
+    /// Broadcasts the queued entries, and messages about trouble of the stream itself, as long as there are readers.
     pub(super) async fn fetch(&self, readiness: &ArcSwap<Readiness>) -> Infallible {
-        let mut told = None;
+        let mut known = None;
         loop {
             if !self.is_read() {
-                // What was offered last is nobody's any more.
+                // The last entries have no readers any more.
                 self.fetched();
                 self.missed.store(0, Ordering::Relaxed);
-                self.ring.clear();
-                self.bell.notified().await;
-                told = trouble(&readiness.load());
+                self.passed.clear();
+                self.wake.notified().await;
+                known = trouble(&readiness.load());
             }
             tokio::time::sleep(FETCH_EVERY).await;
             let mut news = self.fetched();
             let missed = self.missed.swap(0, Ordering::Relaxed);
             if missed > 0 {
-                news.push(Passed::Said(lost(missed)));
+                news.push(Item::Message(lost(missed), missed));
             }
             let trouble = trouble(&readiness.load());
-            // The words of one trouble change as it lasts: it is told once.
-            match (&told, &trouble) {
-                (None, Some(what)) => news.push(Passed::Said(said("error", what))),
+            // The words of one trouble change as it lasts: it is reported once.
+            match (&known, &trouble) {
+                (None, Some(what)) => news.push(Item::Message(message(FrameType::Error, what), 0)),
                 (Some(_), None) => {
-                    news.push(Passed::Said(said("system", "the stream is well again")))
+                    let what = "the stream is well again";
+                    news.push(Item::Message(message(FrameType::System, what), 0));
                 }
                 _ => {}
             }
-            told = trouble;
-            self.ring.push(news.into_iter().map(|passed| {
-                let weight = passed.weight();
-                (passed, weight)
+            known = trouble;
+            self.passed.push(news.into_iter().map(|item| {
+                let weight = item.weight();
+                (item, weight)
             }));
         }
     }
 
-    fn fetched(&self) -> Vec<Passed> {
-        let mut hopped = self.hopped.lock().unwrap_or_else(PoisonError::into_inner);
+    fn fetched(&self) -> Vec<Item> {
+        let mut queued = self.queued.lock().unwrap_or_else(PoisonError::into_inner);
         let mut fetched = Vec::new();
-        // As many as were waiting at most: what comes meanwhile is for the next time.
-        for _ in 0..hopped.len() {
-            let Ok(entry) = hopped.try_recv() else { break };
+        // At most as many as waited: entries that arrive meanwhile are for the next time.
+        for _ in 0..queued.len() {
+            let Ok(entry) = queued.try_recv() else { break };
             self.waiting_bytes
                 .fetch_sub(entry.payload.len(), Ordering::Relaxed);
-            fetched.push(Passed::Entry(entry));
+            fetched.push(Item::Entry(entry));
         }
         fetched
     }
 
     /// Ends every reader's stream.
     pub(super) fn end(&self) {
-        self.ring.end();
+        self.passed.end();
     }
 
-    /// A reader's stream; `None` where there are as many as may be.
-    pub(super) fn answer(
+    /// The chunks of a new reader; `None` at the limit of readers.
+    pub(super) fn read(
         self: &Arc<Self>,
         asked: TailQuery,
         readiness: &Readiness,
-    ) -> Option<Response<sse::Body>> {
-        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        self.bell.notify_one();
-        let mut begin = frame(&said("system", "Connected to log stream"));
+    ) -> Option<impl Stream<Item = Bytes> + use<>> {
+        let permit = Arc::clone(&self.readers).try_acquire_owned().ok()?;
+        self.wake.notify_one();
+        let mut begin = message(FrameType::System, "Connected to log stream");
         if let Some(what) = trouble(readiness) {
-            begin.push_str(&frame(&said("error", &what)));
+            begin.push_str(&message(FrameType::Error, &what));
         }
         let reader = Reader {
             tails: Arc::clone(self),
-            place: self.ring.place(),
+            cursor: self.passed.cursor(),
             begin: Some(begin),
             finder: asked.q.as_deref().map(|q| Finder::new(q).into_owned()),
             asked,
-            _seat: place,
+            _permit: permit,
         };
-        let chunks = stream::unfold(reader, async |mut reader| {
+        Some(stream::unfold(reader, async |mut reader| {
             reader.chunk().await.map(|chunk| (chunk, reader))
-        });
-        Some(sse::answer(chunks))
+        }))
     }
 }
 
 /// One reader.
 struct Reader {
     tails: Arc<Tails>,
-    place: Place,
-    /// What it is told first.
+    cursor: Cursor,
+    /// The frames that it gets first.
     begin: Option<String>,
     asked: TailQuery,
     finder: Option<Finder<'static>>,
-    _seat: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Reader {
-    /// What is next for it; `None` at the end.
+    /// The next chunk; `None` at the end.
     async fn chunk(&mut self) -> Option<Bytes> {
         if let Some(begin) = self.begin.take() {
             return Some(begin.into());
         }
         let mut chunk = String::new();
         loop {
-            let taken = self.tails.ring.take(&mut self.place, TURN, TURN_BYTES);
+            let taken = self.tails.passed.take(&mut self.cursor, TURN, TURN_BYTES);
             if taken.lost > 0 {
-                chunk.push_str(&frame(&lost(taken.lost)));
+                chunk.push_str(&lost(taken.lost));
             }
-            for passed in &taken.items {
-                self.write(passed, &mut chunk);
+            for item in &taken.items {
+                self.write(item, &mut chunk);
             }
             if chunk.len() >= sse::CHUNK_BYTES || taken.items.is_empty() && !chunk.is_empty() {
                 return Some(chunk.into());
             }
-            if taken.items.is_empty() && !self.place.wait().await {
+            if taken.items.is_empty() && !self.cursor.wait().await {
                 return None;
             }
             tokio::task::yield_now().await;
         }
     }
 
-    fn write(&self, passed: &Passed, chunk: &mut String) {
-        match passed {
-            Passed::Said(said) => chunk.push_str(&frame(said)),
-            Passed::Entry(entry) if self.wants(entry) => {
+    fn write(&self, item: &Item, chunk: &mut String) {
+        match item {
+            Item::Message(frame, _) => chunk.push_str(frame),
+            Item::Entry(entry) if self.matches(entry) => {
                 chunk.push_str("data: ");
                 chunk.push_str(entry.frame());
                 if self.asked.with_subject {
                     chunk.push_str(",\"subject\":");
-                    chunk.push_str(&json!(entry.subject).to_string());
+                    chunk.push_str(&serde_json::Value::from(&*entry.subject).to_string());
                 }
                 chunk.push_str("}\n\n");
             }
-            Passed::Entry(_) => {}
+            Item::Entry(_) => {}
         }
     }
 
-    fn wants(&self, entry: &Entry) -> bool {
+    fn matches(&self, entry: &Entry) -> bool {
         let mut tokens = entry.subject.splitn(4, '.').skip(1);
         let mut is = |globs: &crate::core::rule::Globs| {
             let token = tokens.next().unwrap_or_default();
@@ -266,13 +263,13 @@ impl Entry {
     fn frame(&self) -> &str {
         self.frame.get_or_init(|| {
             let text = String::from_utf8_lossy(&self.payload);
-            let mut frame = told("log", &text, self.at).to_string();
+            let mut frame = json(FrameType::Log, &text, self.at, None);
             frame.pop();
             frame
         })
     }
 
-    /// What it takes at most, once its frame is made: a byte of the payload becomes up to six there.
+    /// Bytes of memory at most, once the frame is made: a byte of the payload becomes up to six there.
     fn bytes(&self) -> usize {
         let in_json = |byte: &u8| match byte {
             b'"' | b'\\' => 2,
@@ -285,41 +282,50 @@ impl Entry {
     }
 }
 
-impl Passed {
+impl Item {
     fn weight(&self) -> Weight {
         match self {
-            Passed::Entry(entry) => Weight {
+            Item::Entry(entry) => Weight {
                 bytes: entry.bytes(),
                 counts: 1,
             },
-            Passed::Said(said) => Weight {
-                bytes: size_of::<Value>(),
-                counts: said["lost"].as_u64().unwrap_or_default(),
+            Item::Message(frame, lost) => Weight {
+                bytes: frame.len(),
+                counts: *lost,
             },
         }
     }
 }
 
-fn told(kind: &str, message: &str, at: Wall) -> Value {
-    json!({"message": message, "timestamp": at.nanos() / 1_000_000, "type": kind, "persistent": false})
+/// The JSON of a frame.
+fn json(kind: FrameType, message: &str, at: Wall, lost: Option<u64>) -> String {
+    let frame = Frame {
+        lost,
+        message,
+        persistent: false,
+        timestamp: at.nanos() / 1_000_000,
+        r#type: kind,
+        subject: None,
+    };
+    serde_json::to_string(&frame).expect("texts and numbers are JSON")
 }
 
-fn said(kind: &str, message: &str) -> Value {
-    told(kind, message, crate::clock::wall())
+/// The frame of a message of lastbeat.
+fn message(kind: FrameType, message: &str) -> String {
+    format!(
+        "data: {}\n\n",
+        json(kind, message, crate::clock::wall(), None)
+    )
 }
 
-fn lost(entries: u64) -> Value {
+/// The frame that reports lost entries.
+fn lost(entries: u64) -> String {
     let what = format!("too slow: {entries} entries passed by unread");
-    let mut said = said("error", &what);
-    said["lost"] = json!(entries);
-    said
+    let json = json(FrameType::Error, &what, crate::clock::wall(), Some(entries));
+    format!("data: {json}\n\n")
 }
 
-fn frame(said: &Value) -> String {
-    format!("data: {said}\n\n")
-}
-
-/// What is wrong with the stream itself, in words; `None` where entries may come.
+/// The trouble of the stream itself, in words; `None` where entries may arrive.
 fn trouble(readiness: &Readiness) -> Option<String> {
     let of_stream = readiness.reasons.iter().filter(|it| it.part == "stream");
     let words: Vec<&str> = of_stream.map(|reason| &*reason.what).collect();
@@ -329,8 +335,9 @@ fn trouble(readiness: &Readiness) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::api_query;
-    use http_body_util::BodyExt;
+    use crate::decode::api_query::FromQuery;
+    use futures_util::StreamExt;
+    use std::pin::pin;
 
     /// Bytes that lie ready for a reader at once: with a hundred readers that take nothing 25 MB.
     const MOST_BYTES: usize = 256 * 1024;
@@ -347,22 +354,20 @@ mod tests {
     #[tokio::test]
     async fn of_long_entries_few_lie_ready_for_a_reader_at_once() {
         let tails = Arc::new(Tails::default());
-        let asked = api_query::tail("").expect("nothing is asked");
-        let answer = tails.answer(asked, &Readiness::default());
-        let mut body = answer.expect("a place").into_body();
+        let asked = TailQuery::from_query("").expect("nothing is asked");
+        let chunks = tails.read(asked, &Readiness::default());
+        let mut body = pin!(chunks.expect("room for a reader"));
         let (count, long) = (400, Bytes::from(vec![b'x'; 20_000]));
         for _ in 0..count {
             tails.offer(Wall::default(), "logs.web.iad.a", long.clone());
         }
-        tails.ring.push(tails.fetched().into_iter().map(|passed| {
-            let weight = passed.weight();
-            (passed, weight)
+        tails.passed.push(tails.fetched().into_iter().map(|item| {
+            let weight = item.weight();
+            (item, weight)
         }));
         let mut read = 0;
         while read < count {
-            let frame = body.frame().await.expect("it goes on");
-            let chunk = frame.ok().and_then(|frame| frame.into_data().ok());
-            let chunk = chunk.expect("it never fails");
+            let chunk = body.next().await.expect("it goes on");
             assert!(chunk.len() <= MOST_BYTES, "{} bytes", chunk.len());
             read += memchr::memmem::find_iter(&chunk, b"\"type\":\"log\"").count();
         }

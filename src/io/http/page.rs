@@ -1,13 +1,12 @@
-//! The page: HTML, style sheet, script and icon, all of them within the program. They say nothing of the organisation, so
-//! that who may not see gets them too, and a form to sign in with; what is shown comes from `/api/`.
+//! The page: HTML, style sheet, scripts and icon, all of them within the program. They tell nothing of the organisation, so
+//! everyone gets them, with a form to sign in; the data comes from `/api/`.
 
-pub(super) mod sign_in;
-
-use super::tag;
+use super::etag;
+use super::response::{TEXT, typed};
+use axum::http::Uri;
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::Response;
-use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use std::sync::LazyLock;
 
 /// Scripts, styles, icons and requests of our own alone, no frames, no forms that a browser sends by itself, and no way
@@ -16,8 +15,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
                       require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// Headers of all of them. A browser asks each time whether what it has still holds: after an update nobody sees a page
-/// of before.
+/// Headers of all files. A browser asks each time for changes, so that an update of lastbeat shows at once.
 const HEADERS: [(HeaderName, &str); 9] = [
     (header::CACHE_CONTROL, "no-cache"),
     (header::CONTENT_SECURITY_POLICY, POLICY),
@@ -39,61 +37,85 @@ const HEADERS: [(HeaderName, &str); 9] = [
     ),
 ];
 
+/// The plain text of `/`.
+const ABOUT: &str = concat!(
+    "lastbeat ",
+    env!("CARGO_PKG_VERSION"),
+    "
+It watches a log stream and alerts when heartbeats stop or the stream goes quiet.
+
+  /metrics   all metrics, for Prometheus
+  /readyz    ready where it receives logs and delivers alerts; else the reasons
+  /healthz   alive
+  /          the page, in a browser
+
+From this machine, or with the token of LASTBEAT_TOKEN:
+
+  /api/v1/status      the status of lastbeat, as JSON
+  /api/v1/instances   each instance, by name; ?app=&region=&instance=&verdict=&limit=&cursor=
+  /api/v1/incidents   the newest first; ?state=open and more; /api/v1/incidents/ID for one
+  /api/v1/rules       the rules in force
+  /api/v1/silences    the silences in force
+  /api/v1/events      changes, as server-sent events
+  /api/logs           entries as they arrive, as server-sent events; ?app=&region=&instance=&q=
+"
+);
+
 /// One file of the page.
 struct File {
     path: &'static str,
-    kind: &'static str,
+    media_type: &'static str,
     text: &'static str,
 }
 
 const FILES: [File; 7] = [
     File {
         path: "/",
-        kind: "text/html; charset=utf-8",
+        media_type: "text/html; charset=utf-8",
         text: include_str!("page/index.html"),
     },
     File {
         path: "/page.css",
-        kind: "text/css; charset=utf-8",
+        media_type: "text/css; charset=utf-8",
         text: include_str!("page/page.css"),
     },
     File {
         path: "/page.js",
-        kind: "text/javascript; charset=utf-8",
+        media_type: "text/javascript; charset=utf-8",
         text: include_str!("page/page.js"),
     },
     File {
         path: "/strip.js",
-        kind: "text/javascript; charset=utf-8",
+        media_type: "text/javascript; charset=utf-8",
         text: include_str!("page/strip.js"),
     },
     File {
         path: "/history.js",
-        kind: "text/javascript; charset=utf-8",
+        media_type: "text/javascript; charset=utf-8",
         text: include_str!("page/history.js"),
     },
     File {
         path: "/tail.js",
-        kind: "text/javascript; charset=utf-8",
+        media_type: "text/javascript; charset=utf-8",
         text: include_str!("page/tail.js"),
     },
     File {
         path: "/icon.svg",
-        kind: "image/svg+xml",
+        media_type: "image/svg+xml",
         text: include_str!("page/icon.svg"),
     },
 ];
 
-/// As they are sent, with the `ETag` of each; made when the first is asked for.
+/// The files as they are sent, with the `ETag` of each; made when the first is asked for.
 static SENT: LazyLock<[(Bytes, HeaderValue); FILES.len()]> = LazyLock::new(|| {
     FILES.map(|file| {
         let text = lean(file.text);
-        let tag = tag::of(text.as_bytes());
+        let tag = etag::of(text.as_bytes());
         (Bytes::from(text), tag)
     })
 });
 
-/// Without what only who reads the source needs: comments that have a line of their own, and indentation.
+/// Without comments that have a line of their own, and without indentation: only readers of the source need those.
 fn lean(text: &str) -> String {
     let is_comment =
         |line: &str| line.starts_with("//") || (line.starts_with("/*") && line.ends_with("*/"));
@@ -102,35 +124,44 @@ fn lean(text: &str) -> String {
     kept.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// Whether a path is one of the page's.
-pub(super) fn has(path: &str) -> bool {
-    FILES.iter().any(|file| file.path == path)
-}
-
-/// Whether somebody wants the page rather than plain text: a browser says so.
-pub(super) fn wants_html(headers: &HeaderMap) -> bool {
+/// `/`: the page for a browser, which asks for HTML, and plain text for others.
+pub(super) async fn index(headers: HeaderMap) -> Response {
     let accept = headers.get_all(header::ACCEPT).iter();
-    let mut kinds = accept.filter_map(|value| value.to_str().ok());
-    kinds.any(|kinds| kinds.to_ascii_lowercase().contains("text/html"))
+    let mut accept = accept.filter_map(|value| value.to_str().ok());
+    if accept.any(|kinds| kinds.to_ascii_lowercase().contains("text/html")) {
+        response(&FILES[0], &SENT[0], &headers)
+    } else {
+        typed(TEXT, ABOUT)
+    }
 }
 
-/// The file of a path, or that the asker has it; `None` where the page has no such file.
-pub(super) fn answer(path: &str, headers: &HeaderMap) -> Option<Response<Full<Bytes>>> {
+/// The paths of the other files.
+pub(super) fn paths() -> impl Iterator<Item = &'static str> {
+    FILES[1..].iter().map(|file| file.path)
+}
+
+/// A file of the page, or 304 where the client has it.
+pub(super) async fn file(uri: Uri, headers: HeaderMap) -> Response {
+    find(uri.path(), &headers).expect("the router knows the files alone")
+}
+
+/// `None` where the page has no such file.
+fn find(path: &str, headers: &HeaderMap) -> Option<Response> {
     let at = FILES.iter().position(|file| file.path == path)?;
-    let (file, (text, tag)) = (&FILES[at], &SENT[at]);
-    let mut response = tag::answer(headers, tag, text);
-    let said = response.headers_mut();
-    for (name, value) in HEADERS {
-        said.insert(name, HeaderValue::from_static(value));
-    }
-    said.insert(header::CONTENT_TYPE, HeaderValue::from_static(file.kind));
-    Some(response)
+    Some(response(&FILES[at], &SENT[at], headers))
+}
+
+fn response(file: &File, (text, tag): &(Bytes, HeaderValue), headers: &HeaderMap) -> Response {
+    let mut response = typed(file.media_type, etag::response(headers, tag, text));
+    let headers = HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value)));
+    response.headers_mut().extend(headers);
+    response
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hyper::StatusCode;
+    use axum::http::StatusCode;
 
     /// Bytes of all files together: over a slow line it is there within a second.
     const MOST_BYTES: usize = 60_000;
@@ -195,7 +226,7 @@ mod tests {
                 let value = value.parse().expect("a value");
                 headers.insert(header::IF_NONE_MATCH, value);
             }
-            answer("/page.js", &headers).expect("a file of the page")
+            find("/page.js", &headers).expect("a file of the page")
         };
         let first = ask(None);
         assert_eq!(first.status(), StatusCode::OK);
@@ -207,6 +238,6 @@ mod tests {
         ] {
             assert_eq!(ask(Some(&sent)).status().as_u16(), status, "{sent}");
         }
-        assert!(answer("/page.jsx", &HeaderMap::new()).is_none());
+        assert!(find("/page.jsx", &HeaderMap::new()).is_none());
     }
 }

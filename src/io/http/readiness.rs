@@ -1,25 +1,37 @@
-//! Whether lastbeat can see and tell, and if not, why.
+//! Readiness: lastbeat receives logs and delivers alerts, or the reasons why not.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
-/// What `/readyz` says. Ready is to have no reason not to be.
+/// The state behind `/readyz`: ready where there is no reason against it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Readiness {
-    /// Everything that keeps lastbeat from seeing or telling.
+    /// Everything that keeps lastbeat from receiving logs or delivering alerts.
     pub reasons: Vec<Reason>,
 }
 
-/// One thing that keeps lastbeat from seeing or telling.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A reason why lastbeat is not ready.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Reason {
-    /// Which part says so: `nats`, `stream`, `rules`, `sentry`, ...
+    /// The part of lastbeat that has it.
+    #[schema(examples("nats", "stream", "rules"))]
     pub part: String,
-    /// What is the matter, for a person; no secrets, since anyone may read it.
+    /// The reason, in words. Without secrets, since anyone may read it.
     pub what: String,
 }
 
+/// The body of `/readyz`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Readiness)]
+pub(super) struct Ready<'a> {
+    /// lastbeat receives logs and delivers alerts.
+    ready: bool,
+    /// The reasons why it is not ready.
+    reasons: &'a [Reason],
+}
+
 impl Readiness {
-    /// Not ready for one reason: what stands there until the parts have reported.
+    /// Not ready for one reason: the state until the parts have reported.
     pub fn not_yet(part: &str, what: &str) -> Self {
         Readiness {
             reasons: vec![Reason {
@@ -29,26 +41,21 @@ impl Readiness {
         }
     }
 
-    /// Not ready, for it stops; what was the matter still is.
+    /// Not ready because it stops, beside the reasons until then.
     pub fn stopping(&self) -> Self {
         let mut stopping = Self::not_yet("stop", "lastbeat is stopping");
         stopping.reasons.extend(self.reasons.iter().cloned());
         stopping
     }
 
-    /// Whether nothing is the matter.
+    /// True where there is no reason against it.
     pub fn is_ready(&self) -> bool {
         self.reasons.is_empty()
     }
 
     /// `{"ready":false,"reasons":[{"part":"nats","what":"..."}]}`
     pub fn json(&self) -> Vec<u8> {
-        #[derive(Serialize)]
-        struct Body<'a> {
-            ready: bool,
-            reasons: &'a [Reason],
-        }
-        let body = Body {
+        let body = Ready {
             ready: self.is_ready(),
             reasons: &self.reasons,
         };

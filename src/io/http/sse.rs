@@ -1,61 +1,57 @@
-//! Server-sent events: answers that go on, each reader's own stream of chunks with a sign of life in between.
+//! Server-sent events in chunks of many: one write for all entries that wait, of which each is one string that all readers
+//! share.
+//!
+//! `/api/v1/events` uses [`axum::response::Sse`], which makes a body frame and a buffer of each event. That suits an event
+//! a second, and not a hundred readers of 20,000 entries a second: those get [`stream`].
 
-use super::pieces::Pieces;
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::sse::KeepAlive;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream::{self, BoxStream, Stream, StreamExt};
-use http_body_util::{Either, Full, StreamBody};
-use hyper::Response;
-use hyper::body::Frame;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use futures_util::stream::{self, Stream, StreamExt};
 use std::convert::Infallible;
 use std::time::Duration;
 
-/// A reader that hears nothing for longer may take the connection for dead; proxies cut idle ones off after a minute.
-const ALIVE_EVERY: Duration = Duration::from_secs(15);
+/// Pause after which a sign of life is sent: a client may give up a connection that is silent for 30 seconds, and proxies
+/// cut idle ones off after a minute.
+const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
 /// The sign of life: a comment, which no client shows.
-const ALIVE: Bytes = Bytes::from_static(b": alive\n\n");
-/// Bytes of a chunk from which on it is sent as it is: one write for many events, and not much for a stream that many share.
+const KEEP_ALIVE: &str = "alive";
+/// Bytes from which on a chunk is sent.
 pub(super) const CHUNK_BYTES: usize = 32 * 1024;
 
-/// The body of any answer: whole, or a stream without an end.
-pub(super) type Body = Either<Whole, StreamBody<BoxStream<'static, Chunk>>>;
-/// The body of an answer that is known from begin to end, short or long.
-pub(super) type Whole = Either<Full<Bytes>, Pieces>;
-type Chunk = Result<Frame<Bytes>, Infallible>;
+/// Marks a response that goes on until its reader leaves, for the write timeout and the connection limit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LongLived;
 
-/// An answer of these chunks, and of signs of life while none comes. An empty chunk is left out.
-pub(super) fn answer(chunks: impl Stream<Item = Bytes> + Send + 'static) -> Response<Body> {
-    let chunks = Box::pin(chunks);
-    let alive = stream::unfold(chunks, async |mut chunks| {
+/// The keep-alive of an [`axum::response::Sse`].
+pub(super) fn keep_alive() -> KeepAlive {
+    KeepAlive::new().interval(KEEP_ALIVE_EVERY).text(KEEP_ALIVE)
+}
+
+/// A response of these chunks, and of signs of life while none comes.
+pub(super) fn stream(chunks: impl Stream<Item = Bytes> + Send + 'static) -> Response {
+    let alive = stream::unfold(Box::pin(chunks), async |mut chunks| {
         // A timeout drops only the wait: the stream of chunks stands where it stood.
-        let next = tokio::time::timeout(ALIVE_EVERY, chunks.next()).await;
-        let chunk = next.unwrap_or(Some(ALIVE))?;
-        Some((Ok(Frame::data(chunk)), chunks))
+        let next = tokio::time::timeout(KEEP_ALIVE_EVERY, chunks.next()).await;
+        let chunk = next.unwrap_or_else(|_| Some(format!(": {KEEP_ALIVE}\n\n").into()))?;
+        Some((Ok::<_, Infallible>(chunk), chunks))
     });
-    head(Either::Right(StreamBody::new(alive.boxed())))
+    long_lived(Body::from_stream(alive))
 }
 
-/// The same answer's head alone.
-pub(super) fn empty() -> Response<Body> {
-    head(whole(Full::default()))
-}
-
-/// The body of a short answer.
-pub(super) fn whole(body: Full<Bytes>) -> Body {
-    Either::Left(Either::Left(body))
-}
-
-fn head(body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    let mut insert =
-        |name: HeaderName, value| headers.insert(name, HeaderValue::from_static(value));
-    insert(CONTENT_TYPE, "text/event-stream; charset=utf-8");
-    insert(CACHE_CONTROL, "no-store");
-    insert(X_CONTENT_TYPE_OPTIONS, "nosniff");
-    // nginx would keep events back until its buffer is full.
-    insert(HeaderName::from_static("x-accel-buffering"), "no");
-    response
+/// The headers of a stream.
+pub(super) fn long_lived(body: impl IntoResponse) -> Response {
+    let mut response = body.into_response();
+    response.extensions_mut().insert(LongLived);
+    let headers = [
+        (CONTENT_TYPE.as_str(), "text/event-stream; charset=utf-8"),
+        (CACHE_CONTROL.as_str(), "no-store"),
+        // nginx would hold events back until its buffer is full.
+        ("x-accel-buffering", "no"),
+    ];
+    (headers, response).into_response()
 }
 
 #[cfg(test)]
@@ -69,7 +65,7 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(20)).await;
             (number < 2).then(|| (Bytes::from(format!("data: {number}\n\n")), number + 1))
         });
-        let body = answer(chunks).into_body();
+        let body = super::stream(chunks).into_body();
         let whole = body.collect().await.expect("it never fails").to_bytes();
         let alive = ": alive\n\n";
         let expected = format!("{alive}data: 0\n\n{alive}data: 1\n\n{alive}");

@@ -1,12 +1,19 @@
+mod program;
+
+use super::connection_limit::{ConnectionLimit, MAX_CONNECTIONS};
+use super::server::{MAX_HEAD_BYTES, MAX_HEADERS, WRITE_TIMEOUT, connection};
+use super::write_timeout::WriteTimeout;
 use super::*;
-use crate::core::snapshot::Snapshot;
-use crate::decode::silence_request::SilenceRequest;
 use arc_swap::ArcSwap;
-use futures_util::FutureExt;
-use std::net::SocketAddr;
+use program::Program;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{oneshot, watch};
 
 /// A bound on every wait here; passed only where something hangs.
 const BOUND: Duration = Duration::from_secs(20);
@@ -18,57 +25,11 @@ struct Running {
     readiness: Arc<ArcSwap<Readiness>>,
 }
 
-/// A desk with one silence of the rules, and no room.
-struct Nobody;
-
-impl api::SilenceDesk for Nobody {
-    fn list(&self) -> Vec<api::SilenceRow> {
-        Vec::new()
-    }
-
-    fn add(&self, _: SilenceRequest) -> Option<api::SilenceRow> {
-        None
-    }
-
-    fn expire(&self, id: &str) -> Option<bool> {
-        (id == "rules-1").then_some(false)
-    }
-}
-
-/// What is shown of a core that is gone or never answers, with a text of this many bytes to scrape.
-fn site(core_hangs: bool, bytes: usize, readiness: &Arc<ArcSwap<Readiness>>) -> Arc<Site> {
-    let site = Site::new(
-        Box::new(move || {
-            if core_hangs {
-                std::future::pending().boxed()
-            } else {
-                async { None }.boxed()
-            }
-        }),
-        Arc::new(move |snapshot: Option<&Snapshot>, to: &mut dyn io::Write| {
-            assert!(snapshot.is_none());
-            to.write_all(&vec![b'm'; bytes])
-        }),
-        Arc::clone(readiness),
-    );
-    let site = site.with_api(
-        api::Api::new(None, Arc::new(Nobody))
-            .with_history(history())
-            .with_drill(Arc::new(|| {
-                let told = drill::Told {
-                    taken: false,
-                    said: "404".to_owned(),
-                    took: Duration::ZERO,
-                };
-                let row = drill::Drilled {
-                    notifier: "oncall".to_owned(),
-                    opened: told,
-                    closed: None,
-                };
-                async { vec![row] }.boxed()
-            })),
-    );
-    Arc::new(site)
+fn state(core_hangs: bool, bytes: usize, readiness: &Arc<ArcSwap<Readiness>>) -> Arc<AppState> {
+    let backend = Box::new(Program { core_hangs, bytes });
+    let readiness = Arc::clone(readiness);
+    let (tails, events) = Default::default();
+    Arc::new(AppState::new(backend, readiness, None, tails, events))
 }
 
 /// A listener that shows that.
@@ -77,12 +38,12 @@ async fn running(core_hangs: bool, bytes: usize) -> Running {
         "nats",
         "not connected yet",
     )));
-    let site = site(core_hangs, bytes, &readiness);
+    let state = state(core_hangs, bytes, &readiness);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let at = listener.local_addr().expect("bound");
     let (stop, stopped) = oneshot::channel::<()>();
     let stop_now = async move { drop(stopped.await) };
-    let done = tokio::spawn(serve(listener, site, stop_now));
+    let done = tokio::spawn(serve(listener, state, stop_now));
     Running {
         at,
         stop,
@@ -185,10 +146,13 @@ async fn nonsense_and_endless_heads_are_refused() {
             .await
             .starts_with("HTTP/1.1 400 ")
     );
-    let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(2 * HEAD_BYTES));
+    let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(2 * MAX_HEAD_BYTES));
     let answer = say(running.at, long.as_bytes()).await;
     assert!(!answer.contains(" 200 "), "{answer}");
-    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(HEADERS + 1));
+    let many = format!(
+        "GET / HTTP/1.1\r\n{}\r\n",
+        "a: b\r\n".repeat(MAX_HEADERS + 1)
+    );
     assert!(
         say(running.at, many.as_bytes())
             .await
@@ -201,7 +165,7 @@ async fn nonsense_and_endless_heads_are_refused() {
 async fn clients_that_hold_every_seat_lose_them() {
     let running = running(false, 0).await;
     let mut silent = Vec::new();
-    for _ in 0..seats::SEATS {
+    for _ in 0..MAX_CONNECTIONS {
         silent.push(TcpStream::connect(running.at).await.expect("a place"));
     }
     assert!(ask(running.at, "GET", "/healthz").await.ends_with("ok\n"));
@@ -210,13 +174,13 @@ async fn clients_that_hold_every_seat_lose_them() {
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_takes_nothing_is_cut_off() {
     let (near, mut far) = tokio::io::duplex(16);
-    let mut near = Patience::new(near, TAKE_WITHIN);
+    let mut near = WriteTimeout::new(near, WRITE_TIMEOUT);
     let fault = near.write_all(&[0; 64]).await.expect_err("nobody reads");
     assert_eq!(fault.kind(), io::ErrorKind::TimedOut);
     let reader = tokio::spawn(async move {
         let mut slowly = [0; 4];
         for _ in 0..40 {
-            tokio::time::advance(TAKE_WITHIN / 2).await;
+            tokio::time::advance(WRITE_TIMEOUT / 2).await;
             far.read_exact(&mut slowly).await.expect("bytes");
         }
     });
@@ -227,19 +191,19 @@ async fn a_peer_that_takes_nothing_is_cut_off() {
 /// A reader of what goes on may look away for a minute, who asks for a whole answer for ten seconds.
 #[tokio::test(start_paused = true)]
 async fn who_takes_nothing_is_cut_off_after_as_long_as_its_answer_allows() {
-    let site = site(false, 1 << 20, &Arc::default());
-    let seats = Arc::new(Seats::default());
+    let router = router::router(state(false, 1 << 20, &Arc::default()));
+    let limit = Arc::new(ConnectionLimit::default());
     let (_closing, open) = watch::channel(());
     for (path, seconds) in [("/api/logs", 60), ("/api/v1/events", 60), ("/healthz", 10)] {
         let (near, mut far) = tokio::io::duplex(32);
         let peer = IpAddr::from([127, 0, 0, 1]);
-        let seat = seats.take(peer).expect("there is room");
+        let slot = limit.acquire(peer).expect("there is room");
         let asks = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
         let asks = async {
             far.write_all(asks.as_bytes()).await.expect("it reads");
             std::future::pending::<()>().await;
         };
-        let talk = converse(near, peer, seat, Arc::clone(&site), open.clone());
+        let talk = connection(near, peer, slot, router.clone(), open.clone());
         let mut talk = pin!(async {
             tokio::select! {
                 () = talk => (),
@@ -336,49 +300,6 @@ async fn the_api_says_clearly_what_it_does_not_take() {
     assert!(post(&foreign, good).await.starts_with("HTTP/1.1 403 "));
     let long = "x".repeat(17_000);
     assert!(post(json, &long).await.starts_with("HTTP/1.1 413 "));
-}
-
-/// A history of 250 incidents, numbered from 1, of which the even ones are over.
-fn history() -> api::History {
-    use crate::core::notice::{CloseReason, IncidentId, NoticeKind};
-    use crate::core::persist::{IncidentQuery, PastIncident, SavedIncident, SavedKey, TimelineRow};
-    Box::new(|asked: IncidentQuery| {
-        if asked.app.as_deref() == Some("broken") {
-            return async { Err("the disk is gone".to_owned()) }.boxed();
-        }
-        let past = |number: u64| {
-            let mut notice = crate::format::tests::notice();
-            notice.incident = IncidentId(number);
-            let closed = number
-                .is_multiple_of(2)
-                .then_some((notice.decided, CloseReason::Resolved));
-            if let Some((_, reason)) = closed {
-                notice.kind = NoticeKind::Closed(reason);
-            }
-            let opened_at = notice.due;
-            let told = None;
-            let incident = SavedIncident {
-                key: SavedKey::Stream,
-                notice,
-                opened_at,
-                closed,
-                told,
-                remind: None,
-                members: Vec::new(),
-            };
-            let timeline = vec![TimelineRow {
-                at: opened_at,
-                what: "opened".to_owned(),
-            }];
-            PastIncident { incident, timeline }
-        };
-        let before = asked.before.unwrap_or(251).min(251);
-        let numbers = (1..before)
-            .rev()
-            .filter(|n| asked.open.is_none_or(|open| open != n.is_multiple_of(2)));
-        let found: Vec<PastIncident> = numbers.take(asked.limit as usize).map(past).collect();
-        async { Ok(found) }.boxed()
-    })
 }
 
 #[tokio::test]

@@ -1,20 +1,21 @@
-//! The instances that readers of events see one by one, and what changed of them between two looks.
+//! The instances that readers of events see one by one, and the changes between two snapshots.
 
 use crate::core::snapshot::{InstanceRow, Snapshot, Verdict};
 use crate::core::time::Wall;
 use crate::format;
-use serde_json::{Value, json};
+use crate::io::http::dto::live::{InstanceKey, InstanceRows, InstanceState, InstancesEvent};
+use crate::io::http::dto::{Timestamp, Verdict as Label};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Instances shown one by one: as many as a page moves smoothly, some 400 kB.
+/// Instances listed one by one: as many as a page moves smoothly, some 400 kB.
 pub const ROWS: usize = 2_000;
-/// Times are told anew where they moved by more than this: they are computed anew from two clocks at each look.
+/// A row is sent again where its times moved by more than this: they are computed anew from two clocks at each snapshot.
 const MOVED: Duration = Duration::from_millis(500);
-/// A deadline alone moves on all the time while lastbeat is blind.
+/// The same for a deadline, which moves on all the time while lastbeat is blind.
 const DUE_MOVED: Duration = Duration::from_secs(5);
-/// Any entry moves this, which nobody watches by the second.
+/// The same for the last entry, which nobody watches by the second.
 const SEEN_MOVED: Duration = Duration::from_secs(10);
 
 /// One instance.
@@ -31,7 +32,7 @@ struct Row {
     rule: Option<Arc<str>>,
 }
 
-/// All that are shown.
+/// All rows.
 #[derive(Debug)]
 pub(super) struct Rows {
     total: u64,
@@ -40,7 +41,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Those of a copy that are to be shown.
+    /// The rows of a snapshot.
     pub fn of(snapshot: &Snapshot) -> Self {
         let total = snapshot.verdicts.iter().map(|row| row.count).sum();
         let folded = total > ROWS as u64;
@@ -73,32 +74,39 @@ impl Rows {
         }
     }
 
-    /// As a snapshot has them.
-    pub fn json(&self) -> Value {
-        let rows: Vec<Value> = self.rows.values().map(Row::json).collect();
-        json!({"total": self.total, "folded": self.folded, "rows": rows})
+    /// The rows as a `snapshot` event has them.
+    pub fn all(&self) -> InstanceRows {
+        InstanceRows {
+            total: self.total,
+            folded: self.folded,
+            rows: self.rows.values().map(Row::state).collect(),
+        }
     }
 
-    /// The data of `instances`: what changed since `before`; `None` where nothing did. Rows of which too little changed to
-    /// be told stay as they were told.
-    pub fn since(&mut self, before: &Rows, now: &str) -> Option<Value> {
+    /// The data of an `instances` event: the changes since `before`; `None` where there are none. A row that changed too
+    /// little stays as it was sent.
+    pub fn since<'a>(&mut self, before: &Rows, now: &'a Timestamp) -> Option<InstancesEvent<'a>> {
         let mut changed = Vec::new();
         for (key, row) in &mut self.rows {
             match before.rows.get(key) {
-                Some(told) if !row.is_news(told) => *row = told.clone(),
-                _ => changed.push(row.json()),
+                Some(sent) if !row.differs(sent) => *row = sent.clone(),
+                _ => changed.push(row.state()),
             }
         }
         let gone = before.rows.iter();
         let gone = gone.filter(|(key, _)| !self.rows.contains_key(*key));
-        let gone: Vec<Value> = gone.map(|(_, row)| row.key()).collect();
+        let gone: Vec<InstanceKey> = gone.map(|(_, row)| row.key()).collect();
         let same = (self.total, self.folded) == (before.total, before.folded);
         if same && changed.is_empty() && gone.is_empty() {
             return None;
         }
-        Some(json!({
-            "now": now, "total": self.total, "folded": self.folded, "changed": changed, "gone": gone,
-        }))
+        Some(InstancesEvent {
+            now,
+            total: self.total,
+            folded: self.folded,
+            changed,
+            gone,
+        })
     }
 }
 
@@ -118,38 +126,40 @@ impl Row {
         }
     }
 
-    fn is_news(&self, told: &Row) -> bool {
-        let moved = |now: Option<Wall>, told: Option<Wall>, by: Duration| match (now, told) {
-            (Some(now), Some(told)) => now.since(told).max(told.since(now)) > by,
-            (now, told) => now.is_some() != told.is_some(),
+    fn differs(&self, sent: &Row) -> bool {
+        let moved = |now: Option<Wall>, sent: Option<Wall>, by: Duration| match (now, sent) {
+            (Some(now), Some(sent)) => now.since(sent).max(sent.since(now)) > by,
+            (now, sent) => now.is_some() != sent.is_some(),
         };
-        self.verdict != told.verdict
-            || self.reason != told.reason
-            || self.rule != told.rule
-            || moved(self.beat, told.beat, MOVED)
-            || moved(self.due, told.due, DUE_MOVED)
-            || moved(Some(self.seen), Some(told.seen), SEEN_MOVED)
+        self.verdict != sent.verdict
+            || self.reason != sent.reason
+            || self.rule != sent.rule
+            || moved(self.beat, sent.beat, MOVED)
+            || moved(self.due, sent.due, DUE_MOVED)
+            || moved(Some(self.seen), Some(sent.seen), SEEN_MOVED)
     }
 
     fn instance(&self) -> &str {
         crate::core::snapshot::last_token(&self.subject)
     }
 
-    fn key(&self) -> Value {
-        json!({"app": &*self.app, "region": &*self.region, "instance": self.instance()})
+    fn key(&self) -> InstanceKey {
+        InstanceKey {
+            app: self.app.to_string(),
+            region: self.region.to_string(),
+            instance: self.instance().to_owned(),
+        }
     }
 
-    fn json(&self) -> Value {
-        json!({
-            "app": &*self.app,
-            "region": &*self.region,
-            "instance": self.instance(),
-            "verdict": self.verdict.label(),
-            "reason": self.reason,
-            "last_seen": format::rfc3339(self.seen),
-            "last_beat": self.beat.map(format::rfc3339),
-            "due": self.due.map(format::rfc3339),
-            "rule": self.rule.as_deref(),
-        })
+    fn state(&self) -> InstanceState {
+        InstanceState {
+            key: self.key(),
+            verdict: Label(self.verdict),
+            reason: self.reason.clone(),
+            last_seen: self.seen.into(),
+            last_beat: self.beat.map(Timestamp::from),
+            due: self.due.map(Timestamp::from),
+            rule: self.rule.as_deref().map(str::to_owned),
+        }
     }
 }

@@ -1,4 +1,7 @@
-//! A stream whose writes must get on: hyper bounds the time for a request's head and none for its answer.
+//! A connection whose writes time out: hyper bounds the time for a request's head and none for its answer.
+//!
+//! Not `tokio-io-timeout`: the timeout depends on the response that is being written, and hyper owns the connection by
+//! then, so it has to be read from outside at the start of each wait.
 
 use std::io;
 use std::pin::Pin;
@@ -9,49 +12,49 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-/// Fails a write with `TimedOut` once the peer has taken nothing for as long as it may.
-pub(super) struct Patience<S> {
+/// Fails a write with `TimedOut` once the peer has taken nothing for the timeout.
+pub(super) struct WriteTimeout<S> {
     stream: S,
-    within: Duration,
-    /// The bound that holds instead while this is set.
+    timeout: Duration,
+    /// The timeout that holds instead while the flag is set.
     longer: Option<(Duration, Arc<AtomicBool>)>,
     /// Runs while a write waits for the peer.
-    running_out: Option<Pin<Box<Sleep>>>,
+    deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Patience<S> {
-    /// `within` is how long one write may wait.
-    pub(super) fn new(stream: S, within: Duration) -> Self {
-        Patience {
+impl<S> WriteTimeout<S> {
+    /// Lets one write wait for `timeout`.
+    pub(super) fn new(stream: S, timeout: Duration) -> Self {
+        WriteTimeout {
             stream,
-            within,
+            timeout,
             longer: None,
-            running_out: None,
+            deadline: None,
         }
     }
 
-    /// With another bound for the writes that begin to wait while this is set.
-    pub(super) fn longer(self, within: Duration, while_set: Arc<AtomicBool>) -> Self {
-        Patience {
-            longer: Some((within, while_set)),
+    /// Sets another timeout for the writes that begin to wait while `while_set` is set.
+    pub(super) fn with_longer(self, timeout: Duration, while_set: Arc<AtomicBool>) -> Self {
+        WriteTimeout {
+            longer: Some((timeout, while_set)),
             ..self
         }
     }
 
-    fn watch<T>(&mut self, cx: &mut Context<'_>, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn bound<T>(&mut self, cx: &mut Context<'_>, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if done.is_ready() {
-            self.running_out = None;
+            self.deadline = None;
             return done;
         }
-        let within = match &self.longer {
+        let timeout = match &self.longer {
             Some((longer, is_set)) if is_set.load(Ordering::Relaxed) => *longer,
-            _ => self.within,
+            _ => self.timeout,
         };
         let sleep = self
-            .running_out
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(within)));
+            .deadline
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
         sleep.as_mut().poll(cx).map(|()| {
-            self.running_out = None;
+            self.deadline = None;
             Err(io::Error::new(
                 io::ErrorKind::TimedOut,
                 "the peer takes nothing of its answer",
@@ -60,7 +63,7 @@ impl<S> Patience<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Patience<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -70,14 +73,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patience<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patience<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let done = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.watch(cx, done)
+        self.bound(cx, done)
     }
 
     fn poll_write_vectored(
@@ -86,7 +89,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patience<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let done = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.watch(cx, done)
+        self.bound(cx, done)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,30 +1,32 @@
-//! What many readers read at their own pace: one ring for all of them. Who is too slow finds that the oldest is gone and
-//! learns how much; nobody waits for anybody, and a reader that stands still costs nothing.
+//! One buffer that many readers read at their own pace. A reader that is too slow finds that the oldest items are gone and
+//! learns how many; no reader waits for another, and one that stands still costs nothing.
+//!
+//! Not `tokio::sync::broadcast`: this one is bounded by bytes too, counts losses by weight, and lets a reader seek.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
-/// What is told to readers when the ring ends.
+/// The number that readers see at the end.
 const ENDED: u64 = u64::MAX;
 
-/// The last of what went by, within two bounds.
-pub(super) struct Ring<T> {
+/// The latest items, within two bounds.
+pub(super) struct Broadcast<T> {
     kept: Mutex<Kept<T>>,
-    /// The number that the next will have; [`ENDED`] at the end.
+    /// The number of the next item; [`ENDED`] at the end.
     news: watch::Sender<u64>,
-    most: usize,
-    most_bytes: usize,
+    max_items: usize,
+    max_bytes: usize,
 }
 
 struct Kept<T> {
-    /// The number of the oldest.
+    /// The number of the oldest item.
     first: u64,
     items: VecDeque<Held<T>>,
     bytes: usize,
-    /// What all that were dropped count.
+    /// The counts of all items that were dropped.
     gone: u64,
-    /// What all that ever were in it count.
+    /// The counts of all items ever pushed.
     total: u64,
 }
 
@@ -33,36 +35,36 @@ struct Held<T> {
     weight: Weight,
 }
 
-/// What one in the ring amounts to.
+/// The size of one item.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Weight {
-    /// Its bytes.
+    /// Bytes of memory.
     pub bytes: usize,
-    /// For how many it counts with whoever loses it.
+    /// The number it adds to the losses of a reader that misses it.
     pub counts: u64,
 }
 
-/// A reader's place in a ring.
-pub(super) struct Place {
-    /// The number of what it reads next.
+/// A reader's position.
+pub(super) struct Cursor {
+    /// The number of the item that it reads next.
     pub next: u64,
-    /// What all count that it read or knows to be lost.
+    /// The counts of all items that it read or knows to be lost.
     seen: u64,
     news: watch::Receiver<u64>,
 }
 
-/// What a reader took.
+/// The items that a reader took.
 pub(super) struct Taken<T> {
-    /// What those count that went by and that it did not see.
+    /// The counts of the items that it missed.
     pub lost: u64,
-    /// The next ones, with the first one's number.
+    /// The next items, in order.
     pub items: Vec<Arc<T>>,
 }
 
-impl<T> Ring<T> {
-    /// A ring of at most so many, and so many bytes.
-    pub fn new(most: usize, most_bytes: usize) -> Self {
-        Ring {
+impl<T> Broadcast<T> {
+    /// A buffer of at most so many items, and so many bytes.
+    pub fn new(max_items: usize, max_bytes: usize) -> Self {
+        Broadcast {
             kept: Mutex::new(Kept {
                 first: 1,
                 items: VecDeque::new(),
@@ -71,12 +73,12 @@ impl<T> Ring<T> {
                 total: 0,
             }),
             news: watch::Sender::new(1),
-            most,
-            most_bytes,
+            max_items,
+            max_bytes,
         }
     }
 
-    /// Adds these, and wakes who waits.
+    /// Adds these items, and wakes the readers that wait.
     pub fn push(&self, items: impl IntoIterator<Item = (T, Weight)>) {
         let next = {
             let mut kept = self.kept();
@@ -85,22 +87,22 @@ impl<T> Ring<T> {
                 kept.total += weight.counts;
                 let item = Arc::new(item);
                 kept.items.push_back(Held { item, weight });
-                while kept.items.len() > self.most || kept.bytes > self.most_bytes {
+                while kept.items.len() > self.max_items || kept.bytes > self.max_bytes {
                     kept.drop_oldest();
                 }
             }
             kept.next()
         };
-        self.news.send_if_modified(|told| {
-            let is_news = *told != ENDED && *told != next;
+        self.news.send_if_modified(|latest| {
+            let is_news = *latest != ENDED && *latest != next;
             if is_news {
-                *told = next;
+                *latest = next;
             }
             is_news
         });
     }
 
-    /// Drops all that is kept; who has not read it has lost it.
+    /// Drops all items; a reader that has not read them has lost them.
     pub fn clear(&self) {
         let mut kept = self.kept();
         kept.first = kept.next();
@@ -108,53 +110,53 @@ impl<T> Ring<T> {
         (kept.items, kept.bytes) = (VecDeque::new(), 0);
     }
 
-    /// Ends it: no reader waits any more.
+    /// Ends the broadcast: no reader waits any more.
     pub fn end(&self) {
         self.news.send_replace(ENDED);
     }
 
-    /// The number that the next will have.
+    /// The number of the next item.
     pub fn next(&self) -> u64 {
         self.kept().next()
     }
 
-    /// A reader's place, at what comes next.
-    pub fn place(&self) -> Place {
+    /// A reader's cursor, at the next item.
+    pub fn cursor(&self) -> Cursor {
         let news = self.news.subscribe();
         let kept = self.kept();
-        Place {
+        Cursor {
             next: kept.next(),
             seen: kept.total,
             news,
         }
     }
 
-    /// Puts a reader elsewhere: what was before is no loss of its own.
-    pub fn seek(&self, place: &mut Place, next: u64) {
+    /// Moves a reader: what lies before is no loss of its own.
+    pub fn seek(&self, cursor: &mut Cursor, next: u64) {
         let kept = self.kept();
-        place.next = next.max(kept.first);
-        let before = kept.items.iter().take(kept.at(place));
-        place.seen = kept.gone + before.map(|held| held.weight.counts).sum::<u64>();
+        cursor.next = next.max(kept.first);
+        let before = kept.items.iter().take(kept.at(cursor));
+        cursor.seen = kept.gone + before.map(|held| held.weight.counts).sum::<u64>();
     }
 
-    /// Takes at most so many from there on; none where nothing is new.
-    pub fn take(&self, place: &mut Place, most: usize, most_bytes: usize) -> Taken<T> {
+    /// Takes at most so many items, and so many bytes but at least one item; none where nothing is new.
+    pub fn take(&self, cursor: &mut Cursor, max_items: usize, max_bytes: usize) -> Taken<T> {
         let kept = self.kept();
         let mut lost = 0;
-        if place.next < kept.first {
-            lost = kept.gone - place.seen;
-            (place.next, place.seen) = (kept.first, kept.gone);
+        if cursor.next < kept.first {
+            lost = kept.gone - cursor.seen;
+            (cursor.next, cursor.seen) = (kept.first, kept.gone);
         }
         let (mut items, mut bytes) = (Vec::new(), 0);
-        for held in kept.items.range(kept.at(place)..).take(most) {
+        for held in kept.items.range(kept.at(cursor)..).take(max_items) {
             bytes += held.weight.bytes;
-            if bytes > most_bytes && !items.is_empty() {
+            if bytes > max_bytes && !items.is_empty() {
                 break;
             }
             items.push(Arc::clone(&held.item));
-            place.seen += held.weight.counts;
+            cursor.seen += held.weight.counts;
         }
-        place.next += items.len() as u64;
+        cursor.next += items.len() as u64;
         Taken { lost, items }
     }
 
@@ -169,9 +171,9 @@ impl<T> Kept<T> {
         self.first + self.items.len() as u64
     }
 
-    /// Where that place is among the items.
-    fn at(&self, place: &Place) -> usize {
-        let at = place.next.saturating_sub(self.first);
+    /// The index of a cursor among the items.
+    fn at(&self, cursor: &Cursor) -> usize {
+        let at = cursor.next.saturating_sub(self.first);
         usize::try_from(at).map_or(self.items.len(), |at| at.min(self.items.len()))
     }
 
@@ -184,12 +186,12 @@ impl<T> Kept<T> {
     }
 }
 
-impl Place {
-    /// Waits until there is more than was read; `false` once the ring has ended.
+impl Cursor {
+    /// Waits for an item that was not read yet; `false` once the broadcast has ended.
     pub async fn wait(&mut self) -> bool {
         let next = self.next;
-        let told = self.news.wait_for(|told| *told > next).await;
-        told.is_ok_and(|told| *told != ENDED)
+        let latest = self.news.wait_for(|latest| *latest > next).await;
+        latest.is_ok_and(|latest| *latest != ENDED)
     }
 }
 
@@ -199,21 +201,21 @@ mod tests {
     use futures_util::FutureExt;
 
     /// Items with their bytes, each counting for two.
-    fn push(ring: &Ring<u32>, items: &[(u32, usize)]) {
+    fn push(ring: &Broadcast<u32>, items: &[(u32, usize)]) {
         let weight = |bytes| Weight { bytes, counts: 2 };
         ring.push(items.iter().map(|(item, bytes)| (*item, weight(*bytes))));
     }
 
-    fn read(ring: &Ring<u32>, place: &mut Place) -> (u64, Vec<u32>) {
-        let taken = ring.take(place, 10, 100);
+    fn read(ring: &Broadcast<u32>, cursor: &mut Cursor) -> (u64, Vec<u32>) {
+        let taken = ring.take(cursor, 10, 100);
         (taken.lost, taken.items.iter().map(|item| **item).collect())
     }
 
     #[test]
     fn each_reads_at_its_pace_and_who_is_too_slow_learns_how_much_it_lost() {
-        let ring = Ring::new(3, 100);
+        let ring = Broadcast::new(3, 100);
         push(&ring, &[(0, 1)]);
-        let (mut quick, mut slow) = (ring.place(), ring.place());
+        let (mut quick, mut slow) = (ring.cursor(), ring.cursor());
         push(&ring, &[(1, 1), (2, 1)]);
         assert_eq!(
             read(&ring, &mut quick),
@@ -237,7 +239,7 @@ mod tests {
         ring.seek(&mut slow, 0);
         assert_eq!(read(&ring, &mut slow), (0, vec![10, 11]));
         push(&ring, &[(12, 1), (13, 90), (14, 1)]);
-        let few = |slow: &mut Place| ring.take(slow, 10, 90).items.len();
+        let few = |slow: &mut Cursor| ring.take(slow, 10, 90).items.len();
         assert_eq!(
             (few(&mut slow), few(&mut slow), few(&mut slow)),
             (1, 1, 1),
@@ -247,16 +249,16 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_is_woken_by_more_and_by_the_end() {
-        let ring = Ring::new(3, 100);
-        let mut place = ring.place();
-        assert_eq!(place.wait().now_or_never(), None);
+        let ring = Broadcast::new(3, 100);
+        let mut cursor = ring.cursor();
+        assert_eq!(cursor.wait().now_or_never(), None);
         push(&ring, &[(1, 1)]);
-        assert!(place.wait().await);
-        read(&ring, &mut place);
-        assert_eq!(place.wait().now_or_never(), None);
+        assert!(cursor.wait().await);
+        read(&ring, &mut cursor);
+        assert_eq!(cursor.wait().now_or_never(), None);
         ring.end();
-        assert!(!place.wait().await);
+        assert!(!cursor.wait().await);
         push(&ring, &[(2, 1)]);
-        assert!(!place.wait().await, "an end is for ever");
+        assert!(!cursor.wait().await, "an end is for ever");
     }
 }

@@ -1,32 +1,38 @@
-//! Answers made smaller for who asks: what the program holds once for all, long JSON and scrapes each time. What goes on
-//! is never packed: a packer keeps events back until it has enough of them.
+//! Gzip for clients that accept it: texts of the program compressed once, long JSON and scrapes each time. Streams are never
+//! compressed: an encoder holds events back until it has enough of them.
+//!
+//! Not `tower_http::compression`: it drops `Content-Length`, leaves a strong `ETag` on other bytes, compresses a static
+//! text anew for each client, and works on the runtime's thread.
 
-use super::pieces::Chunks;
+use super::body_limit::PieceWriter;
+use axum::body::{Body, HttpBody};
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::http::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, VARY,
+};
+use axum::middleware::Next;
+use axum::response::Response;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http_body_util::{BodyExt, Full};
-use hyper::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, VARY,
-};
-use hyper::{Response, StatusCode};
+use http_body_util::BodyExt;
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-/// Bytes of JSON from which on it pays: below, an answer is a packet or three anyhow.
-const PAYS: usize = 4 * 1024;
-/// Bytes that are packed within a millisecond; more than that goes to a thread that may block.
-const AT_ONCE: usize = 64 * 1024;
-/// Bytes that come together before they are packed: a text is written in crumbs.
-const CRUMBS: usize = 32 * 1024;
+/// Bytes of JSON from which on compression pays: below, a response is a packet or three anyhow.
+const MIN_BYTES: u64 = 4 * 1024;
+/// Bytes that are compressed within a millisecond; more go to a blocking thread.
+const MAX_INLINE_BYTES: usize = 64 * 1024;
+/// Bytes that are gathered before the encoder gets them: a text is written in small parts.
+const BUFFER_BYTES: usize = 32 * 1024;
 
-/// The page's parts and the description of the API, packed, by tag: as many as there are files in the program, each for as
-/// long as it runs.
-static PARTS: LazyLock<Mutex<HashMap<HeaderValue, Bytes>>> = LazyLock::new(Mutex::default);
+/// The page's files and the API's description, compressed, by tag: kept for as long as the program runs.
+static STATIC_TEXTS: LazyLock<Mutex<HashMap<HeaderValue, Bytes>>> = LazyLock::new(Mutex::default);
 
-/// Whether gzip is asked for, and not at a weight of nothing.
-pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
+/// True where the client accepts gzip, at a weight above zero.
+pub(super) fn is_accepted(headers: &HeaderMap) -> bool {
     let asked = headers.get_all(ACCEPT_ENCODING).iter();
     let codings = asked
         .filter_map(|value| value.to_str().ok())
@@ -45,31 +51,41 @@ pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
     named.unwrap_or(any)
 }
 
-/// Says that an answer is another one for who asks for another coding.
+/// Tells caches that the response depends on the accepted codings.
 pub(super) fn vary(headers: &mut HeaderMap) {
     headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
 }
 
-/// Packs an answer for who wants it so, where it pays.
-pub(super) async fn pack(wanted: bool, response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
-    let (mut head, body) = response.into_parts();
-    let Ok(body) = body.collect().await;
-    let body = body.to_bytes();
-    let tag = head.headers.get(ETAG).cloned();
-    let is_json = head
-        .headers
+/// The middleware: compresses a response where it pays.
+pub(super) async fn compress(request: Request, next: Next) -> Response {
+    let accepted = is_accepted(request.headers());
+    pack(accepted, next.run(request).await).await
+}
+
+async fn pack(accepted: bool, mut response: Response) -> Response {
+    let headers = response.headers();
+    let tag = headers.get(ETAG).cloned();
+    let is_json = headers
         .get(CONTENT_TYPE)
         .is_some_and(|kind| kind == "application/json");
-    if tag.is_none() && !(is_json && body.len() >= PAYS) {
-        return Response::from_parts(head, Full::new(body));
+    let is_long = (response.body().size_hint().exact()).is_some_and(|it| it >= MIN_BYTES);
+    if tag.is_none() && !(is_json && is_long) {
+        return response;
     }
-    vary(&mut head.headers);
-    if !wanted || head.status == StatusCode::NOT_MODIFIED {
-        return Response::from_parts(head, Full::new(body));
+    vary(response.headers_mut());
+    if !accepted || response.status() == StatusCode::NOT_MODIFIED {
+        return response;
     }
+    let (mut head, body) = response.into_parts();
+    // A text in memory: it has one frame, and no way to fail.
+    let body = body
+        .collect()
+        .await
+        .map(|body| body.to_bytes())
+        .unwrap_or_default();
     let packed = match &tag {
-        Some(tag) => part(tag, &body),
-        None if body.len() <= AT_ONCE => packed(&body, Compression::fast()),
+        Some(tag) => static_text(tag, &body),
+        None if body.len() <= MAX_INLINE_BYTES => packed(&body, Compression::fast()),
         None => {
             let whole = body.clone();
             let packed = tokio::task::spawn_blocking(move || packed(&whole, Compression::fast()));
@@ -77,45 +93,45 @@ pub(super) async fn pack(wanted: bool, response: Response<Full<Bytes>>) -> Respo
         }
     };
     if packed.is_empty() || packed.len() >= body.len() {
-        return Response::from_parts(head, Full::new(body));
+        return Response::from_parts(head, Body::from(body));
     }
     head.headers
         .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    // The same text in other bytes: what a strong tag stands for is bytes.
+    // A strong tag stands for bytes, and these are others.
     let weak = tag.and_then(|tag| HeaderValue::try_from([b"W/", tag.as_bytes()].concat()).ok());
     if let Some(weak) = weak {
         head.headers.insert(ETAG, weak);
     }
-    Response::from_parts(head, Full::new(packed))
+    Response::from_parts(head, Body::from(packed))
 }
 
-/// Writes a text into pieces, packed or as it is; never are there two whole copies of it.
+/// Writes a text into pieces, compressed or plain; there are never two whole copies of it.
 ///
 /// # Errors
 /// Those of `write`.
 pub(super) fn pieces(
-    packs: bool,
+    gzip: bool,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<Vec<Bytes>> {
-    let mut chunks = Chunks::default();
-    if packs {
-        let encoder = GzEncoder::new(&mut chunks, Compression::fast());
-        let mut crumbs = BufWriter::with_capacity(CRUMBS, encoder);
-        write(&mut crumbs)?;
-        crumbs.into_inner().map_err(io::Error::from)?.finish()?;
+    let mut writer = PieceWriter::default();
+    if gzip {
+        let encoder = GzEncoder::new(&mut writer, Compression::fast());
+        let mut buffer = BufWriter::with_capacity(BUFFER_BYTES, encoder);
+        write(&mut buffer)?;
+        buffer.into_inner().map_err(io::Error::from)?.finish()?;
     } else {
-        write(&mut chunks)?;
+        write(&mut writer)?;
     }
-    Ok(chunks.done())
+    Ok(writer.finish())
 }
 
-fn part(tag: &HeaderValue, body: &[u8]) -> Bytes {
-    let mut parts = PARTS.lock().unwrap_or_else(PoisonError::into_inner);
+fn static_text(tag: &HeaderValue, body: &[u8]) -> Bytes {
+    let mut parts = STATIC_TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
     let packed = || packed(body, Compression::best());
     parts.entry(tag.clone()).or_insert_with(packed).clone()
 }
 
-/// Empty where it cannot be packed.
+/// Empty where it cannot be compressed.
 fn packed(body: &[u8], how: Compression) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), how);
     let written = encoder.write_all(body).and_then(|()| encoder.finish());
@@ -155,12 +171,12 @@ mod tests {
             for value in asked {
                 headers.append(ACCEPT_ENCODING, HeaderValue::from_static(value));
             }
-            assert_eq!(is_wanted(&headers), wanted, "{asked:?}");
+            assert_eq!(is_accepted(&headers), wanted, "{asked:?}");
         }
     }
 
-    fn answer(kind: &'static str, tag: Option<&'static str>, body: &str) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(Bytes::copy_from_slice(body.as_bytes())));
+    fn answer(kind: &'static str, tag: Option<&'static str>, body: &str) -> Response {
+        let mut response = Response::new(Body::from(body.to_owned()));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         headers.insert(VARY, HeaderValue::from_static("Accept"));
@@ -171,9 +187,9 @@ mod tests {
     }
 
     /// The coding, how it varies, the tag, and the text.
-    async fn seen(packed: Response<Full<Bytes>>) -> (bool, bool, String, Vec<u8>) {
+    async fn seen(packed: Response) -> (bool, bool, String, Vec<u8>) {
         let (head, body) = packed.into_parts();
-        let Ok(body) = body.collect().await;
+        let body = body.collect().await.expect("a text never fails");
         let is_packed = head.headers.get(CONTENT_ENCODING).is_some();
         let body = body.to_bytes();
         let text = if is_packed {
@@ -192,7 +208,11 @@ mod tests {
 
     #[tokio::test]
     async fn what_pays_is_packed_and_says_so() {
-        let (short, long, longer) = ("1".repeat(4095), "1".repeat(4096), "12".repeat(AT_ONCE));
+        let (short, long, longer) = (
+            "1".repeat(4095),
+            "1".repeat(4096),
+            "12".repeat(MAX_INLINE_BYTES),
+        );
         let json = "application/json";
         for (kind, tag, body, wanted, expected) in [
             (json, None, &short, true, (false, false, "")),

@@ -1,5 +1,5 @@
-//! Long answers that anybody may ask for, held in pieces. Who asks for a hundred of them and takes none must not fill the
-//! memory: of more than a few the one longest on its way is cut off, and its asker sees that it is not whole.
+//! The limit of long response bodies in memory. They are held in pieces, and of more than a few the oldest is cut off, so
+//! a client that asks for a hundred scrapes and takes none cannot fill the memory; it sees that the body is not whole.
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
@@ -9,46 +9,46 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 
-/// Answers on their way at once: more Prometheus servers than anybody has, and some 100 MB at 20,000 instances.
-const ON_THE_WAY: usize = 12;
-/// Bytes of a piece: what a connection holds of an answer whose rest was taken away.
-const PIECE: usize = 64 * 1024;
+/// Bodies in flight at once: more Prometheus servers than anybody has, and some 100 MB at 20,000 instances.
+const MAX_BODIES: usize = 12;
+/// Bytes of a piece: what a connection still holds of a body that was cut off.
+const PIECE_BYTES: usize = 64 * 1024;
 
-/// What is left of an answer; `None` once it is cut off.
+/// The pieces not sent yet; `None` once the body is cut off.
 type Rest = Mutex<Option<VecDeque<Bytes>>>;
 
-/// The answers on their way, the oldest first.
+/// The bodies in flight, the oldest first.
 #[derive(Debug, Default)]
-pub(super) struct OnTheWay(Mutex<VecDeque<Weak<Rest>>>);
+pub(super) struct BodyLimit(Mutex<VecDeque<Weak<Rest>>>);
 
-/// The body of one.
+/// One body in pieces.
 #[derive(Debug)]
-pub(super) struct Pieces {
+pub(super) struct PiecesBody {
     rest: Arc<Rest>,
     left: u64,
 }
 
-/// Takes a text apart as it is written.
+/// Cuts a text into pieces as it is written.
 #[derive(Debug, Default)]
-pub(super) struct Chunks {
+pub(super) struct PieceWriter {
     done: Vec<Bytes>,
     open: Vec<u8>,
 }
 
-impl OnTheWay {
-    /// Sends these pieces on their way.
-    pub fn send(&self, pieces: Vec<Bytes>) -> Pieces {
+impl BodyLimit {
+    /// A body of these pieces; the oldest body in flight is cut off at the limit.
+    pub fn body(&self, pieces: Vec<Bytes>) -> PiecesBody {
         let left = pieces.iter().map(|piece| piece.len() as u64).sum();
         let rest = Arc::new(Mutex::new(Some(VecDeque::from(pieces))));
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|one| one.strong_count() > 0);
-        while all.len() >= ON_THE_WAY {
+        while all.len() >= MAX_BODIES {
             if let Some(oldest) = all.pop_front().and_then(|oldest| oldest.upgrade()) {
                 held(&oldest).take();
             }
         }
         all.push_back(Arc::downgrade(&rest));
-        Pieces { rest, left }
+        PiecesBody { rest, left }
     }
 }
 
@@ -57,7 +57,7 @@ fn held(rest: &Rest) -> MutexGuard<'_, Option<VecDeque<Bytes>>> {
     rest.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Body for Pieces {
+impl Body for PiecesBody {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -69,7 +69,7 @@ impl Body for Pieces {
         Poll::Ready(match next {
             None => {
                 self.left = 0;
-                let what = "cut off, as too many answers are on their way";
+                let what = "cut off: too many responses are in flight";
                 Some(Err(io::Error::new(io::ErrorKind::ConnectionAborted, what)))
             }
             Some(None) => None,
@@ -89,9 +89,9 @@ impl Body for Pieces {
     }
 }
 
-impl Chunks {
-    /// All of them.
-    pub fn done(mut self) -> Vec<Bytes> {
+impl PieceWriter {
+    /// All pieces.
+    pub fn finish(mut self) -> Vec<Bytes> {
         self.cut();
         self.done
     }
@@ -103,14 +103,14 @@ impl Chunks {
     }
 }
 
-impl Write for Chunks {
+impl Write for PieceWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.open.capacity() == 0 {
-            self.open.reserve_exact(PIECE);
+            self.open.reserve_exact(PIECE_BYTES);
         }
-        let taken = bytes.len().min(PIECE - self.open.len());
+        let taken = bytes.len().min(PIECE_BYTES - self.open.len());
         self.open.extend_from_slice(&bytes[..taken]);
-        if self.open.len() == PIECE {
+        if self.open.len() == PIECE_BYTES {
             self.cut();
         }
         Ok(taken)
@@ -128,39 +128,39 @@ mod tests {
     use http_body_util::BodyExt;
 
     fn pieces(of: &str) -> Vec<Bytes> {
-        let mut chunks = Chunks::default();
-        chunks
+        let mut writer = PieceWriter::default();
+        writer
             .write_all(of.as_bytes())
             .expect("memory takes every write");
-        chunks.done()
+        writer.finish()
     }
 
     #[test]
     fn a_text_comes_out_as_it_went_in_and_knows_its_length() {
-        let text = "abc".repeat(PIECE);
-        let on_the_way = OnTheWay::default();
-        let body = on_the_way.send(pieces(&text));
+        let text = "abc".repeat(PIECE_BYTES);
+        let limit = BodyLimit::default();
+        let body = limit.body(pieces(&text));
         assert_eq!(body.size_hint().exact(), Some(text.len() as u64));
         let whole = body.collect().now_or_never().expect("all is there");
         assert!(whole.expect("whole").to_bytes() == text.as_bytes());
-        assert!(on_the_way.send(Vec::new()).is_end_stream());
+        assert!(limit.body(Vec::new()).is_end_stream());
     }
 
     #[test]
     fn who_takes_nothing_of_many_loses_the_oldest() {
-        let on_the_way = OnTheWay::default();
-        let send = |_| on_the_way.send(pieces("text"));
+        let limit = BodyLimit::default();
+        let send = |_| limit.body(pieces("text"));
         drop((0..100).map(send).collect::<Vec<_>>());
-        let all: Vec<Pieces> = (0..ON_THE_WAY + 2).map(send).collect();
+        let all: Vec<PiecesBody> = (0..MAX_BODIES + 2).map(send).collect();
         let read = all.into_iter().map(|body| {
             let whole = body.collect().now_or_never().expect("all is there");
             whole.is_ok()
         });
         let read: Vec<bool> = read.collect();
-        let expected = [vec![false; 2], vec![true; ON_THE_WAY]].concat();
+        let expected = [vec![false; 2], vec![true; MAX_BODIES]].concat();
         assert_eq!(read, expected);
         let of_many_instances = 8 << 20;
-        let asked: Vec<Pieces> = (0..100).map(send).collect();
+        let asked: Vec<PiecesBody> = (0..100).map(send).collect();
         let waiting = asked.iter().filter(|body| held(&body.rest).is_some());
         let bytes = waiting.count() * of_many_instances;
         assert!(bytes <= 100 << 20, "{bytes} bytes for who takes nothing");

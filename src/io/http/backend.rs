@@ -1,0 +1,71 @@
+//! The rest of the program, as HTTP asks it.
+
+use super::dto::drill::Drilled;
+use super::dto::status::{NotifierStatus, StoreStatus};
+use crate::core::persist::{IncidentQuery, PastIncident};
+use crate::core::rule::RuleSet;
+use crate::core::silence::Silence;
+use crate::core::snapshot::Snapshot;
+use crate::core::snapshot::detail::Detail;
+use crate::core::snapshot::outages::Outages;
+use crate::core::time::Wall;
+use crate::decode::silence_request::SilenceRequest;
+use futures_util::future::BoxFuture;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+/// The origin of a silence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Made while running.
+    Api,
+    /// The rule files: only a change of those ends it.
+    Rules {
+        /// The cron expression.
+        schedule: String,
+        /// Its time zone.
+        timezone: String,
+    },
+}
+
+/// A silence, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SilenceRow {
+    /// The silence, with its windows from now on.
+    pub silence: Silence,
+    /// It holds now.
+    pub holds: bool,
+    /// Its origin.
+    pub source: Source,
+}
+
+/// Answers the questions of HTTP handlers.
+pub trait Backend: Send + Sync {
+    /// The core's latest copy of all that readers see; `None` where the core is gone.
+    fn snapshot(&self) -> BoxFuture<'_, Option<Arc<Snapshot>>>;
+    /// Everything that the core knows of the instance of this subject; `None` where the core is gone.
+    fn instance(&self, subject: String) -> BoxFuture<'_, Option<Option<Detail>>>;
+    /// Incidents with their timelines, the newest first; the error says why the store cannot answer.
+    fn incidents(&self, asked: IncidentQuery) -> BoxFuture<'_, Result<Vec<PastIncident>, String>>;
+    /// The times since `from` (wall clock) in which incidents were open.
+    fn outages(&self, from: Wall) -> BoxFuture<'_, Result<Outages, String>>;
+    /// Writes the text of `/metrics`, on a blocking thread; `snapshot` is `None` where the core is late.
+    ///
+    /// # Errors
+    /// Those of `to`.
+    fn write_metrics(&self, snapshot: Option<&Snapshot>, to: &mut dyn Write) -> io::Result<()>;
+    /// The rules in force.
+    fn rules(&self) -> Arc<RuleSet>;
+    /// The state of the store.
+    fn store(&self) -> StoreStatus;
+    /// The state of each notifier.
+    fn notifiers(&self) -> Vec<NotifierStatus>;
+    /// Opens and closes a test incident through every notifier.
+    fn drill(&self) -> BoxFuture<'static, Vec<Drilled>>;
+    /// The silences that hold now or later.
+    fn silences(&self) -> Vec<SilenceRow>;
+    /// Adds a silence; `None` where the limit of silences is reached.
+    fn add_silence(&self, asked: SilenceRequest) -> Option<SilenceRow>;
+    /// Ends a silence made while running; `Some(false)` where it is one of the rule files, `None` where there is none.
+    fn expire_silence(&self, id: &str) -> Option<bool>;
+}

@@ -1,0 +1,168 @@
+//! The status of lastbeat.
+
+use super::{Blind, BlindSeconds, Counts, Seconds, Timestamp};
+use crate::core::snapshot::{Snapshot, VerdictRow};
+use crate::io::http::readiness::{Readiness, Reason};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// The status of lastbeat, and what it knows.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Status {
+    /// The time that all of it is of.
+    pub now: Timestamp,
+    /// lastbeat receives logs and delivers alerts.
+    pub ready: bool,
+    /// The reasons why it is not ready.
+    pub reasons: Vec<Reason>,
+    /// The log stream.
+    pub stream: Stream,
+    /// Time in which silence was evidence.
+    pub listened_seconds: Seconds,
+    /// Time in which it was not, by reason.
+    pub blind_seconds: BlindSeconds,
+    /// The last blind intervals, the newest first.
+    pub blind_intervals: Vec<BlindInterval>,
+    /// All instances by verdict.
+    pub instances: Counts,
+    /// Each app in each region, by name.
+    pub apps: Vec<AppRegion>,
+    /// Open incidents.
+    pub open_incidents: u64,
+    /// Rules in force.
+    pub rules: u64,
+    /// The version of lastbeat.
+    pub version: &'static str,
+    /// The state file.
+    pub store: StoreStatus,
+    /// Each notifier.
+    pub notifiers: Vec<NotifierStatus>,
+}
+
+/// The log stream.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Stream {
+    /// The arrival of the last entry; null before the first.
+    pub last_entry: Option<Timestamp>,
+    /// No entries arrive.
+    pub stalled: bool,
+    /// The reason why lastbeat is blind now; null where it is not.
+    pub blind: Option<Blind>,
+    /// The delay of entries: their arrival less their own time.
+    pub lag_seconds: Seconds,
+    /// The round trip of the last canary; null where there was none.
+    pub canary_seconds: Option<Seconds>,
+}
+
+/// A time in which no entries could be received.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct BlindInterval {
+    /// Its start.
+    pub from: Timestamp,
+    /// Its end.
+    pub to: Timestamp,
+    /// Its reason.
+    pub reason: Blind,
+}
+
+/// An app in one region.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct AppRegion {
+    /// The app.
+    pub app: String,
+    /// The region.
+    pub region: String,
+    /// Its instances by verdict.
+    pub instances: Counts,
+}
+
+/// The state file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct StoreStatus {
+    /// Its path; null: the state is in memory only.
+    pub file: Option<String>,
+    /// The fault of it; null where there is none.
+    pub trouble: Option<String>,
+}
+
+/// A notifier.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct NotifierStatus {
+    /// Its name.
+    pub notifier: String,
+    /// Notifications that wait.
+    pub pending: usize,
+    /// Attempts in a row that failed.
+    pub failed_tries: u32,
+    /// Notifications given up since the start.
+    pub given_up: u64,
+}
+
+/// The rules in force.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Rules {
+    /// The rules as in a rule file, with every default; secrets are `***`.
+    #[schema(value_type = Option<Object>)]
+    pub rules: Option<serde_json::Value>,
+}
+
+impl Status {
+    /// The status at a copy of the core.
+    pub fn new(
+        snapshot: &Snapshot,
+        readiness: &Readiness,
+        store: StoreStatus,
+        notifiers: Vec<NotifierStatus>,
+    ) -> Self {
+        let mut instances = Counts::default();
+        for row in &snapshot.verdicts {
+            instances.add(row.verdict, row.count);
+        }
+        let blind = snapshot.blind.iter();
+        let blind = blind.map(|(why, length)| (why.label(), (*length).into()));
+        let intervals = snapshot.blind_intervals.iter();
+        let intervals = intervals.map(|&(from, to, why)| BlindInterval {
+            from: from.into(),
+            to: to.into(),
+            reason: Blind(why),
+        });
+        Status {
+            now: snapshot.now.wall.into(),
+            ready: readiness.is_ready(),
+            reasons: readiness.reasons.clone(),
+            stream: Stream {
+                last_entry: snapshot.stream_seen.map(Timestamp::from),
+                stalled: snapshot.stalled,
+                blind: snapshot.blind_now.map(Blind),
+                lag_seconds: snapshot.lag.into(),
+                canary_seconds: snapshot.canary.map(Seconds::from),
+            },
+            listened_seconds: snapshot.listened.into(),
+            blind_seconds: BlindSeconds(blind.collect()),
+            blind_intervals: intervals.collect(),
+            instances,
+            apps: app_regions(&snapshot.verdicts),
+            open_incidents: snapshot.incidents.iter().map(|(_, count)| count).sum(),
+            rules: snapshot.rules,
+            version: env!("CARGO_PKG_VERSION"),
+            store,
+            notifiers,
+        }
+    }
+}
+
+fn app_regions(rows: &[VerdictRow]) -> Vec<AppRegion> {
+    let mut counts: BTreeMap<(&str, &str), Counts> = BTreeMap::new();
+    for row in rows {
+        let counts = counts.entry((&row.app, &row.region)).or_default();
+        counts.add(row.verdict, row.count);
+    }
+    let counts = counts.into_iter();
+    let row = counts.map(|((app, region), instances)| AppRegion {
+        app: app.to_owned(),
+        region: region.to_owned(),
+        instances,
+    });
+    row.collect()
+}
