@@ -352,6 +352,9 @@ impl<S: MessageSource> EventLoop<S> {
                 *interval = None;
             }
         }
+        for (form, count) in self.ingest.take_unrecognised() {
+            self.outlets.metrics.beats_unrecognised(form, count);
+        }
         if let Some(suspects) = self.ingest.engine.take_suspects() {
             (self.suspects)(suspects);
         }

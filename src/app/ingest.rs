@@ -6,7 +6,7 @@ use crate::core::snapshot::last_token;
 use crate::core::targets::reload::Reload;
 use crate::core::time::Now;
 use crate::core::tracker::InstanceId;
-use crate::decode::beat::Markers;
+use crate::decode::beat::{Found, Markers, Unrecognised};
 use crate::decode::{beat, lifecycle, log_line, subject};
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ pub struct Ingest {
     /// The core.
     pub engine: Engine,
     markers: Markers,
+    /// Entries that look like a beat and are none, by form, since they were last taken.
+    unrecognised: [u64; Unrecognised::ALL.len()],
 }
 
 /// A beat's interval, for the histogram of its app.
@@ -31,7 +33,18 @@ impl Ingest {
     /// Looks for the markers of the core's rules.
     pub fn new(engine: Engine) -> Self {
         let markers = Markers::new(&engine.rules().markers);
-        Ingest { engine, markers }
+        Ingest {
+            engine,
+            markers,
+            unrecognised: Default::default(),
+        }
+    }
+
+    /// Takes the numbers of entries that looked like a beat and were none, by form, since the last call.
+    pub fn take_unrecognised(&mut self) -> impl Iterator<Item = (Unrecognised, u64)> + use<> {
+        let counts = std::mem::take(&mut self.unrecognised);
+        let all = Unrecognised::ALL.into_iter().zip(counts);
+        all.filter(|(_, count)| *count > 0)
     }
 
     /// Puts another rule set in force in one go, and looks for its markers from now on.
@@ -68,7 +81,7 @@ impl Ingest {
         let provider = log_line::provider(payload);
         self.engine.heard(id, provider, payload.len());
         if self.markers.in_bytes(payload) {
-            return self.beat(id, payload);
+            return self.beat(id, subject, payload);
         }
         if lifecycle::may_be_in(provider, payload) {
             self.lifecycle(id, subject, payload);
@@ -100,28 +113,21 @@ impl Ingest {
         })
     }
 
-    fn beat(&mut self, id: InstanceId, payload: &[u8]) -> Option<Interval> {
-        let line = match log_line::read(payload) {
-            Ok(line) if line.provider.is_app() => line,
-            Ok(_) => return None,
-            Err(why) => {
-                self.engine.reject(why);
-                return None;
-            }
-        };
-        let message = beat::without_colours(&line.message);
-        let engine = &mut self.engine;
-        let beat = beat::read(&message, &self.markers, |why| engine.reject(why))?;
-        match self.engine.beat(id, &beat.line(&line)) {
-            Ok(length) => length.map(|length| Interval {
-                app: self.engine.app_of(id),
-                length,
-            }),
-            Err(why) => {
-                self.engine.reject(why);
-                None
-            }
-        }
+    fn beat(&mut self, id: InstanceId, subject: &str, payload: &[u8]) -> Option<Interval> {
+        let (engine, unrecognised) = (&mut self.engine, &mut self.unrecognised);
+        let mut interval = None;
+        beat::read(payload, subject, &self.markers, |found| match found {
+            Found::Beat(line) => match engine.beat(id, &line) {
+                Ok(length) => interval = length.or(interval),
+                Err(why) => engine.reject(why),
+            },
+            Found::Rejected(why) => engine.reject(why),
+            Found::Unrecognised(form) => unrecognised[form as usize] += 1,
+        });
+        interval.map(|length| Interval {
+            app: self.engine.app_of(id),
+            length,
+        })
     }
 }
 
@@ -250,6 +256,18 @@ mod tests {
         ingest.message("logs.web.iad.a", br#"{"message":"HEARTBEAT"#);
         ingest.message("logs.web.iad.a", br#"{"message":"nothing"#);
         assert_eq!(rejected(&ingest), [(Reject::PayloadJson, 1)]);
+    }
+
+    #[test]
+    fn entries_that_look_like_a_beat_are_counted_by_form() {
+        let mut ingest = ingest();
+        ingest.engine.arrive(at(0));
+        for line in ["heartbeat", "GET /HEARTBEAT", "GET /HEARTBEAT", "HEARTBEAT"] {
+            ingest.message("logs.web.iad.a", line.as_bytes());
+        }
+        let expected = [(Unrecognised::OtherCase, 1), (Unrecognised::Value, 2)];
+        assert_eq!(ingest.take_unrecognised().collect::<Vec<_>>(), expected);
+        assert_eq!(ingest.take_unrecognised().count(), 0);
     }
 
     #[test]

@@ -1,413 +1,391 @@
-//! The heartbeat line: `HEARTBEAT every=30s name=worker seq=1042`, wherever it stands in an entry.
+//! The heartbeat line, `HEARTBEAT every=30s name=worker seq=1042`, wherever it stands in an entry.
+//!
+//! docs/heartbeat-line.md is the grammar for people. Text counts by the position of the marker ([`position`]), behind
+//! prefixes ([`prefix`]); JSON by the fields in which loggers keep their message ([`json`]). One entry may hold several
+//! lines, and each of them a beat.
 
-use super::log_line::LogLine;
-use super::rules_file;
-use crate::core::entry::{BeatLine, MarkerId, Reject};
-use memchr::memmem::Finder;
-use serde::Deserialize;
-use serde_json::Value;
-use std::borrow::Cow;
-use std::time::Duration;
-
-/// Longest `name=` of a beat, in bytes.
-const MAX_NAME: usize = 64;
-/// Words read after the marker: a line that happens to hold the marker may go on for kilobytes.
-const MAX_WORDS: usize = 32;
-
-/// The markers that the rules look for, ready for searching.
-#[derive(Clone, Debug)]
-pub struct Markers(Vec<Marker>);
-
-#[derive(Clone, Debug)]
-struct Marker {
-    text: String,
-    /// Where in it the byte stands that is rarest in logs, and that byte in both cases.
-    rare: usize,
-    bytes: (u8, u8),
-    exact: Finder<'static>,
-}
-
-impl Markers {
-    /// Prepares them; their places in the list are their ids.
-    pub fn new(markers: &[String]) -> Self {
-        Markers(markers.iter().map(|text| Marker::new(text)).collect())
-    }
-
-    /// Whether a payload carries any marker, in any case: if not, nothing in it needs parsing.
-    #[inline]
-    pub fn in_bytes(&self, payload: &[u8]) -> bool {
-        self.0
-            .iter()
-            .any(|marker| marker.find_any_case(payload).is_some())
-    }
-}
-
-impl Marker {
-    fn new(text: &str) -> Self {
-        let rare = (0..text.len())
-            .min_by_key(|&at| frequency(text.as_bytes()[at]))
-            .unwrap_or(0);
-        let byte = text.as_bytes().get(rare).copied().unwrap_or(0);
-        Marker {
-            text: text.to_owned(),
-            rare,
-            bytes: (byte.to_ascii_lowercase(), byte.to_ascii_uppercase()),
-            exact: Finder::new(text.as_bytes()).into_owned(),
-        }
-    }
-
-    #[inline]
-    fn find_any_case(&self, bytes: &[u8]) -> Option<usize> {
-        let is = |at: &usize| {
-            let found = at
-                .checked_sub(self.rare)
-                .and_then(|start| bytes.get(start..start + self.text.len()));
-            found.is_some_and(|found| found.eq_ignore_ascii_case(self.text.as_bytes()))
-        };
-        memchr::memchr2_iter(self.bytes.0, self.bytes.1, bytes)
-            .find(is)
-            .map(|at| at - self.rare)
-    }
-
-    /// Where the marker stands in a text as a word of its own.
-    fn find_word(&self, text: &str, any_case: bool) -> Option<usize> {
-        // Most beats begin with it.
-        if text.starts_with(&self.text) && is_word(text, 0, self.text.len()) {
-            return Some(0);
-        }
-        let mut from = 0;
-        loop {
-            let rest = &text.as_bytes()[from..];
-            let found = if any_case {
-                self.find_any_case(rest)
-            } else {
-                self.exact.find(rest)
-            };
-            let start = from + found?;
-            if is_word(text, start, start + self.text.len()) {
-                return Some(start);
-            }
-            from = start + 1;
-        }
-    }
-}
-
-/// A heartbeat line, read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Beat<'a> {
-    marker: MarkerId,
-    text: Cow<'a, str>,
-    name: Cow<'a, str>,
-    every: Option<Duration>,
-    seq: Option<u64>,
-    bye: bool,
-}
-
-impl Beat<'_> {
-    /// As the core takes it, with what its entry tells beside it.
-    pub fn line<'a>(&'a self, entry: &'a LogLine<'_>) -> BeatLine<'a> {
-        BeatLine {
-            marker: self.marker,
-            text: &self.text,
-            name: &self.name,
-            every: self.every,
-            seq: self.seq,
-            bye: self.bye,
-            host: &entry.host,
-            entry_time: entry.entry_time,
-        }
-    }
-}
-
-/// A message without its colours.
-pub fn without_colours(message: &str) -> Cow<'_, str> {
-    if memchr::memchr(0x1b, message.as_bytes()).is_none() {
-        return Cow::Borrowed(message);
-    }
-    let mut plain = String::with_capacity(message.len());
-    let mut rest = message;
-    while let Some(at) = rest.find('\u{1b}') {
-        plain.push_str(&rest[..at]);
-        rest = after_escape(&rest[at + 1..]);
-    }
-    plain.push_str(rest);
-    Cow::Owned(plain)
-}
-
-/// Reads the beat in a message without colours; `None` where it has none. What is broken in it is handed to
-/// `reject`, and the beat still counts.
-pub fn read<'a>(
-    message: &'a str,
-    markers: &Markers,
-    mut reject: impl FnMut(Reject),
-) -> Option<Beat<'a>> {
-    if message.trim_start().starts_with('{')
-        && let Ok(object) = serde_json::from_str::<JsonBeat>(message)
-    {
-        return object.read(markers, &mut reject);
-    }
-    let (marker, start) = find(message, markers, false)?;
-    let mut beat = Beat::new(marker, &message[start..]);
-    beat.words(&message[start..], &mut reject);
-    Some(beat)
-}
-
-fn find(text: &str, markers: &Markers, any_case: bool) -> Option<(MarkerId, usize)> {
-    let found = |(id, marker): (usize, &Marker)| {
-        Some((MarkerId(id as u16), marker.find_word(text, any_case)?))
-    };
-    markers.0.iter().enumerate().find_map(found)
-}
-
-/// A structured logger's object.
-#[derive(Deserialize)]
-struct JsonBeat {
-    msg: Option<Value>,
-    message: Option<Value>,
-    every: Option<Value>,
-    seq: Option<Value>,
-    name: Option<Value>,
-    bye: Option<Value>,
-}
-
-impl JsonBeat {
-    fn read<'a>(&self, markers: &Markers, reject: &mut impl FnMut(Reject)) -> Option<Beat<'a>> {
-        let texts = [&self.msg, &self.message]
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str);
-        let (text, (marker, start)) = texts
-            .filter_map(|text| Some((text, find(text, markers, true)?)))
-            .next()?;
-        let mut beat = Beat::new(marker, &text[start..]);
-        beat.words(&text[start..], reject);
-        let scalar = |value: &Value| {
-            value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned)
-        };
-        let beside = [
-            ("every", &self.every),
-            ("seq", &self.seq),
-            ("name", &self.name),
-        ];
-        let beside = beside.map(|(key, value)| (key, value.as_ref().map(scalar)));
-        for (key, value) in &beside {
-            if let Some(value) = value {
-                beat.key(key, value, reject);
-            }
-        }
-        beat.bye |= self.bye == Some(Value::Bool(true));
-        Some(beat.into_owned())
-    }
-}
-
-impl<'a> Beat<'a> {
-    fn new(marker: MarkerId, from_marker: &'a str) -> Self {
-        let text = Cow::Borrowed(from_marker.trim_end());
-        Beat {
-            marker,
-            text,
-            name: Cow::Borrowed(""),
-            every: None,
-            seq: None,
-            bye: false,
-        }
-    }
-
-    fn into_owned(self) -> Beat<'static> {
-        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-        let Beat {
-            marker,
-            every,
-            seq,
-            bye,
-            ..
-        } = self;
-        Beat {
-            marker,
-            text: owned(self.text),
-            name: owned(self.name),
-            every,
-            seq,
-            bye,
-        }
-    }
-
-    /// Reads what stands behind the marker.
-    fn words(&mut self, from_marker: &'a str, reject: &mut impl FnMut(Reject)) {
-        for word in from_marker.split_whitespace().skip(1).take(MAX_WORDS) {
-            let word = word.trim_matches(['"', '\'', ',', ';']);
-            match word.split_once('=') {
-                Some((key, value)) => self.key(key, value.trim_matches(['"', '\'']), reject),
-                None => self.bye |= word == "bye",
-            }
-        }
-    }
-
-    fn key(&mut self, key: &str, value: &'a str, reject: &mut impl FnMut(Reject)) {
-        match key {
-            "every" => match rules_file::duration(value) {
-                Ok(every) if every >= Duration::from_millis(1) => self.every = Some(every),
-                _ => reject(Reject::BeatEvery),
-            },
-            "seq" => match value.parse() {
-                Ok(seq) => self.seq = Some(seq),
-                Err(_) => reject(Reject::BeatSeq),
-            },
-            "name" if value.is_empty() || value.len() > MAX_NAME => reject(Reject::BeatName),
-            "name" => self.name = Cow::Borrowed(value),
-            _ => {}
-        }
-    }
-}
-
-/// Whether the bytes from `start` to `end` are a word: `HEARTBEATS`, `NO_HEARTBEAT` and `HEARTBEAT=1` hold none.
-fn is_word(text: &str, start: usize, end: usize) -> bool {
-    let joins = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-    let before = text.get(..start).and_then(|text| text.chars().next_back());
-    let after = text.get(end..).and_then(|text| text.chars().next());
-    !before.is_some_and(joins) && !after.is_some_and(|c| joins(c) || c == '=')
-}
-
-/// What follows an escape sequence whose ESC is gone already.
-fn after_escape(rest: &str) -> &str {
-    let ends = |c: char| ('\u{40}'..='\u{7e}').contains(&c);
-    match rest.strip_prefix('[') {
-        // A control sequence ends with its first letter; one that never ends takes nothing with it.
-        Some(sequence) => sequence
-            .find(ends)
-            .map_or(sequence, |end| &sequence[end + 1..]),
-        None => rest,
-    }
-}
-
-/// How often a byte stands in logs, roughly: letters by their frequency in English, hexadecimal digits and
-/// blanks often, the rest seldom.
-fn frequency(byte: u8) -> usize {
-    const RARE_FIRST: &[u8] = b"zqjxkvwygpumbhlcfdnrtsoiea";
-    RARE_FIRST
-        .iter()
-        .position(|&letter| letter == byte.to_ascii_lowercase())
-        .unwrap_or(RARE_FIRST.len())
-}
-
+mod json;
+mod key;
+mod keys;
+mod marker;
+mod position;
+mod prefix;
 #[cfg(test)]
-mod tests {
-    use super::*;
+mod tests;
+mod visible;
 
-    fn markers() -> Markers {
-        Markers::new(&["HEARTBEAT".to_owned(), "PULSE".to_owned()])
+pub use marker::Markers;
+pub use visible::without_escapes;
+
+use super::log_line::{self, LogLine};
+use crate::core::entry::{BeatLine, MarkerId, Reject};
+use json::Object;
+use key::Key;
+use keys::{Keys, Own};
+use marker::Case;
+use position::Miss;
+use std::borrow::Cow;
+use visible::{Holds, visible};
+
+/// Beats read of one entry; nobody writes so many lines at once, and each is work.
+const MAX_BEATS: usize = 64;
+/// Objects within texts within objects; a collector around a collector around a logger are three.
+const MAX_DEPTH: u8 = 4;
+/// The platform's own envelopes begin so: their fields are never keys of a beat.
+const ENVELOPE: &[u8] = b"{\"event\":{\"provider\":";
+
+/// One thing read in an entry that carries a marker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found<'f> {
+    /// A heartbeat.
+    Beat(BeatLine<'f>),
+    /// A broken part; where it is a key, its beat counts.
+    Rejected(Reject),
+    /// A line that looks like a heartbeat in a form that does not count; at most one an entry, and only where the
+    /// entry has no beat.
+    Unrecognised(Unrecognised),
+}
+
+/// The form of a line that looks like a heartbeat and does not count. Each is a value of the label `form`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unrecognised {
+    /// The marker in another case: `heartbeat`.
+    OtherCase,
+    /// The marker within a sentence: `Sending HEARTBEAT request`.
+    Sentence,
+    /// The marker as another key's value, or in a path: `apiKey=HEARTBEAT`, `GET /HEARTBEAT`.
+    Value,
+    /// The marker in a JSON field that is not a message's.
+    JsonField,
+    /// The marker in a JSON object that does not end, or has another fault.
+    BrokenJson,
+    /// More lines with a beat in one entry than are read.
+    TooMany,
+}
+
+impl Unrecognised {
+    /// Every form, in the order of their numbers.
+    pub const ALL: [Unrecognised; 6] = [
+        Unrecognised::OtherCase,
+        Unrecognised::Sentence,
+        Unrecognised::Value,
+        Unrecognised::JsonField,
+        Unrecognised::BrokenJson,
+        Unrecognised::TooMany,
+    ];
+
+    /// The label's value.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Unrecognised::OtherCase => "other_case",
+            Unrecognised::Sentence => "sentence",
+            Unrecognised::Value => "value",
+            Unrecognised::JsonField => "json_field",
+            Unrecognised::BrokenJson => "broken_json",
+            Unrecognised::TooMany => "too_many",
+        }
+    }
+}
+
+/// Reads the payload of an entry in which [`Markers::in_bytes`] found a marker, and hands over what it holds, in
+/// order. `subject` is the entry's: the names in it may stand beside a marker.
+pub fn read(payload: &[u8], subject: &str, markers: &Markers, mut found: impl FnMut(Found<'_>)) {
+    match log_line::read(payload) {
+        Ok(line) if line.provider.is_app() => {
+            Reader::new(&line, subject, markers, &mut found).entry(payload);
+        }
+        Ok(_) => {}
+        Err(why) => broken(payload, subject, markers, &mut found, why),
+    }
+}
+
+/// Reads a payload that is no JSON as a whole: lines of their own, or an object with text behind it.
+#[cold]
+fn broken(
+    payload: &[u8],
+    subject: &str,
+    markers: &Markers,
+    found: &mut dyn FnMut(Found<'_>),
+    why: Reject,
+) {
+    let mut lines = payload.split(|&byte| byte == b'\n').peekable();
+    let is_object = |line: &[u8]| json::object(log_line::text(line).trim_start()).is_some();
+    if !lines.peek().is_some_and(|first| is_object(first)) {
+        return found(Found::Rejected(why));
+    }
+    for line in lines.filter(|line| markers.in_bytes(line)) {
+        match log_line::read(line) {
+            Ok(entry) if entry.provider.is_app() => {
+                Reader::new(&entry, subject, markers, found).entry(line);
+            }
+            Ok(_) => {}
+            Err(_) if is_object(line) && log_line::provider(line).is_app() => {
+                Reader::new(&log_line::plain(line), subject, markers, found).entry(line);
+            }
+            Err(why) => found(Found::Rejected(why)),
+        }
+    }
+}
+
+/// A reader of one entry.
+struct Reader<'r> {
+    line: &'r LogLine<'r>,
+    own: Own<'r>,
+    markers: &'r Markers,
+    found: &'r mut dyn FnMut(Found<'_>),
+    beats: usize,
+    /// The first line that looked like a beat and was none.
+    near: Option<Unrecognised>,
+}
+
+/// Where a text stands.
+#[derive(Clone, Copy)]
+struct Place<'p> {
+    /// Objects around it.
+    depth: u8,
+    /// True if it is the message of a JSON object.
+    in_json: bool,
+    /// Keys beside it in its object.
+    beside: &'p [(Key, String)],
+}
+
+impl<'r> Reader<'r> {
+    fn new(
+        line: &'r LogLine<'r>,
+        subject: &'r str,
+        markers: &'r Markers,
+        found: &'r mut dyn FnMut(Found<'_>),
+    ) -> Self {
+        let own = Own {
+            subject,
+            host: &line.host,
+        };
+        Reader {
+            line,
+            own,
+            markers,
+            found,
+            beats: 0,
+            near: None,
+        }
     }
 
-    /// What is read of a message, and what of it is rejected.
-    fn reading(message: &str) -> (Option<Beat<'static>>, Vec<Reject>) {
-        let mut rejected = Vec::new();
-        let plain = without_colours(message);
-        let beat = read(&plain, &markers(), |why| rejected.push(why)).map(Beat::into_owned);
-        (beat, rejected)
+    fn entry(&mut self, payload: &[u8]) {
+        let place = Place {
+            depth: 0,
+            in_json: false,
+            beside: &[],
+        };
+        let line = self.line;
+        if payload.starts_with(ENVELOPE) || payload.trim_ascii_start().first() != Some(&b'{') {
+            self.message(&line.message, place);
+        } else {
+            // A logger's own object: there may be keys beside its message.
+            self.message(&log_line::text(payload), place);
+        }
+        if self.beats == 0
+            && let Some(form) = self.near
+        {
+            (self.found)(Found::Unrecognised(form));
+        }
     }
 
-    #[test]
-    fn a_marker_counts_as_a_word_of_its_own() {
-        for (message, counts) in [
-            ("HEARTBEAT", true),
-            (
-                "12:00:01 heartbeat.1   | HEARTBEAT 3287e2f4c04d18 iad",
-                true,
-            ),
-            ("\u{1b}[32mINFO\u{1b}[0mHEARTBEAT", false),
-            ("\u{1b}[32mHEARTBEAT\u{1b}[0m", true),
-            ("level=info msg=HEARTBEAT", true),
-            ("HEARTBEATS HEARTBEAT", true),
-            ("PULSE", true),
-            ("\u{e9}HEARTBEAT", false),
-            ("NOHEARTBEAT_MODE=1 HEARTBEATS disabled", false),
-            ("NO-HEARTBEAT", false),
-            ("HEARTBEAT=off", false),
-            ("heartbeat", false),
-            ("Heartbeat sent", false),
-            (r#"{"msg":"heartbeat"}"#, true),
-            (r#"{"message":"Heartbeat every=5s"}"#, true),
-            (r#"{"event":"HEARTBEAT"}"#, false),
-            (r#"{"msg":5,"message":"HEARTBEAT"}"#, true),
-            ("", false),
-        ] {
-            assert_eq!(reading(message).0.is_some(), counts, "{message}");
-            let carries = markers().in_bytes(message.as_bytes());
-            assert!(
-                carries || !counts,
-                "the byte search misses a beat: {message}"
+    /// A message of one line or several.
+    fn message(&mut self, text: &str, place: Place<'_>) {
+        let holds = Holds::of(text);
+        if holds.hides() {
+            let text = visible(text);
+            let holds = Holds::of(&text);
+            self.shown(text.trim_start(), holds, place);
+        } else {
+            self.shown(text.trim_start(), holds, place);
+        }
+    }
+
+    /// A message without what nobody sees.
+    #[inline]
+    fn shown(&mut self, text: &str, holds: Holds, place: Place<'_>) {
+        if holds.breaks() || text.starts_with(['{', '"']) {
+            self.lines(text, place);
+        } else {
+            self.line(text, holds.braces(), place);
+        }
+    }
+
+    fn lines(&mut self, text: &str, place: Place<'_>) {
+        if place.depth < MAX_DEPTH
+            && text.starts_with('"')
+            && let Some(text) = json::string(text)
+        {
+            let depth = place.depth + 1;
+            return self.message(&text, Place { depth, ..place });
+        }
+        let mut rest = text.trim_start();
+        while !rest.is_empty() {
+            if rest.starts_with('{')
+                && let Some((object, behind)) = json::object(rest)
+            {
+                let own = &rest[..rest.len() - behind.len()];
+                let (tail, next) = match behind.trim_start_matches([' ', '\t']) {
+                    next if next.starts_with('{') => ("", next),
+                    _ => first_line(behind),
+                };
+                self.object(object, own, tail, place);
+                rest = next.trim_start();
+                continue;
+            }
+            let (line, next) = first_line(rest);
+            if line.starts_with("{\"") || line.starts_with("{'") {
+                self.unreadable(line);
+            } else {
+                self.line(line, true, place);
+            }
+            rest = next.trim_start();
+        }
+    }
+
+    /// A line of text, in which an object may begin.
+    fn line(&mut self, text: &str, braces: bool, place: Place<'_>) {
+        let markers = self.markers;
+        // Most beats begin with their marker.
+        if let Some(id) = markers
+            .iter()
+            .position(|marker| position::begins(text, marker))
+        {
+            return self.beat(id, text, 0, place);
+        }
+        if braces && self.object_behind_prefix(text, place) {
+            return;
+        }
+        for (id, marker) in markers.iter().enumerate() {
+            if let Some(start) = position::find(text, marker, &self.own, Case::Exact) {
+                return self.beat(id, text, start, place);
+            }
+        }
+        self.no_beat(text, place);
+    }
+
+    /// `web.1 | {"msg":"HEARTBEAT"}`: true if the line's marker stands in such an object, whether it counts or not.
+    fn object_behind_prefix(&mut self, text: &str, place: Place<'_>) -> bool {
+        let Some(open) = memchr::memchr(b'{', text.as_bytes()) else {
+            return false;
+        };
+        let Some((object, behind)) = json::object(&text[open..]) else {
+            return false;
+        };
+        let own = &text[open..text.len() - behind.len()];
+        if !self.markers.in_bytes(own.as_bytes()) {
+            return false;
+        }
+        if prefix::is_prefix(&text[..open]) {
+            self.object(object, own, behind, place);
+        } else {
+            self.near.get_or_insert(Unrecognised::Sentence);
+        }
+        true
+    }
+
+    /// A logger's object, and the text behind it.
+    fn object(&mut self, mut object: Object, own: &str, behind: &str, place: Place<'_>) {
+        if place.depth >= MAX_DEPTH {
+            return;
+        }
+        object.keys.extend(keys::pairs(behind));
+        let before = self.beats;
+        for text in &object.texts {
+            self.message(
+                text,
+                Place {
+                    depth: place.depth + 1,
+                    in_json: true,
+                    beside: &object.keys,
+                },
             );
+            // The same message may stand under two names.
+            if self.beats > before {
+                return;
+            }
+        }
+        let quoted = |marker: &marker::Marker| own.contains(&format!("\"{}\"", marker.text()));
+        if self.near.is_none() && self.markers.iter().any(quoted) {
+            self.near = Some(Unrecognised::JsonField);
         }
     }
 
-    #[test]
-    fn keys_are_read_from_text_and_from_json() {
-        let seconds = |count| Some(Duration::from_secs(count));
-        for (message, every, name, seq, bye) in [
-            (
-                "HEARTBEAT every=30s name=worker seq=1042",
-                seconds(30),
-                "worker",
-                Some(1042),
-                false,
-            ),
-            (
-                r#"level=info msg="HEARTBEAT every=30s seq=7""#,
-                seconds(30),
-                "",
-                Some(7),
-                false,
-            ),
-            (
-                r#"{"msg":"HEARTBEAT seq=1","every":"2m","name":"w"}"#,
-                seconds(120),
-                "w",
-                Some(1),
-                false,
-            ),
-            (
-                r#"{"msg":"HEARTBEAT","seq":"12","bye":true}"#,
-                None,
-                "",
-                Some(12),
-                true,
-            ),
-            ("HEARTBEAT bye", None, "", None, true),
-            ("HEARTBEAT goodbye bye=no", None, "", None, false),
-        ] {
-            let (beat, rejected) = reading(message);
-            let beat = beat.expect(message);
-            assert_eq!(
-                (beat.every, &*beat.name, beat.seq, beat.bye),
-                (every, name, seq, bye),
-                "{message}"
-            );
-            assert_eq!(rejected, [], "{message}");
+    /// A line that begins as an object, and is none.
+    #[cold]
+    fn unreadable(&mut self, line: &str) {
+        let holds = |marker: &marker::Marker| marker.next(line, 0, Case::Exact).is_some();
+        if self.markers.iter().any(holds) {
+            self.near.get_or_insert(Unrecognised::BrokenJson);
         }
     }
 
-    #[test]
-    fn a_broken_key_costs_only_itself() {
-        let long = format!("HEARTBEAT name={}", "x".repeat(65));
-        for (message, why) in [
-            ("HEARTBEAT every=0s", Reject::BeatEvery),
-            ("HEARTBEAT every=900y", Reject::BeatEvery),
-            // Overflows inside the duration crate.
-            (
-                "HEARTBEAT every=18446744073709551615s1000ms",
-                Reject::BeatEvery,
-            ),
-            ("HEARTBEAT seq=18446744073709551616", Reject::BeatSeq),
-            (r#"{"msg":"HEARTBEAT","every":30}"#, Reject::BeatEvery),
-            (long.as_str(), Reject::BeatName),
-        ] {
-            let (beat, rejected) = reading(message);
-            assert!(beat.is_some_and(|beat| beat.every.is_none()
-                && beat.seq.is_none()
-                && beat.name.is_empty()));
-            assert_eq!(rejected, [why], "{message}");
+    fn beat(&mut self, id: usize, text: &str, start: usize, place: Place<'_>) {
+        self.beats += 1;
+        if self.beats > MAX_BEATS {
+            if self.beats == MAX_BEATS + 1 {
+                (self.found)(Found::Unrecognised(Unrecognised::TooMany));
+            }
+            return;
         }
+        let text_from_marker = text[start..].trim_end();
+        let mut keys = Keys::default();
+        let found = &mut *self.found;
+        let mut reject = |why| found(Found::Rejected(why));
+        if start > 0 && text[..start].trim_end_matches(['"', '\'']).ends_with('=') {
+            // `every=30s event=HEARTBEAT`: the order of the pairs means nothing.
+            for (key, value) in keys::pairs(&text[..start]) {
+                keys.set(key, Cow::Owned(value), &mut reject);
+            }
+        }
+        let length = self.markers.length(id);
+        keys.read(&text_from_marker[length..], &self.own, &mut reject);
+        for (key, value) in place.beside {
+            keys.set(*key, Cow::Borrowed(value), &mut reject);
+        }
+        let line = self.line;
+        (self.found)(Found::Beat(BeatLine {
+            marker: MarkerId(id as u16),
+            text: text_from_marker,
+            name: &keys.name,
+            every: keys.every,
+            seq: keys.seq,
+            bye: keys.bye,
+            host: &line.host,
+            entry_time: line.entry_time,
+        }));
+    }
+
+    /// A line in which no marker counts as text.
+    #[cold]
+    fn no_beat(&mut self, text: &str, place: Place<'_>) {
+        let markers = self.markers;
+        if place.in_json {
+            let whole = |marker: &marker::Marker| position::is_whole(text, marker);
+            if let Some(id) = markers.iter().position(whole) {
+                return self.beat(id, text, 0, place);
+            }
+        }
+        if self.near.is_some() {
+            return;
+        }
+        self.near = markers.iter().find_map(|marker| {
+            if let Some(miss) = position::miss(text, marker) {
+                return Some(match miss {
+                    Miss::Sentence => Unrecognised::Sentence,
+                    Miss::Value => Unrecognised::Value,
+                });
+            }
+            position::find(text, marker, &self.own, Case::Any).map(|_| Unrecognised::OtherCase)
+        });
+    }
+}
+
+/// The first line of a text, and the rest behind its end.
+fn first_line(text: &str) -> (&str, &str) {
+    match memchr::memchr2(b'\n', b'\r', text.as_bytes()) {
+        Some(end) => (&text[..end], &text[end + 1..]),
+        None => (text, ""),
     }
 }

@@ -1,13 +1,15 @@
-//! A payload, taken apart: who wrote it, what it says, when.
+//! The parts of a payload: its provider, its message, its own time.
 //!
 //! Fly's entries are JSON objects whose values are strings. Any field may be missing or of another type, and
 //! off Fly a payload may be plain text; both are entries all the same.
 
+use super::lone_surrogates;
 use crate::core::entry::{Provider, Reject};
 use crate::core::time::Wall;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::LazyLock;
@@ -16,17 +18,17 @@ use std::time::UNIX_EPOCH;
 /// A decoded payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine<'a> {
-    /// Who wrote it.
+    /// The writer: the app, or a part of the platform.
     pub provider: Provider,
     /// The physical host; empty where there is none.
     pub host: Cow<'a, str>,
-    /// What it says.
+    /// The logged text; of an object without an envelope the whole object.
     pub message: Cow<'a, str>,
     /// Its own time; `None` where there is none that can be read.
     pub entry_time: Option<Wall>,
 }
 
-/// Reads a payload.
+/// Reads a payload. Bytes that are not UTF-8, half surrogates and keys that stand twice cost only themselves.
 ///
 /// # Errors
 /// [`Reject::PayloadJson`] where it begins as JSON and is broken.
@@ -34,7 +36,9 @@ pub fn read(payload: &[u8]) -> Result<LogLine<'_>, Reject> {
     if payload.trim_ascii_start().first() != Some(&b'{') {
         return Ok(plain(payload));
     }
-    let raw = raw(payload).map_err(|_| Reject::PayloadJson)?;
+    let Ok(raw) = raw(payload) else {
+        return damaged(payload).ok_or(Reject::PayloadJson);
+    };
     let Some(message) = raw.message.0 else {
         // No envelope: the object is itself what somebody logged.
         return Ok(plain(payload));
@@ -61,7 +65,7 @@ fn raw(payload: &[u8]) -> serde_json::Result<RawLine<'_>> {
     }
 }
 
-/// Who wrote a payload, found without parsing it: enough for counting signs of life, and no more.
+/// The writer of a payload, found without parsing it: enough for counting signs of life, and no more.
 #[inline]
 pub fn provider(payload: &[u8]) -> Provider {
     const HEAD: &[u8] = b"{\"event\":{\"provider\":\"";
@@ -114,13 +118,86 @@ fn named(provider: &str) -> Provider {
     }
 }
 
-fn plain(payload: &[u8]) -> LogLine<'_> {
-    let message = String::from_utf8_lossy(payload);
+/// A payload that is nothing but a message.
+pub(super) fn plain(payload: &[u8]) -> LogLine<'_> {
     LogLine {
         provider: Provider::Unknown,
         host: Cow::Borrowed(""),
-        message,
+        message: text(payload),
         entry_time: None,
+    }
+}
+
+/// A payload as text. Of bytes that are not UTF-8 only Latin-1's non-breaking blank has a meaning.
+pub(super) fn text(payload: &[u8]) -> Cow<'_, str> {
+    const BLANK: u8 = 0xa0;
+    if let Ok(text) = std::str::from_utf8(payload) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(payload.len());
+    for chunk in payload.utf8_chunks() {
+        text.push_str(chunk.valid());
+        let signs = chunk.invalid().iter().map(|&byte| match byte {
+            BLANK => ' ',
+            _ => char::REPLACEMENT_CHARACTER,
+        });
+        text.extend(signs);
+    }
+    Cow::Owned(text)
+}
+
+/// Reads an object that is JSON but for some of its text.
+#[cold]
+fn damaged(payload: &[u8]) -> Option<LogLine<'_>> {
+    let text = text(payload);
+    let mended = lone_surrogates::mended(&text);
+    let pairs: Pairs = serde_json::from_str(mended.as_deref().unwrap_or(&text)).ok()?;
+    let all = |name: &str| {
+        let values = pairs.0.iter().filter(|(key, _)| key == name);
+        let texts = values.filter_map(|(_, value)| value.as_str());
+        texts.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut event = pairs.0.iter().filter(|(key, _)| key == "event");
+    let provider = event.find_map(|(_, event)| event.get("provider")?.as_str());
+    // Of two messages either may be meant: they are lines of one.
+    let messages = all("message");
+    let message = if messages.is_empty() {
+        text
+    } else {
+        Cow::Owned(messages.join("\n"))
+    };
+    Some(LogLine {
+        provider: provider.map_or(Provider::Unknown, named),
+        host: Cow::Owned(all("host").pop().unwrap_or_default()),
+        message,
+        entry_time: all("timestamp").pop().as_deref().and_then(time),
+    })
+}
+
+/// The fields of an object in their order; a name may stand twice.
+struct Pairs(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Fields;
+
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Pairs;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Pairs, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = fields.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+
+        from.deserialize_map(Fields)
     }
 }
 
@@ -336,16 +413,17 @@ mod tests {
             ),
             (b"{\"message\":\"x\",\"log\":{\"\xff\":1}}", true),
             (b"{\"message\":\"x\",\"event\":[{\"a\":\"\xff\"}]}", true),
-            (b"{\"message\":\"x\",\"\xff\":1}", false),
-            (b"{\"message\":\"x\",\"host\":\"\xff\"}", false),
+            (b"{\"message\":\"x\",\"\xff\":1}", true),
+            (b"{\"message\":\"x\",\"host\":\"\xff\"}", true),
             (
                 b"{\"message\":\"x\",\"fly\":{\"app\":{\"name\":\"\xff\"}}}",
-                false,
+                true,
             ),
-            (b"{\"message\":\"x\",\"event\":{\"a\":\"\xff\"}}", false),
+            (b"{\"message\":\"x\",\"event\":{\"a\":\"\xff\"}}", true),
+            (b"{\"message\":\"x\",\"host\":\"a\",\"host\":\"b\"}", true),
+            (b"{\"message\":\"x\",\"host\":\"\\udc00\"}", true),
             (b"{\"message\":\"x\"\xff}", false),
             (b"{\"message\":\"x\"}\xff", false),
-            (b"{\"message\":\"\\ud800\"}", false),
             (b"{\"message\":\"x\",\"log\":\"\\ud800\"}", true),
         ] {
             let read = read(payload).map(|line| line.message.into_owned());
@@ -355,9 +433,29 @@ mod tests {
     }
 
     #[test]
+    fn damaged_text_costs_only_itself() {
+        for (payload, message) in [
+            (&b"{\"message\":\"\xff\"}"[..], "\u{fffd}"),
+            (b"{\"message\":\"a\xa0b\"}", "a b"),
+            (b"{\"message\":\"\\ud800x\"}", "\u{fffd}x"),
+            (
+                b"{\"message\":\"\\ud83d\\ude00\\ud83d\"}",
+                "\u{1f600}\u{fffd}",
+            ),
+            (b"{\"message\":\"a\",\"message\":\"b\"}", "a\nb"),
+        ] {
+            let line = read(payload).map(|line| line.message.into_owned());
+            assert_eq!(line.as_deref(), Ok(message), "{}", payload.escape_ascii());
+        }
+        let whole = b"{\"event\":{\"provider\":\"proxy\"},\"host\":\"h\",\"host\":\"h\",\"message\":\"x\",\"timestamp\":\"2022-09-27T20:34:37Z\"}";
+        let line = read(whole).expect("it is JSON");
+        assert_eq!((line.provider, &*line.host), (Provider::Proxy, "h"));
+        assert!(line.entry_time.is_some());
+    }
+
+    #[test]
     fn broken_json_is_rejected_and_broken_text_is_not() {
         assert_eq!(read(br#"{"message":"trunc"#), Err(Reject::PayloadJson));
-        assert_eq!(read(b"{\"message\":\"\xff\"}"), Err(Reject::PayloadJson));
         assert_eq!(
             &*read(b"HEARTBEAT \xff").expect("plain").message,
             "HEARTBEAT \u{fffd}"

@@ -10,6 +10,7 @@
 mod snapshot;
 
 use crate::core::snapshot::Snapshot;
+use crate::decode::beat::Unrecognised;
 use crate::io::notifier::Outcome;
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
@@ -129,6 +130,7 @@ pub struct Metrics {
     /// Bytes of the state file and its log.
     pub store_bytes: IntGauge,
     store_errors: IntCounterVec,
+    unrecognised: IntCounterVec,
 }
 
 /// One notifier's own metrics.
@@ -296,8 +298,18 @@ impl Metrics {
                 opts("store_errors_total", "Errors of the state file, by reason."),
                 &["reason"],
             )),
+            unrecognised: declare.add(IntCounterVec::new(
+                opts(
+                    "beats_unrecognised_total",
+                    "Entries that carry the marker in a form that is no heartbeat, by form.",
+                ),
+                &["form"],
+            )),
             registry: declare.0,
         };
+        for form in Unrecognised::ALL {
+            metrics.beats_unrecognised(form, 0);
+        }
         let process = Box::new(ProcessCollector::for_self());
         metrics
             .registry
@@ -330,6 +342,12 @@ impl Metrics {
         self.inventory_machines
             .with_label_values(&[listed])
             .set(count);
+    }
+
+    /// Counts entries that look like a heartbeat and are none.
+    pub fn beats_unrecognised(&self, form: Unrecognised, count: u64) {
+        let forms = self.unrecognised.with_label_values(&[form.label()]);
+        forms.inc_by(count);
     }
 
     /// Shows a reason at zero, before its first reconnect.

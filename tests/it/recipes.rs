@@ -5,8 +5,7 @@ use crate::support::child::{Child, command};
 use crate::support::folder::Folder;
 use crate::support::testbed::{fetched, project};
 use crate::support::wait::{since, wait_until, wall};
-use lastbeat::decode::beat::{self, Markers};
-use lastbeat::decode::log_line;
+use lastbeat::decode::beat::{self, Found, Markers};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{env, fs};
@@ -155,19 +154,20 @@ struct Said {
 }
 
 fn said(line: &str) -> Option<Said> {
-    let entry = log_line::read(line.as_bytes()).expect("a plain text is an entry");
-    let message = beat::without_colours(&entry.message);
     let markers = Markers::new(&["HEARTBEAT".to_owned()]);
-    let read = beat::read(&message, &markers, |why| {
-        panic!("{line}: rejected: {why:?}")
-    })?;
-    let beat = read.line(&entry);
-    Some(Said {
-        every: beat.every,
-        name: beat.name.to_owned(),
-        seq: beat.seq,
-        bye: beat.bye,
-    })
+    let mut said = None;
+    beat::read(line.as_bytes(), "logs.web.iad.a", &markers, |found| match found {
+        Found::Beat(beat) => {
+            said = Some(Said {
+                every: beat.every,
+                name: beat.name.to_owned(),
+                seq: beat.seq,
+                bye: beat.bye,
+            });
+        }
+        other => panic!("{line}: {other:?}"),
+    });
+    said
 }
 
 /// The first beat or bye of a process.

@@ -49,7 +49,7 @@ fn text(frame: &Value) -> String {
     let payload = frame["message"].as_str().unwrap_or_default();
     let line: Option<Value> = serde_json::from_str(payload).ok();
     let message = line.as_ref().and_then(|line| line["message"].as_str());
-    harmless(&beat::without_colours(message.unwrap_or(payload)))
+    harmless(&beat::without_escapes(message.unwrap_or(payload)))
 }
 
 /// The text with signs in place of what is not to be read but done.

@@ -6,6 +6,7 @@ pub mod canary;
 pub mod inventory;
 pub mod lifecycle;
 pub mod log_line;
+mod lone_surrogates;
 pub mod rules_file;
 pub mod schedule;
 pub mod settings;
