@@ -6,6 +6,8 @@
 
 use super::ingest::Ingest;
 use crate::core::engine::{Engine, Feed, Options, Output};
+use crate::core::inventory::{Machine, Poll};
+use crate::core::persist::Saved;
 use crate::core::rule::RuleSet;
 use crate::core::silence::Silence;
 use crate::core::time::{Mono, Now, Wall};
@@ -17,6 +19,16 @@ const LAG_EVERY: Duration = Duration::from_millis(100);
 /// Interval in which windows of scheduled silences are computed: well before [`schedule::AHEAD`] is over.
 const SCHEDULE_EVERY: Duration = Duration::from_secs(6 * 3600);
 
+/// Interval of polls of the inventory.
+const INVENTORY_EVERY: Duration = Duration::from_secs(30);
+/// Delay of a poll for which alerts wait.
+const INVENTORY_SOON: Duration = Duration::from_millis(100);
+/// Incidents are numbered anew from the next multiple of this after a restart.
+const INCIDENTS_OF_A_LIFE: u64 = 1 << 32;
+
+/// The inventory: machines by moments, from the start; `None` where it does not answer.
+pub type Inventory = Box<dyn Fn(Duration) -> Option<Vec<Machine>>>;
+
 /// An output of the core.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimedOutput {
@@ -27,9 +39,11 @@ pub struct TimedOutput {
 }
 
 /// The core, and a clock of its own.
-#[derive(Debug)]
 pub struct VirtualTime {
     ingest: Ingest,
+    options: Options,
+    inventory: Option<Inventory>,
+    next_poll: Mono,
     start: Wall,
     now: Duration,
     wake: Mono,
@@ -50,7 +64,10 @@ impl VirtualTime {
             wall: start,
         };
         VirtualTime {
-            ingest: Ingest::new(Engine::new(rules, options, now)),
+            ingest: Ingest::new(Engine::new(rules, options.clone(), now)),
+            options,
+            inventory: None,
+            next_poll: Mono::NEVER,
             start,
             now: Duration::ZERO,
             wake: Mono::ZERO,
@@ -66,9 +83,17 @@ impl VirtualTime {
     /// Lets time pass to just before `at`; the core is woken as often as it asks.
     pub fn pass(&mut self, at: Duration) {
         let end = Mono::ZERO + at;
-        while self.wake < end {
-            self.now = self.now.max(self.wake.since(Mono::ZERO));
-            self.tick();
+        loop {
+            let next = self.wake.min(self.next_poll);
+            if next >= end {
+                break;
+            }
+            self.now = self.now.max(next.since(Mono::ZERO));
+            if self.next_poll <= self.wake {
+                self.poll();
+            } else {
+                self.tick();
+            }
         }
         self.now = self.now.max(at);
     }
@@ -122,6 +147,47 @@ impl VirtualTime {
         self.wake = self.moment().mono;
     }
 
+    /// lastbeat is killed at `from`, and started again at `to` with the state that it had.
+    pub fn restart(&mut self, from: Duration, to: Duration) {
+        self.pass(from);
+        let now = self.moment();
+        let engine = &mut self.ingest.engine;
+        let mut draft = engine.begin_checkpoint(true, now);
+        let checkpoint = loop {
+            match engine.read_on(draft, usize::MAX / 2, now) {
+                Ok(checkpoint) => break checkpoint,
+                Err(left) => draft = left,
+            }
+        };
+        let saved = Saved {
+            clock: checkpoint.clock,
+            instances: checkpoint.instances,
+            groups: checkpoint.groups,
+            incidents: checkpoint.incidents,
+        };
+        let rules = engine.rules().clone();
+        self.now = self.now.max(to);
+        let now = self.moment();
+        self.options.first_incident += INCIDENTS_OF_A_LIFE;
+        let mut engine = Engine::new(rules, self.options.clone(), now);
+        engine.restore(&saved, now);
+        self.ingest = Ingest::new(engine);
+        self.connected = true;
+        self.dropped = false;
+        self.wake = now.mono;
+        self.next_lag = now.mono;
+        if self.inventory.is_some() {
+            self.next_poll = now.mono;
+        }
+        self.schedule();
+    }
+
+    /// This inventory is asked every half minute, and at once where alerts wait for its answer.
+    pub fn set_inventory(&mut self, inventory: Inventory) {
+        self.inventory = Some(inventory);
+        self.next_poll = self.moment().mono;
+    }
+
     /// These silences, and those of the rules, are in force from `at` on.
     pub fn set_silences(&mut self, silences: Vec<Silence>, at: Duration) {
         self.pass(at);
@@ -159,6 +225,24 @@ impl VirtualTime {
         if let (Some(id), Some(time)) = (engine.find(subject), log_line::tail_time(payload)) {
             engine.lag_sample(id, now.wall.since(time));
         }
+    }
+
+    fn poll(&mut self) {
+        let now = self.moment();
+        self.next_poll = now.mono + INVENTORY_EVERY;
+        let Some(machines) = self.inventory.as_ref().and_then(|asked| asked(self.now)) else {
+            return;
+        };
+        let poll = Poll {
+            asked_at: now.mono,
+            machines,
+            whole: true,
+            unread_regions: Vec::new(),
+        };
+        self.ingest.engine.inventory(&poll, now);
+        // Targets that waited for an answer are judged now.
+        self.wake = self.wake.min(now.mono + Duration::from_nanos(1));
+        self.keep();
     }
 
     fn tick(&mut self) {
@@ -205,6 +289,10 @@ impl VirtualTime {
 
     fn keep(&mut self) {
         let at = self.now;
+        if self.inventory.is_some() && self.ingest.engine.take_suspects().is_some() {
+            let soon = self.moment().mono + INVENTORY_SOON;
+            self.next_poll = self.next_poll.min(soon);
+        }
         let outputs = self.ingest.engine.drain();
         self.outputs
             .extend(outputs.map(|output| TimedOutput { at, output }));

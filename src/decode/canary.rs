@@ -3,7 +3,7 @@
 use super::subscription::meet;
 use std::time::Duration;
 
-/// How often the canary beats unless told otherwise.
+/// The canary's interval unless set otherwise.
 const DEFAULT_EVERY: Duration = Duration::from_secs(10);
 /// The shortest interval: round trips of a slow stream take seconds.
 const LEAST_EVERY: Duration = Duration::from_secs(1);
@@ -11,7 +11,7 @@ const LEAST_EVERY: Duration = Duration::from_secs(1);
 /// A canary that is on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CanarySettings {
-    /// How often it beats.
+    /// Its interval.
     pub every: Duration,
     /// The app it speaks for: ours, which is no target.
     pub app: String,
@@ -19,11 +19,11 @@ pub struct CanarySettings {
     pub region: String,
     /// The instance.
     pub instance: String,
-    /// Which way its beats go.
+    /// The way of its beats into the stream.
     pub way: Way,
 }
 
-/// Which way a canary's beats go into the stream.
+/// The way of a canary's beats into the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     /// The platform carries standard output there, as anyone's.
@@ -42,7 +42,7 @@ impl CanarySettings {
 /// Reads them. `given` is what `LASTBEAT_CANARY` says; `subscribed` the subjects that we listen to.
 ///
 /// # Errors
-/// What is wrong, and what to do.
+/// The fault, and what to do.
 pub fn read(
     given: Option<&str>,
     subscribed: &[String],
@@ -69,7 +69,7 @@ pub fn read(
             instance,
             way: Way::Stdout,
         },
-        // Who publishes into a stream of others is asked first.
+        // Nothing is published into a stream of others unasked.
         _ if given.is_none() => return Ok(None),
         _ => CanarySettings {
             every,

@@ -1,7 +1,7 @@
-//! What the platform says of a machine's life, in its own entries.
+//! The platform's own entries about a machine's life.
 //!
 //! Only the proxy and the runner are believed: an app may print whatever it likes, also what they say. The init of a
-//! machine speaks under the app's provider, so that its words are told in incidents and decide nothing.
+//! machine logs under the app's provider, so that its words are shown in incidents and decide nothing.
 
 use crate::core::entry::{Lifecycle, Provider};
 use memchr::memmem::Finder;
@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 const LONGEST_OF_INIT: usize = 400;
 const OOM: &str = "INFO Process appears to have been OOM killed!";
 
-/// Whether a payload may hold something of [`read`], by a look that costs next to nothing for ordinary entries.
+/// True if a payload may hold something of [`read`], by a look that costs next to nothing for ordinary entries.
 #[inline]
 pub fn may_be_in(provider: Provider, payload: &[u8]) -> bool {
     // Made once: to make a searcher costs more than to search with it.
@@ -23,7 +23,7 @@ pub fn may_be_in(provider: Provider, payload: &[u8]) -> bool {
     }
 }
 
-/// Reads a message; `None` where it says nothing of a machine's life. `instance` is who the entry is about.
+/// Reads a message; `None` where it says nothing of a machine's life. `instance` is the one that the entry is about.
 pub fn read(provider: Provider, message: &str, instance: &str) -> Option<Lifecycle> {
     match provider {
         Provider::Proxy => of_proxy(message, instance),

@@ -1,14 +1,14 @@
 //! Subjects to subscribe to: what NATS takes for one, and which of them hear the same.
 
-/// What one process subscribes to at most. Each entry that finds the loop asleep makes it ask every subscription
-/// (256 of them take microseconds), and overlaps are sought among all pairs (32,640, once). Who has more apps than
-/// that lists regions, `logs.*.iad.>`, of which there are some dozens.
+/// Subjects of one process at most. Each entry that finds the loop asleep makes it ask every subscription
+/// (256 of them take microseconds), and overlaps are sought among all pairs (32,640, once). With more apps than
+/// that, list regions, `logs.*.iad.>`, of which there are some dozens.
 pub const MAX_SUBJECTS: usize = 256;
 
-/// Whether NATS takes this for a subject to subscribe to, and hears under it what is meant.
+/// Checks that NATS accepts a subject for subscribing, and delivers under it what is meant.
 ///
 /// # Errors
-/// What is wrong, and what to do.
+/// The fault, and what to do.
 pub fn check(subject: &str) -> Result<(), String> {
     let wrong = |token: &str| {
         token.is_empty() || token.contains(|c: char| c.is_whitespace() || c.is_control())
@@ -34,7 +34,7 @@ pub fn check(subject: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether some message is heard under both. A subject without wildcards hears itself alone.
+/// True if some message is delivered under both. A subject without wildcards hears itself alone.
 pub fn meet(one: &str, other: &str) -> bool {
     let mut others = other.split('.');
     for token in one.split('.') {

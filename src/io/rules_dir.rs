@@ -47,12 +47,29 @@ pub enum LoadFault {
 ///
 /// [`LoadFault`], at the first that cannot be read.
 pub fn load(path: &Path) -> Result<Vec<(String, Vec<u8>)>, LoadFault> {
+    load_within(path, MAX_FILE_BYTES, MAX_TOTAL_BYTES)
+}
+
+/// As [`load`], for files that may be longer: each is read up to one byte more than `most`.
+///
+/// # Errors
+///
+/// [`LoadFault`], at the first that cannot be read.
+pub fn load_whole(path: &Path, most: usize) -> Result<Vec<(String, Vec<u8>)>, LoadFault> {
+    load_within(path, most, usize::MAX)
+}
+
+fn load_within(
+    path: &Path,
+    most: usize,
+    most_in_all: usize,
+) -> Result<Vec<(String, Vec<u8>)>, LoadFault> {
     let list = |source| LoadFault::List {
         path: path.to_owned(),
         source,
     };
     if !path.metadata().map_err(list)?.is_dir() {
-        return Ok(vec![read(path)?]);
+        return Ok(vec![read(path, most)?]);
     }
     let mut paths = toml_files(path).map_err(list)?;
     if paths.is_empty() {
@@ -64,10 +81,10 @@ pub fn load(path: &Path) -> Result<Vec<(String, Vec<u8>)>, LoadFault> {
     let mut files = Vec::new();
     let mut bytes = 0;
     for path in paths.iter().take(MAX_FILES + 1) {
-        let file = read(path)?;
+        let file = read(path, most)?;
         bytes += file.1.len();
         files.push(file);
-        if bytes > MAX_TOTAL_BYTES {
+        if bytes > most_in_all {
             break;
         }
     }
@@ -93,8 +110,8 @@ fn toml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn read(path: &Path) -> Result<(String, Vec<u8>), LoadFault> {
-    let most = MAX_FILE_BYTES as u64 + 1;
+fn read(path: &Path, most: usize) -> Result<(String, Vec<u8>), LoadFault> {
+    let most = most as u64 + 1;
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(most).read_to_end(&mut bytes))

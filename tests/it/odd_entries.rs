@@ -1,4 +1,4 @@
-//! What nobody should send: random bytes on random subjects. All of it is counted, and nothing breaks.
+//! Random bytes on random subjects: all of it is counted, and nothing breaks.
 
 use crate::support::feed::Feed;
 use crate::support::lastbeat::Setup;

@@ -1,6 +1,6 @@
 //! Results in JUnit's XML, as CI systems read it.
 
-use super::Outcome;
+use super::outcome::Outcome;
 
 /// The whole document.
 pub(super) fn xml(outcomes: &[Outcome]) -> String {

@@ -1,12 +1,12 @@
-//! What happened to one target, for a test that failed: signs of life, gaps, states, notices, each at its moment.
+//! The history of one target, for a test that failed: signs of life, gaps, states, notifications, each at its moment.
 
-use super::judge::{line, notices, target};
-use super::play::Played;
+use super::playback::Played;
+use super::wording::{line, notices, short, target};
 use crate::core::engine::Output;
-use crate::decode::test_file::{Case, Event};
+use crate::decode::test_file::{Case, Event, Span};
 use std::time::Duration;
 
-/// Lines shown: what is longer is not read.
+/// Lines shown: nobody reads more.
 const MAX_LINES: usize = 60;
 
 /// The timeline of a target.
@@ -92,30 +92,37 @@ fn widest(run: &[Duration]) -> Duration {
     gaps.max().unwrap_or_default()
 }
 
-/// What else happened.
+/// Events beside the entries; of a repeated one the first pieces.
 fn troubles(case: &Case) -> Vec<Row> {
     let mut rows = Vec::new();
     for line in &case.lines {
-        let span = match &line.what {
-            Event::Cut(span)
-            | Event::Stall(span)
-            | Event::Suspended(span)
-            | Event::Dropped(span)
-            | Event::Mute { span, .. }
-            | Event::Late { span, .. }
-            | Event::Silence { span, .. } => *span,
-            Event::Rules { at, .. } => {
-                rows.push((*at, None, line.text.clone()));
-                continue;
-            }
-            Event::Speech(_) | Event::Host { .. } => continue,
+        let row = |span: Span| match span.to {
+            Duration::MAX => (span.from, None, line.text.clone()),
+            to => (span.from, Some(to), line.text.clone()),
         };
-        rows.push((span.from, Some(span.to), line.text.clone()));
+        match &line.what {
+            Event::Cut(times)
+            | Event::Stall(times)
+            | Event::Suspended(times)
+            | Event::Down(times)
+            | Event::Dropped(times)
+            | Event::InventoryFails(times)
+            | Event::Mute { times, .. } => {
+                rows.extend(times.pieces(case.end).take(MAX_LINES).map(row));
+            }
+            Event::Late { span, .. }
+            | Event::Clock { span, .. }
+            | Event::Held { span, .. }
+            | Event::Listed { span, .. }
+            | Event::Silence { span, .. } => rows.push(row(*span)),
+            Event::Rules { at, .. } => rows.push((*at, None, line.text.clone())),
+            Event::Speech(_) | Event::Host { .. } | Event::RunsAs(_) => {}
+        }
     }
     rows
 }
 
-/// Whether `app/region/instance`, `app/region`, `app A` or `region R` is part of a target, or the other way round.
+/// True if `app/region/instance`, `app/region`, `app A` or `region R` is part of a target, or the other way round.
 fn is_part(path: &str, of: &str) -> bool {
     let path = path.split(" beat ").next().unwrap_or(path);
     let of = of.split(" beat ").next().unwrap_or(of);
@@ -127,33 +134,10 @@ fn is_part(path: &str, of: &str) -> bool {
     match of.split_once(' ') {
         Some(("app", name)) => app == Some(name),
         Some(("region", name)) => region == Some(name),
-        // Who runs on a host is told by the lines, which the reader has before him.
+        // The lines say which instances run on a host.
         Some(_) => true,
         None => path
             .strip_prefix(of)
             .is_some_and(|rest| rest.starts_with('/')),
-    }
-}
-
-/// A length of time in one word, to the millisecond: `1d2h`, `5m30s`.
-pub(super) fn short(length: Duration) -> String {
-    let mut rest = length.as_millis();
-    let mut text = String::new();
-    for (unit, millis) in [
-        ("d", 86_400_000),
-        ("h", 3_600_000),
-        ("m", 60_000),
-        ("s", 1_000),
-        ("ms", 1),
-    ] {
-        if rest >= millis {
-            text += &format!("{}{unit}", rest / millis);
-            rest %= millis;
-        }
-    }
-    if text.is_empty() {
-        "0s".to_owned()
-    } else {
-        text
     }
 }

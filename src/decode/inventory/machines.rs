@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// How flyctl begins the process groups of machines that it makes for one command: `fly_app_release_command`,
+/// Beginning of the process groups of machines that flyctl makes for one command: `fly_app_release_command`,
 /// `fly_app_console`.
 const COMMANDS: &str = "fly_app_";
 
@@ -62,7 +62,7 @@ impl Pages {
         }
     }
 
-    /// What they say together.
+    /// All of them together.
     pub fn finish(self) -> Read {
         Read {
             machines: self.machines,
@@ -131,8 +131,8 @@ fn group(machine: &Value) -> Option<&str> {
     group.filter(|group| is_name(group))
 }
 
-/// The states that Fly documents.
-fn listed(state: &str) -> Listed {
+/// The meaning of a state that Fly documents; [`Listed::Unheard`] for any other word.
+pub fn listed(state: &str) -> Listed {
     match state {
         "started" => Listed::Started,
         "created" | "starting" | "restarting" | "replacing" | "updating" => Listed::Starting,
@@ -157,7 +157,7 @@ fn purpose(app: &str, group: Option<&str>, config: Option<&Value>) -> Purpose {
     }
 }
 
-/// How a machine last ended, out of one machine with its `events`; `None` where they tell of no end.
+/// The last exit of a machine, out of one machine with its `events`; `None` where they tell of no end.
 ///
 /// # Errors
 /// [`PageFault`] where it is no JSON.

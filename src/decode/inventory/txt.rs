@@ -20,7 +20,7 @@ pub struct Place {
     pub id: String,
 }
 
-/// What one question found.
+/// The answer to one question.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     /// In the answer's order.
@@ -36,7 +36,7 @@ impl Found {
         self.broken += other.broken;
     }
 
-    /// Whether there was something, and nothing of it could be read: no list at all.
+    /// True if there was something, and nothing of it could be read: no list at all.
     pub fn is_garbage(&self) -> bool {
         self.places.is_empty() && self.broken > 0
     }

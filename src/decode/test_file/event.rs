@@ -1,126 +1,135 @@
-//! What happens in a test: `web/iad/a beats every 30s from 0s to 10m, not from 4m to 6m`.
+//! The events of a test: `web/iad/a beats every 30s from 0s to 10m, not from 4m to 6m`.
 
 use super::names::{self, Name, Pattern};
-use super::words::{Bad, Span, Words, bad};
+use super::speech::{self, Speech};
+use super::words::{Bad, Span, Times, Words, bad, duration};
+use crate::core::inventory::Listed;
 use crate::core::rule::{Globs, Matchers};
+use crate::decode::inventory::machines::listed;
 use std::time::Duration;
 
-/// Something that happens.
+/// An event of a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Instances say something.
+    /// Instances log something.
     Speech(Speech),
     /// Instances run on a physical host.
     Host {
         /// Its name.
         host: String,
-        /// They.
+        /// The instances.
         who: Vec<Name>,
     },
-    /// Nothing of some instances reaches lastbeat.
+    /// No entries of some instances reach lastbeat.
     Mute {
-        /// They.
+        /// The instances.
         who: Pattern,
-        /// When.
-        span: Span,
+        /// The time.
+        times: Times,
     },
     /// The connection is lost, then there again.
-    Cut(Span),
-    /// Connected, and nothing arrives.
-    Stall(Span),
-    /// lastbeat itself stands still.
-    Suspended(Span),
+    Cut(Times),
+    /// Connected, and no entry arrives.
+    Stall(Times),
+    /// The process of lastbeat is suspended.
+    Suspended(Times),
+    /// lastbeat is killed, and started again with its state.
+    Down(Times),
     /// Messages are lost on the way to lastbeat, which notices.
-    Dropped(Span),
-    /// Entries arrive this far behind their own time.
+    Dropped(Times),
+    /// Entries arrive behind their own time.
     Late {
-        /// How far.
-        by: Duration,
-        /// When.
+        /// The instances; `None`: all of them.
+        who: Option<Pattern>,
+        /// The lag at the beginning, and at the end; in between it grows evenly.
+        by: (Duration, Duration),
+        /// The time.
         span: Span,
     },
+    /// The clock of some instances is wrong.
+    Clock {
+        /// The instances.
+        who: Pattern,
+        /// The fault.
+        fault: ClockFault,
+        /// The time.
+        span: Span,
+    },
+    /// Entries of some instances are held back, and arrive all together at the end, with their own time.
+    Held {
+        /// The instances.
+        who: Pattern,
+        /// The time.
+        span: Span,
+    },
+    /// The inventory lists machines in a state.
+    Listed {
+        /// The machines.
+        who: Vec<Name>,
+        /// The state in the inventory's word.
+        word: String,
+        /// The time; outside of it the machines are not listed by this line.
+        span: Span,
+    },
+    /// The inventory does not answer.
+    InventoryFails(Times),
+    /// The instance as which lastbeat itself runs; its app is no target.
+    RunsAs(Name),
     /// A silence made by hand.
     Silence {
-        /// Whom it concerns.
+        /// The targets.
         matchers: Matchers,
-        /// When.
+        /// The time.
         span: Span,
     },
     /// Another rule set is put in force.
     Rules {
         /// Its name among `other_rules`.
         name: String,
-        /// When.
+        /// The moment.
         at: Duration,
     },
 }
 
-/// Instances say something.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Speech {
-    /// They.
-    pub who: Vec<Name>,
-    /// What they say.
-    pub text: String,
-    /// Who writes it: `app`, or a part of the platform.
-    pub provider: String,
-    /// When.
-    pub when: When,
-    /// Not in these.
-    pub not: Vec<Span>,
-    /// Each comes up to this much later than its time.
-    pub late: Duration,
-    /// When each of several begins.
-    pub start: Start,
-}
-
-/// When something is said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum When {
-    /// At these moments.
-    At(Vec<Duration>),
-    /// Again and again.
-    Every {
-        /// The distance.
-        every: Duration,
-        /// In which time; `None`: all through the test.
-        span: Option<Span>,
-    },
-}
-
-/// When each of several instances begins, within the first interval.
+/// The fault of a clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// Evenly spread.
-    Staggered,
-    /// All at the same moment.
-    Together,
-    /// Anywhere, but the same in each run.
-    Random,
+pub enum ClockFault {
+    /// It is ahead of the true time.
+    Ahead(Duration),
+    /// It is behind the true time.
+    Behind(Duration),
+    /// It stands still at the beginning of the span.
+    StandsStill,
 }
 
 const FORMS: &str = "a line is like \"web/iad/a beats every 30s from 0s to 10m\", \"... logs every 5s\", \
     \"... says 'HEARTBEAT bye' at 3m\", \"... silent from 4m to 6m\", \"stream cut from 4m to 6m\", \
-    \"stream stalls ...\", \"lastbeat suspended ...\", \"messages dropped at 4m\", \
+    \"stream stalls ...\", \"lastbeat suspended ...\", \"lastbeat down ...\", \"messages dropped at 4m\", \
     \"entries late by 5m from 4m to 6m\", \"host 0ad1: web/iad/a, web/iad/b\", \
-    \"silence app=web from 4m to 6m\" or \"rules become 'other' at 5m\"";
+    \"inventory lists web/iad/a as started from 0s to 6m\", \"silence app=web from 4m to 6m\" or \
+    \"rules become 'other' at 5m\"; see lastbeat test --help";
 
 /// Reads a line of `lines`.
 pub(super) fn read(line: &str) -> Result<Event, Bad> {
     let mut words = Words::new(line)?;
     let event = if words.accept("stream cut") {
-        Event::Cut(words.span()?)
+        Event::Cut(words.times()?)
     } else if words.accept("stream stalls") {
-        Event::Stall(words.span()?)
+        Event::Stall(words.times()?)
     } else if words.accept("lastbeat suspended") {
-        Event::Suspended(words.span()?)
+        Event::Suspended(words.times()?)
+    } else if words.accept("lastbeat down") {
+        Event::Down(words.times()?)
+    } else if words.accept("lastbeat runs as") {
+        runs_as(&mut words)?
     } else if words.accept("messages dropped") {
         dropped(&mut words)?
     } else if words.accept("entries late by") {
-        Event::Late {
-            by: words.duration()?,
-            span: words.span()?,
-        }
+        late(None, &mut words)?
+    } else if words.accept("inventory lists") {
+        lists(&mut words)?
+    } else if words.accept("inventory fails") {
+        Event::InventoryFails(words.times()?)
     } else if words.accept("host") {
         host(&mut words)?
     } else if words.accept("silence") {
@@ -128,32 +137,92 @@ pub(super) fn read(line: &str) -> Result<Event, Bad> {
     } else if words.accept("rules become") {
         Event::Rules {
             name: words.take("the name of one of other_rules")?.to_owned(),
-            at: at(&mut words)?,
+            at: words.moment()?,
         }
     } else {
-        speech(&mut words)?
+        of_instances(&mut words)?
     };
     if words.is_over() {
         Ok(event)
     } else {
-        Err(words.wrong("the line says all before this"))
+        Err(words.wrong("nothing more; the line ends before this"))
     }
 }
 
-fn at(words: &mut Words<'_>) -> Result<Duration, Bad> {
-    if words.accept("at") {
-        words.duration()
+/// The last moment of which an event speaks.
+pub(super) fn last_moment(event: &Event) -> Duration {
+    let end = match event {
+        Event::Speech(speech) => speech.last_moment(),
+        Event::Host { .. } | Event::RunsAs(_) => Duration::ZERO,
+        Event::Mute { times, .. }
+        | Event::Cut(times)
+        | Event::Stall(times)
+        | Event::Suspended(times)
+        | Event::Down(times)
+        | Event::Dropped(times)
+        | Event::InventoryFails(times) => times.span.to,
+        Event::Late { span, .. }
+        | Event::Clock { span, .. }
+        | Event::Held { span, .. }
+        | Event::Listed { span, .. }
+        | Event::Silence { span, .. } => span.to,
+        Event::Rules { at, .. } => *at,
+    };
+    // A span without an end ends with the test.
+    if end == Duration::MAX {
+        Duration::ZERO
     } else {
-        Err(words.wrong("at T"))
+        end
     }
 }
 
 fn dropped(words: &mut Words<'_>) -> Result<Event, Bad> {
     if words.next_word() == Some("at") {
-        let at = at(words)?;
-        return Ok(Event::Dropped(Span { from: at, to: at }));
+        let at = words.moment()?;
+        return Ok(Event::Dropped(Times::once(Span { from: at, to: at })));
     }
-    Ok(Event::Dropped(words.span()?))
+    Ok(Event::Dropped(words.times()?))
+}
+
+/// `5m from A to B`, or `10s..5m from A to B`.
+fn late(who: Option<Pattern>, words: &mut Words<'_>) -> Result<Event, Bad> {
+    let by = words.durations()?;
+    let span = words.open_span()?;
+    if by.0 != by.1 && span.to == Duration::MAX {
+        return Err(words.wrong("a lag that grows has an end: from A to B"));
+    }
+    Ok(Event::Late { who, by, span })
+}
+
+fn runs_as(words: &mut Words<'_>) -> Result<Event, Bad> {
+    let at = words.at();
+    let mut names = names::names(at, words.take("app/region/instance")?)?;
+    match (names.pop(), names.pop()) {
+        (Some(name), None) => Ok(Event::RunsAs(name)),
+        _ => Err(bad(at, "lastbeat is one instance", "app/region/instance")),
+    }
+}
+
+fn lists(words: &mut Words<'_>) -> Result<Event, Bad> {
+    const ALLOWED: &str = "a state is created, starting, started, restarting, replacing, updating, stopping, stopped, \
+        suspending, suspended, failed, launch_failed, replaced, destroying, destroyed or migrated";
+    let who = names::names(
+        words.at(),
+        words.take("inventory lists app/region/instance as STATE")?,
+    )?;
+    if !words.accept("as") {
+        return Err(words.wrong("inventory lists WHO as STATE from A to B"));
+    }
+    let at = words.at();
+    let word = words.take(ALLOWED)?.to_owned();
+    if listed(&word) == Listed::Unheard {
+        return Err(bad(at, &format!("unknown state \"{word}\""), ALLOWED));
+    }
+    let span = match words.is_over() {
+        true => Span::ALL,
+        false => words.open_span()?,
+    };
+    Ok(Event::Listed { who, word, span })
 }
 
 fn host(words: &mut Words<'_>) -> Result<Event, Bad> {
@@ -193,11 +262,24 @@ fn silence(words: &mut Words<'_>) -> Result<Event, Bad> {
     Ok(Event::Silence { matchers, span })
 }
 
-fn speech(words: &mut Words<'_>) -> Result<Event, Bad> {
+/// A line that begins with instances.
+fn of_instances(words: &mut Words<'_>) -> Result<Event, Bad> {
     let at = words.at();
     let subject = words.take(FORMS)?;
+    if let Some(subject) = subject.strip_suffix("'s") {
+        return clock(names::pattern(at, subject)?, words);
+    }
     if words.accept("silent") {
         return Ok(Event::Mute {
+            who: names::pattern(at, subject)?,
+            times: words.times()?,
+        });
+    }
+    if words.accept("late by") {
+        return late(Some(names::pattern(at, subject)?), words);
+    }
+    if words.accept("held") {
+        return Ok(Event::Held {
             who: names::pattern(at, subject)?,
             span: words.span()?,
         });
@@ -205,78 +287,22 @@ fn speech(words: &mut Words<'_>) -> Result<Event, Bad> {
     if !subject.contains('/') {
         return Err(bad(at, &format!("cannot read \"{subject}\""), FORMS));
     }
-    let who = names::names(at, subject)?;
-    let mut provider = "app";
-    let text = if words.accept("beats") {
-        match words.accept("saying") {
-            true => format!(
-                "HEARTBEAT {}",
-                words.take("saying 'every=30s name=worker'")?
-            ),
-            false => "HEARTBEAT".to_owned(),
-        }
-    } else if words.accept("logs") {
-        "a line of the log".to_owned()
-    } else if words.accept("says") {
-        words.take("says 'TEXT'")?.to_owned()
-    } else {
-        return Err(words.wrong("beats, logs, says 'TEXT' or silent"));
-    };
-    if words.accept("as") {
-        provider = words.take("as runner, proxy, health or app")?;
-    }
-    let when = when(words)?;
-    let mut speech = Speech {
-        who,
-        text,
-        provider: provider.to_owned(),
-        when,
-        not: Vec::new(),
-        late: Duration::ZERO,
-        start: Start::Staggered,
-    };
-    while words.comma() {
-        manner(words, &mut speech)?;
-    }
-    Ok(Event::Speech(speech))
+    speech::read(names::names(at, subject)?, words).map(Event::Speech)
 }
 
-fn when(words: &mut Words<'_>) -> Result<When, Bad> {
-    if words.accept("every") {
+fn clock(who: Pattern, words: &mut Words<'_>) -> Result<Event, Bad> {
+    let fault = if words.accept("clock off by") {
         let at = words.at();
-        let every = words.duration()?;
-        if every < Duration::from_millis(1) {
-            return Err(bad(at, "too often", "1ms or more"));
+        let text = words.take("clock off by 1h, or by -1h where it is behind")?;
+        match text.strip_prefix('-') {
+            Some(text) => ClockFault::Behind(duration(at, text)?),
+            None => ClockFault::Ahead(duration(at, text.trim_start_matches('+'))?),
         }
-        let span = match words.next_word() {
-            Some("from") => Some(words.span()?),
-            _ => None,
-        };
-        return Ok(When::Every { every, span });
-    }
-    let mut moments = vec![at(words).map_err(|_| words.wrong("every D from A to B, or at T"))?];
-    // A comma may also lead to the manner.
-    while words.next_is_moment() {
-        words.comma();
-        moments.push(words.duration()?);
-    }
-    Ok(When::At(moments))
-}
-
-fn manner(words: &mut Words<'_>, speech: &mut Speech) -> Result<(), Bad> {
-    if words.accept("not") {
-        speech.not.push(words.span()?);
-    } else if words.accept("all at once") {
-        speech.start = Start::Together;
-    } else if words.accept("from a random start") {
-        speech.start = Start::Random;
-    } else if words.accept("up to") {
-        speech.late = words.duration()?;
-        if !words.accept("late") {
-            return Err(words.wrong("up to D late"));
-        }
+    } else if words.accept("clock stands still") {
+        ClockFault::StandsStill
     } else {
-        return Err(words.wrong("not from A to B, up to D late, all at once, from a random start"));
-    }
-    Ok(())
+        return Err(words.wrong("clock off by D from A to B, or clock stands still from A"));
+    };
+    let span = words.open_span()?;
+    Ok(Event::Clock { who, fault, span })
 }

@@ -1,72 +1,107 @@
-//! What a test expects: `at 5m firing web/iad/a`, `told HeartbeatMissed web/iad/a opened at 5m`.
+//! The expectations of a test: `at 5m firing web/iad/a`, `told HeartbeatMissed web/iad/a opened at 5m`.
 
 use super::names;
-use super::words::{Bad, Words, bad, duration};
+use super::words::{Bad, Count, Words, bad, duration};
 use crate::core::notice::{Alarm, CloseReason, Scope};
 use crate::core::rule::Severity;
 use crate::core::targets::table::State;
+use crate::decode::rules_file::nearest;
 use std::time::Duration;
 
-/// Something expected.
+/// An expectation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expect {
     /// The alert of a target is in a state at a moment.
     State {
-        /// When.
+        /// The moment.
         at: Duration,
-        /// In which state.
+        /// The state.
         state: State,
-        /// Whether it is in any but this.
+        /// True if any state but this is expected.
         not: bool,
-        /// Whose.
+        /// The target.
         target: String,
-        /// By which rule; `None`: by any.
+        /// The rule's name; `None`: any rule.
         rule: Option<String>,
     },
     /// No alert fires at a moment.
     NobodyFires {
-        /// When.
+        /// The moment.
         at: Duration,
     },
-    /// A notice like this is told, and this line accounts for so many of them.
-    Told(Told, usize),
-    /// No notice like this is told.
+    /// So many incidents are open at a moment.
+    Open {
+        /// The moment.
+        at: Duration,
+        /// The number.
+        count: Count,
+    },
+    /// An open incident of a target has so many members at a moment.
+    Members {
+        /// The moment.
+        at: Duration,
+        /// The target.
+        target: String,
+        /// The number.
+        count: Count,
+    },
+    /// Notifications like this are sent, and this line accounts for so many of them.
+    Told(Told, Times),
+    /// No notification like this is sent.
     NotTold(Told),
-    /// No notice but those that other lines account for.
+    /// No notification is sent but those that other lines account for.
     NothingElse,
 }
 
-/// What is known of a notice; `None` where it does not matter.
+/// The number of notifications for which a line accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Times {
+    /// The first so many; more of them are left to other lines.
+    First(usize),
+    /// All of them, and their number lies within bounds.
+    All(Count),
+}
+
+/// The known parts of a notification; `None` where one does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
     /// The alert's name, `HeartbeatMissed`.
     pub name: Option<String>,
-    /// Who it is about.
+    /// The target.
     pub target: Option<String>,
-    /// What it says.
+    /// Its kind.
     pub kind: Option<Kind>,
     /// The rule's name.
     pub rule: Option<String>,
-    /// When it is told, to the millisecond; the second is the last of them.
+    /// When it is sent, to the millisecond; the second is the last of them.
     pub between: Option<(Duration, Duration)>,
     /// The moment that it is dated by: the deadline; the second is the last of them.
     pub dated: Option<(Duration, Duration)>,
-    /// How many it affects.
-    pub affecting: Option<u64>,
-    /// Whom it lists, all of them.
+    /// The number of affected targets.
+    pub affecting: Option<Count>,
+    /// The targets that it lists, all of them.
     pub listing: Option<Vec<String>>,
-    /// Which notifiers are told.
-    pub to: Option<Vec<String>>,
-    /// How bad it is.
+    /// The notifiers to which it is sent.
+    pub to: Option<To>,
+    /// Its severity.
     pub severity: Option<Severity>,
-    /// What its sentence holds.
+    /// Texts that its sentence holds.
     pub saying: Vec<String>,
 }
 
-/// What a notice says of its incident.
+/// The notifiers of a notification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct To {
+    /// Their names, sorted.
+    pub names: Vec<String>,
+    /// True if there are no others.
+    pub only: bool,
+}
+
+/// The kind of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It began.
+    /// The incident began.
     Opened,
     /// It goes on.
     Reminder(Option<u32>),
@@ -77,11 +112,22 @@ pub enum Kind {
 }
 
 const FORMS: &str = "an expectation is like \"at 5m firing web/iad/a by 'rule'\", \"at 5m not firing web/iad/a\", \
-    \"at 5m nobody fires\", \"told HeartbeatMissed web/iad/a opened at 5m..5m2s\", \"not told ...\", \
+    \"at 5m nobody fires\", \"at 5m 1 incident open\", \"at 5m incident of app web has 7 members\", \
+    \"told HeartbeatMissed web/iad/a opened at 5m..5m2s\", \"told at most 2 times ...\", \"not told ...\", \
     \"nothing told\" or \"nothing else told\"";
 const TARGETS: &str = "a target is app/region/instance, app/region, app A, region R, host H or stream, then beat NAME";
-const CLAUSES: &str = "then may stand at T or at T..T, by 'RULE', dated T, affecting N, listing A, B, to NOTIFIER, \
-    severity S, saying 'TEXT'";
+const CLAUSES: &str = "then may stand at T or at T..T, by 'RULE', dated T, affecting N or at least N, listing A, B, \
+    to NOTIFIER, to only NOTIFIER, severity S, saying 'TEXT'";
+
+/// Alerts that are named by other parts of the program than the ones that have an [`Alarm`].
+const OTHER_ALERTS: [&str; 6] = [
+    "ArchiveStopped",
+    "DownstreamUnseen",
+    "ShipperLags",
+    "ShipperLoses",
+    "ShipperStalled",
+    "StreamBlind",
+];
 
 /// Reads a line of `expect`.
 pub(super) fn read(line: &str) -> Result<Expect, Bad> {
@@ -89,8 +135,8 @@ pub(super) fn read(line: &str) -> Result<Expect, Bad> {
     let expect = if words.accept("at") {
         state(&mut words)?
     } else if words.accept("told") {
-        let count = count(&mut words)?;
-        Expect::Told(told(&mut words)?, count)
+        let times = times(&mut words)?;
+        Expect::Told(told(&mut words)?, times)
     } else if words.accept("not told") {
         Expect::NotTold(told(&mut words)?)
     } else if words.accept("nothing told from") {
@@ -115,7 +161,10 @@ pub(super) fn read(line: &str) -> Result<Expect, Bad> {
 /// The moments that an expectation speaks of, the last of them.
 pub(super) fn last_moment(expect: &Expect) -> Duration {
     match expect {
-        Expect::State { at, .. } | Expect::NobodyFires { at } => *at,
+        Expect::State { at, .. }
+        | Expect::NobodyFires { at }
+        | Expect::Open { at, .. }
+        | Expect::Members { at, .. } => *at,
         Expect::Told(told, _) | Expect::NotTold(told) => {
             told.between.map_or(Duration::ZERO, |(_, last)| last)
         }
@@ -128,13 +177,37 @@ fn state(words: &mut Words<'_>) -> Result<Expect, Bad> {
     if words.accept("nobody fires") {
         return Ok(Expect::NobodyFires { at });
     }
+    if words.accept("no incident open") || words.accept("no incidents open") {
+        let count = Count { least: 0, most: 0 };
+        return Ok(Expect::Open { at, count });
+    }
+    if words.accept("incident of") {
+        let target = target(words)?.ok_or_else(|| words.wrong(TARGETS))?;
+        let count = match words.accept("has") {
+            true => words.count(),
+            false => None,
+        };
+        let count = count.ok_or_else(|| words.wrong("has 7 members, has at least 7 members"))?;
+        if !(words.accept("members") || words.accept("member")) {
+            return Err(words.wrong("has N members"));
+        }
+        return Ok(Expect::Members { at, target, count });
+    }
+    if let Some(count) = words.count() {
+        if !(words.accept("incidents open") || words.accept("incident open")) {
+            return Err(words.wrong("at T N incidents open"));
+        }
+        return Ok(Expect::Open { at, count });
+    }
     let not = words.accept("not");
     let word = words.next_word();
     let state = State::ALL
         .into_iter()
         .find(|state| Some(state.label()) == word);
     let Some(state) = state else {
-        return Err(words.wrong("ok, pending, firing, not firing or nobody fires"));
+        return Err(words.wrong(
+            "ok, pending, firing, not firing, nobody fires, N incidents open, incident of TARGET has N members",
+        ));
     };
     words.accept(state.label());
     let target = target(words)?.ok_or_else(|| words.wrong(TARGETS))?;
@@ -151,16 +224,18 @@ fn state(words: &mut Words<'_>) -> Result<Expect, Bad> {
     })
 }
 
-/// `3 times`, else once.
-fn count(words: &mut Words<'_>) -> Result<usize, Bad> {
-    let Some(count) = words.next_word().and_then(|word| word.parse().ok()) else {
-        return Ok(1);
+/// `3 times`, `1..3 times`, `at most 2 times`; else once.
+fn times(words: &mut Words<'_>) -> Result<Times, Bad> {
+    let Some(count) = words.count() else {
+        return Ok(Times::First(1));
     };
-    words.take("a number")?;
-    match words.accept("times") {
-        true => Ok(count),
-        false => Err(words.wrong("told N times ...")),
+    if !(words.accept("times") || words.accept("time")) {
+        return Err(words.wrong("told N times ..., told N..N times ..., told at most N times ..."));
     }
+    Ok(match count {
+        Count { least, most } if least == most => Times::First(least),
+        bounds => Times::All(bounds),
+    })
 }
 
 fn told(words: &mut Words<'_>) -> Result<Told, Bad> {
@@ -182,22 +257,29 @@ fn name(words: &mut Words<'_>) -> Result<Option<String>, Bad> {
     let Some(word) = words.next_word().filter(capital) else {
         return Ok(None);
     };
-    const ALARMS: [Alarm; 6] = [
+    const ALARMS: [Alarm; 9] = [
         Alarm::Heartbeat,
         Alarm::Logs,
         Alarm::Stalled,
+        Alarm::Refused,
         Alarm::Lagging,
         Alarm::Losing,
+        Alarm::Full,
         Alarm::Flapping,
+        Alarm::Drill,
     ];
     let mut known: Vec<&str> = ALARMS
         .iter()
         .flat_map(|alarm| Scope::ALL.map(|scope| alarm.name(scope)))
+        .chain(OTHER_ALERTS)
         .collect();
     known.sort_unstable();
     known.dedup();
     if !known.contains(&word) {
-        return Err(words.wrong(&format!("alerts are {}", known.join(", "))));
+        let near = nearest::hint(word, &known);
+        let allowed = format!("alerts are {}", known.join(", "));
+        let what = format!("\"{}\" is no alert{near}", word.escape_debug());
+        return Err(bad(words.at(), &what, &allowed));
     }
     words.take("an alert's name")?;
     Ok(Some(word.to_owned()))
@@ -267,9 +349,9 @@ fn clause(words: &mut Words<'_>, told: &mut Told) -> Result<(), Bad> {
     } else if words.accept("dated") {
         told.dated = Some(between(words, "..")?);
     } else if words.accept("affecting") {
-        let at = words.at();
-        let number = words.take("a number")?.parse().ok();
-        told.affecting = Some(number.ok_or_else(|| bad(at, "no number", "affecting N"))?);
+        let count = words.count();
+        told.affecting =
+            Some(count.ok_or_else(|| words.wrong("affecting N, affecting at least N"))?);
     } else if words.accept("listing") {
         let at = words.at();
         let mut who = Vec::new();
@@ -279,7 +361,10 @@ fn clause(words: &mut Words<'_>, told: &mut Told) -> Result<(), Bad> {
         who.sort();
         told.listing = Some(who);
     } else if words.accept("to") {
-        told.to = Some(list(words)?);
+        let only = words.accept("only");
+        let mut names = list(words)?;
+        names.sort();
+        told.to = Some(To { names, only });
     } else if words.accept("severity") {
         let word = words.next_word();
         let found = Severity::ALL.into_iter().find(|s| Some(s.label()) == word);

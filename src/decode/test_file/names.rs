@@ -31,7 +31,7 @@ impl Name {
     }
 }
 
-/// Which instances: a glob for each part.
+/// A set of instances: globs for each part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     app: Globs,
@@ -40,7 +40,7 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Whether an instance is one of them.
+    /// True if an instance is one of them.
     pub fn matches(&self, name: &Name) -> bool {
         self.app.matches(&name.app)
             && self.region.matches(&name.region)
@@ -72,15 +72,44 @@ pub(super) fn names(at: usize, text: &str) -> Result<Vec<Name>, Bad> {
     Ok(names)
 }
 
-/// The instances that match, whoever they are.
+/// The instances that match: globs, in which `{01..20}` is a range as in names.
 pub(super) fn pattern(at: usize, text: &str) -> Result<Pattern, Bad> {
     let [app, region, instance] = parts(at, text)?;
-    let glob = |text: &str| Globs(vec![text.to_owned()]);
+    let globs = |text: &str| ranges(at, text, MAX_BRACES).map(Globs);
     Ok(Pattern {
-        app: glob(app),
-        region: glob(region),
-        instance: glob(instance),
+        app: globs(app)?,
+        region: globs(region)?,
+        instance: globs(instance)?,
     })
+}
+
+/// A glob for each number of each range in a text; the rest is left to the globs.
+fn ranges(at: usize, text: &str, deep: usize) -> Result<Vec<String>, Bad> {
+    let range = text.match_indices('{').find_map(|(open, _)| {
+        let length = text[open..].find('}')?;
+        let inside = &text[open + 1..open + length];
+        inside.contains("..").then_some((open, length, inside))
+    });
+    let Some((open, length, inside)) = range else {
+        return Ok(vec![text.to_owned()]);
+    };
+    if deep == 0 {
+        return Err(bad(at, "too many brackets", ALLOWED));
+    }
+    let tails = ranges(at, &text[open + length + 1..], deep - 1)?;
+    let numbers = braces(at, inside)?;
+    if numbers.len() * tails.len() > MAX_NAMES {
+        return Err(too_many(at));
+    }
+    let head = &text[..open];
+    let join = |number: &String| {
+        let start = format!("{head}{number}");
+        tails
+            .iter()
+            .map(move |tail| format!("{start}{tail}"))
+            .collect::<Vec<_>>()
+    };
+    Ok(numbers.iter().flat_map(join).collect())
 }
 
 fn parts(at: usize, text: &str) -> Result<[&str; 3], Bad> {

@@ -1,16 +1,17 @@
-//! One line of a test, word by word, each with its place in the line.
+//! The words of one line of a test, each with its place in the line.
 
 use crate::decode::rules_file;
+use std::fmt;
 use std::time::Duration;
 
-/// What is wrong at one place of a line.
+/// A fault at one place of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Bad {
     /// Byte offset in the line.
     pub(super) at: usize,
-    /// What is wrong.
+    /// The fault in words.
     pub(super) what: String,
-    /// What is allowed.
+    /// The words that are allowed there.
     pub(super) allowed: String,
 }
 
@@ -24,9 +25,80 @@ pub struct Span {
 }
 
 impl Span {
-    /// Whether a moment lies in it.
+    /// All of the test, and beyond.
+    pub(super) const ALL: Span = Span {
+        from: Duration::ZERO,
+        to: Duration::MAX,
+    };
+
+    /// True if a moment lies in it.
     pub fn holds(&self, at: Duration) -> bool {
         self.from <= at && at < self.to
+    }
+}
+
+/// A span, or pieces of it at even distances: `every 2m for 46s from 5m to 40m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// The whole of it.
+    pub span: Span,
+    /// The distance of the pieces from begin to begin, and their length; `None` where it is one piece.
+    pub repeat: Option<(Duration, Duration)>,
+}
+
+impl Times {
+    /// One span.
+    pub const fn once(span: Span) -> Self {
+        Times { span, repeat: None }
+    }
+
+    /// True if a moment lies in one of the pieces.
+    pub fn holds(&self, at: Duration) -> bool {
+        let in_piece = |(every, length): (Duration, Duration)| {
+            let since = at.saturating_sub(self.span.from).as_nanos();
+            since % every.as_nanos().max(1) < length.as_nanos()
+        };
+        self.span.holds(at) && self.repeat.is_none_or(in_piece)
+    }
+
+    /// The pieces that begin before `end`, in order.
+    pub fn pieces(&self, end: Duration) -> impl Iterator<Item = Span> {
+        let Times { span, repeat } = *self;
+        let (every, length) = repeat.unwrap_or((Duration::MAX, Duration::MAX));
+        let last = span.to.min(end);
+        let next = move |from: &Duration| from.checked_add(every).filter(|from| *from < last);
+        let first = (span.from <= end).then_some(span.from);
+        std::iter::successors(first, next).map(move |from| Span {
+            from,
+            to: from.saturating_add(length).min(span.to),
+        })
+    }
+}
+
+/// An expected number, both bounds included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// At least so many.
+    pub least: usize,
+    /// At most so many.
+    pub most: usize,
+}
+
+impl Count {
+    /// True if a number lies within the bounds.
+    pub fn holds(&self, count: usize) -> bool {
+        (self.least..=self.most).contains(&count)
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.least, self.most) {
+            (least, most) if least == most => write!(f, "{least}"),
+            (0, most) => write!(f, "at most {most}"),
+            (least, usize::MAX) => write!(f, "at least {least}"),
+            (least, most) => write!(f, "{least} to {most}"),
+        }
     }
 }
 
@@ -87,12 +159,12 @@ impl<'t> Words<'t> {
         self.tokens.get(self.next).copied()
     }
 
-    /// Where the next word stands.
+    /// The offset of the next word.
     pub(super) fn at(&self) -> usize {
         self.peek().map_or(self.end, |token| token.at)
     }
 
-    /// Whether all are read.
+    /// True if all are read.
     pub(super) fn is_over(&self) -> bool {
         self.next == self.tokens.len()
     }
@@ -125,7 +197,7 @@ impl<'t> Words<'t> {
         is
     }
 
-    /// Whether a comma and a number stand next: another moment of a list.
+    /// True if a comma and a number stand next: another moment of a list.
     pub(super) fn next_is_moment(&self) -> bool {
         let number = |token: &Token<'_>| token.text.starts_with(|char: char| char.is_ascii_digit());
         self.peek().is_some_and(|token| token.kind == Kind::Comma)
@@ -150,6 +222,37 @@ impl<'t> Words<'t> {
         duration(at, text)
     }
 
+    /// Reads `at T`.
+    pub(super) fn moment(&mut self) -> Result<Duration, Bad> {
+        if self.accept("at") {
+            self.duration()
+        } else {
+            Err(self.wrong("at T"))
+        }
+    }
+
+    /// Reads a length of time, or two: `5m`, `10s..5m`.
+    pub(super) fn durations(&mut self) -> Result<(Duration, Duration), Bad> {
+        let at = self.at();
+        let text = self.take("a time is like 90s, 5m30s or 2d")?;
+        let (first, last) = text.split_once("..").unwrap_or((text, text));
+        Ok((duration(at, first)?, duration(at, last)?))
+    }
+
+    /// Reads a share in percent, as parts of a million.
+    pub(super) fn percent(&mut self) -> Result<u32, Bad> {
+        const ALLOWED: &str = "losing 5%; from 0% to 100%";
+        let at = self.at();
+        let text = self.take(ALLOWED)?;
+        let share = text
+            .strip_suffix('%')
+            .and_then(|text| text.parse::<f64>().ok());
+        match share {
+            Some(share) if (0.0..=100.0).contains(&share) => Ok((share * 10_000.0).round() as u32),
+            _ => Err(bad(at, &format!("\"{text}\" is no share"), ALLOWED)),
+        }
+    }
+
     /// Reads `from A to B`.
     pub(super) fn span(&mut self) -> Result<Span, Bad> {
         if !self.accept("from") {
@@ -167,7 +270,87 @@ impl<'t> Words<'t> {
         Ok(Span { from, to })
     }
 
-    /// What stands next is wrong.
+    /// Reads `from A to B`, or `from A` to the end of the test.
+    pub(super) fn open_span(&mut self) -> Result<Span, Bad> {
+        let next = self.next;
+        if !self.accept("from") {
+            return Err(self.wrong("from A to B, or from A"));
+        }
+        let from = self.duration()?;
+        if self.next_word() == Some("to") {
+            self.next = next;
+            return self.span();
+        }
+        Ok(Span {
+            from,
+            to: Duration::MAX,
+        })
+    }
+
+    /// Reads `from A to B`, `every D for D`, or both in any order.
+    pub(super) fn times(&mut self) -> Result<Times, Bad> {
+        const ALLOWED: &str = "from A to B, every D for D, or both";
+        let (mut span, mut repeat) = (None, None);
+        loop {
+            match self.next_word() {
+                Some("from") if span.is_none() => span = Some(self.span()?),
+                Some("every") if repeat.is_none() => repeat = Some(self.repeat()?),
+                _ if span.is_none() && repeat.is_none() => return Err(self.wrong(ALLOWED)),
+                _ => break,
+            }
+        }
+        Ok(Times {
+            span: span.unwrap_or(Span::ALL),
+            repeat,
+        })
+    }
+
+    fn repeat(&mut self) -> Result<(Duration, Duration), Bad> {
+        self.accept("every");
+        let every = self.duration()?;
+        if !self.accept("for") {
+            return Err(self.wrong("every D for D"));
+        }
+        let at = self.at();
+        let length = self.duration()?;
+        if length.is_zero() || length >= every {
+            let allowed = "every D for D, the second shorter than the first";
+            return Err(bad(at, "the pieces leave nothing between them", allowed));
+        }
+        Ok((every, length))
+    }
+
+    /// Reads a count where one stands next: `3`, `1..3`, `at most 2`, `at least 2`.
+    pub(super) fn count(&mut self) -> Option<Count> {
+        const MOST: usize = usize::MAX;
+        let next = self.next;
+        let bound = match (self.accept("at most"), self.accept("at least")) {
+            (false, false) => None,
+            (is_most, _) => Some(is_most),
+        };
+        let count = self
+            .next_word()
+            .and_then(|word| match word.split_once("..") {
+                Some((least, most)) => Some((least.parse().ok()?, most.parse().ok()?)),
+                None => word.parse().ok().map(|count| (count, count)),
+            });
+        let count = match (bound, count) {
+            (_, None) => None,
+            (None, Some((least, most))) if least <= most => Some(Count { least, most }),
+            (Some(true), Some((least, most))) if least == most => Some(Count { least: 0, most }),
+            (Some(false), Some((least, most))) if least == most => {
+                Some(Count { least, most: MOST })
+            }
+            _ => None,
+        };
+        match count {
+            Some(_) => self.next += 1,
+            None => self.next = next,
+        }
+        count
+    }
+
+    /// A fault of the word that stands next.
     pub(super) fn wrong(&self, allowed: &str) -> Bad {
         let what = match self.peek() {
             Some(token) => format!("cannot read \"{}\"", token.text.escape_debug()),

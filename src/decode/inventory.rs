@@ -1,4 +1,4 @@
-//! What the platform's inventory answers, as machines. A broken item is counted and left out: it takes no other with it.
+//! Answers of the platform's inventory, as machines. A broken item is counted and left out: it takes no other with it.
 
 pub mod machines;
 pub mod settings;
@@ -26,14 +26,14 @@ pub struct Read {
     pub unread_regions: Vec<Arc<str>>,
 }
 
-/// Whether a text can be an app, a region or a machine's id: one token of a subject, one label of a DNS name, and no
+/// True if a text can be an app, a region or a machine's id: one token of a subject, one label of a DNS name, and no
 /// more than one part of a path.
 pub fn is_name(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     (1..=LONGEST_NAME).contains(&text.len()) && text.bytes().all(plain)
 }
 
-/// What the app alone says of the purpose of its machines.
+/// The purpose of machines, as far as their app alone says.
 fn purpose_of(app: &str) -> Purpose {
     if app.starts_with(BUILDERS) {
         Purpose::Ephemeral

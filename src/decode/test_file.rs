@@ -1,23 +1,27 @@
 //! Tests of rules: TOML in, typed cases or every fault with its place out.
 //!
-//! A file names its rules and holds `[[test]]` tables; each has `lines` that say what happens and `expect` that
-//! says what follows. Moments are counted from the start of the test.
+//! A file names its rules and holds `[[test]]` tables; each has events in `lines` and expectations in `expect`.
+//! Moments are counted from the start of the test.
 
+mod case;
 mod event;
 mod expect;
 mod names;
+mod nobody;
+mod speech;
 #[cfg(test)]
 mod tests;
 mod words;
 
-pub use event::{Event, Speech, Start, When};
-pub use expect::{Expect, Kind, Told};
+pub use case::{Case, Expected, Line, RulesFrom, TestFile};
+pub use event::{ClockFault, Event};
+pub use expect::{Expect, Kind, Times as ToldTimes, To, Told};
 pub use names::{Name, Pattern};
-pub use words::Span;
+pub use speech::{Speech, Start, When};
+pub use words::{Count, Span, Times};
 
-use super::rules_file::Fault;
+use super::rules_file::{Fault, nearest};
 use crate::core::time::Wall;
-use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -25,70 +29,17 @@ use words::Bad;
 
 /// Wall clock at the start of a test that does not say: a Thursday, 2026-01-01T00:00:00Z.
 const START: Wall = Wall::from_nanos(1_767_225_600_000_000_000);
+/// Longest test file, in bytes: ten times the largest that was ever seen.
+pub const MAX_FILE_BYTES: usize = 32 << 20;
 /// Tests of one file, and lines of one test: beyond them it is likelier not a test file.
-const MAX_CASES: usize = 1_000;
-const MAX_LINES: usize = 1_000;
+const MAX_CASES: usize = 10_000;
+const MAX_LINES: usize = 100_000;
+/// Faults shown of one file; a file of something else has one in each line.
+const MAX_FAULTS: usize = 100;
 
-/// A file of tests.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TestFile {
-    /// Rule sets that a test may switch to, by name.
-    pub other_rules: BTreeMap<String, RulesFrom>,
-    /// The tests, in order.
-    pub cases: Vec<Case>,
-}
-
-/// Where rules come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RulesFrom {
-    /// A file or folder, relative to the test file's folder.
-    Path(String),
-    /// They stand in the test file itself.
-    Text {
-        /// They.
-        text: String,
-        /// Lines of the test file before their first.
-        lines_before: usize,
-    },
-}
-
-/// One test.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Case {
-    /// Its name.
-    pub name: String,
-    /// Line of the file where it begins.
-    pub line: usize,
-    /// Its rules.
-    pub rules: RulesFrom,
-    /// Wall clock at its start.
-    pub start: Wall,
-    /// When it ends: the last moment that it speaks of.
-    pub end: Duration,
-    /// What happens.
-    pub lines: Vec<Line>,
-    /// What is to follow.
-    pub expected: Vec<Expected>,
-}
-
-/// Something that happens, and the words that say so.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// The words.
-    pub text: String,
-    /// What they mean.
-    pub what: Event,
-}
-
-/// An expectation and where it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expected {
-    /// Its words.
-    pub text: String,
-    /// Its line and column in the file, each from 1.
-    pub place: (usize, usize),
-    /// What they mean.
-    pub what: Expect,
+/// `, nearest is ...` where a known name is near an unknown one; else nothing.
+pub fn hint(name: &str, known: &[&str]) -> String {
+    nearest::hint(name, known)
 }
 
 /// Reads a file of tests.
@@ -100,8 +51,14 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<TestFile, Vec<Fault>> {
     let mut reader = Reader {
         file: name,
         text: "",
+        starts: Vec::new(),
         faults: Vec::new(),
     };
+    if bytes.len() > MAX_FILE_BYTES {
+        let what = format!("the file is longer than {} MB", MAX_FILE_BYTES >> 20);
+        reader.fault(0, None, &what, "split it into several test files");
+        return Err(reader.faults);
+    }
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
         Err(error) => {
@@ -111,6 +68,8 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<TestFile, Vec<Fault>> {
         }
     };
     reader.text = text;
+    let breaks = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1);
+    reader.starts = std::iter::once(0).chain(breaks).collect();
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         let at = error.span().map_or(0, |span| span.start.min(text.len()));
@@ -121,6 +80,12 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<TestFile, Vec<Fault>> {
         Ok(file)
     } else {
         reader.faults.sort_by_key(|fault| (fault.line, fault.col));
+        let left = reader.faults.len().saturating_sub(MAX_FAULTS);
+        reader.faults.truncate(MAX_FAULTS);
+        if left > 0 {
+            let what = format!("{left} more faults are not shown");
+            reader.fault(text.len(), None, &what, "mend those above first");
+        }
         Err(reader.faults)
     }
 }
@@ -128,6 +93,8 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<TestFile, Vec<Fault>> {
 struct Reader<'t> {
     file: &'t str,
     text: &'t str,
+    /// Offsets of the beginnings of all lines.
+    starts: Vec<usize>,
     faults: Vec<Fault>,
 }
 
@@ -162,6 +129,10 @@ impl Reader<'_> {
             }
             return file;
         };
+        if tests.len() > MAX_CASES {
+            let what = format!("more than {MAX_CASES} tests");
+            self.fault(0, Some("test"), &what, "split the file");
+        }
         for item in tests.iter().take(MAX_CASES) {
             match item.get_ref().as_table() {
                 Some(table) => {
@@ -218,19 +189,23 @@ impl Reader<'_> {
         }
         let start = table.get("start").and_then(|item| self.moment(item));
         let until = table.get("until").and_then(|item| self.duration(item));
-        let lines = self.list(table, at, "lines", |_, text| {
+        let lines = self.list(table, at, "lines", |place, text| {
             let what = event::read(text)?;
             let text = text.to_owned();
-            Ok(Line { text, what })
+            Ok(Line { text, place, what })
         });
         let expected = self.list(table, at, "expect", |place, text| {
             let what = expect::read(text)?;
             let text = text.to_owned();
             Ok(Expected { text, place, what })
         });
-        let last = lines.iter().map(|line| last_moment(&line.what));
+        let last = lines.iter().map(|line| event::last_moment(&line.what));
         let last = last.chain(expected.iter().map(|one| expect::last_moment(&one.what)));
         let end = until.into_iter().chain(last).max().unwrap_or_default();
+        for (place, key, what) in nobody::faults(&lines, &expected) {
+            let at = self.start_of(place.0) + place.1 - 1;
+            self.fault(at, Some(key), &what, nobody::ALLOWED);
+        }
         Some(Case {
             name,
             line: self.place(at).0,
@@ -347,16 +322,18 @@ impl Reader<'_> {
     }
 
     fn start_of(&self, line: usize) -> usize {
-        let lines = self.text.split_inclusive('\n').take(line - 1);
-        lines.map(str::len).sum()
+        self.starts
+            .get(line - 1)
+            .copied()
+            .unwrap_or(self.text.len())
     }
 
     /// Line and column of an offset, each from 1.
     fn place(&self, at: usize) -> (usize, usize) {
-        let before = &self.text[..at.min(self.text.len())];
-        let start = before.rfind('\n').map_or(0, |end| end + 1);
-        let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
-        (line, before[start..].chars().count() + 1)
+        let at = at.min(self.text.len());
+        let line = self.starts.partition_point(|start| *start <= at).max(1);
+        let start = self.starts.get(line - 1).copied().unwrap_or(0);
+        (line, self.text[start..at].chars().count() + 1)
     }
 
     fn fault(&mut self, at: usize, key: Option<&str>, what: &str, allowed: &str) {
@@ -370,23 +347,5 @@ impl Reader<'_> {
             what: what.to_owned(),
             allowed: allowed.to_owned(),
         });
-    }
-}
-
-fn last_moment(event: &Event) -> Duration {
-    match event {
-        Event::Speech(speech) => match &speech.when {
-            When::At(moments) => moments.iter().copied().max().unwrap_or_default(),
-            When::Every { span, .. } => span.map_or(Duration::ZERO, |span| span.to),
-        },
-        Event::Host { .. } => Duration::ZERO,
-        Event::Mute { span, .. }
-        | Event::Cut(span)
-        | Event::Stall(span)
-        | Event::Suspended(span)
-        | Event::Dropped(span)
-        | Event::Late { span, .. }
-        | Event::Silence { span, .. } => span.to,
-        Event::Rules { at, .. } => *at,
     }
 }

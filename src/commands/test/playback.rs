@@ -1,0 +1,217 @@
+//! The events of a test, played to the core in virtual time.
+
+mod blind;
+mod entries;
+mod inventory;
+
+use crate::app::virtual_time::{TimedOutput, VirtualTime};
+use crate::core::engine::Options;
+use crate::core::notice::Notice;
+use crate::core::rule::{Globs, RuleSet};
+use crate::core::silence::Silence;
+use crate::decode::test_file::{Case, Event, Expect, Span};
+use blind::{Blind, Passage};
+use entries::{AFTERWARDS, Cast, Texts};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A look at the core comes this much after its moment, when all that belongs to the moment is done.
+const JUST_AFTER: Duration = Duration::from_nanos(1);
+/// Pieces of a repeated event in one test, such as cuts: a year of one each five minutes.
+const MAX_PIECES: usize = 100_000;
+
+/// The outcome of a test's events.
+#[derive(Debug)]
+pub(super) struct Played {
+    /// Outputs of the core, in order.
+    pub(super) said: Vec<TimedOutput>,
+    /// When each instance was heard, by its path.
+    pub(super) heard: BTreeMap<String, Vec<Duration>>,
+    /// The incidents that were open at the moments for which an expectation asks.
+    pub(super) open: BTreeMap<Duration, Vec<Notice>>,
+}
+
+/// Something that happens beside the entries.
+#[derive(Debug)]
+enum Turn {
+    Cut,
+    Connect,
+    Lose,
+    StandStill(Duration),
+    Down(Duration),
+    Silence,
+    Rules(String),
+    Look(Duration),
+}
+
+/// Plays a test to a core that has heard nothing.
+///
+/// # Errors
+/// In words for people, where the test is too large.
+pub(super) fn play(
+    case: &Case,
+    rules: RuleSet,
+    others: &BTreeMap<String, RuleSet>,
+) -> Result<Played, String> {
+    let blind = Blind::of(case);
+    let mut turns = turns(case)?;
+    let mut cast = Cast::default();
+    let mut entries = cast.entries(case)?;
+    entries.retain(|entry| {
+        let passage = blind.passage(entry.at());
+        if passage == Passage::Dropped {
+            turns.push((entry.at(), Turn::Lose));
+        }
+        passage == Passage::Open
+    });
+    entries.sort_unstable_by_key(entries::Entry::order);
+    turns.sort_by_key(|(at, _)| *at);
+
+    let mut player = Player {
+        core: VirtualTime::new(rules, options(case), case.start),
+        case,
+        others,
+        open: BTreeMap::new(),
+    };
+    if let Some(machines) = inventory::machines(case) {
+        player.core.set_inventory(machines);
+    }
+    let texts = Texts::new(case, &cast);
+    let mut turns = turns.into_iter().peekable();
+    for batch in entries.chunk_by(|one, other| one.at() == other.at()) {
+        let at = batch[0].at();
+        while let Some((when, turn)) = turns.next_if(|(when, _)| *when <= at) {
+            player.take(when, turn);
+        }
+        let lines: Vec<_> = batch.iter().map(|entry| texts.entry(entry)).collect();
+        let lines = lines
+            .iter()
+            .map(|(subject, text)| (*subject, text.as_bytes()));
+        player.core.entries(at, lines);
+    }
+    for (when, turn) in turns {
+        player.take(when, turn);
+    }
+    player.core.pass(case.end + AFTERWARDS);
+    Ok(Played {
+        said: player.core.outputs().to_vec(),
+        heard: cast.heard(&entries),
+        open: player.open,
+    })
+}
+
+fn options(case: &Case) -> Options {
+    let builders = "fly-builder-*".to_owned();
+    // Entries of lastbeat's own app prove that the stream flows, and nothing else.
+    let own = case.lines.iter().filter_map(|line| match &line.what {
+        Event::RunsAs(name) => Some(name.app.clone()),
+        _ => None,
+    });
+    Options {
+        inventory: inventory::is_asked(case),
+        ignore: Globs(std::iter::once(builders).chain(own).collect()),
+        limits: Default::default(),
+        first_incident: 1,
+    }
+}
+
+struct Player<'c> {
+    core: VirtualTime,
+    case: &'c Case,
+    others: &'c BTreeMap<String, RuleSet>,
+    open: BTreeMap<Duration, Vec<Notice>>,
+}
+
+impl Player<'_> {
+    fn take(&mut self, at: Duration, turn: Turn) {
+        let core = &mut self.core;
+        match turn {
+            Turn::Cut => core.cut(at),
+            Turn::Connect => core.connect(at),
+            Turn::Lose => core.lose(at),
+            Turn::StandStill(to) => core.stand_still(at, to),
+            Turn::Down(to) => core.restart(at, to),
+            Turn::Silence => core.set_silences(silences(self.case, at), at),
+            Turn::Rules(name) => {
+                if let Some(rules) = self.others.get(&name) {
+                    core.reload(rules.clone(), at);
+                }
+            }
+            Turn::Look(moment) => {
+                core.pass(at);
+                let open = core.engine().open_incidents().cloned().collect();
+                self.open.insert(moment, open);
+            }
+        }
+    }
+}
+
+/// Everything that happens beside the entries, in no order.
+fn turns(case: &Case) -> Result<Vec<(Duration, Turn)>, String> {
+    let mut turns = Vec::new();
+    for line in &case.lines {
+        match &line.what {
+            Event::Cut(times) => {
+                for Span { from, to } in pieces(times.pieces(case.end))? {
+                    turns.extend([(from, Turn::Cut), (to, Turn::Connect)]);
+                }
+            }
+            Event::Suspended(times) => {
+                let pieces = pieces(times.pieces(case.end))?;
+                turns.extend(
+                    pieces
+                        .iter()
+                        .map(|span| (span.from, Turn::StandStill(span.to))),
+                );
+            }
+            Event::Down(times) => {
+                let pieces = pieces(times.pieces(case.end))?;
+                turns.extend(pieces.iter().map(|span| (span.from, Turn::Down(span.to))));
+            }
+            Event::Dropped(times) if times.span.from == times.span.to => {
+                turns.push((times.span.from, Turn::Lose));
+            }
+            Event::Silence { span, .. } => {
+                turns.extend([(span.from, Turn::Silence), (span.to, Turn::Silence)]);
+            }
+            Event::Rules { name, at } => turns.push((*at, Turn::Rules(name.clone()))),
+            _ => {}
+        }
+    }
+    let looks = case.expected.iter().filter_map(|one| match &one.what {
+        Expect::Open { at, .. } | Expect::Members { at, .. } => Some(*at),
+        _ => None,
+    });
+    turns.extend(looks.map(|at| (at + JUST_AFTER, Turn::Look(at))));
+    Ok(turns)
+}
+
+fn pieces(pieces: impl Iterator<Item = Span>) -> Result<Vec<Span>, String> {
+    let pieces: Vec<Span> = pieces.take(MAX_PIECES + 1).collect();
+    if pieces.len() > MAX_PIECES {
+        return Err(format!(
+            "more than {MAX_PIECES} pieces of one line; let them come less often"
+        ));
+    }
+    Ok(pieces)
+}
+
+/// The silences by hand that hold at a moment.
+fn silences(case: &Case, at: Duration) -> Vec<Silence> {
+    let mut silences = Vec::new();
+    for line in &case.lines {
+        let Event::Silence { matchers, span } = &line.what else {
+            continue;
+        };
+        if span.holds(at) {
+            silences.push(Silence {
+                id: line.text.clone(),
+                matchers: matchers.clone(),
+                windows: vec![(case.start + span.from, case.start + span.to)],
+                reason: String::new(),
+                author: "test".to_owned(),
+            });
+        }
+    }
+    silences
+}
