@@ -353,7 +353,7 @@ impl<S: MessageSource> EventLoop<S> {
             }
         }
         for (form, count) in self.ingest.take_unrecognised() {
-            self.outlets.metrics.beats_unrecognised(form, count);
+            self.metrics.beats_unrecognised(form, count);
         }
         if let Some(suspects) = self.ingest.engine.take_suspects() {
             (self.suspects)(suspects);
