@@ -156,17 +156,22 @@ struct Said {
 fn said(line: &str) -> Option<Said> {
     let markers = Markers::new(&["HEARTBEAT".to_owned()]);
     let mut said = None;
-    beat::read(line.as_bytes(), "logs.web.iad.a", &markers, |found| match found {
-        Found::Beat(beat) => {
-            said = Some(Said {
-                every: beat.every,
-                name: beat.name.to_owned(),
-                seq: beat.seq,
-                bye: beat.bye,
-            });
-        }
-        other => panic!("{line}: {other:?}"),
-    });
+    beat::read(
+        line.as_bytes(),
+        "logs.web.iad.a",
+        &markers,
+        |found| match found {
+            Found::Beat(beat) => {
+                said = Some(Said {
+                    every: beat.every,
+                    name: beat.name.to_owned(),
+                    seq: beat.seq,
+                    bye: beat.bye,
+                });
+            }
+            other => panic!("{line}: {other:?}"),
+        },
+    );
     said
 }
 
