@@ -52,7 +52,7 @@ fn a_folder_without_test_files_says_what_is_expected() {
         );
     }
     folder.write("tests/web.toml", &case("told web/iad/a opened at 2m..3m"));
-    let outcomes = outcomes(&[folder.0.clone()]).expect("tests");
+    let outcomes = outcomes(std::slice::from_ref(&folder.0)).expect("tests");
     assert!(
         outcomes.len() == 1 && outcomes[0].failure.is_none(),
         "{outcomes:?}"

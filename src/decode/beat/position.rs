@@ -100,9 +100,7 @@ fn is_message_value(before: &str) -> bool {
     let begin = before
         .rfind(|c: char| c.is_whitespace() || c == ',')
         .map_or(0, |at| at + 1);
-    before
-        .get(begin..)
-        .is_some_and(|key| prefix::is_message_key(key))
+    before.get(begin..).is_some_and(prefix::is_message_key)
 }
 
 /// True if nothing but the end, a key or one of the instance's own names follows.
