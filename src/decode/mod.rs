@@ -6,6 +6,7 @@ pub mod canary;
 pub mod inventory;
 pub mod lifecycle;
 pub mod log_line;
+mod nearest;
 pub mod rules_file;
 pub mod schedule;
 pub mod settings;

@@ -1,9 +1,9 @@
 //! One table of a rule file, read key by key: every key that is wrong or unknown is told.
 
-use super::nearest;
 use super::report::{Report, Wrong};
 use super::value;
 use crate::core::rule::Globs;
+use crate::decode::nearest;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 

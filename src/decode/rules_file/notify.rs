@@ -6,11 +6,11 @@ pub(super) use kind::KEYS;
 
 use super::fault::{Fault, quoted};
 use super::fields::Fields;
-use super::nearest;
 use super::report::{Report, Wrong};
 use super::value::{self, MAX_NOTIFIER};
 use super::variables::Lookup;
 use crate::core::rule::NotifierRule;
+use crate::decode::nearest;
 use std::collections::BTreeMap;
 use toml::de::{DeTable, DeValue};
 

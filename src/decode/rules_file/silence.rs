@@ -2,10 +2,10 @@
 
 use super::fault::{Fault, quoted};
 use super::fields::Fields;
-use super::nearest;
 use super::report::{Report, Wrong};
 use super::value;
 use crate::core::rule::{Matchers, ScheduledSilence};
+use crate::decode::nearest;
 use crate::decode::schedule::{self, Schedule, ScheduleFault};
 use std::time::Duration;
 use toml::de::{DeArray, DeTable};

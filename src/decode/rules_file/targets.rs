@@ -2,10 +2,10 @@
 
 use super::fault::{Fault, quoted};
 use super::fields::Fields;
-use super::nearest;
 use super::report::Wrong;
 use super::value;
 use crate::core::rule::{By, Globs};
+use crate::decode::nearest;
 
 /// Words of `by`.
 const TARGETS: &[(&str, By)] = &[

@@ -1,9 +1,9 @@
 //! Checks of single values: text in, a checked value or what is wrong with it out.
 
 use super::fault::{quoted, shortened};
-use super::nearest;
 use super::report::Wrong;
 use crate::core::rule::{LONGEST_SPAN, MaxGap};
+use crate::decode::nearest;
 use std::time::Duration;
 use toml::de::DeValue;
 

@@ -6,7 +6,6 @@
 
 mod fault;
 mod fields;
-pub(super) mod nearest;
 mod notify;
 mod place;
 mod print;
@@ -26,6 +25,7 @@ pub use fault::Fault;
 pub use print::print;
 pub use value::{duration, glob_text as glob};
 
+use super::nearest;
 use crate::core::rule::RuleSet;
 use notify::Notifiers;
 use report::{Report, Wrong};

@@ -1,0 +1,68 @@
+//! The declarations as text: the table of the guide, the part of the help that is no flag, and names that nobody declared.
+
+use super::declared::ALL;
+use super::setting::{About, FlagKind, SettingFault};
+use crate::decode::nearest;
+
+/// The beginning of every variable that is lastbeat's alone.
+const PREFIX: &str = "LASTBEAT_";
+
+/// Every setting as a Markdown table.
+pub fn markdown() -> String {
+    let rows = ALL.iter().map(|about| row(about));
+    let head = "| variable | flag | default | meaning |\n| --- | --- | --- | --- |\n";
+    rows.fold(head.to_owned(), |table, row| table + &row)
+}
+
+fn row(about: &About) -> String {
+    let code = |names: &mut dyn Iterator<Item = &str>| {
+        let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+        names.join(", ")
+    };
+    let variables = code(&mut about.variables.iter().copied().chain(about.file));
+    let flag = about.flag.as_ref().map_or(String::new(), |flag| {
+        format!("`{}`", format!("--{} {}", flag.name, flag.value).trim_end())
+    });
+    let default = match &about.default {
+        super::setting::Default::Text(text) => format!("`{text}`"),
+        _ => about.default().to_owned(),
+    };
+    let help = about.help.replace('|', "\\|");
+    format!("| {variables} | {flag} | {default} | {help} |\n")
+}
+
+/// The settings that are no flags of `run`, for its help.
+pub fn environment_help() -> String {
+    let is_flag = |about: &&&About| {
+        about
+            .flag
+            .as_ref()
+            .is_none_or(|flag| flag.kind == FlagKind::OfClient)
+    };
+    let lines = ALL
+        .iter()
+        .filter(is_flag)
+        .map(|about| about.variable_help());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A warning for each variable that begins with `LASTBEAT_` and is no setting.
+pub fn unknown(names: impl Iterator<Item = String>) -> Vec<SettingFault> {
+    let known: Vec<&str> = ALL
+        .iter()
+        .flat_map(|about| about.variables.iter().copied().chain(about.file))
+        .filter(|name| name.starts_with(PREFIX))
+        .collect();
+    let is_unknown = |name: &String| name.starts_with(PREFIX) && !known.contains(&name.as_str());
+    // What all begin with makes none of them nearer.
+    let ends: Vec<&str> = known.iter().map(|name| &name[PREFIX.len()..]).collect();
+    let warn = |setting: String| {
+        let near = nearest::nearest(&setting[PREFIX.len()..], &ends);
+        let near = near.map_or(String::new(), |end| format!(", nearest is {PREFIX}{end}"));
+        let what = format!("unknown setting{near}; it has no effect");
+        SettingFault { setting, what }
+    };
+    let mut warnings: Vec<_> = names.filter(is_unknown).map(warn).collect();
+    warnings.sort_by(|a, b| a.setting.cmp(&b.setting));
+    warnings
+}
