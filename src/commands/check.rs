@@ -216,7 +216,7 @@ fn finding(kind: &str, fault: &Fault) -> Value {
 #[cfg(test)]
 mod tests {
     use super::{CheckArgs, Findings, printed, settings_faults};
-    use serde_json::{Value, json};
+    use serde_json::json;
     use std::fs;
     use std::path::PathBuf;
 
@@ -309,8 +309,8 @@ mod tests {
         let faulty = object("[[rule]]\nname = 'web'\nmaxgap = 1\n", false, &[]);
         let place = json!([3, 1, "web", "maxgap", "fault"]);
         let first = &faulty["findings"][0];
-        let found = ["line", "col", "rule", "key", "kind"].map(|key| first[key].clone());
-        assert_eq!(json!(found), place);
+        let place_found = ["line", "col", "rule", "key", "kind"].map(|key| first[key].clone());
+        assert_eq!(json!(place_found), place);
         assert_eq!(first["what"], "unknown key, nearest is max_gap");
         assert_eq!(
             (&faulty["ok"], &faulty["more_faults"]),

@@ -24,7 +24,7 @@ const ANSWER_BYTES: usize = 16 << 20;
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct ClientArgs {
     /// The address.
-    #[arg(long, value_name = "URL", global = true, help = URL.about.flag_help())]
+    #[arg(long, value_name = "URL", global = true, help = format!("Address of the running lastbeat [env: {}] [default: {}]", URL.about.name(), URL.about.default()))]
     pub url: Option<String>,
     /// File with the token that it asks for [env: LASTBEAT_TOKEN_FILE; the token itself: LASTBEAT_TOKEN]
     #[arg(long, value_name = "FILE", global = true)]
@@ -172,7 +172,7 @@ fn token(args: &ClientArgs) -> Result<Option<String>, AskFault> {
     let file = match (&args.token_file, set(TOKEN.about.name())) {
         (Some(file), _) => file.clone(),
         (None, Some(token)) => return Ok(Some(token.trim().to_owned())),
-        (None, None) => match TOKEN.about.file.and_then(set) {
+        (None, None) => match TOKEN.about.file().and_then(set) {
             Some(file) => PathBuf::from(file),
             None => return Ok(None),
         },

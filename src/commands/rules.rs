@@ -2,7 +2,7 @@
 
 use super::environment;
 use crate::core::rule::RuleSet;
-use crate::decode::rules_file::{self, Fault, MAX_SHOWN, Reading};
+use crate::decode::rules_file::{self, MAX_SHOWN, Reading};
 use crate::decode::settings::RULES;
 use crate::format;
 use crate::io::rules_dir;
@@ -62,10 +62,12 @@ impl Rules {
     /// Every fault and warning, a line each.
     pub(super) fn findings(&self) -> String {
         let faults = self.reading.faults.iter().map(|fault| format!("{fault}\n"));
-        let warning = |one: &Fault| format!("{}: warning: {}\n", one.place(), one.told());
-        faults
-            .chain(self.reading.warnings.iter().map(warning))
-            .collect()
+        let warnings = self
+            .reading
+            .warnings
+            .iter()
+            .map(|one| format!("{}\n", one.warning()));
+        faults.chain(warnings).collect()
     }
 
     /// `ok: 12 rules in 3 files, 1 warning`, or how many faults there are.

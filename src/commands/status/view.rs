@@ -264,7 +264,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const PLAIN: Look = Look {
+    const PLAIN: Style = Style {
         colour: false,
         width: None,
     };
@@ -292,8 +292,8 @@ stream     flows: last entry 2026-01-31T17:59:59.900Z
 ready      yes
 listened   1h, blind 11s
 state      in memory only
-tells      oncall: 3 wait after 5 failed tries, 1 given up
-this       lastbeat 1.2.3 at 2026-01-31T18:00:00.000Z, 2 rules
+notifies   oncall: 3 pending after 5 failed attempts, 1 given up
+version    lastbeat 1.2.3 at 2026-01-31T18:00:00.000Z, 2 rules
 
 no incident is open
 

@@ -1,8 +1,7 @@
 //! Checks of single values: text in, a checked value or what is wrong with it out.
 
-use super::fault::{quoted, shortened};
-use super::report::Wrong;
-use crate::core::rule::{LONGEST_SPAN, MaxGap};
+use super::fault::{Wrong, quoted, shortened};
+use crate::core::rule::{LONGEST_SPAN, MaxGap, Severity};
 use crate::decode::nearest;
 use std::time::Duration;
 use toml::de::DeValue;
@@ -34,7 +33,7 @@ const SHORTEST_REMINDER: Duration = Duration::from_secs(60);
 const LONGEST_GROUP_WAIT: Duration = Duration::from_secs(300);
 /// What is forgotten sooner than this would be forgotten before it could be missed.
 const SHORTEST_FORGET: Duration = Duration::from_secs(60);
-/// Shorter silences are over before anybody was told.
+/// Shorter silences end before a notification is sent.
 const SHORTEST_SILENCE: Duration = Duration::from_secs(60);
 /// Longer ones are no silences but a rule to be removed.
 pub(super) const LONGEST_SILENCE: Duration = Duration::from_secs(31 * 24 * 3600);
@@ -52,11 +51,19 @@ const MAX_DIGITS: usize = 10;
 const DURATION: &str = "a duration is like \"90s\", \"5m\" or \"1h 30m\"";
 const DURATION_OR_AUTO: &str = "\"auto\", or a duration like \"90s\", \"5m\" or \"1h 30m\"";
 
-/// What a summary may have filled in, where it is a rule's.
+/// Words of `severity`, the worst first.
+pub(super) const SEVERITIES: &[(&str, Severity)] = &[
+    ("critical", Severity::Critical),
+    ("error", Severity::Error),
+    ("warning", Severity::Warning),
+    ("info", Severity::Info),
+];
+
+/// Placeholders in the summary of a rule.
 pub(super) const RULE_WORDS: &[&str] = &[
     "app", "region", "instance", "host", "beat", "since", "rule", "scope",
 ];
-/// What a summary may have filled in, where it is the stream's.
+/// Placeholders in the summary of the stream.
 pub(super) const STREAM_WORDS: &[&str] = &["since", "rule", "scope"];
 
 /// Text of any kind.
@@ -84,8 +91,8 @@ pub(super) fn name(value: &DeValue<'_>) -> Result<String, Wrong> {
     let name = line(value, MAX_NAME, &allowed)?;
     if name == "stream" {
         return Err(Wrong::new(
-            "\"stream\" is the name of the stream's own rule".to_owned(),
-            "take another",
+            "\"stream\" is the name of the stream's own rule",
+            "choose another",
         ));
     }
     Ok(name.to_owned())
@@ -130,12 +137,12 @@ pub(super) fn choice<T: Copy>(value: &DeValue<'_>, choices: &[(&str, T)]) -> Res
         })
 }
 
-/// How long something may be silent: longer than nothing.
+/// A duration longer than zero.
 pub(super) fn span(value: &DeValue<'_>) -> Result<Duration, Wrong> {
     span_of(text(value, DURATION)?, DURATION)
 }
 
-/// How long a target may be silent, or `auto`.
+/// The longest silence of a target, or `auto`.
 pub(super) fn max_gap(value: &DeValue<'_>) -> Result<MaxGap, Wrong> {
     match text(value, DURATION_OR_AUTO)? {
         "auto" => Ok(MaxGap::Auto),
@@ -143,7 +150,7 @@ pub(super) fn max_gap(value: &DeValue<'_>) -> Result<MaxGap, Wrong> {
     }
 }
 
-/// How long something is held; may be nothing.
+/// A duration, zero included.
 pub(super) fn hold(value: &DeValue<'_>) -> Result<Duration, Wrong> {
     duration(text(value, DURATION)?).map_err(|what| Wrong::new(what, DURATION))
 }
@@ -151,10 +158,7 @@ pub(super) fn hold(value: &DeValue<'_>) -> Result<Duration, Wrong> {
 fn span_of(text: &str, allowed: &str) -> Result<Duration, Wrong> {
     let span = duration(text).map_err(|what| Wrong::new(what, allowed))?;
     if span.is_zero() {
-        return Err(Wrong::new(
-            format!("{} is no time at all", quoted(text)),
-            allowed,
-        ));
+        return Err(Wrong::new(format!("{} is zero", quoted(text)), allowed));
     }
     Ok(span)
 }
@@ -193,7 +197,7 @@ fn no_duration(shown: &str, error: &humantime::DurationError) -> String {
             format!("{shown} has a number without a unit")
         }
         E::UnknownUnit { unit, .. } => format!("{shown} has the unknown unit {}", quoted(unit)),
-        _ => format!("{shown} is no duration"),
+        _ => format!("invalid duration {shown}"),
     }
 }
 
@@ -201,13 +205,13 @@ fn no_duration(shown: &str, error: &humantime::DurationError) -> String {
 pub(super) fn glob_count(count: usize) -> Result<(), Wrong> {
     match count {
         0 => Err(Wrong::new(
-            "an empty list matches nothing".to_owned(),
-            "leave the key out to match all",
+            "an empty list matches nothing",
+            "remove the key to match everything",
         )),
         1..=MAX_GLOBS => Ok(()),
         _ => Err(Wrong::new(
             format!("{count} globs"),
-            &format!("a list may have {MAX_GLOBS}"),
+            format!("a list may have {MAX_GLOBS}"),
         )),
     }
 }
@@ -268,11 +272,11 @@ fn glob_fault(kind: fast_glob::ErrorKind) -> &'static str {
         K::UnclosedBracket => "has a [ without its ]",
         K::TrailingBackslash => "ends with a lone \\",
         K::BraceNestingTooDeep | K::TooManyBraceGroups => "has more than 10 pairs of braces",
-        _ => "is no glob",
+        _ => "is not a glob",
     }
 }
 
-/// How many texts the braces of a checked glob stand for, or more: commas are counted wherever they stand.
+/// The number of texts that the braces of a checked glob stand for, or more: commas are counted wherever they stand.
 fn ways(glob: &str) -> usize {
     let mut open = Vec::new();
     let mut ways = 1_usize;
@@ -307,7 +311,7 @@ pub(super) fn marker<'v>(value: &'v DeValue<'_>) -> Result<&'v str, Wrong> {
     } else {
         return Ok(marker);
     };
-    Err(Wrong { what, allowed })
+    Err(Wrong::new(what, allowed))
 }
 
 /// A beat's name.
@@ -350,22 +354,22 @@ fn whole(value: &DeValue<'_>, range: std::ops::RangeInclusive<u32>) -> Result<u3
     }
 }
 
-/// How often something is said again.
+/// The interval of reminders.
 pub(super) fn remind(value: &DeValue<'_>) -> Result<Duration, Wrong> {
     span_within(value, SHORTEST_REMINDER, LONGEST_SPAN)
 }
 
-/// How long an alert waits for others.
+/// The wait of an alert for others.
 pub(super) fn group_wait(value: &DeValue<'_>) -> Result<Duration, Wrong> {
     span_within(value, Duration::ZERO, LONGEST_GROUP_WAIT)
 }
 
-/// How long until something is forgotten.
+/// The time until a target is forgotten.
 pub(super) fn forget_after(value: &DeValue<'_>) -> Result<Duration, Wrong> {
     span_within(value, SHORTEST_FORGET, LONGEST_SPAN)
 }
 
-/// How long a silence lasts.
+/// The length of a silence.
 pub(super) fn silence(value: &DeValue<'_>) -> Result<Duration, Wrong> {
     span_within(value, SHORTEST_SILENCE, LONGEST_SILENCE)
 }
@@ -383,26 +387,26 @@ pub(super) fn span_within(
         _ => format!("a duration from {} to {}", shown(least), shown(most)),
     };
     let text = text(value, &allowed)?;
-    let span = duration(text).map_err(|what| Wrong::new(what, &allowed))?;
+    let span = duration(text).map_err(|what| Wrong::new(what, allowed.as_str()))?;
     let what = match span {
         _ if span < least => format!("{} is too short", quoted(text)),
         _ if span > most => format!("{} is too long", quoted(text)),
         _ => return Ok(span),
     };
-    Err(Wrong { what, allowed })
+    Err(Wrong::new(what, allowed))
 }
 
 /// The length of a list of names.
 pub(super) fn name_count(count: usize) -> Result<(), Wrong> {
     match count {
         0 => Err(Wrong::new(
-            "an empty list names nobody".to_owned(),
-            "leave the key out",
+            "an empty list matches nothing",
+            "remove the key",
         )),
         1..=MAX_NAMES => Ok(()),
         _ => Err(Wrong::new(
             format!("{count} names"),
-            &format!("a list may have {MAX_NAMES}"),
+            format!("a list may have {MAX_NAMES}"),
         )),
     }
 }
@@ -415,11 +419,11 @@ pub(super) fn expected(value: &DeValue<'_>) -> Result<String, Wrong> {
         return Ok(name.to_owned());
     }
     let what = if name.contains(['*', '?', '[', '{', '!']) {
-        format!("{} is a glob, and only names can be expected", quoted(name))
+        format!("{} is a glob, expected a name", quoted(name))
     } else {
-        format!("{} is no name", quoted(name))
+        format!("invalid name {}", quoted(name))
     };
-    Err(Wrong { what, allowed })
+    Err(Wrong::new(what, allowed))
 }
 
 /// A notifier's name.
@@ -429,23 +433,23 @@ pub(super) fn notifier(value: &DeValue<'_>) -> Result<String, Wrong> {
     if is_word(name, MAX_NOTIFIER) {
         return Ok(name.to_owned());
     }
-    let what = format!("{} is no notifier's name", quoted(name));
+    let what = format!("invalid name {}", quoted(name));
     Err(Wrong::new(what, ALLOWED))
 }
 
-/// Whether a text is letters, digits, `-` and `_`.
+/// True where a text is letters, digits, `-` and `_`.
 pub(super) fn is_word(text: &str, most: usize) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     (1..=most).contains(&text.len()) && text.bytes().all(fits)
 }
 
-/// Why somebody is silenced.
+/// The reason of a silence.
 pub(super) fn reason(value: &DeValue<'_>) -> Result<String, Wrong> {
     let allowed = format!("a reason is one line of 1 to {MAX_SUMMARY} characters");
     line(value, MAX_SUMMARY, &allowed).map(str::to_owned)
 }
 
-/// The sentence told in place of the ordinary one; `words` may stand in it in braces.
+/// The sentence of the notification; it may hold `words` in braces.
 pub(super) fn summary(value: &DeValue<'_>, words: &[&str]) -> Result<String, Wrong> {
     let allowed = format!("a summary is one line of 1 to {MAX_SUMMARY} characters");
     let summary = line(value, MAX_SUMMARY, &allowed)?;
@@ -459,7 +463,7 @@ pub(super) fn summary(value: &DeValue<'_>, words: &[&str]) -> Result<String, Wro
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if is_word && !words.contains(&word) {
             let what = format!(
-                "nothing is filled in for {{{}}}{}",
+                "unknown placeholder {{{}}}{}",
                 shortened(word),
                 nearest::hint(word, words)
             );
@@ -484,7 +488,7 @@ pub(super) fn runbook(value: &DeValue<'_>) -> Result<String, Wrong> {
             Ok(runbook.to_owned())
         }
         _ => Err(Wrong::new(
-            format!("{} is no http or https address", quoted(runbook)),
+            format!("invalid address {}", quoted(runbook)),
             ALLOWED,
         )),
     }

@@ -1,273 +1,115 @@
-//! Every setting, declared once: its variables, parser, help, flag and default. Flags, look-up, faults and the table of the
-//! guide follow from here. A new setting is a declaration, its line in [`ALL`], and a line where it is read.
+//! Every setting, declared once. Flags, look-up, faults and the table of the guide follow from here. A new setting is a
+//! declaration here, and a line where it is read.
 
-use super::nats_url::Server;
-use super::parse;
+use super::nats_url::{self, Server};
 use super::secret::Secret;
+use super::setting::Default::{Depends, Nothing, Text};
 use super::setting::{About, Setting};
 use super::state::StatePlace;
-use super::{nats_url, subjects};
+use super::{parse, subjects};
 use crate::core::rule::Globs;
 use crate::decode::nearest;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Every setting, in the order of help, faults and the guide.
-pub static ALL: [&About; 26] = [
-    &NATS_URL.about,
-    &USER.about,
-    &ACCESS_TOKEN.about,
-    &SUBJECT.about,
-    &FLY_APP.about,
-    &GOSSIP.about,
-    &RULES.about,
-    &LISTEN.about,
-    &TOKEN.about,
-    &STATE.about,
-    &IGNORE.about,
-    &CANARY.about,
-    &GIVE_UP_AFTER.about,
-    &SENTRY_DSN.about,
-    &SENTRY_ENVIRONMENT.about,
-    &WATCHDOG_URL.about,
-    &INVENTORY.about,
-    &INVENTORY_DNS.about,
-    &INVENTORY_URL.about,
-    &INVENTORY_TOKEN.about,
-    &MAX_INSTANCES.about,
-    &MAX_APPS.about,
-    &MAX_SERIES.about,
-    &LOG_FORMAT.about,
-    &RUST_LOG.about,
-    &URL.about,
-];
+/// Name, type, parser; variables; flag with the name of its value; default; help. The first variable that is set applies,
+/// and the first one names the setting in faults. One that ends in `_FILE` names a file with the value: such a setting is a
+/// secret, and its flag takes a file too. A flag without a value is a switch, one that ends in `...` takes a list.
+macro_rules! settings {
+    ($($name:ident: $type:ty = $parse:expr, $variables:expr, $flag:expr, $default:expr, $help:expr;)*) => {
+        $(
+            #[doc = $help]
+            pub static $name: Setting<$type> = Setting {
+                about: About { variables: &$variables, flag: $flag, default: $default, help: $help },
+                parse: $parse,
+            };
+        )*
+        /// Every setting, in the order of help, faults and the guide.
+        pub static ALL: &[&About] = &[$(&$name.about),*];
+    };
+}
 
-/// The NATS servers.
-pub static NATS_URL: Setting<Vec<Server>> = Setting::new(
-    &["NATS_URL"],
-    nats_url::servers,
-    "NATS servers, separated by commas; nats://USER:PASSWORD@HOST and nats://TOKEN@HOST carry credentials for that server",
-)
-.flag("server", "URL")
-.depends("nats://[fdaa::3]:4223 on Fly.io, else required");
-
-/// The user.
-pub static USER: Setting<String> = Setting::new(
-    &["ORG", "FLY_ORG", "NATS_USER"],
-    parse::text,
-    "NATS user; on Fly.io the organisation's slug",
-)
-.flag("user", "NAME")
-.depends("personal on Fly.io where a token is set");
-
-/// The token or password.
-pub static ACCESS_TOKEN: Setting<Secret> = Setting::new(
-    &["ACCESS_TOKEN", "NATS_PASSWORD"],
-    parse::secret,
-    "Token or password of the NATS user; a file is read again at each connect",
-)
-.file("ACCESS_TOKEN_FILE")
-.flag("token-file", "FILE");
-
-/// The subscriptions.
-pub static SUBJECT: Setting<Vec<String>> = Setting::new(
-    &["SUBJECT"],
-    subjects::list,
-    "NATS subjects to subscribe to, separated by commas; no two may overlap",
-)
-.list_flag("subject", "SUBJECT")
-.default("logs.>");
-
-/// The subscriptions, by apps.
-pub static FLY_APP: Setting<Vec<String>> = Setting::new(
-    &["FLY_APP"],
-    subjects::of_apps,
-    "Apps to subscribe to, separated by commas, where SUBJECT is not set; * is every app",
-);
-
-/// Other servers of the cluster.
-pub static GOSSIP: Setting<bool> = Setting::new(
-    &["LASTBEAT_GOSSIP"],
-    parse::switch,
-    "Also connect to servers that the NATS cluster announces",
-)
-.switch("gossip")
-.default("off");
-
-/// The rules.
-pub static RULES: Setting<PathBuf> = Setting::new(
-    &["LASTBEAT_RULES"],
-    parse::path,
-    "Rule file, or folder of *.toml",
-)
-.flag("rules", "PATH")
-.default("rules");
-
-/// The HTTP server.
-pub static LISTEN: Setting<SocketAddr> = Setting::new(
-    &["LASTBEAT_LISTEN"],
-    parse::address,
-    "Address of the HTTP server: the page, the API, /metrics, /healthz and /readyz",
-)
-.flag("listen", "IP:PORT")
-.default("[::]:9090");
-
-/// The token of the page and the API.
-pub static TOKEN: Setting<Secret> = Setting::new(
-    &["LASTBEAT_TOKEN"],
-    parse::secret,
-    "Token that opens the page and the API to other machines; commands send it",
-)
-.file("LASTBEAT_TOKEN_FILE")
-.flag("web-token-file", "FILE")
-.depends("none: only this machine can use them");
-
-/// The state file.
-pub static STATE: Setting<StatePlace> = Setting::new(
-    &["LASTBEAT_STATE"],
-    parse::state,
-    "File that keeps the state across restarts; memory or an empty value: keep none",
-)
-.flag("state", "FILE")
-.depends("/data/lastbeat.db where /data is a folder, else memory");
-
-/// Apps that are no targets.
-pub static IGNORE: Setting<Globs> = Setting::new(
-    &["LASTBEAT_IGNORE"],
-    parse::globs,
-    "Apps that only prove that the stream flows, as globs separated by commas",
-)
-.flag("ignore", "GLOBS")
-.default("fly-builder-*");
-
-/// The canary.
-pub static CANARY: Setting<Option<Duration>> = Setting::new(
-    &["LASTBEAT_CANARY"],
-    parse::every_or_off,
-    "Interval of lastbeat's own heartbeat in the stream, or off",
-)
-.flag("canary", "DURATION")
-.depends("10s on Fly.io, else off");
-
-/// The end of a process without a stream.
-pub static GIVE_UP_AFTER: Setting<Option<Duration>> = Setting::new(
-    &["LASTBEAT_GIVE_UP_AFTER"],
-    parse::span_or_never,
-    "Exit after this long without an entry, so that the supervisor restarts it; or never",
-)
-.flag("give-up-after", "DURATION")
-.default("10m");
-
-/// Sentry.
-pub static SENTRY_DSN: Setting<Secret> = Setting::new(
-    &["SENTRY_DSN"],
-    parse::secret,
-    "DSN of the Sentry project that is notified",
-)
-.depends("none: alerts go to the log, and to the notifiers of the rules");
-
-/// Sentry's environment.
-pub static SENTRY_ENVIRONMENT: Setting<String> = Setting::new(
-    &["SENTRY_ENVIRONMENT"],
-    parse::text,
-    "Environment of Sentry events",
-)
-.flag("sentry-environment", "NAME");
-
-/// The watchdog.
-pub static WATCHDOG_URL: Setting<Secret> = Setting::new(
-    &["LASTBEAT_WATCHDOG_URL"],
-    parse::secret_url,
-    "URL that is pinged each minute while lastbeat is ready, in the way of healthchecks.io",
-)
-.file("LASTBEAT_WATCHDOG_URL_FILE")
-.flag("watchdog-url-file", "FILE");
-
-/// The inventory.
-pub static INVENTORY: Setting<InventoryKind> = Setting::new(
-    &["LASTBEAT_INVENTORY"],
-    InventoryKind::parse,
-    "Inventory that lists the machines: dns, machines or none",
-)
-.depends("dns on Fly.io, else none");
-
-/// The DNS server of the inventory.
-pub static INVENTORY_DNS: Setting<SocketAddr> = Setting::new(
-    &["LASTBEAT_INVENTORY_DNS"],
-    parse::address,
-    "DNS server of the inventory dns",
-)
-.default("[fdaa::3]:53");
-
-/// The API of the inventory.
-pub static INVENTORY_URL: Setting<String> = Setting::new(
-    &["LASTBEAT_INVENTORY_URL"],
-    parse::origin,
-    "Machines API of the inventory machines, and of restarts",
-)
-.default("https://api.machines.dev");
-
-/// The token for that API.
-pub static INVENTORY_TOKEN: Setting<Secret> = Setting::new(
-    &["LASTBEAT_INVENTORY_TOKEN"],
-    parse::secret,
-    "Token for the Machines API; on_silent = \"restart\" needs one that may restart machines",
-)
-.file("LASTBEAT_INVENTORY_TOKEN_FILE")
-.depends("ACCESS_TOKEN for the inventory machines");
-
-/// Instances at once.
-pub static MAX_INSTANCES: Setting<usize> = Setting::new(
-    &["LASTBEAT_MAX_INSTANCES"],
-    parse::instances,
-    "Most instances tracked at once; new ones beyond are dropped, counted and reported",
-)
-.flag("max-instances", "N")
-.default("1000000");
-
-/// Apps at once.
-pub static MAX_APPS: Setting<usize> = Setting::new(
-    &["LASTBEAT_MAX_APPS"],
-    parse::apps,
-    "Most apps tracked at once; new ones beyond are dropped, counted and reported",
-)
-.flag("max-apps", "N")
-.default("50000");
-
-/// Series of a scrape.
-pub static MAX_SERIES: Setting<usize> = Setting::new(
-    &["LASTBEAT_MAX_SERIES"],
-    parse::number,
-    "Most series of single instances and beats on /metrics",
-)
-.flag("max-series", "N")
-.default("20000");
-
-/// The format of the log.
-pub static LOG_FORMAT: Setting<LogFormat> = Setting::new(
-    &["LASTBEAT_LOG_FORMAT"],
-    LogFormat::parse,
-    "Format of the log: text or json",
-)
-.depends("text on a terminal, else json");
-
-/// The levels of the log; read where the log starts.
-pub static RUST_LOG: Setting<String> = Setting::new(
-    &["RUST_LOG"],
-    parse::text,
-    "Levels of the log: error, warn, info, debug or trace, also for single modules",
-)
-.default("info");
-
-/// The running lastbeat that commands ask.
-pub static URL: Setting<String> = Setting::new(
-    &["LASTBEAT_URL"],
-    parse::text,
-    "Address of the running lastbeat, for status, tail, silence and drill",
-)
-.client_flag("url", "URL")
-.default("http://127.0.0.1:9090");
+settings! {
+    NATS_URL: Vec<Server> = nats_url::servers, ["NATS_URL"], "--server URL",
+        Depends("nats://[fdaa::3]:4223 on Fly.io, else required"),
+        "NATS servers, separated by commas; nats://USER:PASSWORD@HOST and nats://TOKEN@HOST carry credentials for that server";
+    USER: String = parse::text, ["ORG", "FLY_ORG", "NATS_USER"], "--user NAME",
+        Depends("personal on Fly.io where a token is set"),
+        "NATS user; on Fly.io the organisation's slug";
+    ACCESS_TOKEN: Secret = parse::secret, ["ACCESS_TOKEN", "NATS_PASSWORD", "ACCESS_TOKEN_FILE"], "--token-file FILE",
+        Nothing,
+        "Token or password of the NATS user; a file is read again at each connect";
+    SUBJECT: Vec<String> = subjects::list, ["SUBJECT"], "--subject SUBJECT...",
+        Text("logs.>"),
+        "NATS subjects to subscribe to, separated by commas; no two may overlap";
+    FLY_APP: Vec<String> = subjects::of_apps, ["FLY_APP"], "",
+        Nothing,
+        "Apps to subscribe to, separated by commas, where SUBJECT is not set; * is every app";
+    GOSSIP: bool = parse::switch, ["LASTBEAT_GOSSIP"], "--gossip",
+        Text("off"),
+        "Also connect to servers that the NATS cluster announces";
+    RULES: PathBuf = parse::path, ["LASTBEAT_RULES"], "--rules PATH",
+        Text("rules"),
+        "Rule file, or folder of *.toml";
+    LISTEN: SocketAddr = parse::address, ["LASTBEAT_LISTEN"], "--listen IP:PORT",
+        Text("[::]:9090"),
+        "Address of the HTTP server: the page, the API, /metrics, /healthz and /readyz";
+    TOKEN: Secret = parse::secret, ["LASTBEAT_TOKEN", "LASTBEAT_TOKEN_FILE"], "--web-token-file FILE",
+        Depends("none: only this machine can use them"),
+        "Token that opens the page and the API to other machines; commands send it";
+    STATE: StatePlace = parse::state, ["LASTBEAT_STATE"], "--state FILE",
+        Depends("/data/lastbeat.db where /data is a folder, else memory"),
+        "File that keeps the state across restarts; memory or an empty value: keep none";
+    IGNORE: Globs = parse::globs, ["LASTBEAT_IGNORE"], "--ignore GLOBS",
+        Text("fly-builder-*"),
+        "Apps that only prove that the stream flows, as globs separated by commas";
+    CANARY: Option<Duration> = parse::every_or_off, ["LASTBEAT_CANARY"], "--canary DURATION",
+        Depends("10s on Fly.io, else off"),
+        "Interval of lastbeat's own heartbeat in the stream, or off";
+    GIVE_UP_AFTER: Option<Duration> = parse::span_or_never, ["LASTBEAT_GIVE_UP_AFTER"], "--give-up-after DURATION",
+        Text("10m"),
+        "Exit after this long without an entry, so that the supervisor restarts it; or never";
+    SENTRY_DSN: Secret = parse::secret, ["SENTRY_DSN"], "",
+        Depends("none: alerts go to the log, and to the notifiers of the rules"),
+        "DSN of the Sentry project that is notified";
+    SENTRY_ENVIRONMENT: String = parse::text, ["SENTRY_ENVIRONMENT"], "--sentry-environment NAME",
+        Nothing,
+        "Environment of Sentry events";
+    WATCHDOG_URL: Secret = parse::secret_url, ["LASTBEAT_WATCHDOG_URL", "LASTBEAT_WATCHDOG_URL_FILE"],
+        "--watchdog-url-file FILE", Nothing,
+        "URL that is pinged each minute while lastbeat is ready, in the way of healthchecks.io";
+    INVENTORY: InventoryKind = InventoryKind::parse, ["LASTBEAT_INVENTORY"], "",
+        Depends("dns on Fly.io, else none"),
+        "Inventory that lists the machines: dns, machines or none";
+    INVENTORY_DNS: SocketAddr = parse::address, ["LASTBEAT_INVENTORY_DNS"], "",
+        Text("[fdaa::3]:53"),
+        "DNS server of the inventory dns";
+    INVENTORY_URL: String = parse::origin, ["LASTBEAT_INVENTORY_URL"], "",
+        Text("https://api.machines.dev"),
+        "Machines API of the inventory machines, and of restarts";
+    INVENTORY_TOKEN: Secret = parse::secret, ["LASTBEAT_INVENTORY_TOKEN", "LASTBEAT_INVENTORY_TOKEN_FILE"], "",
+        Depends("ACCESS_TOKEN for the inventory machines"),
+        "Token for the Machines API; on_silent = \"restart\" needs one that may restart machines";
+    MAX_INSTANCES: usize = parse::instances, ["LASTBEAT_MAX_INSTANCES"], "--max-instances N",
+        Text("1000000"),
+        "Most instances tracked at once; new ones beyond are dropped, counted and reported";
+    MAX_APPS: usize = parse::apps, ["LASTBEAT_MAX_APPS"], "--max-apps N",
+        Text("50000"),
+        "Most apps tracked at once; new ones beyond are dropped, counted and reported";
+    MAX_SERIES: usize = parse::number, ["LASTBEAT_MAX_SERIES"], "--max-series N",
+        Text("20000"),
+        "Most series of single instances and beats on /metrics";
+    LOG_FORMAT: LogFormat = LogFormat::parse, ["LASTBEAT_LOG_FORMAT"], "",
+        Depends("text on a terminal, else json"),
+        "Format of the log: text or json";
+    RUST_LOG: String = parse::text, ["RUST_LOG"], "",
+        Text("info"),
+        "Levels of the log: error, warn, info, debug or trace, also for single modules";
+    URL: String = parse::text, ["LASTBEAT_URL"], "",
+        Text("http://127.0.0.1:9090"),
+        "Address of the running lastbeat, for status, tail, silence and drill, which take it as --url too";
+}
 
 /// The format of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Flags of the command line, made from the declarations.
 
 use super::declared::ALL;
-use super::setting::{About, Flag, FlagKind};
+use super::setting::About;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,15 +14,15 @@ impl Flags {
     /// With a value for a setting's flag, as if the command line had it.
     #[must_use]
     pub fn with(mut self, about: &About, value: impl Into<String>) -> Self {
-        if let Some(flag) = &about.flag {
-            self.0.entry(flag.name).or_default().push(value.into());
+        if let Some((name, _)) = about.flag() {
+            self.0.entry(name).or_default().push(value.into());
         }
         self
     }
 
     /// What is given for a setting; a flag that is given again continues its list.
     pub(super) fn text(&self, about: &About) -> Option<String> {
-        let values = self.0.get(about.flag.as_ref()?.name)?;
+        let values = self.0.get(about.flag()?.0)?;
         Some(values.join(","))
     }
 }
@@ -34,22 +34,20 @@ impl fmt::Debug for Flags {
     }
 }
 
-/// The settings that are flags of `run`.
-fn flags() -> impl Iterator<Item = (&'static About, &'static Flag)> {
-    let flagged = ALL
-        .iter()
-        .filter_map(|about| Some((*about, about.flag.as_ref()?)));
-    flagged.filter(|(_, flag)| flag.kind != FlagKind::OfClient)
+/// Every flag: its setting, its name, and the name of its value.
+fn flags() -> impl Iterator<Item = (&'static About, &'static str, &'static str)> {
+    let flag = |about: &&'static About| about.flag().map(|(name, value)| (*about, name, value));
+    ALL.iter().filter_map(flag)
 }
 
 impl Args for Flags {
     fn augment_args(command: Command) -> Command {
-        command.args(flags().map(|(about, flag)| {
-            let arg = Arg::new(flag.name).long(flag.name).help(about.flag_help());
-            match flag.kind {
-                FlagKind::Switch => arg.action(ArgAction::SetTrue),
-                FlagKind::List => arg.action(ArgAction::Append).value_name(flag.value),
-                FlagKind::One | FlagKind::OfClient => arg.value_name(flag.value),
+        command.args(flags().map(|(about, name, value)| {
+            let arg = Arg::new(name).long(name).help(about.flag_help());
+            match (value, value.strip_suffix("...")) {
+                ("", _) => arg.action(ArgAction::SetTrue),
+                (_, Some(value)) => arg.action(ArgAction::Append).value_name(value),
+                (value, None) => arg.value_name(value),
             }
         }))
     }
@@ -67,13 +65,13 @@ impl FromArgMatches for Flags {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        for (_, flag) in flags() {
-            if flag.kind == FlagKind::Switch {
-                if matches.get_flag(flag.name) {
-                    self.0.insert(flag.name, vec!["on".to_owned()]);
+        for (_, name, value) in flags() {
+            if value.is_empty() {
+                if matches.get_flag(name) {
+                    self.0.insert(name, vec!["on".to_owned()]);
                 }
-            } else if let Some(values) = matches.get_many::<String>(flag.name) {
-                self.0.insert(flag.name, values.cloned().collect());
+            } else if let Some(values) = matches.get_many::<String>(name) {
+                self.0.insert(name, values.cloned().collect());
             }
         }
         Ok(())

@@ -48,15 +48,20 @@ impl<'a> Given<'a> {
         if let Some(file) = self.flags.text(about) {
             return Some(TokenSource::File(PathBuf::from(file)));
         }
-        self.secret_of(setting, about.variables)
+        self.secret_of(setting, |_| true)
     }
 
-    /// A secret of the environment, where these are the variables of the secret itself.
-    pub fn secret_of(&self, setting: &Setting<Secret>, variables: &[&str]) -> Option<TokenSource> {
-        if let Some(text) = self.first(variables) {
+    /// A secret of the environment, of those variables of the value itself that are `wanted`.
+    pub fn secret_of(
+        &self,
+        setting: &Setting<Secret>,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Option<TokenSource> {
+        let mut names = setting.about.values().filter(|name| wanted(name));
+        if let Some(text) = names.find_map(|name| self.variable(name)) {
             return self.parse(setting, &text).map(TokenSource::Given);
         }
-        let file = self.variable(setting.about.file?)?;
+        let file = self.variable(setting.about.file()?)?;
         Some(TokenSource::File(PathBuf::from(file)))
     }
 
@@ -113,6 +118,6 @@ fn default<T>(setting: &Setting<T>) -> T {
         // A test reads each of them.
         Default::Text(text) => (setting.parse)(text)
             .unwrap_or_else(|what| panic!("the default of {name} is one: {what}")),
-        Default::None | Default::Depends(_) => panic!("{name} is declared with a default"),
+        Default::Nothing | Default::Depends(_) => panic!("{name} is declared with a default"),
     }
 }

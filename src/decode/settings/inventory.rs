@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 /// Variables of the organisation's slug; `NATS_USER` beside them is a user of some server.
 const ORGANISATION: [&str; 2] = ["ORG", "FLY_ORG"];
 /// The variable of the token of Fly's logs; `NATS_PASSWORD` beside it is that of some server.
-const OF_LOGS: [&str; 1] = ["ACCESS_TOKEN"];
+const OF_LOGS: &str = "ACCESS_TOKEN";
 
 /// Where the inventory is asked, and where machines are restarted.
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ pub(super) fn inventory(given: &Given<'_>) -> InventorySettings {
         },
         InventoryKind::Machines => {
             let restarts = own
-                .or_else(|| given.secret_of(&ACCESS_TOKEN, &OF_LOGS))
+                .or_else(|| given.secret_of(&ACCESS_TOKEN, |name| name == OF_LOGS))
                 .map(api);
             if restarts.is_none() {
                 let what = "the Machines API takes a token; make one with `fly tokens create readonly ORG`, or set \

@@ -1,7 +1,7 @@
 //! The declarations as text: the table of the guide, the part of the help that is no flag, and names that nobody declared.
 
 use super::declared::ALL;
-use super::setting::{About, FlagKind, SettingFault};
+use super::setting::{About, Default, SettingFault};
 use crate::decode::nearest;
 
 /// The beginning of every variable that is lastbeat's alone.
@@ -15,34 +15,22 @@ pub fn markdown() -> String {
 }
 
 fn row(about: &About) -> String {
-    let code = |names: &mut dyn Iterator<Item = &str>| {
-        let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-        names.join(", ")
+    let variables = about.variables.join("`, `");
+    let flag = match about.flag.trim_end_matches("...") {
+        "" => String::new(),
+        flag => format!("`{flag}`"),
     };
-    let variables = code(&mut about.variables.iter().copied().chain(about.file));
-    let flag = about.flag.as_ref().map_or(String::new(), |flag| {
-        format!("`{}`", format!("--{} {}", flag.name, flag.value).trim_end())
-    });
-    let default = match &about.default {
-        super::setting::Default::Text(text) => format!("`{text}`"),
-        _ => about.default().to_owned(),
+    let default = match about.default {
+        Default::Text(text) => format!("`{text}`"),
+        Default::Nothing | Default::Depends(_) => about.default().to_owned(),
     };
-    let help = about.help.replace('|', "\\|");
-    format!("| {variables} | {flag} | {default} | {help} |\n")
+    format!("| `{variables}` | {flag} | {default} | {} |\n", about.help)
 }
 
-/// The settings that are no flags of `run`, for its help.
+/// The settings without a flag, for the help of `run`.
 pub fn environment_help() -> String {
-    let is_flag = |about: &&&About| {
-        about
-            .flag
-            .as_ref()
-            .is_none_or(|flag| flag.kind == FlagKind::OfClient)
-    };
-    let lines = ALL
-        .iter()
-        .filter(is_flag)
-        .map(|about| about.variable_help());
+    let without = ALL.iter().filter(|about| about.flag.is_empty());
+    let lines = without.map(|about| about.variable_help());
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -50,7 +38,7 @@ pub fn environment_help() -> String {
 pub fn unknown(names: impl Iterator<Item = String>) -> Vec<SettingFault> {
     let known: Vec<&str> = ALL
         .iter()
-        .flat_map(|about| about.variables.iter().copied().chain(about.file))
+        .flat_map(|about| about.variables.iter().copied())
         .filter(|name| name.starts_with(PREFIX))
         .collect();
     let is_unknown = |name: &String| name.starts_with(PREFIX) && !known.contains(&name.as_str());
