@@ -20,9 +20,9 @@ struct Cli {
 const EXIT_CODES: &str = "\
 Try `lastbeat demo` first: it needs no server. Then:
 
-  lastbeat check rules                             check the rules
-  NATS_URL=nats://127.0.0.1:4222 lastbeat run      watch; run --help lists the settings
-  lastbeat status                                  show what is silent
+  lastbeat check rules                            check the rules
+  NATS_URL=nats://127.0.0.1:4222 lastbeat run     watch (run --help: settings)
+  lastbeat status                                 show what is silent
 
 Exit codes: 0 success; 1 failure; 64 bad settings, rules or arguments.";
 

@@ -24,7 +24,7 @@ Exit codes: 0 rules and settings are valid; 64 they are not; 1 the result cannot
 
   lastbeat check /etc/lastbeat/rules
   lastbeat check --strict --no-env --format json     (in CI, without secrets)
-  lastbeat check --print                             (the rules in force, with every default)")]
+  lastbeat check --print                             (the rules in force)")]
 pub struct CheckArgs {
     /// Rule file, or folder of *.toml [env: LASTBEAT_RULES] [default: rules]
     #[arg(value_name = "PATH")]

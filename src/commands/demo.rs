@@ -30,8 +30,8 @@ const RULES: &str = include_str!("demo/rules.toml");
 A dozen instances send a heartbeat each second. Within 20 seconds one falls silent, one says bye (no alert), and the \
 whole stream stalls for a while; then the story starts again.
 
-  lastbeat demo                             then open http://127.0.0.1:9090/
-  lastbeat demo --listen 127.0.0.1:8080     and: lastbeat status --url 127.0.0.1:8080")]
+  lastbeat demo                             (then open http://127.0.0.1:9090/)
+  lastbeat demo --listen 127.0.0.1:8080")]
 pub struct DemoArgs {
     /// Address of the page, /metrics, /healthz and /readyz
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:9090")]
@@ -74,7 +74,7 @@ pub fn run(args: &DemoArgs) -> ExitCode {
 fn greet(address: SocketAddr) {
     let lines = [
         "lastbeat demo: 12 instances of 4 apps in 3 regions, a heartbeat each second; silence is an alert after 3s.",
-        "Nothing here is faked but the organisation: core, rules and HTTP are the ones of `lastbeat run`.",
+        "Only the organisation is simulated; core, rules and HTTP are those of `lastbeat run`.",
     ];
     println!("{}\n", lines.join("\n"));
     println!(

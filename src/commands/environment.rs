@@ -17,7 +17,7 @@ pub(super) fn names() -> impl Iterator<Item = String> {
     env::vars_os().filter_map(|(name, _)| name.into_string().ok())
 }
 
-/// Whether a terminal may be written to in colours.
+/// True where the output may have colours: on a terminal, and not where `NO_COLOR` is set.
 pub(super) fn colours(terminal: bool) -> bool {
     terminal && !env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty())
 }

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
   lastbeat man | man -l -
-  sudo lastbeat man --out /usr/local/share/man/man1     then: man lastbeat, man lastbeat-run")]
+  sudo lastbeat man --out /usr/local/share/man/man1     (then: man lastbeat-run)")]
 pub struct ManArgs {
     /// Folder for lastbeat.1, lastbeat-run.1 and so on; created where it is missing
     #[arg(long, value_name = "FOLDER")]

@@ -25,7 +25,7 @@ pub(super) fn default_path() -> PathBuf {
 
 /// Rule files that were read.
 pub(super) struct Rules {
-    /// What the reading gave.
+    /// The rule set with its faults and warnings.
     pub(super) reading: Reading,
     /// The number of files.
     files: usize,

@@ -1,15 +1,15 @@
-//! The canary's settings: where lastbeat's own beats come from, how often, and by which way.
+//! The canary's settings: the origin, interval and way of lastbeat's own heartbeats.
 
 use super::subscription::meet;
 use std::time::Duration;
 
-/// How often the canary beats unless told otherwise.
+/// Interval where none is set.
 const DEFAULT_EVERY: Duration = Duration::from_secs(10);
 
 /// A canary that is on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CanarySettings {
-    /// How often it beats.
+    /// Interval of its beats.
     pub every: Duration,
     /// The app it speaks for: ours, which is no target.
     pub app: String,
@@ -41,7 +41,7 @@ impl CanarySettings {
 /// that we listen to.
 ///
 /// # Errors
-/// What is wrong, and what to do.
+/// The fault and what to do about it.
 pub fn read(
     given: Option<Option<Duration>>,
     subscribed: &[String],
@@ -61,7 +61,7 @@ pub fn read(
             instance,
             way: Way::Stdout,
         },
-        // Who publishes into a stream of others is asked first.
+        // A stream of others is published into only where that was asked for.
         _ if given.is_none() => return Ok(None),
         _ => CanarySettings {
             every,

@@ -90,7 +90,7 @@ fn read_all(files: &[(String, Vec<u8>)], lookup: Lookup<'_>) -> Reading {
     reader.finish(files)
 }
 
-/// What is gathered over the files.
+/// The state of a reading over all files.
 #[derive(Default)]
 struct Reader<'e> {
     lookup: Lookup<'e>,

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 use thiserror::Error;
 
-/// How far ahead windows are given: the caller asks again long before it is over.
+/// Windows are given this far ahead; the caller asks again long before.
 pub const AHEAD: Duration = Duration::from_secs(24 * 3600);
 /// Bytes of an expression; the longest useful ones have a tenth of it.
 const MAX_EXPRESSION: usize = 200;
@@ -86,7 +86,7 @@ impl Schedule {
         }
     }
 
-    /// Whether windows of that length are few enough to be found.
+    /// Checks that windows of that length are few enough to be found.
     ///
     /// # Errors
     /// [`ScheduleFault::TooOften`].
@@ -141,7 +141,7 @@ impl Schedule {
         Some(self.zone.to_datetime(at))
     }
 
-    /// What the expression gives after a moment on the wall, as if no clock ever changed.
+    /// Times of the expression after a moment on the wall, as if no clock ever changed.
     fn after(&self, civil: DateTime) -> impl Iterator<Item = DateTime> {
         let start = TimeZone::UTC.to_timestamp(civil).ok();
         let times = start.and_then(|start| self.crontab.iter_after(MakeTimestamp(start)).ok());
@@ -200,7 +200,7 @@ fn zone(name: &str) -> Option<TimeZone> {
     jiff::tz::db().get(name).ok()
 }
 
-/// What the parser says, without the drawing around it.
+/// The parser's message, without the drawing around it.
 fn reason(error: &cronexpr::Error) -> String {
     let text = error.to_string();
     let last = text.lines().last().unwrap_or_default();
@@ -283,6 +283,14 @@ mod tests {
             60,
             "2024-03-30T12:00:00Z",
             &["03-31T01:00..03-31T02:00"],
+        ),
+        // Each time of a list is a time of day.
+        (
+            "0 2,14 * * *",
+            "Europe/Berlin",
+            60,
+            "2024-03-30T14:30:00Z",
+            &["03-31T01:00..03-31T02:00", "03-31T12:00..03-31T13:00"],
         ),
         // The day after, it is as ever.
         (

@@ -37,37 +37,37 @@ const SLUG_CHARS: usize = 50;
 /// Everything that `run` needs to know.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where the stream comes from.
+    /// The NATS connection.
     pub nats: NatsSettings,
     /// A folder of rule files, or one file.
     pub rules: PathBuf,
-    /// Where HTTP is served.
+    /// Address of the HTTP server.
     pub listen: SocketAddr,
-    /// Sentry's address; `None`: alerts go to the log only.
+    /// Sentry's DSN; `None`: Sentry is not notified.
     pub sentry_dsn: Option<Secret>,
     /// Sentry's `environment`.
     pub sentry_environment: Option<String>,
     /// Apps whose entries prove only that the stream flows.
     pub ignore: Globs,
-    /// How many are tracked at once.
+    /// Most instances and apps tracked at once.
     pub limits: Limits,
-    /// Series of instances and beats shown at most.
+    /// Most series of single instances and beats.
     pub max_series: usize,
     /// Without an entry for this long `run` ends; `None`: never.
     pub give_up_after: Option<Duration>,
-    /// Where what is known outlives the process.
+    /// Where the state outlives the process.
     pub state: StatePlace,
-    /// The address that is pinged each minute; `None`: none.
+    /// The URL that is pinged each minute.
     pub watchdog: Option<TokenSource>,
-    /// Where machines are looked up.
+    /// The inventory of machines.
     pub inventory: InventorySettings,
     /// Sentry's name of the monitor of our own check-ins: a slug.
     pub monitor: String,
-    /// Opens what only this machine may see and change otherwise.
+    /// Token of the page and the API; `None`: open to this machine only.
     pub web_token: Option<TokenSource>,
-    /// Our own beats into the stream; `None`: none.
+    /// lastbeat's own heartbeat in the stream; `None`: off.
     pub canary: Option<CanarySettings>,
-    /// How the log is written; `None`: text on a terminal, else JSON.
+    /// Format of the log; `None`: text on a terminal, else JSON.
     pub log_format: Option<LogFormat>,
 }
 

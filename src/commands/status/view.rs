@@ -1,4 +1,4 @@
-//! What `lastbeat status` shows: the answers of the API in, text out.
+//! The page of `lastbeat status`: answers of the API in, text out.
 
 use crate::format;
 use serde_json::Value;
@@ -250,7 +250,7 @@ fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or(0)
 }
 
-/// What somebody else wrote, fit for a terminal.
+/// Text from elsewhere, fit for a terminal.
 fn text(value: &Value) -> String {
     format::sanitize(value.as_str().unwrap_or_default(), format::SUMMARY_CHARS)
 }

@@ -16,23 +16,23 @@ pub struct Fault {
     pub rule: Option<String>,
     /// The key, where it lies at one.
     pub key: Option<String>,
-    /// What is wrong.
+    /// The fault itself.
     pub what: String,
-    /// What is allowed; empty where `what` says all.
+    /// The allowed values; empty where `what` says all.
     pub allowed: String,
 }
 
-/// What is wrong with something, before its position is known.
+/// A fault before its position is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wrong {
-    /// What is wrong.
+    /// The fault itself.
     pub(super) what: String,
-    /// What is allowed.
+    /// The allowed values.
     pub(super) allowed: String,
 }
 
 impl Wrong {
-    /// What is wrong, and what is allowed.
+    /// A fault, and the allowed values.
     pub(super) fn new(what: impl Into<String>, allowed: impl Into<String>) -> Self {
         Wrong {
             what: what.into(),

@@ -17,7 +17,7 @@ pub(super) struct Fields<'d, 'r, 't> {
     at: usize,
     /// The name of the rule that the table is.
     rule: Option<String>,
-    /// What stands before a key in a fault, as `stream.`.
+    /// Stands before each key in a fault, as `stream.`.
     prefix: String,
     /// Faults of this table.
     faults: usize,

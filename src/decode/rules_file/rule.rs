@@ -59,7 +59,7 @@ pub(super) struct Rules {
     /// The position of each name, those of rules at fault included.
     names: HashMap<String, Position>,
     markers: Vec<String>,
-    /// What is likely not meant, found on the way.
+    /// Warnings found on the way.
     warnings: Vec<Fault>,
     /// Tables seen, those at fault included.
     seen: usize,
@@ -132,7 +132,9 @@ impl Rules {
                 .take("max_gap", value::max_gap)
                 .unwrap_or(MaxGap::Auto),
             hold: fields.take("for", value::hold).unwrap_or(Duration::ZERO),
-            recover: fields.take("recover", value::recover).unwrap_or(1),
+            recover: fields
+                .take("recover", |v| value::whole(v, value::RECOVER))
+                .unwrap_or(1),
             severity: fields
                 .take("severity", |v| value::choice(v, SEVERITIES))
                 .unwrap_or_default(),
@@ -140,13 +142,13 @@ impl Rules {
             runbook: fields.take("runbook", value::runbook),
             expect: targets.expect,
             at_least: targets.at_least,
-            remind: fields.take("remind", value::remind),
+            remind: fields.take("remind", |v| value::span_within(v, &value::REMIND)),
             notify: notify(&mut fields, notifiers),
             group_wait: fields
-                .take("group_wait", value::group_wait)
+                .take("group_wait", |v| value::span_within(v, &value::GROUP_WAITS))
                 .unwrap_or(GROUP_WAIT),
             forget_after: fields
-                .take("forget_after", value::forget_after)
+                .take("forget_after", |v| value::span_within(v, &value::FORGET))
                 .unwrap_or(FORGET_AFTER),
             on_crash: fields.take("on_crash", flag).unwrap_or_default(),
             restart_silent: fields
@@ -225,7 +227,7 @@ impl Rules {
         self.rules.is_empty()
     }
 
-    /// What is likely not meant: rules that never match, and what was found on the way.
+    /// Warnings: rules that never match, and those found on the way.
     pub(super) fn warnings(&mut self) -> Vec<Fault> {
         let mut found = std::mem::take(&mut self.warnings);
         found.extend(shadow::find(&self.rules, &self.positions));

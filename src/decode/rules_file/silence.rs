@@ -89,7 +89,7 @@ impl Silences {
             value::text(v, "an IANA name like \"Europe/Berlin\"").map(str::to_owned)
         });
         let timezone = timezone.unwrap_or_else(|| "UTC".to_owned());
-        let duration = fields.take("duration", value::silence);
+        let duration = fields.take("duration", |v| value::span_within(v, &value::SILENCE));
         let reason = fields.take("reason", value::reason);
         let text = fields.take("schedule", |v| value::text(v, CRON).map(str::to_owned));
         let schedule = text.and_then(|text| when(&mut fields, text, &timezone, duration));

@@ -42,7 +42,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_, '_>, is_beat: bool) -> Targets {
         host: fields.take_globs("host"),
         by: by.unwrap_or_default(),
         expect: fields.take_list("expect", value::name_count, value::expected),
-        at_least: fields.take("at_least", value::at_least),
+        at_least: fields.take("at_least", |v| value::whole(v, value::AT_LEAST)),
     };
     if by_is_known {
         agree(fields, &targets, is_beat);

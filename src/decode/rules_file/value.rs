@@ -3,6 +3,7 @@
 use super::fault::{Wrong, quoted, shortened};
 use crate::core::rule::{LONGEST_SPAN, MaxGap, Severity};
 use crate::decode::nearest;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 use toml::de::DeValue;
 
@@ -16,7 +17,7 @@ const MAX_GLOBS: usize = 100;
 /// braces with eight words each would take a minute.
 pub(super) const MAX_WAYS: usize = 256;
 /// Characters of a marker: shorter ones turn up in any line, and none needs to be longer.
-const MARKER: std::ops::RangeInclusive<usize> = 3..=64;
+const MARKER: RangeInclusive<usize> = 3..=64;
 /// Characters of a beat's name; longer ones are refused in beats as well.
 const MAX_BEAT: usize = 64;
 /// Characters of a summary: what notifiers show of a title and its sentence.
@@ -24,19 +25,18 @@ const MAX_SUMMARY: usize = 500;
 /// Bytes of a runbook's address.
 const MAX_RUNBOOK: usize = 1_000;
 /// Beats in a row that may be asked for before an alert ends.
-const RECOVER: std::ops::RangeInclusive<u32> = 1..=100;
+pub(super) const RECOVER: RangeInclusive<u32> = 1..=100;
 /// Live instances that may be asked for; an app has no more machines.
-const AT_LEAST: std::ops::RangeInclusive<u32> = 1..=10_000;
+pub(super) const AT_LEAST: RangeInclusive<u32> = 1..=10_000;
 /// Reminders more often than this are noise.
-const SHORTEST_REMINDER: Duration = Duration::from_secs(60);
+pub(super) const REMIND: RangeInclusive<Duration> = Duration::from_secs(60)..=LONGEST_SPAN;
 /// An alert that waits longer for others is late.
-const LONGEST_GROUP_WAIT: Duration = Duration::from_secs(300);
-/// What is forgotten sooner than this would be forgotten before it could be missed.
-const SHORTEST_FORGET: Duration = Duration::from_secs(60);
-/// Shorter silences end before a notification is sent.
-const SHORTEST_SILENCE: Duration = Duration::from_secs(60);
-/// Longer ones are no silences but a rule to be removed.
-pub(super) const LONGEST_SILENCE: Duration = Duration::from_secs(31 * 24 * 3600);
+pub(super) const GROUP_WAITS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(300);
+/// A target that is forgotten sooner would be forgotten before it could be missed.
+pub(super) const FORGET: RangeInclusive<Duration> = Duration::from_secs(60)..=LONGEST_SPAN;
+/// Shorter silences end before a notification is sent; longer ones are no silences but a rule to be removed.
+pub(super) const SILENCE: RangeInclusive<Duration> =
+    Duration::from_secs(60)..=Duration::from_secs(31 * 24 * 3600);
 /// Names in one list of expected ones or of notifiers.
 const MAX_NAMES: usize = 200;
 /// Characters of the name of an app or a region; Fly's have 63 at most.
@@ -236,7 +236,7 @@ pub(super) fn rule_glob(value: &DeValue<'_>) -> Result<String, Wrong> {
 /// One glob of a name, from elsewhere than a rule file.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The fault.
 pub fn glob_text(glob: &str) -> Result<String, String> {
     glob_of(glob, "").map_err(|wrong| wrong.what)
 }
@@ -244,7 +244,7 @@ pub fn glob_text(glob: &str) -> Result<String, String> {
 /// A glob that is none of the kind that explodes.
 ///
 /// # Errors
-/// What is wrong with it, with `allowed`.
+/// The fault, with `allowed`.
 fn glob_of(glob: &str, allowed: &str) -> Result<String, Wrong> {
     let what = if glob.is_empty() {
         "an empty glob matches nothing".to_owned()
@@ -327,17 +327,8 @@ pub(super) fn beat(value: &DeValue<'_>) -> Result<String, Wrong> {
     Ok(beat.to_owned())
 }
 
-/// Beats in a row.
-pub(super) fn recover(value: &DeValue<'_>) -> Result<u32, Wrong> {
-    whole(value, RECOVER)
-}
-
-/// Live instances.
-pub(super) fn at_least(value: &DeValue<'_>) -> Result<u32, Wrong> {
-    whole(value, AT_LEAST)
-}
-
-fn whole(value: &DeValue<'_>, range: std::ops::RangeInclusive<u32>) -> Result<u32, Wrong> {
+/// A whole number within a range.
+pub(super) fn whole(value: &DeValue<'_>, range: RangeInclusive<u32>) -> Result<u32, Wrong> {
     let allowed = format!("a whole number from {} to {}", range.start(), range.end());
     let Some(number) = value.as_integer() else {
         return Err(Wrong {
@@ -354,32 +345,12 @@ fn whole(value: &DeValue<'_>, range: std::ops::RangeInclusive<u32>) -> Result<u3
     }
 }
 
-/// The interval of reminders.
-pub(super) fn remind(value: &DeValue<'_>) -> Result<Duration, Wrong> {
-    span_within(value, SHORTEST_REMINDER, LONGEST_SPAN)
-}
-
-/// The wait of an alert for others.
-pub(super) fn group_wait(value: &DeValue<'_>) -> Result<Duration, Wrong> {
-    span_within(value, Duration::ZERO, LONGEST_GROUP_WAIT)
-}
-
-/// The time until a target is forgotten.
-pub(super) fn forget_after(value: &DeValue<'_>) -> Result<Duration, Wrong> {
-    span_within(value, SHORTEST_FORGET, LONGEST_SPAN)
-}
-
-/// The length of a silence.
-pub(super) fn silence(value: &DeValue<'_>) -> Result<Duration, Wrong> {
-    span_within(value, SHORTEST_SILENCE, LONGEST_SILENCE)
-}
-
 /// A duration between two others.
 pub(super) fn span_within(
     value: &DeValue<'_>,
-    least: Duration,
-    most: Duration,
+    range: &RangeInclusive<Duration>,
 ) -> Result<Duration, Wrong> {
+    let (least, most) = (*range.start(), *range.end());
     let shown = |span| humantime::format_duration(span).to_string();
     let allowed = match (least.is_zero(), most == LONGEST_SPAN) {
         (_, true) => format!("a duration of {} or more", shown(least)),

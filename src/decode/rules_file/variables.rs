@@ -39,7 +39,7 @@ pub(super) fn fill(text: &str, lookup: Lookup<'_>) -> Result<String, Wrong> {
     Ok(filled)
 }
 
-/// Whether a text is one variable and nothing else.
+/// True where a text is one variable and nothing else.
 pub(super) fn is_variable(text: &str) -> bool {
     text.strip_prefix("${")
         .and_then(|rest| rest.strip_suffix('}'))

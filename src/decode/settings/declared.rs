@@ -39,7 +39,7 @@ settings! {
         "NATS user; on Fly.io the organisation's slug";
     ACCESS_TOKEN: Secret = parse::secret, ["ACCESS_TOKEN", "NATS_PASSWORD", "ACCESS_TOKEN_FILE"], "--token-file FILE",
         Nothing,
-        "Token or password of the NATS user; a file is read again at each connect";
+        "Token or password of the NATS user; its file is read at each connect";
     SUBJECT: Vec<String> = subjects::list, ["SUBJECT"], "--subject SUBJECT...",
         Text("logs.>"),
         "NATS subjects to subscribe to, separated by commas; no two may overlap";
@@ -56,7 +56,7 @@ settings! {
         Text("[::]:9090"),
         "Address of the HTTP server: the page, the API, /metrics, /healthz and /readyz";
     TOKEN: Secret = parse::secret, ["LASTBEAT_TOKEN", "LASTBEAT_TOKEN_FILE"], "--web-token-file FILE",
-        Depends("none: only this machine can use them"),
+        Depends("none, open to this machine only"),
         "Token that opens the page and the API to other machines; commands send it";
     STATE: StatePlace = parse::state, ["LASTBEAT_STATE"], "--state FILE",
         Depends("/data/lastbeat.db where /data is a folder, else memory"),

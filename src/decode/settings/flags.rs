@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What the command line says of `run`'s settings: the values of each flag that is given, by its name.
+/// Settings on the command line of `run`: the values of each flag that is given, by its name.
 #[derive(Clone, Default)]
 pub struct Flags(BTreeMap<&'static str, Vec<String>>);
 
@@ -20,7 +20,7 @@ impl Flags {
         self
     }
 
-    /// What is given for a setting; a flag that is given again continues its list.
+    /// The text that is given for a setting; a flag that is given again continues its list.
     pub(super) fn text(&self, about: &About) -> Option<String> {
         let values = self.0.get(about.flag()?.0)?;
         Some(values.join(","))

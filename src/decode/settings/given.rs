@@ -1,4 +1,4 @@
-//! What flags and environment give for a setting, and the faults of all that was looked up.
+//! Look-up of settings in flags and environment, and the faults found on the way.
 
 use super::declared::ALL;
 use super::flags::Flags;

@@ -13,7 +13,7 @@ pub struct Setting<T: 'static> {
     pub parse: fn(&str) -> Result<T, String>,
 }
 
-/// What people read about a setting, and the names it is looked up by.
+/// The names of a setting, its default, and its help.
 #[derive(Debug)]
 pub struct About {
     /// Variables, those that name a file with the value among them.
@@ -42,7 +42,7 @@ pub enum Default {
 pub struct SettingFault {
     /// The setting: its first variable.
     pub setting: String,
-    /// What is wrong, and what to do; without secrets.
+    /// The fault and what to do about it; without secrets.
     pub what: String,
 }
 
@@ -94,7 +94,7 @@ impl About {
         let help = match self.file() {
             None => format!("{} [env: {values}]", self.help),
             Some(file) => format!(
-                "{}, in a file [env: {file}; or the value: {values}]",
+                "{}; given as a file [env: {file}; the value itself: {values}]",
                 self.help
             ),
         };

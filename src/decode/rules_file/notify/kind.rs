@@ -202,9 +202,7 @@ fn webhook(fields: &mut Fields<'_, '_, '_>, lookup: Lookup<'_>) -> NotifierKind 
         fields.missing("url", URL);
     }
     let url = fields.take("url", |v| secret(v, lookup, URL, is_url));
-    let timeout = fields.take("timeout", |v| {
-        value::span_within(v, *TIMEOUT.start(), *TIMEOUT.end())
-    });
+    let timeout = fields.take("timeout", |v| value::span_within(v, &TIMEOUT));
     let routing_key = fields.take("routing_key", |v| secret(v, lookup, A_KEY, is_header));
     match (pagerduty, fields.has("routing_key")) {
         (true, false) => fields.missing("routing_key", A_KEY),

@@ -50,7 +50,7 @@ fn every_key() {
 const CRON: &str =
     "a schedule is minute, hour, day of month, month, day of week, like \"0 3 * * 0\"";
 
-/// What is said of a silence of an app, with these lines.
+/// The faults of a silence of an app, with these lines.
 #[track_caller]
 fn expect_lines(lines: &str, expected: &[&str]) {
     let text = format!("[[rule]]\nname = 'web beats'\n[[silence]]\nreason = 'x'\n{lines}\n");
