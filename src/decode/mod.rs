@@ -3,6 +3,7 @@
 pub mod api_query;
 pub mod beat;
 pub mod canary;
+mod http_url;
 pub mod inventory;
 pub mod lifecycle;
 pub mod log_line;

@@ -14,7 +14,7 @@ use crate::core::rule::{
 };
 use std::collections::HashMap;
 use std::time::Duration;
-use toml::de::{DeArray, DeTable, DeValue};
+use toml::de::{DeArray, DeTable};
 
 /// Rules of one set: finding a target's rule walks the list.
 pub const MAX_RULES: usize = 10_000;
@@ -150,7 +150,7 @@ impl Rules {
             forget_after: fields
                 .take("forget_after", |v| value::span_within(v, &value::FORGET))
                 .unwrap_or(FORGET_AFTER),
-            on_crash: fields.take("on_crash", flag).unwrap_or_default(),
+            on_crash: fields.take("on_crash", value::flag).unwrap_or_default(),
             restart_silent: fields
                 .take("on_silent", |v| value::choice(v, ON_SILENT))
                 .unwrap_or_default(),
@@ -262,13 +262,6 @@ fn notify(fields: &mut Fields<'_, '_, '_>, notifiers: &mut Notifiers) -> Option<
         names: names.clone(),
     });
     Some(names)
-}
-
-fn flag(value: &DeValue<'_>) -> Result<bool, Wrong> {
-    match value {
-        DeValue::Boolean(flag) => Ok(*flag),
-        _ => Err(Wrong::new("invalid flag", "true or false")),
-    }
 }
 
 /// The fault of rules that are not a list.

@@ -2,6 +2,7 @@
 
 use super::fault::{Wrong, quoted, shortened};
 use crate::core::rule::{LONGEST_SPAN, MaxGap, Severity};
+use crate::decode::http_url::http_url;
 use crate::decode::nearest;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -451,16 +452,15 @@ pub(super) fn summary(value: &DeValue<'_>, words: &[&str]) -> Result<String, Wro
 pub(super) fn runbook(value: &DeValue<'_>) -> Result<String, Wrong> {
     const ALLOWED: &str = "an address is like \"https://example.com/runbook\"";
     let runbook = line(value, MAX_RUNBOOK, ALLOWED)?;
-    let host = runbook
-        .strip_prefix("https://")
-        .or_else(|| runbook.strip_prefix("http://"));
-    match host {
-        Some(host) if !host.is_empty() && !runbook.contains(char::is_whitespace) => {
-            Ok(runbook.to_owned())
-        }
-        _ => Err(Wrong::new(
-            format!("invalid address {}", quoted(runbook)),
-            ALLOWED,
-        )),
+    if http_url(runbook).is_some() && !runbook.contains(char::is_whitespace) {
+        return Ok(runbook.to_owned());
     }
+    let what = format!("invalid address {}", quoted(runbook));
+    Err(Wrong::new(what, ALLOWED))
+}
+
+/// True or false.
+pub(super) fn flag(value: &DeValue<'_>) -> Result<bool, Wrong> {
+    let flag = value.as_bool();
+    flag.ok_or_else(|| Wrong::new("invalid flag", "true or false"))
 }

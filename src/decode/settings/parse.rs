@@ -4,11 +4,11 @@ use super::secret::Secret;
 use super::state::StatePlace;
 use crate::core::rule::Globs;
 use crate::core::tracker::Limits;
+use crate::decode::http_url::request_url;
 use crate::decode::rules_file;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use url::Url;
 
 /// Any text.
 pub(super) fn text(text: &str) -> Result<String, String> {
@@ -22,7 +22,7 @@ pub(super) fn secret(text: &str) -> Result<Secret, String> {
 
 /// An http or https URL that is never printed, since its path may be a key.
 pub(super) fn secret_url(text: &str) -> Result<Secret, String> {
-    if is_http(text) {
+    if request_url(text).is_some() {
         Ok(Secret::new(text))
     } else {
         Err("invalid URL: expected one such as https://hc-ping.com/UUID".to_owned())
@@ -33,15 +33,11 @@ pub(super) fn secret_url(text: &str) -> Result<Secret, String> {
 pub(super) fn origin(text: &str) -> Result<String, String> {
     let origin = text.trim_end_matches('/');
     let rest = origin.split_once("://").map_or("", |(_, rest)| rest);
-    if is_http(text) && !rest.contains(['/', '?', '#', '@', ' ']) {
+    if request_url(text).is_some() && !rest.contains(['/', '?', '#', '@', ' ']) {
         Ok(origin.to_owned())
     } else {
         Err("invalid URL: expected scheme and host, such as https://api.machines.dev".to_owned())
     }
-}
-
-fn is_http(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
 }
 
 /// A path.

@@ -6,8 +6,10 @@ use super::super::key::{self, Key, keys};
 use super::super::value;
 use super::super::variables::{self, Lookup};
 use crate::core::rule::{BodyFormat, NotifierKind, SentryApi};
+use crate::decode::http_url::request_url;
 use std::time::Duration;
 use toml::de::DeValue;
+use url::Url;
 
 /// The key that every `[notify.NAME]` has.
 pub(in super::super) const TYPE: &[Key] = keys! {
@@ -168,7 +170,7 @@ fn sentry(name: &str, fields: &mut Fields<'_, '_, '_>, lookup: Lookup<'_>) -> No
         };
         fields.missing("dsn", &allowed);
     }
-    let resolve = fields.take("resolve", yes_or_no).unwrap_or_default();
+    let resolve = fields.take("resolve", value::flag).unwrap_or_default();
     let token = fields.take("api_token", |v| secret(v, lookup, A_TOKEN, is_header));
     let organization = fields.take("organization", |v| secret(v, lookup, A_SLUG, is_slug));
     let url = fields.take("api_url", |v| secret(v, lookup, AN_API, is_url));
@@ -267,12 +269,6 @@ fn idle(fields: &mut Fields<'_, '_, '_>, key: &str, why: &str) {
     fields.fault(key, Wrong::new("has no effect here", why));
 }
 
-fn yes_or_no(value: &DeValue<'_>) -> Result<bool, Wrong> {
-    value
-        .as_bool()
-        .ok_or_else(|| Wrong::new("invalid flag", "true or false"))
-}
-
 /// A text that may hold secrets: what is wrong with it never repeats it.
 fn secret(
     value: &DeValue<'_>,
@@ -299,30 +295,12 @@ fn secret(
 }
 
 fn is_url(text: &str) -> bool {
-    let rest = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"));
-    let authority = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
-    let has_host = authority.is_some_and(|authority| {
-        let host = authority.rsplit('@').next().unwrap_or_default();
-        !host.is_empty() && !host.starts_with(':')
-    });
-    let plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
-    has_host && text.bytes().all(plain)
+    request_url(text).is_some()
 }
 
 fn is_dsn(text: &str) -> bool {
-    let Some((_, rest)) = text.split_once("://") else {
-        return false;
-    };
-    let Some((key, place)) = rest.split_once('@') else {
-        return false;
-    };
-    let project = place
-        .trim_end_matches('/')
-        .rsplit_once('/')
-        .map(|(_, project)| project);
-    is_url(text) && !key.is_empty() && project.is_some_and(|project| !project.is_empty())
+    let has_both = |url: Url| !url.username().is_empty() && url.path().trim_end_matches('/') != "";
+    request_url(text).is_some_and(has_both)
 }
 
 /// Printable, without a line's end: it may stand in a header.
