@@ -26,7 +26,7 @@ pub struct ClientArgs {
     /// The address.
     #[arg(long, value_name = "URL", global = true, help = format!("Address of the running lastbeat [env: {}] [default: {}]", URL.about.name(), URL.about.default()))]
     pub url: Option<String>,
-    /// Token that it asks for; given as a file [env: LASTBEAT_TOKEN_FILE; the value itself: LASTBEAT_TOKEN]
+    /// From a file: Token that it asks for [env: LASTBEAT_TOKEN_FILE; the value itself: LASTBEAT_TOKEN]
     #[arg(long, value_name = "FILE", global = true)]
     pub token_file: Option<PathBuf>,
 }

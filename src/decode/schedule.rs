@@ -4,7 +4,7 @@
 //! days on which the clocks change it holds what cron daemons hold: a time that is skipped counts as the moment
 //! of the change, one that comes twice counts once, at the first. Where minutes or hours begin with `*`, the
 //! expression means "every so often": then what is skipped does not come, and what comes twice comes twice. A window
-//! lasts its duration in real time, whatever the clocks do meanwhile.
+//! lasts its duration in real time, whatever the clocks do meanwhile. A list of times (`0 2,14 * * *`) is one of times of day.
 
 use crate::core::rule::ScheduledSilence;
 use crate::core::time::{Wall, nanos};

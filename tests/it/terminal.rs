@@ -97,7 +97,8 @@ fn help_is_wrapped_once() {
             .filter(|line| line.chars().count() > 80)
             .collect();
         assert_eq!(too_wide, [""; 0], "{command}");
-        let example = |line: &&String| line.starts_with("  ") && line.contains("lastbeat ");
+        let indented = |line: &str| line.starts_with("  ") && !line.starts_with("   ");
+        let example = |line: &&String| indented(line) && line.contains("lastbeat ");
         let examples = |lines: &[String]| lines.iter().filter(example).cloned().collect::<Vec<_>>();
         assert_eq!(examples(&narrow), examples(&wide), "{command}");
         // A line that had room for the next word was broken by hand.

@@ -39,7 +39,7 @@ settings! {
         "NATS user; on Fly.io the organisation's slug";
     ACCESS_TOKEN: Secret = parse::secret, ["ACCESS_TOKEN", "NATS_PASSWORD", "ACCESS_TOKEN_FILE"], "--token-file FILE",
         Nothing,
-        "Token or password of the NATS user; its file is read at each connect";
+        "Token or password of the NATS user; a file is read again at each connect";
     SUBJECT: Vec<String> = subjects::list, ["SUBJECT"], "--subject SUBJECT...",
         Text("logs.>"),
         "NATS subjects to subscribe to, separated by commas; no two may overlap";
@@ -71,7 +71,7 @@ settings! {
         Text("10m"),
         "Exit after this long without an entry, so that the supervisor restarts it; or never";
     SENTRY_DSN: Secret = parse::secret, ["SENTRY_DSN"], "",
-        Depends("none: alerts go to the log, and to the notifiers of the rules"),
+        Depends("none; alerts go to the log and the notifiers of the rules"),
         "DSN of the Sentry project that is notified";
     SENTRY_ENVIRONMENT: String = parse::text, ["SENTRY_ENVIRONMENT"], "--sentry-environment NAME",
         Nothing,

@@ -94,7 +94,7 @@ impl About {
         let help = match self.file() {
             None => format!("{} [env: {values}]", self.help),
             Some(file) => format!(
-                "{}; given as a file [env: {file}; the value itself: {values}]",
+                "From a file: {} [env: {file}; the value itself: {values}]",
                 self.help
             ),
         };

@@ -1,6 +1,6 @@
 //! The declarations as text: the table of the guide, the part of the help that is no flag, and names that nobody declared.
 
-use super::declared::ALL;
+use super::declared::{ALL, URL};
 use super::setting::{About, Default, SettingFault};
 use crate::decode::nearest;
 
@@ -27,9 +27,10 @@ fn row(about: &About) -> String {
     format!("| `{variables}` | {flag} | {default} | {} |\n", about.help)
 }
 
-/// The settings without a flag, for the help of `run`.
+/// The settings of `run` without a flag, for its help.
 pub fn environment_help() -> String {
-    let without = ALL.iter().filter(|about| about.flag.is_empty());
+    let of_run = |about: &&&About| about.flag.is_empty() && about.name() != URL.about.name();
+    let without = ALL.iter().filter(of_run);
     let lines = without.map(|about| about.variable_help());
     lines.collect::<Vec<_>>().join("\n")
 }
