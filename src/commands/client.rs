@@ -24,10 +24,10 @@ const ANSWER_BYTES: usize = 16 << 20;
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct ClientArgs {
     /// The address.
-    #[arg(long, value_name = "URL", global = true, help = format!("Address of the running lastbeat [env: {}] [default: {}]", URL.about.name(), URL.about.default()))]
+    #[arg(long, value_name = "URL", global = true, display_order = 100, help = format!("Address of the running lastbeat [env: {}] [default: {}]", URL.about.name(), URL.about.default()))]
     pub url: Option<String>,
     /// From a file: Token that it asks for [env: LASTBEAT_TOKEN_FILE; the value itself: LASTBEAT_TOKEN]
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, display_order = 101)]
     pub token_file: Option<PathBuf>,
 }
 

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 #[command(after_help = "\
 Install it and open a new shell:
 
-  lastbeat completions bash > ~/.local/share/bash-completion/completions/lastbeat
+  lastbeat completions bash >> ~/.bash_completion
   lastbeat completions zsh > \"${fpath[1]}/_lastbeat\"
   lastbeat completions fish > ~/.config/fish/completions/lastbeat.fish
 

@@ -11,6 +11,8 @@ use std::process::ExitCode;
 /// Print the manual page, or write those of all commands into a folder
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
+Read it here, or install it:
+
   lastbeat man | man -l -
   sudo lastbeat man --out /usr/local/share/man/man1     (then: man lastbeat-run)")]
 pub struct ManArgs {
