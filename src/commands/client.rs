@@ -24,11 +24,16 @@ const ANSWER_BYTES: usize = 16 << 20;
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct ClientArgs {
     /// The address.
-    #[arg(long, value_name = "URL", global = true, display_order = 100, help = format!("Address of the running lastbeat [env: {}] [default: {}]", URL.about.name(), URL.about.default()))]
+    #[arg(long, value_name = "URL", global = true, display_order = 100, help = url_help())]
     pub url: Option<String>,
-    /// From a file: Token that it asks for [env: LASTBEAT_TOKEN_FILE; the value itself: LASTBEAT_TOKEN]
+    /// From a file: token that it asks for [env: LASTBEAT_TOKEN_FILE; the value itself: LASTBEAT_TOKEN]
     #[arg(long, value_name = "FILE", global = true, display_order = 101)]
     pub token_file: Option<PathBuf>,
+}
+
+fn url_help() -> String {
+    let (name, default) = (URL.about.name(), URL.about.default());
+    format!("Address of the running lastbeat [env: {name}] [default: {default}]")
 }
 
 /// The reason why there is no answer that can be used.

@@ -289,7 +289,7 @@ fn the_two_ways_to_share_do_not_go_together() {
     for words in [
         "SUBJECT: ",
         "\"logs.*.iad.>\" and \"logs.web.>\" overlap: NATS delivers what matches both twice",
-        "take one of them out",
+        "remove one of them",
     ] {
         assert!(said.contains(words), "{words:?} is not in {said}");
     }
