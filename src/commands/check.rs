@@ -329,7 +329,7 @@ mod tests {
         );
         let nowhere = found(PathBuf::from("nowhere"), CheckArgs::default(), &[]).json(false);
         assert!(
-            nowhere["ok"] == false && nowhere.to_string().contains("could not be listed"),
+            nowhere["ok"] == false && nowhere.to_string().contains("list"),
             "{nowhere}"
         );
     }
