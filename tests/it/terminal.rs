@@ -97,6 +97,10 @@ fn help_is_wrapped_once() {
             .filter(|line| line.chars().count() > 80)
             .collect();
         assert_eq!(too_wide, [""; 0], "{command}");
+        // The language of test files is laid out by hand.
+        if command == "test" {
+            continue;
+        }
         let indented = |line: &str| line.starts_with("  ") && !line.starts_with("   ");
         let example = |line: &&String| indented(line) && line.contains("lastbeat ");
         let examples = |lines: &[String]| lines.iter().filter(example).cloned().collect::<Vec<_>>();
@@ -107,11 +111,7 @@ fn help_is_wrapped_once() {
             let word = pair[1].split(' ').next().unwrap_or_default();
             text(&pair[0]) && text(&pair[1]) && pair[0].len() + 1 + word.len() <= 120
         });
-        // The language of test files is set by hand.
-        assert!(
-            command == "test" || by_hand.count() == 0,
-            "{command}: {wide:#?}"
-        );
+        assert_eq!(by_hand.count(), 0, "{command}: {wide:#?}");
     }
 }
 
