@@ -19,5 +19,5 @@ pub(super) fn names() -> impl Iterator<Item = String> {
 
 /// True where the output may have colours: on a terminal, and not where `NO_COLOR` is set.
 pub(super) fn colours(terminal: bool) -> bool {
-    terminal && !env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty())
+    terminal && env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
 }

@@ -81,7 +81,7 @@ fn server(text: &str) -> Result<Server, String> {
 }
 
 fn login(userinfo: &str) -> Result<Login, String> {
-    let decoded = |text| match percent_decode_str(text).decode_utf8() {
+    let decoded = |text: &str| match percent_decode_str(text).decode_utf8() {
         Ok(text) => Ok(text.into_owned()),
         Err(_) => Err("the credentials of a server are not UTF-8 once percent-decoded".to_owned()),
     };

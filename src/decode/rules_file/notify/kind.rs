@@ -299,7 +299,8 @@ fn is_url(text: &str) -> bool {
 }
 
 fn is_dsn(text: &str) -> bool {
-    let has_both = |url: Url| !url.username().is_empty() && url.path().trim_end_matches('/') != "";
+    let has_both =
+        |url: Url| !url.username().is_empty() && !url.path().trim_end_matches('/').is_empty();
     request_url(text).is_some_and(has_both)
 }
 
