@@ -65,19 +65,19 @@ pub fn run(args: &RunArgs) -> ExitCode {
         Ok(input) => input,
         Err(stop) => return stop.print(),
     };
-    let (own_faults, untold) = SelfReporter::new(mask(&settings, &rules));
+    let (reporter, pending) = SelfReporter::new(redactor(&settings, &rules));
     logging::start(
         settings.log_format,
         "info,async_nats=off",
-        Some(own_faults.clone()),
+        Some(reporter.clone()),
     );
-    own_faults.hook_panics();
-    let _flushed = own_faults.flush_on_drop();
+    reporter.hook_panics();
+    let _flushed = reporter.flush_on_drop();
     info!(path = %settings.rules.display(), rules = rules.rules.len(), "{}", messages.trim_end());
     for unknown in settings::unknown(environment::names()) {
         warn!("{unknown}");
     }
-    watch(settings, rules, untold).unwrap_or_else(|stop| stop.log())
+    watch(settings, rules, pending).unwrap_or_else(|stop| stop.log())
 }
 
 /// Settings and rules, with the messages about the rules.
@@ -92,10 +92,10 @@ fn input(args: &RunArgs) -> Result<(Settings, RuleSet, String), Stop> {
 }
 
 /// Connects everything and serves to the end.
-fn watch(settings: Settings, rules: RuleSet, untold: PendingReports) -> Result<ExitCode, Stop> {
+fn watch(settings: Settings, rules: RuleSet, pending: PendingReports) -> Result<ExitCode, Stop> {
     let maker = notifiers::maker(&settings);
     let peers = peers(&maker, &settings, &rules).map_err(Stop::bad_input)?;
-    report_own_faults(&maker, untold)?;
+    report_own_errors(&maker, pending)?;
     let (say, outbox) = mpsc::channel(WAITING_CANARIES);
     let canary = canary(settings.canary.clone(), say)?;
     // The canary is nobody's target, and cannot feed on itself.
@@ -151,11 +151,11 @@ fn peers(maker: &NotifierFactory, settings: &Settings, rules: &RuleSet) -> Resul
 }
 
 /// Sends lastbeat's own panics and errors to Sentry, where it is set.
-fn report_own_faults(maker: &NotifierFactory, untold: PendingReports) -> Result<(), Stop> {
+fn report_own_errors(maker: &NotifierFactory, pending: PendingReports) -> Result<(), Stop> {
     let Some(sentry) = maker.sentry().map_err(Stop::bad_input)? else {
         return Ok(());
     };
-    let started = untold.tell(sentry, || HttpClient::new().into_send());
+    let started = pending.tell(sentry, || HttpClient::new().into_send());
     started.map_err(|why| Stop::failed(format!("no thread for lastbeat's own errors: {why}")))
 }
 
@@ -250,7 +250,7 @@ fn secret(source: Option<&TokenSource>, setting: &str) -> Result<Option<Secret>,
 }
 
 /// Takes every secret that is known at the start out of what panics and errors say.
-fn mask(settings: &Settings, rules: &RuleSet) -> Redactor {
+fn redactor(settings: &Settings, rules: &RuleSet) -> Redactor {
     let restarts = settings.inventory.restarts.as_ref();
     let sources = [
         settings.nats.token.as_ref(),
