@@ -3,10 +3,12 @@
 pub mod api_query;
 pub mod beat;
 pub mod canary;
+mod http_url;
 pub mod inventory;
 pub mod lifecycle;
 pub mod log_line;
 mod lone_surrogates;
+mod nearest;
 pub mod rules_file;
 pub mod schedule;
 pub mod settings;

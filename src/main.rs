@@ -2,14 +2,14 @@
 
 use clap::{CommandFactory, Parser, Subcommand};
 use lastbeat::commands::{
-    beat, check, completions, demo, drill, man, run, silence, status, tail, test,
+    beat, check, completions, demo, drill, exit, man, run, silence, status, tail, test,
 };
 use std::process::ExitCode;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Notices within seconds when logs go quiet, and says which hop went quiet.
+/// Alerts within seconds when logs go quiet, and names the hop that went quiet
 #[derive(Parser)]
 #[command(version, about, after_help = EXIT_CODES, max_term_width = 120)]
 struct Cli {
@@ -20,33 +20,33 @@ struct Cli {
 const EXIT_CODES: &str = "\
 Try `lastbeat demo` first: it needs no server. Then:
 
-  lastbeat check --rules rules                     are the rules right?
-  NATS_URL=nats://127.0.0.1:4222 lastbeat run      watch; `lastbeat run --help` has every setting
-  lastbeat status                                  what is silent, in another terminal
+  lastbeat check rules                            check the rules
+  NATS_URL=nats://127.0.0.1:4222 lastbeat run     watch (run --help: settings)
+  lastbeat status                                 show what is silent
 
-Exit codes: 0 asked to stop, and stopped; 1 could not start, or a part died; 64 bad settings or rules.";
+Exit codes: 0 success; 1 failure; 64 bad settings, rules or arguments.";
 
 #[derive(Subcommand)]
 enum Command {
-    /// Watch the stream, alert on silence, serve /metrics
+    /// Watch the stream, alert on silence, serve the page, the API and /metrics
     Run(run::RunArgs),
     /// Watch a simulated organisation in which things go wrong; needs no server
     Demo(demo::DemoArgs),
-    /// Say everything that is wrong with the rules
+    /// List everything that is wrong with rules and settings
     Check(check::CheckArgs),
-    /// Try the rules: test cases in virtual time
+    /// Test the rules in virtual time
     Test(test::TestArgs),
-    /// Show how a lastbeat that runs is, and what is silent
+    /// Show the status of a running lastbeat
     Status(status::StatusArgs),
-    /// Show entries as they reach a lastbeat that runs
+    /// Show entries as they reach a running lastbeat
     Tail(tail::TailArgs),
-    /// Try every notifier with a test incident
+    /// Send a test incident through every notifier
     Drill(drill::DrillArgs),
-    /// Make, list and end silences of a lastbeat that runs
+    /// Add, list and expire silences of a running lastbeat
     Silence(silence::SilenceArgs),
     /// Print heartbeats, for a Procfile or a region's canary
     Beat(beat::BeatArgs),
-    /// Print what makes a shell complete commands and flags
+    /// Print a shell completion script
     Completions(completions::CompletionsArgs),
     /// Print the manual page
     Man(man::ManArgs),
@@ -69,9 +69,9 @@ fn main() -> ExitCode {
         },
         Err(err) => {
             let asked = !err.use_stderr();
-            // Where not even that can be written, the exit code speaks.
+            // Where even that cannot be written, the exit code remains.
             let _ = err.print();
-            ExitCode::from(if asked { 0 } else { check::EXIT_BAD_RULES })
+            ExitCode::from(if asked { 0 } else { exit::BAD_INPUT })
         }
     }
 }

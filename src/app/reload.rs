@@ -210,7 +210,7 @@ impl Reader {
 
     fn outcome_of_status(&mut self, reading: Reading) -> Option<Loaded> {
         for warning in &reading.warnings {
-            warn!("{}: {}", warning.place(), warning.told());
+            warn!("{}", warning.warning());
         }
         let count = reading.fault_count();
         let Some(rules) = reading.set else {

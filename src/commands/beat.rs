@@ -1,5 +1,7 @@
-//! `lastbeat beat`: prints heartbeats, a program of its own.
+//! `lastbeat beat`: prints heartbeats, as a program of its own.
 
+use super::exit::Stop;
+use super::runtime::runtime;
 use crate::backoff::Backoff;
 use crate::core::rule::DEFAULT_MARKER;
 use crate::decode::rules_file;
@@ -8,15 +10,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Print heartbeats, for a Procfile or a region's canary.
+/// Print heartbeats, for a Procfile or a region's canary
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
-A line each 30 s until SIGTERM or SIGINT, then `HEARTBEAT bye`, so that a stop on purpose alerts nobody. The
-first one comes after a random part of the interval, so that a fleet that starts together does not beat as one.
+Prints a line per interval until SIGTERM or SIGINT, then `HEARTBEAT bye`, so that an intended stop is no alert. The \
+first line comes after a random part of the interval, so that instances that start together do not beat together.
 
-  heartbeat: lastbeat beat --every 30s --name worker     (a line of a Procfile)")]
+  heartbeat: lastbeat beat --every 30s --name worker     (in a Procfile)")]
 pub struct BeatArgs {
-    /// How often
+    /// Interval between two beats
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = every)]
     every: Duration,
     /// Name of the beat, watched on its own
@@ -27,8 +29,8 @@ pub struct BeatArgs {
 fn every(text: &str) -> Result<Duration, String> {
     match rules_file::duration(text) {
         Ok(every) if every >= Duration::from_millis(100) => Ok(every),
-        Ok(_) => Err("give 100ms or more".to_owned()),
-        Err(what) => Err(format!("{what}; give a duration such as 30s or 5m")),
+        Ok(_) => Err("expected 100ms or more".to_owned()),
+        Err(what) => Err(format!("{what}; expected a duration such as 30s or 5m")),
     }
 }
 
@@ -39,29 +41,17 @@ fn name(text: &str) -> Result<String, String> {
     if fits {
         Ok(text.to_owned())
     } else {
-        Err("give a word of at most 64 bytes".to_owned())
+        Err("expected a word of at most 64 bytes".to_owned())
     }
 }
 
 /// Prints beats until a signal asks to stop.
 pub fn run(args: &BeatArgs) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(err) => {
-            eprintln!("cannot start: {err}");
-            return ExitCode::FAILURE;
-        }
-    };
-    match runtime.block_on(beats(args)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(err) => {
-            eprintln!("heartbeats cannot be printed: {err}");
-            ExitCode::FAILURE
-        }
-    }
+    let printed = runtime().and_then(|runtime| {
+        let printed = runtime.block_on(beats(args));
+        printed.map_err(|fault| Stop::failed(format!("cannot print heartbeats: {fault}")))
+    });
+    printed.map_or_else(|stop| stop.print(), |()| ExitCode::SUCCESS)
 }
 
 async fn beats(args: &BeatArgs) -> io::Result<()> {

@@ -1,189 +1,202 @@
-//! `lastbeat check`: reads the rules, and the settings where there are any, and says everything that is wrong.
+//! `lastbeat check`: reads the rules, and the settings where there are any, and lists everything that is wrong.
 //!
-//! What is found goes to standard error, one line each, as compilers do it; standard output holds nothing but
-//! the set that `--print` asks for, or the object of `--format json`.
+//! Findings go to standard error, one line each, as compilers do it; standard output holds nothing but the set that
+//! `--print` asks for, or the object of `--format json`.
 
-use super::run;
+use super::exit::{Stop, verdict};
+use super::rules::{self, Rules, counted};
+use super::{environment, notifiers};
 use crate::core::rule::RuleSet;
-use crate::decode::rules_file::{self, Fault, MAX_SHOWN, Reading};
-use crate::decode::settings::{self, Flags};
-use crate::io::rules_dir;
+use crate::decode::rules_file::{self, Fault};
+use crate::decode::settings::{self, Flags, SettingFault};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
-use std::error::Error;
-use std::io::{self, Write};
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Where the rules are, where neither flag nor variable says.
-pub const DEFAULT_RULES: &str = "rules";
-/// Exit code of bad rules, as of bad settings.
-pub const EXIT_BAD_RULES: u8 = 64;
-
-/// Say everything that is wrong with the rules, and with the settings where NATS_URL or FLY_APP_NAME is set.
+/// List everything that is wrong with the rules, and with the settings where NATS_URL or FLY_APP_NAME is set
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(after_help = "\
-Every fault of every file is told at once, as file:line:col, with what is allowed.
+Lists every fault of every file at once, as file:line:col, with what is allowed.
 
-Exit codes: 0 they may be used; 64 they may not; 1 nothing could be said.
+Exit codes: 0 rules and settings are valid; 64 they are not; 1 the result cannot be written.
 
-  lastbeat check --rules /etc/lastbeat/rules
-  lastbeat check --strict --format json     (in CI)
-  lastbeat check --print                    (what is in force, with every default)")]
+  lastbeat check /etc/lastbeat/rules
+  lastbeat check --strict --no-env --format json     (in CI, without secrets)
+  lastbeat check --print                             (the rules in force)")]
 pub struct CheckArgs {
-    /// A rule file, or a folder of *.toml [env: LASTBEAT_RULES] [default: rules]
-    #[arg(long, value_name = "PATH")]
+    /// Rule file, or folder of *.toml [env: LASTBEAT_RULES] [default: rules]
+    #[arg(value_name = "PATH")]
+    pub path: Option<PathBuf>,
+    /// The same as PATH
+    #[arg(long, value_name = "PATH", conflicts_with = "path")]
     pub rules: Option<PathBuf>,
-    /// Print the rules in force as one rule file, in order, with the defaults filled in; secrets are left out
+    /// Leave ${NAME} in [notify] unread and the settings unchecked: variables may be unset
+    #[arg(long)]
+    pub no_env: bool,
+    /// Print the rules in force as one rule file, in order, with the defaults filled in and without secrets
     #[arg(long, conflicts_with = "format")]
     pub print: bool,
-    /// Take warnings for faults
+    /// Treat warnings as faults
     #[arg(long)]
     pub strict: bool,
-    /// Lines for people, or one object for editors and CI
+    /// Format of the findings
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 }
 
-/// How the findings are written.
+/// Format of the findings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// A line each, on standard error.
+    /// A line each, on standard error
     #[default]
     Text,
-    /// An object, on standard output.
+    /// One object for editors and CI, on standard output
     Json,
 }
 
-/// Checks everything: 0 where it may be used, 64 where not, 1 where nothing could be said.
+/// Checks everything: 0 where it is valid, 64 where not, 1 where the result cannot be written.
 pub fn run(args: &CheckArgs) -> ExitCode {
-    let path = rules_path(args.rules.as_deref());
-    let settings = settings_faults(env);
-    let (out, messages) = (&mut io::stdout(), &mut io::stderr());
-    let good = match args.format {
-        Format::Text => check(args, &path, &settings, out, messages),
-        Format::Json => check_for_programs(args, &path, &settings, out),
+    let findings = Findings::new(args, environment::variable, environment::names());
+    let valid = findings.are_valid(args.strict);
+    let written = match args.format {
+        Format::Text => {
+            eprint!("{}", findings.text(args.strict));
+            match (args.print && valid).then(|| printed(&findings.path)) {
+                None => Ok(()),
+                Some(set) => write(&set),
+            }
+        }
+        Format::Json => write(&format!("{}\n", findings.json(args.strict))),
     };
-    match good {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(EXIT_BAD_RULES),
-        Err(_) => ExitCode::FAILURE,
+    match written {
+        Err(fault) => Stop::failed(fault).code(),
+        Ok(()) if valid => verdict(true),
+        Ok(()) => Stop::bad_input("").code(),
     }
 }
 
-fn env(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+fn write(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
 }
 
-/// What `run` would say of the settings; nothing where none are given, as on the machine of whoever writes rules.
+/// The rules in force as a rule file; read without the environment, so that variables are shown in place of their values.
+fn printed(path: &Path) -> String {
+    let set: Option<RuleSet> = rules::read(path, false)
+        .ok()
+        .and_then(|rules| rules.reading.set);
+    set.as_ref().map_or(String::new(), rules_file::print)
+}
+
+/// Everything that was found.
+struct Findings {
+    path: PathBuf,
+    /// Faults of the settings.
+    settings: Vec<String>,
+    /// Variables that are no setting.
+    unknown: Vec<SettingFault>,
+    /// The rules, or why their files cannot be read.
+    rules: Result<Rules, String>,
+}
+
+impl Findings {
+    fn new(
+        args: &CheckArgs,
+        env: impl Fn(&str) -> Option<String>,
+        names: impl Iterator<Item = String>,
+    ) -> Self {
+        let path = rules::path(args.path.as_deref().or(args.rules.as_deref()));
+        let rules = rules::read(&path, !args.no_env);
+        let (settings, unknown) = if args.no_env {
+            (Vec::new(), Vec::new())
+        } else {
+            (settings_faults(env), settings::unknown(names))
+        };
+        Findings {
+            path,
+            settings,
+            unknown,
+            rules,
+        }
+    }
+
+    fn warnings(&self) -> usize {
+        let of_rules = self
+            .rules
+            .as_ref()
+            .map_or(0, |rules| rules.reading.warnings.len());
+        self.unknown.len() + of_rules
+    }
+
+    fn are_valid(&self, strict: bool) -> bool {
+        let usable = self
+            .rules
+            .as_ref()
+            .is_ok_and(|rules| rules.reading.set.is_some());
+        usable && self.settings.is_empty() && !(strict && self.warnings() > 0)
+    }
+
+    /// A line each, and a closing one.
+    fn text(&self, strict: bool) -> String {
+        let mut text: String = self
+            .settings
+            .iter()
+            .map(|fault| format!("{fault}\n"))
+            .collect();
+        for unknown in &self.unknown {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "warning: {unknown}");
+        }
+        match &self.rules {
+            Err(why) => text + why + "\n",
+            Ok(rules) if strict && rules.reading.set.is_some() && self.warnings() > 0 => {
+                let refused = counted(self.warnings(), "warning");
+                text + &rules.findings() + &format!("refused: {refused} with --strict\n")
+            }
+            Ok(rules) => text + &rules.findings() + &rules.closing(),
+        }
+    }
+
+    /// `{"ok":..,"findings":[{"kind","file","line","col","rule","key","what","allowed"}],"more_faults":0}`; `kind` is
+    /// fault, warning or setting, and what does not apply is null.
+    fn json(&self, strict: bool) -> Value {
+        let mut findings: Vec<Value> = Vec::new();
+        findings.extend(
+            self.settings
+                .iter()
+                .map(|what| placeless("setting", None, what)),
+        );
+        let unknown = self.unknown.iter().map(ToString::to_string);
+        findings.extend(unknown.map(|what| placeless("warning", None, &what)));
+        let mut more_faults = 0;
+        match &self.rules {
+            Err(why) => findings.push(placeless("fault", Some(&self.path), why)),
+            Ok(Rules { reading, .. }) => {
+                findings.extend(reading.faults.iter().map(|fault| finding("fault", fault)));
+                findings.extend(reading.warnings.iter().map(|one| finding("warning", one)));
+                more_faults = reading.more_faults;
+            }
+        }
+        json!({ "ok": self.are_valid(strict), "findings": findings, "more_faults": more_faults })
+    }
+}
+
+/// The faults that `run` would find; none where no settings are given, as on the machine of someone who writes rules.
 fn settings_faults(env: impl Fn(&str) -> Option<String>) -> Vec<String> {
     if env("NATS_URL").or_else(|| env("FLY_APP_NAME")).is_none() {
         return Vec::new();
     }
     match settings::read(&Flags::default(), env) {
         Err(faults) => faults.iter().map(ToString::to_string).collect(),
-        Ok(settings) => run::maker(&settings).sentry().err().into_iter().collect(),
+        Ok(settings) => notifiers::maker(&settings)
+            .sentry()
+            .err()
+            .into_iter()
+            .collect(),
     }
-}
-
-/// The path of the rules: the flag, else `LASTBEAT_RULES`, else [`DEFAULT_RULES`].
-pub fn rules_path(flag: Option<&Path>) -> PathBuf {
-    let variable = || std::env::var_os("LASTBEAT_RULES").filter(|path| !path.is_empty());
-    flag.map(Path::to_owned)
-        .or_else(|| variable().map(PathBuf::from))
-        .unwrap_or_else(|| PathBuf::from(DEFAULT_RULES))
-}
-
-/// The rules at a path; `None` where they must not be used. What was found is written to `messages` either
-/// way, with a closing line. With `strict`, warnings are faults.
-///
-/// # Errors
-///
-/// Where `messages` cannot be written to.
-pub fn rules(path: &Path, strict: bool, messages: &mut impl Write) -> io::Result<Option<RuleSet>> {
-    let files = match rules_dir::load(path) {
-        Ok(files) => files,
-        Err(fault) => {
-            writeln!(messages, "{}", with_cause(&fault))?;
-            return Ok(None);
-        }
-    };
-    let reading = rules_file::read_with_env(&files, &env);
-    for fault in &reading.faults {
-        writeln!(messages, "{fault}")?;
-    }
-    for warning in &reading.warnings {
-        writeln!(messages, "{}: warning: {}", warning.place(), warning.told())?;
-    }
-    if strict && !reading.warnings.is_empty() {
-        writeln!(
-            messages,
-            "refused: {}, and --strict",
-            counted(reading.warnings.len(), "warning")
-        )?;
-        return Ok(None);
-    }
-    writeln!(messages, "{}", closing_line(&reading, files.len()))?;
-    Ok(reading.set)
-}
-
-fn check(
-    args: &CheckArgs,
-    path: &Path,
-    settings: &[String],
-    out: &mut impl Write,
-    messages: &mut impl Write,
-) -> io::Result<bool> {
-    for fault in settings {
-        writeln!(messages, "{fault}")?;
-    }
-    let found = rules(path, args.strict, messages)?;
-    if found.is_none() || !settings.is_empty() {
-        return Ok(false);
-    }
-    if args.print {
-        // Read without the environment, so that variables are shown in place of their values.
-        let set = rules_dir::load(path).ok();
-        let set = set.and_then(|files| rules_file::read(&files).set);
-        out.write_all(
-            set.as_ref()
-                .map_or(String::new(), rules_file::print)
-                .as_bytes(),
-        )?;
-        out.flush()?;
-    }
-    Ok(true)
-}
-
-/// `{"ok":..,"findings":[{"kind","file","line","col","rule","key","what","allowed"}],"more_faults":0}`; `kind` is
-/// fault, warning or setting, and what does not apply is null.
-fn check_for_programs(
-    args: &CheckArgs,
-    path: &Path,
-    settings: &[String],
-    out: &mut impl Write,
-) -> io::Result<bool> {
-    let mut findings: Vec<Value> = settings
-        .iter()
-        .map(|what| placeless("setting", None, what))
-        .collect();
-    let (mut good, mut more_faults) = (settings.is_empty(), 0);
-    match rules_dir::load(path) {
-        Err(fault) => {
-            findings.push(placeless("fault", Some(path), &with_cause(&fault)));
-            good = false;
-        }
-        Ok(files) => {
-            let reading = rules_file::read_with_env(&files, &env);
-            findings.extend(reading.faults.iter().map(|fault| finding("fault", fault)));
-            findings.extend(reading.warnings.iter().map(|one| finding("warning", one)));
-            good &= reading.set.is_some() && (reading.warnings.is_empty() || !args.strict);
-            more_faults = reading.more_faults;
-        }
-    }
-    let object = json!({ "ok": good, "findings": findings, "more_faults": more_faults });
-    writeln!(out, "{object}")?;
-    Ok(good)
 }
 
 fn placeless(kind: &str, file: Option<&Path>, what: &str) -> Value {
@@ -200,75 +213,46 @@ fn finding(kind: &str, fault: &Fault) -> Value {
     })
 }
 
-fn with_cause(fault: &rules_dir::LoadFault) -> String {
-    fault
-        .source()
-        .map_or_else(|| fault.to_string(), |cause| format!("{fault}: {cause}"))
-}
-
-fn closing_line(reading: &Reading, files: usize) -> String {
-    let Some(set) = &reading.set else {
-        let faulty: BTreeSet<&str> = reading
-            .faults
-            .iter()
-            .map(|fault| fault.file.as_str())
-            .collect();
-        let count = reading.fault_count();
-        let more = if reading.more_faults == 0 {
-            String::new()
-        } else {
-            format!(", of which {MAX_SHOWN} are shown")
-        };
-        return format!(
-            "{} in {}{more}",
-            counted(count, "fault"),
-            counted(faulty.len(), "file")
-        );
-    };
-    let warnings = match reading.warnings.len() {
-        0 => String::new(),
-        count => format!(", {}", counted(count, "warning")),
-    };
-    format!(
-        "ok: {} in {}{warnings}",
-        counted(set.rules.len(), "rule"),
-        counted(files, "file")
-    )
-}
-
-fn counted(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{CheckArgs, check, check_for_programs, settings_faults};
-    use serde_json::{Value, json};
+    use super::{CheckArgs, Findings, printed, settings_faults};
+    use serde_json::json;
     use std::fs;
     use std::path::PathBuf;
 
-    /// What a check of one rule file says: whether it may be used, standard output, messages.
-    fn said(name: &str, text: &str, args: &CheckArgs) -> (bool, String, String) {
-        let path: PathBuf =
+    fn file(name: &str, text: &str) -> PathBuf {
+        let path =
             std::env::temp_dir().join(format!("lastbeat-check-{name}-{}", std::process::id()));
         fs::write(&path, text).expect("the temporary folder takes a file");
-        let (mut out, mut messages) = (Vec::new(), Vec::new());
-        let good =
-            check(args, &path, &[], &mut out, &mut messages).expect("a Vec takes what is written");
+        path
+    }
+
+    /// Checks one rule file in an environment with these variables.
+    fn found(path: PathBuf, args: CheckArgs, vars: &[(&str, &str)]) -> Findings {
+        let args = CheckArgs {
+            path: Some(path),
+            ..args
+        };
+        let env = |name: &str| {
+            let mut found = vars.iter().filter(|var| var.0 == name);
+            found.next().map(|var| var.1.to_owned())
+        };
+        Findings::new(&args, env, vars.iter().map(|var| var.0.to_owned()))
+    }
+
+    /// The result of a check of one rule file: valid or not, the set that is printed, messages.
+    fn said(name: &str, text: &str, strict: bool) -> (bool, String, String) {
+        let path = file(name, text);
+        let findings = found(path.clone(), CheckArgs::default(), &[]);
+        let (good, out) = (findings.are_valid(strict), printed(&path));
         fs::remove_file(&path).expect("it was written above");
-        let messages = String::from_utf8(messages)
-            .expect("text")
-            .replace(path.to_str().expect("text"), "FILE");
-        (good, String::from_utf8(out).expect("text"), messages)
+        let path = path.to_str().expect("text");
+        (good, out, findings.text(strict).replace(path, "FILE"))
     }
 
     #[test]
     fn good_rules() {
-        let args = CheckArgs {
-            print: true,
-            ..CheckArgs::default()
-        };
-        let (good, out, messages) = said("good", "[[rule]]\nname = 'web'\n", &args);
+        let (good, out, messages) = said("good", "[[rule]]\nname = 'web'\n", false);
         assert!(
             good && out.starts_with("[stream]\nmax_gap      = \"1m\"\n"),
             "{out}"
@@ -278,11 +262,7 @@ mod tests {
 
     #[test]
     fn faults_are_counted() {
-        let args = CheckArgs {
-            print: true,
-            ..CheckArgs::default()
-        };
-        let (good, out, messages) = said("bad", "[stream]\nmax_gap = 1\nx = 1\n", &args);
+        let (good, out, messages) = said("bad", "[stream]\nmax_gap = 1\nx = 1\n", false);
         assert!(!good && out.is_empty());
         let lines: Vec<&str> = messages.lines().collect();
         assert_eq!(lines.len(), 3, "{messages}");
@@ -292,9 +272,9 @@ mod tests {
         );
         assert_eq!(lines[2], "2 faults in 1 file");
         let many: String = (0..150).map(|n| format!("k{n} = 1\n")).collect();
-        let (_, _, messages) = said("many", &many, &args);
+        let (_, _, messages) = said("many", &many, false);
         assert!(
-            messages.ends_with("\n150 faults in 1 file, of which 100 are shown\n"),
+            messages.ends_with("\n150 faults in 1 file; the first 100 are shown\n"),
             "{messages}"
         );
     }
@@ -302,7 +282,7 @@ mod tests {
     #[test]
     fn warnings_are_faults_where_asked() {
         let text = "[[rule]]\nname = 'all'\n[[rule]]\nname = 'web'\napp = 'web'\n";
-        let (good, _, messages) = said("lax", text, &CheckArgs::default());
+        let (good, _, messages) = said("lax", text, false);
         assert!(
             good && messages.starts_with("FILE:4:8: warning: rule \"web\": never matches"),
             "{messages}"
@@ -311,37 +291,26 @@ mod tests {
             messages.ends_with("\nok: 2 rules in 1 file, 1 warning\n"),
             "{messages}"
         );
-        let strict = CheckArgs {
-            strict: true,
-            ..CheckArgs::default()
-        };
-        let (good, _, messages) = said("strict", text, &strict);
+        let (good, _, messages) = said("strict", text, true);
         assert!(
-            !good && messages.ends_with("\nrefused: 1 warning, and --strict\n"),
+            !good && messages.ends_with("\nrefused: 1 warning with --strict\n"),
             "{messages}"
         );
     }
 
     #[test]
     fn an_object_for_programs() {
-        let path = std::env::temp_dir().join(format!("lastbeat-check-json-{}", std::process::id()));
-        let object = |text: &str, strict: bool, settings: &[String]| {
-            fs::write(&path, text).expect("the temporary folder takes a file");
-            let args = CheckArgs {
-                strict,
-                ..CheckArgs::default()
-            };
-            let mut out = Vec::new();
-            let good = check_for_programs(&args, &path, settings, &mut out).expect("a Vec");
-            let value: Value = serde_json::from_slice(&out).expect("JSON");
-            assert_eq!(value["ok"], good);
-            value
+        let object = |text: &str, strict: bool, vars: &[(&str, &str)]| {
+            let path = file("json", text);
+            let findings = found(path.clone(), CheckArgs::default(), vars);
+            fs::remove_file(&path).expect("it was written above");
+            findings.json(strict)
         };
         let faulty = object("[[rule]]\nname = 'web'\nmaxgap = 1\n", false, &[]);
         let place = json!([3, 1, "web", "maxgap", "fault"]);
         let first = &faulty["findings"][0];
-        let found = ["line", "col", "rule", "key", "kind"].map(|key| first[key].clone());
-        assert_eq!(json!(found), place);
+        let place_found = ["line", "col", "rule", "key", "kind"].map(|key| first[key].clone());
+        assert_eq!(json!(place_found), place);
         assert_eq!(first["what"], "unknown key, nearest is max_gap");
         assert_eq!(
             (&faulty["ok"], &faulty["more_faults"]),
@@ -353,16 +322,55 @@ mod tests {
             object(shadowed, true, &[])["findings"][0]["kind"],
             "warning"
         );
-        let setting = object(shadowed, false, &["NATS_URL: no".to_owned()]);
+        let setting = object(shadowed, false, &[("NATS_URL", "http://x")]);
         assert_eq!(
             (&setting["ok"], &setting["findings"][0]["kind"]),
             (&json!(false), &json!("setting"))
         );
+        let nowhere = found(PathBuf::from("nowhere"), CheckArgs::default(), &[]).json(false);
+        assert!(
+            nowhere["ok"] == false && nowhere.to_string().contains("list"),
+            "{nowhere}"
+        );
+    }
+
+    #[test]
+    fn an_unknown_variable_is_a_warning() {
+        let path = file("unknown", "[[rule]]\nname = 'web'\n");
+        let findings = found(
+            path.clone(),
+            CheckArgs::default(),
+            &[("LASTBEAT_RULE", "x")],
+        );
+        let text = findings.text(false);
+        assert!(
+            text.starts_with("warning: LASTBEAT_RULE: unknown setting, nearest is LASTBEAT_RULES"),
+            "{text}"
+        );
+        assert!(findings.are_valid(false) && !findings.are_valid(true));
+        assert_eq!(findings.json(false)["findings"][0]["kind"], "warning");
         fs::remove_file(&path).expect("it was written above");
-        let mut out = Vec::new();
-        let good = check_for_programs(&CheckArgs::default(), &path, &[], &mut out);
-        assert!(!good.expect("a Vec takes what is written"));
-        assert!(String::from_utf8_lossy(&out).contains("cannot list the rules"));
+    }
+
+    #[test]
+    fn without_the_environment_variables_may_be_unset() {
+        let path = file(
+            "no-env",
+            "[notify.x]\ntype = 'webhook'\nurl = '${LASTBEAT_CHECK_NONE}'\n",
+        );
+        let vars = [("NATS_URL", "http://x"), ("LASTBEAT_RULE", "x")];
+        let checked = |no_env: bool| {
+            let args = CheckArgs {
+                no_env,
+                ..CheckArgs::default()
+            };
+            found(path.clone(), args, &vars)
+        };
+        let (with, without) = (checked(false).text(false), checked(true));
+        assert!(with.contains("LASTBEAT_CHECK_NONE is not set"), "{with}");
+        assert!(without.are_valid(false), "{}", without.text(false));
+        assert!(without.settings.is_empty() && without.unknown.is_empty());
+        fs::remove_file(&path).expect("it was written above");
     }
 
     #[test]

@@ -1,24 +1,24 @@
-//! `lastbeat completions`: what makes a shell complete commands and flags.
+//! `lastbeat completions`: shell completion scripts.
 
 use clap::Command;
 use clap_complete::Shell;
 use std::io::Write;
 use std::process::ExitCode;
 
-/// Print what makes a shell complete commands and flags.
+/// Print a shell completion script
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
-Put it where the shell looks for such, and open a new shell:
+Install it and open a new shell:
 
-  lastbeat completions bash > ~/.local/share/bash-completion/completions/lastbeat
+  lastbeat completions bash >> ~/.bash_completion
   lastbeat completions zsh > \"${fpath[1]}/_lastbeat\"
   lastbeat completions fish > ~/.config/fish/completions/lastbeat.fish
 
-Or, for this shell alone:
+For this shell alone:
 
   source <(lastbeat completions bash)")]
 pub struct CompletionsArgs {
-    /// The shell
+    /// Shell that the script is for
     shell: Shell,
 }
 

@@ -1,10 +1,12 @@
-//! `lastbeat drill`: one marked test incident through every notifier, of a lastbeat that runs or of the settings alone.
+//! `lastbeat drill`: one marked test incident through every notifier, of the running lastbeat or of the settings alone.
 
-use super::peer::{AskFault, Peer, PeerArgs};
-use super::{check, run};
+use super::client::{AskFault, Client, ClientArgs};
+use super::exit::{Stop, verdict};
+use super::{environment, notifiers, rules, runtime};
 use crate::app::drill;
 use crate::clock::Clock;
-use crate::decode::settings::{self, Flags};
+use crate::core::rule::RuleSet;
+use crate::decode::settings::{self, Flags, NATS_URL};
 use crate::format;
 use crate::io::http::dto::drill::Drill;
 use crate::io::http_client::HttpClient;
@@ -16,27 +18,27 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Two notices, each with the time that a notifier may take, a minute at most by its rule.
+/// Two notifications, each with the time that a notifier may take, a minute at most by its rule.
 const WITHIN: Duration = Duration::from_secs(130);
 
-/// Open and close one test incident through every notifier, and say what each answered.
+/// Send a test incident through every notifier, and show what each answered
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
-It is marked as a test (LastbeatDrill, severity info) and nothing is silent. The lastbeat that runs is asked first; where
-none answers, the notifiers are told straight from here, as SENTRY_DSN and the rules name them.
+The incident is marked as a test (LastbeatDrill, severity info); it is opened and closed at once. The running lastbeat \
+sends it; where none answers, this command sends it itself, to SENTRY_DSN and the notifiers of the rules.
 
-Exit codes: 0 every notifier took both notices; 1 one did not, or there is none; 64 bad settings or rules.
+Exit codes: 0 every notifier accepted both notifications; 1 one did not, or there is none; 64 bad settings or rules.
 
   lastbeat drill
-  lastbeat drill --url http://lastbeat.internal:9090 --token-file /run/token
-  SENTRY_DSN=https://... lastbeat drill --direct --rules /etc/lastbeat/rules")]
+  lastbeat drill --url lastbeat.internal:9090 --token-file /run/token
+  SENTRY_DSN=https://... lastbeat drill --direct --rules rules.toml")]
 pub struct DrillArgs {
     #[command(flatten)]
-    peer: PeerArgs,
-    /// Tell the notifiers straight from here, whether or not a lastbeat runs
+    client: ClientArgs,
+    /// Send from this command, also where a lastbeat runs
     #[arg(long, conflicts_with_all = ["url", "token_file"])]
     direct: bool,
-    /// A rule file, or a folder of *.toml, for telling straight from here [env: LASTBEAT_RULES] [default: rules]
+    /// Rule file, or folder of *.toml, for sending from this command [env: LASTBEAT_RULES] [default: rules]
     #[arg(long, value_name = "PATH")]
     rules: Option<PathBuf>,
     /// Print one JSON object
@@ -44,60 +46,48 @@ pub struct DrillArgs {
     json: bool,
 }
 
-/// Runs the drill: 0 where every notifier took it.
+/// Runs the drill: 0 where every notifier accepted it.
 pub fn run(args: &DrillArgs) -> ExitCode {
-    let told = if args.direct {
-        direct(args)
-    } else {
-        match Peer::new(&args.peer).and_then(|peer| {
-            let answer = peer.ask_within(Method::POST, "drill", Some(&json!({})), WITHIN)?;
-            Ok((answer, format!("through the lastbeat at {}", peer.base)))
-        }) {
-            Ok(told) => Ok(told),
-            // Somebody who names an address means that one.
-            Err(AskFault::Unreachable(why)) if args.peer.url.is_none() => {
-                eprintln!("{why}\nno lastbeat answers: the notifiers are told straight from here");
-                direct(args)
-            }
-            Err(fault) => {
-                let code = fault.code();
-                Err((fault.words(), code))
-            }
-        }
+    let (answer, sender) = match drill(args) {
+        Ok(done) => done,
+        Err(stop) => return stop.print(),
     };
-    match told {
-        Ok((answer, how)) => {
-            let shown = if args.json {
-                format!("{answer}\n")
-            } else {
-                table(&answer, &how)
-            };
-            print!("{shown}");
-            if answer["well"] == true {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            }
+    if args.json {
+        println!("{answer}");
+    } else {
+        print!("{}", table(&answer, &sender));
+    }
+    verdict(answer["well"] == true)
+}
+
+/// The answers, and where the notifications were sent from.
+fn drill(args: &DrillArgs) -> Result<(Value, String), Stop> {
+    if args.direct {
+        return direct(args);
+    }
+    let asked = Client::new(&args.client).and_then(|client| {
+        let answer = client.ask_within(Method::POST, "drill", Some(&json!({})), WITHIN)?;
+        Ok((answer, format!("through the lastbeat at {}", client.base)))
+    });
+    match asked {
+        // An address that was given means that lastbeat and no other.
+        Err(AskFault::Unreachable(why)) if args.client.url.is_none() => {
+            eprintln!("{why}\nno lastbeat answers: sending straight from here");
+            direct(args)
         }
-        Err((why, code)) => {
-            eprintln!("{why}");
-            code
-        }
+        asked => Ok(asked?),
     }
 }
 
-/// Tells the notifiers of settings and rules from this process.
-fn direct(args: &DrillArgs) -> Result<(Value, String), (String, ExitCode)> {
-    let failed = |why: String| (why, ExitCode::FAILURE);
-    let notifiers = notifiers(args).map_err(|why| (why, ExitCode::from(check::EXIT_BAD_RULES)))?;
+/// Notifies the notifiers of settings and rules from this process.
+fn direct(args: &DrillArgs) -> Result<(Value, String), Stop> {
+    let notifiers = notifiers(args).map_err(Stop::bad_input)?;
     if notifiers.is_empty() {
-        let why = "there is no notifier: set SENTRY_DSN, or name one in the rules by [notify.NAME]";
-        return Err(failed(why.to_owned()));
+        let why =
+            "there is no notifier: set SENTRY_DSN, or declare one in the rules as [notify.NAME]";
+        return Err(Stop::failed(why));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let runtime = runtime.map_err(|fault| failed(format!("cannot start: {fault}")))?;
+    let runtime = runtime::runtime()?;
     let now = Clock::start().now_fn();
     let rows = runtime
         .block_on(async { drill::drill(&notifiers, &HttpClient::new().into_send(), &now).await });
@@ -106,30 +96,27 @@ fn direct(args: &DrillArgs) -> Result<(Value, String), (String, ExitCode)> {
 }
 
 fn notifiers(args: &DrillArgs) -> Result<Vec<Arc<dyn Notifier>>, String> {
-    let flags = Flags {
-        rules: args.rules.clone(),
-        ..Flags::default()
-    };
-    // The stream is not asked: where it is need not be set.
+    // The stream is not read: its server need not be set.
     let env = |name: &str| {
-        run::env(name).or_else(|| (name == "NATS_URL").then(|| "nats://unused".to_owned()))
+        let unused = || (name == NATS_URL.about.name()).then(|| "nats://unused".to_owned());
+        environment::variable(name).or_else(unused)
     };
-    let settings = settings::read(&flags, env).map_err(|faults| {
+    let settings = settings::read(&Flags::default(), env).map_err(|faults| {
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
         lines.join("\n")
     })?;
-    let mut found = Vec::new();
-    let rules = match check::rules(&settings.rules, false, &mut found) {
-        Ok(Some(rules)) => rules,
+    let path = args.rules.as_ref().unwrap_or(&settings.rules);
+    let rules = match rules::usable(path) {
+        Ok((rules, _)) => rules,
         // Nothing but the DSN may be set up yet.
-        _ if !settings.rules.exists() && args.rules.is_none() => Default::default(),
-        _ => return Err(String::from_utf8_lossy(&found).trim_end().to_owned()),
+        Err(_) if !path.exists() && args.rules.is_none() => RuleSet::default(),
+        Err(why) => return Err(why),
     };
-    run::notifiers(&run::maker(&settings), &rules)
+    notifiers::notifiers(&notifiers::maker(&settings), &rules)
 }
 
 /// `oncall  opened 200 OK in 0.1s, closed 200 OK in 0.1s`
-fn table(answer: &Value, how: &str) -> String {
+fn table(answer: &Value, sender: &str) -> String {
     let text =
         |value: &Value| format::sanitize(value.as_str().unwrap_or_default(), format::SUMMARY_CHARS);
     let told = |told: &Value| {
@@ -153,7 +140,7 @@ fn table(answer: &Value, how: &str) -> String {
             "FAILED"
         };
         let closed = if row["closed"].is_null() {
-            "not told of the end".to_owned()
+            "closing not sent".to_owned()
         } else {
             format!("closed {}", told(&row["closed"]))
         };
@@ -164,7 +151,7 @@ fn table(answer: &Value, how: &str) -> String {
         )
     };
     let lines: String = rows.iter().map(line).collect();
-    format!("a test incident, {how}:\n{lines}")
+    format!("a test incident, {sender}:\n{lines}")
 }
 
 #[cfg(test)]
@@ -181,7 +168,7 @@ mod tests {
         let expected = "\
 a test incident, straight from here:
 ok      sentry  opened 200 OK in 0.12s; closed 200 OK in 0.05s
-FAILED  x       opened 403 no in 1.00s; not told of the end
+FAILED  x       opened 403 no in 1.00s; closing not sent
 ";
         assert_eq!(table(&answer, "straight from here"), expected);
     }

@@ -1,5 +1,6 @@
-//! `lastbeat man`: the manual, made of the same words as `--help`.
+//! `lastbeat man`: the manual, made from the text of `--help`.
 
+use super::exit::Stop;
 use clap::Command;
 use clap_mangen::Man;
 use std::fs;
@@ -7,13 +8,15 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Print the manual page, or write the pages of all commands into a folder.
+/// Print the manual page, or write those of all commands into a folder
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
+Read it here, or install it:
+
   lastbeat man | man -l -
-  sudo lastbeat man --out /usr/local/share/man/man1     then: man lastbeat, man lastbeat-run")]
+  sudo lastbeat man --out /usr/local/share/man/man1     (then: man lastbeat-run)")]
 pub struct ManArgs {
-    /// Folder for lastbeat.1, lastbeat-run.1 and so on; it is made where it is missing
+    /// Folder for lastbeat.1, lastbeat-run.1 and so on; created where it is missing
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
 }
@@ -26,19 +29,13 @@ pub fn run(args: &ManArgs, whole: Command) -> ExitCode {
         Some(folder) => write_all(whole, folder),
         None => print(whole),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("{why}");
-            ExitCode::FAILURE
-        }
-    }
+    done.map_or_else(|why| Stop::failed(why).print(), |()| ExitCode::SUCCESS)
 }
 
 fn print(whole: Command) -> Result<(), String> {
     let mut page = Vec::new();
     let made = Man::new(whole).render(&mut page);
-    made.map_err(|fault| format!("the manual cannot be made: {fault}"))?;
+    made.map_err(|fault| format!("cannot make the manual: {fault}"))?;
     // A reader that has gone has seen enough.
     let _ = io::stdout().write_all(&page);
     Ok(())

@@ -1,20 +1,22 @@
 //! `lastbeat run`: watches the stream.
 
-use super::check;
+use super::exit::Stop;
+use super::{environment, notifiers, rules, runtime};
 use crate::app::canary::CanaryPlan;
 use crate::app::inventory::Machines;
 use crate::app::logging;
 use crate::app::notifiers::NotifierFactory;
 use crate::app::redact::Redactor;
 use crate::app::reload::ReloadConfig;
-use crate::app::self_report::SelfReporter;
+use crate::app::self_report::{PendingReports, SelfReporter};
 use crate::app::service::Service;
 use crate::app::watchdog;
 use crate::clock;
 use crate::core::rule::{Globs, RuleSet};
 use crate::decode::canary::{CanarySettings, Way};
-use crate::decode::inventory::settings::{InventorySettings, SourceSettings};
-use crate::decode::settings::{self, Flags, Secret, Settings, TokenSource};
+use crate::decode::settings::{
+    self, Flags, InventorySettings, Login, Secret, Settings, SourceSettings, TokenSource,
+};
 use crate::format;
 use crate::io::feed::OutgoingMessage;
 use crate::io::http_client::HttpClient;
@@ -24,123 +26,102 @@ use crate::io::inventory::machines::MachinesApi;
 use crate::io::notifier::Notifier;
 use crate::io::{self, nats};
 use futures_util::FutureExt;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 /// Canaries that may wait to be published: one, since a second one would only tell how long the first has waited.
 const WAITING_CANARIES: usize = 1;
 
-/// Watch the stream, alert on silence, serve /metrics.
+/// Watch the stream, alert on silence, serve the page, the API and /metrics
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "\
-On Fly.io two settings are enough: ORG (the organisation's slug) and ACCESS_TOKEN (fly tokens create readonly ORG).
-SENTRY_DSN makes alerts go to Sentry; without it they go to the log only.
-
-Set by environment alone:
-  ACCESS_TOKEN, NATS_PASSWORD    the token of the stream; a flag would show it to everybody on the machine
-  LASTBEAT_TOKEN                 the token of the page and the API
-  SENTRY_DSN                     where alerts go
-  LASTBEAT_WATCHDOG_URL          pinged each minute while all is well
-  LASTBEAT_INVENTORY             where machines are looked up: dns, machines or none [default: dns on Fly, else none];
-                                 with LASTBEAT_INVENTORY_DNS, LASTBEAT_INVENTORY_URL, LASTBEAT_INVENTORY_TOKEN and
-                                 LASTBEAT_INVENTORY_TOKEN_FILE where they are elsewhere or ask for a token of their own
-  RUST_LOG                       what is logged [default: info]
-  LASTBEAT_LOG_FORMAT            text or json [default: text on a terminal, else json]
-
-Exit codes: 0 asked to stop, and stopped; 1 could not start, a part died, or the stream is given up; 64 bad settings or
-rules.
-
-  NATS_URL=nats://127.0.0.1:4222 lastbeat run
-  ORG=acme ACCESS_TOKEN_FILE=/run/token lastbeat run --rules /etc/lastbeat/rules")]
+#[command(after_help = help())]
 pub struct RunArgs {
     #[command(flatten)]
     flags: Flags,
 }
 
+fn help() -> String {
+    format!(
+        "\
+On Fly.io two settings are enough: ORG (the organisation's slug) and ACCESS_TOKEN (fly tokens create readonly ORG).
+
+Set by environment alone:
+{}
+
+Exit codes: 0 stopped by a signal; 1 could not start, a part died, or the stream is given up; 64 bad settings or rules.
+
+  NATS_URL=nats://127.0.0.1:4222 lastbeat run
+  ORG=acme ACCESS_TOKEN_FILE=/run/token lastbeat run --rules rules.toml",
+        settings::environment_help()
+    )
+}
+
 /// Runs until a signal asks to stop.
 pub fn run(args: &RunArgs) -> ExitCode {
-    let settings = match settings::read(&args.flags, env) {
-        Ok(settings) => settings,
-        Err(faults) => {
-            faults.iter().for_each(|fault| eprintln!("{fault}"));
-            return ExitCode::from(check::EXIT_BAD_RULES);
-        }
+    let (settings, rules, messages) = match input(args) {
+        Ok(input) => input,
+        Err(stop) => return stop.print(),
     };
-    let mut found = Vec::new();
-    let rules = check::rules(&settings.rules, false, &mut found);
-    let Ok(Some(rules)) = rules else {
-        eprint!("{}", String::from_utf8_lossy(&found));
-        return ExitCode::from(check::EXIT_BAD_RULES);
-    };
-    let (own_faults, untold) = SelfReporter::new(mask(&settings, &rules));
+    let (reporter, pending) = SelfReporter::new(redactor(&settings, &rules));
     logging::start(
         settings.log_format,
         "info,async_nats=off",
-        Some(own_faults.clone()),
+        Some(reporter.clone()),
     );
-    own_faults.hook_panics();
-    let _flushed = own_faults.flush_on_drop();
-    info!(path = %settings.rules.display(), rules = rules.rules.len(), "{}", String::from_utf8_lossy(&found).trim_end());
-    let maker = maker(&settings);
-    let made = notifiers(&maker, &rules).and_then(|notifiers| {
-        let web_token = secret(settings.web_token.as_ref(), "LASTBEAT_TOKEN_FILE")?;
-        let url = secret(settings.watchdog.as_ref(), "LASTBEAT_WATCHDOG_URL_FILE")?;
-        let watchdogs = watchdog::endpoints(url.as_ref(), maker.sentry()?, &settings.monitor)?;
-        Ok((notifiers, web_token, watchdogs, maker.sentry()?))
-    });
-    let (notifiers, web_token, watchdogs, sentry) = match made {
-        Ok(made) => made,
-        Err(why) => {
-            error!("{why}");
-            return ExitCode::from(check::EXIT_BAD_RULES);
-        }
-    };
-    let told = sentry.map_or(Ok(()), |sentry| {
-        untold.tell(sentry, || HttpClient::new().into_send())
-    });
-    if let Err(why) = told {
-        return super::failed(&format!("no thread for faults of our own: {why}"));
+    reporter.hook_panics();
+    let _flushed = reporter.flush_on_drop();
+    info!(path = %settings.rules.display(), rules = rules.rules.len(), "{}", messages.trim_end());
+    for unknown in settings::unknown(environment::names()) {
+        warn!("{unknown}");
     }
-    let state = match settings.state.clone().settle(|path| path.is_dir()) {
-        Ok(path) => Some(path),
-        Err(why) => {
-            warn!("state is kept in memory only. {why}");
-            None
-        }
-    };
-    let machines = machines(settings.inventory.clone());
-    let nats = settings.nats.clone();
-    info!(servers = ?nats.servers, user = nats.user, subject = nats.subjects.join(","), "connecting");
+    watch(settings, rules, pending).unwrap_or_else(|stop| stop.log())
+}
+
+/// Settings and rules, with the messages about the rules.
+fn input(args: &RunArgs) -> Result<(Settings, RuleSet, String), Stop> {
+    let settings = settings::read(&args.flags, environment::variable);
+    let settings = settings.map_err(|faults| {
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        Stop::bad_input(lines.join("\n"))
+    })?;
+    let (rules, messages) = rules::usable(&settings.rules).map_err(Stop::bad_input)?;
+    Ok((settings, rules, messages))
+}
+
+/// Connects everything and serves to the end.
+fn watch(settings: Settings, rules: RuleSet, pending: PendingReports) -> Result<ExitCode, Stop> {
+    let maker = notifiers::maker(&settings);
+    let peers = peers(&maker, &settings, &rules).map_err(Stop::bad_input)?;
+    report_own_errors(&maker, pending)?;
     let (say, outbox) = mpsc::channel(WAITING_CANARIES);
+    let canary = canary(settings.canary.clone(), say)?;
     // The canary is nobody's target, and cannot feed on itself.
     let own = settings.canary.iter().map(|canary| canary.app.clone());
-    let ignore = Globs(settings.ignore.0.into_iter().chain(own).collect());
-    let canary = match settings.canary.map(|canary| plan(canary, say)).transpose() {
-        Ok(canary) => canary,
-        Err(why) => return super::failed(&format!("no thread for the canary: {why}")),
-    };
-    match &canary {
-        Some(canary) => info!(subject = canary.subject, every = ?canary.every, "the canary flies"),
-        None => info!("no canary (LASTBEAT_CANARY): only the stream's own entries prove it alive"),
-    }
-    let reload = ReloadConfig {
-        path: settings.rules.clone(),
-        env,
-        notifiers: maker,
-    };
-    super::serve(Service {
+    let nats = settings.nats;
+    let addresses: Vec<&str> = nats
+        .servers
+        .iter()
+        .map(|server| server.address.as_str())
+        .collect();
+    info!(servers = ?addresses, user = nats.user, subject = nats.subjects.join(","), "connecting");
+    runtime::serve(Service {
+        reload: Some(ReloadConfig {
+            path: settings.rules,
+            env: environment::variable,
+            notifiers: maker,
+        }),
         rules,
-        reload: Some(reload),
-        web_token,
-        state,
-        machines,
-        watchdogs,
-        ignore,
+        web_token: peers.web_token,
+        state: state(settings.state),
+        machines: machines(settings.inventory),
+        watchdogs: peers.watchdogs,
+        ignore: Globs(settings.ignore.0.into_iter().chain(own).collect()),
         limits: settings.limits,
         listen: settings.listen,
-        notifiers,
+        notifiers: peers.notifiers,
         max_series: settings.max_series,
         give_up_after: settings.give_up_after,
         canary,
@@ -148,6 +129,56 @@ pub fn run(args: &RunArgs) -> ExitCode {
         listener: Box::new(|_| {}),
         on_listening: Box::new(|_| {}),
     })
+}
+
+/// Outside parties that are known by their secrets.
+struct Peers {
+    notifiers: Vec<Arc<dyn Notifier>>,
+    web_token: Option<Secret>,
+    watchdogs: Vec<watchdog::Endpoint>,
+}
+
+fn peers(maker: &NotifierFactory, settings: &Settings, rules: &RuleSet) -> Result<Peers, String> {
+    let notifiers = notifiers::notifiers(maker, rules)?;
+    let web_token = secret(settings.web_token.as_ref(), "LASTBEAT_TOKEN_FILE")?;
+    let url = secret(settings.watchdog.as_ref(), "LASTBEAT_WATCHDOG_URL_FILE")?;
+    let watchdogs = watchdog::endpoints(url.as_ref(), maker.sentry()?, &settings.monitor)?;
+    Ok(Peers {
+        notifiers,
+        web_token,
+        watchdogs,
+    })
+}
+
+/// Sends lastbeat's own panics and errors to Sentry, where it is set.
+fn report_own_errors(maker: &NotifierFactory, pending: PendingReports) -> Result<(), Stop> {
+    let Some(sentry) = maker.sentry().map_err(Stop::bad_input)? else {
+        return Ok(());
+    };
+    let started = pending.tell(sentry, || HttpClient::new().into_send());
+    started.map_err(|why| Stop::failed(format!("no thread for lastbeat's own errors: {why}")))
+}
+
+/// The file that keeps the state; `None`: memory only.
+fn state(place: settings::StatePlace) -> Option<PathBuf> {
+    place
+        .settle(|path| path.is_dir())
+        .inspect_err(|why| warn!("state is kept in memory only: {why}"))
+        .ok()
+}
+
+/// The canary, where it is on.
+fn canary(
+    settings: Option<CanarySettings>,
+    say: mpsc::Sender<OutgoingMessage>,
+) -> Result<Option<CanaryPlan>, Stop> {
+    let canary = settings.map(|canary| plan(canary, say)).transpose();
+    let canary = canary.map_err(|why| Stop::failed(format!("no thread for the canary: {why}")))?;
+    match &canary {
+        Some(canary) => info!(subject = canary.subject, every = ?canary.every, "the canary is on"),
+        None => info!("no canary (LASTBEAT_CANARY): only the stream's own entries prove it alive"),
+    }
+    Ok(canary)
 }
 
 /// Where machines are looked up.
@@ -203,43 +234,6 @@ fn entry(canary: &CanarySettings, line: &str) -> String {
     .to_string()
 }
 
-/// A variable of the environment.
-pub(super) fn env(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
-
-/// Makes notifiers as the settings say.
-pub(super) fn maker(settings: &Settings) -> NotifierFactory {
-    NotifierFactory {
-        dsn: settings.sentry_dsn.clone(),
-        environment: settings.sentry_environment.clone(),
-        server_name: server_name(),
-    }
-}
-
-/// Everyone who is told beside the log.
-pub(super) fn notifiers(
-    maker: &NotifierFactory,
-    rules: &RuleSet,
-) -> Result<Vec<Arc<dyn Notifier>>, String> {
-    let mut all: Vec<Arc<dyn Notifier>> = Vec::new();
-    match maker.sentry()? {
-        Some(sentry) => {
-            info!("alerts go to Sentry at {}", sentry.origin());
-            all.push(Arc::new(sentry));
-        }
-        None if rules.notifiers.is_empty() => {
-            warn!("SENTRY_DSN is not set: alerts go to this log only");
-        }
-        None => {}
-    }
-    for rule in &rules.notifiers {
-        all.extend(maker.make(rule)?);
-        info!(notifier = rule.name, "alerts go to a notifier of the rules");
-    }
-    Ok(all)
-}
-
 /// A secret, out of its file where it is in one; `setting` is the variable that names the file.
 fn secret(source: Option<&TokenSource>, setting: &str) -> Result<Option<Secret>, String> {
     let path = match source {
@@ -256,29 +250,32 @@ fn secret(source: Option<&TokenSource>, setting: &str) -> Result<Option<Secret>,
 }
 
 /// Takes every secret that is known at the start out of what panics and errors say.
-fn mask(settings: &Settings, rules: &RuleSet) -> Redactor {
-    let given = |source: &Option<TokenSource>| {
-        // One in a file that cannot be read is told where it is used.
-        secret(source.as_ref(), "").ok().flatten()
-    };
+fn redactor(settings: &Settings, rules: &RuleSet) -> Redactor {
+    let restarts = settings.inventory.restarts.as_ref();
     let sources = [
-        &settings.nats.token,
-        &settings.web_token,
-        &settings.watchdog,
+        settings.nats.token.as_ref(),
+        settings.web_token.as_ref(),
+        settings.watchdog.as_ref(),
+        restarts.map(|api| &api.token),
     ];
-    let all = sources
+    // One in a file that cannot be read is reported where it is used.
+    let sources = sources
         .into_iter()
-        .filter_map(given)
-        .chain(settings.sentry_dsn.clone());
+        .filter_map(|source| secret(source, "").ok().flatten());
+    let logins = settings
+        .nats
+        .servers
+        .iter()
+        .filter_map(|server| match &server.login {
+            Some(
+                Login::Token(secret)
+                | Login::Password {
+                    password: secret, ..
+                },
+            ) => Some(secret.clone()),
+            None => None,
+        });
+    let all = sources.chain(logins).chain(settings.sentry_dsn.clone());
     let all = all.map(|secret| secret.reveal().to_owned());
     Redactor::new(all.chain(rules.notifiers.iter().flat_map(|one| one.kind.secrets())))
-}
-
-/// Who watches: the machine, or the host.
-fn server_name() -> String {
-    let from_kernel = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let name = std::env::var("FLY_MACHINE_ID").ok().or_else(from_kernel);
-    name.map(|name| name.trim().to_owned())
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| "lastbeat".to_owned())
 }

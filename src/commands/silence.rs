@@ -1,19 +1,21 @@
-//! `lastbeat silence`: silences of a lastbeat that runs, made, listed and ended over its HTTP.
+//! `lastbeat silence`: silences of the running lastbeat, added, listed and expired over its API.
 
-use super::peer::{AskFault, Peer, PeerArgs, set};
+use super::client::{AskFault, Client, ClientArgs};
+use super::environment::set;
+use super::exit::Stop;
 use crate::decode::rules_file;
 use crate::format;
 use hyper::Method;
 use serde_json::{Map, Value, json};
 use std::process::ExitCode;
 
-/// Make, list and end silences of a lastbeat that runs.
+/// Add, list and expire silences of a running lastbeat
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
-What is silenced is watched as ever and told to nobody; what still fires at the end of the silence is told then.
-A token that the other side asks for is taken from LASTBEAT_TOKEN.
+A silenced target is still evaluated, but sends no notifications; one that still fires when the silence ends is \
+notified then.
 
-Exit codes: 0 it is done; 1 it is not; 64 bad settings: address, token or id are none.
+Exit codes: 0 done; 1 not done; 64 invalid address, token or id.
 
   lastbeat silence add --app web --for 2h --reason 'moving the database'
   lastbeat silence list
@@ -22,23 +24,23 @@ pub struct SilenceArgs {
     #[command(subcommand)]
     command: Action,
     #[command(flatten)]
-    peer: PeerArgs,
+    client: ClientArgs,
 }
 
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Action {
-    /// Silence what matches, from now on
+    /// Silence targets that match, from now on
     Add(AddArgs),
-    /// Show all silences that hold or are to come
+    /// Show active and coming silences
     List,
-    /// End a silence made by `add`
+    /// End a silence that `add` made
     Expire {
-        /// Its id, as `list` shows it
+        /// The silence's id, as `list` shows it
         id: String,
     },
 }
 
-/// What is left out matches everyone; each may be given more than once.
+/// Matchers; one that is left out matches everything, and each may be given again.
 #[derive(Clone, Debug, clap::Args)]
 struct AddArgs {
     /// Apps, as globs
@@ -53,19 +55,19 @@ struct AddArgs {
     /// Physical hosts, as globs
     #[arg(long, value_name = "GLOB")]
     host: Vec<String>,
-    /// Rules, as globs over their names
+    /// Rules, as globs of their names
     #[arg(long, value_name = "GLOB")]
     rule: Vec<String>,
-    /// How long, such as 2h
+    /// Duration, such as 2h
     #[arg(long = "for", value_name = "DURATION", required_unless_present = "until", conflicts_with = "until", value_parser = duration)]
     span: Option<String>,
-    /// Until when, such as 2026-01-31T18:00:00Z
+    /// End, such as 2026-01-31T18:00:00Z
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// Why, for those who wonder
+    /// Reason, for people
     #[arg(long)]
     reason: String,
-    /// Whose it is [env: USER]
+    /// Author, for people [env: USER]
     #[arg(long)]
     author: Option<String>,
 }
@@ -74,25 +76,21 @@ fn duration(text: &str) -> Result<String, String> {
     rules_file::duration(text).map(|_| text.to_owned())
 }
 
-/// Asks the running lastbeat: 0 where it did so, 1 where not, 64 where address, token or id are none.
+/// Asks the running lastbeat: 0 where done, 1 where not, 64 where address, token or id are invalid.
 pub fn run(args: &SilenceArgs) -> ExitCode {
     match act(args) {
         Ok(said) => {
             print!("{said}");
             ExitCode::SUCCESS
         }
-        Err(fault) => {
-            let code = fault.code();
-            eprintln!("{}", fault.words());
-            code
-        }
+        Err(fault) => Stop::from(fault).print(),
     }
 }
 
 fn act(args: &SilenceArgs) -> Result<String, AskFault> {
-    let peer = Peer::new(&args.peer)?;
+    let client = Client::new(&args.client)?;
     let ask = |method: Method, path: &str, body: Option<&Value>| {
-        peer.ask(method, &format!("silences{path}"), body)
+        client.ask(method, &format!("silences{path}"), body)
     };
     match &args.command {
         Action::List => {
@@ -110,9 +108,8 @@ fn act(args: &SilenceArgs) -> Result<String, AskFault> {
                 .chars()
                 .all(|char| char.is_ascii_alphanumeric() || char == '-');
             if !plain || id.is_empty() {
-                return Err(AskFault::Unaskable(format!(
-                    "{id:?} is no silence's id: see `lastbeat silence list`"
-                )));
+                let why = format!("invalid id {id:?}: `lastbeat silence list` shows them");
+                return Err(AskFault::Invalid(why));
             }
             ask(Method::DELETE, &format!("/{id}"), None)?;
             Ok(format!("silence {id} ended\n"))
@@ -150,12 +147,12 @@ fn table(silences: &Value) -> String {
         .map(|silence| format!("{}\n", line(silence)))
         .collect();
     if rows.is_empty() {
-        return "no silence holds or is to come\n".to_owned();
+        return "no silence is active or coming\n".to_owned();
     }
     rows.concat()
 }
 
-/// `19a1c3f2b40  holds  app web  until 2026-01-31T18:00:00Z  moving the database (ada)`
+/// `19a1c3f2b40  active   app web  until 2026-01-31T18:00:00Z  moving the database (ada)`
 fn line(silence: &Value) -> String {
     let text = |key: &str| {
         format::sanitize(
@@ -163,7 +160,7 @@ fn line(silence: &Value) -> String {
             format::SUMMARY_CHARS,
         )
     };
-    let whom: Vec<String> = ["app", "region", "instance", "host", "rule"]
+    let matched: Vec<String> = ["app", "region", "instance", "host", "rule"]
         .into_iter()
         .filter_map(|key| {
             let globs = silence[key].as_array()?.iter().filter_map(Value::as_str);
@@ -171,10 +168,9 @@ fn line(silence: &Value) -> String {
             (!globs.is_empty()).then(|| format!("{key} {}", globs.join(",")))
         })
         .collect();
-    let whom = if whom.is_empty() {
-        "everyone".to_owned()
-    } else {
-        whom.join(" ")
+    let matched = match matched.as_slice() {
+        [] => "everything".to_owned(),
+        some => some.join(" "),
     };
     let holds = silence["holds"] == true;
     let window = silence["windows"]
@@ -195,9 +191,9 @@ fn line(silence: &Value) -> String {
         (false, "") => String::new(),
         (false, author) => format!(" ({author})"),
     };
-    let state = if holds { "holds  " } else { "waiting" };
+    let state = if holds { "active " } else { "pending" };
     format!(
-        "{}  {state}  {whom}  {when}  {}{by}",
+        "{}  {state}  {matched}  {when}  {}{by}",
         text("id"),
         text("reason")
     )
@@ -215,15 +211,15 @@ mod tests {
         });
         assert_eq!(
             line(&silence),
-            "19a  holds    app web,api-* rule r  until B  moving  (ada)"
+            "19a  active   app web,api-* rule r  until B  moving  (ada)"
         );
         let scheduled = json!({
             "id": "rules-1", "holds": false, "windows": [], "reason": "weekly", "author": "", "from_rules": true,
         });
         assert_eq!(
             line(&scheduled),
-            "rules-1  waiting  everyone  from no time within a day  weekly (rule files)"
+            "rules-1  pending  everything  from no time within a day  weekly (rule files)"
         );
-        assert_eq!(table(&json!([])), "no silence holds or is to come\n");
+        assert_eq!(table(&json!([])), "no silence is active or coming\n");
     }
 }

@@ -1,8 +1,11 @@
-//! `lastbeat tail`: entries in the terminal, as they reach a lastbeat that runs.
+//! `lastbeat tail`: entries in the terminal, as they reach the running lastbeat.
 
 mod line;
 
-use super::peer::{self, AskFault, Peer, PeerArgs};
+use super::client::{self, Client, ClientArgs};
+use super::environment::colours;
+use super::exit::Stop;
+use super::runtime::runtime;
 use crate::backoff::Backoff;
 use crate::format;
 use crate::io::http_client::{Answer, HttpClient};
@@ -10,17 +13,17 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{Method, StatusCode};
-use line::Look;
+use line::Style;
 use serde_json::Value;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Time for the answer to begin.
+/// Time until the answer begins.
 const BEGINS_WITHIN: Duration = Duration::from_secs(10);
-/// Without a byte for so long the connection is dead: signs of life come every 15 s.
+/// A connection without a byte for this long is dead: keep-alives come every 15 s.
 const ALIVE_WITHIN: Duration = Duration::from_secs(40);
-/// Between tries to connect again.
+/// Wait before another connection.
 const AGAIN: Backoff = Backoff {
     first: Duration::from_millis(500),
     longest: Duration::from_secs(10),
@@ -30,78 +33,75 @@ const LINE_BYTES: usize = 64 << 20;
 /// Bytes of a refusal that are read.
 const REFUSAL_BYTES: usize = 64 * 1024;
 
-/// Show entries as they reach a lastbeat that runs.
+/// Show entries as they reach a running lastbeat
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
-Entries that pass are shown, none of before. Whatever is not to be read, as what moves a terminal's cursor, is shown as a
-sign of its own. Colours, one for each app, are shown on a terminal only, and not where NO_COLOR is set. Words of lastbeat's
-own, as that it reads too slowly and lost entries, go to standard error.
+Shows new entries, none from before. Control characters are shown as visible symbols. Colours, one for each app, are \
+shown on a terminal only, and not where NO_COLOR is set. Messages of lastbeat itself, such as a count of entries that \
+this terminal was too slow for, go to standard error.
 
-Exit codes: 0 nobody reads it any more; 1 it is refused; 64 bad settings: address or token are none.
+Exit codes: 0 the reader of the output has gone; 1 refused; 64 invalid address or token.
 
+  lastbeat tail HEARTBEAT
   lastbeat tail --app web --region 'i*'
-  lastbeat tail --q HEARTBEAT
   lastbeat tail --json | jq -r .message")]
 pub struct TailArgs {
-    /// Apps, as globs; several with commas between them
+    /// Only entries whose payload contains this text
+    #[arg(value_name = "TEXT", conflicts_with = "q")]
+    text: Option<String>,
+    /// Apps, as globs separated by commas
     #[arg(long, value_name = "GLOBS")]
     app: Option<String>,
-    /// Regions, as globs
+    /// Regions, as globs separated by commas
     #[arg(long, value_name = "GLOBS")]
     region: Option<String>,
-    /// Instances, as globs
+    /// Instances, as globs separated by commas
     #[arg(long, value_name = "GLOBS")]
     instance: Option<String>,
-    /// Only entries in whose payload this stands
+    /// The same as TEXT
     #[arg(long, value_name = "TEXT")]
     q: Option<String>,
     /// Print one JSON object a line: the payload as `message`, `subject`, and the arrival in milliseconds as `timestamp`
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    peer: PeerArgs,
+    client: ClientArgs,
 }
 
-/// Why a connection is over.
+/// The end of a connection.
 enum Over {
-    /// Whoever reads what is printed has seen enough.
-    Seen,
-    /// To try again would bring the same.
-    Refused(String),
-    /// It cannot even be asked.
-    Unaskable(AskFault),
-    /// It is tried again; whether anything came.
+    /// The reader of the output has gone.
+    Read,
+    /// Another attempt would end the same.
+    Stopped(Stop),
+    /// It is tried again; true where entries came.
     Broken(String, bool),
 }
 
-/// Shows entries until nobody reads them any more: 1 where they cannot be had, 64 where address or token are none.
+/// Shows entries until their reader has gone: 1 where they cannot be had, 64 where address or token are invalid.
 pub fn run(args: &TailArgs) -> ExitCode {
-    let peer = match Peer::new(&args.peer) {
-        Ok(peer) => peer,
-        Err(fault) => return unaskable(fault),
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    match runtime {
-        Ok(runtime) => runtime.block_on(tail(args, &peer)),
-        Err(fault) => failed(&format!("cannot start: {fault}")),
+    let ended = Client::new(&args.client).map_err(Stop::from);
+    let ended = ended.and_then(|client| runtime()?.block_on(tail(args, &client)));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stop) => {
+            eprintln!("{}", line::harmless(stop.why()));
+            stop.code()
+        }
     }
 }
 
-async fn tail(args: &TailArgs, peer: &Peer) -> ExitCode {
+async fn tail(args: &TailArgs, client: &Client) -> Result<(), Stop> {
     let poster = HttpClient::new();
-    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
-    let look = Look {
+    let style = Style {
         json: args.json,
-        colour: io::stdout().is_terminal() && !no_colour,
+        colour: colours(io::stdout().is_terminal()),
     };
     let mut failures = 0;
     loop {
-        match follow(args, peer, &poster, &look).await {
-            Over::Seen => return ExitCode::SUCCESS,
-            Over::Refused(why) => return failed(&why),
-            Over::Unaskable(fault) => return unaskable(fault),
+        match follow(args, client, &poster, &style).await {
+            Over::Read => return Ok(()),
+            Over::Stopped(stop) => return Err(stop),
             Over::Broken(why, began) => {
                 failures = if began { 1 } else { failures + 1 };
                 eprintln!("-- {}; trying again", line::harmless(&why));
@@ -112,10 +112,10 @@ async fn tail(args: &TailArgs, peer: &Peer) -> ExitCode {
 }
 
 /// One connection, from its begin to its end.
-async fn follow(args: &TailArgs, peer: &Peer, poster: &HttpClient, look: &Look) -> Over {
-    let request = match peer.request(Method::GET, &path(args), None) {
+async fn follow(args: &TailArgs, client: &Client, poster: &HttpClient, style: &Style) -> Over {
+    let request = match client.request(Method::GET, &path(args), None) {
         Ok(request) => request,
-        Err(fault) => return Over::Unaskable(fault),
+        Err(fault) => return Over::Stopped(Stop::from(fault)),
     };
     let answer = match poster.open(request, BEGINS_WITHIN).await {
         Ok(answer) => answer,
@@ -123,12 +123,12 @@ async fn follow(args: &TailArgs, peer: &Peer, poster: &HttpClient, look: &Look) 
     };
     let (head, mut body) = answer.into_parts();
     if head.status != StatusCode::OK {
-        let why = refusal(head.status, body, &peer.base).await;
+        let why = refusal(head.status, body, &client.base).await;
         let passes = head.status.is_server_error() || head.status == StatusCode::TOO_MANY_REQUESTS;
         return if passes {
             Over::Broken(why, false)
         } else {
-            Over::Refused(why)
+            Over::Stopped(Stop::failed(why))
         };
     }
     let (mut waiting, mut began) = (Vec::new(), false);
@@ -136,7 +136,7 @@ async fn follow(args: &TailArgs, peer: &Peer, poster: &HttpClient, look: &Look) 
         let why = match tokio::time::timeout(ALIVE_WITHIN, body.frame()).await {
             Ok(Some(Ok(frame))) => {
                 let data = frame.into_data().unwrap_or_default();
-                match show(&mut waiting, &data, look) {
+                match show(&mut waiting, &data, style) {
                     Ok(()) => {
                         began = true;
                         continue;
@@ -149,7 +149,7 @@ async fn follow(args: &TailArgs, peer: &Peer, poster: &HttpClient, look: &Look) 
             }
             Ok(None) => "lastbeat ended the stream".to_owned(),
             Err(_) => format!(
-                "no sign of life for {}",
+                "nothing received for {}",
                 format::exact_duration(ALIVE_WITHIN)
             ),
         };
@@ -158,13 +158,13 @@ async fn follow(args: &TailArgs, peer: &Peer, poster: &HttpClient, look: &Look) 
 }
 
 /// Shows the frames that are whole by now.
-fn show(waiting: &mut Vec<u8>, data: &Bytes, look: &Look) -> Result<(), Over> {
+fn show(waiting: &mut Vec<u8>, data: &Bytes, style: &Style) -> Result<(), Over> {
     let searched = waiting.len();
     waiting.extend_from_slice(data);
     let Some(last) = memchr::memrchr(b'\n', &waiting[searched..]) else {
         if waiting.len() > LINE_BYTES {
-            let why = "it sends a line without an end: is it a lastbeat?".to_owned();
-            return Err(Over::Refused(why));
+            let why = "it sends a line without an end: is it lastbeat?";
+            return Err(Over::Stopped(Stop::failed(why)));
         }
         return Ok(());
     };
@@ -176,12 +176,11 @@ fn show(waiting: &mut Vec<u8>, data: &Bytes, look: &Look) -> Result<(), Over> {
             continue;
         };
         let Ok(frame) = serde_json::from_slice::<Value>(data) else {
-            return Err(Over::Refused(
-                "it sends no JSON: is it a lastbeat?".to_owned(),
-            ));
+            let why = "it sends no JSON: is it lastbeat?";
+            return Err(Over::Stopped(Stop::failed(why)));
         };
         match frame["type"].as_str() {
-            Some("log") => look.write(&frame, &mut printed),
+            Some("log") => style.write(&frame, &mut printed),
             _ => {
                 let said = frame["message"].as_str().unwrap_or_default();
                 eprintln!("-- {}", line::harmless(said));
@@ -191,8 +190,8 @@ fn show(waiting: &mut Vec<u8>, data: &Bytes, look: &Look) -> Result<(), Over> {
     let mut out = io::stdout().lock();
     let written = out.write_all(printed.as_bytes()).and_then(|()| out.flush());
     written.map_err(|fault| match fault.kind() {
-        io::ErrorKind::BrokenPipe => Over::Seen,
-        _ => Over::Refused(format!("entries cannot be printed: {fault}")),
+        io::ErrorKind::BrokenPipe => Over::Read,
+        _ => Over::Stopped(Stop::failed(format!("cannot print entries: {fault}"))),
     })
 }
 
@@ -208,16 +207,21 @@ async fn refusal(status: StatusCode, body: Incoming, base: &str) -> String {
         rate_limits: None,
         body,
     };
-    peer::read(&answer, base).err().unwrap_or_default()
+    client::read(&answer, base).err().unwrap_or_default()
 }
 
 fn path(args: &TailArgs) -> String {
     let mut query = form_urlencoded::Serializer::new(String::from("/api/logs?subject=1"));
+    let text = if args.text.is_some() {
+        &args.text
+    } else {
+        &args.q
+    };
     let asked = [
         ("app", &args.app),
         ("region", &args.region),
         ("instance", &args.instance),
-        ("q", &args.q),
+        ("q", text),
     ];
     for (key, value) in asked {
         if let Some(value) = value {
@@ -225,15 +229,4 @@ fn path(args: &TailArgs) -> String {
         }
     }
     query.finish()
-}
-
-fn failed(why: &str) -> ExitCode {
-    eprintln!("{}", line::harmless(why));
-    ExitCode::FAILURE
-}
-
-fn unaskable(fault: AskFault) -> ExitCode {
-    let code = fault.code();
-    eprintln!("{}", line::harmless(&fault.words()));
-    code
 }

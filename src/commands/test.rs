@@ -12,7 +12,7 @@ mod wording;
 
 pub use outcome::Outcome;
 
-use super::check::EXIT_BAD_RULES;
+use super::exit::BAD_INPUT;
 use crate::core::rule::RuleSet;
 use crate::decode::rules_file::{self, Fault};
 use crate::decode::test_file::{self, Case, RulesFrom, TestFile};
@@ -124,7 +124,7 @@ Exit codes: 0 if all is as expected, 1 if not, 64 if a file cannot be read.
 
 /// Runs the tests: 0 where all went as expected, 1 where not, 64 where a file cannot be read.
 pub fn run(args: &TestArgs) -> ExitCode {
-    let default = [PathBuf::from(super::check::DEFAULT_RULES)];
+    let default = [super::rules::default_path()];
     let files = match args.files.as_slice() {
         [] => &default,
         files => files,
@@ -133,7 +133,7 @@ pub fn run(args: &TestArgs) -> ExitCode {
         Ok(outcomes) => outcomes,
         Err(faults) => {
             faults.iter().for_each(|fault| eprintln!("{fault}"));
-            return ExitCode::from(EXIT_BAD_RULES);
+            return ExitCode::from(BAD_INPUT);
         }
     };
     let text = match args.format {

@@ -1,6 +1,6 @@
 //! Queries of the API's addresses: text in, a checked question or every fault at once out.
 
-use super::rules_file::nearest;
+use super::nearest;
 use crate::core::notice::Scope;
 use crate::core::persist::IncidentQuery;
 use crate::core::rule::{Globs, Severity};

@@ -1,17 +1,15 @@
-//! The canary's settings: where lastbeat's own beats come from, how often, and by which way.
+//! The canary's settings: the origin, interval and way of lastbeat's own heartbeats.
 
 use super::subscription::meet;
 use std::time::Duration;
 
-/// The canary's interval unless set otherwise.
+/// Interval where none is set.
 const DEFAULT_EVERY: Duration = Duration::from_secs(10);
-/// The shortest interval: round trips of a slow stream take seconds.
-const LEAST_EVERY: Duration = Duration::from_secs(1);
 
 /// A canary that is on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CanarySettings {
-    /// Its interval.
+    /// Interval of its beats.
     pub every: Duration,
     /// The app it speaks for: ours, which is no target.
     pub app: String,
@@ -39,26 +37,20 @@ impl CanarySettings {
     }
 }
 
-/// Reads them. `given` is what `LASTBEAT_CANARY` says; `subscribed` the subjects that we listen to.
+/// Reads them. `given` is what `LASTBEAT_CANARY` says: an interval, or `Some(None)` for off; `subscribed` the subjects
+/// that we listen to.
 ///
 /// # Errors
-/// The fault, and what to do.
+/// The fault and what to do about it.
 pub fn read(
-    given: Option<&str>,
+    given: Option<Option<Duration>>,
     subscribed: &[String],
     env: impl Fn(&str) -> Option<String>,
 ) -> Result<Option<CanarySettings>, String> {
     let every = match given {
-        Some("off") => return Ok(None),
+        Some(None) => return Ok(None),
         None => DEFAULT_EVERY,
-        Some(text) => match humantime::parse_duration(text) {
-            Ok(every) if every >= LEAST_EVERY => every,
-            _ => {
-                return Err(format!(
-                    "{text:?} is no duration of a second or more; give one such as 10s, or off"
-                ));
-            }
-        },
+        Some(Some(every)) => every,
     };
     let own = ["FLY_APP_NAME", "FLY_REGION", "FLY_MACHINE_ID"].map(&env);
     let canary = match own {
@@ -69,7 +61,7 @@ pub fn read(
             instance,
             way: Way::Stdout,
         },
-        // Nothing is published into a stream of others unasked.
+        // A stream of others is published into only where that was asked for.
         _ if given.is_none() => return Ok(None),
         _ => CanarySettings {
             every,
@@ -85,7 +77,7 @@ pub fn read(
         (true, _) => Ok(Some(canary)),
         (false, None) => Ok(None),
         (false, Some(_)) => Err(format!(
-            "the canary speaks on {own}, which SUBJECT ({}) does not hear; widen that, or give off",
+            "the canary publishes on {own}, which SUBJECT ({}) does not cover; widen SUBJECT, or set off",
             subscribed.join(",")
         )),
     }
@@ -120,8 +112,14 @@ mod tests {
         Some(value.to_owned())
     }
 
+    const OFF: Option<Option<Duration>> = Some(None);
+
+    fn every(seconds: u64) -> Option<Option<Duration>> {
+        Some(Some(Duration::from_secs(seconds)))
+    }
+
     fn read(
-        given: Option<&str>,
+        given: Option<Option<Duration>>,
         subscribed: &str,
         env: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<CanarySettings>, String> {
@@ -139,8 +137,8 @@ mod tests {
         assert_eq!(read(None, "logs.web.>", on_fly), Ok(None));
         let beside = read(None, "logs.web.>,logs.monitor.>", on_fly);
         assert!(beside.is_ok_and(|canary| canary.is_some()));
-        assert_eq!(read(Some("off"), "logs.>", on_fly), Ok(None));
-        let deaf = read(Some("5s"), "logs.web.>", on_fly);
+        assert_eq!(read(OFF, "logs.>", on_fly), Ok(None));
+        let deaf = read(every(5), "logs.web.>", on_fly);
         assert!(deaf.is_err_and(|what| what.contains("logs.monitor.ams")));
     }
 
@@ -148,13 +146,12 @@ mod tests {
     fn elsewhere_it_is_asked_for() {
         assert_eq!(read(None, "logs.>", |_| None), Ok(None));
         let host = |name: &str| (name == "HOSTNAME").then(|| "my.host".to_owned());
-        let canary = read(Some("2s"), "logs.*.*.*", host)
+        let canary = read(every(2), "logs.*.*.*", host)
             .expect("whole")
             .expect("on");
         assert_eq!(
             (&*canary.subject(), canary.way),
             ("logs.lastbeat.local.my-host", Way::Publish)
         );
-        assert!(read(Some("often"), "logs.>", |_| None).is_err());
     }
 }

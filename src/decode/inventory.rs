@@ -1,7 +1,6 @@
 //! Answers of the platform's inventory, as machines. A broken item is counted and left out: it takes no other with it.
 
 pub mod machines;
-pub mod settings;
 pub mod txt;
 
 use crate::core::inventory::{Machine, Purpose};

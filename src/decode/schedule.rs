@@ -4,7 +4,7 @@
 //! days on which the clocks change it holds what cron daemons hold: a time that is skipped counts as the moment
 //! of the change, one that comes twice counts once, at the first. Where minutes or hours begin with `*`, the
 //! expression means "every so often": then what is skipped does not come, and what comes twice comes twice. A window
-//! lasts its duration in real time, whatever the clocks do meanwhile.
+//! lasts its duration in real time, whatever the clocks do meanwhile. A list of times (`0 2,14 * * *`) is one of times of day.
 
 use crate::core::rule::ScheduledSilence;
 use crate::core::time::{Wall, nanos};
@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 use thiserror::Error;
 
-/// How far ahead windows are given: the caller asks again long before it is over.
+/// Windows are given this far ahead; the caller asks again long before.
 pub const AHEAD: Duration = Duration::from_secs(24 * 3600);
 /// Bytes of an expression; the longest useful ones have a tenth of it.
 const MAX_EXPRESSION: usize = 200;
@@ -27,20 +27,20 @@ const LAST: Wall = Wall::from_nanos(9_000_000_000_000_000_000);
 /// From where overlaps are counted: any leap year would do.
 const REFERENCE: Wall = Wall::from_nanos(1_704_067_200_000_000_000);
 
-/// Why a schedule is none. Lower-case fragments, without what is allowed.
+/// A fault of a schedule: a lower-case fragment, without what is allowed.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ScheduleFault {
     /// The expression.
     #[error("{0}")]
     Cron(String),
     /// The time zone.
-    #[error("is no time zone of the IANA database")]
+    #[error("unknown time zone")]
     Zone,
     /// The expression names a day that no year has.
     #[error("never comes")]
     Never,
     /// The windows overlap without end.
-    #[error("begins more than {MAX_OVERLAPS} times within its own duration")]
+    #[error("begins more than {MAX_OVERLAPS} times within its duration")]
     TooOften,
 }
 
@@ -67,7 +67,7 @@ impl Schedule {
             return Err(ScheduleFault::Cron(if plain {
                 what
             } else {
-                "is no cron expression".to_owned()
+                "invalid cron expression".to_owned()
             }));
         }
         let crontab = cronexpr::parse_crontab(&format!("{} UTC", fields.join(" ")))
@@ -86,7 +86,7 @@ impl Schedule {
         }
     }
 
-    /// Whether windows of that length are few enough to be found.
+    /// Checks that windows of that length are few enough to be found.
     ///
     /// # Errors
     /// [`ScheduleFault::TooOften`].
@@ -141,7 +141,7 @@ impl Schedule {
         Some(self.zone.to_datetime(at))
     }
 
-    /// What the expression gives after a moment on the wall, as if no clock ever changed.
+    /// Times of the expression after a moment on the wall, as if no clock ever changed.
     fn after(&self, civil: DateTime) -> impl Iterator<Item = DateTime> {
         let start = TimeZone::UTC.to_timestamp(civil).ok();
         let times = start.and_then(|start| self.crontab.iter_after(MakeTimestamp(start)).ok());
@@ -200,7 +200,7 @@ fn zone(name: &str) -> Option<TimeZone> {
     jiff::tz::db().get(name).ok()
 }
 
-/// What the parser says, without the drawing around it.
+/// The parser's message, without the drawing around it.
 fn reason(error: &cronexpr::Error) -> String {
     let text = error.to_string();
     let last = text.lines().last().unwrap_or_default();
@@ -283,6 +283,14 @@ mod tests {
             60,
             "2024-03-30T12:00:00Z",
             &["03-31T01:00..03-31T02:00"],
+        ),
+        // Each time of a list is a time of day.
+        (
+            "0 2,14 * * *",
+            "Europe/Berlin",
+            60,
+            "2024-03-30T14:30:00Z",
+            &["03-31T01:00..03-31T02:00", "03-31T12:00..03-31T13:00"],
         ),
         // The day after, it is as ever.
         (
@@ -396,11 +404,8 @@ mod tests {
             "value must be in range 0..=23, found 25"
         );
         assert_eq!(fault("0 0 30 2 *", "UTC"), "never comes");
-        assert_eq!(
-            fault("0 3 * * 0", "Europe/Berln"),
-            "is no time zone of the IANA database"
-        );
-        assert_eq!(fault(&"0 ".repeat(200), "UTC"), "is no cron expression");
+        assert_eq!(fault("0 3 * * 0", "Europe/Berln"), "unknown time zone");
+        assert_eq!(fault(&"0 ".repeat(200), "UTC"), "invalid cron expression");
         assert!(fault("x 3 * * 0", "UTC").len() < 100);
     }
 

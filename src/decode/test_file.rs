@@ -20,7 +20,8 @@ pub use names::{Name, Pattern};
 pub use speech::{Speech, Start, When};
 pub use words::{Count, Span, Times};
 
-use super::rules_file::{Fault, nearest};
+use super::nearest;
+use super::rules_file::Fault;
 use crate::core::time::Wall;
 use std::time::{Duration, UNIX_EPOCH};
 use toml::Spanned;

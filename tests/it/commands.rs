@@ -22,6 +22,30 @@ fn beats_are_counted_and_end_with_a_bye() {
 }
 
 #[test]
+fn check_takes_a_path_and_needs_no_environment() {
+    let setup = Setup::new().rules(
+        "hook.toml",
+        "[[rule]]\nname = 'x'\n[notify.x]\ntype = 'webhook'\nurl = '${UNSET}'\n",
+    );
+    let folder = setup.rules_folder();
+    let folder = folder.to_string_lossy();
+    for (arguments, code) in [
+        (&["check", &*folder][..], 64),
+        (&["check", &folder, "--no-env", "--strict"], 0),
+        (&["check", &format!("{folder}/hook.toml"), "--no-env"], 0),
+        (&["check", &folder, "--rules", &folder], 64),
+    ] {
+        let mut child = setup.command(arguments);
+        assert_eq!(
+            child.wait_end(SOON),
+            code,
+            "{arguments:?}: {:?}",
+            child.lines()
+        );
+    }
+}
+
+#[test]
 fn the_demo_shows_an_alert_a_bye_and_a_stalled_stream() {
     let mut child = Setup::new().command(&["demo", "--listen", "127.0.0.1:0"]);
     let port = child.wait_line("where to look", SOON, |line| {

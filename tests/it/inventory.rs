@@ -7,7 +7,7 @@ use crate::support::dns_server::{DnsServer, Said};
 use crate::support::machines_api::{Failing, MachinesServer, ORGANISATION, TOKEN, machine};
 use lastbeat::core::inventory::{Exit, Listed, Purpose, Suspect};
 use lastbeat::decode::inventory::Read;
-use lastbeat::decode::inventory::settings::ApiSettings;
+use lastbeat::decode::settings::ApiSettings;
 use lastbeat::decode::settings::{Secret, TokenSource};
 use lastbeat::format;
 use lastbeat::io::inventory::dns::Dns;

@@ -203,7 +203,11 @@ fn no_secret_is_in_what_is_said_of_bad_settings() {
     }
     // Nobody there, and somebody who refuses: the token goes into no text.
     let nats = Nats::start(Peer::Current);
-    for address in ["nats://me:passS3CRET@127.0.0.1:9", &nats.url()] {
+    let in_url = format!(
+        "nats://urlS3CRETtoken@{}",
+        nats.url().replace("nats://", "")
+    );
+    for address in ["nats://me:passS3CRET@127.0.0.1:9", &in_url, &nats.url()] {
         let started = setup(&receiver)
             .env("NATS_URL", address)
             .env("ACCESS_TOKEN", "natsS3CRETtoken")

@@ -288,8 +288,8 @@ fn the_two_ways_to_share_do_not_go_together() {
     let said = child.lines().join("\n");
     for words in [
         "SUBJECT: ",
-        "\"logs.*.iad.>\" and \"logs.web.>\" overlap: NATS delivers what both hear twice",
-        "take one of them out",
+        "\"logs.*.iad.>\" and \"logs.web.>\" overlap: NATS delivers what matches both twice",
+        "remove one of them",
     ] {
         assert!(said.contains(words), "{words:?} is not in {said}");
     }

@@ -41,7 +41,7 @@ fn what_fires_in_a_silence_is_told_when_it_ends() {
     assert_eq!(code, 0, "{lines:?}");
     let (_, list) = silence(&lastbeat, "", &["list"]);
     assert!(
-        list.len() == 1 && list[0].contains("holds    app sandwich  until "),
+        list.len() == 1 && list[0].contains("active   app sandwich  until "),
         "{list:?}"
     );
 
@@ -59,7 +59,7 @@ fn what_fires_in_a_silence_is_told_when_it_ends() {
     wait_until("told after the silence", SOON, || told("opened") == 1);
     assert_eq!(
         silence(&lastbeat, "", &["list"]).1,
-        ["no silence holds or is to come"]
+        ["no silence is active or coming"]
     );
     assert_eq!(silence(&lastbeat, "", &["expire", id]).0, 1);
     lastbeat.stop();

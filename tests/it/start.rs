@@ -1,7 +1,8 @@
 //! Starts that must fail, and say why.
 
 use crate::support::lastbeat::Setup;
-use crate::support::nats::{Nats, ORG, Peer};
+use crate::support::nats::{Nats, ORG, Peer, TOKEN};
+use crate::support::wait::wait_until;
 use std::time::Duration;
 
 const WRONG: &str = "FlyV1 fm2_somebody_elses";
@@ -42,6 +43,62 @@ fn a_start_without_a_server_says_what_to_set() {
     assert_eq!(child.wait_end(Duration::from_secs(10)), 64);
     let said = child.lines().join("\n");
     assert!(said.contains("NATS_URL"), "{said}");
+}
+
+#[test]
+fn an_invalid_server_keeps_check_and_run_from_succeeding() {
+    for url in [
+        "nope://x",
+        "http://x",
+        "nats://s3cret:word@",
+        "good:4222,nope://s3cret@x",
+    ] {
+        for command in ["check", "run"] {
+            let mut child = Setup::new().env("NATS_URL", url).command(&[command]);
+            let code = child.wait_end(Duration::from_secs(10));
+            let said = child.lines().join("\n");
+            assert_eq!(code, 64, "{command} {url}: {said}");
+            assert!(said.contains("NATS_URL: invalid server"), "{said}");
+            assert!(!said.contains("s3cret"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn credentials_of_an_url_are_percent_decoded_and_belong_to_its_server() {
+    let nats = Nats::start(Peer::Current);
+    let bare = nats.url().replace("nats://", "");
+    let encode =
+        |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02x}")).collect() };
+    // Nothing answers at the first, whose credentials are not those of the second.
+    let url = format!(
+        "nats://other:wrong@127.0.0.1:1,nats://{}:{}@{bare}",
+        encode(ORG),
+        encode(TOKEN)
+    );
+    let lastbeat = Setup::new().env("NATS_URL", &url).start();
+    let connected = "connected with the second server's credentials";
+    wait_until(connected, Duration::from_secs(20), || {
+        lastbeat.metrics().sum("lastbeat_nats_connected", &[]) == 1.0
+    });
+    lastbeat.stop();
+}
+
+#[test]
+fn a_variable_that_is_no_setting_is_a_warning() {
+    for command in ["check", "run"] {
+        let setup = Setup::new()
+            .env("LASTBEAT_LISTNE", "127.0.0.1:1")
+            .env("NATS_URL", "127.0.0.1:1")
+            .env("LASTBEAT_GIVE_UP_AFTER", "1s");
+        let mut child = setup.command(&[command]);
+        child.wait_end(Duration::from_secs(20));
+        let said = child.lines().join("\n");
+        assert!(
+            said.contains("LASTBEAT_LISTNE: unknown setting, nearest is LASTBEAT_LISTEN"),
+            "{said}"
+        );
+    }
 }
 
 /// Two files, five faults, in the order in which they are told.

@@ -124,7 +124,7 @@ fn status_shows_what_is_silent_first_and_says_so_by_its_exit_code() {
         let (code, shown) = status(&lastbeat, &["--state", &file]);
         code == 1 && shown.contains("HeartbeatMissed") && shown.contains("web  ams")
     });
-    let (code, shown) = status(&lastbeat, &["--url", "http://127.0.0.1:9"]);
+    let (code, shown) = status(&lastbeat, &["--url", "127.0.0.1:9"]);
     assert!(
         code == 1 && shown.contains("is lastbeat running there?"),
         "{shown}"

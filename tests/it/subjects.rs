@@ -140,11 +140,11 @@ fn what_would_count_twice_or_hear_nothing_ends_the_start_with_what_to_do() {
     for (subjects, words) in [
         (
             "logs.>,logs.web.>",
-            "\"logs.>\" and \"logs.web.>\" overlap: NATS delivers what both hear twice, and each such entry would \
-             count twice; take one of them out, or narrow it",
+            "\"logs.>\" and \"logs.web.>\" overlap: NATS delivers what matches both twice, and each such entry \
+             would count twice; remove one of them, or narrow it",
         ),
-        ("logs.web.>,logs.*.ams.>", "take one of them out"),
-        ("logs.web.>,", "number 2 of the list is blank"),
+        ("logs.web.>,logs.*.ams.>", "remove one of them"),
+        ("logs.web.>,", "number 2 of the list is empty"),
         ("logs.a*", "list the apps instead"),
     ] {
         let setup = Setup::new()
@@ -160,5 +160,5 @@ fn what_would_count_twice_or_hear_nothing_ends_the_start_with_what_to_do() {
     let mut child = Setup::new().command(&twice);
     assert_eq!(child.wait_end(SOON), 64);
     let said = child.lines().join("\n");
-    assert!(said.contains("\"logs.web.>\" is given twice"), "{said}");
+    assert!(said.contains("\"logs.web.>\" is listed twice"), "{said}");
 }

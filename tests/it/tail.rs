@@ -334,7 +334,7 @@ fn run_tail(bench: &Bench, arguments: &[&str]) -> Child {
 fn tail_shows_lines_of_which_nothing_is_done_by_the_terminal() {
     let bench = bench();
     let mut shown = run_tail(&bench, &["--app", "web"]);
-    let mut as_json = run_tail(&bench, &["--json", "--q", "title"]);
+    let mut as_json = run_tail(&bench, &["--json", "title"]);
     for tail in [&mut shown, &mut as_json] {
         tail.wait_line("that it is connected", SOON, |line| {
             line.contains("Connected").then_some(())
@@ -402,7 +402,7 @@ fn tail_connects_again_and_ends_where_it_is_refused() {
 }
 
 #[test]
-fn an_address_or_a_token_that_is_none_is_a_bad_setting_of_each_command_that_asks() {
+fn an_invalid_address_or_token_is_a_bad_setting_of_each_command_that_asks() {
     let commands = [
         &["tail"][..],
         &["status"],
@@ -411,7 +411,11 @@ fn an_address_or_a_token_that_is_none_is_a_bad_setting_of_each_command_that_asks
         &["drill"],
     ];
     let settings = [
-        ("LASTBEAT_URL", "localhost:9090", "--url or LASTBEAT_URL"),
+        (
+            "LASTBEAT_URL",
+            "ftp://localhost:9090",
+            "--url or LASTBEAT_URL",
+        ),
         (
             "LASTBEAT_URL",
             "http://ada:s3cret@localhost",

@@ -80,6 +80,41 @@ fn help_names_every_setting_and_shows_each_command_used() {
     }
 }
 
+/// The help of a command at a width.
+fn help(command: &str, columns: usize) -> Vec<String> {
+    let setup = Setup::new().env("COLUMNS", &columns.to_string());
+    let mut child = setup.command(&[command, "--help"]);
+    assert_eq!(child.wait_end(SOON), 0);
+    child.lines()
+}
+
+#[test]
+fn help_is_wrapped_once() {
+    for command in COMMANDS {
+        let (narrow, wide) = (help(command, 80), help(command, 120));
+        let too_wide: Vec<_> = narrow
+            .iter()
+            .filter(|line| line.chars().count() > 80)
+            .collect();
+        assert_eq!(too_wide, [""; 0], "{command}");
+        // The language of test files is laid out by hand.
+        if command == "test" {
+            continue;
+        }
+        let indented = |line: &str| line.starts_with("  ") && !line.starts_with("   ");
+        let example = |line: &&String| indented(line) && line.contains("lastbeat ");
+        let examples = |lines: &[String]| lines.iter().filter(example).cloned().collect::<Vec<_>>();
+        assert_eq!(examples(&narrow), examples(&wide), "{command}");
+        // A line that had room for the next word was broken by hand.
+        let by_hand = wide.windows(2).filter(|pair| {
+            let text = |line: &str| line.starts_with(char::is_alphanumeric) && !line.ends_with(':');
+            let word = pair[1].split(' ').next().unwrap_or_default();
+            text(&pair[0]) && text(&pair[1]) && pair[0].len() + 1 + word.len() <= 120
+        });
+        assert_eq!(by_hand.count(), 0, "{command}: {wide:#?}");
+    }
+}
+
 #[test]
 fn bash_completes_commands_flags_and_values() {
     let folder = Folder::new("completions");

@@ -6,6 +6,7 @@ mod code;
 mod command_lines;
 mod docs;
 mod examples;
+mod guide;
 mod language;
 mod layers;
 pub mod markdown;

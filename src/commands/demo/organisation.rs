@@ -1,4 +1,4 @@
-//! A dozen instances that beat and chatter.
+//! A dozen instances that send heartbeats and other entries.
 
 use crate::io::feed::{MessageSource, RawMessage};
 use futures_util::Stream;
@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// App, region and instance of everyone.
+/// App, region and instance of each.
 const INSTANCES: [(&str, &str, &str); 12] = [
     ("web", "iad", "148e21ea7d3789"),
     ("web", "iad", "3287e2f4c04d18"),
@@ -23,7 +23,7 @@ const INSTANCES: [(&str, &str, &str); 12] = [
     ("db", "lhr", "9080e6f3a12d87"),
 ];
 
-/// What they say between their beats.
+/// Other entries than heartbeats.
 const CHATTER: [&str; 6] = [
     "GET /orders/1042 200 in 12ms",
     "POST /carts 201 in 31ms",
@@ -68,12 +68,12 @@ impl MessageSource for Entries {
     }
 }
 
-/// How an instance fares.
+/// State of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It beats.
     Beats,
-    /// It hangs, and says nothing.
+    /// It hangs, and is silent.
     Hangs,
     /// It said bye.
     Remaining,
@@ -88,7 +88,7 @@ pub struct Organisation {
 }
 
 impl Organisation {
-    /// Everyone beats.
+    /// Every instance beats.
     pub fn new() -> Self {
         Organisation {
             fates: [Fate::Beats; INSTANCES.len()],
@@ -97,24 +97,24 @@ impl Organisation {
         }
     }
 
-    /// How many there are.
+    /// Number of instances.
     pub const fn len() -> usize {
         INSTANCES.len()
     }
 
-    /// An instance in words.
+    /// An instance's name.
     pub fn name(who: usize) -> String {
         let (app, region, instance) = INSTANCES[who];
         format!("{app}/{region}/{instance}")
     }
 
-    /// Changes an instance's fate; who leaves says so.
+    /// Changes an instance's state; one that leaves says bye.
     pub fn set(&mut self, who: usize, fate: Fate) -> Option<Entry> {
         self.fates[who] = fate;
         (fate == Fate::Remaining).then(|| entry(who, "HEARTBEAT bye"))
     }
 
-    /// What an instance says when its second comes round.
+    /// The entry of an instance whose turn it is.
     pub fn speak(&mut self, who: usize) -> Vec<Entry> {
         if self.fates[who] != Fate::Beats {
             return Vec::new();
@@ -129,7 +129,7 @@ impl Organisation {
     }
 }
 
-/// How long everyone takes to speak once.
+/// Time in which each instance has one turn.
 pub const ROUND: Duration = Duration::from_secs(1);
 
 fn entry(who: usize, message: &str) -> Entry {

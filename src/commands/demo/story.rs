@@ -1,4 +1,4 @@
-//! What goes wrong in the demo, and when.
+//! The story of the demo: faults and their times.
 
 use super::organisation::{Entries, Entry, Fate, Organisation, ROUND};
 use super::say;
@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-/// The story begins anew after this many seconds.
+/// Length of the story in seconds; then it starts again.
 const LENGTH: u64 = 60;
 
 /// One turn of the story.
@@ -17,24 +17,16 @@ enum Turn {
     Resume,
 }
 
-/// Second of the story, what happens, and how it is told.
+/// Second of the story, and what happens.
 const STORY: [(u64, Turn); 8] = [
     (
         4,
-        Turn::Fate(
-            2,
-            Fate::Hangs,
-            "hangs: it falls silent, and the others go on",
-        ),
+        Turn::Fate(2, Fate::Hangs, "hangs and falls silent; the others go on"),
     ),
     (10, Turn::Fate(2, Fate::Beats, "is back")),
     (
         12,
-        Turn::Fate(
-            9,
-            Fate::Remaining,
-            "says HEARTBEAT bye and stops: nobody is alerted",
-        ),
+        Turn::Fate(9, Fate::Remaining, "says HEARTBEAT bye and stops: no alert"),
     ),
     (14, Turn::Stall),
     (24, Turn::Resume),
@@ -93,7 +85,7 @@ fn happen(turn: &Turn, organisation: &mut Organisation, stalled: &mut bool) -> O
         Turn::Resume => {
             say(
                 "demo",
-                "the stream flows again: nobody is blamed for the time between",
+                "the stream flows again: no instance is blamed for the stall",
             );
             *stalled = false;
             None

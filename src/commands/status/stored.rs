@@ -1,4 +1,4 @@
-//! What a state file holds, where no lastbeat runs: the same two answers as the API gives.
+//! The contents of a state file, where no lastbeat runs: the same two answers as those of the API.
 
 use crate::clock;
 use crate::core::notice::Scope;
@@ -16,12 +16,8 @@ use std::path::{Path, PathBuf};
 pub(super) fn read(file: &Path) -> Result<(Value, Value), String> {
     let wrong = |why: String| format!("the state file {}: {why}", file.display());
     let folder = std::env::temp_dir().join(format!("lastbeat-status-{}", std::process::id()));
-    fs::create_dir(&folder).map_err(|fault| {
-        wrong(format!(
-            "no room for a copy at {}: {fault}",
-            folder.display()
-        ))
-    })?;
+    fs::create_dir(&folder)
+        .map_err(|fault| wrong(format!("cannot be copied to {}: {fault}", folder.display())))?;
     let folder = Copied(folder);
     let copy = folder.0.join("state.db");
     fs::copy(file, &copy).map_err(|fault| wrong(fault.to_string()))?;
@@ -33,7 +29,7 @@ pub(super) fn read(file: &Path) -> Result<(Value, Value), String> {
     let opened = Store::open(Some(&copy), clock::wall())
         .map_err(|fault| wrong(format::error_chain(&fault)))?;
     if opened.set_aside.is_some() {
-        return Err(wrong("it is no state file, or it is damaged".to_owned()));
+        return Err(wrong("not a state file, or damaged".to_owned()));
     }
     Ok(answers(&opened.saved, file))
 }
@@ -78,7 +74,7 @@ fn answers(saved: &Saved, file: &Path) -> (Value, Value) {
     let status = json!({
         "now": taken,
         "ready": false,
-        "reasons": [{"part": "status", "what": format!("no lastbeat was asked: this is the state file as of {taken}")}],
+        "reasons": [{"part": "status", "what": format!("this is the state file as of {taken}; no lastbeat was asked")}],
         "stream": {"last_entry": clock.last_arrival.map(format::rfc3339), "stalled": stalled},
         "listened_seconds": clock.listened.seconds(),
         "blind_seconds": {},

@@ -1,4 +1,4 @@
-//! What `lastbeat status` shows: the answers of the API in, text out.
+//! The page of `lastbeat status`: answers of the API in, text out.
 
 use crate::format;
 use serde_json::Value;
@@ -13,15 +13,15 @@ const YELLOW: &str = "\u{1b}[33m";
 const GREEN: &str = "\u{1b}[32m";
 const DIM: &str = "\u{1b}[2m";
 
-/// How it is to look.
-pub(super) struct Look {
-    /// Whether colours are wanted.
+/// Colours and width.
+pub(super) struct Style {
+    /// Colours are wanted.
     pub(super) colour: bool,
-    /// Columns; `None`: as many as it takes.
+    /// Columns; `None`: no limit.
     pub(super) width: Option<usize>,
 }
 
-/// Whether nothing is silent or open, and lastbeat can see and tell.
+/// True where nothing is silent or open, and lastbeat is ready.
 pub(super) fn is_well(status: &Value) -> bool {
     let none = |value: &Value| value.as_u64().unwrap_or(0) == 0;
     status["ready"] == true
@@ -31,10 +31,10 @@ pub(super) fn is_well(status: &Value) -> bool {
 }
 
 /// The stream first, then what is open, then each app by region.
-pub(super) fn whole(status: &Value, incidents: &Value, look: &Look) -> String {
+pub(super) fn whole(status: &Value, incidents: &Value, style: &Style) -> String {
     let mut page = Page {
         text: String::new(),
-        look,
+        style,
     };
     head(&mut page, status);
     open(&mut page, status, incidents);
@@ -44,17 +44,17 @@ pub(super) fn whole(status: &Value, incidents: &Value, look: &Look) -> String {
 
 struct Page<'a> {
     text: String,
-    look: &'a Look,
+    style: &'a Style,
 }
 
 impl Page<'_> {
     /// A line, cut to the terminal's width; all of it in one colour, or in none.
     fn line(&mut self, colour: &str, text: &str) {
-        let text = match self.look.width {
+        let text = match self.style.width {
             Some(width) => format::sanitize(text, width),
             None => text.to_owned(),
         };
-        let colour = if self.look.colour { colour } else { "" };
+        let colour = if self.style.colour { colour } else { "" };
         let off = if colour.is_empty() { "" } else { "\u{1b}[0m" };
         // Writing to a String cannot fail.
         let _ = writeln!(self.text, "{colour}{text}{off}");
@@ -64,7 +64,7 @@ impl Page<'_> {
 fn head(page: &mut Page<'_>, status: &Value) {
     let stream = &status["stream"];
     let last = match text(&stream["last_entry"]).as_str() {
-        "" => "nothing heard yet".to_owned(),
+        "" => "nothing received yet".to_owned(),
         last => format!("last entry {last}"),
     };
     match (stream["stalled"] == true, stream["last_entry"].is_null()) {
@@ -113,7 +113,7 @@ fn head(page: &mut Page<'_>, status: &Value) {
         ),
     }
     for notifier in list(&status["notifiers"]) {
-        tell(page, notifier);
+        self::notifier(page, notifier);
     }
     let release = format!(
         "lastbeat {} at {}",
@@ -122,11 +122,11 @@ fn head(page: &mut Page<'_>, status: &Value) {
     );
     page.line(
         DIM,
-        &format!("this       {release}, {} rules", number(&status["rules"])),
+        &format!("version    {release}, {} rules", number(&status["rules"])),
     );
 }
 
-fn tell(page: &mut Page<'_>, notifier: &Value) {
+fn notifier(page: &mut Page<'_>, notifier: &Value) {
     let name = text(&notifier["notifier"]);
     let [pending, failed, given_up] =
         ["pending", "failed_tries", "given_up"].map(|key| number(&notifier[key]));
@@ -136,14 +136,14 @@ fn tell(page: &mut Page<'_>, notifier: &Value) {
         _ => RED,
     };
     let mut said = match (pending, failed) {
-        (0, 0) => "nothing waits".to_owned(),
-        (pending, 0) => format!("{pending} wait"),
-        (pending, failed) => format!("{pending} wait after {failed} failed tries"),
+        (0, 0) => "nothing pending".to_owned(),
+        (pending, 0) => format!("{pending} pending"),
+        (pending, failed) => format!("{pending} pending after {failed} failed attempts"),
     };
     if given_up > 0 {
         let _ = write!(said, ", {given_up} given up");
     }
-    page.line(colour, &format!("tells      {name}: {said}"));
+    page.line(colour, &format!("notifies   {name}: {said}"));
 }
 
 fn open(page: &mut Page<'_>, status: &Value, incidents: &Value) {
@@ -177,7 +177,7 @@ fn open(page: &mut Page<'_>, status: &Value, incidents: &Value) {
     if more > 0 {
         page.line(
             DIM,
-            &format!("  and {more} more: GET /api/v1/incidents?state=open"),
+            &format!("  and {more} more, in GET /api/v1/incidents?state=open"),
         );
     }
     page.text.push('\n');
@@ -250,7 +250,7 @@ fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or(0)
 }
 
-/// What somebody else wrote, fit for a terminal.
+/// Text from elsewhere, fit for a terminal.
 fn text(value: &Value) -> String {
     format::sanitize(value.as_str().unwrap_or_default(), format::SUMMARY_CHARS)
 }
@@ -264,7 +264,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const PLAIN: Look = Look {
+    const PLAIN: Style = Style {
         colour: false,
         width: None,
     };
@@ -292,8 +292,8 @@ stream     flows: last entry 2026-01-31T17:59:59.900Z
 ready      yes
 listened   1h, blind 11s
 state      in memory only
-tells      oncall: 3 wait after 5 failed tries, 1 given up
-this       lastbeat 1.2.3 at 2026-01-31T18:00:00.000Z, 2 rules
+notifies   oncall: 3 pending after 5 failed attempts, 1 given up
+version    lastbeat 1.2.3 at 2026-01-31T18:00:00.000Z, 2 rules
 
 no incident is open
 
@@ -316,13 +316,13 @@ api  iad          -          -       -       -       2       -
         let incidents = json!({"incidents": [
             row("info", "app", "small"), row("error", "app", "bad"), row("critical", "stream", &"long ".repeat(40)),
         ]});
-        let look = Look {
+        let style = Style {
             colour: true,
             width: Some(40),
         };
-        let shown = whole(&status, &incidents, &look);
+        let shown = whole(&status, &incidents, &style);
         assert!(
-            shown.starts_with("\u{1b}[1;31mstream     STALLED: nothing heard yet\u{1b}[0m\n"),
+            shown.starts_with("\u{1b}[1;31mstream     STALLED: nothing received yet\u{1b}[0m\n"),
             "{shown}"
         );
         assert!(

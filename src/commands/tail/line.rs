@@ -1,5 +1,5 @@
-//! An entry as a line of the terminal. What an app logs may be anything, also what would move the cursor, rename the window
-//! or type for the reader: of that only signs are shown.
+//! An entry as a line of the terminal. An app may log anything, also bytes that would move the cursor, rename the window or
+//! type for the reader: symbols stand for those.
 
 use crate::decode::beat;
 use crate::format;
@@ -9,15 +9,15 @@ use std::fmt::Write;
 /// Colours of the 256 that are told apart on black and on white.
 const COLOURS: [u8; 12] = [31, 33, 37, 64, 71, 99, 130, 136, 162, 166, 168, 172];
 
-/// How lines look.
-pub(super) struct Look {
+/// The form of lines.
+pub(super) struct Style {
     /// As JSON.
     pub json: bool,
     /// With colours.
     pub colour: bool,
 }
 
-impl Look {
+impl Style {
     /// Writes an entry's frame.
     pub fn write(&self, frame: &Value, to: &mut String) {
         if self.json {
@@ -44,7 +44,7 @@ impl Look {
     }
 }
 
-/// What the entry says: its `message`, where its payload is JSON and has one.
+/// The entry's text: its `message`, where its payload is JSON and has one.
 fn text(frame: &Value) -> String {
     let payload = frame["message"].as_str().unwrap_or_default();
     let line: Option<Value> = serde_json::from_str(payload).ok();
@@ -52,7 +52,7 @@ fn text(frame: &Value) -> String {
     harmless(&beat::without_escapes(message.unwrap_or(payload)))
 }
 
-/// The text with signs in place of what is not to be read but done.
+/// The text with symbols in place of control characters.
 pub(super) fn harmless(text: &str) -> String {
     let text = text.trim_end_matches(['\n', '\r']);
     let sign = |c: char| match c {
@@ -65,7 +65,7 @@ pub(super) fn harmless(text: &str) -> String {
     text.chars().map(sign).collect()
 }
 
-/// Whether a terminal would do something at it: controls, and what turns or hides text.
+/// True for characters that a terminal acts on: controls, and those that turn or hide text.
 fn acts(c: char) -> bool {
     c.is_control() || format::is_invisible(c)
 }
@@ -106,7 +106,7 @@ mod tests {
     fn shown(message: &str, json: bool) -> String {
         let frame = json!({"message": message, "timestamp": 3_723_004_u64, "type": "log", "subject": "logs.web.iad.a\u{1b}"});
         let mut line = String::new();
-        Look {
+        Style {
             json,
             colour: false,
         }

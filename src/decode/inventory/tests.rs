@@ -1,10 +1,8 @@
 //! The answers as documented, and as they should not be.
 
 use super::machines::{Pages, last_exit};
-use super::settings::{SourceSettings, read};
 use super::{Read, txt};
 use crate::core::inventory::{Exit, Listed, Machine, Purpose};
-use crate::decode::settings::TokenSource;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -239,86 +237,6 @@ fn the_newest_exit_counts() {
     assert_eq!(read(json!([{"type": "exit"}])), None);
     assert_eq!(read(Value::Null), None);
     assert!(last_exit(b"oops").is_err());
-}
-
-fn with(variables: &[(&str, &str)]) -> impl Fn(&str) -> Option<String> {
-    let variables: Vec<(String, String)> = variables
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
-    move |wanted| {
-        let mut found = variables.iter().filter(|(name, _)| name == wanted);
-        found.next().map(|(_, value)| value.clone())
-    }
-}
-
-#[test]
-fn on_fly_it_is_dns_and_elsewhere_nothing() {
-    let fly = read(with(&[
-        ("FLY_APP_NAME", "monitor"),
-        ("ACCESS_TOKEN", "secret"),
-    ]))
-    .expect("whole");
-    let server = match fly.source {
-        Some(SourceSettings::Dns(server)) => server.to_string(),
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(server, "[fdaa::3]:53");
-    assert!(
-        fly.restarts.is_none(),
-        "the log's token is not sent elsewhere unasked"
-    );
-    let off = read(with(&[("ACCESS_TOKEN", "secret")])).expect("whole");
-    assert!(off.source.is_none() && off.restarts.is_none());
-    let none = read(with(&[
-        ("FLY_APP_NAME", "monitor"),
-        ("LASTBEAT_INVENTORY", "none"),
-    ]))
-    .expect("whole");
-    assert!(none.source.is_none());
-}
-
-#[test]
-fn the_machines_api_takes_a_token_and_an_organisation() {
-    let machines = |more: &[(&str, &str)]| {
-        let mut variables = vec![("LASTBEAT_INVENTORY", "machines")];
-        variables.extend_from_slice(more);
-        read(with(&variables))
-    };
-    let read = machines(&[("ACCESS_TOKEN", " log "), ("ORG", "acme")]).expect("whole");
-    let Some(SourceSettings::Machines { api, organisation }) = &read.source else {
-        panic!("{:?}", read.source)
-    };
-    assert_eq!(
-        (api.url.as_str(), organisation.as_str()),
-        ("https://api.machines.dev", "acme")
-    );
-    assert!(matches!(&api.token, TokenSource::Given(token) if token.reveal() == "log"));
-    assert!(!format!("{read:?}").contains("log "), "{read:?}");
-    let own =
-        machines(&[("LASTBEAT_INVENTORY_TOKEN", "own"), ("ACCESS_TOKEN", "log")]).expect("whole");
-    let token = own.restarts.map(|api| api.token);
-    assert!(matches!(token, Some(TokenSource::Given(token)) if token.reveal() == "own"));
-    let faults = machines(&[("FLY_ORG", "a/b")]).expect_err("no token, no slug");
-    let settings: Vec<&str> = faults.iter().map(|fault| fault.setting).collect();
-    assert_eq!(settings, ["ORG", "LASTBEAT_INVENTORY_TOKEN"]);
-}
-
-#[test]
-fn every_fault_is_told_at_once() {
-    let faults = read(with(&[
-        ("LASTBEAT_INVENTORY", "machine"),
-        ("LASTBEAT_INVENTORY_URL", "https://key@host/path"),
-        ("LASTBEAT_INVENTORY_DNS", "fdaa::3"),
-    ]))
-    .expect_err("three faults");
-    let told: String = faults.iter().map(|fault| format!("{fault}\n")).collect();
-    assert_eq!(
-        told,
-        "LASTBEAT_INVENTORY_URL: this is no address of an API; give scheme and host, such as https://api.machines.dev\n\
-         LASTBEAT_INVENTORY_DNS: \"fdaa::3\" is no address with its port; give one such as [fdaa::3]:53\n\
-         LASTBEAT_INVENTORY: \"machine\" is no inventory, nearest is machines; known are dns, machines, none\n"
-    );
 }
 
 proptest! {

@@ -1,8 +1,9 @@
-//! One fault, with its place, as a person reads it.
+//! One fault with its position, as a person reads it.
 
+use super::position::Position;
 use std::fmt;
 
-/// What is wrong (or, as a warning, likely not meant) at one place of one file.
+/// A fault (or, as a warning, something likely not meant) at one position of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The file's name, as it was given.
@@ -15,40 +16,73 @@ pub struct Fault {
     pub rule: Option<String>,
     /// The key, where it lies at one.
     pub key: Option<String>,
-    /// What is wrong.
+    /// The fault itself.
     pub what: String,
-    /// What is allowed; empty where `what` says all.
+    /// The allowed values; empty where `what` says all.
     pub allowed: String,
 }
 
+/// A fault before its position is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    /// The fault itself.
+    pub(super) what: String,
+    /// The allowed values.
+    pub(super) allowed: String,
+}
+
+impl Wrong {
+    /// A fault, and the allowed values.
+    pub(super) fn new(what: impl Into<String>, allowed: impl Into<String>) -> Self {
+        Wrong {
+            what: what.into(),
+            allowed: allowed.into(),
+        }
+    }
+}
+
 impl Fault {
+    /// A fault at a position, of a key of a rule.
+    pub(super) fn new(at: &Position, rule: Option<&str>, key: Option<&str>, wrong: Wrong) -> Self {
+        Fault {
+            file: at.file.clone(),
+            line: at.line,
+            col: at.col,
+            rule: rule.map(str::to_owned),
+            key: key.map(str::to_owned),
+            what: wrong.what,
+            allowed: wrong.allowed,
+        }
+    }
+
+    /// The line of a warning.
+    pub fn warning(&self) -> String {
+        format!("{}: warning: {}", self.position(), self.message())
+    }
+
     /// `file:line:col`.
-    pub fn place(&self) -> String {
+    fn position(&self) -> String {
         format!("{}:{}:{}", self.file, self.line, self.col)
     }
 
     /// `rule "x": key: what is wrong; what is allowed`.
-    pub fn told(&self) -> String {
+    fn message(&self) -> String {
         let rule = self
             .rule
-            .as_ref()
+            .iter()
             .map(|rule| format!("rule {}: ", quoted(rule)));
-        let key = self.key.as_ref().map(|key| format!("{}: ", shortened(key)));
-        let allowed = if self.allowed.is_empty() { "" } else { "; " };
-        let what = &self.what;
-        format!(
-            "{}{}{what}{allowed}{}",
-            rule.unwrap_or_default(),
-            key.unwrap_or_default(),
-            self.allowed
-        )
+        let key = self.key.iter().map(|key| format!("{}: ", shortened(key)));
+        let head: String = rule.chain(key).collect();
+        let (what, allowed) = (&self.what, &self.allowed);
+        let separator = if allowed.is_empty() { "" } else { "; " };
+        format!("{head}{what}{separator}{allowed}")
     }
 }
 
 impl fmt::Display for Fault {
     /// `file:line:col: rule "x": key: what is wrong; what is allowed`, always one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place(), self.told())
+        write!(f, "{}: {}", self.position(), self.message())
     }
 }
 

@@ -1,13 +1,15 @@
-//! One table of a rule file, read key by key: every key that is wrong or unknown is told.
+//! One table of a rule file, read key by key: every key that is wrong or unknown is reported.
 
-use super::nearest;
-use super::report::{Report, Wrong};
+use super::fault::{Wrong, quoted};
+use super::position::Position;
+use super::report::Report;
 use super::value;
 use crate::core::rule::Globs;
+use crate::decode::nearest;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// A table, and where what is wrong with it is told.
+/// A table, and the report of what is wrong with it.
 pub(super) struct Fields<'d, 'r, 't> {
     table: &'d DeTable<'d>,
     report: &'r mut Report<'t>,
@@ -15,7 +17,7 @@ pub(super) struct Fields<'d, 'r, 't> {
     at: usize,
     /// The name of the rule that the table is.
     rule: Option<String>,
-    /// What stands before a key in a fault, as `stream.`.
+    /// Stands before each key in a fault, as `stream.`.
     prefix: String,
     /// Faults of this table.
     faults: usize,
@@ -27,12 +29,8 @@ impl<'d, 'r, 't> Fields<'d, 'r, 't> {
         let name = table.get("name").and_then(|name| name.get_ref().as_str());
         let rule = name.filter(|name| !name.is_empty()).map(str::to_owned);
         Fields {
-            table,
-            report,
-            at,
             rule,
-            prefix: String::new(),
-            faults: 0,
+            ..Self::of_table(table, at, "", report)
         }
     }
 
@@ -53,26 +51,26 @@ impl<'d, 'r, 't> Fields<'d, 'r, 't> {
         }
     }
 
-    /// Tells every key that is none of `known`.
+    /// Reports every key that is not one of `known`.
     pub(super) fn deny_unknown(&mut self, known: &[&str]) {
         for (key, _) in self.table {
             let name = key.get_ref().as_ref();
             if !known.contains(&name) {
                 let what = format!("unknown key{}", nearest::hint(name, known));
-                let wrong = Wrong::new(what, &format!("known are {}", known.join(", ")));
+                let wrong = Wrong::new(what, format!("known are {}", known.join(", ")));
                 self.fault_at(key.span().start, Some(name), wrong);
             }
         }
     }
 
-    /// Whether the key is there.
+    /// True where the key is there.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
 
-    /// Line and column of a key's value, or of the table where it has none.
-    pub(super) fn place(&self, key: &str) -> (usize, usize) {
-        self.report.place(self.offset(key))
+    /// The position of a key's value, or of the table where it has none.
+    pub(super) fn position(&self, key: &str) -> Position {
+        self.report.position(self.offset(key))
     }
 
     fn offset(&self, key: &str) -> usize {
@@ -86,12 +84,7 @@ impl<'d, 'r, 't> Fields<'d, 'r, 't> {
         self.rule.clone()
     }
 
-    /// The file's name.
-    pub(super) fn file(&self) -> String {
-        self.report.file.clone()
-    }
-
-    /// The key's value through a check; `None` where it is not there, or wrong and told.
+    /// The key's value through a check; `None` where it is not there, or wrong and reported.
     pub(super) fn take<T>(
         &mut self,
         key: &str,
@@ -107,7 +100,7 @@ impl<'d, 'r, 't> Fields<'d, 'r, 't> {
         }
     }
 
-    /// A glob or a list of them; each that is wrong is told at its own place.
+    /// A glob or a list of them; each that is wrong is reported at its own position.
     pub(super) fn take_globs(&mut self, key: &str) -> Globs {
         self.take_globs_by(key, value::glob)
     }
@@ -131,7 +124,7 @@ impl<'d, 'r, 't> Fields<'d, 'r, 't> {
         }
     }
 
-    /// A value or a list of them; each that is wrong is told at its own place, one that stands twice too.
+    /// A value or a list of them; each that is wrong or listed twice is reported at its own position.
     pub(super) fn take_list(
         &mut self,
         key: &str,
@@ -153,7 +146,7 @@ impl<'d, 'r, 't> Fields<'d, 'r, 't> {
         for item in list {
             match check(item.get_ref()) {
                 Ok(one) if taken.contains(&one) => {
-                    let what = format!("{} stands there twice", super::fault::quoted(&one));
+                    let what = format!("{} is listed twice", quoted(&one));
                     let wrong = Wrong::new(what, "once is enough");
                     self.fault_at(item.span().start, Some(key), wrong);
                 }
@@ -169,16 +162,12 @@ impl<'d, 'r, 't> Fields<'d, 'r, 't> {
         self.fault_at(self.offset(key), Some(key), wrong);
     }
 
-    /// A fault of a key that is not there; not told where the TOML is broken, as it may stand in what
+    /// A fault of a key that is not there; not reported where the TOML is broken, as it may be in what
     /// could not be read.
     pub(super) fn missing(&mut self, key: &str, allowed: &str) {
         self.faults += 1;
         if !self.report.is_broken() {
-            self.fault_at(
-                self.at,
-                Some(key),
-                Wrong::new("missing".to_owned(), allowed),
-            );
+            self.fault_at(self.at, Some(key), Wrong::new("missing", allowed));
         }
     }
 
@@ -189,7 +178,7 @@ impl<'d, 'r, 't> Fields<'d, 'r, 't> {
             .fault(at, self.rule.as_deref(), key.as_deref(), wrong);
     }
 
-    /// Whether nothing was wrong with the table.
+    /// True where nothing was wrong with the table.
     pub(super) fn is_clean(&self) -> bool {
         self.faults == 0
     }

@@ -2,45 +2,41 @@
 
 mod kind;
 
-pub(super) use kind::KEYS;
+pub(super) use kind::{ALERTMANAGER, SENTRY, TYPE, WEBHOOK, names};
 
-use super::fault::{Fault, quoted};
+use super::fault::{Fault, Wrong, quoted};
 use super::fields::Fields;
-use super::nearest;
-use super::report::{Report, Wrong};
+use super::position::Position;
+use super::report::Report;
 use super::value::{self, MAX_NOTIFIER};
 use super::variables::Lookup;
 use crate::core::rule::NotifierRule;
+use crate::decode::nearest;
+use kind::{OF_SETTINGS, SENTRY_DSN, is_set};
 use std::collections::BTreeMap;
 use toml::de::{DeTable, DeValue};
 
-/// The name of the notifier that `SENTRY_DSN` makes.
-pub(super) const SENTRY: &str = "sentry";
-/// The variable of that notifier's address.
-const SENTRY_DSN: &str = "SENTRY_DSN";
 /// Notifiers of one set: each has a task, a queue and series of its own.
 const MAX_NOTIFIERS: usize = 50;
-/// What ends a name that lastbeat makes itself: that of whoever resolves Sentry's issues.
+/// The end of a name that lastbeat makes itself: the notifier that resolves Sentry's issues.
 const RESOLVER: &str = "-resolve";
 
 /// The notifiers as read so far.
 #[derive(Default)]
 pub(super) struct Notifiers {
     list: Vec<NotifierRule>,
-    /// File and line of each name, those at fault included.
-    names: BTreeMap<String, (String, usize)>,
+    /// The position of each name, those at fault included.
+    names: BTreeMap<String, Position>,
     wanted: Vec<Wanted>,
 }
 
 /// The `notify` of a rule.
 pub(super) struct Wanted {
-    /// Where it stands.
-    pub(super) file: String,
-    /// Line and column.
-    pub(super) place: (usize, usize),
+    /// Its position.
+    pub(super) position: Position,
     /// The rule's name.
     pub(super) rule: Option<String>,
-    /// Whom it names.
+    /// The notifiers that it names.
     pub(super) names: Vec<String>,
 }
 
@@ -83,26 +79,24 @@ impl Notifiers {
             let allowed =
                 format!("a name is letters, digits, - and _, of 1 to {MAX_NOTIFIER} characters");
             return Err(Wrong::new(
-                format!("{} is no notifier's name", quoted(name)),
-                &allowed,
+                format!("invalid name {}", quoted(name)),
+                allowed,
             ));
         }
         if name.ends_with(RESOLVER) {
-            let what = format!("names that end in {RESOLVER} are taken");
-            let allowed = "they are of those who resolve Sentry's issues; take another name";
+            let what = format!("names that end in {RESOLVER} are reserved");
+            let allowed = "choose another name";
             return Err(Wrong::new(what, allowed));
         }
-        if let Some((file, line)) = self.names.get(name) {
-            let what = format!("the name is taken; the first stands in {file}:{line}");
+        if let Some(Position { file, line, .. }) = self.names.get(name) {
+            let what = format!("duplicate name; the first is in {file}:{line}");
             return Err(Wrong::new(what, "each notifier has a name of its own"));
         }
         if self.names.len() == MAX_NOTIFIERS {
             let what = format!("more than {MAX_NOTIFIERS} notifiers");
-            return Err(Wrong::new(what, "let one of them pass notices on"));
+            return Err(Wrong::new(what, "use one that forwards notifications"));
         }
-        let (line, _) = report.place(at);
-        self.names
-            .insert(name.to_owned(), (report.file.clone(), line));
+        self.names.insert(name.to_owned(), report.position(at));
         Ok(())
     }
 
@@ -111,11 +105,11 @@ impl Notifiers {
         self.wanted.push(wanted);
     }
 
-    /// A fault for each name that is nobody's.
+    /// A fault for each name that no notifier has.
     pub(super) fn unknown(&self) -> Vec<Fault> {
-        let mut known: Vec<&str> = vec![SENTRY];
+        let mut known: Vec<&str> = vec![OF_SETTINGS];
         let others = self.names.keys().map(String::as_str);
-        known.extend(others.filter(|name| *name != SENTRY));
+        known.extend(others.filter(|name| *name != OF_SETTINGS));
         let mut faults = Vec::new();
         for wanted in &self.wanted {
             for name in wanted
@@ -124,7 +118,7 @@ impl Notifiers {
                 .filter(|name| !known.contains(&name.as_str()))
             {
                 let hint = nearest::hint(name, &known);
-                let what = format!("no notifier is called {}{hint}", quoted(name));
+                let what = format!("no notifier is named {}{hint}", quoted(name));
                 let allowed = format!("known are {}", known.join(", "));
                 faults.push(wanted.fault(what, allowed));
             }
@@ -132,14 +126,14 @@ impl Notifiers {
         faults
     }
 
-    /// A warning for each rule that tells Sentry where there is none.
+    /// A warning for each rule that notifies Sentry where it is not set.
     pub(super) fn warnings(&self, lookup: Lookup<'_>) -> Vec<Fault> {
         if lookup.is_none_or(|lookup| is_set(lookup, SENTRY_DSN)) {
             return Vec::new();
         }
-        let names_it = |wanted: &&Wanted| wanted.names.iter().any(|name| name == SENTRY);
+        let names_it = |wanted: &&Wanted| wanted.names.iter().any(|name| name == OF_SETTINGS);
         let warn = |wanted: &Wanted| {
-            let what = format!("{SENTRY_DSN} is not set: \"{SENTRY}\" tells nobody");
+            let what = format!("{SENTRY_DSN} is not set: \"{OF_SETTINGS}\" sends nothing");
             wanted.fault(what, "set it in the environment of lastbeat".to_owned())
         };
         self.wanted.iter().filter(names_it).map(warn).collect()
@@ -154,26 +148,15 @@ impl Notifiers {
 
 impl Wanted {
     fn fault(&self, what: String, allowed: String) -> Fault {
-        Fault {
-            file: self.file.clone(),
-            line: self.place.0,
-            col: self.place.1,
-            rule: self.rule.clone(),
-            key: Some("notify".to_owned()),
-            what,
-            allowed,
-        }
+        let wrong = Wrong::new(what, allowed);
+        Fault::new(&self.position, self.rule.as_deref(), Some("notify"), wrong)
     }
 }
 
-fn is_set(lookup: &dyn Fn(&str) -> Option<String>, name: &str) -> bool {
-    lookup(name).is_some_and(|value| !value.trim().is_empty())
-}
-
-/// What is said where a notifier is no table.
+/// The fault of a notifier that is not a table.
 pub(super) fn one_table() -> Wrong {
     Wrong::new(
-        "a notifier is a table".to_owned(),
+        "a notifier is a table",
         "write [notify.NAME] and its keys below",
     )
 }

@@ -8,7 +8,7 @@ use crate::core::rule::{
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// How `auto` is found, for those who read what is in force.
+/// The meaning of `auto`, for readers of the rules in force.
 const AUTO: &str = "
 # max_gap = \"auto\" is 3 x the every= of the beat. Without one it is learned: 3 x the longest of the target's last
 # 16 to 32 intervals, at least 30s, once 4 are known; 5m until then.

@@ -1,31 +1,11 @@
-//! Gathers what is wrong in one file, by byte offset, and places it at the end.
+//! Gathers the faults of one file, by byte offset, and gives them their positions at the end.
 //!
-//! Places are worked out for what is shown only: a long line with a fault at every byte would otherwise be
+//! Positions are worked out for what is shown only: a long line with a fault at every byte would otherwise be
 //! counted through once for each.
 
-use super::MAX_SHOWN;
-use super::fault::{Fault, shortened};
-use super::place::Lines;
+use super::fault::{Fault, Wrong};
+use super::position::{Lines, Position};
 use std::collections::BTreeSet;
-
-/// What is wrong with something, before its place is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wrong {
-    /// What is wrong.
-    pub(super) what: String,
-    /// What is allowed.
-    pub(super) allowed: String,
-}
-
-impl Wrong {
-    /// What is wrong, and what is allowed.
-    pub(super) fn new(what: String, allowed: &str) -> Self {
-        Wrong {
-            what,
-            allowed: allowed.to_owned(),
-        }
-    }
-}
 
 /// Found at a byte offset.
 struct Found {
@@ -46,6 +26,8 @@ pub(super) struct Report<'t> {
     broken: BTreeSet<usize>,
 }
 
+/// Faults, and warnings, that one reading keeps: nobody reads further before fixing these.
+pub const MAX_SHOWN: usize = 100;
 /// Faults kept of one file until they are sorted: ten times what is shown, as they come in no strict order.
 const MAX_KEPT: usize = 10 * MAX_SHOWN;
 
@@ -61,12 +43,14 @@ impl<'t> Report<'t> {
         }
     }
 
-    /// Line and column of a byte offset, each from 1.
-    pub(super) fn place(&self, at: usize) -> (usize, usize) {
-        self.lines.place(at)
+    /// The position of a byte offset.
+    pub(super) fn position(&self, at: usize) -> Position {
+        let (line, col) = self.lines.position(at);
+        let file = self.file.clone();
+        Position { file, line, col }
     }
 
-    /// Whether the TOML of this file is broken, so that something missing may have been meant to be there.
+    /// True where the TOML of this file is broken, so that something missing may have been meant to be there.
     pub(super) fn is_broken(&self) -> bool {
         !self.broken.is_empty()
     }
@@ -87,13 +71,18 @@ impl<'t> Report<'t> {
 
     fn push(&mut self, at: usize, rule: Option<&str>, key: Option<&str>, wrong: Wrong) {
         if self.faults.len() < MAX_KEPT {
-            self.faults.push(found(at, rule, key, wrong));
+            self.faults.push(Found {
+                at,
+                rule: rule.map(str::to_owned),
+                key: key.map(str::to_owned),
+                wrong,
+            });
         } else {
             self.more_faults += 1;
         }
     }
 
-    /// Places and sorts everything: the first [`MAX_SHOWN`] faults, and how many more there are.
+    /// Sorts everything: the first [`MAX_SHOWN`] faults, and the number of those beyond.
     pub(super) fn finish(mut self) -> (Vec<Fault>, usize) {
         let more = self.more_faults + self.faults.len().saturating_sub(MAX_SHOWN);
         let mut found = std::mem::take(&mut self.faults);
@@ -106,27 +95,12 @@ impl<'t> Report<'t> {
     }
 
     fn placed(&self, found: Found) -> Fault {
-        let (line, col) = self.lines.place(found.at);
-        let Found {
-            rule, key, wrong, ..
-        } = found;
-        Fault {
-            file: self.file.clone(),
-            line,
-            col,
-            rule,
-            key,
-            what: wrong.what,
-            allowed: wrong.allowed,
-        }
-    }
-}
-
-fn found(at: usize, rule: Option<&str>, key: Option<&str>, wrong: Wrong) -> Found {
-    Found {
-        at,
-        rule: rule.map(shortened),
-        key: key.map(shortened),
-        wrong,
+        let position = self.position(found.at);
+        Fault::new(
+            &position,
+            found.rule.as_deref(),
+            found.key.as_deref(),
+            found.wrong,
+        )
     }
 }

@@ -1,56 +1,52 @@
 //! `[[rule]]`.
 
-use super::fault::{Fault, quoted};
+use super::fault::{Fault, Wrong, quoted};
 use super::fields::Fields;
+use super::key::{Key, keys};
 use super::notify::{Notifiers, Wanted};
-use super::report::{Report, Wrong};
-use super::value::{self, RULE_WORDS};
-use super::{MAX_RULES, shadow, targets};
+use super::position::Position;
+use super::report::{MAX_SHOWN, Report};
+use super::value::{self, RULE_WORDS, SEVERITIES};
+use super::{key, shadow, targets};
 use crate::core::entry::MarkerId;
 use crate::core::rule::{
-    DEFAULT_MARKER, FORGET_AFTER, GROUP_WAIT, MAX_MARKERS, MaxGap, Rule, RuleSet, Severity,
-    StreamRule, Watch,
+    DEFAULT_MARKER, FORGET_AFTER, GROUP_WAIT, MAX_MARKERS, MaxGap, Rule, RuleSet, StreamRule, Watch,
 };
 use std::collections::HashMap;
 use std::time::Duration;
-use toml::de::{DeArray, DeTable, DeValue};
+use toml::de::{DeArray, DeTable};
+
+/// Rules of one set: finding a target's rule walks the list.
+pub const MAX_RULES: usize = 10_000;
 
 /// Keys of `[[rule]]`.
-pub(super) const KEYS: &[&str] = &[
-    "name",
-    "watch",
-    "app",
-    "region",
-    "host",
-    "by",
-    "marker",
-    "beat",
-    "max_gap",
-    "expect",
-    "at_least",
-    "for",
-    "recover",
-    "severity",
-    "summary",
-    "runbook",
-    "remind",
-    "notify",
-    "group_wait",
-    "forget_after",
-    "on_crash",
-    "on_silent",
-];
+pub(super) const KEYS: &[Key] = keys! {
+    "name": "text", "required", "Name, unique in the set";
+    "watch": "word", "\"heartbeat\"", "Sign of life: heartbeat, or logs for any entry of the app";
+    "app": "globs", "\"*\"", "Apps that the rule watches";
+    "region": "globs", "\"*\"", "Regions that the rule watches";
+    "host": "globs", "\"*\"", "Physical hosts that the rule watches; heartbeats by instance only";
+    "by": "word", "\"instance\"", "Target: instance, app-region, app or region";
+    "marker": "word", "\"HEARTBEAT\"", "Word that marks an entry as a heartbeat";
+    "beat": "text", "", "`name=` of the heartbeat; without it each name is a target of its own";
+    "max_gap": "duration or auto", "\"auto\"", "Longest silence of a target, in listened time; auto follows the interval";
+    "expect": "list of names", "", "Regions or apps that must be there from the start, by app-region, region or app";
+    "at_least": "number", "", "Fewest live instances in each target, by app-region, region or app";
+    "for": "duration", "\"0s\"", "Time that an alert stays pending before it fires, in listened time";
+    "recover": "number", "1", "Heartbeats in a row that resolve an alert";
+    "severity": "word", "\"error\"", "critical, error, warning or info";
+    "summary": "text", "", "Sentence of the notification; {app}, {region}, {instance}, {host}, {beat}, {since}, {rule}, {scope} are filled in";
+    "runbook": "URL", "", "Page that says what to do";
+    "remind": "duration", "", "Interval of reminders while the incident is open; without it there are none";
+    "notify": "list of notifiers", "", "Notifiers of the rule; without it every notifier";
+    "group_wait": "duration", "\"1s\"", "Time that the first alert of an incident waits for others of the same cause";
+    "forget_after": "duration", "\"24h\"", "Time without a sign of life after which a target is forgotten, in listened time";
+    "on_crash": "flag", "false", "Fire at once when the platform reports a crash";
+    "on_silent": "word", "\"tell\"", "restart: also restart a machine that is silent alone; tell: only notify";
+};
 
-/// Words of `on_silent`: whether a machine that is silent alone is restarted.
+/// Words of `on_silent`; true: a machine that is silent alone is restarted.
 const ON_SILENT: &[(&str, bool)] = &[("tell", false), ("restart", true)];
-
-/// Words of `severity`, the worst first.
-pub(super) const SEVERITIES: &[(&str, Severity)] = &[
-    ("critical", Severity::Critical),
-    ("error", Severity::Error),
-    ("warning", Severity::Warning),
-    ("info", Severity::Info),
-];
 
 /// Words of `watch`; true: beats.
 const WATCHES: &[(&str, bool)] = &[("heartbeat", true), ("logs", false)];
@@ -58,29 +54,22 @@ const WATCHES: &[(&str, bool)] = &[("heartbeat", true), ("logs", false)];
 /// The rules as read so far.
 pub(super) struct Rules {
     rules: Vec<Rule>,
-    /// Where each rule's name stands, in the order of `rules`.
-    places: Vec<Place>,
-    /// The file and line of each name, those of rules at fault included.
-    names: HashMap<String, (String, usize)>,
+    /// The position of each rule's name, in the order of `rules`.
+    positions: Vec<Position>,
+    /// The position of each name, those of rules at fault included.
+    names: HashMap<String, Position>,
     markers: Vec<String>,
-    /// What is likely not meant, found on the way.
+    /// Warnings found on the way.
     warnings: Vec<Fault>,
     /// Tables seen, those at fault included.
     seen: usize,
-}
-
-/// Where a rule's name stands.
-pub(super) struct Place {
-    pub(super) file: String,
-    pub(super) line: usize,
-    pub(super) col: usize,
 }
 
 impl Default for Rules {
     fn default() -> Self {
         Rules {
             rules: Vec::new(),
-            places: Vec::new(),
+            positions: Vec::new(),
             names: HashMap::new(),
             markers: vec![DEFAULT_MARKER.to_owned()],
             warnings: Vec::new(),
@@ -100,14 +89,14 @@ impl Rules {
         for item in list {
             let at = item.span().start;
             let Some(table) = item.get_ref().as_table() else {
-                report.fault(at, None, Some("rule"), super::many_tables());
+                report.fault(at, None, Some("rule"), many_tables());
                 continue;
             };
             self.seen += 1;
             if self.seen > MAX_RULES {
                 let wrong = Wrong::new(
                     format!("more than {MAX_RULES} rules"),
-                    "let globs cover several apps",
+                    "use globs that cover several apps",
                 );
                 report.fault(at, None, Some("rule"), wrong);
                 return;
@@ -124,12 +113,12 @@ impl Rules {
         report: &mut Report<'_>,
     ) {
         let mut fields = Fields::of_rule(table, at, report);
-        fields.deny_unknown(KEYS);
+        fields.deny_unknown(&key::names(KEYS));
         let name = self.name(&mut fields);
         let watch = self.watch(&mut fields);
         let targets = targets::read(&mut fields, watch != Watch::Logs);
         let found = targets::unknown_regions(&fields, &name, &targets);
-        if self.warnings.len() < super::MAX_SHOWN {
+        if self.warnings.len() < MAX_SHOWN {
             self.warnings.extend(found);
         }
         let rule = Rule {
@@ -143,7 +132,9 @@ impl Rules {
                 .take("max_gap", value::max_gap)
                 .unwrap_or(MaxGap::Auto),
             hold: fields.take("for", value::hold).unwrap_or(Duration::ZERO),
-            recover: fields.take("recover", value::recover).unwrap_or(1),
+            recover: fields
+                .take("recover", |v| value::whole(v, value::RECOVER))
+                .unwrap_or(1),
             severity: fields
                 .take("severity", |v| value::choice(v, SEVERITIES))
                 .unwrap_or_default(),
@@ -151,26 +142,21 @@ impl Rules {
             runbook: fields.take("runbook", value::runbook),
             expect: targets.expect,
             at_least: targets.at_least,
-            remind: fields.take("remind", value::remind),
-            notify: told(&mut fields, notifiers),
+            remind: fields.take("remind", |v| value::span_within(v, &value::REMIND)),
+            notify: notify(&mut fields, notifiers),
             group_wait: fields
-                .take("group_wait", value::group_wait)
+                .take("group_wait", |v| value::span_within(v, &value::GROUP_WAITS))
                 .unwrap_or(GROUP_WAIT),
             forget_after: fields
-                .take("forget_after", value::forget_after)
+                .take("forget_after", |v| value::span_within(v, &value::FORGET))
                 .unwrap_or(FORGET_AFTER),
-            on_crash: fields.take("on_crash", flag).unwrap_or_default(),
+            on_crash: fields.take("on_crash", value::flag).unwrap_or_default(),
             restart_silent: fields
                 .take("on_silent", |v| value::choice(v, ON_SILENT))
                 .unwrap_or_default(),
         };
         if fields.is_clean() {
-            let (line, col) = fields.place("name");
-            self.places.push(Place {
-                file: fields.file(),
-                line,
-                col,
-            });
+            self.positions.push(fields.position("name"));
             self.rules.push(rule);
         }
     }
@@ -183,16 +169,12 @@ impl Rules {
             return String::new();
         };
         match self.names.get(&name) {
-            Some((file, line)) => {
-                let what = format!(
-                    "the name is taken; {} stands in {file}:{line}",
-                    quoted(&name)
-                );
+            Some(Position { file, line, .. }) => {
+                let what = format!("duplicate name; {} is in {file}:{line}", quoted(&name));
                 fields.fault("name", Wrong::new(what, "each rule has a name of its own"));
             }
             None => {
-                let (line, _) = fields.place("name");
-                self.names.insert(name.clone(), (fields.file(), line));
+                self.names.insert(name.clone(), fields.position("name"));
             }
         }
         name
@@ -212,10 +194,10 @@ impl Rules {
         }
         for key in ["marker", "beat"] {
             if fields.has(key) {
-                let what = format!("watch = \"logs\" takes any entry, with or without a {key}");
+                let what = format!("watch = \"logs\" accepts any entry, with or without a {key}");
                 fields.fault(
                     key,
-                    Wrong::new(what, "leave it out, or watch = \"heartbeat\""),
+                    Wrong::new(what, "remove it, or set watch = \"heartbeat\""),
                 );
             }
         }
@@ -227,10 +209,10 @@ impl Rules {
         let known = self.markers.iter().position(|known| known == marker);
         let index = known.unwrap_or(self.markers.len());
         if index == MAX_MARKERS {
-            let what = format!("{} is one marker too many", quoted(marker));
+            let what = format!("too many markers with {}", quoted(marker));
             return Err(Wrong::new(
                 what,
-                &format!("a set of rules has {MAX_MARKERS}, {DEFAULT_MARKER} among them"),
+                format!("at most {MAX_MARKERS} in all files, {DEFAULT_MARKER} among them"),
             ));
         }
         if known.is_none() {
@@ -240,15 +222,15 @@ impl Rules {
         Ok(MarkerId(index as u16))
     }
 
-    /// Whether there is no rule at all.
+    /// True where there is no rule at all.
     pub(super) fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
 
-    /// What is likely not meant: rules that never match, and what was found on the way.
+    /// Warnings: rules that never match, and those found on the way.
     pub(super) fn warnings(&mut self) -> Vec<Fault> {
         let mut found = std::mem::take(&mut self.warnings);
-        found.extend(shadow::find(&self.rules, &self.places));
+        found.extend(shadow::find(&self.rules, &self.positions));
         found
     }
 
@@ -268,24 +250,24 @@ impl Rules {
     }
 }
 
-/// Whom a rule tells; whether they are there is seen once all files are read.
-fn told(fields: &mut Fields<'_, '_, '_>, notifiers: &mut Notifiers) -> Option<Vec<String>> {
+/// The notifiers of a rule; that they exist is checked once all files are read.
+fn notify(fields: &mut Fields<'_, '_, '_>, notifiers: &mut Notifiers) -> Option<Vec<String>> {
     if !fields.has("notify") {
         return None;
     }
     let names = fields.take_list("notify", value::name_count, value::notifier);
     notifiers.want(Wanted {
-        file: fields.file(),
-        place: fields.place("notify"),
+        position: fields.position("notify"),
         rule: fields.rule(),
         names: names.clone(),
     });
     Some(names)
 }
 
-fn flag(value: &DeValue<'_>) -> Result<bool, Wrong> {
-    match value {
-        DeValue::Boolean(flag) => Ok(*flag),
-        _ => Err(Wrong::new("that is no flag".to_owned(), "true or false")),
-    }
+/// The fault of rules that are not a list.
+pub(super) fn many_tables() -> Wrong {
+    Wrong::new(
+        "rules are a list of tables",
+        "write [[rule]], with two brackets, above each",
+    )
 }

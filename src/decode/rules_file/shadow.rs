@@ -3,8 +3,8 @@
 //! Only what is plain is claimed: the earlier rule's globs hold every glob of the later one word by word,
 //! match it where it is a plain name, or match everything.
 
-use super::fault::{Fault, quoted};
-use super::rule::Place;
+use super::fault::{Fault, Wrong, quoted};
+use super::position::Position;
 use super::value::MAX_WAYS;
 use crate::core::rule::{Globs, Rule, Watch};
 
@@ -12,45 +12,24 @@ use crate::core::rule::{Globs, Rule, Watch};
 /// Beyond it nothing more is claimed.
 const MAX_STEPS: usize = 100_000_000;
 
-/// A warning for each rule that never matches, at its place.
-pub(super) fn find(rules: &[Rule], places: &[Place]) -> Vec<Fault> {
+/// A warning for each rule that never matches, at its position.
+pub(super) fn find(rules: &[Rule], positions: &[Position]) -> Vec<Fault> {
     let mut left = MAX_STEPS;
     let mut found = Vec::new();
-    for (index, rule) in rules.iter().enumerate() {
-        let earlier = rules[..index]
-            .iter()
-            .position(|earlier| has_all(earlier, rule, &mut left));
+    for (index, (rule, position)) in rules.iter().zip(positions).enumerate() {
+        let mut others = rules.iter().zip(positions).take(index);
+        let earlier = others.find(|(earlier, _)| has_all(earlier, rule, &mut left));
         if left == 0 {
             break;
         }
-        if let Some(earlier) = earlier {
-            found.push(warning(
-                rule,
-                &places[index],
-                &rules[earlier],
-                &places[earlier],
-            ));
-        }
+        found.extend(earlier.map(|(earlier, at)| {
+            let (name, file, line) = (quoted(&earlier.name), &at.file, at.line);
+            let what = format!("never matches: {name} in {file}:{line} has all of its targets");
+            let allowed = "the first matching rule applies, so put specific ones first";
+            Fault::new(position, Some(&rule.name), None, Wrong::new(what, allowed))
+        }));
     }
     found
-}
-
-fn warning(rule: &Rule, at: &Place, earlier: &Rule, its: &Place) -> Fault {
-    let what = format!(
-        "never matches: {} in {}:{} has all of its targets",
-        quoted(&earlier.name),
-        its.file,
-        its.line
-    );
-    Fault {
-        file: at.file.clone(),
-        line: at.line,
-        col: at.col,
-        rule: Some(rule.name.clone()),
-        key: None,
-        what,
-        allowed: "the first that matches wins, so specific ones stand first".to_owned(),
-    }
 }
 
 fn has_all(earlier: &Rule, rule: &Rule, left: &mut usize) -> bool {
@@ -86,7 +65,7 @@ fn holds(wide: &str, glob: &str, left: &mut usize) -> bool {
     *left > 0 && (wide == glob || (is_plain(glob) && fast_glob::glob_match(wide, glob)))
 }
 
-/// Whether a glob is a name and nothing else.
+/// True where a glob is a name and nothing else.
 pub(super) fn is_plain(glob: &str) -> bool {
     !glob.contains(['*', '?', '[', ']', '{', '}', '!', '\\'])
 }

@@ -1,20 +1,30 @@
 //! `[[silence]]`.
 
-use super::fault::{Fault, quoted};
+use super::fault::{Fault, Wrong, quoted};
 use super::fields::Fields;
-use super::nearest;
-use super::report::{Report, Wrong};
+use super::key::{self, Key, keys};
+use super::position::Position;
+use super::report::Report;
 use super::value;
 use crate::core::rule::{Matchers, ScheduledSilence};
+use crate::decode::nearest;
 use crate::decode::schedule::{self, Schedule, ScheduleFault};
 use std::time::Duration;
 use toml::de::{DeArray, DeTable};
 
 /// Keys of `[[silence]]`.
-pub(super) const KEYS: &[&str] = &[
-    "app", "region", "instance", "host", "rule", "schedule", "timezone", "duration", "reason",
-];
-/// Whom a silence concerns: at least one of them is said.
+pub(super) const KEYS: &[Key] = keys! {
+    "app": "globs", "\"*\"", "Apps that are silenced; at least one of app, region, instance, host and rule is required";
+    "region": "globs", "\"*\"", "Regions that are silenced";
+    "instance": "globs", "\"*\"", "Instances that are silenced";
+    "host": "globs", "\"*\"", "Physical hosts that are silenced";
+    "rule": "globs", "\"*\"", "Rules that are silenced, by name; \"stream\" is the stream's own";
+    "schedule": "cron", "required", "Begin: minute, hour, day of month, month, day of week";
+    "timezone": "text", "\"UTC\"", "IANA time zone of the schedule";
+    "duration": "duration", "required", "Length of each silence";
+    "reason": "text", "required", "Reason, for people";
+};
+/// Matchers, of which at least one is required.
 const MATCHERS: &[&str] = &["app", "region", "instance", "host", "rule"];
 /// Silences of one set: each is asked for every alert, and for its windows every hour.
 const MAX_SILENCES: usize = 200;
@@ -25,8 +35,8 @@ const CRON: &str =
 #[derive(Default)]
 pub(super) struct Silences {
     list: Vec<ScheduledSilence>,
-    /// File, line and column of the `rule` of each, in the order of `list`.
-    places: Vec<(String, usize, usize)>,
+    /// The position of the `rule` of each, in the order of `list`.
+    positions: Vec<Position>,
     seen: usize,
 }
 
@@ -42,7 +52,7 @@ impl Silences {
             self.seen += 1;
             if self.seen > MAX_SILENCES {
                 let what = format!("more than {MAX_SILENCES} silences");
-                let wrong = Wrong::new(what, "let lists of globs cover several apps");
+                let wrong = Wrong::new(what, "use lists of globs that cover several apps");
                 report.fault(at, None, Some("silence"), wrong);
                 return;
             }
@@ -52,11 +62,11 @@ impl Silences {
 
     fn read(&mut self, table: &DeTable<'_>, at: usize, report: &mut Report<'_>) {
         let mut fields = Fields::of_table(table, at, "silence.", report);
-        fields.deny_unknown(KEYS);
+        fields.deny_unknown(&key::names(KEYS));
         if !MATCHERS.iter().any(|key| fields.has(key)) {
             fields.missing(
                 "app",
-                "say whom it concerns by app, region, instance, host or rule; app = \"*\" is everyone",
+                "at least one of app, region, instance, host, rule; app = \"*\" is everything",
             );
         }
         let matchers = Matchers {
@@ -68,8 +78,8 @@ impl Silences {
         };
         for (key, allowed) in [
             ("schedule", CRON),
-            ("duration", "how long it lasts, like \"2h\""),
-            ("reason", "why, for those who wonder"),
+            ("duration", "a duration like \"2h\""),
+            ("reason", "a text for people"),
         ] {
             if !fields.has(key) {
                 fields.missing(key, allowed);
@@ -79,15 +89,15 @@ impl Silences {
             value::text(v, "an IANA name like \"Europe/Berlin\"").map(str::to_owned)
         });
         let timezone = timezone.unwrap_or_else(|| "UTC".to_owned());
-        let duration = fields.take("duration", value::silence);
+        let duration = fields.take("duration", |v| value::span_within(v, &value::SILENCE));
         let reason = fields.take("reason", value::reason);
         let text = fields.take("schedule", |v| value::text(v, CRON).map(str::to_owned));
         let schedule = text.and_then(|text| when(&mut fields, text, &timezone, duration));
-        let (line, col) = fields.place("rule");
+        let position = fields.position("rule");
         if let (true, Some(schedule), Some(duration), Some(reason)) =
             (fields.is_clean(), schedule, duration, reason)
         {
-            self.places.push((fields.file(), line, col));
+            self.positions.push(position);
             self.list.push(ScheduledSilence {
                 matchers,
                 schedule,
@@ -98,10 +108,10 @@ impl Silences {
         }
     }
 
-    /// A warning for each plain name that is no rule's.
+    /// A warning for each plain name that no rule has.
     pub(super) fn warnings(&self, rules: &[&str]) -> Vec<Fault> {
         let mut found = Vec::new();
-        for (silence, (file, line, col)) in self.list.iter().zip(&self.places) {
+        for (silence, position) in self.list.iter().zip(&self.positions) {
             for name in &silence.matchers.rule.0 {
                 if !super::shadow::is_plain(name)
                     || name == "stream"
@@ -109,19 +119,13 @@ impl Silences {
                 {
                     continue;
                 }
-                found.push(Fault {
-                    file: file.clone(),
-                    line: *line,
-                    col: *col,
-                    rule: None,
-                    key: Some("silence.rule".to_owned()),
-                    what: format!(
-                        "no rule is called {}{}",
-                        quoted(name),
-                        nearest::hint(name, rules)
-                    ),
-                    allowed: "the name of a [[rule]], or \"stream\"".to_owned(),
-                });
+                let what = format!(
+                    "no rule is named {}{}",
+                    quoted(name),
+                    nearest::hint(name, rules)
+                );
+                let wrong = Wrong::new(what, "the name of a [[rule]], or \"stream\"");
+                found.push(Fault::new(position, None, Some("silence.rule"), wrong));
             }
         }
         found
@@ -133,7 +137,7 @@ impl Silences {
     }
 }
 
-/// The schedule's text, where it is one; else tells why not.
+/// The schedule's text, where it is valid; else reports why not.
 fn when(
     fields: &mut Fields<'_, '_, '_>,
     text: String,
@@ -146,46 +150,32 @@ fn when(
         Ok(()) => return Some(text),
         Err(fault) => fault,
     };
-    match fault {
+    let (key, value, allowed) = match fault {
+        ScheduleFault::Zone => ("timezone", timezone, "an IANA name like \"Europe/Berlin\""),
+        ScheduleFault::TooOften => (
+            "schedule",
+            text.as_str(),
+            "a * for the minute means every minute; 0 is on the hour",
+        ),
+        ScheduleFault::Cron(_) | ScheduleFault::Never => ("schedule", text.as_str(), CRON),
+    };
+    let hint = match fault {
         ScheduleFault::Zone => {
             let names = schedule::zone_names();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let what = format!(
-                "{} {fault}{}",
-                quoted(timezone),
-                nearest::hint(timezone, &names)
-            );
-            fields.fault(
-                "timezone",
-                Wrong::new(what, "an IANA name like \"Europe/Berlin\""),
-            );
+            nearest::hint(timezone, &names)
         }
-        ScheduleFault::TooOften => {
-            let what = format!("{} {fault}", quoted(&text));
-            fields.fault(
-                "schedule",
-                Wrong::new(
-                    what,
-                    "a * for the minute means every minute; 0 is on the hour",
-                ),
-            );
-        }
-        ScheduleFault::Cron(_) => {
-            let what = format!("{}: {fault}", quoted(&text));
-            fields.fault("schedule", Wrong::new(what, CRON));
-        }
-        ScheduleFault::Never => {
-            let what = format!("{} {fault}", quoted(&text));
-            fields.fault("schedule", Wrong::new(what, CRON));
-        }
-    }
+        _ => String::new(),
+    };
+    let what = format!("{}: {fault}{hint}", quoted(value));
+    fields.fault(key, Wrong::new(what, allowed));
     None
 }
 
-/// What is said where silences are no list.
+/// The fault of silences that are not a list.
 pub(super) fn many_tables() -> Wrong {
     Wrong::new(
-        "silences are a list of tables".to_owned(),
+        "silences are a list of tables",
         "write [[silence]], with two brackets, above each",
     )
 }

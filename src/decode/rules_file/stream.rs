@@ -1,39 +1,42 @@
 //! `[stream]`.
 
+use super::fault::Wrong;
 use super::fields::Fields;
-use super::report::{Report, Wrong};
-use super::rule::SEVERITIES;
-use super::value::{self, STREAM_WORDS};
+use super::key::{self, Key, keys};
+use super::position::Position;
+use super::report::Report;
+use super::value::{self, SEVERITIES, STREAM_WORDS};
 use crate::core::rule::StreamRule;
 use toml::de::DeTable;
 
 /// Keys of `[stream]`.
-pub(super) const KEYS: &[&str] = &["max_gap", "max_lag", "severity", "summary", "runbook"];
+pub(super) const KEYS: &[Key] = keys! {
+    "max_gap": "duration", "\"1m\"", "Longest silence of the whole stream";
+    "max_lag": "duration", "\"2m\"", "Longest time by which entries may arrive behind their own time";
+    "severity": "word", "\"critical\"", "critical, error, warning or info";
+    "summary": "text", "", "Sentence of the notification; {since}, {rule} and {scope} are filled in";
+    "runbook": "URL", "", "Page that says what to do";
+};
 
 /// The stream's rule as read so far.
 #[derive(Default)]
 pub(super) struct Stream {
     rule: StreamRule,
-    /// File and line of the first `[stream]`.
-    first: Option<(String, usize)>,
+    /// The first `[stream]`.
+    first: Option<Position>,
 }
 
 impl Stream {
-    /// Reads a `[stream]`; a second one in another file is a fault, as no one would know which is in force.
+    /// Reads a `[stream]`; a second one in another file is a fault.
     pub(super) fn read(&mut self, table: &DeTable<'_>, at: usize, report: &mut Report<'_>) {
-        let here = (report.file.clone(), report.place(at).0);
-        if let Some((file, line)) = &self.first {
-            let what = format!("a second [stream]; the first stands in {file}:{line}");
-            report.fault(
-                at,
-                None,
-                Some("stream"),
-                Wrong::new(what, "a set of rules has one"),
-            );
+        if let Some(Position { file, line, .. }) = &self.first {
+            let what = format!("a second [stream]; the first is in {file}:{line}");
+            let wrong = Wrong::new(what, "at most one in all files");
+            report.fault(at, None, Some("stream"), wrong);
         }
-        self.first.get_or_insert(here);
+        self.first.get_or_insert(report.position(at));
         let mut fields = Fields::of_table(table, at, "stream.", report);
-        fields.deny_unknown(KEYS);
+        fields.deny_unknown(&key::names(KEYS));
         let rule = &mut self.rule;
         rule.max_gap = fields.take("max_gap", value::span).unwrap_or(rule.max_gap);
         rule.max_lag = fields.take("max_lag", value::span).unwrap_or(rule.max_lag);
@@ -44,8 +47,16 @@ impl Stream {
         rule.runbook = fields.take("runbook", value::runbook);
     }
 
-    /// The rule in force: what was not said is as it ever is.
+    /// The rule in force.
     pub(super) fn into_rule(self) -> StreamRule {
         self.rule
     }
+}
+
+/// The fault of a stream that is not one table.
+pub(super) fn one_table() -> Wrong {
+    Wrong::new(
+        "the stream is one table",
+        "write [stream] and its keys below",
+    )
 }

@@ -1,6 +1,7 @@
 //! Faults of the TOML itself, as the parser tells them.
 
-use super::report::{Report, Wrong};
+use super::fault::Wrong;
+use super::report::Report;
 use toml::de::Error;
 
 /// Passes on every error of the parser; it goes on behind most.

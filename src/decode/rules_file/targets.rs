@@ -1,11 +1,10 @@
-//! Which targets a rule has, and the keys that only some of them take: `host`, `expect`, `at_least`.
+//! The targets of a rule, and the keys that only some of them take: `host`, `expect`, `at_least`.
 
-use super::fault::{Fault, quoted};
+use super::fault::{Fault, Wrong, quoted};
 use super::fields::Fields;
-use super::nearest;
-use super::report::Wrong;
 use super::value;
 use crate::core::rule::{By, Globs};
+use crate::decode::nearest;
 
 /// Words of `by`.
 const TARGETS: &[(&str, By)] = &[
@@ -22,7 +21,7 @@ const FLY_REGIONS: &[&str] = &[
     "phx", "qro", "scl", "sea", "sin", "sjc", "syd", "waw", "yul", "yyz",
 ];
 
-/// What a rule watches, by whom.
+/// The targets of a rule.
 pub(super) struct Targets {
     pub(super) app: Globs,
     pub(super) region: Globs,
@@ -32,10 +31,10 @@ pub(super) struct Targets {
     pub(super) at_least: Option<u32>,
 }
 
-/// Reads them; what does not go together is told.
+/// Reads them; what does not go together is reported.
 pub(super) fn read(fields: &mut Fields<'_, '_, '_>, is_beat: bool) -> Targets {
     let by = fields.take("by", |v| value::choice(v, TARGETS));
-    // A `by` that is wrong is told once; what goes with it cannot be known.
+    // A `by` that is wrong is reported once; what goes with it cannot be known.
     let by_is_known = by.is_some() || !fields.has("by");
     let targets = Targets {
         app: fields.take_globs("app"),
@@ -43,7 +42,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_, '_>, is_beat: bool) -> Targets {
         host: fields.take_globs("host"),
         by: by.unwrap_or_default(),
         expect: fields.take_list("expect", value::name_count, value::expected),
-        at_least: fields.take("at_least", value::at_least),
+        at_least: fields.take("at_least", |v| value::whole(v, value::AT_LEAST)),
     };
     if by_is_known {
         agree(fields, &targets, is_beat);
@@ -54,28 +53,26 @@ pub(super) fn read(fields: &mut Fields<'_, '_, '_>, is_beat: bool) -> Targets {
 fn agree(fields: &mut Fields<'_, '_, '_>, targets: &Targets, is_beat: bool) {
     let by = targets.by;
     if fields.has("host") && !is_beat {
-        let what = "only beats tell their host, and watch = \"logs\" takes any entry".to_owned();
+        let what =
+            "only heartbeats carry a host, and watch = \"logs\" accepts any entry".to_owned();
         fields.fault(
             "host",
-            Wrong::new(what, "leave it out, or watch = \"heartbeat\""),
+            Wrong::new(what, "remove it, or set watch = \"heartbeat\""),
         );
     } else if fields.has("host") && by != By::Instance {
-        let what = format!("a host is that of an instance, and by = \"{}\"", by.label());
+        let what = format!("by = \"{}\" has no single host", by.label());
         fields.fault(
             "host",
-            Wrong::new(what, "leave it out, or by = \"instance\""),
+            Wrong::new(what, "remove it, or set by = \"instance\""),
         );
     }
     if by == By::Instance {
         for (key, why) in [
-            (
-                "expect",
-                "nobody knows the names of instances before they start",
-            ),
-            ("at_least", "each instance is a target by itself"),
+            ("expect", "instances have no known names before they start"),
+            ("at_least", "each instance is a target of its own"),
         ] {
             if fields.has(key) {
-                let allowed = "give it beside by = \"app-region\", \"app\" or \"region\"";
+                let allowed = "set it with by = \"app-region\", \"app\" or \"region\"";
                 fields.fault(key, Wrong::new(why.to_owned(), allowed));
             }
         }
@@ -86,9 +83,9 @@ fn agree(fields: &mut Fields<'_, '_, '_>, targets: &Targets, is_beat: bool) {
         _ => (&targets.region, "region"),
     };
     for name in targets.expect.iter().filter(|name| !globs.matches(name)) {
-        let what = format!("{} is none that this rule's {key} matches", quoted(name));
+        let what = format!("{} does not match the rule's {key}", quoted(name));
         let allowed = format!("by = \"{}\" expects names of its {key}", by.label());
-        fields.fault("expect", Wrong::new(what, &allowed));
+        fields.fault("expect", Wrong::new(what, allowed));
     }
 }
 
@@ -101,20 +98,13 @@ pub(super) fn unknown_regions(
     if !matches!(targets.by, By::Region | By::AppRegion) {
         return Vec::new();
     }
-    let (line, col) = fields.place("expect");
+    let position = fields.position("expect");
     let unknown = |name: &&String| !FLY_REGIONS.contains(&name.as_str());
-    let warn = |name: &String| Fault {
-        file: fields.file(),
-        line,
-        col,
-        rule: Some(rule.to_owned()),
-        key: Some("expect".to_owned()),
-        what: format!(
-            "{} is not a region of Fly.io that this version knows{}",
-            quoted(name),
-            nearest::hint(name, FLY_REGIONS)
-        ),
-        allowed: "elsewhere, and for a new region, let it be".to_owned(),
+    let warn = |name: &String| {
+        let hint = nearest::hint(name, FLY_REGIONS);
+        let what = format!("{} is not a known region of Fly.io{hint}", quoted(name));
+        let wrong = Wrong::new(what, "ignore this for a new region, or elsewhere");
+        Fault::new(&position, Some(rule), Some("expect"), wrong)
     };
     targets.expect.iter().filter(unknown).map(warn).collect()
 }

@@ -98,6 +98,37 @@ fn defaults() {
     assert_eq!(MaxGap::Auto.span(None), AUTO_MAX_GAP);
 }
 
+/// True where two values are the same, durations by their length.
+fn same(declared: &toml::Value, printed: &toml::Value) -> bool {
+    let span = |value: &toml::Value| super::duration(value.as_str()?).ok();
+    declared == printed || span(declared).is_some_and(|one| Some(one) == span(printed))
+}
+
+#[test]
+fn each_declared_default_is_the_one_in_force() {
+    let printed = super::print(&set(&["[[rule]]\nname = 'x'"]));
+    let printed: toml::Table = printed.parse().expect("TOML");
+    for (table, keys) in [
+        (&printed["stream"], super::stream::KEYS),
+        (&printed["rule"][0], super::rule::KEYS),
+    ] {
+        for key in keys.iter().filter(|key| key.default != "required") {
+            let declared: toml::Table = format!("x = {}", key.default).parse().unwrap_or_default();
+            let (declared, printed) = (declared.get("x"), table.get(key.name));
+            match (declared, printed) {
+                (Some(declared), Some(printed)) => {
+                    assert!(same(declared, printed), "{}: {printed:?}", key.name);
+                }
+                // A matcher that matches everything is not always printed.
+                (Some(everything), None) => {
+                    assert_eq!(everything.as_str(), Some("*"), "{}", key.name)
+                }
+                (None, printed) => assert_eq!(printed, None, "{}", key.name),
+            }
+        }
+    }
+}
+
 #[test]
 fn every_key() {
     let text = r#"
@@ -167,13 +198,13 @@ fn five_faults_of_two_files() {
     expect(
         &[first, second],
         &[
-            "a.toml:2:11: stream.max_gap: \"0s\" is no time at all; a duration is like \"90s\", \"5m\" or \"1h 30m\"",
+            "a.toml:2:11: stream.max_gap: \"0s\" is zero; a duration is like \"90s\", \"5m\" or \"1h 30m\"",
             "a.toml:6:1: rule \"web\": maxgap: unknown key, nearest is max_gap; known are name, watch, app, region, \
              host, by, marker, beat, max_gap, expect, at_least, for, recover, severity, summary, runbook, remind, \
              notify, group_wait, forget_after, on_crash, on_silent",
             "a.toml:7:12: rule \"web\": severity: unknown value \"eror\", nearest is error; allowed are critical, \
              error, warning, info",
-            "b.toml:2:8: rule \"web\": name: the name is taken; \"web\" stands in a.toml:5; each rule has a name of its own",
+            "b.toml:2:8: rule \"web\": name: duplicate name; \"web\" is in a.toml:5; each rule has a name of its own",
             "b.toml:3:7: rule \"web\": app: \"[ab\" has a [ without its ]; a glob is like \"web\", \"batch-*\" or \
              \"{iad,lhr}\", or a list of such",
         ],
@@ -212,7 +243,7 @@ fn tables() {
         &["max_gap = '1m'\nfoo = 1\n[rules]\n[[streams]]\n[notifier.oncall]\ntype = 'webhook'\n"],
         &[
             "a.toml:1:1: max_gap: a key outside of any table; move it below [stream] or a [[rule]]",
-            "a.toml:2:1: foo: a key outside of any table; keys stand below [stream] or a [[rule]]",
+            "a.toml:2:1: foo: a key outside of any table; keys belong below [stream] or a [[rule]]",
             "a.toml:3:2: rules: unknown table, nearest is rule; tables are [stream], [[rule]], [[silence]] and [notify.NAME]",
             "a.toml:4:3: streams: unknown table, nearest is stream; tables are [stream], [[rule]], [[silence]] and [notify.NAME]",
             "a.toml:5:2: notifier: unknown table; tables are [stream], [[rule]], [[silence]] and [notify.NAME]",
@@ -221,14 +252,14 @@ fn tables() {
     expect(
         &["[[stream]]\n[rule]\nname = 'x'\n"],
         &[
-            "a.toml:1:3: stream: the stream has one table of its own; write [stream] and its keys below",
+            "a.toml:1:3: stream: the stream is one table; write [stream] and its keys below",
             "a.toml:2:2: rule: rules are a list of tables; write [[rule]], with two brackets, above each",
         ],
     );
     expect(
         &["# nothing\n\n[stream]\n", "[stream]\nmax_gap = '5m'\n"],
         &[
-            "b.toml:1:2: stream: a second [stream]; the first stands in a.toml:3; a set of rules has one",
+            "b.toml:1:2: stream: a second [stream]; the first is in a.toml:3; at most one in all files",
         ],
     );
     expect(
@@ -251,7 +282,7 @@ fn markers_are_counted_over_all_files() {
     expect(
         &[&rules(0, 8), &rules(8, 16)],
         &[
-            "b.toml:24:10: rule \"15\": marker: \"MARK15\" is one marker too many; a set of rules has 16, HEARTBEAT among them",
+            "b.toml:24:10: rule \"15\": marker: too many markers with \"MARK15\"; at most 16 in all files, HEARTBEAT among them",
         ],
     );
 }
@@ -261,7 +292,7 @@ fn places_in_texts_of_other_editors() {
     expect(
         &["\u{feff}[stream]\r\nmax_gap = \"0s\"\r\n[[rule]]\r\nname = 'Größe' # ö\r\nfür = 1\r\n"],
         &[
-            "a.toml:2:11: stream.max_gap: \"0s\" is no time at all; a duration is like \"90s\", \"5m\" or \"1h 30m\"",
+            "a.toml:2:11: stream.max_gap: \"0s\" is zero; a duration is like \"90s\", \"5m\" or \"1h 30m\"",
             "a.toml:5:2: invalid unquoted key; expected letters, numbers, `-`, `_`",
         ],
     );
@@ -322,7 +353,7 @@ fn rules_that_never_match() {
     let never = |place: &str, rule: &str, earlier: &str| {
         format!(
             "{place}: rule \"{rule}\": never matches: \"{earlier}\" in a.toml:2 has all of its targets; the first \
-             that matches wins, so specific ones stand first"
+             matching rule applies, so put specific ones first"
         )
     };
     let after = |rule: &str| format!("[[rule]]\nname = 'late'\n{rule}\n");
@@ -360,8 +391,8 @@ fn rules_that_never_match() {
     expect(
         &["[stream]"],
         &[
-            "a.toml:1:1: no [[rule]] in the whole set: only the stream as a whole is watched; a [[rule]] with a name \
-           alone watches every heartbeat",
+            "a.toml:1:1: no [[rule]] in any file: only the stream as a whole is watched; a [[rule]] with only a name \
+           watches every heartbeat",
         ],
     );
 }

@@ -1,9 +1,10 @@
 //! Checks of single values: text in, a checked value or what is wrong with it out.
 
-use super::fault::{quoted, shortened};
-use super::nearest;
-use super::report::Wrong;
-use crate::core::rule::{LONGEST_SPAN, MaxGap};
+use super::fault::{Wrong, quoted, shortened};
+use crate::core::rule::{LONGEST_SPAN, MaxGap, Severity};
+use crate::decode::http_url::http_url;
+use crate::decode::nearest;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 use toml::de::DeValue;
 
@@ -17,7 +18,7 @@ const MAX_GLOBS: usize = 100;
 /// braces with eight words each would take a minute.
 pub(super) const MAX_WAYS: usize = 256;
 /// Characters of a marker: shorter ones turn up in any line, and none needs to be longer.
-const MARKER: std::ops::RangeInclusive<usize> = 3..=64;
+const MARKER: RangeInclusive<usize> = 3..=64;
 /// Characters of a beat's name; longer ones are refused in beats as well.
 const MAX_BEAT: usize = 64;
 /// Characters of a summary: what notifiers show of a title and its sentence.
@@ -25,19 +26,18 @@ const MAX_SUMMARY: usize = 500;
 /// Bytes of a runbook's address.
 const MAX_RUNBOOK: usize = 1_000;
 /// Beats in a row that may be asked for before an alert ends.
-const RECOVER: std::ops::RangeInclusive<u32> = 1..=100;
+pub(super) const RECOVER: RangeInclusive<u32> = 1..=100;
 /// Live instances that may be asked for; an app has no more machines.
-const AT_LEAST: std::ops::RangeInclusive<u32> = 1..=10_000;
+pub(super) const AT_LEAST: RangeInclusive<u32> = 1..=10_000;
 /// Reminders more often than this are noise.
-const SHORTEST_REMINDER: Duration = Duration::from_secs(60);
+pub(super) const REMIND: RangeInclusive<Duration> = Duration::from_secs(60)..=LONGEST_SPAN;
 /// An alert that waits longer for others is late.
-const LONGEST_GROUP_WAIT: Duration = Duration::from_secs(300);
-/// What is forgotten sooner than this would be forgotten before it could be missed.
-const SHORTEST_FORGET: Duration = Duration::from_secs(60);
-/// Shorter silences are over before anybody was told.
-const SHORTEST_SILENCE: Duration = Duration::from_secs(60);
-/// Longer ones are no silences but a rule to be removed.
-pub(super) const LONGEST_SILENCE: Duration = Duration::from_secs(31 * 24 * 3600);
+pub(super) const GROUP_WAITS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(300);
+/// A target that is forgotten sooner would be forgotten before it could be missed.
+pub(super) const FORGET: RangeInclusive<Duration> = Duration::from_secs(60)..=LONGEST_SPAN;
+/// Shorter silences end before a notification is sent; longer ones are no silences but a rule to be removed.
+pub(super) const SILENCE: RangeInclusive<Duration> =
+    Duration::from_secs(60)..=Duration::from_secs(31 * 24 * 3600);
 /// Names in one list of expected ones or of notifiers.
 const MAX_NAMES: usize = 200;
 /// Characters of the name of an app or a region; Fly's have 63 at most.
@@ -52,11 +52,19 @@ const MAX_DIGITS: usize = 10;
 const DURATION: &str = "a duration is like \"90s\", \"5m\" or \"1h 30m\"";
 const DURATION_OR_AUTO: &str = "\"auto\", or a duration like \"90s\", \"5m\" or \"1h 30m\"";
 
-/// What a summary may have filled in, where it is a rule's.
+/// Words of `severity`, the worst first.
+pub(super) const SEVERITIES: &[(&str, Severity)] = &[
+    ("critical", Severity::Critical),
+    ("error", Severity::Error),
+    ("warning", Severity::Warning),
+    ("info", Severity::Info),
+];
+
+/// Placeholders in the summary of a rule.
 pub(super) const RULE_WORDS: &[&str] = &[
     "app", "region", "instance", "host", "beat", "since", "rule", "scope",
 ];
-/// What a summary may have filled in, where it is the stream's.
+/// Placeholders in the summary of the stream.
 pub(super) const STREAM_WORDS: &[&str] = &["since", "rule", "scope"];
 
 /// Text of any kind.
@@ -84,8 +92,8 @@ pub(super) fn name(value: &DeValue<'_>) -> Result<String, Wrong> {
     let name = line(value, MAX_NAME, &allowed)?;
     if name == "stream" {
         return Err(Wrong::new(
-            "\"stream\" is the name of the stream's own rule".to_owned(),
-            "take another",
+            "\"stream\" is the name of the stream's own rule",
+            "choose another",
         ));
     }
     Ok(name.to_owned())
@@ -130,12 +138,12 @@ pub(super) fn choice<T: Copy>(value: &DeValue<'_>, choices: &[(&str, T)]) -> Res
         })
 }
 
-/// How long something may be silent: longer than nothing.
+/// A duration longer than zero.
 pub(super) fn span(value: &DeValue<'_>) -> Result<Duration, Wrong> {
     span_of(text(value, DURATION)?, DURATION)
 }
 
-/// How long a target may be silent, or `auto`.
+/// The longest silence of a target, or `auto`.
 pub(super) fn max_gap(value: &DeValue<'_>) -> Result<MaxGap, Wrong> {
     match text(value, DURATION_OR_AUTO)? {
         "auto" => Ok(MaxGap::Auto),
@@ -143,7 +151,7 @@ pub(super) fn max_gap(value: &DeValue<'_>) -> Result<MaxGap, Wrong> {
     }
 }
 
-/// How long something is held; may be nothing.
+/// A duration, zero included.
 pub(super) fn hold(value: &DeValue<'_>) -> Result<Duration, Wrong> {
     duration(text(value, DURATION)?).map_err(|what| Wrong::new(what, DURATION))
 }
@@ -151,10 +159,7 @@ pub(super) fn hold(value: &DeValue<'_>) -> Result<Duration, Wrong> {
 fn span_of(text: &str, allowed: &str) -> Result<Duration, Wrong> {
     let span = duration(text).map_err(|what| Wrong::new(what, allowed))?;
     if span.is_zero() {
-        return Err(Wrong::new(
-            format!("{} is no time at all", quoted(text)),
-            allowed,
-        ));
+        return Err(Wrong::new(format!("{} is zero", quoted(text)), allowed));
     }
     Ok(span)
 }
@@ -193,7 +198,7 @@ fn no_duration(shown: &str, error: &humantime::DurationError) -> String {
             format!("{shown} has a number without a unit")
         }
         E::UnknownUnit { unit, .. } => format!("{shown} has the unknown unit {}", quoted(unit)),
-        _ => format!("{shown} is no duration"),
+        _ => format!("invalid duration {shown}"),
     }
 }
 
@@ -201,13 +206,13 @@ fn no_duration(shown: &str, error: &humantime::DurationError) -> String {
 pub(super) fn glob_count(count: usize) -> Result<(), Wrong> {
     match count {
         0 => Err(Wrong::new(
-            "an empty list matches nothing".to_owned(),
-            "leave the key out to match all",
+            "an empty list matches nothing",
+            "remove the key to match everything",
         )),
         1..=MAX_GLOBS => Ok(()),
         _ => Err(Wrong::new(
             format!("{count} globs"),
-            &format!("a list may have {MAX_GLOBS}"),
+            format!("a list may have {MAX_GLOBS}"),
         )),
     }
 }
@@ -232,7 +237,7 @@ pub(super) fn rule_glob(value: &DeValue<'_>) -> Result<String, Wrong> {
 /// One glob of a name, from elsewhere than a rule file.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The fault.
 pub fn glob_text(glob: &str) -> Result<String, String> {
     glob_of(glob, "").map_err(|wrong| wrong.what)
 }
@@ -240,7 +245,7 @@ pub fn glob_text(glob: &str) -> Result<String, String> {
 /// A glob that is none of the kind that explodes.
 ///
 /// # Errors
-/// What is wrong with it, with `allowed`.
+/// The fault, with `allowed`.
 fn glob_of(glob: &str, allowed: &str) -> Result<String, Wrong> {
     let what = if glob.is_empty() {
         "an empty glob matches nothing".to_owned()
@@ -268,11 +273,11 @@ fn glob_fault(kind: fast_glob::ErrorKind) -> &'static str {
         K::UnclosedBracket => "has a [ without its ]",
         K::TrailingBackslash => "ends with a lone \\",
         K::BraceNestingTooDeep | K::TooManyBraceGroups => "has more than 10 pairs of braces",
-        _ => "is no glob",
+        _ => "is not a glob",
     }
 }
 
-/// How many texts the braces of a checked glob stand for, or more: commas are counted wherever they stand.
+/// The number of texts that the braces of a checked glob stand for, or more: commas are counted wherever they stand.
 fn ways(glob: &str) -> usize {
     let mut open = Vec::new();
     let mut ways = 1_usize;
@@ -307,7 +312,7 @@ pub(super) fn marker<'v>(value: &'v DeValue<'_>) -> Result<&'v str, Wrong> {
     } else {
         return Ok(marker);
     };
-    Err(Wrong { what, allowed })
+    Err(Wrong::new(what, allowed))
 }
 
 /// A beat's name.
@@ -323,17 +328,8 @@ pub(super) fn beat(value: &DeValue<'_>) -> Result<String, Wrong> {
     Ok(beat.to_owned())
 }
 
-/// Beats in a row.
-pub(super) fn recover(value: &DeValue<'_>) -> Result<u32, Wrong> {
-    whole(value, RECOVER)
-}
-
-/// Live instances.
-pub(super) fn at_least(value: &DeValue<'_>) -> Result<u32, Wrong> {
-    whole(value, AT_LEAST)
-}
-
-fn whole(value: &DeValue<'_>, range: std::ops::RangeInclusive<u32>) -> Result<u32, Wrong> {
+/// A whole number within a range.
+pub(super) fn whole(value: &DeValue<'_>, range: RangeInclusive<u32>) -> Result<u32, Wrong> {
     let allowed = format!("a whole number from {} to {}", range.start(), range.end());
     let Some(number) = value.as_integer() else {
         return Err(Wrong {
@@ -350,32 +346,12 @@ fn whole(value: &DeValue<'_>, range: std::ops::RangeInclusive<u32>) -> Result<u3
     }
 }
 
-/// How often something is said again.
-pub(super) fn remind(value: &DeValue<'_>) -> Result<Duration, Wrong> {
-    span_within(value, SHORTEST_REMINDER, LONGEST_SPAN)
-}
-
-/// How long an alert waits for others.
-pub(super) fn group_wait(value: &DeValue<'_>) -> Result<Duration, Wrong> {
-    span_within(value, Duration::ZERO, LONGEST_GROUP_WAIT)
-}
-
-/// How long until something is forgotten.
-pub(super) fn forget_after(value: &DeValue<'_>) -> Result<Duration, Wrong> {
-    span_within(value, SHORTEST_FORGET, LONGEST_SPAN)
-}
-
-/// How long a silence lasts.
-pub(super) fn silence(value: &DeValue<'_>) -> Result<Duration, Wrong> {
-    span_within(value, SHORTEST_SILENCE, LONGEST_SILENCE)
-}
-
 /// A duration between two others.
 pub(super) fn span_within(
     value: &DeValue<'_>,
-    least: Duration,
-    most: Duration,
+    range: &RangeInclusive<Duration>,
 ) -> Result<Duration, Wrong> {
+    let (least, most) = (*range.start(), *range.end());
     let shown = |span| humantime::format_duration(span).to_string();
     let allowed = match (least.is_zero(), most == LONGEST_SPAN) {
         (_, true) => format!("a duration of {} or more", shown(least)),
@@ -383,26 +359,26 @@ pub(super) fn span_within(
         _ => format!("a duration from {} to {}", shown(least), shown(most)),
     };
     let text = text(value, &allowed)?;
-    let span = duration(text).map_err(|what| Wrong::new(what, &allowed))?;
+    let span = duration(text).map_err(|what| Wrong::new(what, allowed.as_str()))?;
     let what = match span {
         _ if span < least => format!("{} is too short", quoted(text)),
         _ if span > most => format!("{} is too long", quoted(text)),
         _ => return Ok(span),
     };
-    Err(Wrong { what, allowed })
+    Err(Wrong::new(what, allowed))
 }
 
 /// The length of a list of names.
 pub(super) fn name_count(count: usize) -> Result<(), Wrong> {
     match count {
         0 => Err(Wrong::new(
-            "an empty list names nobody".to_owned(),
-            "leave the key out",
+            "an empty list matches nothing",
+            "remove the key",
         )),
         1..=MAX_NAMES => Ok(()),
         _ => Err(Wrong::new(
             format!("{count} names"),
-            &format!("a list may have {MAX_NAMES}"),
+            format!("a list may have {MAX_NAMES}"),
         )),
     }
 }
@@ -415,11 +391,11 @@ pub(super) fn expected(value: &DeValue<'_>) -> Result<String, Wrong> {
         return Ok(name.to_owned());
     }
     let what = if name.contains(['*', '?', '[', '{', '!']) {
-        format!("{} is a glob, and only names can be expected", quoted(name))
+        format!("{} is a glob, expected a name", quoted(name))
     } else {
-        format!("{} is no name", quoted(name))
+        format!("invalid name {}", quoted(name))
     };
-    Err(Wrong { what, allowed })
+    Err(Wrong::new(what, allowed))
 }
 
 /// A notifier's name.
@@ -429,23 +405,23 @@ pub(super) fn notifier(value: &DeValue<'_>) -> Result<String, Wrong> {
     if is_word(name, MAX_NOTIFIER) {
         return Ok(name.to_owned());
     }
-    let what = format!("{} is no notifier's name", quoted(name));
+    let what = format!("invalid name {}", quoted(name));
     Err(Wrong::new(what, ALLOWED))
 }
 
-/// Whether a text is letters, digits, `-` and `_`.
+/// True where a text is letters, digits, `-` and `_`.
 pub(super) fn is_word(text: &str, most: usize) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     (1..=most).contains(&text.len()) && text.bytes().all(fits)
 }
 
-/// Why somebody is silenced.
+/// The reason of a silence.
 pub(super) fn reason(value: &DeValue<'_>) -> Result<String, Wrong> {
     let allowed = format!("a reason is one line of 1 to {MAX_SUMMARY} characters");
     line(value, MAX_SUMMARY, &allowed).map(str::to_owned)
 }
 
-/// The sentence told in place of the ordinary one; `words` may stand in it in braces.
+/// The sentence of the notification; it may hold `words` in braces.
 pub(super) fn summary(value: &DeValue<'_>, words: &[&str]) -> Result<String, Wrong> {
     let allowed = format!("a summary is one line of 1 to {MAX_SUMMARY} characters");
     let summary = line(value, MAX_SUMMARY, &allowed)?;
@@ -459,7 +435,7 @@ pub(super) fn summary(value: &DeValue<'_>, words: &[&str]) -> Result<String, Wro
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if is_word && !words.contains(&word) {
             let what = format!(
-                "nothing is filled in for {{{}}}{}",
+                "unknown placeholder {{{}}}{}",
                 shortened(word),
                 nearest::hint(word, words)
             );
@@ -476,16 +452,15 @@ pub(super) fn summary(value: &DeValue<'_>, words: &[&str]) -> Result<String, Wro
 pub(super) fn runbook(value: &DeValue<'_>) -> Result<String, Wrong> {
     const ALLOWED: &str = "an address is like \"https://example.com/runbook\"";
     let runbook = line(value, MAX_RUNBOOK, ALLOWED)?;
-    let host = runbook
-        .strip_prefix("https://")
-        .or_else(|| runbook.strip_prefix("http://"));
-    match host {
-        Some(host) if !host.is_empty() && !runbook.contains(char::is_whitespace) => {
-            Ok(runbook.to_owned())
-        }
-        _ => Err(Wrong::new(
-            format!("{} is no http or https address", quoted(runbook)),
-            ALLOWED,
-        )),
+    if http_url(runbook).is_some() && !runbook.contains(char::is_whitespace) {
+        return Ok(runbook.to_owned());
     }
+    let what = format!("invalid address {}", quoted(runbook));
+    Err(Wrong::new(what, ALLOWED))
+}
+
+/// True or false.
+pub(super) fn flag(value: &DeValue<'_>) -> Result<bool, Wrong> {
+    let flag = value.as_bool();
+    flag.ok_or_else(|| Wrong::new("invalid flag", "true or false"))
 }

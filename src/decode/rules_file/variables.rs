@@ -1,7 +1,6 @@
 //! `${VAR}` in the texts of `[notify.NAME]`: secrets come from the environment, and are never repeated.
 
-use super::fault::shortened;
-use super::report::Wrong;
+use super::fault::{Wrong, shortened};
 
 /// Looks a variable up; `None`: nothing is looked up, and variables stay as they are written.
 pub(super) type Lookup<'e> = Option<&'e dyn Fn(&str) -> Option<String>>;
@@ -20,10 +19,10 @@ pub(super) fn fill(text: &str, lookup: Lookup<'_>) -> Result<String, Wrong> {
         filled.push_str(&rest[..at]);
         let inside = &rest[at + 2..];
         let Some((name, after)) = inside.split_once('}') else {
-            return Err(Wrong::new("a ${ without its }".to_owned(), ALLOWED));
+            return Err(Wrong::new("a ${ without its }", ALLOWED));
         };
         if !is_name(name) {
-            let what = format!("${{{}}} names no variable", shortened(name));
+            let what = format!("invalid variable ${{{}}}", shortened(name));
             return Err(Wrong::new(what, ALLOWED));
         }
         match lookup {
@@ -40,7 +39,7 @@ pub(super) fn fill(text: &str, lookup: Lookup<'_>) -> Result<String, Wrong> {
     Ok(filled)
 }
 
-/// Whether a text is one variable and nothing else.
+/// True where a text is one variable and nothing else.
 pub(super) fn is_variable(text: &str) -> bool {
     text.strip_prefix("${")
         .and_then(|rest| rest.strip_suffix('}'))
@@ -84,8 +83,8 @@ mod tests {
             ("${KEY} ${NONE}", Err("the variable NONE is not set")),
             ("${EMPTY}", Err("the variable EMPTY is not set")),
             ("${KEY", Err("a ${ without its }")),
-            ("${a b}", Err("${a b} names no variable")),
-            ("${}", Err("${} names no variable")),
+            ("${a b}", Err("invalid variable ${a b}")),
+            ("${}", Err("invalid variable ${}")),
         ];
         for (text, expected) in cases {
             let found = fill(text, Some(&env)).map_err(|wrong| wrong.what);

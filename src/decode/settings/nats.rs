@@ -1,103 +1,66 @@
-//! Where the stream comes from, and who asks for it.
+//! The NATS connection: servers, credentials, subscriptions.
 
-use super::subjects::subjects;
-use super::{Env, Flags, Secret, SettingFault, TokenSource};
-use std::path::PathBuf;
+use super::declared::{ACCESS_TOKEN, FLY_APP, GOSSIP, NATS_URL, SUBJECT, USER};
+use super::given::Given;
+use super::nats_url::{Login, Server};
+use super::secret::TokenSource;
 
 /// The log proxy of Fly.io's private networks.
 pub(super) const FLY_SERVER: &str = "nats://[fdaa::3]:4223";
+/// The organisation of every account on Fly.io.
+const FLY_ORGANISATION: &str = "personal";
+/// Every app, in the settings of log shippers.
+const EVERY_APP: &str = "*";
 
-/// Where the stream comes from, and who asks.
+/// The NATS connection.
 #[derive(Clone, Debug)]
 pub struct NatsSettings {
-    /// Addresses, at least one; without user and password.
-    pub servers: Vec<String>,
-    /// The organisation's slug on Fly.
+    /// The servers, at least one, each with the credentials of its URL.
+    pub servers: Vec<Server>,
+    /// The user, on Fly.io the organisation's slug; it comes before that of a server's URL.
     pub user: Option<String>,
-    /// The token or password.
+    /// The token or password; it comes before that of a server's URL.
     pub token: Option<TokenSource>,
-    /// What is subscribed to: one at least, and no two that hear the same.
+    /// The subscriptions: at least one, none overlapping another.
     pub subjects: Vec<String>,
-    /// Whether servers that the cluster names are used too.
+    /// Servers that the cluster announces are used too.
     pub gossip: bool,
 }
 
-/// Reads it; what is wrong goes to `faults`.
-pub(super) fn nats(flags: &Flags, env: &Env<'_>, faults: &mut Vec<SettingFault>) -> NatsSettings {
-    let on_fly = env.first(&["FLY_APP_NAME"]).is_some();
-    let given = flags.server.clone().or_else(|| env.first(&["NATS_URL"]));
-    let list = given
-        .or_else(|| on_fly.then(|| FLY_SERVER.to_owned()))
-        .unwrap_or_default();
-    let mut nats = NatsSettings {
-        servers: Vec::new(),
-        user: flags
-            .user
-            .clone()
-            .or_else(|| env.first(&["ORG", "FLY_ORG", "NATS_USER"])),
-        token: token(flags, env),
-        subjects: subjects(flags, env, faults),
-        gossip: flags.gossip
-            || env
-                .first(&["LASTBEAT_GOSSIP"])
-                .is_some_and(|set| is_on(&set)),
-    };
-    for server in list
-        .split(',')
-        .map(str::trim)
-        .filter(|server| !server.is_empty())
-    {
-        let (address, credentials) = without_credentials(server);
-        if let Some((user, password)) = credentials {
-            nats.user.get_or_insert(user);
-            nats.token
-                .get_or_insert(TokenSource::Given(Secret::new(password)));
-        }
-        nats.servers.push(address);
+impl NatsSettings {
+    /// The user at a server: that of the settings, else that of the server's URL.
+    pub fn user_at<'a>(&'a self, server: &'a Server) -> Option<&'a str> {
+        let of_url = match &server.login {
+            Some(Login::Password { user, .. }) => Some(user.as_str()),
+            Some(Login::Token(_)) | None => None,
+        };
+        self.user.as_deref().or(of_url)
     }
-    if nats.servers.is_empty() {
-        let what = "no server is set; set it to the NATS server to watch, such as nats://127.0.0.1:4222 \
-                    (or try `lastbeat demo`, which needs none)";
-        faults.push(SettingFault {
-            setting: "NATS_URL",
-            what: what.to_owned(),
-        });
-    }
-    if on_fly && nats.user.is_none() && nats.token.is_some() {
-        nats.user = Some("personal".to_owned());
-    }
-    nats
 }
 
-/// Whether a switch of the environment is on.
-fn is_on(value: &str) -> bool {
-    !matches!(value.trim(), "0" | "false" | "no" | "off")
+/// Reads them.
+pub(super) fn nats(given: &Given<'_>) -> NatsSettings {
+    let on_fly = given.variable("FLY_APP_NAME").is_some();
+    let default = if on_fly { FLY_SERVER } else { "" };
+    let servers = given.text(&NATS_URL.about);
+    let servers = given.parse(&NATS_URL, servers.as_deref().unwrap_or(default));
+    let token = given.secret(&ACCESS_TOKEN);
+    let of_account = || (on_fly && token.is_some()).then(|| FLY_ORGANISATION.to_owned());
+    NatsSettings {
+        user: given.optional(&USER).or_else(of_account),
+        servers: servers.unwrap_or_default(),
+        subjects: subjects(given),
+        gossip: given.value(&GOSSIP),
+        token,
+    }
 }
 
-fn token(flags: &Flags, env: &Env<'_>) -> Option<TokenSource> {
-    if let Some(file) = &flags.token_file {
-        return Some(TokenSource::File(file.clone()));
+/// The subscriptions: by subjects, else by apps.
+fn subjects(given: &Given<'_>) -> Vec<String> {
+    let by_subject = given.text(&SUBJECT.about).is_some();
+    let apps = given.text(&FLY_APP.about);
+    if by_subject || apps.is_none_or(|apps| apps.trim() == EVERY_APP) {
+        return given.value(&SUBJECT);
     }
-    if let Some(token) = env.first(&["ACCESS_TOKEN", "NATS_PASSWORD"]) {
-        return Some(TokenSource::Given(Secret::new(token.trim())));
-    }
-    env.first(&["ACCESS_TOKEN_FILE"])
-        .map(|file| TokenSource::File(PathBuf::from(file)))
-}
-
-/// Takes `user:password@` out of an address.
-fn without_credentials(server: &str) -> (String, Option<(String, String)>) {
-    let (scheme, rest) = server
-        .split_once("://")
-        .map_or(("nats", server), |(scheme, rest)| (scheme, rest));
-    match rest.rsplit_once('@') {
-        None => (server.to_owned(), None),
-        Some((credentials, host)) => {
-            let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
-            (
-                format!("{scheme}://{host}"),
-                Some((user.to_owned(), password.to_owned())),
-            )
-        }
-    }
+    given.optional(&FLY_APP).unwrap_or_default()
 }

@@ -1,42 +1,23 @@
-//! What is subscribed to: a list, of which no two hear the same.
+//! Lists of NATS subjects, of which no two overlap.
 
-use super::{Env, Flags, SettingFault};
 use crate::decode::subscription::{MAX_SUBJECTS, check, first_overlap};
 
-/// All of an organisation's log.
-const ALL: &str = "logs.>";
-
-/// Reads the list; what is wrong goes to `faults`.
-pub(super) fn subjects(
-    flags: &Flags,
-    env: &Env<'_>,
-    faults: &mut Vec<SettingFault>,
-) -> Vec<String> {
-    let subjects = given(flags, env);
-    faults.extend(wrong(&subjects).map(|what| SettingFault {
-        setting: "SUBJECT",
-        what,
-    }));
-    subjects
+/// Subjects separated by commas.
+pub(super) fn list(text: &str) -> Result<Vec<String>, String> {
+    let parts = text.split(',').map(str::trim);
+    checked(parts.map(str::to_owned).collect())
 }
 
-fn given(flags: &Flags, env: &Env<'_>) -> Vec<String> {
-    let list = |text: &str| -> Vec<String> {
-        let parts = text.split(',').map(str::trim);
-        parts.map(str::to_owned).collect()
-    };
-    if !flags.subject.is_empty() {
-        return flags.subject.iter().flat_map(|text| list(text)).collect();
-    }
-    if let Some(text) = env.first(&["SUBJECT"]) {
-        return list(&text);
-    }
-    match env.first(&["FLY_APP"]) {
-        Some(apps) if apps.trim() != "*" => {
-            let apps = list(&apps).into_iter();
-            apps.map(|app| format!("logs.{app}.>")).collect()
-        }
-        _ => vec![ALL.to_owned()],
+/// Apps separated by commas, as subjects.
+pub(super) fn of_apps(text: &str) -> Result<Vec<String>, String> {
+    let apps = text.split(',').map(str::trim);
+    checked(apps.map(|app| format!("logs.{app}.>")).collect())
+}
+
+fn checked(subjects: Vec<String>) -> Result<Vec<String>, String> {
+    match wrong(&subjects) {
+        None => Ok(subjects),
+        Some(what) => Err(what),
     }
 }
 
@@ -44,13 +25,13 @@ fn given(flags: &Flags, env: &Env<'_>) -> Vec<String> {
 fn wrong(subjects: &[String]) -> Option<String> {
     if let Some(blank) = subjects.iter().position(String::is_empty) {
         return Some(format!(
-            "number {} of the list is blank; give subjects such as {ALL}, with one comma between two",
+            "number {} of the list is empty; expected subjects such as logs.>, with one comma between two",
             blank + 1
         ));
     }
     if subjects.len() > MAX_SUBJECTS {
         return Some(format!(
-            "{} subjects are too many, {MAX_SUBJECTS} at most; list regions instead of apps, as in \
+            "too many subjects: {}, at most {MAX_SUBJECTS}; list regions instead of apps, as in \
              logs.*.iad.>,logs.*.fra.>",
             subjects.len()
         ));
@@ -60,11 +41,11 @@ fn wrong(subjects: &[String]) -> Option<String> {
     }
     first_overlap(subjects).map(|(one, other)| {
         if one == other {
-            return format!("{one:?} is given twice; take one of them out");
+            return format!("{one:?} is listed twice; remove one of them");
         }
         format!(
-            "{one:?} and {other:?} overlap: NATS delivers what both hear twice, and each such entry would count \
-             twice; take one of them out, or narrow it"
+            "{one:?} and {other:?} overlap: NATS delivers what matches both twice, and each such entry would count \
+             twice; remove one of them, or narrow it"
         )
     })
 }
@@ -72,14 +53,16 @@ fn wrong(subjects: &[String]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::settings::{Settings, read};
+    use crate::decode::settings::declared::{NATS_URL, SUBJECT};
+    use crate::decode::settings::{Flags, SettingFault, Settings, read};
 
     fn settings(flags: &[&str], vars: &[(&str, &str)]) -> Result<Settings, Vec<SettingFault>> {
-        let flags = Flags {
-            subject: flags.iter().map(|flag| (*flag).to_owned()).collect(),
-            server: Some("a:1".to_owned()),
-            ..Flags::default()
-        };
+        let flags = flags
+            .iter()
+            .fold(Flags::default(), |all, flag| {
+                all.with(&SUBJECT.about, *flag)
+            })
+            .with(&NATS_URL.about, "a:1");
         read(&flags, |name| {
             vars.iter()
                 .find(|var| var.0 == name)
@@ -104,8 +87,8 @@ mod tests {
             subjects(&["logs.x.>"], &[("SUBJECT", "logs.y.>")]),
             ["logs.x.>"]
         );
-        assert_eq!(subjects(&[], &[("SUBJECT", " ")]), [ALL]);
-        assert_eq!(subjects(&[], &[("FLY_APP", "*")]), [ALL]);
+        assert_eq!(subjects(&[], &[("SUBJECT", " ")]), ["logs.>"]);
+        assert_eq!(subjects(&[], &[("FLY_APP", "*")]), ["logs.>"]);
         assert_eq!(subjects(&[], &[("FLY_APP", "web, api")]), both);
     }
 
@@ -114,18 +97,18 @@ mod tests {
         let many = (0..=MAX_SUBJECTS).map(|app| format!("logs.a{app}.>"));
         let many = many.collect::<Vec<_>>().join(",");
         for (list, words) in [
-            ("logs.a.>,", "number 2 of the list is blank"),
-            (",logs.a.>", "number 1 of the list is blank"),
+            ("logs.a.>,", "number 2 of the list is empty"),
+            (",logs.a.>", "number 1 of the list is empty"),
             ("logs.a.>,logs. x", "\"logs. x\" is no NATS subject"),
             ("logs.a*", "list the apps instead"),
             ("logs.>.a", "after its >"),
-            ("logs.a.>,logs.b.>,logs.a.>", "\"logs.a.>\" is given twice"),
+            ("logs.a.>,logs.b.>,logs.a.>", "\"logs.a.>\" is listed twice"),
             (
                 "logs.>,logs.a.>",
                 "\"logs.>\" and \"logs.a.>\" overlap: NATS delivers",
             ),
-            ("logs.a.>,logs.*.iad.>", "take one of them out"),
-            (&many, "257 subjects are too many, 256 at most"),
+            ("logs.a.>,logs.*.iad.>", "remove one of them"),
+            (&many, "too many subjects: 257, at most 256"),
         ] {
             let faults = settings(&[], &[("SUBJECT", list)]).expect_err(list);
             assert_eq!(faults.len(), 1, "{faults:?}");

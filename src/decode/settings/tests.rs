@@ -1,5 +1,10 @@
+mod inventory;
+
+use super::declared::ALL;
 use super::nats::FLY_SERVER;
 use super::*;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 fn with(vars: &[(&str, &str)]) -> Result<Settings, Vec<SettingFault>> {
     read(&Flags::default(), |name| {
@@ -17,7 +22,7 @@ fn on_fly_two_variables_are_enough() {
         ("ACCESS_TOKEN", "FlyV1 fm2_x"),
     ]);
     let settings = settings.expect("nothing is missing");
-    assert_eq!(settings.nats.servers, [FLY_SERVER]);
+    assert_eq!(settings.nats.servers[0].address, FLY_SERVER);
     assert_eq!(
         (settings.nats.user.as_deref(), &*settings.nats.subjects),
         (Some("acme"), &["logs.>".to_owned()][..])
@@ -46,15 +51,74 @@ fn the_first_variable_set_wins() {
 }
 
 #[test]
-fn credentials_in_the_address_become_fields() {
-    let nats = with(&[("NATS_URL", "nats://me:s3cret@host:4222")])
-        .expect("whole")
-        .nats;
-    assert_eq!(
-        (nats.servers, nats.user.as_deref()),
-        (vec!["nats://host:4222".to_owned()], Some("me"))
+fn credentials_in_an_url_stay_with_their_server_and_out_of_every_text() {
+    let url = "nats://me:s3cret@a:4222,nats://s3cretToken@b,c";
+    let settings = with(&[("NATS_URL", url)]).expect("whole");
+    let addresses: Vec<&str> = settings
+        .nats
+        .servers
+        .iter()
+        .map(|one| one.address.as_str())
+        .collect();
+    assert_eq!(addresses, ["nats://a:4222", "nats://b", "c"]);
+    let logins = [0, 1, 2].map(|at: usize| settings.nats.servers[at].login.clone());
+    let token = Login::Token(Secret::new("s3cretToken"));
+    assert!(
+        matches!(&logins[0], Some(Login::Password { user, password }) if user == "me" && password.reveal() == "s3cret")
     );
-    assert!(matches!(nats.token, Some(TokenSource::Given(secret)) if secret.reveal() == "s3cret"));
+    assert_eq!(logins[1..], [Some(token), None]);
+    assert!(settings.nats.user.is_none() && settings.nats.token.is_none());
+    let flags = Flags::default().with(&NATS_URL.about, url);
+    let shown = format!("{settings:?} {flags:?}");
+    assert!(!shown.contains("s3cret"), "{shown}");
+}
+
+#[test]
+fn an_invalid_server_is_a_fault_of_the_settings() {
+    for url in ["nope://x", "http://x", "nats://t0ken@"] {
+        let faults = with(&[("NATS_URL", url)]).expect_err(url);
+        assert_eq!(faults[0].setting, "NATS_URL");
+        assert!(!faults[0].what.contains("t0ken"), "{}", faults[0]);
+    }
+}
+
+#[test]
+fn each_variable_that_is_read_is_declared_and_each_declared_one_is_read() {
+    let asked = RefCell::new(BTreeSet::new());
+    // No variable is set: every alternative is asked for.
+    let _ = read(&Flags::default(), |name| {
+        asked.borrow_mut().insert(name.to_owned());
+        None
+    });
+    let of_the_platform = ["FLY_APP_NAME", "FLY_MACHINE_ID", "FLY_REGION", "HOSTNAME"];
+    let read_elsewhere = ["RUST_LOG", "LASTBEAT_URL"];
+    let declared = ALL.iter().flat_map(|about| about.variables);
+    let declared: BTreeSet<String> = declared.map(|name| (*name).to_owned()).collect();
+    let asked = asked.into_inner();
+    let undeclared: Vec<_> = asked.difference(&declared).collect();
+    let unread: Vec<_> = declared.difference(&asked).collect();
+    assert_eq!(undeclared, of_the_platform[..3].iter().collect::<Vec<_>>());
+    assert_eq!(unread, read_elsewhere.iter().rev().collect::<Vec<_>>());
+}
+
+#[test]
+fn an_unknown_variable_is_named_with_the_nearest_setting() {
+    let names = [
+        "LASTBEAT_LISTNE",
+        "LASTBEAT_FOO",
+        "LASTBEAT_TOKEN_FILE",
+        "LASTBEAT_URL",
+        "PATH",
+    ];
+    let warnings = unknown(names.into_iter().map(str::to_owned));
+    let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "LASTBEAT_FOO: unknown setting; it has no effect",
+            "LASTBEAT_LISTNE: unknown setting, nearest is LASTBEAT_LISTEN; it has no effect",
+        ]
+    );
 }
 
 #[test]
@@ -80,17 +144,17 @@ fn every_fault_is_told_at_once() {
         ("LASTBEAT_GIVE_UP_AFTER", "soon"),
     ]);
     let faults = faults.expect_err("seven are wrong");
-    let settings: Vec<_> = faults.iter().map(|fault| fault.setting).collect();
+    let settings: Vec<_> = faults.iter().map(|fault| fault.setting.as_str()).collect();
     assert_eq!(
         settings,
         [
-            "SUBJECT",
             "NATS_URL",
+            "SUBJECT",
+            "LASTBEAT_LISTEN",
+            "LASTBEAT_GIVE_UP_AFTER",
             "LASTBEAT_MAX_INSTANCES",
             "LASTBEAT_MAX_APPS",
-            "LASTBEAT_LISTEN",
             "LASTBEAT_MAX_SERIES",
-            "LASTBEAT_GIVE_UP_AFTER"
         ]
     );
 }
@@ -108,7 +172,10 @@ fn the_state_is_where_it_is_said_and_else_on_the_volume() {
     assert!(unsaid.contains("LASTBEAT_STATE is not set"), "{unsaid}");
     for memory in ["", " ", "memory"] {
         let said = state(&[("LASTBEAT_STATE", memory)], true);
-        assert!(said.is_err_and(|why| why.contains("says so")), "{memory:?}");
+        assert!(
+            said.is_err_and(|why| why.contains("asks for it")),
+            "{memory:?}"
+        );
     }
     assert_eq!(state(&[("LASTBEAT_STATE", "/x/y")], true), file("/x/y"));
 }

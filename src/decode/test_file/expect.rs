@@ -5,7 +5,7 @@ use super::words::{Bad, Count, Words, bad, duration};
 use crate::core::notice::{Alarm, CloseReason, Scope};
 use crate::core::rule::Severity;
 use crate::core::targets::table::State;
-use crate::decode::rules_file::nearest;
+use crate::decode::nearest;
 use std::time::Duration;
 
 /// An expectation.

@@ -3,8 +3,8 @@
 use super::{InventoryFaultKind, POLL_WITHIN};
 use crate::core::inventory::{Exit, Listed, Suspect};
 use crate::decode::inventory::machines::{PageFault, Pages, last_exit};
-use crate::decode::inventory::settings::ApiSettings;
 use crate::decode::inventory::{Read, is_name};
+use crate::decode::settings::ApiSettings;
 use crate::decode::settings::{Secret, TokenSource};
 use crate::format;
 use crate::io::http_client::{Answer, HttpClient, RequestFault};

@@ -1,6 +1,6 @@
 //! Errors that the client reports, each with its kind and a text that says what to do.
 
-use crate::decode::settings::NatsSettings;
+use crate::decode::settings::{NatsSettings, Server};
 use crate::io::feed::{ConnectionError, ConnectionErrorKind};
 use async_nats::{ConnectError, ConnectErrorKind, Event, ServerError};
 
@@ -61,7 +61,7 @@ fn is_about_auth(said: &str) -> bool {
 /// The error of a failed attempt to connect.
 pub(super) fn of_connect(
     settings: &NatsSettings,
-    server: &str,
+    server: &Server,
     err: &ConnectError,
 ) -> ConnectionError {
     let text = err.to_string();
@@ -99,11 +99,12 @@ fn of_text(text: &str) -> ConnectionErrorKind {
 /// An error as text, with what to do; without secrets.
 pub(super) fn connection_error(
     settings: &NatsSettings,
-    server: &str,
+    server: &Server,
     kind: ConnectionErrorKind,
     text: &str,
 ) -> ConnectionError {
-    let user = settings.user.as_deref().unwrap_or("(none)");
+    let user = settings.user_at(server).unwrap_or("(none)");
+    let server = &server.address;
     let message = match kind {
         ConnectionErrorKind::Auth => format!(
             "{server} refuses user {user}: {text}. Set ORG to the organisation's slug and ACCESS_TOKEN to a token \

@@ -1,19 +1,26 @@
 //! User and token, read again for each attempt.
 
-use crate::decode::settings::{NatsSettings, TokenSource};
+use crate::decode::settings::{Login, NatsSettings, Server, TokenSource};
 use crate::io::feed::{ConnectionError, ConnectionErrorKind};
 use async_nats::ConnectOptions;
 
 /// The scheme that Fly's tokens carry. Servers take a token with and without it; which of them, is not documented.
 const SCHEME: &str = "FlyV1 ";
 
-/// The token as it is now: a file is read again at each attempt. `None` where none is set.
+/// The token as it is now: that of the settings (a file is read again at each attempt), else that of the server's URL.
+/// `None` where neither is set.
 ///
 /// # Errors
 /// The file cannot be read.
-pub(super) fn token(settings: &NatsSettings) -> Result<Option<String>, ConnectionError> {
+pub(super) fn token(
+    settings: &NatsSettings,
+    login: Option<&Login>,
+) -> Result<Option<String>, ConnectionError> {
     match &settings.token {
-        None => Ok(None),
+        None => Ok(login.map(|login| match login {
+            Login::Token(secret) => secret.reveal().to_owned(),
+            Login::Password { password, .. } => password.reveal().to_owned(),
+        })),
         Some(TokenSource::Given(secret)) => Ok(Some(secret.reveal().to_owned())),
         Some(TokenSource::File(path)) => match std::fs::read_to_string(path) {
             Ok(text) => Ok(Some(text.trim().to_owned())),
@@ -44,9 +51,13 @@ pub(super) fn forms(token: Option<String>) -> Vec<Option<String>> {
     }
 }
 
-/// A client's options with this user and token.
-pub(super) fn options(settings: &NatsSettings, token: Option<String>) -> ConnectOptions {
-    match (settings.user.clone(), token) {
+/// A client's options at this server, with this token.
+pub(super) fn options(
+    settings: &NatsSettings,
+    server: &Server,
+    token: Option<String>,
+) -> ConnectOptions {
+    match (settings.user_at(server).map(str::to_owned), token) {
         (Some(user), token) => {
             ConnectOptions::with_user_and_password(user, token.unwrap_or_default())
         }

@@ -1,19 +1,21 @@
 //! The servers in turn: those of the settings, and with gossip those that the cluster names.
 
+use crate::decode::settings::{Login, Server};
+
 /// Servers that a cluster may name beside the given ones.
 const GOSSIPED: usize = 32;
 
 /// A round over all servers.
 #[derive(Debug)]
 pub(super) struct Servers {
-    given: Vec<String>,
-    gossiped: Vec<String>,
+    given: Vec<Server>,
+    gossiped: Vec<Server>,
     next: usize,
 }
 
 impl Servers {
     /// A round that begins with the first of the given ones.
-    pub fn new(given: Vec<String>) -> Self {
+    pub fn new(given: Vec<Server>) -> Self {
         Servers {
             given,
             gossiped: Vec::new(),
@@ -26,8 +28,8 @@ impl Servers {
         self.given.len() + self.gossiped.len()
     }
 
-    /// The next one's address; empty where there is none, which the settings do not let happen.
-    pub fn next(&mut self) -> String {
+    /// The next one; empty where there is none, which the settings do not let happen.
+    pub fn next(&mut self) -> Server {
         let at = self.next % self.count().max(1);
         self.next = at + 1;
         let server = self.given.iter().chain(&self.gossiped).nth(at);
@@ -44,10 +46,16 @@ impl Servers {
         self.next += 1;
     }
 
-    /// Takes in the servers that the cluster names now, in place of those it named before.
-    pub fn gossip(&mut self, named: Vec<String>) {
-        let new = |server: &String| !self.given.iter().any(|given| same(given, server));
-        self.gossiped = named.into_iter().filter(new).take(GOSSIPED).collect();
+    /// Takes in the servers that the cluster names now, in place of those it named before. They take the credentials of
+    /// the server that names them.
+    pub fn gossip(&mut self, named: Vec<String>, login: Option<&Login>) {
+        let new = |address: &String| !self.given.iter().any(|given| same(&given.address, address));
+        let server = |address| Server {
+            address,
+            login: login.cloned(),
+        };
+        let named = named.into_iter().filter(new).take(GOSSIPED);
+        self.gossiped = named.map(server).collect();
     }
 }
 
@@ -65,30 +73,41 @@ fn same(one: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::settings::Secret;
+
+    fn round(addresses: &[&str]) -> Servers {
+        let server = |address: &&str| Server {
+            address: (*address).to_owned(),
+            login: None,
+        };
+        Servers::new(addresses.iter().map(server).collect())
+    }
 
     #[test]
     fn a_good_server_keeps_its_turn_and_a_bad_one_loses_it() {
-        let mut servers = Servers::new(vec!["a".to_owned(), "b".to_owned()]);
-        assert_eq!(servers.next(), "a");
+        let mut servers = round(&["a", "b"]);
+        assert_eq!(servers.next().address, "a");
         servers.stay();
-        assert_eq!(servers.next(), "a");
+        assert_eq!(servers.next().address, "a");
         assert_eq!(
-            (servers.next(), servers.next()),
+            (servers.next().address, servers.next().address),
             ("b".to_owned(), "a".to_owned())
         );
         servers.stay();
         servers.pass();
-        assert_eq!(servers.next(), "b");
+        assert_eq!(servers.next().address, "b");
     }
 
     #[test]
     fn gossip_adds_the_unknown_only() {
-        let mut servers = Servers::new(vec!["nats://a:1".to_owned()]);
-        servers.gossip(vec!["a:1".to_owned(), "b:2".to_owned()]);
+        let mut servers = round(&["nats://a:1"]);
+        let login = Login::Token(Secret::new("t"));
+        servers.gossip(vec!["a:1".to_owned(), "b:2".to_owned()], Some(&login));
         assert_eq!(
-            (servers.count(), servers.next()),
+            (servers.count(), servers.next().address),
             (2, "nats://a:1".to_owned())
         );
-        assert_eq!(servers.next(), "b:2");
+        let named = servers.next();
+        assert_eq!((named.address.as_str(), named.login), ("b:2", Some(login)));
     }
 }

@@ -4,7 +4,7 @@ use super::connection_error::{Meaning, connection_error, meaning, of_connect};
 use super::credentials;
 use super::messages::Messages;
 use crate::clock::Clock;
-use crate::decode::settings::NatsSettings;
+use crate::decode::settings::{Login, NatsSettings, Server};
 use crate::io::feed::{
     ConnectionError, ConnectionErrorKind, ConnectionEvent, ConnectionReporter, ConnectionState,
     OutgoingMessage,
@@ -68,7 +68,7 @@ pub(super) struct Dial {
     /// User, token and subjects.
     pub settings: Arc<NatsSettings>,
     /// Where.
-    pub server: String,
+    pub server: Server,
     /// True if the token's other form worked before.
     pub other_form: bool,
     /// True if a connection stands already; its state is shown then.
@@ -84,7 +84,10 @@ impl Dial {
         self,
         reporter: &ConnectionReporter<Messages>,
     ) -> Result<(Session, Messages), ConnectionError> {
-        let mut forms = credentials::forms(credentials::token(&self.settings)?);
+        let mut forms = credentials::forms(credentials::token(
+            &self.settings,
+            self.server.login.as_ref(),
+        )?);
         if self.other_form {
             forms.reverse();
         }
@@ -181,11 +184,11 @@ impl Dial {
     }
 
     fn address(&self) -> Result<ServerAddr, ConnectionError> {
-        self.server.parse().map_err(|err| ConnectionError {
+        self.server.address.parse().map_err(|err| ConnectionError {
             kind: ConnectionErrorKind::Unresolvable,
             message: format!(
                 "{}: invalid NATS address: {err}; NATS_URL expects nats://host:port",
-                self.server
+                self.server.address
             ),
         })
     }
@@ -195,7 +198,7 @@ impl Dial {
         token: Option<String>,
         report: mpsc::Sender<Event>,
     ) -> async_nats::ConnectOptions {
-        credentials::options(&self.settings, token)
+        credentials::options(&self.settings, &self.server, token)
             .name("lastbeat")
             .ping_interval(PING_EVERY)
             .connection_timeout(ADDRESS_WITHIN)
@@ -226,7 +229,7 @@ pub(super) struct Session {
     /// True once a round trip succeeded.
     steady: bool,
     settings: Arc<NatsSettings>,
-    server: String,
+    server: Server,
     client: Client,
     events: mpsc::Receiver<Event>,
     ended: Arc<Notify>,
@@ -271,6 +274,11 @@ impl Session {
     /// Other servers that this one names.
     pub fn gossip(&self) -> Vec<String> {
         self.client.server_info().connect_urls
+    }
+
+    /// The credentials of the server's URL.
+    pub fn login(&self) -> Option<&Login> {
+        self.server.login.as_ref()
     }
 
     /// Publishes; what cannot be is lost, as anything is that the connection loses.

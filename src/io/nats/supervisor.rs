@@ -137,7 +137,7 @@ impl Supervisor {
         self.servers.stay();
         self.other_form = session.other_form;
         if self.settings.gossip {
-            self.servers.gossip(session.gossip());
+            self.servers.gossip(session.gossip(), session.login());
         }
         (session, messages)
     }
@@ -173,10 +173,10 @@ impl Supervisor {
         if !matches!(self.settings.token, Some(TokenSource::File(_))) {
             return std::future::pending().await;
         }
-        let now = credentials::token(&self.settings).ok();
+        let now = credentials::token(&self.settings, None).ok();
         loop {
             sleep(TOKEN_LOOK).await;
-            if credentials::token(&self.settings).ok() != now {
+            if credentials::token(&self.settings, None).ok() != now {
                 return;
             }
         }

@@ -1,40 +1,77 @@
-//! What a `[notify.NAME]` is: its type, and the keys of that type.
+//! Types of notifiers, and the keys of each type.
 
+use super::super::fault::Wrong;
 use super::super::fields::Fields;
-use super::super::report::Wrong;
+use super::super::key::{self, Key, keys};
 use super::super::value;
 use super::super::variables::{self, Lookup};
-use super::{SENTRY, SENTRY_DSN, is_set};
 use crate::core::rule::{BodyFormat, NotifierKind, SentryApi};
+use crate::decode::http_url::request_url;
 use std::time::Duration;
 use toml::de::DeValue;
+use url::Url;
 
-/// Keys of `[notify.NAME]`.
-pub(in super::super) const KEYS: &[&str] = &[
-    "type",
-    "dsn",
-    "resolve",
-    "api_token",
-    "organization",
-    "api_url",
-    "url",
-    "urls",
-    "secret",
-    "timeout",
-    "format",
-    "routing_key",
-];
+/// The key that every `[notify.NAME]` has.
+pub(in super::super) const TYPE: &[Key] = keys! {
+    "type": "word", "required", "sentry, webhook or alertmanager; `[notify.sentry]`, about the project of `SENTRY_DSN`, needs none";
+};
+/// Keys of type sentry.
+pub(in super::super) const SENTRY: &[Key] = keys! {
+    "dsn": "secret", "", "DSN of the project; without it that of `SENTRY_DSN`";
+    "resolve": "flag", "false", "Also resolve the issue when the incident closes";
+    "api_token": "secret", "", "Token of Sentry's API with the scope event:write, for resolve";
+    "organization": "secret", "", "Slug of Sentry's organisation, for resolve";
+    "api_url": "secret", "", "Address of Sentry's API, for resolve; without it that of the DSN";
+};
+/// Keys of type webhook.
+pub(in super::super) const WEBHOOK: &[Key] = keys! {
+    "url": "secret", "", "Address of the receiver; required but for pagerduty";
+    "secret": "secret", "", "Secret that signs the body (HMAC-SHA256)";
+    "timeout": "duration", "\"10s\"", "Longest attempt";
+    "format": "word", "\"json\"", "json, slack, discord, pagerduty or text";
+    "routing_key": "secret", "", "Integration key of PagerDuty's Events API v2, for pagerduty";
+};
+/// Keys of type alertmanager.
+pub(in super::super) const ALERTMANAGER: &[Key] = keys! {
+    "url": "secret", "", "Address of the Alertmanager";
+    "urls": "list of secrets", "", "Addresses of a cluster, in place of url";
+};
+
+/// The names of all of them.
+pub(in super::super) fn names() -> Vec<&'static str> {
+    let mut all: Vec<&str> = Vec::new();
+    for name in [TYPE, SENTRY, WEBHOOK, ALERTMANAGER]
+        .into_iter()
+        .flat_map(key::names)
+    {
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    all
+}
+
+/// The name of the notifier that `SENTRY_DSN` makes.
+pub(super) const OF_SETTINGS: &str = "sentry";
+/// The variable of that notifier's address.
+pub(super) const SENTRY_DSN: &str = "SENTRY_DSN";
+
+/// True where a variable is not blank.
+pub(super) fn is_set(lookup: &dyn Fn(&str) -> Option<String>, name: &str) -> bool {
+    lookup(name).is_some_and(|value| !value.trim().is_empty())
+}
+
 /// Bytes of an address or a secret.
 const MAX_SECRET: usize = 2_000;
 /// Characters of an organisation's slug; Sentry's have 50 at most.
 const MAX_SLUG: usize = 64;
-/// Alertmanagers of one cluster; nobody runs more, and each is sent everything.
+/// Alertmanagers of one cluster: each is sent everything.
 const MAX_URLS: usize = 8;
-/// A receiver gets at least a second and at most a minute: the next notice waits for it.
+/// Bounds of an attempt: the next notification waits for it.
 const TIMEOUT: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(60);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Where PagerDuty takes events, unless told otherwise.
+/// PagerDuty's address for events, where `url` names no other.
 const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
 
 const DSN: &str = "a DSN is like https://KEY@HOST/PROJECT, or ${VARIABLE}";
@@ -68,23 +105,24 @@ impl Type {
         }
     }
 
-    const fn keys(self) -> &'static [&'static str] {
-        match self {
-            Type::Sentry => &["dsn", "resolve", "api_token", "organization", "api_url"],
-            Type::Webhook => &["url", "secret", "timeout", "format", "routing_key"],
-            Type::Alertmanager => &["url", "urls"],
-        }
+    fn keys(self) -> Vec<&'static str> {
+        key::names(match self {
+            Type::Sentry => SENTRY,
+            Type::Webhook => WEBHOOK,
+            Type::Alertmanager => ALERTMANAGER,
+        })
     }
 }
 
-/// Reads a notifier; `None` where something is wrong with it, which is then told.
+/// Reads a notifier; `None` where something is wrong with it, which is then reported.
 pub(super) fn read(
     name: &str,
     fields: &mut Fields<'_, '_, '_>,
     lookup: Lookup<'_>,
 ) -> Option<NotifierKind> {
-    fields.deny_unknown(KEYS);
-    let kind = if name == SENTRY {
+    let known = names();
+    fields.deny_unknown(&known);
+    let kind = if name == OF_SETTINGS {
         of_the_settings(fields)?
     } else {
         if !fields.has("type") {
@@ -92,15 +130,11 @@ pub(super) fn read(
         }
         fields.take("type", |v| value::choice(v, TYPES))?
     };
-    for key in KEYS[1..].iter().filter(|key| !kind.keys().contains(key)) {
+    let own = kind.keys();
+    for key in known[1..].iter().filter(|key| !own.contains(key)) {
         if fields.has(key) {
-            let has = format!(
-                "a notifier of type {} has {}",
-                kind.label(),
-                kind.keys().join(", ")
-            );
-            let what = "does not go with this type".to_owned();
-            fields.fault(key, Wrong::new(what, &has));
+            let allowed = format!("type {} has {}", kind.label(), own.join(", "));
+            fields.fault(key, Wrong::new("does not go with this type", allowed));
         }
     }
     let read = match kind {
@@ -117,10 +151,10 @@ fn of_the_settings(fields: &mut Fields<'_, '_, '_>) -> Option<Type> {
         fields.take("type", |v| value::choice(v, &TYPES[..1]))?;
     }
     if fields.has("dsn") {
-        let what = format!("\"{SENTRY}\" is the notifier of {SENTRY_DSN}");
+        let what = format!("\"{OF_SETTINGS}\" is the notifier of {SENTRY_DSN}");
         fields.fault(
             "dsn",
-            Wrong::new(what, "leave the key out, or take another name"),
+            Wrong::new(what, "remove the key, or choose another name"),
         );
     }
     Some(Type::Sentry)
@@ -129,26 +163,26 @@ fn of_the_settings(fields: &mut Fields<'_, '_, '_>) -> Option<Type> {
 fn sentry(name: &str, fields: &mut Fields<'_, '_, '_>, lookup: Lookup<'_>) -> NotifierKind {
     let dsn = fields.take("dsn", |v| secret(v, lookup, DSN, is_dsn));
     if !fields.has("dsn") && lookup.is_some_and(|lookup| !is_set(lookup, SENTRY_DSN)) {
-        let allowed = if name == SENTRY {
+        let allowed = if name == OF_SETTINGS {
             format!("set {SENTRY_DSN}")
         } else {
             format!("give a dsn, or set {SENTRY_DSN}")
         };
         fields.missing("dsn", &allowed);
     }
-    let resolve = fields.take("resolve", yes_or_no).unwrap_or_default();
+    let resolve = fields.take("resolve", value::flag).unwrap_or_default();
     let token = fields.take("api_token", |v| secret(v, lookup, A_TOKEN, is_header));
     let organization = fields.take("organization", |v| secret(v, lookup, A_SLUG, is_slug));
     let url = fields.take("api_url", |v| secret(v, lookup, AN_API, is_url));
     for (key, allowed) in [("api_token", A_TOKEN), ("organization", A_SLUG)] {
         match (resolve, fields.has(key)) {
             (true, false) => fields.missing(key, allowed),
-            (false, true) => idle(fields, key, "it is for resolve = true"),
+            (false, true) => idle(fields, key, "it belongs to resolve = true"),
             _ => {}
         }
     }
     if !resolve && fields.has("api_url") {
-        idle(fields, "api_url", "it is for resolve = true");
+        idle(fields, "api_url", "it belongs to resolve = true");
     }
     let api = SentryApi {
         url,
@@ -170,13 +204,15 @@ fn webhook(fields: &mut Fields<'_, '_, '_>, lookup: Lookup<'_>) -> NotifierKind 
         fields.missing("url", URL);
     }
     let url = fields.take("url", |v| secret(v, lookup, URL, is_url));
-    let timeout = fields.take("timeout", |v| {
-        value::span_within(v, *TIMEOUT.start(), *TIMEOUT.end())
-    });
+    let timeout = fields.take("timeout", |v| value::span_within(v, &TIMEOUT));
     let routing_key = fields.take("routing_key", |v| secret(v, lookup, A_KEY, is_header));
     match (pagerduty, fields.has("routing_key")) {
         (true, false) => fields.missing("routing_key", A_KEY),
-        (false, true) => idle(fields, "routing_key", "it is for format = \"pagerduty\""),
+        (false, true) => idle(
+            fields,
+            "routing_key",
+            "it belongs to format = \"pagerduty\"",
+        ),
         _ => {}
     }
     NotifierKind::Webhook {
@@ -192,8 +228,7 @@ fn alertmanager(fields: &mut Fields<'_, '_, '_>, lookup: Lookup<'_>) -> Notifier
     match (fields.has("url"), fields.has("urls")) {
         (false, false) => fields.missing("url", AN_ALERTMANAGER),
         (true, true) => {
-            let what = "stands beside url".to_owned();
-            fields.fault("urls", Wrong::new(what, "one of the two"));
+            fields.fault("urls", Wrong::new("duplicates url", "one of the two"));
         }
         _ => {}
     }
@@ -212,17 +247,17 @@ fn urls(value: &DeValue<'_>, lookup: Lookup<'_>) -> Result<Vec<String>, Wrong> {
     if !(1..=MAX_URLS).contains(&list.len()) {
         let what = format!("{} addresses", list.len());
         let allowed = format!("a list of 1 to {MAX_URLS}; {AN_ALERTMANAGER}");
-        return Err(Wrong::new(what, &allowed));
+        return Err(Wrong::new(what, allowed));
     }
     let mut urls = Vec::with_capacity(list.len());
     for (number, one) in (1..).zip(list) {
-        let told = |wrong: Wrong| Wrong {
+        let numbered = |wrong: Wrong| Wrong {
             what: format!("number {number}: {}", wrong.what),
             ..wrong
         };
-        let url = secret(one.get_ref(), lookup, AN_ALERTMANAGER, is_url).map_err(told)?;
+        let url = secret(one.get_ref(), lookup, AN_ALERTMANAGER, is_url).map_err(numbered)?;
         if urls.contains(&url) {
-            let what = format!("number {number} stands there twice");
+            let what = format!("number {number} is listed twice");
             return Err(Wrong::new(what, "once is enough"));
         }
         urls.push(url);
@@ -231,13 +266,7 @@ fn urls(value: &DeValue<'_>, lookup: Lookup<'_>) -> Result<Vec<String>, Wrong> {
 }
 
 fn idle(fields: &mut Fields<'_, '_, '_>, key: &str, why: &str) {
-    fields.fault(key, Wrong::new("does nothing here".to_owned(), why));
-}
-
-fn yes_or_no(value: &DeValue<'_>) -> Result<bool, Wrong> {
-    value
-        .as_bool()
-        .ok_or_else(|| Wrong::new("this is neither".to_owned(), "true or false"))
+    fields.fault(key, Wrong::new("has no effect here", why));
 }
 
 /// A text that may hold secrets: what is wrong with it never repeats it.
@@ -258,38 +287,21 @@ fn secret(
         return Ok(filled);
     }
     let what = if variables::is_variable(text) {
-        format!("what stands in {text} is none")
+        format!("invalid value in {text}")
     } else {
-        "this is none".to_owned()
+        "invalid value".to_owned()
     };
     Err(Wrong::new(what, allowed))
 }
 
 fn is_url(text: &str) -> bool {
-    let rest = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"));
-    let authority = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
-    let has_host = authority.is_some_and(|authority| {
-        let host = authority.rsplit('@').next().unwrap_or_default();
-        !host.is_empty() && !host.starts_with(':')
-    });
-    let plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
-    has_host && text.bytes().all(plain)
+    request_url(text).is_some()
 }
 
 fn is_dsn(text: &str) -> bool {
-    let Some((_, rest)) = text.split_once("://") else {
-        return false;
-    };
-    let Some((key, place)) = rest.split_once('@') else {
-        return false;
-    };
-    let project = place
-        .trim_end_matches('/')
-        .rsplit_once('/')
-        .map(|(_, project)| project);
-    is_url(text) && !key.is_empty() && project.is_some_and(|project| !project.is_empty())
+    let has_both =
+        |url: Url| !url.username().is_empty() && !url.path().trim_end_matches('/').is_empty();
+    request_url(text).is_some_and(has_both)
 }
 
 /// Printable, without a line's end: it may stand in a header.

@@ -92,18 +92,18 @@ fn what_is_wrong_with_a_notifier_names_no_value() {
          [notify.'a b']\ntype = 'sentry'\n[notify.g]\ntype = 'webhook'\nurl = '${KEY'\nuri = 1\n",
         &[
             "a.toml:3:7: notify.a.url: the variable NONE is not set; set it in the environment of lastbeat",
-            &format!("a.toml:6:7: notify.b.url: what stands in ${{BROKEN}} is none; {URL}"),
-            &format!("a.toml:9:7: notify.c.dsn: this is none; {DSN}"),
+            &format!("a.toml:6:7: notify.b.url: invalid value in ${{BROKEN}}; {URL}"),
+            &format!("a.toml:9:7: notify.c.dsn: invalid value; {DSN}"),
             "a.toml:11:8: notify.d.type: unknown value \"webhok\", nearest is webhook; allowed are sentry, webhook, alertmanager",
             "a.toml:12:9: notify.e.type: missing; sentry, webhook or alertmanager",
             &format!("a.toml:14:9: notify.f.url: missing; {URL}"),
-            "a.toml:16:7: notify.f.dsn: does not go with this type; a notifier of type webhook has url, secret, timeout, \
-             format, routing_key",
-            "a.toml:19:9: notify.a b: \"a b\" is no notifier's name; a name is letters, digits, - and _, of 1 to 40 \
+            "a.toml:16:7: notify.f.dsn: does not go with this type; type webhook has url, secret, timeout, format, \
+             routing_key",
+            "a.toml:19:9: notify.a b: invalid name \"a b\"; a name is letters, digits, - and _, of 1 to 40 \
              characters",
             "a.toml:23:7: notify.g.url: a ${ without its }; a variable is written ${NAME}, its name of A-Z a-z 0-9 _",
             "a.toml:24:1: notify.g.uri: unknown key, nearest is url; known are type, dsn, resolve, api_token, \
-             organization, api_url, url, urls, secret, timeout, format, routing_key",
+             organization, api_url, url, secret, timeout, format, routing_key, urls",
         ],
     );
     expect(
@@ -222,19 +222,18 @@ fn keys_that_do_not_belong_together_are_told() {
          [notify.x-resolve]\ntype = 'sentry'\n",
         &[
             &format!("a.toml:1:9: notify.sentry.organization: missing; {SLUG}"),
-            "a.toml:2:7: notify.sentry.dsn: \"sentry\" is the notifier of SENTRY_DSN; leave the key out, or take \
-             another name",
-            "a.toml:7:16: notify.a.organization: does nothing here; it is for resolve = true",
-            "a.toml:8:11: notify.a.resolve: this is neither; true or false",
-            "a.toml:12:15: notify.b.routing_key: does nothing here; it is for format = \"pagerduty\"",
+            "a.toml:2:7: notify.sentry.dsn: \"sentry\" is the notifier of SENTRY_DSN; remove the key, or \
+             choose another name",
+            "a.toml:7:16: notify.a.organization: has no effect here; it belongs to resolve = true",
+            "a.toml:8:11: notify.a.resolve: invalid flag; true or false",
+            "a.toml:12:15: notify.b.routing_key: has no effect here; it belongs to format = \"pagerduty\"",
             "a.toml:13:11: notify.b.timeout: \"2m\" is too long; a duration from 1s to 1m",
             "a.toml:14:9: notify.c.routing_key: missing; the integration key of PagerDuty's Events API v2, or ${VARIABLE}",
             &format!("a.toml:17:9: notify.d.url: missing; {AM}"),
-            &format!("a.toml:21:8: notify.e.urls: number 2: this is none; {AM}"),
-            "a.toml:24:8: notify.f.urls: stands beside url; one of the two",
-            "a.toml:24:8: notify.f.urls: number 2 stands there twice; once is enough",
-            "a.toml:26:9: notify.x-resolve: names that end in -resolve are taken; they are of those who resolve Sentry's \
-             issues; take another name",
+            &format!("a.toml:21:8: notify.e.urls: number 2: invalid value; {AM}"),
+            "a.toml:24:8: notify.f.urls: duplicates url; one of the two",
+            "a.toml:24:8: notify.f.urls: number 2 is listed twice; once is enough",
+            "a.toml:26:9: notify.x-resolve: names that end in -resolve are reserved; choose another name",
         ],
     );
     let alone = "[notify.sentry]\nresolve = true\napi_token = 'x'\norganization = 'acme'\n";
@@ -252,10 +251,10 @@ fn rules_name_notifiers_of_any_file() {
     expect(
         &[rule, oncall, oncall],
         &[
-            "a.toml:3:10: rule \"x\": notify: no notifier is called \"oncal\", nearest is oncall; known are sentry, oncall",
+            "a.toml:3:10: rule \"x\": notify: no notifier is named \"oncal\", nearest is oncall; known are sentry, oncall",
             "a.toml:4:11: rule \"x\": max_gap: \"90\" has a number without a unit; \"auto\", or a duration like \"90s\", \
              \"5m\" or \"1h 30m\"",
-            "c.toml:1:9: notify.oncall: the name is taken; the first stands in b.toml:1; each notifier has a name of its own",
+            "c.toml:1:9: notify.oncall: duplicate name; the first is in b.toml:1; each notifier has a name of its own",
         ],
     );
     let reading = read_with_env(
@@ -265,8 +264,8 @@ fn rules_name_notifiers_of_any_file() {
     assert_eq!(
         lines(&reading),
         [
-            "a.toml:3:10: rule \"x\": notify: SENTRY_DSN is not set: \"sentry\" tells nobody; set it in the environment of \
-             lastbeat"
+            "a.toml:3:10: rule \"x\": notify: SENTRY_DSN is not set: \"sentry\" sends nothing; set it in the environment \
+             of lastbeat"
         ]
     );
 }

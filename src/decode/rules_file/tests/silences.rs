@@ -50,7 +50,7 @@ fn every_key() {
 const CRON: &str =
     "a schedule is minute, hour, day of month, month, day of week, like \"0 3 * * 0\"";
 
-/// What is said of a silence of an app, with these lines.
+/// The faults of a silence of an app, with these lines.
 #[track_caller]
 fn expect_lines(lines: &str, expected: &[&str]) {
     let text = format!("[[rule]]\nname = 'web beats'\n[[silence]]\nreason = 'x'\n{lines}\n");
@@ -62,11 +62,11 @@ fn what_is_missing() {
     expect(
         &["[[silence]]\n"],
         &[
-            "a.toml:1:1: silence.app: missing; say whom it concerns by app, region, instance, host or rule; app = \"*\" is \
-             everyone",
+            "a.toml:1:1: silence.app: missing; at least one of app, region, instance, host, rule; app = \"*\" is \
+             everything",
             &format!("a.toml:1:1: silence.schedule: missing; {CRON}"),
-            "a.toml:1:1: silence.duration: missing; how long it lasts, like \"2h\"",
-            "a.toml:1:1: silence.reason: missing; why, for those who wonder",
+            "a.toml:1:1: silence.duration: missing; a duration like \"2h\"",
+            "a.toml:1:1: silence.reason: missing; a text for people",
         ],
     );
     expect(
@@ -93,20 +93,20 @@ fn what_is_wrong() {
     expect_lines(
         "app = 'web'\nschedule = '0 3 * * 0'\nduration = '2h'\ntimezone = 'Europe/Berln'",
         &[
-            "a.toml:8:12: silence.timezone: \"Europe/Berln\" is no time zone of the IANA database, nearest is \
+            "a.toml:8:12: silence.timezone: \"Europe/Berln\": unknown time zone, nearest is \
              Europe/Berlin; an IANA name like \"Europe/Berlin\"",
         ],
     );
     expect_lines(
         "app = 'web'\nschedule = '0 0 31 2 *'\nduration = '2h'",
         &[&format!(
-            "a.toml:6:12: silence.schedule: \"0 0 31 2 *\" never comes; {CRON}"
+            "a.toml:6:12: silence.schedule: \"0 0 31 2 *\": never comes; {CRON}"
         )],
     );
     expect_lines(
         "app = 'web'\nschedule = '* * * * *'\nduration = '2d'",
         &[
-            "a.toml:6:12: silence.schedule: \"* * * * *\" begins more than 1000 times within its own duration; a * for \
+            "a.toml:6:12: silence.schedule: \"* * * * *\": begins more than 1000 times within its duration; a * for \
              the minute means every minute; 0 is on the hour",
         ],
     );
@@ -118,7 +118,7 @@ fn a_name_that_is_no_rules_is_a_warning() {
     expect_lines(
         &format!("rule = ['web beat', 'stream', 'web *']\n{rest}"),
         &[
-            "a.toml:5:8: silence.rule: no rule is called \"web beat\", nearest is web beats; the name of a [[rule]], or \
+            "a.toml:5:8: silence.rule: no rule is named \"web beat\", nearest is web beats; the name of a [[rule]], or \
              \"stream\"",
         ],
     );

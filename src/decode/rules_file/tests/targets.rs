@@ -50,16 +50,16 @@ fn every_target_and_time() {
 fn what_does_not_go_together() {
     expect_line(
         "host = '0ad1'\nwatch = 'logs'",
-        "host: only beats tell their host, and watch = \"logs\" takes any entry; leave it out, or watch = \"heartbeat\"",
+        "host: only heartbeats carry a host, and watch = \"logs\" accepts any entry; remove it, or set watch = \"heartbeat\"",
     );
     expect_line(
         "host = '0ad1'\nby = 'app'",
-        "host: a host is that of an instance, and by = \"app\"; leave it out, or by = \"instance\"",
+        "host: by = \"app\" has no single host; remove it, or set by = \"instance\"",
     );
     expect_line(
         "expect = ['iad']\nat_least = 2",
-        "expect: nobody knows the names of instances before they start; give it beside by = \"app-region\", \"app\" or \
-         \"region\"\nat_least: each instance is a target by itself; give it beside by = \"app-region\", \"app\" or \"region\"",
+        "expect: instances have no known names before they start; set it with by = \"app-region\", \"app\" or \
+         \"region\"\nat_least: each instance is a target of its own; set it with by = \"app-region\", \"app\" or \"region\"",
     );
     // A `by` that is wrong is told once, and nothing that follows from it.
     expect_line(
@@ -68,7 +68,7 @@ fn what_does_not_go_together() {
     );
     expect_line(
         "by = 'region'\nregion = 'i*'\nexpect = ['iad', 'lhr']",
-        "expect: \"lhr\" is none that this rule's region matches; by = \"region\" expects names of its region",
+        "expect: \"lhr\" does not match the rule's region; by = \"region\" expects names of its region",
     );
     expect_line("by = 'app'\napp = 'web-*'\nexpect = 'web-1'", "");
     expect_line("by = 'app'\nat_least = 3\nwatch = 'logs'", "");
@@ -81,13 +81,13 @@ fn names_numbers_and_times() {
     expect_line(
         &by("expect = ['i*', 'i d', 3, 'iad', 'iad']"),
         &format!(
-            "expect: \"i*\" is a glob, and only names can be expected; {NAME}\nexpect: \"i d\" is no name; {NAME}\n\
-             expect: this is an integer; {NAME}\nexpect: \"iad\" stands there twice; once is enough"
+            "expect: \"i*\" is a glob, expected a name; {NAME}\nexpect: invalid name \"i d\"; {NAME}\n\
+             expect: this is an integer; {NAME}\nexpect: \"iad\" is listed twice; once is enough"
         ),
     );
     expect_line(
         &by("expect = []"),
-        "expect: an empty list names nobody; leave the key out",
+        "expect: an empty list matches nothing; remove the key",
     );
     for value in ["0", "10001", "-1"] {
         expect_line(
@@ -105,7 +105,7 @@ fn names_numbers_and_times() {
     );
     expect_line(
         "forget_after = 'never'",
-        "forget_after: \"never\" is no duration; a duration of 1m or more",
+        "forget_after: invalid duration \"never\"; a duration of 1m or more",
     );
 }
 
@@ -114,10 +114,10 @@ fn regions_that_nobody_knows_are_a_warning() {
     expect(
         &["[[rule]]\nname = 'x'\nby = 'app-region'\nexpect = ['iad', 'lhr1', 'berlin-1']\n"],
         &[
-            "a.toml:4:10: rule \"x\": expect: \"lhr1\" is not a region of Fly.io that this version knows, nearest is lhr; \
-             elsewhere, and for a new region, let it be",
-            "a.toml:4:10: rule \"x\": expect: \"berlin-1\" is not a region of Fly.io that this version knows; elsewhere, \
-             and for a new region, let it be",
+            "a.toml:4:10: rule \"x\": expect: \"lhr1\" is not a known region of Fly.io, nearest is lhr; \
+             ignore this for a new region, or elsewhere",
+            "a.toml:4:10: rule \"x\": expect: \"berlin-1\" is not a known region of Fly.io; ignore this for a new \
+             region, or elsewhere",
         ],
     );
     expect_line("by = 'app'\nexpect = 'berlin-1'", "");

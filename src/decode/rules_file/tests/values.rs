@@ -14,9 +14,9 @@ fn durations() {
             "\"5 apples\"",
             "\"5 apples\" has the unknown unit \"apples\"",
         ),
-        ("\"-5s\"", "\"-5s\" is no duration"),
-        ("\"soon\"", "\"soon\" is no duration"),
-        ("\"0s\"", "\"0s\" is no time at all"),
+        ("\"-5s\"", "invalid duration \"-5s\""),
+        ("\"soon\"", "invalid duration \"soon\""),
+        ("\"0s\"", "\"0s\" is zero"),
         ("\"367d\"", "\"367d\" is longer than 366 days"),
         (
             "\"99999999999s\"",
@@ -43,7 +43,7 @@ fn durations() {
     expect_line("for = '0s'", "");
     expect_line(
         "for = 'auto'",
-        "for: \"auto\" is no duration; a duration is like \"90s\", \"5m\" or \"1h 30m\"",
+        "for: invalid duration \"auto\"; a duration is like \"90s\", \"5m\" or \"1h 30m\"",
     );
     expect_line(
         &format!("for = '{}'", "1s ".repeat(30)),
@@ -55,7 +55,7 @@ fn durations() {
     expect(
         &["[stream]\nmax_gap = 'auto'\n"],
         &[
-            "a.toml:2:11: stream.max_gap: \"auto\" is no duration; a duration is like \"90s\", \"5m\" or \"1h 30m\"",
+            "a.toml:2:11: stream.max_gap: invalid duration \"auto\"; a duration is like \"90s\", \"5m\" or \"1h 30m\"",
         ],
     );
 }
@@ -99,7 +99,7 @@ fn globs() {
     );
     expect_line(
         "app = []",
-        "app: an empty list matches nothing; leave the key out to match all",
+        "app: an empty list matches nothing; remove the key to match everything",
     );
     expect_line(
         &format!("app = [{}]", "'a',".repeat(101)),
@@ -153,12 +153,12 @@ fn words() {
     expect_line("recover = 0x10", "");
     expect_line(
         "watch = 'logs'\nmarker = 'ABC'\nbeat = 'b'",
-        "marker: watch = \"logs\" takes any entry, with or without a marker; leave it out, or watch = \"heartbeat\"\n\
-         beat: watch = \"logs\" takes any entry, with or without a beat; leave it out, or watch = \"heartbeat\"",
+        "marker: watch = \"logs\" accepts any entry, with or without a marker; remove it, or set watch = \"heartbeat\"\n\
+         beat: watch = \"logs\" accepts any entry, with or without a beat; remove it, or set watch = \"heartbeat\"",
     );
     expect_line(
         "summary = '{apps} is silent'",
-        "summary: nothing is filled in for {apps}, nearest is app; allowed are {app}, {region}, {instance}, {host}, \
+        "summary: unknown placeholder {apps}, nearest is app; allowed are {app}, {region}, {instance}, {host}, \
          {beat}, {since}, {rule}, {scope}",
     );
     expect_line(
@@ -167,18 +167,18 @@ fn words() {
     );
     expect_line(
         "runbook = 'wiki'",
-        "runbook: \"wiki\" is no http or https address; an address is like \"https://example.com/runbook\"",
+        "runbook: invalid address \"wiki\"; an address is like \"https://example.com/runbook\"",
     );
     expect(
         &[
             "[[rule]]\nname = 'stream'\n[[rule]]\nname = ''\n[[rule]]\n[[rule]]\nname = 5\n[stream]\nsummary = '{app}'",
         ],
         &[
-            "a.toml:2:8: rule \"stream\": name: \"stream\" is the name of the stream's own rule; take another",
+            "a.toml:2:8: rule \"stream\": name: \"stream\" is the name of the stream's own rule; choose another",
             "a.toml:4:8: name: empty; a name is text of 1 to 100 characters",
             "a.toml:5:1: name: missing; each [[rule]] has a name of its own",
             "a.toml:7:8: name: this is an integer; a name is text of 1 to 100 characters",
-            "a.toml:9:11: stream.summary: nothing is filled in for {app}; allowed are {since}, {rule}, {scope}",
+            "a.toml:9:11: stream.summary: unknown placeholder {app}; allowed are {since}, {rule}, {scope}",
         ],
     );
 }

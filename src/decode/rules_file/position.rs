@@ -1,9 +1,20 @@
-//! From byte offsets to lines and columns.
+//! Positions in rule files: from byte offsets to lines and columns.
 
 /// Bytes of a line that are counted for a column: a rule set on one line must not be read once per rule.
 const MAX_COUNTED: usize = 10_000;
 
-/// Where the lines of a text begin.
+/// A position in a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Position {
+    /// The file's name.
+    pub(super) file: String,
+    /// Line, from 1.
+    pub(super) line: usize,
+    /// Column in characters, from 1.
+    pub(super) col: usize,
+}
+
+/// The beginnings of the lines of a text.
 pub(super) struct Lines<'t> {
     text: &'t str,
     starts: Vec<usize>,
@@ -25,7 +36,7 @@ impl<'t> Lines<'t> {
 
     /// Line and column of a byte offset, each from 1. The column counts characters, of the line's first
     /// [`MAX_COUNTED`] bytes.
-    pub(super) fn place(&self, at: usize) -> (usize, usize) {
+    pub(super) fn position(&self, at: usize) -> (usize, usize) {
         let line = self.line(at);
         let start = self.starts[line - 1];
         let before =
@@ -41,7 +52,7 @@ mod tests {
     use super::Lines;
 
     #[test]
-    fn places() {
+    fn positions() {
         let text = "ab\r\nü=1\n\nx";
         let cases = [
             (0, (1, 1)),
@@ -53,9 +64,9 @@ mod tests {
             (11, (4, 2)),
             (99, (4, 2)),
         ];
-        for (at, place) in cases {
-            assert_eq!(Lines::new(text).place(at), place, "offset {at}");
+        for (at, position) in cases {
+            assert_eq!(Lines::new(text).position(at), position, "offset {at}");
         }
-        assert_eq!(Lines::new("").place(0), (1, 1));
+        assert_eq!(Lines::new("").position(0), (1, 1));
     }
 }

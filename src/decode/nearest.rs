@@ -4,13 +4,13 @@
 const MAX_WORD: usize = 32;
 
 /// `, nearest is ...` where a known word is near; else nothing.
-pub(in crate::decode) fn hint(word: &str, known: &[&str]) -> String {
+pub(super) fn hint(word: &str, known: &[&str]) -> String {
     nearest(word, known).map_or(String::new(), |near| format!(", nearest is {near}"))
 }
 
-/// The known word that is fewest edits away, where those are at most a third of its letters, or where one
-/// is the beginning of the other.
-fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+/// The known word that is the fewest edits (insertions, deletions, replacements, swaps of neighbours) away, where those are
+/// at most a third of its letters, or where one is the beginning of the other.
+pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     if word.is_empty() || word.len() > MAX_WORD {
         return None;
     }
@@ -19,7 +19,7 @@ fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
         .iter()
         .map(|near| {
             (
-                edits(&word, &near.to_ascii_lowercase().replace('-', "_")),
+                strsim::osa_distance(&word, &near.to_ascii_lowercase().replace('-', "_")),
                 *near,
             )
         })
@@ -31,27 +31,6 @@ fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     } else {
         known.iter().find(begins).copied()
     }
-}
-
-/// Insertions, deletions, replacements and swaps of neighbours between two words.
-fn edits(from: &str, to: &str) -> usize {
-    let (from, to) = (from.as_bytes(), to.as_bytes());
-    let mut before: Vec<usize> = Vec::new();
-    let mut above: Vec<usize> = (0..=to.len()).collect();
-    for (i, &a) in from.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, &b) in to.iter().enumerate() {
-            let mut least = (above[j] + usize::from(a != b))
-                .min(above[j + 1] + 1)
-                .min(row[j] + 1);
-            if i > 0 && j > 0 && a == to[j - 1] && from[i - 1] == b {
-                least = least.min(before[j - 1] + 1);
-            }
-            row.push(least);
-        }
-        before = std::mem::replace(&mut above, row);
-    }
-    above[to.len()]
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
-//! The lastbeat that runs, as commands ask it over its HTTP.
+//! The running lastbeat, as commands ask it over HTTP.
 
-use super::check::EXIT_BAD_RULES;
+use super::environment::set;
+use super::exit::Stop;
+use super::runtime::runtime;
+use crate::decode::settings::{TOKEN, URL};
 use crate::format;
 use crate::io::http_client::{Answer, HttpClient};
 use bytes::Bytes;
@@ -9,85 +12,77 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Uri};
 use serde_json::Value;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
-/// Where `lastbeat run` serves by default.
-pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:9090";
 /// A lastbeat that is alive answers in milliseconds.
 const WITHIN: Duration = Duration::from_secs(10);
 /// Bytes of an answer that are read: a thousand incidents or silences have some hundred kilobytes, the apps of the
 /// largest organisation a few megabytes.
 const ANSWER_BYTES: usize = 16 << 20;
 
-/// Where it is, and who asks.
+/// The address of the running lastbeat, and the token for it.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct PeerArgs {
-    /// Where the lastbeat serves [env: LASTBEAT_URL] [default: http://127.0.0.1:9090]
-    #[arg(long, value_name = "URL", global = true)]
+pub struct ClientArgs {
+    /// The address.
+    #[arg(long, value_name = "URL", global = true, display_order = 100, help = url_help())]
     pub url: Option<String>,
-    /// File with the token that it asks for [env: LASTBEAT_TOKEN_FILE; the token itself: LASTBEAT_TOKEN]
-    #[arg(long, value_name = "FILE", global = true)]
+    /// From a file: token that it asks for [env: LASTBEAT_TOKEN_FILE; the value itself: LASTBEAT_TOKEN]
+    #[arg(long, value_name = "FILE", global = true, display_order = 101)]
     pub token_file: Option<PathBuf>,
 }
 
-/// Why there is no answer that can be used.
+fn url_help() -> String {
+    let (name, default) = (URL.about.name(), URL.about.default());
+    format!("Address of the running lastbeat [env: {name}] [default: {default}]")
+}
+
+/// The reason why there is no answer that can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum AskFault {
-    /// Nobody answers there.
+    /// Nothing answers there.
     Unreachable(String),
     /// It answers, and does not do it.
     Refused(String),
-    /// It cannot be asked: address or token are none.
-    Unaskable(String),
+    /// It cannot be asked: address or token are invalid.
+    Invalid(String),
     /// Something of this machine's own is in the way.
     Failed(String),
 }
 
-impl AskFault {
-    /// In words.
-    pub(super) fn words(self) -> String {
-        match self {
-            AskFault::Unreachable(why)
-            | AskFault::Refused(why)
-            | AskFault::Unaskable(why)
-            | AskFault::Failed(why) => why,
-        }
-    }
-
-    /// What the command ends with: to start it again helps nobody whose settings are bad.
-    pub(super) fn code(&self) -> ExitCode {
-        match self {
-            AskFault::Unaskable(_) => ExitCode::from(EXIT_BAD_RULES),
-            AskFault::Unreachable(_) | AskFault::Refused(_) | AskFault::Failed(_) => {
-                ExitCode::FAILURE
+impl From<AskFault> for Stop {
+    fn from(fault: AskFault) -> Self {
+        match fault {
+            AskFault::Invalid(why) => Stop::bad_input(why),
+            AskFault::Unreachable(why) | AskFault::Refused(why) | AskFault::Failed(why) => {
+                Stop::failed(why)
             }
         }
     }
 }
 
-/// The lastbeat that is asked.
-pub(super) struct Peer {
+/// A client of the running lastbeat.
+pub(super) struct Client {
     /// Its address, without a slash at its end.
     pub(super) base: String,
     token: Option<HeaderValue>,
 }
 
-impl Peer {
-    /// As flags and environment say.
-    pub(super) fn new(args: &PeerArgs) -> Result<Self, AskFault> {
-        let base = args.url.clone().or_else(|| set("LASTBEAT_URL"));
-        let base = address(base.as_deref().unwrap_or(DEFAULT_URL))?;
+impl Client {
+    /// By flags and environment.
+    pub(super) fn new(args: &ClientArgs) -> Result<Self, AskFault> {
+        let base = args.url.clone().or_else(|| set(URL.about.name()));
+        let base = address(base.as_deref().unwrap_or(URL.about.default()))?;
         let token = match token(args)? {
             None => None,
             Some(token) => {
                 let bearer = HeaderValue::from_str(&format!("Bearer {token}"));
-                let wrong = "the token (LASTBEAT_TOKEN) holds characters that no header can carry"
-                    .to_owned();
-                Some(bearer.map_err(|_| AskFault::Unaskable(wrong))?)
+                let wrong =
+                    "invalid token (LASTBEAT_TOKEN): it holds characters that no header can carry"
+                        .to_owned();
+                Some(bearer.map_err(|_| AskFault::Invalid(wrong))?)
             }
         };
-        Ok(Peer { base, token })
+        Ok(Client { base, token })
     }
 
     /// Asks for a path below `/api/v1/`.
@@ -109,11 +104,7 @@ impl Peer {
         within: Duration,
     ) -> Result<Value, AskFault> {
         let request = self.request(method, &format!("/api/v1/{path}"), body)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        let runtime =
-            runtime.map_err(|fault| AskFault::Failed(format!("cannot start: {fault}")))?;
+        let runtime = runtime().map_err(|stop| AskFault::Failed(stop.why().to_owned()))?;
         let answer = runtime.block_on(HttpClient::keeping(ANSWER_BYTES).post(request, within));
         let answer = answer.map_err(|fault| {
             AskFault::Unreachable(format!(
@@ -124,7 +115,7 @@ impl Peer {
         read(&answer, &self.base).map_err(AskFault::Refused)
     }
 
-    /// A request for a path, as whoever asks.
+    /// A request for a path, with the token.
     pub(super) fn request(
         &self,
         method: Method,
@@ -133,7 +124,7 @@ impl Peer {
     ) -> Result<Request<Full<Bytes>>, AskFault> {
         let base = &self.base;
         let uri: Uri = format!("{base}{path}").parse().map_err(|_| {
-            AskFault::Unaskable(format!(
+            AskFault::Invalid(format!(
                 "{path:?} cannot be asked of {base}: it is too long"
             ))
         })?;
@@ -150,22 +141,23 @@ impl Peer {
     }
 }
 
-/// A variable of the environment that says something.
-pub(super) fn set(name: &str) -> Option<String> {
-    std::env::var(name)
-        .ok()
-        .filter(|value| !value.trim().is_empty())
-}
-
 /// An address without a slash at its end, to which paths can be added.
 fn address(text: &str) -> Result<String, AskFault> {
-    let give = format!("give one such as {DEFAULT_URL} by --url or LASTBEAT_URL");
+    let default = URL.about.default();
+    let expected = format!("expected one such as {default}, by --url or LASTBEAT_URL");
     if text.contains('@') {
-        // What stands before the sign is nobody's to read.
-        let why = format!("the address holds a user: {give}, and the token by LASTBEAT_TOKEN");
-        return Err(AskFault::Unaskable(why));
+        // What stands before the sign may be a password.
+        let why = format!(
+            "invalid address, it holds a user: {expected}, with the token by LASTBEAT_TOKEN"
+        );
+        return Err(AskFault::Invalid(why));
     }
-    let uri: Option<Uri> = text.trim().parse().ok();
+    let text = text.trim();
+    let with_scheme = match text.contains("://") {
+        true => text.to_owned(),
+        false => format!("http://{text}"),
+    };
+    let uri: Option<Uri> = with_scheme.parse().ok();
     let schemes = [Some("http"), Some("https")];
     let is_address = uri.is_some_and(|uri| {
         schemes.contains(&uri.scheme_str())
@@ -174,34 +166,34 @@ fn address(text: &str) -> Result<String, AskFault> {
             && !text.contains('#')
     });
     if is_address {
-        Ok(text.trim().trim_end_matches('/').to_owned())
+        Ok(with_scheme.trim_end_matches('/').to_owned())
     } else {
-        let why = format!("{text:?} is no address: {give}");
-        Err(AskFault::Unaskable(why))
+        let why = format!("invalid address {text:?}: {expected}");
+        Err(AskFault::Invalid(why))
     }
 }
 
-fn token(args: &PeerArgs) -> Result<Option<String>, AskFault> {
-    let file = match (&args.token_file, set("LASTBEAT_TOKEN")) {
+fn token(args: &ClientArgs) -> Result<Option<String>, AskFault> {
+    let file = match (&args.token_file, set(TOKEN.about.name())) {
         (Some(file), _) => file.clone(),
         (None, Some(token)) => return Ok(Some(token.trim().to_owned())),
-        (None, None) => match set("LASTBEAT_TOKEN_FILE") {
+        (None, None) => match TOKEN.about.file().and_then(set) {
             Some(file) => PathBuf::from(file),
             None => return Ok(None),
         },
     };
     let text = std::fs::read_to_string(&file);
     let text = text.map_err(|fault| {
-        AskFault::Unaskable(format!("the token's file {}: {fault}", file.display()))
+        AskFault::Invalid(format!("the token's file {}: {fault}", file.display()))
     })?;
     if text.trim().is_empty() {
         let why = format!("the token's file {} is empty", file.display());
-        return Err(AskFault::Unaskable(why));
+        return Err(AskFault::Invalid(why));
     }
     Ok(Some(text.trim().to_owned()))
 }
 
-/// What was answered, or the refusal in words.
+/// The answer, or the refusal in words.
 pub(super) fn read(answer: &Answer, base: &str) -> Result<Value, String> {
     let value: Option<Value> = serde_json::from_slice(&answer.body).ok();
     if let (true, Some(value)) = (answer.status.is_success(), &value) {
@@ -210,7 +202,7 @@ pub(super) fn read(answer: &Answer, base: &str) -> Result<Value, String> {
     let Some(value) = value.filter(|value| value["error"].is_string()) else {
         let status = answer.status;
         return Err(format!(
-            "{base} answers {status}, and not as a lastbeat does: is it one?"
+            "{base} answers {status}, and not as lastbeat does: is it one?"
         ));
     };
     let faults = value["faults"].as_array().into_iter().flatten();
@@ -245,17 +237,18 @@ mod tests {
         let said = read(&other, "http://x").expect_err("no JSON");
         assert_eq!(
             said,
-            "http://x answers 200 OK, and not as a lastbeat does: is it one?"
+            "http://x answers 200 OK, and not as lastbeat does: is it one?"
         );
     }
 
     #[test]
-    fn what_is_no_address_is_said_at_once_and_no_password_is_shown() {
+    fn an_invalid_address_is_refused_at_once_and_no_password_is_shown() {
         for (text, read) in [
             ("http://127.0.0.1:9090", Some("http://127.0.0.1:9090")),
             (" https://[::1]/below/ ", Some("https://[::1]/below")),
-            ("127.0.0.1:9090", None),
-            ("localhost", None),
+            ("127.0.0.1:9090", Some("http://127.0.0.1:9090")),
+            ("localhost", Some("http://localhost")),
+            ("", None),
             ("ftp://localhost", None),
             ("http://", None),
             ("http://a b", None),
@@ -265,7 +258,8 @@ mod tests {
         ] {
             let found = address(text);
             assert_eq!(found.as_deref().ok(), read, "{text}");
-            let said = found.err().map(AskFault::words).unwrap_or_default();
+            let said = found.err().map(Stop::from);
+            let said = said.map_or(String::new(), |stop| stop.why().to_owned());
             assert!(!said.contains("s3cret"), "{said}");
         }
     }
@@ -275,13 +269,13 @@ mod tests {
         let folder = std::env::temp_dir();
         let file = folder.join(format!("lastbeat-token-{}", std::process::id()));
         std::fs::write(&file, "s3cret\u{1}token").expect("written");
-        let args = PeerArgs {
+        let args = ClientArgs {
             url: None,
             token_file: Some(file.clone()),
         };
-        let fault = Peer::new(&args).err().expect("no header carries it");
+        let fault = Client::new(&args).err().expect("no header carries it");
         std::fs::remove_file(&file).expect("removed");
-        let said = fault.words();
+        let said = Stop::from(fault).why().to_owned();
         assert!(
             said.contains("LASTBEAT_TOKEN") && !said.contains("s3cret"),
             "{said}"

@@ -1,14 +1,13 @@
 //! The rule language: texts of rule files in, one [`RuleSet`] or every fault of every file out.
 //!
 //! The TOML is read with places and walked by hand, so that one run shows everything that is wrong:
-//! a derived reader stops at its first fault. A new key is a name in the table's list of keys
-//! (`rule::KEYS`, `stream::KEYS`) and a line where its table is read.
+//! a derived reader stops at its first fault. A new key is a line of the table's `KEYS` and a line where that is read.
 
 mod fault;
 mod fields;
-pub(super) mod nearest;
+mod key;
 mod notify;
-mod place;
+mod position;
 mod print;
 mod report;
 mod rule;
@@ -24,11 +23,16 @@ mod variables;
 
 pub use fault::Fault;
 pub use print::print;
+pub use report::MAX_SHOWN;
+pub use rule::MAX_RULES;
 pub use value::{duration, glob_text as glob};
 
+use super::nearest;
 use crate::core::rule::RuleSet;
+use fault::Wrong;
 use notify::Notifiers;
-use report::{Report, Wrong};
+use position::Position;
+use report::Report;
 use rule::Rules;
 use silence::Silences;
 use stream::Stream;
@@ -41,33 +45,29 @@ pub const MAX_FILE_BYTES: usize = 1 << 20;
 pub const MAX_TOTAL_BYTES: usize = 8 << 20;
 /// Files of one set: beyond it the folder is likelier the wrong one.
 pub const MAX_FILES: usize = 1_000;
-/// Rules of one set: finding a target's rule walks the list.
-pub const MAX_RULES: usize = 10_000;
-/// Faults, and warnings, that one reading keeps: nobody reads further before mending these.
-pub const MAX_SHOWN: usize = 100;
 
-/// What a reading gave: a set exactly where there is no fault.
+/// The result of a reading: a set exactly where there is no fault.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
     /// The rules in force; `None` where anything is at fault.
     pub set: Option<RuleSet>,
-    /// What is wrong, in the order of files and places; the first [`MAX_SHOWN`].
+    /// Faults, in the order of files and places; the first [`MAX_SHOWN`].
     pub faults: Vec<Fault>,
     /// Faults beyond those.
     pub more_faults: usize,
-    /// What is likely not meant, though allowed; the first [`MAX_SHOWN`], and none beside faults.
+    /// Warnings, likely not meant though allowed; the first [`MAX_SHOWN`], and none beside faults.
     pub warnings: Vec<Fault>,
 }
 
 impl Reading {
-    /// How many faults there are, the ones left out included.
+    /// The number of faults, the ones left out included.
     pub fn fault_count(&self) -> usize {
         self.faults.len() + self.more_faults
     }
 }
 
 /// Reads files, each a name as it is to be shown and its bytes, in the order of their names, as one set. Variables in
-/// `[notify.NAME]` stay as they are written: for those who test rules, and tell nobody.
+/// `[notify.NAME]` stay as they are written: for tests of rules, which notify nobody.
 pub fn read(files: &[(String, Vec<u8>)]) -> Reading {
     read_all(files, None)
 }
@@ -90,7 +90,7 @@ fn read_all(files: &[(String, Vec<u8>)], lookup: Lookup<'_>) -> Reading {
     reader.finish(files)
 }
 
-/// What is gathered over the files.
+/// The state of a reading over all files.
 #[derive(Default)]
 struct Reader<'e> {
     lookup: Lookup<'e>,
@@ -133,8 +133,8 @@ impl Reader<'_> {
         }
         (self.bytes > MAX_TOTAL_BYTES).then(|| {
             Wrong::new(
-                "this file and those before it are too long together".to_owned(),
-                &format!("all files may have {MAX_TOTAL_BYTES} bytes"),
+                "too many bytes in this file and those before it",
+                format!("at most {MAX_TOTAL_BYTES} bytes in all files"),
             )
         })
     }
@@ -156,8 +156,8 @@ impl Reader<'_> {
                 ("notify", DeValue::Table(table)) => {
                     self.notifiers.read_all(table, report, self.lookup);
                 }
-                ("stream", _) => report.fault(at, None, Some("stream"), one_table()),
-                ("rule", _) => report.fault(at, None, Some("rule"), many_tables()),
+                ("stream", _) => report.fault(at, None, Some("stream"), stream::one_table()),
+                ("rule", _) => report.fault(at, None, Some("rule"), rule::many_tables()),
                 ("silence", _) => report.fault(at, None, Some("silence"), silence::many_tables()),
                 ("notify", _) => report.fault(at, None, Some("notify"), notify::one_table()),
                 // Below a broken header everything looks as if it stood outside of its table.
@@ -224,15 +224,14 @@ fn in_order(faults: &mut [Fault], files: &[(String, Vec<u8>)]) {
 }
 
 fn only_the_stream(file: &str) -> Fault {
-    Fault {
+    let start = Position {
         file: file.to_owned(),
         line: 1,
         col: 1,
-        rule: None,
-        key: None,
-        what: "no [[rule]] in the whole set: only the stream as a whole is watched".to_owned(),
-        allowed: "a [[rule]] with a name alone watches every heartbeat".to_owned(),
-    }
+    };
+    let what = "no [[rule]] in any file: only the stream as a whole is watched";
+    let allowed = "a [[rule]] with only a name watches every heartbeat";
+    Fault::new(&start, None, None, Wrong::new(what, allowed))
 }
 
 /// The file's text without a byte order mark; else what of it is text, and what is wrong.
@@ -247,26 +246,9 @@ fn text_of(bytes: &[u8]) -> Result<&str, (&str, Wrong)> {
         let good = std::str::from_utf8(good).unwrap_or_default();
         (
             good,
-            Wrong::new(
-                "these bytes are not UTF-8".to_owned(),
-                "rule files are UTF-8 text",
-            ),
+            Wrong::new("these bytes are not UTF-8", "rule files are UTF-8 text"),
         )
     })
-}
-
-fn one_table() -> Wrong {
-    Wrong::new(
-        "the stream has one table of its own".to_owned(),
-        "write [stream] and its keys below",
-    )
-}
-
-fn many_tables() -> Wrong {
-    Wrong::new(
-        "rules are a list of tables".to_owned(),
-        "write [[rule]], with two brackets, above each",
-    )
 }
 
 /// A key or table at the top of the file that has no meaning there.
@@ -276,12 +258,31 @@ fn unknown(name: &str, value: &DeValue<'_>) -> Wrong {
         let hint = nearest::hint(name, &["stream", "rule", "silence", "notify"]);
         return Wrong::new(format!("unknown table{hint}"), TABLES);
     }
-    let home = if rule::KEYS.contains(&name) || stream::KEYS.contains(&name) {
+    let home = if key::has(rule::KEYS, name) || key::has(stream::KEYS, name) {
         "move it below [stream] or a [[rule]]"
-    } else if silence::KEYS.contains(&name) || notify::KEYS.contains(&name) {
+    } else if key::has(silence::KEYS, name) || notify::names().contains(&name) {
         "move it below a [[silence]] or a [notify.NAME]"
     } else {
-        "keys stand below [stream] or a [[rule]]"
+        "keys belong below [stream] or a [[rule]]"
     };
-    Wrong::new("a key outside of any table".to_owned(), home)
+    Wrong::new("a key outside of any table", home)
+}
+
+/// Every key of every table, as Markdown tables.
+pub fn markdown() -> String {
+    let tables = [
+        ("[stream]", stream::KEYS),
+        ("[[rule]]", rule::KEYS),
+        ("[[silence]]", silence::KEYS),
+        ("[notify.NAME]", notify::TYPE),
+        ("[notify.NAME] type = \"sentry\"", notify::SENTRY),
+        ("[notify.NAME] type = \"webhook\"", notify::WEBHOOK),
+        (
+            "[notify.NAME] type = \"alertmanager\"",
+            notify::ALERTMANAGER,
+        ),
+    ];
+    tables
+        .map(|(table, keys)| key::markdown(table, keys))
+        .join("\n")
 }

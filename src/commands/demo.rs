@@ -3,6 +3,8 @@
 mod organisation;
 mod story;
 
+use super::exit::Stop;
+use super::runtime;
 use crate::app::inventory::Machines;
 use crate::app::logging;
 use crate::app::service::Service;
@@ -20,32 +22,32 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 /// The demo's own rules: as in life, only faster.
-const RULES: &str = include_str!("rules.toml");
+const RULES: &str = include_str!("demo/rules.toml");
 
-/// Watch a simulated organisation in which things go wrong; needs no server.
+/// Watch a simulated organisation in which things go wrong; needs no server
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
-A dozen instances beat each second. Within 20 seconds one falls silent, one says bye (no alert), and the whole
-stream stalls for a while; then it begins anew.
+A dozen instances send a heartbeat each second. Within 20 seconds one falls silent, one says bye (no alert), and the \
+whole stream stalls for a while; then the story starts again.
 
-  lastbeat demo                             then open http://127.0.0.1:9090/
-  lastbeat demo --listen 127.0.0.1:8080     and: lastbeat status --url http://127.0.0.1:8080")]
+  lastbeat demo                             (then open http://127.0.0.1:9090/)
+  lastbeat demo --listen 127.0.0.1:8080")]
 pub struct DemoArgs {
-    /// Address for the page, /metrics, /healthz and /readyz
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9090")]
+    /// Address of the page, /metrics, /healthz and /readyz
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:9090")]
     listen: SocketAddr,
 }
 
 /// Runs until a signal asks to stop.
 pub fn run(args: &DemoArgs) -> ExitCode {
-    // Alerts are told on standard output, and need not be logged beside.
+    // Alerts go to standard output, and need not be logged beside.
     logging::start(None, "error,lastbeat::app::delivery=off", None);
     let reading = rules_file::read(&[("demo".to_owned(), RULES.as_bytes().to_vec())]);
     let Some(rules) = reading.set else {
-        reading.faults.iter().for_each(|fault| eprintln!("{fault}"));
-        return ExitCode::FAILURE;
+        let faults: Vec<String> = reading.faults.iter().map(ToString::to_string).collect();
+        return Stop::failed(faults.join("\n")).print();
     };
-    let code = super::serve(Service::<Entries> {
+    let served = runtime::serve(Service::<Entries> {
         rules,
         reload: None,
         web_token: None,
@@ -63,16 +65,16 @@ pub fn run(args: &DemoArgs) -> ExitCode {
         listener: Box::new(show),
         on_listening: Box::new(greet),
     });
-    if code == ExitCode::SUCCESS {
-        say("demo", "ended: lastbeat stopped, as asked");
+    if served.is_ok() {
+        say("demo", "lastbeat stopped");
     }
-    code
+    served.unwrap_or_else(|stop| stop.log())
 }
 
 fn greet(address: SocketAddr) {
     let lines = [
         "lastbeat demo: 12 instances of 4 apps in 3 regions, a heartbeat each second; silence is an alert after 3s.",
-        "Nothing here is faked but the organisation: core, rules and HTTP are the ones of `lastbeat run`.",
+        "Only the organisation is simulated; core, rules and HTTP are those of `lastbeat run`.",
     ];
     println!("{}\n", lines.join("\n"));
     println!(
@@ -119,7 +121,7 @@ fn say(label: &str, text: &str) {
     } else {
         ("", "")
     };
-    // A terminal that is gone is no reason to stop watching.
+    // A closed terminal is no reason to stop watching.
     let _ = writeln!(out, "{time}  {on}{label:<7}{off} {text}");
     let _ = out.flush();
 }

@@ -1,0 +1,19 @@
+//! One file per subcommand; beside them what several of them need.
+
+pub mod beat;
+pub mod check;
+mod client;
+pub mod completions;
+pub mod demo;
+pub mod drill;
+mod environment;
+pub mod exit;
+pub mod man;
+mod notifiers;
+mod rules;
+pub mod run;
+mod runtime;
+pub mod silence;
+pub mod status;
+pub mod tail;
+pub mod test;

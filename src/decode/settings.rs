@@ -1,0 +1,148 @@
+//! Settings: flags and environment in, one checked value or every fault at once out.
+
+mod declared;
+mod flags;
+mod given;
+mod inventory;
+mod nats;
+mod nats_url;
+mod parse;
+mod secret;
+mod setting;
+mod state;
+mod subjects;
+mod table;
+
+pub use declared::{LogFormat, NATS_URL, RULES, TOKEN, URL};
+pub use flags::Flags;
+pub use inventory::{ApiSettings, InventorySettings, SourceSettings};
+pub use nats::NatsSettings;
+pub use nats_url::{Login, Server};
+pub use secret::{Secret, TokenSource};
+pub use setting::{About, SettingFault};
+pub use state::StatePlace;
+pub use table::{environment_help, markdown, unknown};
+
+use super::canary::{self, CanarySettings};
+use crate::core::rule::Globs;
+use crate::core::tracker::Limits;
+use given::Given;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Characters of a monitor's slug; Sentry takes no more.
+const SLUG_CHARS: usize = 50;
+
+/// Everything that `run` needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The NATS connection.
+    pub nats: NatsSettings,
+    /// A folder of rule files, or one file.
+    pub rules: PathBuf,
+    /// Address of the HTTP server.
+    pub listen: SocketAddr,
+    /// Sentry's DSN; `None`: Sentry is not notified.
+    pub sentry_dsn: Option<Secret>,
+    /// Sentry's `environment`.
+    pub sentry_environment: Option<String>,
+    /// Apps whose entries prove only that the stream flows.
+    pub ignore: Globs,
+    /// Most instances and apps tracked at once.
+    pub limits: Limits,
+    /// Most series of single instances and beats.
+    pub max_series: usize,
+    /// Without an entry for this long `run` ends; `None`: never.
+    pub give_up_after: Option<Duration>,
+    /// Where the state outlives the process.
+    pub state: StatePlace,
+    /// The URL that is pinged each minute.
+    pub watchdog: Option<TokenSource>,
+    /// The inventory of machines.
+    pub inventory: InventorySettings,
+    /// Sentry's name of the monitor of our own check-ins: a slug.
+    pub monitor: String,
+    /// Token of the page and the API; `None`: open to this machine only.
+    pub web_token: Option<TokenSource>,
+    /// lastbeat's own heartbeat in the stream; `None`: off.
+    pub canary: Option<CanarySettings>,
+    /// Format of the log; `None`: text on a terminal, else JSON.
+    pub log_format: Option<LogFormat>,
+}
+
+/// Reads all settings. `env` looks a variable up; an empty one counts as unset.
+///
+/// # Errors
+/// Every fault there is.
+pub fn read(
+    flags: &Flags,
+    env: impl Fn(&str) -> Option<String>,
+) -> Result<Settings, Vec<SettingFault>> {
+    let given = Given::new(flags, &env);
+    let nats = nats::nats(&given);
+    let settings = Settings {
+        canary: canary(&given, &nats.subjects),
+        nats,
+        rules: given.value(&declared::RULES),
+        listen: given.value(&declared::LISTEN),
+        web_token: given.secret(&declared::TOKEN),
+        state: state(&given),
+        ignore: ignore(&given),
+        give_up_after: given.value(&declared::GIVE_UP_AFTER),
+        sentry_dsn: given.optional(&declared::SENTRY_DSN),
+        sentry_environment: given.optional(&declared::SENTRY_ENVIRONMENT),
+        watchdog: given.secret(&declared::WATCHDOG_URL),
+        monitor: monitor(&given),
+        inventory: inventory::inventory(&given),
+        limits: Limits {
+            instances: given.value(&declared::MAX_INSTANCES),
+            apps: given.value(&declared::MAX_APPS),
+        },
+        max_series: given.value(&declared::MAX_SERIES),
+        log_format: given.optional(&declared::LOG_FORMAT),
+    };
+    given.finish(settings)
+}
+
+/// An empty variable has a meaning of its own here.
+fn state(given: &Given<'_>) -> StatePlace {
+    let text = given.raw(&declared::STATE.about);
+    let state = text.and_then(|text| given.parse(&declared::STATE, &text));
+    state.unwrap_or(StatePlace::Unset)
+}
+
+fn canary(given: &Given<'_>, subjects: &[String]) -> Option<CanarySettings> {
+    let every = given.optional(&declared::CANARY);
+    let canary = canary::read(every, subjects, |name| given.variable(name));
+    let canary = canary.map_err(|what| given.fault(&declared::CANARY.about, what));
+    canary.unwrap_or_default()
+}
+
+/// The same for every machine of an app, so that a machine that is replaced leaves no monitor that misses it for ever.
+fn monitor(given: &Given<'_>) -> String {
+    let name = match given.variable("FLY_APP_NAME") {
+        Some(app) if app.contains("lastbeat") => app,
+        Some(app) => format!("lastbeat-{app}"),
+        None => "lastbeat".to_owned(),
+    };
+    let plain = |c: char| {
+        let c = c.to_ascii_lowercase();
+        if c.is_ascii_alphanumeric() { c } else { '-' }
+    };
+    name.chars().map(plain).take(SLUG_CHARS).collect()
+}
+
+/// Apps that are no targets: the given ones, and our own, whose entries would be our own echo.
+fn ignore(given: &Given<'_>) -> Globs {
+    let Globs(globs) = given.value(&declared::IGNORE);
+    Globs(
+        globs
+            .into_iter()
+            .chain(given.variable("FLY_APP_NAME"))
+            .collect(),
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! Parsers of settings: trimmed text in, a value or what is wrong with it out.
+
+use super::secret::Secret;
+use super::state::StatePlace;
+use crate::core::rule::Globs;
+use crate::core::tracker::Limits;
+use crate::decode::http_url::request_url;
+use crate::decode::rules_file;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Any text.
+pub(super) fn text(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+/// A text that is never printed.
+pub(super) fn secret(text: &str) -> Result<Secret, String> {
+    Ok(Secret::new(text))
+}
+
+/// An http or https URL that is never printed, since its path may be a key.
+pub(super) fn secret_url(text: &str) -> Result<Secret, String> {
+    if request_url(text).is_some() {
+        Ok(Secret::new(text))
+    } else {
+        Err("invalid URL: expected one such as https://hc-ping.com/UUID".to_owned())
+    }
+}
+
+/// Scheme and host of an http or https API, without a path. It is never repeated, since it may hold a key.
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    let origin = text.trim_end_matches('/');
+    let rest = origin.split_once("://").map_or("", |(_, rest)| rest);
+    if request_url(text).is_some() && !rest.contains(['/', '?', '#', '@', ' ']) {
+        Ok(origin.to_owned())
+    } else {
+        Err("invalid URL: expected scheme and host, such as https://api.machines.dev".to_owned())
+    }
+}
+
+/// A path.
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
+    Ok(PathBuf::from(text))
+}
+
+/// A file, or a word for memory.
+pub(super) fn state(text: &str) -> Result<StatePlace, String> {
+    Ok(match text {
+        "" | "memory" => StatePlace::Memory,
+        path => StatePlace::File(PathBuf::from(path)),
+    })
+}
+
+/// Globs separated by commas.
+pub(super) fn globs(text: &str) -> Result<Globs, String> {
+    let globs = text.split(',').map(str::trim);
+    Ok(Globs(
+        globs
+            .filter(|glob| !glob.is_empty())
+            .map(str::to_owned)
+            .collect(),
+    ))
+}
+
+/// A switch; any other word is on.
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    Ok(!matches!(text, "0" | "false" | "no" | "off"))
+}
+
+/// An address with its port.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!("invalid address {text:?}: expected IP:PORT, such as 127.0.0.1:9090 or [::]:9090")
+    })
+}
+
+/// A whole number.
+pub(super) fn number(text: &str) -> Result<usize, String> {
+    text.parse()
+        .map_err(|_| format!("invalid number {text:?}: expected a whole number from 0 on"))
+}
+
+/// A number of instances.
+pub(super) fn instances(text: &str) -> Result<usize, String> {
+    limit(text, Limits::MOST.instances)
+}
+
+/// A number of apps.
+pub(super) fn apps(text: &str) -> Result<usize, String> {
+    limit(text, Limits::MOST.apps)
+}
+
+fn limit(text: &str, most: usize) -> Result<usize, String> {
+    match text.parse() {
+        Ok(limit) if (1..=most).contains(&limit) => Ok(limit),
+        _ => Err(format!(
+            "invalid number {text:?}: expected a whole number from 1 to {most}"
+        )),
+    }
+}
+
+/// An interval, or `off`.
+pub(super) fn every_or_off(text: &str) -> Result<Option<Duration>, String> {
+    span_or(text, "off", "10s")
+}
+
+/// A duration, or `never`.
+pub(super) fn span_or_never(text: &str) -> Result<Option<Duration>, String> {
+    span_or(text, "never", "10m")
+}
+
+fn span_or(text: &str, none: &str, example: &str) -> Result<Option<Duration>, String> {
+    if text == none {
+        return Ok(None);
+    }
+    match rules_file::duration(text) {
+        Ok(span) if span >= Duration::from_secs(1) => Ok(Some(span)),
+        _ => Err(format!(
+            "invalid duration {text:?}: expected one second or more, such as {example}, or {none}"
+        )),
+    }
+}

@@ -1,0 +1,57 @@
+//! The declarations as text: the table of the guide, the part of the help that is no flag, and names that nobody declared.
+
+use super::declared::{ALL, URL};
+use super::setting::{About, Default, SettingFault};
+use crate::decode::nearest;
+
+/// The beginning of every variable that is lastbeat's alone.
+const PREFIX: &str = "LASTBEAT_";
+
+/// Every setting as a Markdown table.
+pub fn markdown() -> String {
+    let rows = ALL.iter().map(|about| row(about));
+    let head = "| variable | flag | default | meaning |\n| --- | --- | --- | --- |\n";
+    rows.fold(head.to_owned(), |table, row| table + &row)
+}
+
+fn row(about: &About) -> String {
+    let variables = about.variables.join("`, `");
+    let flag = match about.flag.trim_end_matches("...") {
+        "" => String::new(),
+        flag => format!("`{flag}`"),
+    };
+    let default = match about.default {
+        Default::Text(text) => format!("`{text}`"),
+        Default::Nothing | Default::Depends(_) => about.default().to_owned(),
+    };
+    format!("| `{variables}` | {flag} | {default} | {} |\n", about.help)
+}
+
+/// The settings of `run` without a flag, for its help.
+pub fn environment_help() -> String {
+    let of_run = |about: &&&About| about.flag.is_empty() && about.name() != URL.about.name();
+    let without = ALL.iter().filter(of_run);
+    let lines = without.map(|about| about.variable_help());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A warning for each variable that begins with `LASTBEAT_` and is no setting.
+pub fn unknown(names: impl Iterator<Item = String>) -> Vec<SettingFault> {
+    let known: Vec<&str> = ALL
+        .iter()
+        .flat_map(|about| about.variables.iter().copied())
+        .filter(|name| name.starts_with(PREFIX))
+        .collect();
+    let is_unknown = |name: &String| name.starts_with(PREFIX) && !known.contains(&name.as_str());
+    // What all begin with makes none of them nearer.
+    let ends: Vec<&str> = known.iter().map(|name| &name[PREFIX.len()..]).collect();
+    let warn = |setting: String| {
+        let near = nearest::nearest(&setting[PREFIX.len()..], &ends);
+        let near = near.map_or(String::new(), |end| format!(", nearest is {PREFIX}{end}"));
+        let what = format!("unknown setting{near}; it has no effect");
+        SettingFault { setting, what }
+    };
+    let mut warnings: Vec<_> = names.filter(is_unknown).map(warn).collect();
+    warnings.sort_by(|a, b| a.setting.cmp(&b.setting));
+    warnings
+}
