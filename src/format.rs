@@ -43,6 +43,7 @@ pub fn headline(notice: &Notice) -> String {
                 Alarm::Full => {
                     format!("{target} is full since {since}: new targets are not watched")
                 }
+                Alarm::Blind => format!("{target} is blind too often since {since}"),
                 Alarm::Flapping => format!("{target} is flapping"),
                 _ if notice.is_never_seen() => {
                     format!("{target} never heard, expected since {since}")
@@ -64,9 +65,9 @@ pub fn description(notice: &Notice) -> String {
     let limit = exact_duration(notice.max_gap);
     // Writing to a String cannot fail.
     let _ = match (is_closed, notice.alarm) {
-        (true, Alarm::Full) => write!(text, " (since {})", since(notice)),
+        (true, Alarm::Full | Alarm::Blind) => write!(text, " (since {})", since(notice)),
         (true, _) => write!(text, " (since {}, limit {limit})", since(notice)),
-        (false, Alarm::Full) => Ok(()),
+        (false, Alarm::Full | Alarm::Blind) => Ok(()),
         (false, _) => write!(text, ": {} (limit {limit})", gap(notice)),
     };
     let of_stream = matches!(notice.alarm, Alarm::Stalled | Alarm::Refused);
@@ -102,7 +103,9 @@ fn gap(notice: &Notice) -> String {
         Alarm::Heartbeat => format!("no heartbeat for {gap}"),
         Alarm::Logs => format!("no logs for {gap}"),
         Alarm::Stalled | Alarm::Refused => format!("no entries for {gap}"),
-        Alarm::Flapping | Alarm::Losing | Alarm::Full | Alarm::Drill => format!("silent for {gap}"),
+        Alarm::Flapping | Alarm::Losing | Alarm::Blind | Alarm::Full | Alarm::Drill => {
+            format!("silent for {gap}")
+        }
     };
     if listened != gap {
         let _ = write!(text, ", {listened} of it listened");
@@ -125,7 +128,9 @@ pub fn target_name(notice: &Notice) -> String {
     let who = &notice.who;
     let mut text = match notice.scope {
         Scope::Stream if notice.alarm == Alarm::Drill => "a drill".to_owned(),
-        Scope::Stream if notice.alarm == Alarm::Full => "lastbeat".to_owned(),
+        Scope::Stream if matches!(notice.alarm, Alarm::Full | Alarm::Blind) => {
+            "lastbeat".to_owned()
+        }
         Scope::Stream => "the stream".to_owned(),
         Scope::Region => format!("region {}", name(&who.region)),
         Scope::App => format!("app {}", name(&who.app)),
@@ -176,6 +181,7 @@ pub fn target_key(notice: &Notice) -> String {
     let parts = match notice.scope {
         Scope::Stream if notice.alarm == Alarm::Lagging => vec!["lag"],
         Scope::Stream if notice.alarm == Alarm::Full => vec!["room"],
+        Scope::Stream if notice.alarm == Alarm::Blind => vec!["sight"],
         Scope::Stream if notice.alarm == Alarm::Drill => vec!["drill"],
         Scope::Instance if notice.alarm == Alarm::Flapping => {
             vec!["flapping", who.app.as_str(), &who.region, &who.instance]
@@ -242,6 +248,9 @@ fn ending(reason: CloseReason, notice: &Notice) -> String {
         }
         (CloseReason::Resolved, Alarm::Full) => {
             format!("has capacity again at {at}, after {silence}")
+        }
+        (CloseReason::Resolved, Alarm::Blind) => {
+            format!("receives the stream again at {at}, after {silence}")
         }
         (CloseReason::Resolved, Alarm::Flapping) => format!("steady again at {at}"),
         (CloseReason::Resolved, _) if notice.is_never_seen() => {

@@ -12,6 +12,9 @@ use tracing::{info, warn};
 /// Failed attempts are logged at most this often.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
+/// Not ready where lastbeat was blind for a larger share of the last minutes.
+const MOSTLY_BLIND: f64 = 0.5;
+
 /// The status of the connection.
 pub(super) struct ConnectionStatus {
     metrics: Arc<Metrics>,
@@ -134,8 +137,8 @@ impl ConnectionStatus {
         }
     }
 
-    /// Shows the state in the metrics, and the readiness that follows from it.
-    pub fn show(&mut self, has_heard: bool, is_stalled: bool) {
+    /// Shows the state in the metrics, and the readiness that follows from it. `blind_share`: of the last five minutes.
+    pub fn show(&mut self, has_heard: bool, is_stalled: bool, blind_share: f64) {
         let state = self.shown_state(is_stalled);
         if self.shown.replace(state) != Some(state) {
             let all = ConnectionState::ALL.map(ConnectionState::label);
@@ -147,7 +150,8 @@ impl ConnectionStatus {
                 "connected, but no entry has arrived yet: nothing proves that the stream delivers"
                     .to_owned(),
             ),
-            (None, true, false) => None,
+            (None, true, false) => (blind_share > MOSTLY_BLIND)
+                .then(|| "received no entries for more than half of the last 5 minutes".to_owned()),
         };
         let shown = self.readiness.load();
         if shown.reasons.first().map(|reason| &reason.what) != what.as_ref() {
@@ -194,21 +198,26 @@ mod tests {
     fn the_way_of_a_connection_shows_by_name() {
         let mut status = status();
         status.state(ConnectionState::Subscribing);
-        status.show(false, false);
+        status.show(false, false, 0.0);
         shows(&status, "lastbeat_nats_state{state=\"subscribing\"} 1");
         assert_eq!(
             reason(&status),
             "not connected (subscribing): not connected yet"
         );
         status.up(false);
-        status.show(false, false);
+        status.show(false, false, 0.0);
         shows(&status, "lastbeat_nats_state{state=\"waiting\"} 1");
         status.flows();
-        status.show(true, false);
+        status.show(true, false, 0.0);
         shows(&status, "lastbeat_nats_state{state=\"flowing\"} 1");
         shows(&status, "lastbeat_nats_state{state=\"subscribing\"} 0");
         assert_eq!(reason(&status), "");
-        status.show(true, true);
+        status.show(true, false, 0.6);
+        assert_eq!(
+            reason(&status),
+            "received no entries for more than half of the last 5 minutes"
+        );
+        status.show(true, true, 0.6);
         shows(&status, "lastbeat_nats_state{state=\"stalled\"} 1");
         assert_eq!(
             reason(&status),

@@ -480,7 +480,11 @@ impl<S: MessageSource> EventLoop<S> {
     fn show(&mut self) {
         let engine = &self.ingest.engine;
         let stalled = engine.is_stalled();
-        self.connection_status.show(engine.has_heard(), stalled);
+        self.connection_status.show(
+            engine.has_heard(),
+            stalled,
+            engine.blind_share(self.clock.now()),
+        );
         let missed = stalled && self.connections.is_open();
         let differs = |told: &mut bool| std::mem::replace(told, missed) != missed;
         self.missed.send_if_modified(differs);

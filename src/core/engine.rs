@@ -88,7 +88,9 @@ impl Engine {
     #[inline]
     pub fn arrive(&mut self, now: Now) {
         self.facts.now = now;
-        self.facts.listening.arrival(now.mono);
+        let pause = self.facts.listening.unexplained_pause(now.mono);
+        let missed = pause.is_some_and(|from| self.targets.were_due(&self.facts, from, now.mono));
+        self.facts.listening.arrival(now.mono, missed);
         if self.is_stalled() {
             let view = View {
                 facts: &self.facts,
@@ -305,6 +307,13 @@ impl Engine {
     /// Whether the stream's own alert fires.
     pub fn is_stalled(&self) -> bool {
         self.incidents.stream.stalled.is_some()
+    }
+
+    /// The share of the last five minutes in which lastbeat was blind, for whatever reason, from 0 to 1.
+    pub fn blind_share(&self, now: Now) -> f64 {
+        const WINDOW: Duration = Duration::from_secs(300);
+        let blind = self.facts.listening.blindness(now.mono, WINDOW, false);
+        blind.time.as_secs_f64() / WINDOW.as_secs_f64()
     }
 
     /// Whether anything arrived yet.

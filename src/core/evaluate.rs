@@ -4,6 +4,7 @@
 
 use crate::core::engine::Engine;
 use crate::core::incident::scope::Key;
+use crate::core::incident::stream::BLIND_WINDOW;
 use crate::core::lag::Lag;
 use crate::core::listening::Blind;
 use crate::core::notice::{Alarm, CloseReason};
@@ -20,6 +21,9 @@ const FORGOTTEN_AT_ONCE: usize = 2_000;
 /// Where nothing was turned away for this long, on the listened clock, there is room again: long enough for a flood that
 /// comes in waves to be one incident.
 const ROOM_AGAIN_AFTER: Duration = Duration::from_secs(600);
+/// A region lags by itself where it was late for this long, and the stream was not: a lag of the stream shows in some
+/// regions first.
+const REGION_LAGS_AFTER: Duration = Duration::from_secs(30);
 /// How far a change of state may lie from the tick that is asked to see it at the latest.
 pub const TICK: Duration = Duration::from_secs(1);
 
@@ -37,12 +41,14 @@ impl Engine {
         self.evaluate_stream();
         self.evaluate_lag();
         self.evaluate_capacity();
+        self.evaluate_blindness();
         self.targets.wait_no_more(&mut self.facts);
         self.targets.evaluate(&mut self.facts);
         self.digest();
         if now.mono >= self.next_sweep {
             self.next_sweep = now.mono + SWEEP_EVERY;
             self.incidents.cache.forget();
+            self.targets.refresh_groups(&self.facts);
             self.sweep();
         }
         if self.facts.tracker.is_moving() {
@@ -69,7 +75,7 @@ impl Engine {
     }
 
     fn stream_deadline(&self) -> Mono {
-        self.facts.listening.quiet_since() + self.facts.rules.stream.max_gap
+        self.facts.listening.quiet_since() + self.facts.stream_max_gap()
     }
 
     fn evaluate_stream(&mut self) {
@@ -84,6 +90,7 @@ impl Engine {
         let open = incidents.open_stream(view, Alarm::Stalled, since, gap, deadline, None);
         incidents.stream.stalled = Some(open);
         self.facts.listening.blinded(Blind::Stalled);
+        self.facts.listening.reported();
     }
 
     /// The server refuses lastbeat: that is the stream's incident, at once, and in place of one without a cause.
@@ -101,27 +108,36 @@ impl Engine {
         let gap = now.since(since);
         let open = incidents.open_stream(view, Alarm::Refused, since, gap, now, None);
         incidents.stream.stalled = Some(open);
+        self.facts.listening.reported();
     }
 
     /// The stream, or a region, is late; or messages are lost without a pause.
     fn evaluate_lag(&mut self) {
         let now = self.facts.now.mono;
         let max_lag = self.facts.rules.stream.max_lag;
-        let least = self.facts.lags.stream.least(now);
-        self.facts.lags.least = least.unwrap_or_default();
-        let slow = least.filter(|least| *least > max_lag);
+        let lags = &mut self.facts.lags;
+        let typical = lags.stream.typical(now);
+        lags.typical = typical.unwrap_or_default();
+        let slow = typical.filter(|lag| *lag > max_lag);
+        // Where the stream is late, or about to be, that is the cause of what its regions suffer.
+        let stream_is_late = self.incidents.stream.lagging.is_some() || lags.typical > max_lag / 2;
         let (incidents, view) = self.split();
-        incidents.lag_is(view, None, least.is_some(), slow);
+        incidents.lag_is(view, None, typical.is_some(), slow);
         for region in 0..self.facts.lags.regions.len() {
-            let least = self.facts.lags.regions[region].least(now);
-            // What everyone suffers is the stream's.
-            let stream_lags = self.incidents.stream.lagging.is_some();
-            let slow = least.filter(|least| *least > max_lag && !stream_lags);
+            let lag = &mut self.facts.lags.regions[region];
+            let typical = lag.typical(now);
+            let slow = typical.filter(|lag| *lag > max_lag && !stream_is_late);
+            lag.slow_since = slow.and(lag.slow_since.or(Some(now)));
+            let slow_for = lag.slow_since.map(|since| now.since(since));
+            let slow = slow.filter(|_| slow_for.is_some_and(|time| time >= REGION_LAGS_AFTER));
             let (incidents, view) = self.split();
-            incidents.lag_is(view, Some(region as u32), least.is_some(), slow);
+            incidents.lag_is(view, Some(region as u32), typical.is_some(), slow);
         }
         let (incidents, view) = self.split();
         incidents.losses_are(view);
+        if self.incidents.stream.losing.is_some() {
+            self.facts.listening.reported();
+        }
     }
 
     /// There is no room for new instances, or there is again.
@@ -144,6 +160,26 @@ impl Engine {
                 incidents.now_known(incident, &format!("{count} entries were dropped"));
                 incidents.close(view, incident, CloseReason::Resolved);
                 incidents.stream.full = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// lastbeat is blind too often to do its work, or sees again.
+    fn evaluate_blindness(&mut self) {
+        let now = self.facts.now.mono;
+        let (incidents, view) = self.split();
+        let open = incidents.stream.blind;
+        match (open, view.is_blind_too_often(open.is_some())) {
+            (None, true) => {
+                let time = view.unreported_blindness().time;
+                let since = now - BLIND_WINDOW;
+                let open = incidents.open_stream(view, Alarm::Blind, since, time, now, None);
+                incidents.stream.blind = Some(open);
+            }
+            (Some(incident), false) => {
+                incidents.stream.blind = None;
+                incidents.close(view, incident, CloseReason::Resolved);
             }
             _ => {}
         }
@@ -202,7 +238,7 @@ impl Engine {
         }
         for region in freed.regions {
             if let Some(lag) = self.facts.lags.regions.get_mut(region as usize) {
-                *lag = Lag::new(self.facts.now.mono);
+                *lag = Lag::new();
             }
             self.incidents.stream.lagging_regions.remove(&region);
         }

@@ -9,12 +9,13 @@ use crate::core::inventory::listing::Inventory;
 use crate::core::lag::Lags;
 use crate::core::listening::Listening;
 use crate::core::options::Options;
-use crate::core::rule::RuleSet;
+use crate::core::rule::{AUTO_FACTOR, MaxGap, RuleSet, STREAM_MAX_GAP};
 use crate::core::time::Listened;
 use crate::core::time::{Mono, Now};
 use crate::core::tracker::{InstanceId, NONE, Tracker, UNDECIDED};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The facts, and the rules by which they are judged.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ impl Facts {
             tracker: Tracker::new(options.limits),
             options,
             listening: Listening::new(now.mono),
-            lags: Lags::new(now.mono),
+            lags: Lags::new(),
             inventory: Inventory::default(),
             touched: BTreeSet::new(),
             capacity: Capacity::default(),
@@ -67,6 +68,17 @@ impl Facts {
     pub fn set_rules(&mut self, rules: RuleSet) {
         self.rule_names = names(&rules);
         self.rules = rules;
+    }
+
+    /// How long the whole stream may be silent: what its rule says, else a minute, or three times its longest usual silence.
+    pub fn stream_max_gap(&self) -> Duration {
+        match self.rules.stream.max_gap {
+            MaxGap::Fixed(span) => span,
+            MaxGap::Auto => {
+                let usual = self.listening.usual_silence().unwrap_or_default();
+                usual.saturating_mul(AUTO_FACTOR).max(STREAM_MAX_GAP)
+            }
+        }
     }
 
     /// Counts something rejected.

@@ -488,6 +488,7 @@ impl From<Reason> for CloseReason {
             Reason::GapExceeded
             | Reason::Held
             | Reason::Crashed
+            | Reason::Relaxed
             | Reason::Heard
             | Reason::Blind => CloseReason::Resolved,
         }

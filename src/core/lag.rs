@@ -1,15 +1,22 @@
 //! How far entries arrive behind their own time.
 //!
-//! One instance with a wrong clock must not make the stream look slow: the stream, or a region, lags only where the
-//! freshest entry of a whole window does, and at least two instances were heard in it.
+//! A clock that is wrong must not make the stream look slow, nor fast: the lag of the stream, or of a region, is the middle
+//! one among instances, each of which has one voice, however much it says.
 
 pub mod lateness;
 
-use crate::core::time::Mono;
+use crate::core::lag::lateness::CatchUp;
+use crate::core::time::{Mono, nanos};
 use std::time::Duration;
 
-/// Half of the window over which the freshest entry is sought.
-const HALF: Duration = Duration::from_secs(10);
+/// A sample counts for this long.
+const WINDOW: Duration = Duration::from_secs(20);
+/// A lag is known once samples came for this long.
+const KNOWN_AFTER: Duration = Duration::from_secs(10);
+/// Instances whose samples are held, of those that were heard: enough for a middle one.
+const VOICES: usize = 32;
+/// Interval between two looks at the samples.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The lag of the stream and of each region.
 #[derive(Debug)]
@@ -18,70 +25,98 @@ pub struct Lags {
     pub stream: Lag,
     /// Each region's, by its number.
     pub regions: Vec<Lag>,
-    /// The stream's least lag at the last turn; zero where it is not known.
-    pub least: Duration,
+    /// The middle lag of the stream at the last turn; zero where it is not known.
+    pub typical: Duration,
+    /// Beats that arrive late after a pause of reception.
+    pub catch_up: CatchUp,
 }
 
 impl Lags {
     /// Nothing was measured yet.
-    pub fn new(start: Mono) -> Self {
+    pub fn new() -> Self {
         Lags {
-            stream: Lag::new(start),
+            stream: Lag::new(),
             regions: Vec::new(),
-            least: Duration::ZERO,
+            typical: Duration::ZERO,
+            catch_up: CatchUp::default(),
         }
     }
 }
 
-/// The freshest entry of the last ten to twenty seconds.
+/// The last sample of one instance.
 #[derive(Clone, Copy, Debug)]
+struct Sample {
+    instance: u32,
+    at: Mono,
+    lag: Duration,
+}
+
+/// The lag of several instances.
+#[derive(Clone, Debug)]
 pub struct Lag {
-    before: Option<Duration>,
-    current: Option<Duration>,
-    turned: Mono,
-    /// Who was heard in the window, and whether somebody else was too.
-    one: u32,
-    several: bool,
+    /// One for each remainder of an instance's number.
+    samples: Vec<Option<Sample>>,
+    /// Since when samples come without a pause longer than the window.
+    since: Mono,
+    last: Option<Mono>,
+    typical: Option<Duration>,
+    looked_at: Option<Mono>,
+    /// Since when it is too large, as the caller found.
+    pub slow_since: Option<Mono>,
 }
 
 impl Lag {
     /// Nothing was measured yet.
-    pub fn new(start: Mono) -> Self {
+    pub fn new() -> Self {
         Lag {
-            before: None,
-            current: None,
-            turned: start,
-            one: u32::MAX,
-            several: false,
+            samples: Vec::new(),
+            since: Mono::ZERO,
+            last: None,
+            typical: None,
+            looked_at: None,
+            slow_since: None,
         }
     }
 
-    /// An entry of an instance arrived this far behind its own time; one from the future counts as zero.
+    /// An entry of an instance arrived at `at`, this far behind its own time; one from the future counts as zero.
     #[inline]
-    pub fn sample(&mut self, instance: u32, lag: Duration) {
-        self.current = Some(self.current.map_or(lag, |least| least.min(lag)));
-        if self.one == u32::MAX {
-            self.one = instance;
+    pub fn sample(&mut self, instance: u32, lag: Duration, at: Mono) {
+        if self.samples.is_empty() {
+            self.samples = vec![None; VOICES];
         }
-        self.several |= self.one != instance;
+        if self.last.is_none_or(|last| at.since(last) > WINDOW) {
+            self.since = at;
+        }
+        self.last = Some(at);
+        let sample = Sample { instance, at, lag };
+        self.samples[instance as usize % VOICES] = Some(sample);
     }
 
-    /// The least lag of the last whole window at `now`; `None` until a window was filled with entries of several.
-    pub fn least(&mut self, now: Mono) -> Option<Duration> {
-        if now.since(self.turned) >= HALF {
-            // A longer pause than a half leaves nothing to compare.
-            let stale = now.since(self.turned) >= HALF * 2;
-            *self = Lag {
-                before: if stale { None } else { self.current },
-                current: None,
-                turned: now,
-                one: if stale { u32::MAX } else { self.one },
-                several: self.several && !stale,
-            };
+    /// The middle lag at `now`; `None` until samples of several instances came for a while.
+    pub fn typical(&mut self, now: Mono) -> Option<Duration> {
+        let due = self.looked_at.is_none_or(|at| now.since(at) >= LOOK_EVERY);
+        if due {
+            self.looked_at = Some(now);
+            self.typical = self.look(now);
         }
-        let least = self.before?.min(self.current?);
-        self.several.then_some(least)
+        self.typical
     }
+
+    fn look(&self, now: Mono) -> Option<Duration> {
+        let fresh = self.samples.iter().flatten();
+        let fresh = fresh.filter(|sample| now.since(sample.at) <= WINDOW);
+        let mut lags: Vec<(Duration, u32)> = fresh.map(|one| (one.lag, one.instance)).collect();
+        lags.sort_unstable();
+        let several = lags.len() >= 2;
+        let known = several && now.since(self.since) >= KNOWN_AFTER;
+        // Of two the smaller: that one clock is wrong is likelier than that the road is slow.
+        known.then(|| lags[(lags.len() - 1) / 2].0)
+    }
+}
+
+/// Milliseconds of a duration, with a sign.
+pub(in crate::core) fn millis(span: Duration) -> i64 {
+    (nanos(span) / 1_000_000) as i64
 }
 
 #[cfg(test)]
@@ -92,29 +127,37 @@ mod tests {
         Mono::from_nanos(seconds * 1_000_000_000)
     }
 
+    const LATE: Duration = Duration::from_secs(300);
+
     #[test]
-    fn one_fresh_entry_makes_the_window_fresh() {
-        let mut lag = Lag::new(at(0));
-        let late = Duration::from_secs(300);
-        for second in 0..25 {
-            lag.sample(second as u32 % 2, late);
-            let least = lag.least(at(second));
-            assert_eq!(
-                least,
-                (second > 10 && second != 20).then_some(late),
-                "at {second}"
-            );
+    fn the_middle_one_counts_however_wrong_one_clock_is_and_however_much_it_says() {
+        for wrong in [Duration::ZERO, Duration::from_secs(3600)] {
+            let mut lag = Lag::new();
+            for second in 0..30 {
+                (0..4).for_each(|instance| lag.sample(instance, LATE, at(second)));
+                (0..50).for_each(|_| lag.sample(7, wrong, at(second)));
+                let known = lag.typical(at(second));
+                assert_eq!(known, (second >= 10).then_some(LATE), "at {second}");
+            }
         }
-        lag.sample(0, Duration::from_millis(40));
-        assert_eq!(lag.least(at(25)), Some(Duration::from_millis(40)));
     }
 
     #[test]
     fn one_instance_alone_says_nothing() {
-        let mut lag = Lag::new(at(0));
+        let mut lag = Lag::new();
         for second in 0..40 {
-            lag.sample(7, Duration::from_secs(300));
-            assert_eq!(lag.least(at(second)), None, "its clock may be wrong");
+            lag.sample(7, LATE, at(second));
+            assert_eq!(lag.typical(at(second)), None, "its clock may be wrong");
         }
+    }
+
+    #[test]
+    fn what_is_old_counts_no_more() {
+        let mut lag = Lag::new();
+        for second in 0..=20 {
+            (0..3).for_each(|instance| lag.sample(instance, LATE, at(second)));
+        }
+        assert_eq!(lag.typical(at(40)), Some(LATE));
+        assert_eq!(lag.typical(at(41)), None);
     }
 }

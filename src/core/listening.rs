@@ -1,14 +1,23 @@
-//! Listened time: how long lastbeat could have heard something, and when it was blind.
+//! Listened time: how long lastbeat could have received something, and when it was blind.
 //!
-//! The interval between two arrivals counts as listened if nothing in it kept us from hearing; else it is
+//! The interval between two arrivals counts as listened if nothing in it kept lastbeat from receiving; else it is
 //! blind, whole. What lies after the last arrival counts for nothing yet: it is not evidenced.
+//!
+//! [`Listening::late_at`] is the rule of evidence: the listened time since a sign of life, less one interval of the target
+//! for each blind stretch that may have hidden a beat. So a live target is not blamed across one stretch of any length,
+//! and a dead one is found as soon as the windows between the stretches add up.
 
-use crate::core::time::{Listened, Mono, Stamp};
+pub mod pauses;
+
+use crate::core::listening::pauses::{Pauses, Silences};
+use crate::core::time::{Listened, Mono, Stamp, nanos};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Blind intervals remembered one by one: enough for a day of a flapping link, 32 bytes each.
-const LEDGER: usize = 512;
+/// Blind intervals remembered one by one: enough for a week of a link that is lost every three minutes, 40 bytes each.
+const LEDGER: usize = 4_096;
+/// Of the ledger a checkpoint keeps the last ones: a day of a flapping link.
+pub const KEPT: usize = 512;
 
 /// Why lastbeat was blind. Each is a value of the label `reason`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,17 +30,20 @@ pub enum Blind {
     Dropped,
     /// The process itself stood still.
     Suspended,
+    /// Connected, and nothing arrived for longer than is usual, though the stream's own alert was not due yet.
+    Paused,
     /// lastbeat did not run.
     Down,
 }
 
 impl Blind {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Blind; 5] = [
+    pub const ALL: [Blind; 6] = [
         Blind::Disconnected,
         Blind::Stalled,
         Blind::Dropped,
         Blind::Suspended,
+        Blind::Paused,
         Blind::Down,
     ];
 
@@ -42,6 +54,7 @@ impl Blind {
             Blind::Stalled => "stalled",
             Blind::Dropped => "dropped",
             Blind::Suspended => "suspended",
+            Blind::Paused => "paused",
             Blind::Down => "down",
         }
     }
@@ -58,6 +71,8 @@ pub struct BlindInterval {
     pub reason: Blind,
     /// What the listened clock showed all through it.
     listened: Listened,
+    /// Whether an incident of the stream tells of it.
+    reported: bool,
 }
 
 impl BlindInterval {
@@ -68,6 +83,7 @@ impl BlindInterval {
             to,
             reason,
             listened,
+            reported: true,
         }
     }
 
@@ -75,6 +91,36 @@ impl BlindInterval {
     pub fn listened(&self) -> Listened {
         self.listened
     }
+}
+
+impl BlindInterval {
+    /// Whether it may have hidden a sign of life of a target that was last heard at `seen`: it was longer than half of the
+    /// target's interval, or one was due in it, whole intervals after the last, give or take a tenth of the interval, or half
+    /// of the stretch where that is less: the shorter a stretch is, the less likely it hides what was due beside it.
+    fn hides(&self, seen: Mono, interval: Duration) -> bool {
+        let from = self.from.max(seen);
+        if self.to.since(from) > interval / 2 {
+            return true;
+        }
+        let interval = nanos(interval).max(1);
+        let about = (interval / 10).min(nanos(self.to.since(from)) / 2);
+        let first = nanos(from.since(seen))
+            .saturating_sub(about)
+            .div_ceil(interval)
+            .max(1);
+        first.saturating_mul(interval) <= nanos(self.to.since(seen)) + about
+    }
+}
+
+/// Blindness within a window of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Blindness {
+    /// All of it.
+    pub time: Duration,
+    /// Stretches of it.
+    pub stretches: u32,
+    /// The time by reason, in the order of [`Blind::ALL`].
+    pub by_reason: [Duration; Blind::ALL.len()],
 }
 
 /// The listened clock.
@@ -93,7 +139,16 @@ pub struct Listening {
     /// Since when every check found messages lost.
     losing_since: Option<Mono>,
     blind: [Duration; Blind::ALL.len()],
+    /// In the order of time; none overlaps another.
     ledger: VecDeque<BlindInterval>,
+    /// Which intervals between arrivals are usual.
+    pauses: Pauses,
+    /// Which silences of the whole stream are usual.
+    silences: Silences,
+    /// When this process began to listen.
+    started_at: Mono,
+    /// Whether an incident of the stream tells of the interval that runs.
+    reported: bool,
 }
 
 impl Listening {
@@ -110,7 +165,11 @@ impl Listening {
             },
             losing_since: None,
             blind: [Duration::ZERO; Blind::ALL.len()],
-            ledger: VecDeque::with_capacity(LEDGER),
+            ledger: VecDeque::new(),
+            pauses: Pauses::default(),
+            silences: Silences::default(),
+            started_at: start,
+            reported: false,
         }
     }
 
@@ -134,10 +193,19 @@ impl Listening {
         clock
     }
 
-    /// Something arrived: closes the interval since the arrival before it. Arrivals come in order; one that
-    /// seems to lie before the last counts as at the same moment.
+    /// When the interval that an arrival at `at` closes began, if it is a longer pause than usual, and nothing is known that
+    /// would explain it.
     #[inline]
-    pub fn arrival(&mut self, at: Mono) {
+    pub fn unexplained_pause(&self, at: Mono) -> Option<Mono> {
+        let last = self.last.filter(|_| self.taint.is_none())?;
+        self.pauses.is_long(at.since(last)).then_some(last)
+    }
+
+    /// Something arrived: closes the interval since the arrival before it. Arrivals come in order; one that
+    /// seems to lie before the last counts as at the same moment. `missed`: live targets were due in it, so that it is a
+    /// fault and not the way of the stream.
+    #[inline]
+    pub fn arrival(&mut self, at: Mono, missed: bool) {
         let Some(last) = self.last else {
             self.taint = None;
             self.last = Some(at);
@@ -146,7 +214,14 @@ impl Listening {
             return;
         };
         let at = at.max(last);
+        let unusual = self.pauses.observe(last, at, self.taint, missed);
+        self.silences.observe(last, at, self.taint);
         match self.taint.take() {
+            None if unusual => {
+                // It may turn out to be the way of the stream.
+                self.reported |= !missed;
+                self.went_blind(last, at, Blind::Paused);
+            }
             None => self.listened = self.listened + at.since(last),
             Some(reason) => self.went_blind(last, at, reason),
         }
@@ -157,6 +232,16 @@ impl Listening {
     /// Something keeps us from hearing: the interval that runs will not count.
     pub fn blinded(&mut self, reason: Blind) {
         self.taint.get_or_insert(reason);
+    }
+
+    /// The longest silence of the whole stream that is usual; `None` where all are short.
+    pub fn usual_silence(&self) -> Option<Duration> {
+        self.silences.longest()
+    }
+
+    /// An incident of the stream tells of the blindness that runs.
+    pub fn reported(&mut self) {
+        self.reported = true;
     }
 
     /// The process stood still until `now`: what was quiet meanwhile says nothing of the stream.
@@ -218,27 +303,89 @@ impl Listening {
         listened - later.since(at)
     }
 
-    /// The last blind stretch after `since` that was longer than `length`: what the clock showed all through it, and
-    /// when it ended; `None` where there was none. Blind intervals that follow one another are one stretch.
-    pub fn last_blind(&self, since: Mono, length: Duration) -> Option<(Listened, Mono)> {
-        let mut stretch: Option<BlindInterval> = None;
-        for interval in self
-            .ledger
-            .iter()
-            .rev()
-            .take_while(|interval| interval.to > since)
-        {
-            let next = stretch.filter(|later| later.from == interval.to);
-            let whole = next.map_or(*interval, |later| BlindInterval {
-                from: interval.from,
-                ..later
-            });
-            if whole.to.since(whole.from.max(since)) > length {
-                return Some((whole.listened, whole.to));
+    /// What the clock shows when a target counts as silent that was last heard at `seen`, if it is not heard again: when
+    /// the evidence of its silence reaches `max_gap`. `interval`: how often it is to be heard.
+    ///
+    /// Evidence is the listened time since `seen`, less one interval for each blind stretch after which it may still be
+    /// about to be heard; a window between two stretches never counts below zero.
+    pub fn late_at(&self, seen: Stamp, interval: Duration, max_gap: Duration) -> Listened {
+        let (mut evidence, mut from, mut allowed) = (Duration::ZERO, seen.listened, Duration::ZERO);
+        for stretch in self.stretches_after(seen.at) {
+            if !stretch.hides(seen.at, interval) {
+                continue;
             }
-            stretch = Some(whole);
+            let window = stretch.listened.since(from).saturating_sub(allowed);
+            if evidence + window >= max_gap {
+                break;
+            }
+            evidence += window;
+            (from, allowed) = (stretch.listened, interval);
         }
-        None
+        from + allowed + (max_gap - evidence)
+    }
+
+    /// The end of the last blind stretch after `seen` that may have hidden a sign of life of a target; `None` where there
+    /// was none.
+    pub fn hidden_until(&self, seen: Mono, interval: Duration) -> Option<Mono> {
+        let hiding = self.stretches_after(seen);
+        let hiding = hiding.filter(|stretch| stretch.hides(seen, interval));
+        hiding.last().map(|stretch| stretch.to)
+    }
+
+    /// Begin and end of the last blind stretch.
+    pub fn last_stretch(&self) -> Option<(Mono, Mono)> {
+        let last = self.ledger.back()?;
+        let mut from = last.from;
+        for interval in self.ledger.iter().rev().skip(1) {
+            if interval.to != from {
+                break;
+            }
+            from = interval.from;
+        }
+        Some((from, last.to))
+    }
+
+    /// The blind stretches that ended after `since`, in the order of time. Intervals that follow one another are one.
+    fn stretches_after(&self, since: Mono) -> impl Iterator<Item = BlindInterval> {
+        let first = self.ledger.partition_point(|interval| interval.to <= since);
+        let mut rest = self.ledger.range(first..).copied().peekable();
+        std::iter::from_fn(move || {
+            let mut stretch = rest.next()?;
+            while let Some(next) = rest.next_if(|next| next.from == stretch.to) {
+                stretch.to = next.to;
+            }
+            Some(stretch)
+        })
+    }
+
+    /// Blindness of the last `window` before `now`, the interval that runs included: the time, the stretches, and its
+    /// reasons; where `unreported`, that of which no incident of the stream tells. Downtime does not count.
+    pub fn blindness(&self, now: Mono, window: Duration, unreported: bool) -> Blindness {
+        let from = (now - window).max(self.started_at);
+        let running = self
+            .taint
+            .zip(self.last)
+            .map(|(reason, last)| BlindInterval {
+                from: last,
+                to: now,
+                reason,
+                listened: self.listened,
+                reported: self.reported,
+            });
+        let first = self.ledger.partition_point(|interval| interval.to <= from);
+        let mut found = Blindness::default();
+        let mut end = None;
+        for interval in self.ledger.range(first..).chain(&running) {
+            if (unreported && interval.reported) || interval.reason == Blind::Down {
+                continue;
+            }
+            let length = interval.to.since(interval.from.max(from));
+            found.time += length;
+            found.by_reason[interval.reason as usize] += length;
+            found.stretches += u32::from(end != Some(interval.from));
+            end = Some(interval.to);
+        }
+        found
     }
 
     /// The last arrival of anything, and what the clock showed then; its zero before the first.
@@ -280,8 +427,8 @@ impl Listening {
         self.blind[reason as usize] + running
     }
 
-    /// The blind intervals that are over, the oldest first; at most the last 512.
-    pub fn ledger(&self) -> impl DoubleEndedIterator<Item = &BlindInterval> {
+    /// The blind intervals that are over, the oldest first; at most the last 4,096.
+    pub fn ledger(&self) -> impl DoubleEndedIterator<Item = &BlindInterval> + ExactSizeIterator {
         self.ledger.iter()
     }
 
@@ -319,6 +466,7 @@ impl Listening {
             to,
             reason,
             listened: self.listened,
+            reported: std::mem::take(&mut self.reported),
         });
     }
 }
@@ -333,7 +481,7 @@ mod tests {
 
     fn clock(arrivals: &[u64]) -> Listening {
         let mut clock = Listening::new(at(0));
-        arrivals.iter().for_each(|&s| clock.arrival(at(s)));
+        arrivals.iter().for_each(|&s| clock.arrival(at(s), false));
         clock
     }
 
@@ -358,8 +506,8 @@ mod tests {
             Duration::from_secs(5),
             "the interval that runs shows"
         );
-        clock.arrival(at(70));
-        clock.arrival(at(75));
+        clock.arrival(at(70), false);
+        clock.arrival(at(75), false);
         assert_eq!(clock.listened().seconds(), 15.0);
         assert_eq!(
             clock.blind(Blind::Disconnected, at(99)),
@@ -373,8 +521,8 @@ mod tests {
     fn a_date_is_found_across_blind_intervals() {
         let mut clock = clock(&[0, 10]);
         clock.blinded(Blind::Disconnected);
-        clock.arrival(at(70));
-        clock.arrival(at(75));
+        clock.arrival(at(70), false);
+        clock.arrival(at(75), false);
         let shows = |s: u64| clock.date_of(Listened::from_nanos(s * 1_000_000_000));
         assert_eq!(
             (shows(4), shows(10), shows(11), shows(15), shows(20)),
@@ -386,17 +534,17 @@ mod tests {
     fn lost_messages_make_all_since_the_last_clean_check_blind() {
         let mut clock = clock(&[0, 10]);
         clock.intact();
-        clock.arrival(at(11));
+        clock.arrival(at(11), false);
         clock.dropped();
         assert_eq!(clock.listened().seconds(), 10.0);
         assert_eq!(clock.blind(Blind::Dropped, at(11)), Duration::from_secs(1));
-        clock.arrival(at(12));
+        clock.arrival(at(12), false);
         assert_eq!(
             clock.blind(Blind::Dropped, at(12)),
             Duration::from_secs(2),
             "the interval that ran is blind too"
         );
-        clock.arrival(at(15));
+        clock.arrival(at(15), false);
         assert_eq!(clock.listened().seconds(), 13.0);
     }
 
@@ -405,7 +553,7 @@ mod tests {
         let mut clock = clock(&[0, 10]);
         clock.suspended(at(310));
         assert_eq!(clock.quiet_since(), at(310));
-        clock.arrival(at(311));
+        clock.arrival(at(311), false);
         assert_eq!(
             clock.blind(Blind::Suspended, at(311)),
             Duration::from_secs(301)

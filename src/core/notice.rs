@@ -74,6 +74,8 @@ pub enum Alarm {
     Lagging,
     /// Messages are lost on their way to us, without a pause.
     Losing,
+    /// lastbeat is blind so often that it sees little.
+    Blind,
     /// There is no room for who is new: they are not watched.
     Full,
     /// A target comes and goes.
@@ -91,6 +93,7 @@ impl Alarm {
             (Alarm::Lagging, Scope::Region) => "RegionLagging",
             (Alarm::Lagging, _) => "StreamLagging",
             (Alarm::Losing, _) => "StreamLossy",
+            (Alarm::Blind, _) => "StreamBlind",
             (Alarm::Full, _) => "LastbeatFull",
             (Alarm::Flapping, _) => "HeartbeatFlapping",
             (Alarm::Drill, _) => "LastbeatDrill",
@@ -229,6 +232,7 @@ impl Notice {
                 | Alarm::Refused
                 | Alarm::Lagging
                 | Alarm::Losing
+                | Alarm::Blind
                 | Alarm::Full
                 | Alarm::Drill
         );

@@ -7,10 +7,14 @@ use std::time::Duration;
 
 /// The marker that every lastbeat looks for.
 pub const DEFAULT_MARKER: &str = "HEARTBEAT";
-/// `max_gap = "auto"` until a beat has declared its interval.
-pub const AUTO_MAX_GAP: Duration = Duration::from_secs(300);
+/// The stream's `max_gap = "auto"` is at least this.
+pub const STREAM_MAX_GAP: Duration = Duration::from_secs(60);
+/// `max_gap = "auto"` until an interval is declared or learned.
+pub const AUTO_LEARNING: Duration = Duration::from_secs(3600);
 /// `max_gap = "auto"` is this many times the declared interval: two lost entries in a row are normal.
 pub const AUTO_FACTOR: u32 = 3;
+/// The least slack for lateness that "auto" adds.
+pub const AUTO_SLACK: Duration = Duration::from_secs(1);
 /// What is learned is never taken for less: nobody asked for an alert within seconds.
 pub const AUTO_FLOOR: Duration = Duration::from_secs(30);
 /// No rule may wait longer than this: beyond it a typing error is likelier than a wish.
@@ -53,7 +57,7 @@ impl Default for RuleSet {
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamRule {
     /// No entry from anyone for longer than this: the stream is stalled.
-    pub max_gap: Duration,
+    pub max_gap: MaxGap,
     /// Entries arrive this far behind their own time: the stream lags.
     pub max_lag: Duration,
     /// How bad it is.
@@ -67,7 +71,7 @@ pub struct StreamRule {
 impl Default for StreamRule {
     fn default() -> Self {
         StreamRule {
-            max_gap: Duration::from_secs(60),
+            max_gap: MaxGap::Auto,
             max_lag: Duration::from_secs(120),
             severity: Severity::Critical,
             summary: None,
@@ -326,8 +330,7 @@ impl By {
 pub enum MaxGap {
     /// This long.
     Fixed(Duration),
-    /// [`AUTO_FACTOR`] times the interval that the beat declares; where it declares none, of the longest usual
-    /// one, and [`AUTO_MAX_GAP`] until that is known.
+    /// What [`MaxGap::auto`] makes of the interval that is declared or learned.
     Auto,
 }
 
@@ -340,13 +343,17 @@ impl MaxGap {
         }
     }
 
-    /// What "auto" is: three times the declared interval; else three times the longest of the usual ones, but
-    /// never below a floor; else [`AUTO_MAX_GAP`].
+    /// What "auto" is: three times the declared interval, else three times the longest of the usual ones, but never below
+    /// a floor; with slack for lateness, so that three beats must be lost. Else [`AUTO_LEARNING`].
+    #[inline]
     pub fn auto(every: Option<Duration>, usual: Option<Duration>) -> Duration {
         match (every, usual) {
-            (Some(every), _) => every.saturating_mul(AUTO_FACTOR),
-            (None, Some(usual)) => usual.saturating_mul(AUTO_FACTOR).max(AUTO_FLOOR),
-            (None, None) => AUTO_MAX_GAP,
+            (Some(every), usual) => {
+                let late = usual.unwrap_or_default().saturating_sub(every);
+                every.saturating_mul(AUTO_FACTOR) + late.max(AUTO_SLACK).min(every / 2)
+            }
+            (None, Some(usual)) => usual.saturating_mul(AUTO_FACTOR).max(AUTO_FLOOR) + AUTO_SLACK,
+            (None, None) => AUTO_LEARNING,
         }
     }
 }

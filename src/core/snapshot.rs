@@ -181,19 +181,22 @@ pub enum Verdict {
     NeverSeen,
     /// It stops on purpose.
     Stopped,
-    /// lastbeat was blind for more than half of the time in which it should have been heard.
+    /// A sign of life may have passed unseen, since lastbeat was blind.
     Unknown,
+    /// Heard, and its rhythm is not known yet.
+    Learning,
 }
 
 impl Verdict {
     /// Every one.
-    pub const ALL: [Verdict; 6] = [
+    pub const ALL: [Verdict; 7] = [
         Verdict::Live,
         Verdict::Late,
         Verdict::Silent,
         Verdict::NeverSeen,
         Verdict::Stopped,
         Verdict::Unknown,
+        Verdict::Learning,
     ];
 
     /// As it stands in labels.
@@ -205,6 +208,7 @@ impl Verdict {
             Verdict::NeverSeen => "never-seen",
             Verdict::Stopped => "stopped",
             Verdict::Unknown => "unknown",
+            Verdict::Learning => "learning",
         }
     }
 }

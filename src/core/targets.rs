@@ -12,7 +12,7 @@ pub mod plan;
 pub mod reload;
 pub mod signs;
 pub mod table;
-pub mod usual;
+pub mod threshold;
 
 use crate::core::entry::{Reject, Subject};
 use crate::core::facts::Facts;
@@ -22,6 +22,7 @@ use crate::core::targets::confirmation::Confirmation;
 use crate::core::targets::groups::Groups;
 use crate::core::targets::plan::Plan;
 use crate::core::targets::table::{Change, Reason, State, Table, Watched};
+use crate::core::targets::threshold::Candidates;
 use crate::core::time::{Listened, Mono, Stamp};
 use crate::core::tracker::{Admitted, InstanceId, NONE, Tracker, UNDECIDED};
 use std::collections::BTreeSet;
@@ -83,6 +84,8 @@ pub struct Targets {
     pub plan: Plan,
     /// Alerts that wait for the inventory.
     pub confirmation: Confirmation,
+    /// Long intervals that may become a rhythm.
+    candidates: Candidates,
     events: Vec<AlertEvent>,
     /// Rules that were doubted already, by number, and the doubts that nobody took yet.
     doubted: BTreeSet<u32>,

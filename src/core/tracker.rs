@@ -9,6 +9,7 @@ pub mod offset;
 mod reclaim;
 pub mod record;
 pub mod text;
+pub mod usual;
 
 pub use admission::{Limits, Table};
 pub(in crate::core) use reclaim::Needed;
@@ -46,11 +47,11 @@ const NO_NAME: u32 = 0;
 pub const MAX_TEXT: usize = 120;
 
 /// An instance: a place in [`Tracker::instances`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceId(pub u32);
 
 /// A beat of an instance: a place in [`Tracker::beats`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BeatId(pub u32);
 
 /// What became of a subject seen for the first time.

@@ -235,10 +235,10 @@ impl View<'_> {
         for beat in self.facts.tracker.beats_of(id) {
             let beat = self.facts.tracker.beat_row(beat);
             stopped |= beat.stopped();
-            if let (false, Some(target)) = (beat.stopped(), self.targets.table.row(beat.target)) {
+            if let (false, Some(_)) = (beat.stopped(), self.targets.table.row(beat.target)) {
                 let usual = beat
                     .every()
-                    .or_else(|| target.usual.longest())
+                    .or_else(|| beat.usual.longest())
                     .unwrap_or_default();
                 let own = (self.targets.max_gap(self.facts, beat.target) / 2).max(usual * 3 / 2);
                 patience = Some(patience.map_or(own, |least| least.min(own)));
@@ -252,7 +252,7 @@ impl View<'_> {
             Some(patience) => Some(quiet >= patience),
             None if stopped => None,
             // Nobody watches it: heard lately it proves that its region flows, else it proves nothing.
-            None => (quiet < self.facts.rules.stream.max_gap / 2).then_some(false),
+            None => (quiet < self.facts.stream_max_gap() / 2).then_some(false),
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::core::incident::Incidents;
 use crate::core::incident::scope::Key;
 use crate::core::incident::view::View;
+use crate::core::listening::{Blind, Blindness};
 use crate::core::notice::{Alarm, CloseReason, IncidentId, Notice, NoticeKind, Scope, Who};
 use crate::core::output::STREAM_RULE;
 use crate::core::rule::Severity;
@@ -23,6 +24,8 @@ pub struct StreamIncidents {
     pub lagging_regions: BTreeMap<u32, IncidentId>,
     /// Messages are lost without a pause.
     pub losing: Option<IncidentId>,
+    /// lastbeat is blind too often.
+    pub blind: Option<IncidentId>,
     /// There is no room for new instances.
     pub full: Option<IncidentId>,
 }
@@ -40,7 +43,7 @@ impl Incidents {
     ) -> IncidentId {
         let rule = &view.facts.rules.stream;
         // The stream flows: what its rule says of its silence is not meant.
-        let of_room = alarm == Alarm::Full;
+        let of_room = matches!(alarm, Alarm::Full | Alarm::Blind);
         let blind = view.facts.listening.blind_now();
         let detail = match (alarm, blind) {
             (Alarm::Lagging, _) => "entries arrive late, from everyone there".to_owned(),
@@ -48,6 +51,7 @@ impl Incidents {
                 "messages come faster than they are taken, and are lost".to_owned()
             }
             (Alarm::Full, _) => view.facts.full_words(),
+            (Alarm::Blind, _) => view.blind_words(),
             _ if !view.facts.feed_words.is_empty() => view.facts.feed_words.clone(),
             (_, None) => "connected, and nothing arrives".to_owned(),
             (_, Some(why)) => format!("lastbeat is blind: {}", why.label()),
@@ -80,9 +84,9 @@ impl Incidents {
             gap,
             listened: if blind.is_none() { gap } else { Duration::ZERO },
             max_gap: match alarm {
-                Alarm::Full => Duration::ZERO,
+                Alarm::Full | Alarm::Blind => Duration::ZERO,
                 Alarm::Lagging => rule.max_lag,
-                _ => rule.max_gap,
+                _ => view.facts.stream_max_gap(),
             },
             due: view.facts.now.wall_of(due),
             due_mono: due,
@@ -136,7 +140,7 @@ impl Incidents {
     /// Messages are lost without a pause, or no more.
     pub(in crate::core) fn losses_are(&mut self, view: View<'_>) {
         let now = view.facts.now.mono;
-        let max_gap = view.facts.rules.stream.max_gap;
+        let max_gap = view.facts.stream_max_gap();
         match (self.stream.losing, view.facts.listening.losing_since()) {
             (None, Some(since)) if now.since(since) > max_gap => {
                 let gap = now.since(since);
@@ -149,5 +153,42 @@ impl Incidents {
             }
             _ => {}
         }
+    }
+}
+
+/// Blindness is looked at over so long.
+pub(in crate::core) const BLIND_WINDOW: Duration = Duration::from_secs(900);
+/// Stretches of blindness below which no incident tells of it.
+const BLIND_STRETCHES: u32 = 3;
+
+impl View<'_> {
+    /// Blindness of the last quarter of an hour of which no other incident tells.
+    pub(in crate::core) fn unreported_blindness(&self) -> Blindness {
+        let listening = &self.facts.listening;
+        listening.blindness(self.facts.now.mono, BLIND_WINDOW, true)
+    }
+
+    /// Whether lastbeat is blind too often: for more than a fifth of the window. Once it is, for more than a tenth.
+    pub(in crate::core) fn is_blind_too_often(&self, was: bool) -> bool {
+        let blind = self.unreported_blindness();
+        let share = if was { 10 } else { 5 };
+        (was || blind.stretches >= BLIND_STRETCHES) && blind.time * share > BLIND_WINDOW
+    }
+
+    /// Share and reasons of the blindness, and what to do.
+    fn blind_words(&self) -> String {
+        let blind = self.unreported_blindness();
+        let share = 100.0 * blind.time.as_secs_f64() / BLIND_WINDOW.as_secs_f64();
+        let reasons = Blind::ALL.into_iter().zip(blind.by_reason);
+        let reasons = reasons.filter(|(_, time)| !time.is_zero());
+        let reasons = reasons.map(|(why, time)| format!("{} s {}", time.as_secs(), why.label()));
+        let reasons: Vec<String> = reasons.collect();
+        format!(
+            "lastbeat received nothing for {share:.0}% of the last {} minutes, in {} stretches ({}); silences are found \
+             later meanwhile; check the network and the log server, and the load of this machine",
+            BLIND_WINDOW.as_secs() / 60,
+            blind.stretches,
+            reasons.join(", ")
+        )
     }
 }

@@ -4,6 +4,7 @@
 //! read later was heard later, so that nobody's gap is ever kept too long.
 
 use crate::core::engine::Engine;
+use crate::core::listening::KEPT;
 use crate::core::persist::{
     Checkpoint, Decision, SavedBeat, SavedBlind, SavedClock, SavedGroup, SavedInstance, SavedStamp,
 };
@@ -142,7 +143,9 @@ impl Engine {
     }
 
     fn saved_clock(&self) -> SavedClock {
-        let blind = self.facts.listening.ledger().map(|interval| SavedBlind {
+        let ledger = self.facts.listening.ledger();
+        let older = ledger.len().saturating_sub(KEPT);
+        let blind = ledger.skip(older).map(|interval| SavedBlind {
             from: self.facts.now.wall_of(interval.from),
             to: self.facts.now.wall_of(interval.to),
             reason: interval.reason,
@@ -197,11 +200,6 @@ impl Engine {
 
     fn saved_beat(&self, beat: u32) -> SavedBeat {
         let beat = &self.facts.tracker.beats[beat as usize];
-        let usual = self
-            .targets
-            .table
-            .row(beat.target)
-            .map(|row| row.usual.saved());
         SavedBeat {
             marker: self.facts.marker_text(beat.marker.0),
             name: Arc::clone(self.facts.tracker.beat_names.get(beat.name())),
@@ -210,7 +208,7 @@ impl Engine {
             every_ms: beat.every_ms,
             seq: beat.count(),
             offset_ms: beat.offset.saved(),
-            usual_ms: usual.unwrap_or_default(),
+            usual_ms: beat.usual.saved(),
             text: self.facts.tracker.text(beat),
         }
     }

@@ -13,10 +13,10 @@ use crate::core::persist::{
     SavedTarget, SavedWatched,
 };
 use crate::core::targets::table::State;
-use crate::core::targets::usual::Usual;
 use crate::core::time::{Listened, Mono, Now, Stamp, Wall};
 use crate::core::tracker::life::Life;
 use crate::core::tracker::offset::Offset;
+use crate::core::tracker::usual::Usual;
 use crate::core::tracker::{Admitted, InstanceId, NONE, UNDECIDED};
 use std::collections::BTreeSet;
 
@@ -164,11 +164,11 @@ impl Engine {
         row.seq = saved.seq.unwrap_or(u64::MAX);
         row.offset = Offset::restored(saved.offset_ms);
         row.phrase = phrase;
+        row.usual = Usual::restored(saved.usual_ms);
         let (name, every_ms) = (row.name(), row.every_ms);
         self.targets.watch_beat(&mut self.facts, beat);
         let target = self.facts.tracker.beat_row(beat).target;
         if target != NONE {
-            self.targets.table.get_mut(target).usual = Usual::restored(saved.usual_ms);
             self.judge_next_turn(target, saved.stopped);
         }
         let place = self.facts.tracker.instance(id).place;
@@ -301,6 +301,7 @@ impl Engine {
                 self.incidents.stream.stalled.replace(id)
             }
             Alarm::Losing => self.incidents.stream.losing.replace(id),
+            Alarm::Blind => self.incidents.stream.blind.replace(id),
             Alarm::Full => {
                 self.facts.capacity.last = self.facts.listening.listened();
                 self.incidents.stream.full.replace(id)

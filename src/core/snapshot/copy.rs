@@ -135,7 +135,7 @@ impl Engine {
                 .map(|at| now.wall_of(at)),
             stalled: self.incidents.stream.stalled.is_some(),
             blind_now: self.facts.listening.blind_now(),
-            lag: self.facts.lags.least,
+            lag: self.facts.lags.typical,
             canary: None,
             listened: self.facts.listening.listened().since(Listened::ZERO),
             blind: blind

@@ -64,7 +64,7 @@ impl Outages {
 fn silences_nobody(alarm: Alarm) -> bool {
     matches!(
         alarm,
-        Alarm::Lagging | Alarm::Losing | Alarm::Full | Alarm::Drill
+        Alarm::Lagging | Alarm::Losing | Alarm::Blind | Alarm::Full | Alarm::Drill
     )
 }
 

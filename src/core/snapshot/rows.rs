@@ -45,7 +45,7 @@ impl Engine {
             max_gap: target.map(|_| self.targets.max_gap(&self.facts, beat.target)),
             rule: target.map(|target| self.facts.rule_names[target.rule() as usize].clone()),
             every: beat.every(),
-            usual: target.and_then(|target| target.usual.longest()),
+            usual: beat.usual.longest(),
             text: self.facts.tracker.text(beat).into(),
             verdict: self.beat_verdict(beat),
         }
@@ -102,19 +102,19 @@ impl Engine {
             {
                 Verdict::Unknown
             }
+            State::Ok if self.targets.is_learning(&self.facts, id) => Verdict::Learning,
             State::Ok => Verdict::Live,
         })
     }
 
     /// Whether lastbeat was blind for more than half of the time in which a target should have been heard.
     fn is_unknown(&self, id: u32) -> bool {
-        let (seen, half) = (
-            self.targets.seen(&self.facts, id),
-            self.targets.max_gap(&self.facts, id) / 2,
-        );
-        let blind_for = self.facts.now.mono.since(self.facts.listening.stamp().at);
-        let blind_now = self.facts.listening.blind_now().is_some() && blind_for > half;
-        blind_now || self.facts.listening.last_blind(seen.at, half).is_some()
+        let listening = &self.facts.listening;
+        let seen = self.targets.seen(&self.facts, id).at;
+        let interval = self.targets.interval(&self.facts, id);
+        let blind_for = self.facts.now.mono.since(listening.stamp().at);
+        let blind_now = listening.blind_now().is_some() && blind_for > interval / 2;
+        blind_now || listening.hidden_until(seen, interval).is_some()
     }
 
     /// An instance is as bad as the worst that is watched of it, and stopped where all of it is.
@@ -126,14 +126,15 @@ impl Engine {
             .facts
             .tracker
             .beats_of(id)
-            .map(|beat| self.beat_verdict(&self.facts.tracker.beat_row(beat)));
+            .map(|beat| self.beat_verdict(self.facts.tracker.beat_row(beat)));
         let rank = |verdict: &Verdict| match verdict {
             Verdict::Stopped => 0,
             Verdict::Live => 1,
-            Verdict::Unknown => 2,
-            Verdict::Late => 3,
-            Verdict::Silent => 4,
-            Verdict::NeverSeen => 5,
+            Verdict::Learning => 2,
+            Verdict::Unknown => 3,
+            Verdict::Late => 4,
+            Verdict::Silent => 5,
+            Verdict::NeverSeen => 6,
         };
         beats
             .chain(self.target_verdict(instance.logs))

@@ -53,15 +53,15 @@ impl Targets {
     /// A pending alert whose silence says nothing any more: others of its group were heard, or lastbeat was blind for
     /// so long that it may have missed it.
     fn relieve(&mut self, facts: &mut Facts, id: u32) {
-        let target = self.table.get(id);
-        let blind = match target.watched() {
+        let blind = match self.table.get(id).watched() {
             Watched::Group(_) => None,
-            Watched::Beat(_) | Watched::Logs(_) => facts
-                .listening
-                .last_blind(self.seen(facts, id).at, self.max_gap(facts, id) / 2),
+            Watched::Beat(_) | Watched::Logs(_) => {
+                let seen = self.seen(facts, id).at;
+                facts.listening.hidden_until(seen, self.interval(facts, id))
+            }
         };
         let (reason, at) = match blind {
-            Some((_, end)) => (Reason::Blind, end),
+            Some(end) => (Reason::Blind, end),
             None => (Reason::Heard, facts.now.mono),
         };
         self.table.get_mut(id).state = State::Ok;

@@ -6,12 +6,13 @@ use crate::core::rule::{By, Watch};
 use crate::core::targets::Targets;
 use crate::core::targets::table::{State, Watched};
 use crate::core::time::{Listened, Stamp};
+use crate::core::tracker::record::Beat;
 use crate::core::tracker::{InstanceId, NONE};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A group: a place in [`Groups`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct GroupId(pub u32);
 
 /// One group of one rule.
@@ -52,6 +53,8 @@ pub struct Groups {
     rows: Vec<Group>,
     ids: BTreeMap<(u32, u32, u32), GroupId>,
     free: Vec<GroupId>,
+    /// The one whose interval was found anew last.
+    refreshed: GroupId,
 }
 
 impl Groups {
@@ -242,12 +245,17 @@ impl Targets {
             let watches =
                 |link: &GroupLink| link.by == by && rules[link.rule as usize].watch == Watch::Logs;
             if let Some(link) = self.plan.links[place as usize].iter().position(watches) {
-                self.heard_link(facts, place, link, 0);
+                let target = self.heard_link(facts, place, link, 0);
+                let stamp = facts.listening.stamp();
+                let before = self.table.seen(target).unwrap_or(stamp);
+                self.table.set_seen(target, stamp);
+                self.learn(facts, target, before, stamp);
             }
         }
     }
 
-    fn heard_link(&mut self, facts: &mut Facts, place: u32, link: usize, every_ms: u32) {
+    /// A group was heard, by one whose interval this is; gives the group's target.
+    fn heard_link(&mut self, facts: &mut Facts, place: u32, link: usize, every_ms: u32) -> u32 {
         let GroupLink { rule, group, .. } = self.plan.links[place as usize][link];
         let id = group.unwrap_or_else(|| {
             let at = &facts.tracker.places[place as usize];
@@ -260,8 +268,62 @@ impl Targets {
         row.every_ms = row.every_ms.max(every_ms);
         let target = row.target;
         if self.table.get(target).state != State::Ok && !self.is_late(facts, target) {
-            self.sign(facts, target, true);
+            self.sign(facts, target);
         }
+        target
+    }
+
+    /// Finds the interval of groups anew, each a minute or so later than the one before it: it follows those who live.
+    pub(in crate::core) fn refresh_groups(&mut self, facts: &Facts) {
+        /// Members that are looked at in one go.
+        const LOOKED_AT: usize = 20_000;
+        let after = self.groups.refreshed;
+        let mut all: Vec<GroupId> = self.groups.iter().map(|(id, _)| id).collect();
+        all.sort_unstable();
+        let (first, rest) = all.split_at(all.partition_point(|id| *id <= after));
+        let mut looked_at = 0;
+        for &id in rest.iter().chain(first) {
+            if looked_at > LOOKED_AT {
+                break;
+            }
+            looked_at += self.refresh_group(facts, id);
+            self.groups.refreshed = id;
+        }
+    }
+
+    /// Gives how many members it has.
+    fn refresh_group(&mut self, facts: &Facts, id: GroupId) -> usize {
+        let group = self.groups.get(id);
+        let (target, before) = (group.target, group.every_ms);
+        let (max_gap, listened) = (self.max_gap(facts, target), facts.listening.listened());
+        let (mut members, mut longest) = (0, 0);
+        for instance in self.members(facts, group) {
+            members += 1;
+            for beat in facts.tracker.beats_of(instance) {
+                let beat = facts.tracker.beat_row(beat);
+                let lives = !beat.stopped() && listened.since(beat.seen.listened) <= max_gap;
+                if lives && self.is_of_group(facts, instance, beat, group) {
+                    longest = longest.max(match beat.every_ms {
+                        0 => beat.usual.saved(),
+                        every_ms => every_ms,
+                    });
+                }
+            }
+        }
+        if longest > 0 && longest < before {
+            self.groups.rows[id.0 as usize].every_ms = longest;
+            if self.table.get(target).state != State::Firing {
+                self.table.set_due(target, Listened::ZERO);
+            }
+        }
+        members
+    }
+
+    /// Whether a beat of an instance is one that a group's rule watches.
+    fn is_of_group(&self, facts: &Facts, id: InstanceId, beat: &Beat, group: &Group) -> bool {
+        let place = facts.tracker.instance(id).place;
+        let link = self.link(facts, place, group.by, beat.marker, beat.name());
+        link.is_some_and(|link| self.plan.links[place as usize][link].rule == group.rule)
     }
 
     /// The instances in a group's app-regions.
@@ -312,7 +374,8 @@ impl Targets {
         let instance = facts.tracker.instance(id);
         let life = facts.tracker.life(id);
         let stop = life.stop.map(|(_, at)| facts.listening.listened_at(at));
-        let live_until = |seen| self.heard_or_blind(facts, seen, max_gap) + max_gap;
+        let interval = self.interval(facts, group.target);
+        let live_until = |seen| facts.listening.late_at(seen, interval, max_gap);
         if facts.rules.rules[group.rule as usize].watch == Watch::Logs {
             if instance.spoke != Listened::NEVER {
                 let seen = Stamp {
@@ -326,9 +389,7 @@ impl Targets {
         }
         for beat in facts.tracker.beats_of(id) {
             let beat = facts.tracker.beat_row(beat);
-            let link = self.link(facts, instance.place, group.by, beat.marker, beat.name());
-            let links = &self.plan.links[instance.place as usize];
-            if link.is_none_or(|link| links[link].rule != group.rule) {
+            if !self.is_of_group(facts, id, beat, group) {
                 continue;
             }
             match (beat.stopped(), stop) {

@@ -135,8 +135,23 @@ impl Targets {
         if !self.is_governed(facts, watched, rule) {
             return self.remove_target(facts, id);
         }
-        if !self.is_target_stopped(facts, id) && !self.fires(id) {
+        if self.fires(id) {
+            self.relax(facts, id);
+        } else if !self.is_target_stopped(facts, id) {
             self.table.set_due(id, Listened::ZERO);
+        }
+    }
+
+    /// A target that fires, and that the new rules allow to be silent for longer than it is, fires no more.
+    fn relax(&mut self, facts: &mut Facts, id: u32) {
+        let instance = self.instance_of(facts, id);
+        let crashed = instance.is_some_and(|id| facts.tracker.life(id).crash.is_some());
+        // One that was heard since recovers, or does not, by its beats.
+        let unheard = self.table.get(id).good == 0;
+        if unheard && !crashed && !self.is_late(facts, id) {
+            let late = self.late_at(facts, id);
+            self.table.set_due(id, late);
+            self.end(facts, id, Reason::Relaxed);
         }
     }
 
@@ -208,6 +223,7 @@ impl Targets {
             }
             Watched::Group(group) => self.drop_group(facts, group),
         }
+        self.candidates.forget(self.table.get(id).watched());
         self.events.push(AlertEvent::Removed(id));
         self.table.remove(id);
     }

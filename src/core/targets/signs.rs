@@ -2,7 +2,6 @@
 
 use crate::core::entry::BeatLine;
 use crate::core::facts::Facts;
-use crate::core::rule::MaxGap;
 use crate::core::targets::Targets;
 use crate::core::targets::table::{OnSign, Reason, State, Watched};
 use crate::core::time::{Listened, Stamp};
@@ -28,7 +27,7 @@ impl Targets {
         match logs {
             NONE => {}
             UNDECIDED => self.watch_logs(facts, id),
-            target => self.sign(facts, target, false),
+            target => self.sign(facts, target),
         }
         if !self.plan.links[place as usize].is_empty() {
             self.entry_of_groups(facts, place);
@@ -83,8 +82,10 @@ impl Targets {
         }
         let lives = !beaten.new && !beaten.was_stopped;
         let record = facts.tracker.beat_row(beaten.beat);
-        let (target, marker, name, every_ms) =
-            (record.target, record.marker, record.name(), record.every_ms);
+        let (target, marker, name) = (record.target, record.marker, record.name());
+        if lives && !line.bye {
+            self.learn_beat(facts, id, beaten, target);
+        }
         if line.bye {
             self.said_bye(facts, id, line, target);
         } else if self.beat_of_life(facts, id, beaten.restarted) {
@@ -92,25 +93,24 @@ impl Targets {
                 self.doubt(facts, target, every);
             }
             if target != NONE {
-                self.sign_of_beat(facts, target, beaten, lives);
+                self.sign_of_beat(facts, target, beaten);
             }
             let place = facts.tracker.instance(id).place;
+            let record = facts.tracker.beat_row(beaten.beat);
+            let every_ms = match record.every_ms {
+                0 => record.usual.saved(),
+                every_ms => every_ms,
+            };
             self.beat_of_groups(facts, place, marker, name, every_ms);
         }
     }
 
     /// A beat gave a sign of life, which may be old news.
     #[inline]
-    pub(in crate::core) fn sign_of_beat(
-        &mut self,
-        facts: &mut Facts,
-        id: u32,
-        beaten: Beaten,
-        lives: bool,
-    ) {
+    pub(in crate::core) fn sign_of_beat(&mut self, facts: &mut Facts, id: u32, beaten: Beaten) {
         let seen = facts.tracker.beat_row(beaten.beat).seen;
         if seen == facts.listening.stamp() {
-            return self.sign_at(facts, id, beaten.before, seen, lives);
+            return self.sign_at(facts, id, beaten.before, seen);
         }
         let max_gap = self.max_gap(facts, id);
         if seen.listened + max_gap < facts.listening.listened() {
@@ -120,7 +120,7 @@ impl Targets {
             }
             return;
         }
-        self.sign_at(facts, id, beaten.before, seen, false);
+        self.sign_at(facts, id, beaten.before, seen);
     }
 
     /// When a target last gave a sign of life.
@@ -139,33 +139,26 @@ impl Targets {
         }
     }
 
-    /// A target that is no beat gave a sign of life; `lives` where it lived before it too, so that the interval is one of ordinary
-    /// life.
+    /// A target that is no beat gave a sign of life.
     #[inline]
-    pub(in crate::core) fn sign(&mut self, facts: &mut Facts, id: u32, lives: bool) {
+    pub(in crate::core) fn sign(&mut self, facts: &mut Facts, id: u32) {
         let stamp = facts.listening.stamp();
         let before = self.table.seen(id).unwrap_or(stamp);
         self.table.set_seen(id, stamp);
-        self.sign_at(facts, id, before, stamp, lives);
+        self.learn(facts, id, before, stamp);
+        self.sign_at(facts, id, before, stamp);
     }
 
     /// A target gave a sign of life at `stamp`, and the one before it at `before`.
     #[inline]
-    fn sign_at(&mut self, facts: &mut Facts, id: u32, before: Stamp, stamp: Stamp, lives: bool) {
+    fn sign_at(&mut self, facts: &mut Facts, id: u32, before: Stamp, stamp: Stamp) {
         let max_gap = self.max_gap(facts, id);
-        let target = self.table.get_mut(id);
-        let gap = stamp.listened.since(before.listened);
-        let heard_all = gap == stamp.at.since(before.at);
-        if target.state != State::Ok {
-            self.table.set_due(id, stamp.listened + max_gap);
-            return self.sign_of_the_missed(facts, id, gap, max_gap);
-        }
-        // An interval longer than allowed is a failure that was not judged yet.
-        if lives && heard_all && gap <= max_gap {
-            target.usual.learn(gap);
-        }
-        let due = stamp.listened + self.max_gap(facts, id);
+        let due = stamp.listened + max_gap;
         self.table.set_due(id, due);
+        if self.table.get(id).state != State::Ok {
+            let gap = stamp.listened.since(before.listened);
+            self.sign_of_the_missed(facts, id, gap, max_gap);
+        }
     }
 
     fn sign_of_the_missed(&mut self, facts: &mut Facts, id: u32, gap: Duration, max_gap: Duration) {
@@ -191,71 +184,5 @@ impl Targets {
         if from != State::Ok {
             self.changed(facts, target, from, reason, facts.now.mono);
         }
-    }
-
-    /// How long a target may be silent.
-    #[inline]
-    pub(in crate::core) fn max_gap(&self, facts: &Facts, id: u32) -> Duration {
-        let target = self.table.get(id);
-        match facts.rules.rules[target.rule() as usize].max_gap {
-            MaxGap::Fixed(span) => span,
-            MaxGap::Auto => MaxGap::auto(
-                self.declared(facts, target.watched()),
-                target.usual.longest(),
-            ),
-        }
-    }
-
-    /// The interval that a target's beats declare.
-    fn declared(&self, facts: &Facts, watched: Watched) -> Option<Duration> {
-        match watched {
-            Watched::Beat(beat) => facts.tracker.beat_row(beat).every(),
-            Watched::Logs(_) => None,
-            Watched::Group(group) => {
-                let every_ms = self.groups.get(group).every_ms;
-                (every_ms > 0).then(|| Duration::from_millis(u64::from(every_ms)))
-            }
-        }
-    }
-
-    /// When a target's `max_gap` is over, on the listened clock, if nothing more is heard of it.
-    pub(in crate::core) fn late_at(&self, facts: &Facts, id: u32) -> Listened {
-        let target = self.table.get(id);
-        match target.watched() {
-            Watched::Group(group) => self
-                .group_expiry(facts, self.groups.get(group))
-                .unwrap_or(Listened::NEVER),
-            Watched::Beat(_) | Watched::Logs(_) => {
-                let heard =
-                    self.heard_or_blind(facts, self.seen(facts, id), self.max_gap(facts, id));
-                heard.max(self.restarted_at(facts, target.watched())) + self.max_gap(facts, id)
-            }
-        }
-    }
-
-    /// When the instance of a target was first started since its last beat, on the listened clock; zero where it was not.
-    fn restarted_at(&self, facts: &Facts, watched: Watched) -> Listened {
-        (watched)
-            .instance(&facts.tracker)
-            .map_or(Listened::ZERO, |id| facts.tracker.life(id).restarted)
-    }
-
-    /// From when a silence counts: the last sign of life, or the end of a blindness after it that was longer than
-    /// half of `max_gap`: whatever was missed then blames nobody.
-    pub(in crate::core) fn heard_or_blind(
-        &self,
-        facts: &Facts,
-        seen: Stamp,
-        max_gap: Duration,
-    ) -> Listened {
-        facts
-            .listening
-            .last_blind(seen.at, max_gap / 2)
-            .map_or(seen.listened, |(end, _)| end.max(seen.listened))
-    }
-
-    /// Whether a target is silent for longer than it may.
-    pub(in crate::core) fn is_late(&self, facts: &Facts, id: u32) -> bool {
-        self.late_at(facts, id) < facts.listening.listened()
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::core::notice::Who;
 use crate::core::targets::groups::GroupId;
-use crate::core::targets::usual::Usual;
 use crate::core::time::{Listened, Stamp, Wall};
+use crate::core::tracker::usual::Usual;
 use crate::core::tracker::{BeatId, InstanceId, NONE, Tracker, store};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// What a target's silence is measured on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Watched {
     /// One beat of one instance.
     Beat(BeatId),
@@ -55,6 +55,8 @@ pub enum Reason {
     Held,
     /// The platform told of a crash, and the rule does not wait for the silence.
     Crashed,
+    /// Its rule allows more since a reload.
+    Relaxed,
     /// Heard again, as often as `recover` asks.
     Heard,
     /// lastbeat was blind for so long that the silence before blames nobody.
@@ -74,6 +76,7 @@ impl Reason {
             Reason::GapExceeded => "silent for longer than max_gap",
             Reason::Held => "still silent after for",
             Reason::Crashed => "crashed",
+            Reason::Relaxed => "its rule allows more now",
             Reason::Heard => "heard again",
             Reason::Blind => "lastbeat was blind meanwhile",
             Reason::Bye => "said bye",
@@ -107,8 +110,6 @@ pub struct Target {
     number: u32,
     /// Where its last sign of life stands in [`Table::seen`]; [`NONE`] for a beat, which has its own.
     seen: u32,
-    /// What intervals it usually keeps.
-    pub usual: Usual,
     /// The rule's place in the set; [`NO_RULE`] in a free slot.
     rule: u16,
     /// Signs of life in a row since it fires.
@@ -203,8 +204,8 @@ impl Due {
 #[derive(Debug)]
 pub struct Table {
     rows: Vec<Target>,
-    /// When those were last heard that are no beats.
-    seen: Vec<Stamp>,
+    /// When those were last heard that are no beats, and the intervals that they usually keep.
+    seen: Vec<(Stamp, Usual)>,
     free_seen: Vec<u32>,
     /// Once the listened clock shows more than this, the target is to be judged.
     due: Vec<Due>,
@@ -244,9 +245,12 @@ impl Table {
             number,
             seen: match kind {
                 Kind::Beat => NONE,
-                Kind::Logs | Kind::Group => store(&mut self.seen, &mut self.free_seen, seen),
+                Kind::Logs | Kind::Group => store(
+                    &mut self.seen,
+                    &mut self.free_seen,
+                    (seen, Usual::default()),
+                ),
             },
-            usual: Usual::default(),
             rule: rule_number(rule),
             good: 0,
             kind,
@@ -282,15 +286,28 @@ impl Table {
     /// When a target that is no beat was last heard; `None` for a beat, which knows it itself.
     #[inline]
     pub fn seen(&self, id: u32) -> Option<Stamp> {
-        self.seen.get(self.rows[id as usize].seen as usize).copied()
+        let row = self.seen.get(self.rows[id as usize].seen as usize);
+        row.map(|(seen, _)| *seen)
     }
 
     /// A target that is no beat was heard. A beat knows it itself.
     #[inline]
     pub fn set_seen(&mut self, id: u32, at: Stamp) {
-        if let Some(seen) = self.seen.get_mut(self.rows[id as usize].seen as usize) {
+        if let Some((seen, _)) = self.seen.get_mut(self.rows[id as usize].seen as usize) {
             *seen = at;
         }
+    }
+
+    /// The intervals that a target that is no beat usually keeps.
+    pub fn usual(&self, id: u32) -> Option<Usual> {
+        let row = self.seen.get(self.rows[id as usize].seen as usize);
+        row.map(|(_, usual)| *usual)
+    }
+
+    /// The intervals of a target that is no beat, to be changed.
+    pub fn usual_mut(&mut self, id: u32) -> Option<&mut Usual> {
+        let row = self.seen.get_mut(self.rows[id as usize].seen as usize);
+        row.map(|(_, usual)| usual)
     }
 
     /// A target.
@@ -385,6 +402,15 @@ impl Table {
             .for_each(|row| row.rule = rule_number(number(row.rule())));
     }
 
+    /// The beats that are watched by themselves.
+    pub fn beats(&self) -> impl Iterator<Item = BeatId> {
+        let rows = self
+            .rows
+            .iter()
+            .filter(|row| row.rule != NO_RULE && row.kind == Kind::Beat);
+        rows.map(|row| BeatId(row.number))
+    }
+
     /// Of these slots, the targets.
     pub fn live_in(&self, slots: Range<usize>) -> impl Iterator<Item = &Target> {
         let rows = self.rows[slots].iter();
@@ -443,7 +469,7 @@ mod tests {
     #[test]
     fn what_a_million_are_held_of_is_small() {
         let sizes = [size_of::<Target>(), size_of::<Due>()];
-        assert_eq!(sizes, [24, 4]);
+        assert_eq!(sizes, [16, 4]);
         let sizes = [
             size_of::<crate::core::tracker::Instance>(),
             size_of::<crate::core::tracker::Beat>(),

@@ -15,7 +15,7 @@ fn an_instance_in_the_place_of_a_forgotten_one_has_its_own_times_alone() {
         ("b", 10)
     );
     let day = FORGET_AFTER.as_secs();
-    bench.beats(&["web.iad.a"], (100..day + 500).step_by(100));
+    bench.beats(&["web.iad.a"], (100..day + 500).step_by(20));
     bench.tick((day + 500) as f64);
     assert!(bench.engine.detail("logs.web.iad.b", now).is_none());
     let free = bench.engine.instances();

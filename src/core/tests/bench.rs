@@ -55,7 +55,7 @@ pub(in crate::core) fn rule(name: &str, app: &str, max_gap: f64) -> Rule {
 /// A core that starts at that second.
 pub(in crate::core) fn engine(rules: Vec<Rule>, second: f64) -> Engine {
     let stream = StreamRule {
-        max_gap: seconds(60.0),
+        max_gap: MaxGap::Fixed(seconds(60.0)),
         ..StreamRule::default()
     };
     let set = RuleSet {

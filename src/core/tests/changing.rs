@@ -58,7 +58,7 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
 fn set(rules: &[Rule]) -> RuleSet {
     RuleSet {
         stream: StreamRule {
-            max_gap: seconds(60.0),
+            max_gap: MaxGap::Fixed(seconds(60.0)),
             ..StreamRule::default()
         },
         rules: rules.to_vec(),
@@ -312,13 +312,13 @@ fn learned_intervals_and_open_incidents_outlive_a_change_of_order() {
     bench.engine.reload(set(&[other, auto]), at(260.0));
     bench.keep();
     bench.beats(&["a.iad.a", "b.iad.b", "z.iad.z"], [280]);
-    bench.beats(&["b.iad.b", "z.iad.z"], (300..=360).step_by(20));
+    bench.beats(&["b.iad.b", "z.iad.z"], (300..=380).step_by(20));
     assert_eq!(
         bench.told(),
         [
             "230 HeartbeatMissed b opened",
             "280 HeartbeatMissed b closed resolved",
-            "340 HeartbeatMissed a opened"
+            "341 HeartbeatMissed a opened"
         ]
     );
 }

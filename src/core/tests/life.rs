@@ -63,10 +63,10 @@ fn a_stop_closes_what_it_explains_and_a_crash_is_told_in_the_incident() {
     let mut bench = Bench::new(vec![rule("r", "*", 30.0)]);
     bench.beats(&TWO, [0]);
     told_by(&mut bench, TWO[1], Lifecycle::OutOfMemory, 1.0);
-    bench.beats(&TWO[..1], (10..=40).step_by(10));
+    bench.beats(&TWO[..1], (2..=50).step_by(2));
     let notice = bench.engine.open_incidents().next().expect("it is open");
     assert_eq!(notice.detail, "it ran out of memory");
-    told_by(&mut bench, TWO[1], Lifecycle::GaveUp, 45.0);
+    told_by(&mut bench, TWO[1], Lifecycle::GaveUp, 55.0);
     let notice = bench
         .engine
         .open_incidents()

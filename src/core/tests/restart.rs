@@ -126,7 +126,7 @@ fn who_died_while_lastbeat_was_down_fires_after_max_gap_of_listening_and_the_liv
     mortal.checkpoint(false, 51.0);
     mortal.restart(400.0);
     mortal.beats(&[WEB, API], from(400, 500));
-    assert_eq!(mortal.bench.told(), ["430 HeartbeatMissed c opened"]);
+    assert_eq!(mortal.bench.told(), ["440 HeartbeatMissed c opened"]);
     let down = mortal.bench.engine.facts.listening.ledger().next_back();
     let down = down.map(|blind| (blind.from, blind.to, blind.reason.label()));
     assert_eq!(down, Some((at(50.0).mono, at(400.0).mono, "down")));
@@ -168,8 +168,8 @@ fn a_short_restart_keeps_the_gap() {
     mortal.checkpoint(false, 60.0);
     mortal.restart(70.0);
     mortal.beats(&[WEB, API], from(70, 200));
-    // Heard at 20, ten seconds of the restart blind.
-    assert_eq!(mortal.bench.told(), ["90 HeartbeatMissed c opened"]);
+    // Heard at 20; ten seconds of the restart are blind, and its beat of 60 may have been lost in them.
+    assert_eq!(mortal.bench.told(), ["100 HeartbeatMissed c opened"]);
 }
 
 #[test]
@@ -289,13 +289,13 @@ fn an_alert_whose_rule_left_while_lastbeat_was_down_is_closed() {
     mortal.rules.remove(0);
     mortal.restart(62.0);
     mortal.beats(&[WEB, API], from(70, 120));
-    // The other rule has it now, and was blind for more than half of its time.
+    // The other rule has it now, which learned nothing of its interval yet.
     assert_eq!(
         mortal.bench.told(),
         [
             "50 HeartbeatMissed c opened",
             "62 HeartbeatMissed c closed rule removed",
-            "100 HeartbeatMissed c opened"
+            "110 HeartbeatMissed c opened"
         ]
     );
 }
@@ -359,9 +359,14 @@ proptest! {
     #[test]
     fn a_restart_right_after_a_checkpoint_is_a_lost_connection_and_nothing_more(steps in steps()) {
         // The firings that make a flapping one are counted anew.
-        let told = play(&steps, false, false);
+        // Downtime is no blindness that somebody could mend.
+        let of_blindness = |line: &String| line.contains("StreamBlind");
+        let mut told = play(&steps, false, false);
+        told.retain(|line| !of_blindness(line));
         prop_assume!(!told.iter().any(|line| line.contains("Flapping")));
-        prop_assert_eq!(play(&steps, true, true), told);
+        let mut of_mortal = play(&steps, true, true);
+        of_mortal.retain(|line| !of_blindness(line));
+        prop_assert_eq!(of_mortal, told);
     }
 
     #[test]

@@ -102,14 +102,14 @@ fn an_interval_is_learned_and_a_failure_is_not() {
     }
     assert_eq!(
         bench.told(),
-        ["260 HeartbeatMissed a opened"],
-        "three times twenty seconds"
+        ["261 HeartbeatMissed a opened"],
+        "three times twenty seconds, and one for lateness"
     );
     bench.beats(&["web.iad.a", "x.iad.c"], (620..=800).step_by(20));
     bench.beats(&["x.iad.c"], (810..=1000).step_by(10));
     assert_eq!(
         bench.told().last(),
-        Some(&"860 HeartbeatMissed a opened"),
+        Some(&"861 HeartbeatMissed a opened"),
         "{:?}",
         bench.told()
     );

@@ -1,43 +1,30 @@
-//! Old news: a beat that arrives later than its instance's beats usually do was said that much earlier.
+//! Old news: what arrives in the catch-up after a pause of reception, and was said before it ended.
 //!
-//! Clocks differ, so that a beat is held against its own instance: the usual offset between entry time and arrival is
-//! the least one seen, and creeps after small changes. One beat that is later than that is old news. The next one
-//! that is as late, and did not come in the same burst, shows that the clock or the road has changed, and its offset
-//! becomes the usual one. A beat never counts as older than the one before it, so that a clock that is set back costs
-//! one interval at the most.
+//! A beat counts at its arrival. Clocks differ, so that lateness is measured against the instance itself: the usual offset
+//! is that of its last beat outside a catch-up.
 
+use crate::core::time::Mono;
 use std::time::Duration;
 
-/// Differences below this are the road's, and no news is old for them.
-const JITTER_MS: i64 = 5_000;
-/// Two beats that are late alike differ by less than this.
-const ALIKE_MS: i64 = 2_000;
-/// Beats that arrive closer together came in one burst.
-const BURST: Duration = Duration::from_secs(1);
-/// A small change is taken over by this part of it with each beat.
-const CREEP: i64 = 8;
+/// Beats that are later than usual by less than this are no old news.
+const LATE_MS: i64 = 5_000;
 
-/// The usual offset of one beat.
+/// The usual offset between the entry time and the arrival of one beat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offset {
     /// Arrival less entry time, in milliseconds; `i32::MIN` where none is known.
     usual_ms: i32,
-    /// How much later than usual the last beat was, in milliseconds.
-    late_ms: i32,
 }
 
 impl Default for Offset {
     fn default() -> Self {
-        Offset {
-            usual_ms: i32::MIN,
-            late_ms: 0,
-        }
+        Offset { usual_ms: i32::MIN }
     }
 }
 
 impl Offset {
     /// For a store: the usual offset in milliseconds; `None` where none is known.
-    pub fn saved(&self) -> Option<i32> {
+    pub fn saved(self) -> Option<i32> {
         (self.usual_ms != i32::MIN).then_some(self.usual_ms)
     }
 
@@ -45,30 +32,24 @@ impl Offset {
     pub fn restored(usual_ms: Option<i32>) -> Self {
         Offset {
             usual_ms: usual_ms.unwrap_or(i32::MIN),
-            late_ms: 0,
         }
     }
 
-    /// How much later than usual a beat is, whose arrival lies `offset_ms` after its entry time and `interval` after
-    /// the arrival of the beat before it.
-    pub fn late(&mut self, offset_ms: i64, interval: Duration) -> Duration {
-        let known = self.usual_ms != i32::MIN;
-        let late = offset_ms - i64::from(self.usual_ms);
-        let before = i64::from(std::mem::take(&mut self.late_ms));
-        if !known || late <= 0 {
-            self.usual_ms = small(offset_ms);
-            return Duration::ZERO;
+    /// A beat arrived `offset_ms` after its entry time, outside a catch-up: that is usual.
+    #[inline]
+    pub fn learn(&mut self, offset_ms: i64) {
+        self.usual_ms = small(offset_ms);
+    }
+
+    /// A beat arrived in a catch-up at `arrival`, `offset_ms` after its entry time, and the one before it counts as heard at
+    /// `before`: when it was said, where that is old news. A clock that does not go on tells nothing.
+    pub fn said_at(self, offset_ms: i64, arrival: Mono, before: Mono) -> Option<Mono> {
+        let late_ms = offset_ms - i64::from(self.saved()?);
+        if late_ms <= LATE_MS {
+            return None;
         }
-        if late < JITTER_MS {
-            self.usual_ms = small(i64::from(self.usual_ms) + late / CREEP);
-            return Duration::ZERO;
-        }
-        if before > 0 && (late - before).abs() < ALIKE_MS && interval >= BURST {
-            self.usual_ms = small(offset_ms);
-            return Duration::ZERO;
-        }
-        self.late_ms = small(late);
-        Duration::from_millis(late.unsigned_abs())
+        let said = arrival - Duration::from_millis(late_ms.unsigned_abs());
+        (said > before).then_some(said)
     }
 }
 
@@ -81,41 +62,39 @@ fn small(ms: i64) -> i32 {
 mod tests {
     use super::*;
 
-    const TEN: Duration = Duration::from_secs(10);
-
-    #[test]
-    fn a_wrong_clock_is_usual_and_old_news_is_not() {
-        let hour = 3_600_000;
-        let mut offset = Offset::default();
-        for _ in 0..5 {
-            assert_eq!(offset.late(hour, TEN), Duration::ZERO);
-        }
-        assert_eq!(offset.late(hour + 60_000, TEN), Duration::from_secs(60));
-        assert_eq!(
-            offset.late(hour + 50_000, Duration::ZERO),
-            Duration::from_secs(50),
-            "the same burst"
-        );
-        assert_eq!(offset.late(hour, Duration::ZERO), Duration::ZERO);
+    fn at(seconds: u64) -> Mono {
+        Mono::from_nanos(seconds * 1_000_000_000)
     }
 
     #[test]
-    fn a_clock_that_was_set_back_costs_one_beat_and_a_burst_teaches_nothing() {
+    fn a_wrong_clock_is_usual_and_a_backlog_is_old_news() {
+        let hour = 3_600_000;
         let mut offset = Offset::default();
-        offset.late(100, TEN);
-        assert_eq!(offset.late(600_100, TEN), Duration::from_secs(600));
         assert_eq!(
-            offset.late(600_100, Duration::from_millis(3)),
-            Duration::from_secs(600),
-            "a burst"
+            offset.said_at(hour, at(500), at(10)),
+            None,
+            "nothing is known"
         );
+        offset.learn(hour);
         assert_eq!(
-            offset.late(600_200, TEN),
-            Duration::ZERO,
-            "the clock is like that now"
+            offset.said_at(hour + 60_000, at(500), at(10)),
+            Some(at(440))
         );
-        assert_eq!(offset.late(600_100, TEN), Duration::ZERO);
-        assert_eq!(offset.late(50, TEN), Duration::ZERO, "set right again");
-        assert_eq!(size_of::<Offset>(), 8);
+        assert_eq!(offset.said_at(hour + 5_000, at(500), at(10)), None);
+        assert_eq!(
+            offset.said_at(0, at(500), at(10)),
+            None,
+            "earlier than usual"
+        );
+        assert_eq!(size_of::<Offset>(), 4);
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_or_goes_back_tells_nothing() {
+        let mut offset = Offset::default();
+        offset.learn(100);
+        // Heard at 100 s; what comes at 130 s bears the same time, or an earlier one.
+        assert_eq!(offset.said_at(30_100, at(130), at(100)), None);
+        assert_eq!(offset.said_at(600_100, at(130), at(100)), None);
     }
 }

@@ -5,6 +5,7 @@ use crate::core::time::{Listened, Stamp};
 use crate::core::tracker::BeatId;
 use crate::core::tracker::offset::Offset;
 use crate::core::tracker::text::{PhraseId, Text};
+use crate::core::tracker::usual::Usual;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -65,6 +66,8 @@ pub struct Beat {
     pub every_ms: u32,
     /// How its entry times usually lie to their arrivals.
     pub(in crate::core) offset: Offset,
+    /// The intervals that it usually keeps.
+    pub usual: Usual,
     /// The last `seq=`; `u64::MAX` where it has none.
     pub seq: u64,
     /// When it was last heard.
@@ -96,6 +99,7 @@ impl Beat {
             marker,
             every_ms: 0,
             offset: Offset::default(),
+            usual: Usual::default(),
             seq: u64::MAX,
             seen,
             target: u32::MAX,

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 /// The meaning of `auto`, for readers of the rules in force.
 const AUTO: &str = "
-# max_gap = \"auto\" is 3 x the every= of the beat. Without one it is learned: 3 x the longest of the target's last
-# 16 to 32 intervals, at least 30s, once 4 are known; 5m until then.
+# max_gap = \"auto\" is 3 x the every= of the beat, and slack for its usual lateness (1s to every / 2). Without every= it is
+# learned: 3 x the longest of the target's last 16 to 32 intervals, at least 30s, and 1s; until two intervals are known
+# that of the app's other instances, else 1h. That of [stream] is 1m, or 3 x the longest silence that is usual.
 ";
 
 /// The whole set as one rule file, in order, with the defaults filled in. Read again it gives the same set, but for
@@ -37,7 +38,7 @@ pub fn print(set: &RuleSet) -> String {
 
 fn stream(out: &mut String, stream: &StreamRule) {
     out.push_str("[stream]\n");
-    line(out, "max_gap", &span(stream.max_gap));
+    line(out, "max_gap", &max_gap(stream.max_gap));
     line(out, "max_lag", &span(stream.max_lag));
     line(out, "severity", &text(stream.severity.label()));
     optional(out, "summary", stream.summary.as_deref());

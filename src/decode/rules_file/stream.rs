@@ -38,7 +38,9 @@ impl Stream {
         let mut fields = Fields::of_table(table, at, "stream.", report);
         fields.deny_unknown(&key::names(KEYS));
         let rule = &mut self.rule;
-        rule.max_gap = fields.take("max_gap", value::span).unwrap_or(rule.max_gap);
+        rule.max_gap = fields
+            .take("max_gap", value::max_gap)
+            .unwrap_or(rule.max_gap);
         rule.max_lag = fields.take("max_lag", value::span).unwrap_or(rule.max_lag);
         rule.severity = fields
             .take("severity", |v| value::choice(v, SEVERITIES))

@@ -9,8 +9,8 @@ mod values;
 use super::{Reading, read};
 use crate::core::entry::MarkerId;
 use crate::core::rule::{
-    AUTO_MAX_GAP, By, FORGET_AFTER, GROUP_WAIT, Globs, MaxGap, Rule, RuleSet, Severity, StreamRule,
-    Watch,
+    AUTO_LEARNING, By, FORGET_AFTER, GROUP_WAIT, Globs, MaxGap, Rule, RuleSet, Severity,
+    StreamRule, Watch,
 };
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ fn defaults() {
             restart_silent: false,
         }]
     );
-    assert_eq!(MaxGap::Auto.span(None), AUTO_MAX_GAP);
+    assert_eq!(MaxGap::Auto.span(None), AUTO_LEARNING);
 }
 
 /// True where two values are the same, durations by their length.
@@ -159,7 +159,7 @@ fn every_key() {
         "[[rule]]\nname = 'logs'\nwatch = 'logs'\nregion = ['lhr', '*']\nmax_gap = 'auto'",
     ]);
     let stream = StreamRule {
-        max_gap: Duration::from_secs(120),
+        max_gap: MaxGap::Fixed(Duration::from_secs(120)),
         max_lag: Duration::from_secs(5400),
         severity: Severity::Warning,
         summary: Some("nothing since {since}".to_owned()),

@@ -120,13 +120,12 @@ const CLAUSES: &str = "then may stand at T or at T..T, by 'RULE', dated T, affec
     to NOTIFIER, to only NOTIFIER, severity S, saying 'TEXT'";
 
 /// Alerts that are named by other parts of the program than the ones that have an [`Alarm`].
-const OTHER_ALERTS: [&str; 6] = [
+const OTHER_ALERTS: [&str; 5] = [
     "ArchiveStopped",
     "DownstreamUnseen",
     "ShipperLags",
     "ShipperLoses",
     "ShipperStalled",
-    "StreamBlind",
 ];
 
 /// Reads a line of `expect`.
@@ -257,13 +256,14 @@ fn name(words: &mut Words<'_>) -> Result<Option<String>, Bad> {
     let Some(word) = words.next_word().filter(capital) else {
         return Ok(None);
     };
-    const ALARMS: [Alarm; 9] = [
+    const ALARMS: [Alarm; 10] = [
         Alarm::Heartbeat,
         Alarm::Logs,
         Alarm::Stalled,
         Alarm::Refused,
         Alarm::Lagging,
         Alarm::Losing,
+        Alarm::Blind,
         Alarm::Full,
         Alarm::Flapping,
         Alarm::Drill,

@@ -35,7 +35,7 @@ macro_rules! stored_enums {
 }
 
 stored_enums! {
-    Verdict { Live "live", Late "late", Silent "silent", NeverSeen "never-seen", Stopped "stopped", Unknown "unknown" }
+    Verdict { Live "live", Late "late", Silent "silent", NeverSeen "never-seen", Stopped "stopped", Unknown "unknown", Learning "learning" }
     StopWhy { Autostop "autostop", Autosuspend "autosuspend", Done "done", Listed "listed", Gone "gone" }
     Crash { OutOfMemory "out of memory", GaveUp "gave up" }
     Blind {
@@ -43,6 +43,7 @@ stored_enums! {
         Stalled "stalled",
         Dropped "dropped",
         Suspended "suspended",
+        Paused "paused",
         Down "down",
     }
     Scope {
@@ -60,6 +61,7 @@ stored_enums! {
         Refused "refused",
         Lagging "lagging",
         Losing "losing",
+        Blind "blind",
         Full "full",
         Flapping "flapping",
         Drill "drill",

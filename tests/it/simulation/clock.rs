@@ -1,5 +1,8 @@
 //! The listened clock by its definition: a list of intervals between arrivals, each listened or blind.
 
+use lastbeat::core::listening::Blind;
+use lastbeat::core::listening::pauses::Pauses;
+use lastbeat::core::time::Mono;
 use std::time::Duration;
 
 /// The time between two arrivals.
@@ -22,8 +25,8 @@ pub struct Heard {
 pub struct Clock {
     intervals: Vec<Interval>,
     last: Option<u64>,
-    /// Whether the interval that runs is blind.
-    blind: bool,
+    /// Why the interval that runs is blind.
+    blind: Option<Blind>,
     /// From when the stream counts as quiet.
     quiet_since: u64,
     /// The last arrival before the last check for losses; those from there on may have to be blind.
@@ -31,6 +34,8 @@ pub struct Clock {
     max_gap: u64,
     /// The sum of those that are listened.
     listened: u64,
+    /// Tells which pauses are longer than usual; it has tests of its own.
+    pauses: Pauses,
 }
 
 impl Clock {
@@ -39,19 +44,29 @@ impl Clock {
         Clock {
             intervals: Vec::new(),
             last: None,
-            blind: false,
+            blind: None,
             quiet_since: 0,
             checked: 0,
             max_gap: max_gap.as_nanos() as u64,
             listened: 0,
+            pauses: Pauses::default(),
         }
     }
 
-    pub fn arrive(&mut self, at: u64) {
+    /// When an unexplained pause began that an arrival ends.
+    pub fn pause(&self, at: u64) -> Option<u64> {
+        let last = self.last.filter(|_| self.blind.is_none())?;
+        let length = Duration::from_nanos(at - last);
+        self.pauses.is_long(length).then_some(last)
+    }
+
+    pub fn arrive(&mut self, at: u64, missed: bool) {
         match self.last {
             None => self.checked = at,
             Some(from) => {
-                let blind = self.blind;
+                let (begin, end) = (Mono::from_nanos(from), Mono::from_nanos(at));
+                let blind =
+                    self.pauses.observe(begin, end, self.blind, missed) || self.blind.is_some();
                 self.intervals.push(Interval {
                     from,
                     to: at,
@@ -60,13 +75,13 @@ impl Clock {
                 self.listened += if blind { 0 } else { at - from };
             }
         }
-        self.blind = false;
+        self.blind = None;
         self.last = Some(at);
         self.quiet_since = at;
     }
 
     pub fn blinded(&mut self, at: u64, stood_still: bool) {
-        self.blind = true;
+        self.blind.get_or_insert(Blind::Disconnected);
         if stood_still {
             self.quiet_since = self.quiet_since.max(at);
         }
@@ -74,7 +89,9 @@ impl Clock {
 
     /// Judged at a moment: a stall may be declared.
     pub fn judged(&mut self, at: u64) {
-        self.blind |= at > self.quiet_since + self.max_gap;
+        if at > self.quiet_since + self.max_gap {
+            self.blind.get_or_insert(Blind::Stalled);
+        }
     }
 
     pub fn intact(&mut self) {
@@ -88,7 +105,7 @@ impl Clock {
             }
             interval.blind = true;
         }
-        self.blind = true;
+        self.blind.get_or_insert(Blind::Dropped);
         let heard = self.intervals.iter().filter(|interval| !interval.blind);
         self.listened = heard.map(|interval| interval.to - interval.from).sum();
         self.intact();
@@ -120,31 +137,42 @@ impl Clock {
         self.last.unwrap_or_default() + (point - shown)
     }
 
-    /// From when a silence counts: the last sign of life, or the end of the last blind stretch after it that was
-    /// longer than that.
-    ///
-    /// Gives what the clock showed then, and when it was.
-    pub fn counts_from(&self, seen: Heard, length: u64) -> Heard {
+    /// What the clock shows when a silence since `seen` is longer than `max_gap`, of one that is heard each `interval`: by
+    /// the windows between the blind stretches after it, each less one interval, where the stretch before it may have
+    /// hidden something. Gives the end of the last such stretch too.
+    pub fn late_at(&self, seen: Heard, interval: u64, max_gap: u64) -> (u64, Option<u64>) {
+        // Begin and end of each blind stretch, and what the clock showed all through it.
+        let mut stretches: Vec<(u64, u64, u64)> = Vec::new();
         let mut shown = 0;
-        let mut from = seen;
-        let mut stretch_from = None;
-        for interval in &self.intervals {
-            if !interval.blind {
-                if interval.to > interval.from {
-                    stretch_from = None;
-                }
-                shown += interval.to - interval.from;
-                continue;
-            }
-            let start = *stretch_from.get_or_insert(interval.from);
-            let start = start.max(seen.at);
-            if interval.to > seen.at && interval.to - start > length {
-                from = Heard {
-                    at: interval.to,
-                    listened: shown.max(seen.listened),
-                };
+        for one in &self.intervals {
+            match stretches.last_mut() {
+                _ if !one.blind => shown += one.to - one.from,
+                Some((_, to, _)) if *to == one.from => *to = one.to,
+                _ => stretches.push((one.from, one.to, shown)),
             }
         }
-        from
+        let hides = |&&(from, to, _): &&(u64, u64, u64)| {
+            let from = from.max(seen.at);
+            let about = (interval / 10).min((to - from) / 2);
+            let due = |times: u64| {
+                let due = seen.at + times * interval;
+                due + about >= from && due <= to + about
+            };
+            let (first, last) = ((from - seen.at) / interval, (to - seen.at) / interval);
+            to > seen.at
+                && (to - from > interval / 2 || (first..=last + 1).any(|n| n > 0 && due(n)))
+        };
+        let hiding: Vec<_> = stretches.iter().filter(hides).collect();
+        let (mut begin, mut allowed, mut evidence) = (seen.listened, 0, 0);
+        for &&(_, _, shown) in &hiding {
+            let window = shown.saturating_sub(begin).saturating_sub(allowed);
+            if evidence + window >= max_gap {
+                break;
+            }
+            evidence += window;
+            (begin, allowed) = (shown, interval);
+        }
+        let last = hiding.last().map(|(_, to, _)| *to);
+        (begin + allowed + max_gap - evidence, last)
     }
 }

@@ -5,6 +5,8 @@ use super::history::{Call, History, Step};
 use super::world::{Actor, NAMES, SECOND, Says};
 use lastbeat::core::rule::{FORGET_AFTER, MaxGap, Rule, RuleSet, Watch};
 use lastbeat::core::targets::table::{Reason, State};
+use lastbeat::core::tracker::usual::Usual;
+use std::time::Duration;
 
 /// Why a pending alert is relieved whose silence a long blindness explains.
 const BLIND: &str = Reason::Blind.label();
@@ -30,6 +32,9 @@ pub struct Target {
     pub seen: Heard,
     pub state: State,
     good: u32,
+    /// The intervals that it usually keeps, and a long one that may become its rhythm.
+    usual: Usual,
+    long: Option<u64>,
     pub stopped: bool,
     /// While pending: when it was to fire.
     fires: u64,
@@ -63,7 +68,7 @@ impl<'w> Model<'w> {
         Model {
             rules,
             cast: history.cast,
-            clock: Clock::new(rules.stream.max_gap),
+            clock: Clock::new(stream_max_gap(rules)),
             known: vec![None; history.cast.len()],
             targets: Vec::new(),
             next_sweep: 0,
@@ -74,7 +79,11 @@ impl<'w> Model<'w> {
     /// What must have changed in one step, in no order.
     pub fn step(&mut self, step: &Step) -> Vec<Expected> {
         match step.call {
-            Call::Arrive => self.clock.arrive(step.at),
+            Call::Arrive => {
+                let missed = self.clock.pause(step.at);
+                let missed = missed.is_some_and(|from| self.were_due(from, step.at));
+                self.clock.arrive(step.at, missed);
+            }
             Call::Blinded(stood_still) => self.clock.blinded(step.at, stood_still),
             Call::Dropped => self.clock.dropped(),
             Call::Intact => self.clock.intact(),
@@ -93,19 +102,64 @@ impl<'w> Model<'w> {
         changes
     }
 
+    /// Whether two live ones or more are a whole interval late.
+    fn were_due(&self, from: u64, to: u64) -> bool {
+        let missed = self.targets.iter().filter(|target| {
+            let every = self.cast[target.who].every;
+            let interval = every.or_else(|| target.usual.longest());
+            let Some(interval) = interval.map(|interval| interval.as_nanos() as u64) else {
+                return false;
+            };
+            let seen = target.seen.at;
+            let lived = (from - seen.min(from)) * 2 <= interval * 3;
+            target.beat.is_some() && !target.stopped && lived && to - seen >= interval * 2
+        });
+        let who: std::collections::BTreeSet<usize> = missed.map(|target| target.who).collect();
+        who.len() > 1
+    }
+
     pub fn rule(&self, target: &Target) -> &'w Rule {
         &self.rules.rules[target.rule]
     }
 
     pub fn max_gap(&self, target: &Target) -> u64 {
-        let every = self.cast[target.who]
-            .every
-            .filter(|_| target.beat.is_some());
         let span = match self.rule(target).max_gap {
             MaxGap::Fixed(span) => span,
-            MaxGap::Auto => MaxGap::auto(every, None),
+            MaxGap::Auto => {
+                let (every, usual) = self.rhythm(target);
+                MaxGap::auto(every, usual)
+            }
         };
         span.as_nanos() as u64
+    }
+
+    /// What it declares, and what it usually keeps; where neither is known, what others of its app do.
+    fn rhythm(&self, target: &Target) -> (Option<Duration>, Option<Duration>) {
+        let own = |one: &Target| {
+            let every = self.cast[one.who].every.filter(|_| one.beat.is_some());
+            (every, one.usual.longest())
+        };
+        let sibling = |one: &&Target| {
+            let same = one.beat == target.beat && one.beat.is_some() && !one.stopped;
+            same && self.cast[one.who].app == self.cast[target.who].app
+        };
+        match own(target) {
+            (None, None) => {
+                let others = self.targets.iter().filter(sibling).map(own);
+                (
+                    None,
+                    others.filter_map(|(every, usual)| every.or(usual)).max(),
+                )
+            }
+            known => known,
+        }
+    }
+
+    /// How often it is to be heard.
+    fn interval(&self, target: &Target) -> u64 {
+        let (every, usual) = self.rhythm(target);
+        let half = Duration::from_nanos(self.max_gap(target) / 2);
+        every.or(usual).unwrap_or(half).as_nanos() as u64
     }
 
     /// How long nothing was heard of one, in listened time.
@@ -168,7 +222,7 @@ impl<'w> Model<'w> {
     }
 
     fn stream_patience(&self) -> u64 {
-        self.rules.stream.max_gap.as_nanos() as u64 / 2
+        stream_max_gap(self.rules).as_nanos() as u64 / 2
     }
 
     /// Whether it is silent by any measure: longer than its longest `max_gap` and thrice the longest interval of
@@ -255,6 +309,8 @@ impl<'w> Model<'w> {
                 seen: self.clock.heard(),
                 state: State::Ok,
                 good: 0,
+                usual: Usual::default(),
+                long: None,
                 stopped: false,
                 fires: 0,
             });
@@ -266,6 +322,7 @@ impl<'w> Model<'w> {
             return self.watch(who, beat);
         };
         let now = self.clock.heard();
+        self.learn(id, now);
         let max_gap = self.max_gap(&self.targets[id]);
         let recover = self.rule(&self.targets[id]).recover;
         let target = &mut self.targets[id];
@@ -282,6 +339,29 @@ impl<'w> Model<'w> {
                     self.change(id, State::Ok, Reason::Heard.label(), at);
                 }
             }
+        }
+    }
+
+    /// An interval within what is allowed is usual; a longer one where the next is as long, within a half.
+    fn learn(&mut self, id: usize, now: Heard) {
+        let limit = self.max_gap(&self.targets[id]);
+        let target = &mut self.targets[id];
+        let interval = now.at - target.seen.at;
+        let blind = interval - (now.listened.saturating_sub(target.seen.listened)).min(interval);
+        if target.stopped || interval == 0 || blind * 10 > interval {
+            return;
+        }
+        let long = target.long.take();
+        if interval <= limit {
+            return target.usual.learn(Duration::from_nanos(interval));
+        }
+        let ms = interval / 1_000_000;
+        match long.filter(|long| (*long).max(ms) * 2 <= (*long).min(ms) * 3) {
+            Some(long) => {
+                let longest = Duration::from_nanos(interval).max(Duration::from_millis(long));
+                target.usual = Usual::learned(longest);
+            }
+            None => target.long = Some(ms),
         }
     }
 
@@ -307,8 +387,9 @@ impl<'w> Model<'w> {
             // However blind we were, that is allowed.
             return;
         }
-        let from = self.clock.counts_from(target.seen, max_gap / 2);
-        let late = from.listened + max_gap;
+        let (late, hidden_until) = self
+            .clock
+            .late_at(target.seen, self.interval(target), max_gap);
         let deadline = late + self.rule(target).hold.as_nanos() as u64;
         if target.state == State::Pending && target.fires >= listened {
             return;
@@ -316,7 +397,8 @@ impl<'w> Model<'w> {
         if late >= listened {
             // A blindness made its silence say nothing.
             if target.state == State::Pending {
-                self.change(id, State::Ok, BLIND, from.at);
+                let at = hidden_until.expect("nothing else puts a deadline off");
+                self.change(id, State::Ok, BLIND, at);
             }
             return;
         }
@@ -374,4 +456,11 @@ impl<'w> Model<'w> {
 fn name(cast: &[Actor], who: usize, beat: Option<usize>) -> String {
     let subject = cast[who].subject.strip_prefix("logs.").unwrap_or_default();
     format!("{subject} {}", beat.map_or("", |name| NAMES[name]))
+}
+
+fn stream_max_gap(rules: &RuleSet) -> Duration {
+    match rules.stream.max_gap {
+        MaxGap::Fixed(span) => span,
+        MaxGap::Auto => panic!("the simulation's stream has a limit of its own"),
+    }
 }

@@ -168,7 +168,7 @@ fn rules(dice: &mut Random, declares: bool) -> RuleSet {
     }
     RuleSet {
         stream: StreamRule {
-            max_gap: Duration::from_secs(30 + dice.below(60) as u64),
+            max_gap: MaxGap::Fixed(Duration::from_secs(30 + dice.below(60) as u64)),
             ..StreamRule::default()
         },
         rules,

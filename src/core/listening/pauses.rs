@@ -1,0 +1,251 @@
+//! Pauses of the stream: which intervals between two arrivals are usual, and which are a sign that something is wrong.
+
+use crate::core::listening::Blind;
+use crate::core::time::Mono;
+use std::time::Duration;
+
+/// No interval below this is a pause.
+const SHORTEST: Duration = Duration::from_secs(3);
+/// A pause is longer than this many times the longest usual interval.
+const FACTOR: u32 = 3;
+/// So many pauses in a row are usual, where live targets were due in them.
+const ROW: u8 = 5;
+/// A pause in which no target was due is unusual where it is longer than this many times the longest usual interval, and no
+/// other came right before it: it may be that whatever spoke so often is gone.
+const VERY_LONG: u32 = 10;
+/// The longest interval that is taken for usual before any other is known: the stream's own limit, where nothing is learned.
+const FIRST: Duration = Duration::from_secs(60);
+/// What was usual is forgotten after one to two of these.
+const WINDOW: Duration = Duration::from_secs(600);
+
+/// The longest usual interval, of the last ten to twenty minutes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pauses {
+    usual: Longest,
+    /// Pauses in a row, and the end of the last.
+    row: u8,
+    row_end: Mono,
+}
+
+impl Pauses {
+    /// Whether a pause of this length is longer than usual.
+    #[inline]
+    pub fn is_long(&self, length: Duration) -> bool {
+        length > SHORTEST && length > self.limit()
+    }
+
+    /// Nothing arrived from `from` to `to`; `taint`: why lastbeat would not have received anything; `missed`: whether live
+    /// targets were due. Whether that is an unusual pause.
+    #[inline]
+    pub fn observe(&mut self, from: Mono, to: Mono, taint: Option<Blind>, missed: bool) -> bool {
+        let length = to.since(from);
+        if taint.is_none() && !self.is_long(length) {
+            self.usual.learn(length, to, WINDOW);
+            return false;
+        }
+        self.observe_pause(from, to, taint, missed)
+    }
+
+    #[cold]
+    fn observe_pause(&mut self, from: Mono, to: Mono, taint: Option<Blind>, missed: bool) -> bool {
+        // What is known to be a fault of the connection tells nothing of the stream.
+        if !matches!(taint, None | Some(Blind::Stalled)) {
+            return true;
+        }
+        let length = to.since(from);
+        if taint.is_none() && self.usual.longest().is_none() && length <= FIRST {
+            self.usual.learn(length, to, WINDOW);
+            return false;
+        }
+        // Only where more time passes in pauses than between them they follow one another.
+        let follows = from.since(self.row_end) <= length;
+        self.row = if follows {
+            self.row.saturating_add(1)
+        } else {
+            1
+        };
+        self.row_end = to;
+        let usual = self.usual.longest().unwrap_or_default();
+        let unusual = if missed || taint.is_some() {
+            self.row < ROW
+        } else {
+            self.row == 1 && length > usual.saturating_mul(VERY_LONG)
+        };
+        if !unusual {
+            self.usual.learn(length, to, WINDOW);
+        }
+        unusual
+    }
+
+    fn limit(&self) -> Duration {
+        let usual = self.usual.longest().unwrap_or_default();
+        usual.saturating_mul(FACTOR).max(SHORTEST)
+    }
+}
+
+/// The longest of what was learned within the last one to two windows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Longest {
+    before: Duration,
+    current: Duration,
+    turned: Mono,
+}
+
+impl Longest {
+    /// Learns a length at `now`.
+    #[inline]
+    pub fn learn(&mut self, length: Duration, now: Mono, window: Duration) {
+        if now.since(self.turned) >= window {
+            let stale = now.since(self.turned) >= window * 2;
+            self.before = if stale { Duration::ZERO } else { self.current };
+            self.current = Duration::ZERO;
+            self.turned = now;
+        }
+        self.current = self.current.max(length);
+    }
+
+    /// The longest; `None` where none is known.
+    #[inline]
+    pub fn longest(&self) -> Option<Duration> {
+        let longest = self.before.max(self.current);
+        (!longest.is_zero()).then_some(longest)
+    }
+}
+
+/// Silences of the whole stream that are usual, learned over a day: two long ones of about the same length that ended by
+/// themselves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silences {
+    usual: Longest,
+    /// A long one that is not usual yet.
+    candidate: Option<Duration>,
+}
+
+/// Silences below this are no reason to wait longer than by default.
+const LONG: Duration = Duration::from_secs(20);
+/// What was usual is forgotten after one to two of these.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+impl Silences {
+    /// Nothing arrived from `from` to `to`; `taint`: why lastbeat would not have received anything.
+    #[inline]
+    pub fn observe(&mut self, from: Mono, to: Mono, taint: Option<Blind>) {
+        let length = to.since(from);
+        if length > LONG && matches!(taint, None | Some(Blind::Stalled)) {
+            self.observe_long(length, to);
+        }
+    }
+
+    #[cold]
+    fn observe_long(&mut self, length: Duration, now: Mono) {
+        let alike = |other: &Duration| length.max(*other) * 2 <= length.min(*other) * 3;
+        if self.longest().is_some_and(|usual| length <= usual) {
+            self.usual.learn(length, now, DAY);
+        } else if let Some(other) = self.candidate.filter(alike) {
+            self.usual.learn(length.max(other), now, DAY);
+            self.candidate = None;
+        } else {
+            self.candidate = Some(length);
+        }
+    }
+
+    /// The longest that is usual; `None` where none is known.
+    pub fn longest(&self) -> Option<Duration> {
+        self.usual.longest()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: f64) -> Mono {
+        Mono::from_nanos((seconds * 1e9) as u64)
+    }
+
+    /// Feeds intervals in seconds; gives which of them were pauses.
+    fn pauses(intervals: &[f64], missed: bool) -> Vec<bool> {
+        let (mut pauses, mut now) = (Pauses::default(), 10_000.0);
+        let mut observe = |length: &f64| {
+            let from = at(now);
+            now += length;
+            pauses.observe(from, at(now), None, missed)
+        };
+        intervals.iter().map(&mut observe).collect()
+    }
+
+    fn count(intervals: &[f64], missed: bool) -> usize {
+        let found = pauses(intervals, missed);
+        found.iter().filter(|is| **is).count()
+    }
+
+    #[test]
+    fn a_pause_is_three_times_longer_than_usual_and_at_least_three_seconds() {
+        assert_eq!(pauses(&[0.1, 2.9, 3.1], true), [false, false, false]);
+        assert_eq!(pauses(&[0.1, 0.5, 3.1], true), [false, false, true]);
+        let growing = [10.0, 29.0, 86.0, 262.0];
+        assert_eq!(pauses(&growing, true), [false, false, false, true]);
+    }
+
+    #[test]
+    fn five_in_a_row_are_usual_though_targets_were_due() {
+        assert_eq!(count(&[600.0; 8], true), 4);
+        assert_eq!(count(&[600.0, 0.2, 0.3].repeat(6), true), 4);
+    }
+
+    #[test]
+    fn where_no_target_was_due_only_the_first_very_long_one_is_unusual() {
+        assert_eq!(count(&[2.0, 2.0, 15.0, 15.0], false), 0, "a region is gone");
+        assert_eq!(
+            pauses(&[1.0, 15.0, 1.0, 15.0], false),
+            [false, true, false, false]
+        );
+        assert_eq!(
+            count(&[600.0; 8], false),
+            1,
+            "more than a minute at the start"
+        );
+    }
+
+    #[test]
+    fn stalls_of_a_stream_that_flows_most_of_the_time_are_never_usual() {
+        let mut intervals = Vec::new();
+        for _ in 0..50 {
+            intervals.extend([1.0; 74]);
+            intervals.push(46.0);
+        }
+        assert_eq!(
+            (count(&intervals, true), count(&intervals, false)),
+            (50, 50)
+        );
+    }
+
+    #[test]
+    fn the_usual_length_is_forgotten_once_the_stream_flows_again() {
+        let mut intervals = vec![20.0; 10];
+        intervals.extend([1.0; 1300]);
+        intervals.push(20.0);
+        assert_eq!(count(&intervals, true), 1);
+    }
+
+    #[test]
+    fn two_silences_of_about_the_same_length_are_usual_for_a_day() {
+        let mut silences = Silences::default();
+        let minutes = |minutes: f64| Duration::from_secs_f64(minutes * 60.0);
+        let mut now = at(0.0);
+        let mut observe = |length: Duration, taint| {
+            let from = now;
+            now = now + length;
+            silences.observe(from, now, taint);
+            silences.longest()
+        };
+        assert_eq!(observe(minutes(10.0), Some(Blind::Disconnected)), None);
+        assert_eq!(observe(minutes(10.0), Some(Blind::Stalled)), None);
+        assert_eq!(observe(minutes(4.0), None), None, "another length");
+        assert_eq!(observe(minutes(5.0), None), Some(minutes(5.0)));
+        assert_eq!(observe(minutes(1.0), None), Some(minutes(5.0)));
+        let day = Some(Blind::Disconnected);
+        assert_eq!(observe(minutes(3.0 * 24.0 * 60.0), day), Some(minutes(5.0)));
+        assert_eq!(observe(minutes(1.0), None), Some(minutes(1.0)), "days ago");
+    }
+}

@@ -1,0 +1,274 @@
+//! How long each target may be silent: what its rule says, or what is declared and learned of its rhythm.
+//!
+//! An interval of ordinary life is learned at once. A longer one is a failure, unless the next is as long: then that is the
+//! rhythm, so that a changed or slow one costs two alerts at most. What was started anew within an interval failed in it.
+
+use crate::core::facts::Facts;
+use crate::core::rule::MaxGap;
+use crate::core::targets::table::Watched;
+use crate::core::targets::{AlertEvent, Targets};
+use crate::core::time::{Listened, Mono, Stamp, nanos};
+use crate::core::tracker::usual::Usual;
+use crate::core::tracker::{BeatId, Beaten, InstanceId, NONE};
+use std::time::Duration;
+
+/// Siblings of a target without a rhythm of its own that are asked for theirs.
+const SIBLINGS: usize = 64;
+/// Long intervals that are remembered until the next tells whether they are a rhythm; the oldest numbers give way.
+const MAX_CANDIDATES: usize = 100_000;
+
+impl Targets {
+    /// How long a target may be silent, in listened time.
+    #[inline]
+    pub(in crate::core) fn max_gap(&self, facts: &Facts, id: u32) -> Duration {
+        let target = self.table.get(id);
+        match facts.rules.rules[target.rule() as usize].max_gap {
+            MaxGap::Fixed(span) => span,
+            MaxGap::Auto => {
+                let (every, usual) = self.rhythm(facts, id, target.watched());
+                MaxGap::auto(every, usual)
+            }
+        }
+    }
+
+    /// The interval between two signs of life of a target: declared or learned, else half of what it may be silent.
+    pub(in crate::core) fn interval(&self, facts: &Facts, id: u32) -> Duration {
+        let (every, usual) = self.rhythm(facts, id, self.table.get(id).watched());
+        every
+            .or(usual)
+            .unwrap_or_else(|| self.max_gap(facts, id) / 2)
+    }
+
+    fn is_auto(&self, facts: &Facts, id: u32) -> bool {
+        self.rule_of(facts, id).max_gap == MaxGap::Auto
+    }
+
+    /// Whether nothing is declared or learned of the rhythm that a target's limit is made of.
+    pub(in crate::core) fn is_learning(&self, facts: &Facts, id: u32) -> bool {
+        let watched = self.table.get(id).watched();
+        self.is_auto(facts, id) && self.rhythm(facts, id, watched) == (None, None)
+    }
+
+    /// The interval that a target declares, and the one that it usually keeps.
+    #[inline]
+    fn rhythm(
+        &self,
+        facts: &Facts,
+        id: u32,
+        watched: Watched,
+    ) -> (Option<Duration>, Option<Duration>) {
+        match watched {
+            Watched::Beat(beat) => {
+                let beat_row = facts.tracker.beat_row(beat);
+                let (every, usual) = (beat_row.every(), beat_row.usual.longest());
+                match (every, usual) {
+                    (None, None) => (None, self.rhythm_of_siblings(facts, beat)),
+                    known => known,
+                }
+            }
+            Watched::Logs(_) => (None, self.table.usual(id).and_then(Usual::longest)),
+            Watched::Group(group) => {
+                let every_ms = self.groups.get(group).every_ms;
+                let every = (every_ms > 0).then(|| Duration::from_millis(u64::from(every_ms)));
+                (
+                    None,
+                    every.or_else(|| self.table.usual(id).and_then(Usual::longest)),
+                )
+            }
+        }
+    }
+
+    /// The longest interval that other instances of the same app keep with the same beat; `None` where none is known.
+    #[cold]
+    fn rhythm_of_siblings(&self, facts: &Facts, beat: BeatId) -> Option<Duration> {
+        let own = facts.tracker.beat_row(beat);
+        let app = facts.app_of(InstanceId(own.instance));
+        let siblings = facts.tracker.members_of(facts.tracker.places_of(app, NONE));
+        let beats = siblings.flat_map(|id| facts.tracker.beats_of(id));
+        let alike = beats.filter_map(|sibling| {
+            let sibling = facts.tracker.beat_row(sibling);
+            let same = sibling.name() == own.name() && sibling.marker == own.marker;
+            let interval = sibling.every().or_else(|| sibling.usual.longest());
+            interval.filter(|_| same && !sibling.stopped())
+        });
+        alike.take(SIBLINGS).max()
+    }
+
+    /// When a target's `max_gap` is over, on the listened clock, if nothing more is heard of it.
+    pub(in crate::core) fn late_at(&self, facts: &Facts, id: u32) -> Listened {
+        let watched = self.table.get(id).watched();
+        if let Watched::Group(group) = watched {
+            let expiry = self.group_expiry(facts, self.groups.get(group));
+            return expiry.unwrap_or(Listened::NEVER);
+        }
+        let max_gap = self.max_gap(facts, id);
+        let interval = self.interval(facts, id);
+        let late = facts
+            .listening
+            .late_at(self.seen(facts, id), interval, max_gap);
+        let instance = watched.instance(&facts.tracker);
+        let restarted = instance.map(|id| facts.tracker.life(id).restarted);
+        match restarted {
+            // Started since its last sign of life: it has `max_gap` from then on.
+            Some(restarted) if restarted > Listened::ZERO => late.max(restarted + max_gap),
+            _ => late,
+        }
+    }
+
+    /// Whether beats of two instances or more, live when nothing arrived any more at `from`, are a whole interval late at `to`:
+    /// that is no silence of theirs.
+    #[cold]
+    pub(in crate::core) fn were_due(&self, facts: &Facts, from: Mono, to: Mono) -> bool {
+        let mut first = None;
+        let missed = |beat: BeatId| {
+            let row = facts.tracker.beat_row(beat);
+            let interval = row.every().or_else(|| row.usual.longest());
+            let instance = interval.filter(|interval| {
+                let lived = from.since(row.seen.at) * 2 <= *interval * 3;
+                lived && !row.stopped() && to.since(row.seen.at) >= *interval * 2
+            });
+            instance.map(|_| row.instance)
+        };
+        let beats = self.table.beats();
+        beats
+            .filter_map(missed)
+            .any(|instance| *first.get_or_insert(instance) != instance)
+    }
+
+    /// Whether a target is silent for longer than it may be.
+    pub(in crate::core) fn is_late(&self, facts: &Facts, id: u32) -> bool {
+        self.late_at(facts, id) < facts.listening.listened()
+    }
+
+    /// A beat came again: its interval is learned, or remembered as one that may become its rhythm. `limit`: what its rule
+    /// allows; `None` where no rule by instance watches it.
+    #[inline]
+    pub(in crate::core) fn learn_beat(
+        &mut self,
+        facts: &mut Facts,
+        id: InstanceId,
+        beaten: Beaten,
+        target: u32,
+    ) {
+        let row = facts.tracker.beat_row(beaten.beat);
+        let Some(interval) = ordinary(beaten.before, row.seen) else {
+            return;
+        };
+        let follows = target == NONE || self.is_auto(facts, target);
+        let limit = if target == NONE {
+            MaxGap::auto(row.every(), row.usual.longest())
+        } else {
+            self.max_gap(facts, target)
+        };
+        let watched = Watched::Beat(beaten.beat);
+        if interval <= limit && self.candidates.is_empty() {
+            return facts.tracker.beat_mut(beaten.beat).usual.learn(interval);
+        }
+        let anew = beaten.restarted || facts.tracker.life(id).restarted > Listened::ZERO;
+        let usual = &mut facts.tracker.beat_mut(beaten.beat).usual;
+        if self
+            .candidates
+            .learn(usual, watched, interval, limit, anew, follows)
+        {
+            self.learned(target, interval);
+        }
+    }
+
+    /// The same of a target that is no beat.
+    #[inline]
+    pub(in crate::core) fn learn(&mut self, facts: &Facts, target: u32, before: Stamp, now: Stamp) {
+        let Some(interval) = ordinary(before, now) else {
+            return;
+        };
+        let limit = self.max_gap(facts, target);
+        let watched = self.table.get(target).watched();
+        let id = watched.instance(&facts.tracker);
+        let anew = id.is_some_and(|id| facts.tracker.life(id).restarted > Listened::ZERO);
+        let follows = self.is_auto(facts, target);
+        let Some(usual) = self.table.usual_mut(target) else {
+            return;
+        };
+        if self
+            .candidates
+            .learn(usual, watched, interval, limit, anew, follows)
+        {
+            self.learned(target, interval);
+        }
+    }
+
+    #[cold]
+    fn learned(&mut self, target: u32, interval: Duration) {
+        if target == NONE {
+            return;
+        }
+        let words = format!(
+            "its interval is {} s now, which was learned: it is no failure any more",
+            interval.as_secs()
+        );
+        self.events.push(AlertEvent::Known { target, words });
+    }
+}
+
+/// The time between two signs of life, where lastbeat listened all the time, but for a tenth of it at most.
+#[inline]
+fn ordinary(before: Stamp, now: Stamp) -> Option<Duration> {
+    let (interval, listened) = (now.at.since(before.at), now.listened.since(before.listened));
+    let blind = interval.saturating_sub(listened);
+    (!interval.is_zero() && blind * 10 <= interval).then_some(interval)
+}
+
+/// Intervals that were longer than allowed, in milliseconds: the next one tells whether that is a rhythm.
+#[derive(Debug, Default)]
+pub struct Candidates(std::collections::BTreeMap<Watched, u32>);
+
+impl Candidates {
+    /// Whether none is remembered.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What is watched has its number no more.
+    pub fn forget(&mut self, watched: Watched) {
+        self.0.remove(&watched);
+    }
+
+    /// Learns an interval; whether it is a new rhythm. `anew`: the machine started in it; `follows`: the limit follows what
+    /// is learned.
+    fn learn(
+        &mut self,
+        usual: &mut Usual,
+        watched: Watched,
+        interval: Duration,
+        limit: Duration,
+        anew: bool,
+        follows: bool,
+    ) -> bool {
+        let before = if self.0.is_empty() {
+            None
+        } else {
+            self.0.remove(&watched)
+        };
+        if interval <= limit {
+            usual.learn(interval);
+            return false;
+        }
+        if anew || !follows {
+            return false;
+        }
+        let ms = u32::try_from(nanos(interval) / 1_000_000).unwrap_or(u32::MAX);
+        let alike = |before: &u32| {
+            let (short, long) = (ms.min(*before), ms.max(*before));
+            u64::from(long) * 2 <= u64::from(short) * 3
+        };
+        if let Some(before) = before.filter(alike) {
+            *usual = Usual::learned(interval.max(Duration::from_millis(u64::from(before))));
+            return true;
+        }
+        if self.0.len() >= MAX_CANDIDATES {
+            self.0.pop_first();
+        }
+        self.0.insert(watched, ms);
+        false
+    }
+}
