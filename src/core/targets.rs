@@ -4,9 +4,11 @@
 
 pub mod confirmation;
 pub mod evaluate;
+pub mod forgetting;
 pub mod groups;
 pub mod inventory;
 pub mod lifecycle;
+mod moved;
 pub mod never_seen;
 pub mod plan;
 pub mod reload;
@@ -23,9 +25,9 @@ use crate::core::targets::groups::Groups;
 use crate::core::targets::plan::Plan;
 use crate::core::targets::table::{Change, Reason, State, Table, Watched};
 use crate::core::targets::threshold::Candidates;
-use crate::core::time::{Listened, Mono, Stamp};
+use crate::core::time::{Listened, Mono, Stamp, Wall};
 use crate::core::tracker::{Admitted, InstanceId, NONE, Tracker, UNDECIDED};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,6 +92,14 @@ pub struct Targets {
     /// Rules that were doubted already, by number, and the doubts that nobody took yet.
     doubted: BTreeSet<u32>,
     doubts: Vec<Doubt>,
+    /// Since when those fire that fire, on the listened clock.
+    silent: BTreeMap<u32, Listened>,
+    /// Since no earlier than this.
+    first_silent: Listened,
+    /// Instances that may have moved to another region, by slot: as which, and the arrival clock of its first words there.
+    moves: BTreeMap<u32, (InstanceId, Mono)>,
+    /// Entry time of the last sign of life of those that fire.
+    counted: BTreeMap<u32, Wall>,
 }
 
 impl Targets {
@@ -157,6 +167,10 @@ impl Targets {
 
     fn changed(&mut self, facts: &mut Facts, target: u32, from: State, reason: Reason, at: Mono) {
         self.touched(facts, target);
+        if self.table.get(target).state != State::Firing {
+            self.silent.remove(&target);
+            self.counted.remove(&target);
+        }
         let row = self.table.get(target);
         let change = Change {
             rule: Arc::clone(&facts.rule_names[row.rule() as usize]),
@@ -170,11 +184,18 @@ impl Targets {
     }
 
     fn fired(&mut self, target: u32, due: Mono, deadline: Listened) {
+        self.silent_since(target, deadline);
         self.events.push(AlertEvent::Fired {
             target,
             due,
             deadline,
         });
+    }
+
+    /// A target is found silent, or was in an earlier life.
+    pub(in crate::core) fn silent_since(&mut self, target: u32, since: Listened) {
+        self.silent.insert(target, since);
+        self.first_silent = self.first_silent.min(since);
     }
 
     /// More became known of why an instance is silent, in words.
@@ -248,6 +269,7 @@ impl Targets {
         let ignored = |app: &str| !ignore.0.is_empty() && ignore.matches(app);
         let admitted = facts.tracker.admit(subject, ignored, seen)?;
         if let Admitted::New(id) = admitted {
+            self.note_namesake(facts, id);
             self.plan_places(facts);
             let app = facts.app_of(id);
             if is_new_app(&facts.tracker, app) {
@@ -260,6 +282,9 @@ impl Targets {
 
     /// Forgets the targets of an instance.
     pub fn forget(&mut self, facts: &mut Facts, id: InstanceId) {
+        if !self.moves.is_empty() {
+            self.forget_moves(id);
+        }
         for target in self.targets_of(facts, id) {
             self.end(facts, target, Reason::Forgotten);
             self.drop_target(facts, target);

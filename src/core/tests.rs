@@ -6,6 +6,7 @@ mod blind;
 mod cause;
 mod changing;
 mod copying;
+mod crash;
 mod evidence;
 mod flood;
 mod growth;
@@ -301,7 +302,11 @@ fn intervals_are_given_only_between_beats_of_one_life_in_listened_time() {
     assert_eq!(bench.say(TWO[0], "", 10.0), Some(seconds(10.0)));
     bench.feed(Feed::Lost, 11.0);
     assert_eq!(bench.say(TWO[0], "", 20.0), None);
-    assert_eq!(bench.say(TWO[0], "bye", 25.0), Some(seconds(5.0)));
+    assert_eq!(
+        bench.say(TWO[0], "bye", 25.0),
+        None,
+        "a stop is no part of the rhythm"
+    );
     assert_eq!(bench.say(TWO[0], "", 30.0), None);
 }
 

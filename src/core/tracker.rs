@@ -2,6 +2,8 @@
 
 mod admission;
 pub mod beat_history;
+mod bye;
+mod forgetting;
 mod index;
 pub mod life;
 pub mod names;
@@ -100,6 +102,8 @@ pub struct Tracker {
     pub(in crate::core) new_places: Vec<u32>,
     /// App-regions that members left who still stand in them.
     left_places: Vec<u32>,
+    /// What those said last that said `bye` lately.
+    byes: bye::Byes,
     pub(in crate::core) limits: Limits,
     full: Option<Table>,
     hash: RandomState,
@@ -132,6 +136,7 @@ impl Tracker {
             free_places: Vec::new(),
             new_places: Vec::new(),
             left_places: Vec::new(),
+            byes: bye::Byes::default(),
             limits,
             full: None,
             hash: RandomState::default(),
@@ -265,13 +270,17 @@ impl Tracker {
             new,
             before: record.seen,
             was_stopped: record.stopped(),
-            restarted: record.seq != u64::MAX && line.seq.is_some_and(|seq| seq < record.seq),
+            restarted: steps_back(record.seq, line.seq),
+            is_stale: line.seq.is_some_and(|seq| seq < record.seq)
+                && record.seq != u64::MAX
+                && !steps_back(record.seq, line.seq),
+            is_same: line.seq == Some(record.seq) && record.seq != u64::MAX,
         };
         app.beats += 1;
         app.lost += lost(record.seq, line.seq);
         record.seq = line.seq.unwrap_or(u64::MAX);
         record.seen = now;
-        record.set_stopped(line.bye);
+        record.set_stopped(false);
         if let Some(every) = line.every {
             record.every_ms = u32::try_from(every.as_millis()).unwrap_or(u32::MAX).max(1);
         }
@@ -305,6 +314,11 @@ impl Tracker {
         self.subjects.len()
     }
 
+    /// Whether there is no room for another instance.
+    pub fn is_crowded(&self) -> bool {
+        self.len() >= self.limits.instances
+    }
+
     /// Whether none is tracked.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -323,43 +337,6 @@ impl Tracker {
             .enumerate()
             .filter(|(_, instance)| instance.is_tracked());
         known.map(|(id, instance)| (InstanceId(id as u32), instance))
-    }
-
-    /// Forgets an instance and its beats; [`Self::members_left`] ends it.
-    pub fn forget(&mut self, id: InstanceId) {
-        let beats: Vec<BeatId> = self.beats_of(id).collect();
-        for beat in beats {
-            let row = &mut self.beats[beat.0 as usize];
-            row.instance = NONE;
-            self.phrases.unsay(row.phrase);
-            self.free_beats.push(beat.0);
-        }
-        let Some(subject) = self.subject(id) else {
-            return;
-        };
-        self.subjects.remove(self.hash.hash_one(&*subject), id.0);
-        self.left_host(id);
-        let row = std::mem::replace(&mut self.instances[id.0 as usize], Instance::free());
-        self.names.drop(row.name);
-        self.lives.remove(&id.0);
-        self.left_places.push(row.place);
-        self.free_instances.push(id.0);
-    }
-
-    /// After many were forgotten and before anybody is taken in: they are members of nothing any more. Once for all
-    /// of them, as there may be a million in one app-region.
-    pub fn members_left(&mut self) {
-        let mut left = std::mem::take(&mut self.left_places);
-        left.sort_unstable();
-        left.dedup();
-        for place in left {
-            let instances = &self.instances;
-            let members = &mut self.places[place as usize].members;
-            members.retain(|&member| instances[member as usize].is_tracked());
-            if members.is_empty() {
-                *members = Vec::new();
-            }
-        }
     }
 
     /// The instances of which nothing was heard since `before`, on the listened clock.
@@ -472,6 +449,16 @@ fn lost(before: u64, now: Option<u64>) -> u64 {
         Some(now) if before != u64::MAX && now > before => now - before - 1,
         _ => 0,
     }
+}
+
+/// Entries that overtake one another are apart by less than this.
+const OVERTAKEN: u64 = 8;
+
+/// Whether a count begins anew, and was not only overtaken by a later one on its way.
+#[inline]
+fn steps_back(before: u64, now: Option<u64>) -> bool {
+    before != u64::MAX
+        && now.is_some_and(|now| now < before && (now <= 1 || before - now > OVERTAKEN))
 }
 
 pub(in crate::core) fn grow<T>(rows: &mut Vec<T>, id: u32, new: impl Fn() -> T) {

@@ -34,51 +34,13 @@ impl Targets {
         }
     }
 
-    /// A beat said `bye`: what it was missed for is over.
-    pub(in crate::core) fn said_bye(
-        &mut self,
-        facts: &mut Facts,
-        id: InstanceId,
-        line: &BeatLine<'_>,
-        target: u32,
-    ) {
-        if target != NONE {
-            self.stop(facts, target);
-        }
-        if line.name.is_empty() {
-            facts.tracker.change_life(id, |life| life.said_bye = true);
-        }
-        let instance = facts.tracker.instance(id);
-        let (logs, place) = (instance.logs, instance.place);
-        if line.name.is_empty() && logs < UNDECIDED {
-            self.stop(facts, logs);
-        }
-        self.fewer_in_groups(facts, place);
-    }
-
-    /// There are fewer live ones in the groups of an app-region.
-    pub(in crate::core) fn fewer_in_groups(&mut self, facts: &mut Facts, place: u32) {
-        let groups: Vec<u32> = self.plan.links[place as usize]
-            .iter()
-            .filter_map(|link| Some(self.groups.get(link.group?).target))
-            .collect();
-        for target in groups {
-            let Watched::Group(group) = self.table.get(target).watched() else {
-                continue;
-            };
-            if self.group_expiry(facts, self.groups.get(group)).is_none() {
-                self.stop(facts, target);
-            } else if self.table.get(target).state != State::Firing {
-                // There may be too few now.
-                self.table.set_due(target, Listened::ZERO);
-            }
-        }
-    }
-
-    /// A beat arrived: it ends the watch, or is a sign of life of its targets.
+    /// A beat arrived that is no `bye`: it is a sign of life of its targets.
     pub fn beat(&mut self, facts: &mut Facts, id: InstanceId, line: &BeatLine<'_>, beaten: Beaten) {
         if beaten.new && facts.tracker.beat_row(beaten.beat).target == NONE {
             self.watch_beat(facts, beaten.beat);
+        }
+        if beaten.new && !self.moves.is_empty() {
+            self.first_beat_here(facts, id);
         }
         let lives = !beaten.new && !beaten.was_stopped;
         let record = facts.tracker.beat_row(beaten.beat);
@@ -86,13 +48,11 @@ impl Targets {
         if lives && !line.bye {
             self.learn_beat(facts, id, beaten, target);
         }
-        if line.bye {
-            self.said_bye(facts, id, line, target);
-        } else if self.beat_of_life(facts, id, beaten.restarted) {
+        if self.beat_of_life(facts, id, beaten) {
             if let (true, Some(every)) = (target != NONE, line.every) {
                 self.doubt(facts, target, every);
             }
-            if target != NONE {
+            if target != NONE && !self.is_repeated(facts, target, line, beaten) {
                 self.sign_of_beat(facts, target, beaten);
             }
             let place = facts.tracker.instance(id).place;
@@ -103,6 +63,19 @@ impl Targets {
             };
             self.beat_of_groups(facts, place, marker, name, every_ms);
         }
+    }
+
+    /// Whether a beat that is missed only says again what was heard before: it proves nothing.
+    #[inline]
+    fn is_repeated(
+        &mut self,
+        facts: &Facts,
+        target: u32,
+        line: &BeatLine<'_>,
+        beaten: Beaten,
+    ) -> bool {
+        self.table.get(target).state == State::Firing
+            && self.is_repeated_of_silent(facts, target, line, beaten)
     }
 
     /// A beat gave a sign of life, which may be old news.

@@ -103,14 +103,13 @@ impl Targets {
         }
         let max_gap = self.max_gap(facts, id);
         let interval = self.interval(facts, id);
-        let late = facts
-            .listening
-            .late_at(self.seen(facts, id), interval, max_gap);
+        let seen = self.seen(facts, id);
+        let late = facts.listening.late_at(seen, interval, max_gap);
         let instance = watched.instance(&facts.tracker);
-        let restarted = instance.map(|id| facts.tracker.life(id).restarted);
-        match restarted {
+        let started = instance.map(|id| facts.tracker.life(id).started_since(seen.listened));
+        match started {
             // Started since its last sign of life: it has `max_gap` from then on.
-            Some(restarted) if restarted > Listened::ZERO => late.max(restarted + max_gap),
+            Some(started) if started > Listened::ZERO => late.max(started + max_gap),
             _ => late,
         }
     }
@@ -164,7 +163,8 @@ impl Targets {
         if interval <= limit && self.candidates.is_empty() {
             return facts.tracker.beat_mut(beaten.beat).usual.learn(interval);
         }
-        let anew = beaten.restarted || facts.tracker.life(id).restarted > Listened::ZERO;
+        let started = facts.tracker.life(id).started_since(beaten.before.listened);
+        let anew = beaten.restarted || started > Listened::ZERO;
         let usual = &mut facts.tracker.beat_mut(beaten.beat).usual;
         if self
             .candidates
@@ -183,7 +183,8 @@ impl Targets {
         let limit = self.max_gap(facts, target);
         let watched = self.table.get(target).watched();
         let id = watched.instance(&facts.tracker);
-        let anew = id.is_some_and(|id| facts.tracker.life(id).restarted > Listened::ZERO);
+        let started = id.map(|id| facts.tracker.life(id).started_since(before.listened));
+        let anew = started.is_some_and(|started| started > Listened::ZERO);
         let follows = self.is_auto(facts, target);
         let Some(usual) = self.table.usual_mut(target) else {
             return;
