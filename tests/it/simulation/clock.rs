@@ -152,6 +152,9 @@ impl Clock {
             }
         }
         let hides = |&&(from, to, _): &&(u64, u64, u64)| {
+            if to <= seen.at {
+                return false;
+            }
             let from = from.max(seen.at);
             let about = (interval / 10).min((to - from) / 2);
             let due = |times: u64| {
@@ -159,8 +162,7 @@ impl Clock {
                 due + about >= from && due <= to + about
             };
             let (first, last) = ((from - seen.at) / interval, (to - seen.at) / interval);
-            to > seen.at
-                && (to - from > interval / 2 || (first..=last + 1).any(|n| n > 0 && due(n)))
+            to - from > interval / 2 || (first..=last + 1).any(|n| n > 0 && due(n))
         };
         let hiding: Vec<_> = stretches.iter().filter(hides).collect();
         let (mut begin, mut allowed, mut evidence) = (seen.listened, 0, 0);
