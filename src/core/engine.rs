@@ -154,6 +154,17 @@ impl Engine {
         line: &BeatLine<'_>,
     ) -> Result<Option<Duration>, Reject> {
         let facts = &mut self.facts;
+        if line.bye {
+            if let Some(entry_time) = line.entry_time {
+                facts.sample_lag(id, facts.now.wall.since(entry_time));
+            }
+            let at = facts.listening.stamp().at;
+            if let Some(beat) = self.targets.bye(facts, id, line) {
+                self.history.push(beat, at);
+            }
+            self.digest();
+            return Ok(None);
+        }
         let stamp = facts.listening.stamp();
         let beaten = facts.tracker.beat(id, line, stamp);
         let subject = |facts: &Facts| facts.tracker.subject(id).unwrap_or_default().to_string();

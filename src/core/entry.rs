@@ -47,6 +47,10 @@ pub enum Lifecycle {
     Autosuspend,
     /// It ended by itself, in order, and is not restarted.
     Done,
+    /// It ended by itself with an exit code other than 0, and is not restarted.
+    Failed,
+    /// It ended by itself, and its restart policy does not restart it: a job that is done, where no crash was reported.
+    NotRestarted,
     /// It is started, or woken.
     Started,
     /// Its memory did not suffice.

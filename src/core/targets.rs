@@ -22,9 +22,9 @@ use crate::core::targets::confirmation::Confirmation;
 use crate::core::targets::groups::Groups;
 use crate::core::targets::plan::Plan;
 use crate::core::targets::table::{Change, Reason, State, Table, Watched};
-use crate::core::time::{Listened, Mono, Stamp};
+use crate::core::time::{Listened, Mono, Stamp, Wall};
 use crate::core::tracker::{Admitted, InstanceId, NONE, Tracker, UNDECIDED};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,6 +87,10 @@ pub struct Targets {
     /// Rules that were doubted already, by number, and the doubts that nobody took yet.
     doubted: BTreeSet<u32>,
     doubts: Vec<Doubt>,
+    /// Since when those fire that fire, on the listened clock.
+    silent: BTreeMap<u32, Listened>,
+    /// Entry time of the last sign of life of those that fire.
+    counted: BTreeMap<u32, Wall>,
 }
 
 impl Targets {
@@ -154,6 +158,10 @@ impl Targets {
 
     fn changed(&mut self, facts: &mut Facts, target: u32, from: State, reason: Reason, at: Mono) {
         self.touched(facts, target);
+        if self.table.get(target).state != State::Firing {
+            self.silent.remove(&target);
+            self.counted.remove(&target);
+        }
         let row = self.table.get(target);
         let change = Change {
             rule: Arc::clone(&facts.rule_names[row.rule() as usize]),
@@ -167,6 +175,7 @@ impl Targets {
     }
 
     fn fired(&mut self, target: u32, due: Mono, deadline: Listened) {
+        self.silent.insert(target, deadline);
         self.events.push(AlertEvent::Fired {
             target,
             due,

@@ -1,6 +1,7 @@
 //! Who was heard when: instances, their beats, and the apps, regions, app-regions and hosts that hold them.
 
 mod admission;
+mod bye;
 pub mod beat_history;
 mod index;
 pub mod life;
@@ -99,6 +100,8 @@ pub struct Tracker {
     pub(in crate::core) new_places: Vec<u32>,
     /// App-regions that members left who still stand in them.
     left_places: Vec<u32>,
+    /// What those said last that said `bye` lately.
+    byes: bye::Byes,
     pub(in crate::core) limits: Limits,
     full: Option<Table>,
     hash: RandomState,
@@ -131,6 +134,7 @@ impl Tracker {
             free_places: Vec::new(),
             new_places: Vec::new(),
             left_places: Vec::new(),
+            byes: bye::Byes::default(),
             limits,
             full: None,
             hash: RandomState::default(),
@@ -264,13 +268,17 @@ impl Tracker {
             new,
             before: record.seen,
             was_stopped: record.stopped(),
-            restarted: record.seq != u64::MAX && line.seq.is_some_and(|seq| seq < record.seq),
+            restarted: steps_back(record.seq, line.seq),
+            is_stale: line.seq.is_some_and(|seq| seq < record.seq)
+                && record.seq != u64::MAX
+                && !steps_back(record.seq, line.seq),
+            is_same: line.seq == Some(record.seq) && record.seq != u64::MAX,
         };
         app.beats += 1;
         app.lost += lost(record.seq, line.seq);
         record.seq = line.seq.unwrap_or(u64::MAX);
         record.seen = now;
-        record.set_stopped(line.bye);
+        record.set_stopped(false);
         if let Some(every) = line.every {
             record.every_ms = u32::try_from(every.as_millis()).unwrap_or(u32::MAX).max(1);
         }
@@ -341,6 +349,7 @@ impl Tracker {
         let row = std::mem::replace(&mut self.instances[id.0 as usize], Instance::free());
         self.names.drop(row.name);
         self.lives.remove(&id.0);
+        self.byes.forget(id);
         self.left_places.push(row.place);
         self.free_instances.push(id.0);
     }
@@ -471,6 +480,16 @@ fn lost(before: u64, now: Option<u64>) -> u64 {
         Some(now) if before != u64::MAX && now > before => now - before - 1,
         _ => 0,
     }
+}
+
+/// Entries that overtake one another are apart by less than this.
+const OVERTAKEN: u64 = 8;
+
+/// Whether a count begins anew, and was not only overtaken by a later one on its way.
+#[inline]
+fn steps_back(before: u64, now: Option<u64>) -> bool {
+    before != u64::MAX
+        && now.is_some_and(|now| now < before && (now <= 1 || before - now > OVERTAKEN))
 }
 
 pub(in crate::core) fn grow<T>(rows: &mut Vec<T>, id: u32, new: impl Fn() -> T) {

@@ -60,13 +60,18 @@ fn of_runner(message: &str) -> Option<Lifecycle> {
         return Some(Lifecycle::GaveUp);
     }
     if message.starts_with("machine restart policy set to 'no', not restarting") {
-        return Some(Lifecycle::Done);
+        return Some(Lifecycle::NotRestarted);
     }
     let code = message
         .strip_prefix("machine exited with exit code ")?
         .strip_suffix(", not restarting")?;
     // Stopped for good with an error is a death.
-    (code == "0").then_some(Lifecycle::Done)
+    let code: i32 = code.parse().ok()?;
+    Some(if code == 0 {
+        Lifecycle::Done
+    } else {
+        Lifecycle::Failed
+    })
 }
 
 #[cfg(test)]
@@ -117,12 +122,27 @@ mod tests {
             (
                 Provider::Runner,
                 "machine exited with exit code 1, not restarting",
+                Some(Lifecycle::Failed),
+            ),
+            (
+                Provider::Runner,
+                "machine exited with exit code -1, not restarting",
+                Some(Lifecycle::Failed),
+            ),
+            (
+                Provider::Runner,
+                "machine exited with exit code unknown, not restarting",
+                None,
+            ),
+            (
+                Provider::App,
+                "machine exited with exit code 1, not restarting",
                 None,
             ),
             (
                 Provider::Runner,
                 "machine restart policy set to 'no', not restarting",
-                Some(Lifecycle::Done),
+                Some(Lifecycle::NotRestarted),
             ),
             (
                 Provider::Runner,

@@ -159,7 +159,7 @@ impl Facts {
     /// What is known to have gone wrong with an instance, in words.
     fn crash_of(&self, id: InstanceId) -> &'static str {
         let crash = self.tracker.life(id).crash;
-        crash.map(|crash| crash.label()).unwrap_or_default()
+        crash.map(|(crash, _)| crash.label()).unwrap_or_default()
     }
 
     /// As [`Self::known_of`], for an alert whose deadline lay at `due`: also that the inventory could not be asked.

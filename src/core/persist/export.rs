@@ -183,7 +183,7 @@ impl Engine {
             stop: life
                 .stop
                 .map(|(why, since)| (why, self.facts.now.wall_of(since))),
-            crash: life.crash,
+            crash: life.crash.map(|(crash, _)| crash),
             said_bye: life.said_bye,
             verdict: self.instance_verdict(id, instance),
             beats: self

@@ -113,9 +113,9 @@ impl Engine {
             .map_or(Listened::NEVER, |spoke| clocks.listened(spoke));
         let life = Life {
             stop: saved.stop.map(|(why, since)| (why, clocks.mono(since))),
-            crash: saved.crash,
+            crash: saved.crash.map(|crash| (crash, clocks.listened(saved.seen.listened))),
             said_bye: saved.said_bye,
-            restarted: Listened::ZERO,
+            ..Life::default()
         };
         self.facts.tracker.set_life(id, life);
         for beat in saved.beats.iter().rev() {

@@ -6,7 +6,7 @@ use crate::core::rule::{By, Watch};
 use crate::core::targets::Targets;
 use crate::core::targets::table::{State, Watched};
 use crate::core::time::{Listened, Stamp};
-use crate::core::tracker::{InstanceId, NONE};
+use crate::core::tracker::{BeatId, InstanceId, NONE};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -33,6 +33,17 @@ pub struct Group {
     pub expected: bool,
     /// The longest interval that a beat of it declares, in milliseconds; 0 where none does.
     pub every_ms: u32,
+}
+
+/// What an instance is to a group.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::core) struct Member {
+    /// Listened clock: until then it counts as live, if nothing more is heard of it.
+    pub live_until: Listened,
+    /// Listened clock: the same of what has not stopped; `None` where all has.
+    pub awaited_until: Option<Listened>,
+    /// Listened clock: when it stopped on purpose, or a beat of it did; `None` where none did.
+    pub left_at: Option<Listened>,
 }
 
 /// A rule that watches an app-region as a part of a group.
@@ -202,7 +213,7 @@ impl Targets {
     }
 
     /// The link of the rule that has a beat as part of a group.
-    fn link(
+    pub(in crate::core) fn link(
         &self,
         facts: &Facts,
         place: u32,
@@ -259,8 +270,13 @@ impl Targets {
         let row = &mut self.groups.rows[id.0 as usize];
         row.every_ms = row.every_ms.max(every_ms);
         let target = row.target;
-        if self.table.get(target).state != State::Ok && !self.is_late(facts, target) {
-            self.sign(facts, target, true);
+        if self.table.get(target).state != State::Ok {
+            if !self.is_late(facts, target) {
+                self.sign(facts, target, true);
+            }
+        } else if self.table.due(target) == Listened::NEVER {
+            // All of it had stopped.
+            self.table.set_due(target, Listened::ZERO);
         }
     }
 
@@ -276,54 +292,62 @@ impl Targets {
     }
 
     /// When a group falls silent on the listened clock, if nobody is heard any more: as soon as fewer than
-    /// `at_least` are live. `None`: never, since all of it stopped on purpose, or nothing of it is left.
+    /// `at_least` instances are live. `None`: never, since all that was live stopped on purpose, or nothing of it is left.
     pub(in crate::core) fn group_expiry(&self, facts: &Facts, group: &Group) -> Option<Listened> {
         let rule = &facts.rules.rules[group.rule as usize];
         let max_gap = self.max_gap(facts, group.target);
-        let mut expiries: Vec<Listened> = Vec::new();
-        let mut stopped = false;
-        for id in self.members(facts, group) {
-            self.expiries_of(facts, id, group, max_gap, &mut |expiry, is_stopped| {
-                stopped |= is_stopped;
-                if !is_stopped || rule.at_least.is_some() {
-                    expiries.push(expiry);
-                }
-            });
-        }
-        let wanted = rule.at_least.unwrap_or(1) as usize;
-        if expiries.len() >= wanted {
-            expiries.sort_unstable_by(|a, b| b.cmp(a));
-            return Some(expiries[wanted - 1]);
-        }
-        let is_missed = group.expected || rule.at_least.is_some();
-        let all_left = stopped && rule.at_least.is_none();
-        (is_missed && !all_left).then(|| group.since.listened + max_gap)
+        let members = self.members(facts, group);
+        let members = members.filter_map(|id| self.member_of(facts, id, group, max_gap));
+        let from = group.since.listened + max_gap;
+        let Some(wanted) = rule.at_least else {
+            let (mut live_until, mut left_at) = (None, None);
+            for member in members {
+                live_until = live_until.max(member.awaited_until);
+                left_at = left_at.max(member.left_at);
+            }
+            // One that was silent for long when the last one left is nobody's loss.
+            return match (live_until, left_at) {
+                (Some(until), Some(left)) if until < left => None,
+                (Some(until), _) => Some(until),
+                (None, Some(_)) => None,
+                (None, None) => group.expected.then_some(from),
+            };
+        };
+        let mut until: Vec<Listened> = members.map(|member| member.live_until).collect();
+        until.sort_unstable_by(|a, b| b.cmp(a));
+        let enough = until.get(wanted.saturating_sub(1) as usize);
+        Some(enough.map_or(from, |until| from.max(*until)))
     }
 
-    /// Tells the expiry of each of an instance's signs of life in a group, and whether it has stopped.
-    fn expiries_of(
+    /// What an instance is to a group: one, however many beats it has. `None` where it gave no sign of life that counts.
+    pub(in crate::core) fn member_of(
         &self,
         facts: &Facts,
         id: InstanceId,
         group: &Group,
         max_gap: Duration,
-        tell: &mut impl FnMut(Listened, bool),
-    ) {
+    ) -> Option<Member> {
         let instance = facts.tracker.instance(id);
         let life = facts.tracker.life(id);
-        let stop = life.stop.map(|(_, at)| facts.listening.listened_at(at));
         let live_until = |seen| self.heard_or_blind(facts, seen, max_gap) + max_gap;
+        let spoke = (instance.spoke != Listened::NEVER).then_some(Stamp {
+            at: instance.seen.at,
+            listened: instance.spoke,
+        });
+        let stop = life.stop.map(|(_, at)| facts.listening.listened_at(at));
+        let left_at = |heard: Listened| {
+            let said = life.said_bye.then_some(instance.spoke);
+            stop.or(said.filter(|at| *at != Listened::NEVER))
+                .unwrap_or(heard)
+        };
         if facts.rules.rules[group.rule as usize].watch == Watch::Logs {
-            if instance.spoke != Listened::NEVER {
-                let seen = Stamp {
-                    at: instance.seen.at,
-                    listened: instance.spoke,
-                };
-                let stop = stop.or(life.said_bye.then_some(instance.spoke));
-                tell(stop.unwrap_or_else(|| live_until(seen)), stop.is_some());
-            }
-            return;
+            return spoke.map(|seen| Member {
+                live_until: live_until(seen),
+                awaited_until: (!life.has_left()).then(|| live_until(seen)),
+                left_at: life.has_left().then(|| left_at(seen.listened)),
+            });
         }
+        let mut member: Option<Member> = None;
         for beat in facts.tracker.beats_of(id) {
             let beat = facts.tracker.beat_row(beat);
             let link = self.link(facts, instance.place, group.by, beat.marker, beat.name());
@@ -331,10 +355,68 @@ impl Targets {
             if link.is_none_or(|link| links[link].rule != group.rule) {
                 continue;
             }
-            match (beat.stopped(), stop) {
-                (true, Some(stop)) => tell(stop, true),
-                (true, None) => tell(beat.seen.listened, true),
-                (false, _) => tell(live_until(beat.seen), false),
+            let until = live_until(beat.seen);
+            let member = member.get_or_insert(Member {
+                live_until: until,
+                awaited_until: None,
+                left_at: None,
+            });
+            member.live_until = member.live_until.max(until);
+            if beat.stopped() {
+                member.left_at = member.left_at.max(Some(left_at(beat.seen.listened)));
+            } else {
+                member.awaited_until = member.awaited_until.max(Some(until));
+            }
+        }
+        let said = life.said_bye.then_some(spoke).flatten();
+        if let (Some(member), Some(said)) = (&mut member, said) {
+            member.live_until = member.live_until.max(live_until(said));
+        }
+        member
+    }
+
+    /// The groups that a beat belongs to.
+    pub(in crate::core) fn groups_of_beat(
+        &self,
+        facts: &Facts,
+        beat: BeatId,
+    ) -> impl Iterator<Item = GroupId> {
+        let row = facts.tracker.beat_row(beat);
+        let place = facts.tracker.instances[row.instance as usize].place;
+        let links = [By::AppRegion, By::App, By::Region]
+            .map(|by| self.link(facts, place, by, row.marker, row.name()));
+        let links = links.into_iter().flatten();
+        links.filter_map(move |link| self.plan.links[place as usize][link].group)
+    }
+
+    /// The targets of the groups that an app-region belongs to.
+    pub(in crate::core) fn groups_of_place(&self, place: u32) -> Vec<u32> {
+        let links = self.plan.links[place as usize].iter();
+        links
+            .filter_map(|link| Some(self.groups.get(link.group?).target))
+            .collect()
+    }
+
+    /// There are fewer live ones in the groups of an app-region.
+    pub(in crate::core) fn fewer_in_groups(&mut self, facts: &mut Facts, place: u32) {
+        for target in self.groups_of_place(place) {
+            let Watched::Group(group) = self.table.get(target).watched() else {
+                continue;
+            };
+            if self.group_expiry(facts, self.groups.get(group)).is_none() {
+                self.stop(facts, target);
+            } else if self.table.get(target).state != State::Firing {
+                // There may be too few now.
+                self.table.set_due(target, Listened::ZERO);
+            }
+        }
+    }
+
+    /// More is expected in the groups of an app-region.
+    pub(in crate::core) fn more_in_groups(&mut self, place: u32) {
+        for target in self.groups_of_place(place) {
+            if self.table.get(target).state != State::Firing {
+                self.table.set_due(target, Listened::ZERO);
             }
         }
     }

@@ -48,7 +48,7 @@ impl Targets {
                 facts.inventory.entries.insert(id.0, entry);
                 self.follow(facts, id, poll.asked_at);
                 if comes {
-                    self.restarted(facts, id);
+                    self.started(facts, id);
                 }
                 self.watch_unheard(facts, id);
             }

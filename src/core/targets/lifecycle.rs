@@ -3,45 +3,73 @@
 //! A beat proves life whatever else is said, but for the minutes in which a machine that was told to stop
 //! still says its last ones; nothing known means that silence is an alert.
 
-use crate::core::entry::Lifecycle;
+use crate::core::entry::{BeatLine, Lifecycle};
 use crate::core::facts::Facts;
 use crate::core::targets::Targets;
 use crate::core::targets::table::Watched;
 use crate::core::time::Listened;
 use crate::core::tracker::life::{Crash, StopWhy};
-use crate::core::tracker::{InstanceId, UNDECIDED};
+use crate::core::tracker::{BeatId, Beaten, InstanceId, NONE, UNDECIDED};
 use std::time::Duration;
 
-/// The longest time that the platform gives a machine to stop. Beats until then are its last ones; one that comes
-/// later shows that it did not stop.
-const STOPS_WITHIN: Duration = Duration::from_secs(300);
+/// A machine that the proxy stops is given five seconds by default to end, and a drain of connections takes a minute or
+/// so. Beats until then are its last ones; one that comes later shows that it did not stop.
+const STOPS_WITHIN: Duration = Duration::from_secs(120);
+/// What an instance says so long after a crash is still about it. Later words of one that never beats show that it runs again.
+const CRASH_TALK: Duration = Duration::from_secs(60);
 
 impl Targets {
     /// The platform says something of an instance's life.
     pub fn lifecycle(&mut self, facts: &mut Facts, id: InstanceId, what: Lifecycle) {
+        let life = facts.tracker.life(id);
         match what {
-            Lifecycle::Autostop => self.stopped(facts, id, StopWhy::Autostop),
-            Lifecycle::Autosuspend => self.stopped(facts, id, StopWhy::Autosuspend),
-            Lifecycle::Done => self.stopped(facts, id, StopWhy::Done),
+            Lifecycle::Autostop => self.ended(facts, id, StopWhy::Autostop),
+            Lifecycle::Autosuspend => self.ended(facts, id, StopWhy::Autosuspend),
+            Lifecycle::Done => self.ended(facts, id, StopWhy::Done),
+            Lifecycle::NotRestarted if is_crashed(facts, id) => {}
+            Lifecycle::NotRestarted => self.ended(facts, id, StopWhy::Done),
             Lifecycle::Started => self.started(facts, id),
             Lifecycle::OutOfMemory => self.crashed(facts, id, Crash::OutOfMemory),
+            Lifecycle::Failed => {
+                // After an announced stop the exit code is how it obeyed.
+                let is_asked = life.said_bye || life.stop.is_some_and(|(why, _)| !why.is_listed());
+                if !is_asked {
+                    self.crashed(facts, id, Crash::Failed);
+                }
+            }
             Lifecycle::GaveUp => {
-                // Nobody asked for this stop: it is dead.
-                self.started(facts, id);
+                // It was started again and again: whatever it said before the first start is over.
+                if life.has_left() {
+                    self.started(facts, id);
+                }
                 self.crashed(facts, id, Crash::GaveUp);
             }
         }
     }
 
-    /// Remembers what went wrong, and tells it in the incident that is open.
+    /// It is stopped on purpose, says the platform; a crash before it is overcome.
+    fn ended(&mut self, facts: &mut Facts, id: InstanceId, why: StopWhy) {
+        facts.tracker.change_life(id, |life| life.crash = None);
+        self.stopped(facts, id, why);
+    }
+
+    /// Remembers what went wrong, and adds it to the incident that is open. Nobody asked for this end: an inventory that
+    /// listed the machine as not started before the line arrived made no stop of it.
     fn crashed(&mut self, facts: &mut Facts, id: InstanceId, crash: Crash) {
         facts.touched.insert(id.0);
-        facts
-            .tracker
-            .change_life(id, |life| life.crash = Some(crash));
+        let at = facts.listening.listened();
+        let life = facts.tracker.change_life(id, |life| {
+            life.crash = Some((crash, at));
+            *life
+        });
+        if matches!(life.stop, Some((StopWhy::Listed, _))) {
+            self.died(facts, id);
+        }
         self.became_known(facts, id, crash.label());
         for target in self.targets_of(facts, id) {
-            self.fire_of_crash(facts, target);
+            if !self.is_target_stopped(facts, target) {
+                self.fire_of_crash(facts, target);
+            }
         }
     }
 
@@ -55,11 +83,16 @@ impl Targets {
     }
 
     pub(in crate::core) fn stopped(&mut self, facts: &mut Facts, id: InstanceId, why: StopWhy) {
-        facts.touched.insert(id.0);
         let since = facts.now.mono;
         facts
             .tracker
             .change_life(id, |life| life.stop = Some((why, since)));
+        self.leave(facts, id);
+    }
+
+    /// Nothing of an instance is waited for any more.
+    fn leave(&mut self, facts: &mut Facts, id: InstanceId) {
+        facts.touched.insert(id.0);
         self.set_stopped(facts, id, true);
         for target in self.targets_of(facts, id) {
             self.stop(facts, target);
@@ -67,96 +100,228 @@ impl Targets {
         self.fewer_in_groups(facts, facts.tracker.instance(id).place);
     }
 
-    /// It runs again: it has `max_gap` from now on to say its first beat.
+    /// It was started, says the platform: what is waited for has `max_gap` from now on.
     pub(in crate::core) fn started(&mut self, facts: &mut Facts, id: InstanceId) {
-        let was_stopped = facts.tracker.change_life(id, |life| {
+        self.start(facts, id, None);
+    }
+
+    /// It was started; `beaten`: as the beat shows that was just taken in. What stopped is expected again where it was live
+    /// within one `max_gap` of the instance's last word.
+    ///
+    /// What did not stop has `max_gap` from the first start since its last beat, so that one that starts over and over is
+    /// missed.
+    fn start(&mut self, facts: &mut Facts, id: InstanceId, beaten: Option<Beaten>) {
+        let last_word = last_word(facts, id, beaten);
+        let listened = facts.listening.listened();
+        let had_left = facts.tracker.change_life(id, |life| {
+            if life.restarted == Listened::ZERO {
+                life.restarted = listened;
+            }
+            if life.again == Listened::ZERO {
+                life.again = listened;
+            }
             std::mem::take(&mut life.said_bye) | life.stop.take().is_some()
         });
-        if !was_stopped {
-            return self.restarted(facts, id);
-        }
-        facts.touched.insert(id.0);
-        self.set_stopped(facts, id, false);
         let stamp = facts.listening.stamp();
-        for target in self.targets_of(facts, id) {
-            self.set_seen(facts, target, stamp);
-            let due = stamp.listened + self.max_gap(facts, target);
-            self.table.set_due(target, due);
+        let mut expects = had_left;
+        let beats: Vec<BeatId> = facts.tracker.beats_of(id).collect();
+        for beat in beats {
+            let row = facts.tracker.beat_row(beat);
+            let is_heard_now = beaten.is_some_and(|beaten| beaten.beat == beat);
+            let Some(max_gap) = self.max_gap_of_beat(facts, beat) else {
+                continue;
+            };
+            let was_live = !row.is_heard() || row.seen.listened + max_gap >= last_word;
+            if !row.stopped() || is_heard_now || !was_live {
+                continue;
+            }
+            expects = true;
+            let target = row.target;
+            let row = facts.tracker.beat_mut(beat);
+            row.set_stopped(false);
+            row.seen = stamp;
+            if target != NONE {
+                self.table.set_due(target, stamp.listened + max_gap);
+            }
         }
+        let logs = facts.tracker.instance(id).logs;
+        if had_left && logs < UNDECIDED {
+            self.set_seen(facts, logs, stamp);
+            let due = stamp.listened + self.max_gap(facts, logs);
+            self.table.set_due(logs, due);
+        }
+        if expects {
+            facts.touched.insert(id.0);
+            self.more_in_groups(facts.tracker.instance(id).place);
+        }
+    }
+
+    /// How long a beat may be silent by the rule that has it, or by the one that has its group; `None` where none does.
+    pub(in crate::core) fn max_gap_of_beat(&self, facts: &Facts, beat: BeatId) -> Option<Duration> {
+        let row = facts.tracker.beat_row(beat);
+        if row.target != NONE {
+            return Some(self.max_gap(facts, row.target));
+        }
+        let group = self.groups_of_beat(facts, beat).next()?;
+        Some(self.max_gap(facts, self.groups.get(group).target))
     }
 
     /// It was taken for stopped, and has ended by itself, and badly: it is silent since its last beat.
     pub(in crate::core) fn died(&mut self, facts: &mut Facts, id: InstanceId) {
         facts.touched.insert(id.0);
+        let last_word = last_word(facts, id, None);
         facts.tracker.change_life(id, |life| life.stop = None);
-        let beats: Vec<_> = facts.tracker.beats_of(id).collect();
+        let beats: Vec<BeatId> = facts.tracker.beats_of(id).collect();
         for beat in beats {
-            facts.tracker.beat_mut(beat).set_stopped(false);
+            let max_gap = self.max_gap_of_beat(facts, beat).unwrap_or_default();
+            let row = facts.tracker.beat_mut(beat);
+            if row.seen.listened + max_gap >= last_word {
+                row.set_stopped(false);
+            }
         }
         for target in self.targets_of(facts, id) {
-            let due = self.late_at(facts, target);
-            self.table.set_due(target, due);
-        }
-    }
-
-    /// It was started again without a stop that we know of, by a deploy or after a crash: it has `max_gap` from then on,
-    /// but only from the first time since its last beat, so that a machine that starts over and over is missed.
-    pub(in crate::core) fn restarted(&mut self, facts: &mut Facts, id: InstanceId) {
-        let listened = facts.listening.listened();
-        facts.tracker.change_life(id, |life| {
-            if life.restarted == Listened::ZERO {
-                life.restarted = listened;
+            if !self.is_target_stopped(facts, target) {
+                let due = self.late_at(facts, target);
+                self.table.set_due(target, due);
             }
-        });
+        }
+        self.more_in_groups(facts.tracker.instance(id).place);
     }
 
-    /// A beat came, with its number and the one before: whether the instance lives, and goes on to.
+    /// A beat arrived, or a `bye` of all: whether it shows that the instance lives, and goes on to.
+    #[inline]
     pub(in crate::core) fn beat_of_life(
         &mut self,
         facts: &mut Facts,
         id: InstanceId,
-        restarted: bool,
+        beaten: Beaten,
     ) -> bool {
-        if !facts.tracker.instance(id).has_life {
+        let is_plain = !beaten.restarted && !(beaten.was_stopped && is_old(beaten));
+        if is_plain && !facts.tracker.instance(id).has_life {
             return true;
         }
-        let (returns, stop) = facts.tracker.change_life(id, |life| {
-            life.crash = None;
-            life.restarted = Listened::ZERO;
-            let returns = std::mem::take(&mut life.said_bye) && life.stop.is_none();
-            (returns, life.stop)
+        self.beat_of_few(facts, id, beaten)
+    }
+
+    /// As [`Self::beat_of_life`], of one of whose life something is known, or whose count stepped back.
+    #[cold]
+    fn beat_of_few(&mut self, facts: &mut Facts, id: InstanceId, beaten: Beaten) -> bool {
+        let life = facts.tracker.life(id);
+        let announced = life.stop.is_some_and(|(why, since)| {
+            !why.is_listed() && facts.now.mono.since(since) < STOPS_WITHIN
         });
-        if returns {
+        let is_overtaken = beaten.was_stopped && is_old(beaten);
+        if (announced && !beaten.restarted) || is_overtaken {
+            // One of its last: the stop stands.
+            facts.tracker.beat_mut(beaten.beat).set_stopped(true);
+            return false;
+        }
+        if life.has_left() || beaten.restarted {
+            self.start(facts, id, Some(beaten));
+        }
+        if life.has_left() {
             self.spoke(facts, id);
         }
-        match stop {
-            Some((why, since))
-                if !why.is_listed() && !restarted && facts.now.mono.since(since) < STOPS_WITHIN =>
-            {
-                // One of its last: the stop stands.
-                self.set_stopped(facts, id, true);
-                false
+        let restarted = facts.tracker.life(id).restarted;
+        let is_awaited = |beat: BeatId| {
+            let row = facts.tracker.beat_row(beat);
+            !row.stopped() && row.target != NONE && row.seen.listened <= restarted
+        };
+        let is_awaited = facts.tracker.beats_of(id).any(is_awaited);
+        facts.tracker.change_life(id, |life| {
+            life.crash = None;
+            life.again = Listened::ZERO;
+            if !is_awaited {
+                life.restarted = Listened::ZERO;
             }
-            Some(_) => {
-                self.started(facts, id);
-                true
-            }
-            None => true,
+        });
+        true
+    }
+
+    /// An instance says that it stops, or one beat of it.
+    #[cold]
+    pub fn bye(
+        &mut self,
+        facts: &mut Facts,
+        id: InstanceId,
+        line: &BeatLine<'_>,
+    ) -> Option<BeatId> {
+        let stamp = facts.listening.stamp();
+        if facts.tracker.is_repeated_bye(id, line, stamp.at) {
+            return None;
         }
+        facts.touched.insert(id.0);
+        let beat = facts.tracker.bye(id, line, stamp);
+        if line.name.is_empty() {
+            facts.tracker.change_life(id, |life| life.said_bye = true);
+            self.leave(facts, id);
+            return beat;
+        }
+        let target = beat.map_or(NONE, |beat| facts.tracker.beat_row(beat).target);
+        if target != NONE {
+            self.stop(facts, target);
+        }
+        self.fewer_in_groups(facts, facts.tracker.instance(id).place);
+        beat
+    }
+
+    /// Whether a beat that fires only says again what was heard before: its count is below the last one, or it came twice
+    /// in a row in no time. That proves no recovery.
+    #[cold]
+    pub(in crate::core) fn is_repeated_of_silent(
+        &mut self,
+        facts: &Facts,
+        target: u32,
+        line: &BeatLine<'_>,
+        beaten: Beaten,
+    ) -> bool {
+        if beaten.new || beaten.is_stale {
+            return beaten.is_stale;
+        }
+        let interval = facts.listening.stamp().at.since(beaten.before.at);
+        let quick = interval < self.max_gap(facts, target) / 4;
+        let said = line.entry_time;
+        let counted = said.and_then(|said| self.counted.insert(target, said));
+        let is_said_twice = line.seq.is_none() && counted.is_some() && counted == said;
+        quick && (beaten.is_same || is_said_twice)
     }
 
     fn set_stopped(&mut self, facts: &mut Facts, id: InstanceId, stopped: bool) {
-        let beats: Vec<_> = facts.tracker.beats_of(id).collect();
+        let beats: Vec<BeatId> = facts.tracker.beats_of(id).collect();
         for beat in beats {
-            let record = facts.tracker.beat_mut(beat);
-            record.set_stopped(stopped);
-            if !stopped {
-                record.seen = facts.listening.stamp();
-            }
-        }
-        let logs = facts.tracker.instance(id).logs;
-        if stopped && logs < UNDECIDED {
-            self.table.set_due(logs, Listened::NEVER);
+            facts.tracker.beat_mut(beat).set_stopped(stopped);
         }
     }
+}
+
+/// Whether a beat was said before the one that came before it, or is the same.
+#[inline]
+fn is_old(beaten: Beaten) -> bool {
+    beaten.is_stale || beaten.is_same
+}
+
+/// Listened clock: when an instance said anything last, before the beat that was just taken in.
+fn last_word(facts: &Facts, id: InstanceId, beaten: Option<Beaten>) -> Listened {
+    let heard = |beat: BeatId| match beaten {
+        Some(beaten) if beaten.beat == beat => (!beaten.new).then_some(beaten.before.listened),
+        _ => {
+            let row = facts.tracker.beat_row(beat);
+            row.is_heard().then_some(row.seen.listened)
+        }
+    };
+    let beats = facts.tracker.beats_of(id).filter_map(heard);
+    // The entry that carries the beat counts already, but for one that had left.
+    let counts = beaten.is_none() || facts.tracker.life(id).has_left();
+    let spoke = facts.tracker.instance(id).spoke;
+    let spoke = (counts && spoke != Listened::NEVER).then_some(spoke);
+    beats.chain(spoke).max().unwrap_or_default()
+}
+
+/// Whether an instance has crashed, and gave no sign of life since.
+pub(in crate::core) fn is_crashed(facts: &Facts, id: InstanceId) -> bool {
+    let Some((_, at)) = facts.tracker.life(id).crash else {
+        return false;
+    };
+    let spoke = facts.tracker.instance(id).spoke;
+    facts.has_beaten(id) || spoke == Listened::NEVER || spoke.since(at) < CRASH_TALK
 }

@@ -35,48 +35,7 @@ impl Targets {
         }
     }
 
-    /// A beat said `bye`: what it was missed for is over.
-    pub(in crate::core) fn said_bye(
-        &mut self,
-        facts: &mut Facts,
-        id: InstanceId,
-        line: &BeatLine<'_>,
-        target: u32,
-    ) {
-        if target != NONE {
-            self.stop(facts, target);
-        }
-        if line.name.is_empty() {
-            facts.tracker.change_life(id, |life| life.said_bye = true);
-        }
-        let instance = facts.tracker.instance(id);
-        let (logs, place) = (instance.logs, instance.place);
-        if line.name.is_empty() && logs < UNDECIDED {
-            self.stop(facts, logs);
-        }
-        self.fewer_in_groups(facts, place);
-    }
-
-    /// There are fewer live ones in the groups of an app-region.
-    pub(in crate::core) fn fewer_in_groups(&mut self, facts: &mut Facts, place: u32) {
-        let groups: Vec<u32> = self.plan.links[place as usize]
-            .iter()
-            .filter_map(|link| Some(self.groups.get(link.group?).target))
-            .collect();
-        for target in groups {
-            let Watched::Group(group) = self.table.get(target).watched() else {
-                continue;
-            };
-            if self.group_expiry(facts, self.groups.get(group)).is_none() {
-                self.stop(facts, target);
-            } else if self.table.get(target).state != State::Firing {
-                // There may be too few now.
-                self.table.set_due(target, Listened::ZERO);
-            }
-        }
-    }
-
-    /// A beat arrived: it ends the watch, or is a sign of life of its targets.
+    /// A beat arrived that is no `bye`: it is a sign of life of its targets.
     pub fn beat(&mut self, facts: &mut Facts, id: InstanceId, line: &BeatLine<'_>, beaten: Beaten) {
         if beaten.new && facts.tracker.beat_row(beaten.beat).target == NONE {
             self.watch_beat(facts, beaten.beat);
@@ -85,18 +44,29 @@ impl Targets {
         let record = facts.tracker.beat_row(beaten.beat);
         let (target, marker, name, every_ms) =
             (record.target, record.marker, record.name(), record.every_ms);
-        if line.bye {
-            self.said_bye(facts, id, line, target);
-        } else if self.beat_of_life(facts, id, beaten.restarted) {
+        if self.beat_of_life(facts, id, beaten) {
             if let (true, Some(every)) = (target != NONE, line.every) {
                 self.doubt(facts, target, every);
             }
-            if target != NONE {
+            if target != NONE && !self.is_repeated(facts, target, line, beaten) {
                 self.sign_of_beat(facts, target, beaten, lives);
             }
             let place = facts.tracker.instance(id).place;
             self.beat_of_groups(facts, place, marker, name, every_ms);
         }
+    }
+
+    /// Whether a beat that is missed only says again what was heard before: it proves nothing.
+    #[inline]
+    fn is_repeated(
+        &mut self,
+        facts: &Facts,
+        target: u32,
+        line: &BeatLine<'_>,
+        beaten: Beaten,
+    ) -> bool {
+        self.table.get(target).state == State::Firing
+            && self.is_repeated_of_silent(facts, target, line, beaten)
     }
 
     /// A beat gave a sign of life, which may be old news.
@@ -226,18 +196,18 @@ impl Targets {
                 .group_expiry(facts, self.groups.get(group))
                 .unwrap_or(Listened::NEVER),
             Watched::Beat(_) | Watched::Logs(_) => {
-                let heard =
-                    self.heard_or_blind(facts, self.seen(facts, id), self.max_gap(facts, id));
-                heard.max(self.restarted_at(facts, target.watched())) + self.max_gap(facts, id)
+                let (seen, max_gap) = (self.seen(facts, id), self.max_gap(facts, id));
+                let heard = self.heard_or_blind(facts, seen, max_gap);
+                heard.max(self.restarted_at(facts, target.watched(), seen.listened)) + max_gap
             }
         }
     }
 
     /// When the instance of a target was first started since its last beat, on the listened clock; zero where it was not.
-    fn restarted_at(&self, facts: &Facts, watched: Watched) -> Listened {
+    fn restarted_at(&self, facts: &Facts, watched: Watched, seen: Listened) -> Listened {
         (watched)
             .instance(&facts.tracker)
-            .map_or(Listened::ZERO, |id| facts.tracker.life(id).restarted)
+            .map_or(Listened::ZERO, |id| facts.tracker.life(id).started_since(seen))
     }
 
     /// From when a silence counts: the last sign of life, or the end of a blindness after it that was longer than

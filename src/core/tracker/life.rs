@@ -16,21 +16,30 @@ pub enum StopWhy {
     Listed,
     /// The inventory lists it no more.
     Gone,
+    /// It goes on under the same id in another region.
+    Moved,
 }
 
 impl StopWhy {
     /// Every one.
-    pub const ALL: [StopWhy; 5] = [
+    pub const ALL: [StopWhy; 6] = [
         StopWhy::Autostop,
         StopWhy::Autosuspend,
         StopWhy::Done,
         StopWhy::Listed,
         StopWhy::Gone,
+        StopWhy::Moved,
     ];
 
-    /// Whether the inventory says so, and not a line of the platform's.
+    /// Whether it is known that the stop is over and done, so that a beat proves a new start; a line of the platform's only
+    /// announces one.
     pub const fn is_listed(self) -> bool {
-        matches!(self, StopWhy::Listed | StopWhy::Gone)
+        matches!(self, StopWhy::Listed | StopWhy::Gone | StopWhy::Moved)
+    }
+
+    /// Whether this instance is never started again.
+    pub const fn is_final(self) -> bool {
+        matches!(self, StopWhy::Gone | StopWhy::Moved)
     }
 
     /// In words, with the source.
@@ -41,6 +50,7 @@ impl StopWhy {
             StopWhy::Done => "exited, says runner",
             StopWhy::Listed => "not running, says the inventory",
             StopWhy::Gone => "no longer deployed, says the inventory",
+            StopWhy::Moved => "migrated to another region",
         }
     }
 }
@@ -52,6 +62,8 @@ pub enum Crash {
     OutOfMemory,
     /// It was restarted too often, and is not any more.
     GaveUp,
+    /// It ended with an exit code other than 0, and is not restarted.
+    Failed,
 }
 
 impl Crash {
@@ -60,6 +72,7 @@ impl Crash {
         match self {
             Crash::OutOfMemory => "it ran out of memory",
             Crash::GaveUp => "the platform gave up restarting it",
+            Crash::Failed => "it exited with an error and is not restarted",
         }
     }
 }
@@ -69,18 +82,30 @@ impl Crash {
 pub struct Life {
     /// Why and since when it is stopped.
     pub stop: Option<(StopWhy, Mono)>,
-    /// What went wrong since its last beat.
-    pub crash: Option<Crash>,
-    /// Whether its plain beat said `bye`, and none came since.
+    /// What went wrong since its last beat, and when, on the listened clock.
+    pub crash: Option<(Crash, Listened)>,
+    /// Whether it said `bye` as a whole, and no beat came since.
     pub said_bye: bool,
-    /// What the listened clock showed when it was first started since its last beat; zero where it was not.
+    /// Listened clock: the first start after which some beat that is waited for was not heard yet; zero where there was none.
     pub restarted: Listened,
+    /// Listened clock: the first start since its last beat of any name; zero where there was none.
+    pub again: Listened,
 }
 
 impl Life {
     /// Whether it stopped on purpose: the platform said so, or it did.
     pub const fn has_left(&self) -> bool {
         self.stop.is_some() || self.said_bye
+    }
+
+    /// The start from which a target has `max_gap`, on the listened clock, where it was last heard at `seen`. Zero where
+    /// none counts. Only the first start counts, so that one that starts over and over is missed.
+    pub fn started_since(&self, seen: Listened) -> Listened {
+        if seen <= self.restarted {
+            self.restarted
+        } else {
+            self.again
+        }
     }
 }
 

@@ -204,4 +204,8 @@ pub struct Beaten {
     pub was_stopped: bool,
     /// Whether its count stepped back: it is another life.
     pub restarted: bool,
+    /// Whether its count is below the one before, and it is the same life: a later one overtook it.
+    pub is_stale: bool,
+    /// Whether its count is the one before.
+    pub is_same: bool,
 }

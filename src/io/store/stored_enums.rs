@@ -36,8 +36,8 @@ macro_rules! stored_enums {
 
 stored_enums! {
     Verdict { Live "live", Late "late", Silent "silent", NeverSeen "never-seen", Stopped "stopped", Unknown "unknown" }
-    StopWhy { Autostop "autostop", Autosuspend "autosuspend", Done "done", Listed "listed", Gone "gone" }
-    Crash { OutOfMemory "out of memory", GaveUp "gave up" }
+    StopWhy { Autostop "autostop", Autosuspend "autosuspend", Done "done", Listed "listed", Gone "gone", Moved "moved" }
+    Crash { OutOfMemory "out of memory", GaveUp "gave up", Failed "failed" }
     Blind {
         Disconnected "disconnected",
         Stalled "stalled",
