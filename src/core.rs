@@ -11,6 +11,7 @@ pub mod engine;
 pub mod entry;
 pub mod evaluate;
 pub mod facts;
+mod forgetting;
 pub mod incident;
 pub mod inventory;
 pub mod lag;

@@ -23,7 +23,7 @@ use crate::core::targets::Targets;
 use crate::core::targets::reload::Reload;
 use crate::core::time::{Mono, Now};
 use crate::core::tracker::beat_history::BeatHistory;
-use crate::core::tracker::{Admitted, InstanceId};
+use crate::core::tracker::{Admitted, InstanceId, Tracker};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +55,10 @@ pub struct Engine {
     /// Arrival clock: when forgotten instances, and names without a bearer, are looked for next.
     pub(in crate::core) next_sweep: Mono,
     pub(in crate::core) next_reclaim: Mono,
+    /// The slot of the beat that the search for idle ones looks at next.
+    pub(in crate::core) next_beat: usize,
+    /// Arrival clock: stopped instances are not asked to make room before.
+    pub(in crate::core) next_giving_way: Mono,
     /// Apps whose names are free, not taken by [`Engine::take_forgotten_apps`] yet.
     pub(in crate::core) forgotten_apps: Vec<(u32, Arc<str>)>,
 }
@@ -75,6 +79,8 @@ impl Engine {
             unsaved: Unsaved::default(),
             next_sweep: now.mono,
             next_reclaim: Mono::ZERO,
+            next_beat: 0,
+            next_giving_way: Mono::ZERO,
             forgotten_apps: Vec::new(),
         }
     }
@@ -115,11 +121,16 @@ impl Engine {
         bytes: usize,
     ) -> Result<Option<InstanceId>, Reject> {
         let stamp = self.facts.listening.stamp();
-        let admitted = self
-            .targets
-            .admit(&mut self.facts, subject, stamp, |tracker, app| {
-                tracker.apps[app as usize].entries == 0
-            });
+        let is_new_app = |tracker: &Tracker, app: u32| tracker.apps[app as usize].entries == 0;
+        let admit = |engine: &mut Engine| {
+            let Engine { targets, facts, .. } = engine;
+            targets.admit(facts, subject, stamp, is_new_app)
+        };
+        let mut admitted = admit(self);
+        if admitted.is_err() && self.facts.tracker.is_crowded() && self.make_room() {
+            self.facts.tracker.take_full();
+            admitted = admit(self);
+        }
         if admitted.is_err() {
             self.facts.found_no_room(|_| subject.raw.to_owned());
         }
@@ -166,7 +177,12 @@ impl Engine {
             return Ok(None);
         }
         let stamp = facts.listening.stamp();
-        let beaten = facts.tracker.beat(id, line, stamp);
+        let mut beaten = facts.tracker.beat(id, line, stamp);
+        if beaten.is_err() && self.make_room_for_beat(id) {
+            self.facts.tracker.take_full();
+            beaten = self.facts.tracker.beat(id, line, stamp);
+        }
+        let facts = &mut self.facts;
         let subject = |facts: &Facts| facts.tracker.subject(id).unwrap_or_default().to_string();
         let no_room = facts.found_no_room(subject);
         if no_room && beaten.is_ok() {

@@ -3,20 +3,17 @@
 //! Evaluated late, the answer is the same: a change is dated by its deadline.
 
 use crate::core::engine::Engine;
+use crate::core::forgetting::SWEEP_EVERY;
 use crate::core::incident::scope::Key;
 use crate::core::lag::Lag;
 use crate::core::listening::Blind;
 use crate::core::notice::{Alarm, CloseReason};
 use crate::core::rule::FORGET_AFTER;
 use crate::core::time::{Listened, Mono, Now};
-use crate::core::tracker::{InstanceId, NONE, Needed};
+use crate::core::tracker::{NONE, Needed};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Interval between two searches for forgotten instances.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// Forgotten in one turn, in a millisecond or two: entries wait meanwhile. Of a flood the rest goes in the next turns.
-const FORGOTTEN_AT_ONCE: usize = 2_000;
 /// Where nothing was turned away for this long, on the listened clock, there is room again: long enough for a flood that
 /// comes in waves to be one incident.
 const ROOM_AGAIN_AFTER: Duration = Duration::from_secs(600);
@@ -147,45 +144,6 @@ impl Engine {
             }
             _ => {}
         }
-    }
-
-    fn sweep(&mut self) {
-        let listened = self.facts.listening.listened();
-        let rules = self.facts.rules.rules.iter();
-        let shortest = rules.map(|rule| rule.forget_after);
-        let shortest = shortest.fold(FORGET_AFTER, Duration::min);
-        if listened.since(Listened::ZERO) < shortest {
-            return;
-        }
-        let unheard = self.facts.tracker.unheard_since(listened - shortest);
-        let forgotten = unheard.into_iter();
-        let forgotten =
-            forgotten.filter(|id| self.targets.is_forgotten(&self.facts, *id, listened));
-        let forgotten: Vec<InstanceId> = forgotten.take(FORGOTTEN_AT_ONCE).collect();
-        forgotten.iter().for_each(|id| self.forget(*id));
-        self.facts.tracker.members_left();
-        let now = self.facts.now.mono;
-        if forgotten.len() == FORGOTTEN_AT_ONCE {
-            self.next_sweep = now + TICK;
-        }
-        if now >= self.next_reclaim {
-            self.next_reclaim = now + SWEEP_EVERY;
-            self.targets.forget_empty_groups(&mut self.facts);
-            self.digest();
-            self.reclaim(listened);
-        }
-    }
-
-    fn forget(&mut self, id: InstanceId) {
-        self.targets.forget(&mut self.facts, id);
-        self.digest();
-        self.facts.touched.remove(&id.0);
-        self.unsaved.forgotten.push(id.0);
-        self.facts.inventory.entries.remove(&id.0);
-        for beat in self.facts.tracker.beats_of(id) {
-            self.history.forget(beat);
-        }
-        self.facts.tracker.forget(id);
     }
 
     /// Frees the names that no instance bears, no rule expects, and no open incident is about.

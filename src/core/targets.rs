@@ -4,6 +4,7 @@
 
 pub mod confirmation;
 pub mod evaluate;
+pub mod forgetting;
 pub mod groups;
 pub mod inventory;
 pub mod lifecycle;
@@ -89,6 +90,8 @@ pub struct Targets {
     doubts: Vec<Doubt>,
     /// Since when those fire that fire, on the listened clock.
     silent: BTreeMap<u32, Listened>,
+    /// Since no earlier than this.
+    first_silent: Listened,
     /// Entry time of the last sign of life of those that fire.
     counted: BTreeMap<u32, Wall>,
 }
@@ -175,12 +178,18 @@ impl Targets {
     }
 
     fn fired(&mut self, target: u32, due: Mono, deadline: Listened) {
-        self.silent.insert(target, deadline);
+        self.silent_since(target, deadline);
         self.events.push(AlertEvent::Fired {
             target,
             due,
             deadline,
         });
+    }
+
+    /// A target is found silent, or was in an earlier life.
+    pub(in crate::core) fn silent_since(&mut self, target: u32, since: Listened) {
+        self.silent.insert(target, since);
+        self.first_silent = self.first_silent.min(since);
     }
 
     /// More became known of why an instance is silent, in words.

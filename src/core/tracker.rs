@@ -312,6 +312,11 @@ impl Tracker {
         self.subjects.len()
     }
 
+    /// Whether there is no room for another instance.
+    pub fn is_crowded(&self) -> bool {
+        self.len() >= self.limits.instances
+    }
+
     /// Whether none is tracked.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -352,6 +357,27 @@ impl Tracker {
         self.byes.forget(id);
         self.left_places.push(row.place);
         self.free_instances.push(id.0);
+    }
+
+    /// Forgets one beat of an instance.
+    pub fn forget_beat(&mut self, beat: BeatId) {
+        let Beat {
+            instance,
+            next,
+            phrase,
+            ..
+        } = self.beats[beat.0 as usize];
+        let id = InstanceId(instance);
+        let before = self
+            .beats_of(id)
+            .find(|other| self.beats[other.0 as usize].next == beat.0);
+        match before {
+            Some(before) => self.beats[before.0 as usize].next = next,
+            None => self.instances[instance as usize].first_beat = next,
+        }
+        self.beats[beat.0 as usize].instance = NONE;
+        self.phrases.unsay(phrase);
+        self.free_beats.push(beat.0);
     }
 
     /// After many were forgotten and before anybody is taken in: they are members of nothing any more. Once for all

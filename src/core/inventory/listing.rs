@@ -11,7 +11,7 @@ use std::time::Duration;
 /// The inventory follows what the platform does by so much; until then the platform's own words count.
 pub const FOLLOWS_WITHIN: Duration = Duration::from_secs(60);
 /// A machine that is on its way to run for longer is stuck.
-const STUCK_AFTER: Duration = Duration::from_secs(300);
+pub(in crate::core) const STUCK_AFTER: Duration = Duration::from_secs(300);
 /// Answers older than this say nothing of now.
 const STALE_AFTER: Duration = Duration::from_secs(180);
 
@@ -34,6 +34,8 @@ pub struct Inventory {
     /// When the newest answer was asked for.
     pub(in crate::core) asked_at: Option<Mono>,
     pub(in crate::core) entries: BTreeMap<u32, Listing>,
+    /// Since when machines are on their way to run of which nothing was ever heard, by subject.
+    pub(in crate::core) on_their_way: BTreeMap<String, Mono>,
     /// Machines that ran before lastbeat asked for the first time, by subject: that they are quiet says nothing.
     pub(in crate::core) quiet: BTreeSet<String>,
     /// Which apps beat, when the newest answer came.
@@ -51,16 +53,22 @@ impl Inventory {
         let fresh = self.asked_at.is_some_and(|at| now.since(at) < STALE_AFTER);
         fresh
             && self.entries.get(&id.0).is_some_and(|entry| {
-                let stuck = now.since(entry.since) > STUCK_AFTER;
+                let stuck = is_stuck(entry.since, now);
                 entry.listed == Listed::Starting && !entry.unreachable && !stuck
             })
     }
 }
 
 impl Listing {
+    /// As a machine is listed in an answer to a question that was asked at `at`.
     pub(in crate::core) fn of(machine: &Machine, before: Option<&Listing>, at: Mono) -> Self {
-        let same =
-            before.filter(|before| before.listed == machine.listed && before.word == machine.word);
+        // One that is on its way may have several names for it.
+        let is_same_word = |before: &&Listing| {
+            machine.listed == Listed::Starting || before.word == machine.word
+        };
+        let same = before
+            .filter(|before| before.listed == machine.listed)
+            .filter(is_same_word);
         Listing {
             listed: machine.listed,
             word: Arc::clone(&machine.word),
@@ -72,6 +80,22 @@ impl Listing {
         }
     }
 
+    /// As [`Self::of`], of one that is listed so since `since`.
+    pub(in crate::core) fn since(self, since: Mono) -> Self {
+        Listing { since, ..self }
+    }
+
+    /// Since when it is on its way to run, where that is for so long at `now` that it is stuck.
+    pub(in crate::core) fn stuck_since(&self, now: Mono) -> Option<Mono> {
+        let is_stuck = self.listed == Listed::Starting && is_stuck(self.since, now);
+        (is_stuck && !self.unreachable).then_some(self.since)
+    }
+
+    /// Whether the platform's record says that its end was asked for, or in order.
+    pub(in crate::core) fn ended_in_order(&self) -> bool {
+        self.exit.is_some() && !self.failed()
+    }
+
     /// Whether it ended by itself, and badly.
     pub(in crate::core) fn failed(&self) -> bool {
         let badly =
@@ -81,7 +105,6 @@ impl Listing {
 
     /// What is wrong with it, in words; empty where nothing is.
     pub(in crate::core) fn wrong(&self, now: Mono) -> String {
-        let stuck = now.since(self.since);
         if self.unreachable {
             return "its host is unreachable, says the inventory".to_owned();
         }
@@ -92,7 +115,7 @@ impl Listing {
                 (_, Some(code)) => format!("it exited with code {code} and is not restarted"),
                 (_, None) => "it exited and is not restarted".to_owned(),
             },
-            (Listed::Starting, _) if stuck > STUCK_AFTER => {
+            (Listed::Starting, _) if is_stuck(self.since, now) => {
                 format!(
                     "stuck in {} for more than {} minutes",
                     self.word,
@@ -102,6 +125,11 @@ impl Listing {
             _ => String::new(),
         }
     }
+}
+
+/// Whether a machine that is on its way to run since `since` is stuck there at `now`.
+pub(in crate::core) fn is_stuck(since: Mono, now: Mono) -> bool {
+    now.since(since) >= STUCK_AFTER
 }
 
 /// Who is known to beat.

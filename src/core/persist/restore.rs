@@ -270,6 +270,9 @@ impl Engine {
         for &target in &members {
             let row = self.targets.table.get_mut(target);
             row.state = State::Firing;
+            let since = clocks.mono(saved.opened_at);
+            let since = self.facts.listening.listened_at(since);
+            self.targets.silent_since(target, since);
             self.targets.table.set_due(target, Listened::NEVER);
         }
         let held = key.is_some() && self.hold(id, saved, &members);

@@ -3,11 +3,9 @@
 //! Evaluated late, the answer is the same: a change is dated by its deadline.
 
 use crate::core::facts::Facts;
-use crate::core::rule::FORGET_AFTER;
 use crate::core::targets::Targets;
 use crate::core::targets::table::{Reason, State, Watched};
-use crate::core::time::Listened;
-use crate::core::tracker::InstanceId;
+use crate::core::time::{Listened, Mono};
 
 impl Targets {
     /// Evaluates the targets whose deadline passed.
@@ -104,30 +102,30 @@ impl Targets {
         self.fired(id, at, deadline);
     }
 
-    /// Whether nothing was heard of an instance for as long as its rules say.
-    pub fn is_forgotten(&self, facts: &Facts, id: InstanceId, listened: Listened) -> bool {
-        let rules = self
-            .targets_of(facts, id)
-            .into_iter()
-            .map(|target| self.table.get(target).rule() as usize);
-        let after = rules
-            .map(|rule| facts.rules.rules[rule].forget_after)
-            .max()
-            .unwrap_or(FORGET_AFTER);
-        listened.since(facts.tracker.instance(id).seen.listened) > after
-    }
-
     /// A crash is an alert at once, where the rule says so.
     pub(in crate::core) fn fire_of_crash(&mut self, facts: &mut Facts, target: u32) {
         let row = self.table.get(target);
         let rule = &facts.rules.rules[row.rule() as usize];
-        if !rule.on_crash || row.state == State::Firing {
+        if rule.on_crash {
+            self.fire_at(facts, target, facts.now.mono, Reason::Crashed);
+        }
+    }
+
+    /// An alert that waits for no deadline of its own fires, as of `at` on the arrival clock.
+    pub(in crate::core) fn fire_at(
+        &mut self,
+        facts: &mut Facts,
+        target: u32,
+        at: Mono,
+        reason: Reason,
+    ) {
+        if self.table.get(target).state == State::Firing {
             return;
         }
-        let now = facts.now.mono;
         let from = std::mem::replace(&mut self.table.get_mut(target).state, State::Firing);
         self.table.set_due(target, Listened::NEVER);
-        self.changed(facts, target, from, Reason::Crashed, now);
-        self.fired(target, now, facts.listening.listened());
+        self.changed(facts, target, from, reason, at);
+        let deadline = facts.listening.listened_at(at);
+        self.fired(target, at, deadline);
     }
 }

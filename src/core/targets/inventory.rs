@@ -7,11 +7,13 @@
 //! 4. nothing known means that silence is an alert.
 
 use crate::core::facts::Facts;
-use crate::core::inventory::listing::{FOLLOWS_WITHIN, Listing};
+use crate::core::inventory::listing::{FOLLOWS_WITHIN, Listing, STUCK_AFTER};
 use crate::core::inventory::{Listed, Poll, Purpose};
 use crate::core::targets::Targets;
+use crate::core::targets::lifecycle::is_crashed;
+use crate::core::targets::table::Reason;
 use crate::core::time::Mono;
-use crate::core::tracker::InstanceId;
+use crate::core::tracker::{BeatId, InstanceId};
 use crate::core::tracker::life::StopWhy;
 use std::collections::HashSet;
 
@@ -24,6 +26,7 @@ impl Targets {
         let mut listed: HashSet<u32> = HashSet::with_capacity(poll.machines.len());
         let mut apps: HashSet<&str> = HashSet::new();
         let mut raw = String::new();
+        let on_their_way = std::mem::take(&mut facts.inventory.on_their_way);
         for machine in &poll.machines {
             apps.insert(&machine.app);
             raw.clear();
@@ -35,15 +38,26 @@ impl Targets {
                 ".",
                 &machine.id,
             ]);
-            let known = facts
-                .tracker
-                .find(&raw)
-                .or_else(|| self.stranger(facts, &raw, machine));
+            let mut since = None;
+            let known = facts.tracker.find(&raw).or_else(|| {
+                if machine.listed == Listed::Starting {
+                    let first = on_their_way.get(&raw).copied();
+                    since = Some(first.unwrap_or(poll.asked_at));
+                }
+                self.stranger(facts, &raw, machine, since)
+            });
+            if let (None, Some(since)) = (known, since) {
+                facts.inventory.on_their_way.insert(raw.clone(), since);
+            }
             if let Some(id) = known {
                 listed.insert(id.0);
                 let before = facts.inventory.entries.get(&id.0);
                 let comes = before.is_some_and(|before| before.listed == Listed::Starting);
                 let entry = Listing::of(machine, before, poll.asked_at);
+                let entry = match since {
+                    Some(since) => entry.since(since),
+                    None => entry,
+                };
                 let comes = comes && entry.listed == Listed::Started;
                 facts.inventory.entries.insert(id.0, entry);
                 self.follow(facts, id, poll.asked_at);
@@ -51,6 +65,7 @@ impl Targets {
                     self.started(facts, id);
                 }
                 self.watch_unheard(facts, id);
+                self.told_stuck(facts, id);
             }
         }
         self.gone(facts, poll, &listed, &apps);
@@ -94,12 +109,15 @@ impl Targets {
             return;
         };
         let (listed, failed, unreachable) = (entry.listed, entry.failed(), entry.unreachable);
+        let in_order = entry.ended_in_order();
         let wrong = entry.wrong(facts.now.mono);
         let stop = facts.tracker.life(id).stop;
         let is_meant_to_run =
             unreachable || failed || matches!(listed, Listed::Started | Listed::Starting);
         match stop {
             None if is_meant_to_run => {}
+            // A crash is no stop, whatever is listed after it.
+            None if listed == Listed::Stopped && is_crashed(facts, id) && !in_order => {}
             None if matches!(listed, Listed::Stopped | Listed::Gone)
                 && facts.heard_at(id) < asked_at =>
             {
@@ -124,6 +142,30 @@ impl Targets {
         }
         if !wrong.is_empty() {
             self.became_known(facts, id, &wrong);
+        }
+    }
+
+    /// A machine that was on its way to run for too long is missed, heard before or not: what is waited for of it, and what
+    /// was live at its stop.
+    fn told_stuck(&mut self, facts: &mut Facts, id: InstanceId) {
+        let entry = facts.inventory.entries.get(&id.0);
+        let Some(since) = entry.and_then(|entry| entry.stuck_since(facts.now.mono)) else {
+            return;
+        };
+        let heard = |beat: BeatId| {
+            let row = facts.tracker.beat_row(beat);
+            row.is_heard() && row.seen.at >= since
+        };
+        if facts.tracker.beats_of(id).any(heard) {
+            return;
+        }
+        if facts.tracker.life(id).has_left() {
+            self.started(facts, id);
+        }
+        for target in self.targets_of(facts, id) {
+            if !self.is_target_stopped(facts, target) {
+                self.fire_at(facts, target, since + STUCK_AFTER, Reason::GapExceeded);
+            }
         }
     }
 

@@ -7,21 +7,27 @@
 
 use crate::core::entry::{MarkerId, Subject};
 use crate::core::facts::Facts;
+use crate::core::inventory::listing::is_stuck;
 use crate::core::inventory::{Listed, Machine, Purpose};
 use crate::core::rule::{By, Rule, Watch};
 use crate::core::targets::Targets;
 use crate::core::targets::table::{Reason, Watched};
+use crate::core::time::Mono;
 use crate::core::tracker::{Admitted, InstanceId, NONE};
 
 impl Targets {
-    /// A machine that runs by the inventory, and of which nothing was ever heard: taken in, where a rule has such ones.
+    /// A machine that runs by the inventory, or that is stuck on its way since `on_its_way`, and of which nothing was ever
+    /// heard: taken in, where a rule has such ones.
     pub(in crate::core) fn stranger(
         &mut self,
         facts: &mut Facts,
         raw: &str,
         machine: &Machine,
+        on_its_way: Option<Mono>,
     ) -> Option<InstanceId> {
-        if machine.listed != Listed::Started || machine.purpose == Purpose::Ephemeral {
+        let stuck = on_its_way.is_some_and(|since| is_stuck(since, facts.now.mono));
+        let runs = machine.listed == Listed::Started || (stuck && !machine.unreachable);
+        if !runs || machine.purpose == Purpose::Ephemeral {
             return None;
         }
         let app = facts.tracker.app_names.find(&machine.app);
@@ -59,9 +65,12 @@ impl Targets {
 
     /// A machine that is known, runs, and never beat, though others that do the same work beat.
     pub(in crate::core) fn watch_unheard(&mut self, facts: &mut Facts, id: InstanceId) {
-        let started = facts.inventory.entries.get(&id.0).map(|entry| entry.listed);
+        let now = facts.now.mono;
+        let runs = facts.inventory.entries.get(&id.0).is_some_and(|entry| {
+            entry.listed == Listed::Started || entry.stuck_since(now).is_some()
+        });
         let silent = facts.tracker.instance(id).first_beat == NONE;
-        if started != Some(Listed::Started) || !silent || !self.should_beat(facts, id) {
+        if !runs || !silent || !self.should_beat(facts, id) {
             return;
         }
         let place = facts.tracker.instance(id).place;

@@ -208,6 +208,8 @@ impl Targets {
             }
             Watched::Group(group) => self.drop_group(facts, group),
         }
+        self.silent.remove(&id);
+        self.counted.remove(&id);
         self.events.push(AlertEvent::Removed(id));
         self.table.remove(id);
     }
