@@ -28,7 +28,8 @@ impl Engine {
             return;
         }
         let unheard = self.facts.tracker.unheard_since(listened - shortest);
-        let is_forgotten = |id: &&InstanceId| self.targets.is_forgotten(&self.facts, **id, listened);
+        let is_forgotten =
+            |id: &&InstanceId| self.targets.is_forgotten(&self.facts, **id, listened);
         let forgotten = unheard.iter().filter(is_forgotten);
         let mut forgotten: Vec<InstanceId> = forgotten.take(FORGOTTEN_AT_ONCE).copied().collect();
         if forgotten.is_empty() {

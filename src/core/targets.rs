@@ -8,6 +8,7 @@ pub mod forgetting;
 pub mod groups;
 pub mod inventory;
 pub mod lifecycle;
+mod moved;
 pub mod never_seen;
 pub mod plan;
 pub mod reload;
@@ -92,6 +93,8 @@ pub struct Targets {
     silent: BTreeMap<u32, Listened>,
     /// Since no earlier than this.
     first_silent: Listened,
+    /// Instances that may have moved to another region, by slot: as which, and the arrival clock of its first words there.
+    moves: BTreeMap<u32, (InstanceId, Mono)>,
     /// Entry time of the last sign of life of those that fire.
     counted: BTreeMap<u32, Wall>,
 }
@@ -263,6 +266,7 @@ impl Targets {
         let ignored = |app: &str| !ignore.0.is_empty() && ignore.matches(app);
         let admitted = facts.tracker.admit(subject, ignored, seen)?;
         if let Admitted::New(id) = admitted {
+            self.note_namesake(facts, id);
             self.plan_places(facts);
             let app = facts.app_of(id);
             if is_new_app(&facts.tracker, app) {
@@ -275,6 +279,9 @@ impl Targets {
 
     /// Forgets the targets of an instance.
     pub fn forget(&mut self, facts: &mut Facts, id: InstanceId) {
+        if !self.moves.is_empty() {
+            self.forget_moves(id);
+        }
         for target in self.targets_of(facts, id) {
             self.end(facts, target, Reason::Forgotten);
             self.drop_target(facts, target);

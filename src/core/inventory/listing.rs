@@ -63,9 +63,8 @@ impl Listing {
     /// As a machine is listed in an answer to a question that was asked at `at`.
     pub(in crate::core) fn of(machine: &Machine, before: Option<&Listing>, at: Mono) -> Self {
         // One that is on its way may have several names for it.
-        let is_same_word = |before: &&Listing| {
-            machine.listed == Listed::Starting || before.word == machine.word
-        };
+        let is_same_word =
+            |before: &&Listing| machine.listed == Listed::Starting || before.word == machine.word;
         let same = before
             .filter(|before| before.listed == machine.listed)
             .filter(is_same_word);

@@ -113,7 +113,9 @@ impl Engine {
             .map_or(Listened::NEVER, |spoke| clocks.listened(spoke));
         let life = Life {
             stop: saved.stop.map(|(why, since)| (why, clocks.mono(since))),
-            crash: saved.crash.map(|crash| (crash, clocks.listened(saved.seen.listened))),
+            crash: saved
+                .crash
+                .map(|crash| (crash, clocks.listened(saved.seen.listened))),
             said_bye: saved.said_bye,
             ..Life::default()
         };
@@ -231,7 +233,11 @@ impl Engine {
         let id = self
             .targets
             .group(&mut self.facts, rule, app, region, false);
-        self.targets.groups.restored(id, since, saved.every_ms);
+        let counts = self.facts.rules.rules[rule as usize].at_least.is_some();
+        let watched_since = (!counts).then_some(since);
+        self.targets
+            .groups
+            .restored(id, watched_since, saved.every_ms);
         let target = self.targets.groups.get(id).target;
         self.targets.table.set_seen(target, since);
         self.judge_next_turn(target, false);

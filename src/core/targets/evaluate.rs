@@ -6,6 +6,7 @@ use crate::core::facts::Facts;
 use crate::core::targets::Targets;
 use crate::core::targets::table::{Reason, State, Watched};
 use crate::core::time::{Listened, Mono};
+use crate::core::tracker::life::StopWhy;
 
 impl Targets {
     /// Evaluates the targets whose deadline passed.
@@ -86,6 +87,12 @@ impl Targets {
         if let Watched::Group(group) = self.table.get(id).watched() {
             let seen = self.group_seen(facts, self.groups.get(group));
             self.table.set_seen(id, seen);
+        }
+        if !self.moves.is_empty() && self.has_moved(facts, id) {
+            let instance = self.table.get(id).watched().instance(&facts.tracker);
+            if let Some(instance) = instance {
+                return self.stopped(facts, instance, StopWhy::Moved);
+            }
         }
         let at = facts.listening.date_of(deadline);
         if self.must_await(facts, id, at) {

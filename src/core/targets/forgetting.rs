@@ -213,7 +213,11 @@ impl Targets {
     }
 
     /// The stopped beat of an instance that gives way to a new one, the oldest; `None` where none has stopped.
-    pub(in crate::core) fn beat_to_give_way(&self, facts: &Facts, id: InstanceId) -> Option<BeatId> {
+    pub(in crate::core) fn beat_to_give_way(
+        &self,
+        facts: &Facts,
+        id: InstanceId,
+    ) -> Option<BeatId> {
         let beats = facts.tracker.beats_of(id);
         let stopped = beats.filter(|beat| facts.tracker.beat_row(*beat).stopped());
         stopped.min_by_key(|beat| facts.tracker.beat_row(*beat).seen.at)

@@ -2,7 +2,7 @@
 
 use crate::core::entry::MarkerId;
 use crate::core::facts::Facts;
-use crate::core::rule::{By, Watch};
+use crate::core::rule::{By, Rule, Watch};
 use crate::core::targets::Targets;
 use crate::core::targets::table::{State, Watched};
 use crate::core::time::{Listened, Stamp};
@@ -92,10 +92,22 @@ impl Groups {
         self.ids.get(&(rule, app, region)).copied()
     }
 
-    /// A group is watched since an earlier life.
-    pub(in crate::core) fn restored(&mut self, id: GroupId, since: Stamp, every_ms: u32) {
+    /// Groups whose rule says how many are to be live are judged anew from now on: the rules are others.
+    pub(in crate::core) fn count_anew(&mut self, rules: &[Rule], now: Stamp) {
+        let counting = |group: &&mut Group| {
+            let rule = rules.get(group.rule as usize);
+            rule.is_some_and(|rule| rule.at_least.is_some())
+        };
+        self.rows
+            .iter_mut()
+            .filter(counting)
+            .for_each(|group| group.since = now);
+    }
+
+    /// A group is watched since an earlier life. `since`: `None` where it is judged from the start on.
+    pub(in crate::core) fn restored(&mut self, id: GroupId, since: Option<Stamp>, every_ms: u32) {
         let row = &mut self.rows[id.0 as usize];
-        row.since = since;
+        row.since = since.unwrap_or(row.since);
         row.every_ms = row.every_ms.max(every_ms);
     }
 
@@ -179,8 +191,7 @@ impl Targets {
     /// A new app may be one that a rule expects in regions where it is not heard.
     pub(in crate::core) fn expect_of_app(&mut self, facts: &mut Facts, app: u32) {
         let name = facts.tracker.app_names.get(app).clone();
-        let expects =
-            |rule: &crate::core::rule::Rule| rule.by == By::AppRegion && !rule.expect.is_empty();
+        let expects = |rule: &Rule| rule.by == By::AppRegion && !rule.expect.is_empty();
         for rule in 0..facts.rules.rules.len() {
             if !expects(&facts.rules.rules[rule]) || !facts.rules.rules[rule].app.matches(&name) {
                 continue;

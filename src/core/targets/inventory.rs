@@ -13,8 +13,8 @@ use crate::core::targets::Targets;
 use crate::core::targets::lifecycle::is_crashed;
 use crate::core::targets::table::Reason;
 use crate::core::time::Mono;
-use crate::core::tracker::{BeatId, InstanceId};
 use crate::core::tracker::life::StopWhy;
+use crate::core::tracker::{BeatId, InstanceId};
 use std::collections::HashSet;
 
 impl Targets {

@@ -110,6 +110,8 @@ impl Targets {
             Stage::Expect => Stage::Govern,
             Stage::Govern => Stage::Watch,
             Stage::Watch => {
+                let now = facts.listening.stamp();
+                self.groups.count_anew(&facts.rules.rules, now);
                 return Ok(());
             }
         };

@@ -40,6 +40,9 @@ impl Targets {
         if beaten.new && facts.tracker.beat_row(beaten.beat).target == NONE {
             self.watch_beat(facts, beaten.beat);
         }
+        if beaten.new && !self.moves.is_empty() {
+            self.first_beat_here(facts, id);
+        }
         let lives = !beaten.new && !beaten.was_stopped;
         let record = facts.tracker.beat_row(beaten.beat);
         let (target, marker, name, every_ms) =
@@ -207,7 +210,9 @@ impl Targets {
     fn restarted_at(&self, facts: &Facts, watched: Watched, seen: Listened) -> Listened {
         (watched)
             .instance(&facts.tracker)
-            .map_or(Listened::ZERO, |id| facts.tracker.life(id).started_since(seen))
+            .map_or(Listened::ZERO, |id| {
+                facts.tracker.life(id).started_since(seen)
+            })
     }
 
     /// From when a silence counts: the last sign of life, or the end of a blindness after it that was longer than

@@ -96,6 +96,12 @@ fn a_stop_that_leaves_too_few_is_missed_where_a_rule_says_how_many() {
     let all = ["web.iad.a", "web.iad.b", "x.iad.c"];
     bench.beats(&all, [0, 10, 20]);
     told_by(&mut bench, "web.iad.b", Lifecycle::Autostop, 22.0);
-    bench.beats(&["web.iad.a", "x.iad.c"], [30, 40]);
-    assert_eq!(bench.told(), ["22 AppRegionSilent  opened"]);
+    bench.beats(&["web.iad.a", "x.iad.c"], [30, 40, 50]);
+    assert_eq!(
+        bench.told(),
+        Vec::<&str>::new(),
+        "it was heard within max_gap"
+    );
+    bench.beats(&["web.iad.a", "x.iad.c"], [60]);
+    assert_eq!(bench.told(), ["50 AppRegionSilent  opened"]);
 }

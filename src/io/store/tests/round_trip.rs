@@ -68,7 +68,11 @@ fn any_instance() -> impl Strategy<Value = SavedInstance> {
         Just(StopWhy::Autosuspend),
         Just(StopWhy::Done)
     ];
-    let crash = prop_oneof![Just(Crash::OutOfMemory), Just(Crash::GaveUp), Just(Crash::Failed)];
+    let crash = prop_oneof![
+        Just(Crash::OutOfMemory),
+        Just(Crash::GaveUp),
+        Just(Crash::Failed)
+    ];
     let life = (option::of((why, wall())), option::of(crash), any::<bool>());
     let heard = (stamp(), option::of(any::<u64>()), any::<bool>(), verdict());
     (name(), option::of(name()), heard, life, vec(beat(), 0..4)).prop_map(
