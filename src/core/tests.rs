@@ -6,6 +6,7 @@ mod blind;
 mod cause;
 mod changing;
 mod copying;
+mod crash;
 mod flood;
 mod growth;
 mod inventory;

@@ -163,7 +163,8 @@ impl Targets {
             self.started(facts, id);
         }
         for target in self.targets_of(facts, id) {
-            if !self.is_target_stopped(facts, target) {
+            // One that is late already waited for this answer, and fires as of its own deadline.
+            if !self.is_target_stopped(facts, target) && !self.is_late(facts, target) {
                 self.fire_at(facts, target, since + STUCK_AFTER, Reason::GapExceeded);
             }
         }

@@ -39,7 +39,8 @@ impl Targets {
             }
             Lifecycle::GaveUp => {
                 // It was started again and again: whatever it said before the first start is over.
-                if life.has_left() {
+                let is_listed = matches!(life.stop, Some((StopWhy::Listed, _)));
+                if life.has_left() && !is_listed {
                     self.started(facts, id);
                 }
                 self.crashed(facts, id, Crash::GaveUp);

@@ -10,7 +10,7 @@ const WEB: &str = "web.iad.a";
 const API: &str = "api.lhr.b";
 const LONE: &str = "lone.nrt.c";
 
-fn machine(who: &str, listed: Listed) -> Machine {
+pub(super) fn machine(who: &str, listed: Listed) -> Machine {
     let mut tokens = who.split('.').map(Arc::from);
     let mut next = || tokens.next().expect("app.region.id");
     let word = match listed {
@@ -35,13 +35,13 @@ fn machine(who: &str, listed: Listed) -> Machine {
 }
 
 /// A core that asks an inventory.
-fn bench(rules: Vec<Rule>) -> Bench {
+pub(super) fn bench(rules: Vec<Rule>) -> Bench {
     let mut bench = Bench::new(rules);
     bench.engine.facts.options.inventory = true;
     bench
 }
 
-fn poll(bench: &mut Bench, second: f64, machines: Vec<Machine>) {
+pub(super) fn poll(bench: &mut Bench, second: f64, machines: Vec<Machine>) {
     let poll = Poll {
         asked_at: at(second).mono,
         machines,
@@ -52,7 +52,7 @@ fn poll(bench: &mut Bench, second: f64, machines: Vec<Machine>) {
     bench.keep();
 }
 
-fn started(who: &[&str]) -> Vec<Machine> {
+pub(super) fn started(who: &[&str]) -> Vec<Machine> {
     who.iter()
         .map(|who| machine(who, Listed::Started))
         .collect()
