@@ -1,8 +1,8 @@
 //! Who was heard when: instances, their beats, and the apps, regions, app-regions and hosts that hold them.
 
 mod admission;
-mod bye;
 pub mod beat_history;
+mod bye;
 mod index;
 pub mod life;
 pub mod names;
