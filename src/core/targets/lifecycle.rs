@@ -197,8 +197,8 @@ impl Targets {
         id: InstanceId,
         beaten: Beaten,
     ) -> bool {
-        let is_plain = !beaten.restarted && !(beaten.was_stopped && is_old(beaten));
-        if is_plain && !facts.tracker.instance(id).has_life {
+        let is_special = beaten.restarted || (beaten.was_stopped && is_old(beaten));
+        if !is_special && !facts.tracker.instance(id).has_life {
             return true;
         }
         self.beat_of_few(facts, id, beaten)
