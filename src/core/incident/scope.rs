@@ -231,7 +231,7 @@ impl View<'_> {
             .listened()
             .since(instance.seen.listened);
         let mut patience: Option<Duration> = None;
-        let mut stopped = false;
+        let mut stopped = self.facts.tracker.life(id).has_left();
         for beat in self.facts.tracker.beats_of(id) {
             let beat = self.facts.tracker.beat_row(beat);
             stopped |= beat.stopped();

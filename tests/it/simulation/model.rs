@@ -38,6 +38,8 @@ pub struct Target {
     pub stopped: bool,
     /// While pending: when it was to fire.
     fires: u64,
+    /// While it fires: what the listened clock showed at its deadline.
+    silent_since: u64,
 }
 
 /// One instance that was heard.
@@ -46,10 +48,14 @@ pub struct Known {
     pub seen: Heard,
     /// Whether a beat told its host.
     pub hosted: bool,
+    /// Which of its beats were heard.
+    beaten: [bool; NAMES.len()],
     /// Which of its beats said bye and nothing since.
     stopped: [bool; NAMES.len()],
-    /// Whether its plain beat said bye, and none came since.
+    /// Whether it said bye as a whole, and no beat came since.
     said_bye: bool,
+    /// Listened clock: when its app last said anything, but for last words.
+    spoke: Option<u64>,
 }
 
 /// The whole model.
@@ -251,36 +257,73 @@ impl<'w> Model<'w> {
         let known = self.known[who].get_or_insert(Known {
             seen,
             hosted: false,
+            beaten: [false; NAMES.len()],
             stopped: [false; NAMES.len()],
             said_bye: false,
+            spoke: None,
         });
         known.seen = seen;
-        if let Says::Beat(name) | Says::Bye(name) = says {
+        if let Says::Beat(_) | Says::Bye(_) = says {
             known.hosted = true;
-            known.stopped[name] = matches!(says, Says::Bye(_));
         }
+        if let Says::Beat(name) = says {
+            known.stopped[name] = false;
+            known.beaten[name] = true;
+        }
+        let had_left = known.said_bye;
+        known.said_bye &= !matches!(says, Says::Beat(_));
         // Last words in the log are no sign of life, until it beats again.
-        let last_words = known.said_bye && !matches!(says, Says::Beat(_));
-        known.said_bye = match says {
-            Says::Beat(_) => false,
-            Says::Bye(name) => known.said_bye || NAMES[name].is_empty(),
-            Says::Log | Says::Platform => known.said_bye,
-        };
-        if says != Says::Platform && !last_words {
+        if says != Says::Platform && !had_left {
+            known.spoke = Some(seen.listened);
             self.sign(at, who, None);
         }
         match says {
-            Says::Beat(name) => self.sign(at, who, Some(name)),
-            Says::Bye(name) => {
-                if self.target(who, Some(name)).is_none() {
-                    self.watch(who, Some(name));
+            Says::Beat(name) => {
+                if had_left {
+                    self.start(who, name);
+                    self.sign(at, who, None);
                 }
+                self.sign(at, who, Some(name));
+            }
+            Says::Bye(name) if NAMES[name].is_empty() => {
+                self.bye(at, who, None);
+                (0..NAMES.len()).for_each(|name| self.bye(at, who, Some(name)));
+                if let Some(id) = self.target(who, Some(name)) {
+                    self.targets[id].seen = seen;
+                }
+                if let Some(known) = &mut self.known[who] {
+                    known.said_bye = true;
+                }
+            }
+            Says::Bye(name) => {
                 self.bye(at, who, Some(name));
-                if NAMES[name].is_empty() {
-                    self.bye(at, who, None);
+                if let Some(id) = self.target(who, Some(name)) {
+                    self.targets[id].seen = seen;
                 }
             }
             Says::Log | Says::Platform => {}
+        }
+    }
+
+    /// A beat after a bye of all: whatever was live within one `max_gap` of the last word is waited for again.
+    fn start(&mut self, who: usize, name: usize) {
+        let now = self.clock.heard();
+        let own = |target: &&Target| target.who == who && target.beat.is_some();
+        let beats = self.targets.iter().filter(own);
+        let spoke = self.known[who].and_then(|known| known.spoke);
+        let last_word = beats.map(|target| target.seen.listened).chain(spoke).max();
+        for id in 0..self.targets.len() {
+            let target = &self.targets[id];
+            let max_gap = self.max_gap(target);
+            let was_live = target.seen.listened + max_gap >= last_word.unwrap_or_default();
+            let other = target.who == who && target.beat.is_some_and(|beat| beat != name);
+            if other && target.stopped && was_live {
+                let beat = target.beat.unwrap_or_default();
+                (self.targets[id].stopped, self.targets[id].seen) = (false, now);
+                if let Some(known) = &mut self.known[who] {
+                    known.stopped[beat] = false;
+                }
+            }
         }
     }
 
@@ -313,6 +356,7 @@ impl<'w> Model<'w> {
                 long: None,
                 stopped: false,
                 fires: 0,
+                silent_since: 0,
             });
         }
     }
@@ -345,6 +389,7 @@ impl<'w> Model<'w> {
     /// An interval within what is allowed is usual; a longer one where the next is as long, within a half.
     fn learn(&mut self, id: usize, now: Heard) {
         let limit = self.max_gap(&self.targets[id]);
+        let follows = self.rule(&self.targets[id]).max_gap == MaxGap::Auto;
         let target = &mut self.targets[id];
         let interval = now.at - target.seen.at;
         let blind = interval - (now.listened.saturating_sub(target.seen.listened)).min(interval);
@@ -354,6 +399,9 @@ impl<'w> Model<'w> {
         let long = target.long.take();
         if interval <= limit {
             return target.usual.learn(Duration::from_nanos(interval));
+        }
+        if !follows {
+            return;
         }
         let ms = interval / 1_000_000;
         match long.filter(|long| (*long).max(ms) * 2 <= (*long).min(ms) * 3) {
@@ -366,6 +414,9 @@ impl<'w> Model<'w> {
     }
 
     fn bye(&mut self, at: u64, who: usize, beat: Option<usize>) {
+        if let (Some(known), Some(name)) = (&mut self.known[who], beat) {
+            known.stopped[name] |= known.beaten[name];
+        }
         let Some(id) = self.target(who, beat) else {
             return;
         };
@@ -420,10 +471,12 @@ impl<'w> Model<'w> {
                 Reason::GapExceeded.label()
             };
             let at = self.clock.first_showed(deadline);
+            self.targets[id].silent_since = deadline;
             self.change(id, State::Firing, reason, at);
         }
     }
 
+    /// Nothing that is waited for is forgotten; what fires, `forget_after` after it was found silent.
     fn forget(&mut self, at: u64) {
         let listened = self.clock.listened();
         let spans = self.rules.rules.iter().map(|rule| rule.forget_after);
@@ -435,20 +488,45 @@ impl<'w> Model<'w> {
             let Some(known) = self.known[who] else {
                 continue;
             };
-            let own = self.targets.iter().filter(|target| target.who == who);
-            let longest = own.map(|target| self.rule(target).forget_after).max();
+            let own = || self.targets.iter().filter(|target| target.who == who);
+            let longest = own().map(|target| self.rule(target).forget_after).max();
             let after = longest.unwrap_or(FORGET_AFTER).as_nanos() as u64;
-            if listened.saturating_sub(known.seen.listened) <= after {
-                continue;
+            let unwatched = (0..NAMES.len())
+                .any(|name| known.beaten[name] && self.target(who, Some(name)).is_none());
+            let silent = listened.saturating_sub(known.seen.listened) > after;
+            if silent && !unwatched && own().all(|target| self.is_over(target)) {
+                self.drop(at, |target| target.who == who);
+                self.known[who] = None;
             }
-            for id in 0..self.targets.len() {
-                if self.targets[id].who == who && self.targets[id].state != State::Ok {
-                    self.change(id, State::Ok, Reason::Forgotten.label(), at);
-                }
-            }
-            self.targets.retain(|target| target.who != who);
-            self.known[who] = None;
         }
+        let over: Vec<(usize, Option<usize>)> = self
+            .targets
+            .iter()
+            .filter(|target| self.is_over(target))
+            .map(|target| (target.who, target.beat))
+            .collect();
+        for (who, beat) in over {
+            self.drop(at, |target| (target.who, target.beat) == (who, beat));
+            if let (Some(known), Some(name)) = (&mut self.known[who], beat) {
+                known.beaten[name] = false;
+            }
+        }
+    }
+
+    /// Whether a target was found silent so long ago that it is forgotten.
+    fn is_over(&self, target: &Target) -> bool {
+        let after = self.rule(target).forget_after.as_nanos() as u64;
+        let silent_for = self.clock.listened().saturating_sub(target.silent_since);
+        target.state == State::Firing && silent_for > after
+    }
+
+    fn drop(&mut self, at: u64, is: impl Fn(&Target) -> bool) {
+        for id in 0..self.targets.len() {
+            if is(&self.targets[id]) && self.targets[id].state != State::Ok {
+                self.change(id, State::Ok, Reason::Forgotten.label(), at);
+            }
+        }
+        self.targets.retain(|target| !is(target));
     }
 }
 
