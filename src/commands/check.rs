@@ -254,7 +254,7 @@ mod tests {
     fn good_rules() {
         let (good, out, messages) = said("good", "[[rule]]\nname = 'web'\n", false);
         assert!(
-            good && out.starts_with("[stream]\nmax_gap      = \"1m\"\n"),
+            good && out.starts_with("[stream]\nmax_gap      = \"auto\"\n"),
             "{out}"
         );
         assert_eq!(messages, "ok: 1 rule in 1 file\n");

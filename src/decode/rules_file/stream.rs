@@ -11,7 +11,7 @@ use toml::de::DeTable;
 
 /// Keys of `[stream]`.
 pub(super) const KEYS: &[Key] = keys! {
-    "max_gap": "duration", "\"1m\"", "Longest silence of the whole stream";
+    "max_gap": "duration or auto", "\"auto\"", "Longest silence of the whole stream; auto is 1m, or 3 x the longest that is usual";
     "max_lag": "duration", "\"2m\"", "Longest time by which entries may arrive behind their own time";
     "severity": "word", "\"critical\"", "critical, error, warning or info";
     "summary": "text", "", "Sentence of the notification; {since}, {rule} and {scope} are filled in";

@@ -198,7 +198,7 @@ fn five_faults_of_two_files() {
     expect(
         &[first, second],
         &[
-            "a.toml:2:11: stream.max_gap: \"0s\" is zero; a duration is like \"90s\", \"5m\" or \"1h 30m\"",
+            "a.toml:2:11: stream.max_gap: \"0s\" is zero; \"auto\", or a duration like \"90s\", \"5m\" or \"1h 30m\"",
             "a.toml:6:1: rule \"web\": maxgap: unknown key, nearest is max_gap; known are name, watch, app, region, \
              host, by, marker, beat, max_gap, expect, at_least, for, recover, severity, summary, runbook, remind, \
              notify, group_wait, forget_after, on_crash, on_silent",
@@ -292,7 +292,7 @@ fn places_in_texts_of_other_editors() {
     expect(
         &["\u{feff}[stream]\r\nmax_gap = \"0s\"\r\n[[rule]]\r\nname = 'Größe' # ö\r\nfür = 1\r\n"],
         &[
-            "a.toml:2:11: stream.max_gap: \"0s\" is zero; a duration is like \"90s\", \"5m\" or \"1h 30m\"",
+            "a.toml:2:11: stream.max_gap: \"0s\" is zero; \"auto\", or a duration like \"90s\", \"5m\" or \"1h 30m\"",
             "a.toml:5:2: invalid unquoted key; expected letters, numbers, `-`, `_`",
         ],
     );

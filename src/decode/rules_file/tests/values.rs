@@ -53,9 +53,9 @@ fn durations() {
         ),
     );
     expect(
-        &["[stream]\nmax_gap = 'auto'\n"],
+        &["[stream]\nmax_lag = 'auto'\n"],
         &[
-            "a.toml:2:11: stream.max_gap: invalid duration \"auto\"; a duration is like \"90s\", \"5m\" or \"1h 30m\"",
+            "a.toml:2:11: stream.max_lag: invalid duration \"auto\"; a duration is like \"90s\", \"5m\" or \"1h 30m\"",
         ],
     );
 }
