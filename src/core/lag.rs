@@ -46,7 +46,6 @@ impl Lags {
 /// The last sample of one instance.
 #[derive(Clone, Copy, Debug)]
 struct Sample {
-    instance: u32,
     at: Mono,
     lag: Duration,
 }
@@ -88,7 +87,7 @@ impl Lag {
             self.since = at;
         }
         self.last = Some(at);
-        let sample = Sample { instance, at, lag };
+        let sample = Sample { at, lag };
         self.samples[instance as usize % VOICES] = Some(sample);
     }
 
@@ -105,12 +104,18 @@ impl Lag {
     fn look(&self, now: Mono) -> Option<Duration> {
         let fresh = self.samples.iter().flatten();
         let fresh = fresh.filter(|sample| now.since(sample.at) <= WINDOW);
-        let mut lags: Vec<(Duration, u32)> = fresh.map(|one| (one.lag, one.instance)).collect();
+        // On the stack: a look costs no allocation.
+        let (mut lags, mut count) = ([Duration::ZERO; VOICES], 0);
+        for (lag, sample) in lags.iter_mut().zip(fresh) {
+            *lag = sample.lag;
+            count += 1;
+        }
+        let lags = &mut lags[..count];
         lags.sort_unstable();
-        let several = lags.len() >= 2;
+        let several = count >= 2;
         let known = several && now.since(self.since) >= KNOWN_AFTER;
         // Of two the smaller: that one clock is wrong is likelier than that the road is slow.
-        known.then(|| lags[(lags.len() - 1) / 2].0)
+        known.then(|| lags[(count - 1) / 2])
     }
 }
 
