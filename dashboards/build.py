@@ -16,7 +16,7 @@ TARGETS = 'target_app=~"$app", target_region=~"$region"'
 BOTH = f"{MONITOR}, {TARGETS}"
 WHO = "target_app, target_region, target_instance, beat"
 RATE = "[$__rate_interval]"
-VERDICTS = {"live": "green", "late": "yellow", "silent": "red", "never-seen": "dark-red", "stopped": "blue", "unknown": "purple"}
+VERDICTS = {"live": "green", "late": "yellow", "silent": "red", "never-seen": "dark-red", "stopped": "blue", "unknown": "purple", "learning": "light-green"}
 STATES = {"flowing": "green", "waiting": "blue", "connecting": "yellow", "subscribing": "yellow", "lame_duck": "orange",
           "backing_off": "orange", "stalled": "red", "auth_failed": "dark-red", "permission_denied": "dark-red"}
 TO_APP = ("Heartbeats of ${__field.labels.target_app}", "/d/lastbeat-app?${__url_time_range}&${monitor:queryparam}&var-app=${__field.labels.target_app}")

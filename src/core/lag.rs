@@ -3,9 +3,10 @@
 //! A clock that is wrong must not make the stream look slow, nor fast: the lag of the stream, or of a region, is the middle
 //! one among instances, each of which has one voice, however much it says.
 
+pub mod catch_up;
 pub mod lateness;
 
-use crate::core::lag::lateness::CatchUp;
+use crate::core::lag::catch_up::CatchUp;
 use crate::core::time::{Mono, nanos};
 use std::time::Duration;
 

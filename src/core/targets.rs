@@ -5,6 +5,7 @@
 pub mod confirmation;
 pub mod evaluate;
 pub mod forgetting;
+pub mod group_interval;
 pub mod groups;
 pub mod inventory;
 pub mod lifecycle;

@@ -29,7 +29,7 @@ fn an_error_that_ends_the_program_is_told_before_it_is_gone() {
         event.value()
     );
     assert!(
-        event.tag("place").starts_with("src/commands/mod.rs:"),
+        event.tag("place").starts_with("src/commands/exit.rs:"),
         "{}",
         event.tag("place")
     );

@@ -180,7 +180,7 @@ fn instances_are_filtered_and_paged_and_a_bad_question_is_told_what_may_be_asked
     );
     assert_eq!(
         ask(&lastbeat, "/api/v1/rules")["rules"]["stream"]["max_gap"],
-        "1m"
+        "auto"
     );
     let bad = lastbeat.get("/api/v1/instances?verdct=live&limit=0");
     assert_eq!(bad.status, 400, "{}", bad.body);

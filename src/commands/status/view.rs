@@ -7,7 +7,15 @@ use std::time::Duration;
 
 /// Incidents that are shown one by one.
 const INCIDENTS: usize = 20;
-const VERDICTS: [&str; 6] = ["silent", "never-seen", "late", "unknown", "live", "stopped"];
+const VERDICTS: [&str; 7] = [
+    "silent",
+    "never-seen",
+    "late",
+    "unknown",
+    "learning",
+    "live",
+    "stopped",
+];
 const RED: &str = "\u{1b}[1;31m";
 const YELLOW: &str = "\u{1b}[33m";
 const GREEN: &str = "\u{1b}[32m";

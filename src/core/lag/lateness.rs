@@ -9,7 +9,6 @@ use crate::core::rule::AUTO_FACTOR;
 use crate::core::time::{Mono, Stamp, Wall};
 use crate::core::tracker::offset::Offset;
 use crate::core::tracker::{Beaten, InstanceId};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A catch-up takes as long as the pause before it, and at least so long.
@@ -24,17 +23,6 @@ const ALIKE_MS: i64 = 2_000;
 const USUAL: Duration = Duration::from_secs(60);
 /// Late beats that are remembered; the oldest numbers give way.
 const MAX_LATE: usize = 100_000;
-
-/// Late beats of the catch-up that runs.
-#[derive(Debug, Default)]
-pub struct CatchUp {
-    /// The end of the pause that it follows.
-    of: Mono,
-    /// Beats in a row that were not late.
-    fresh: u32,
-    /// When each late beat arrived last, and how late it was.
-    late: BTreeMap<u32, (Mono, i64)>,
-}
 
 impl Facts {
     /// An entry of an instance arrived this far behind its own time.

@@ -1,6 +1,6 @@
 //! Pauses of the stream: which intervals between two arrivals are usual, and which are a sign that something is wrong.
 
-use crate::core::listening::Blind;
+use crate::core::listening::blind::Blind;
 use crate::core::time::Mono;
 use std::time::Duration;
 

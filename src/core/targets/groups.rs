@@ -61,11 +61,11 @@ pub struct GroupLink {
 /// All groups.
 #[derive(Debug, Default)]
 pub struct Groups {
-    rows: Vec<Group>,
+    pub(in crate::core) rows: Vec<Group>,
     ids: BTreeMap<(u32, u32, u32), GroupId>,
     free: Vec<GroupId>,
     /// The one whose interval was found anew last.
-    refreshed: GroupId,
+    pub(in crate::core) refreshed: GroupId,
 }
 
 impl Groups {
@@ -300,54 +300,14 @@ impl Targets {
         target
     }
 
-    /// Finds the interval of groups anew, each a minute or so later than the one before it: it follows those who live.
-    pub(in crate::core) fn refresh_groups(&mut self, facts: &Facts) {
-        /// Members that are looked at in one go.
-        const LOOKED_AT: usize = 20_000;
-        let after = self.groups.refreshed;
-        let mut all: Vec<GroupId> = self.groups.iter().map(|(id, _)| id).collect();
-        all.sort_unstable();
-        let (first, rest) = all.split_at(all.partition_point(|id| *id <= after));
-        let mut looked_at = 0;
-        for &id in rest.iter().chain(first) {
-            if looked_at > LOOKED_AT {
-                break;
-            }
-            looked_at += self.refresh_group(facts, id);
-            self.groups.refreshed = id;
-        }
-    }
-
-    /// Gives how many members it has.
-    fn refresh_group(&mut self, facts: &Facts, id: GroupId) -> usize {
-        let group = self.groups.get(id);
-        let (target, before) = (group.target, group.every_ms);
-        let (max_gap, listened) = (self.max_gap(facts, target), facts.listening.listened());
-        let (mut members, mut longest) = (0, 0);
-        for instance in self.members(facts, group) {
-            members += 1;
-            for beat in facts.tracker.beats_of(instance) {
-                let beat = facts.tracker.beat_row(beat);
-                let lives = !beat.stopped() && listened.since(beat.seen.listened) <= max_gap;
-                if lives && self.is_of_group(facts, instance, beat, group) {
-                    longest = longest.max(match beat.every_ms {
-                        0 => beat.usual.saved(),
-                        every_ms => every_ms,
-                    });
-                }
-            }
-        }
-        if longest > 0 && longest < before {
-            self.groups.rows[id.0 as usize].every_ms = longest;
-            if self.table.get(target).state != State::Firing {
-                self.table.set_due(target, Listened::ZERO);
-            }
-        }
-        members
-    }
-
     /// Whether a beat of an instance is one that a group's rule watches.
-    fn is_of_group(&self, facts: &Facts, id: InstanceId, beat: &Beat, group: &Group) -> bool {
+    pub(in crate::core) fn is_of_group(
+        &self,
+        facts: &Facts,
+        id: InstanceId,
+        beat: &Beat,
+        group: &Group,
+    ) -> bool {
         let place = facts.tracker.instance(id).place;
         let link = self.link(facts, place, group.by, beat.marker, beat.name());
         link.is_some_and(|link| self.plan.links[place as usize][link].rule == group.rule)

@@ -12,7 +12,8 @@ use crate::core::tracker::usual::Usual;
 use crate::core::tracker::{BeatId, Beaten, InstanceId, NONE};
 use std::time::Duration;
 
-/// Siblings of a target without a rhythm of its own that are asked for theirs.
+/// Instances of its app that are asked for their rhythm, where a target has none: to ask all of them for each would take
+/// the square of their number.
 const SIBLINGS: usize = 64;
 /// Long intervals that are remembered until the next tells whether they are a rhythm; the oldest numbers give way.
 const MAX_CANDIDATES: usize = 100_000;
@@ -84,14 +85,16 @@ impl Targets {
         let own = facts.tracker.beat_row(beat);
         let app = facts.app_of(InstanceId(own.instance));
         let siblings = facts.tracker.members_of(facts.tracker.places_of(app, NONE));
-        let beats = siblings.flat_map(|id| facts.tracker.beats_of(id));
+        let beats = siblings
+            .take(SIBLINGS)
+            .flat_map(|id| facts.tracker.beats_of(id));
         let alike = beats.filter_map(|sibling| {
             let sibling = facts.tracker.beat_row(sibling);
             let same = sibling.name() == own.name() && sibling.marker == own.marker;
             let interval = sibling.every().or_else(|| sibling.usual.longest());
             interval.filter(|_| same && !sibling.stopped())
         });
-        alike.take(SIBLINGS).max()
+        alike.max()
     }
 
     /// When a target's `max_gap` is over, on the listened clock, if nothing more is heard of it.

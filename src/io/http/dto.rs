@@ -58,7 +58,7 @@ macro_rules! labels {
 labels! {
     Verdict(snapshot::Verdict) = snapshot::Verdict::ALL,
         "The state of a target: live; late (beyond its usual interval); silent; never-seen (expected, but no heartbeat yet); \
-         stopped (on purpose); unknown (lastbeat was blind).";
+         stopped (on purpose); unknown (lastbeat was blind); learning (heard, but its rhythm is not known yet).";
     Severity(rule::Severity) = rule::Severity::ALL, "The severity of an incident, the highest first.";
     Scope(notice::Scope) = notice::Scope::ALL, "How far an incident reaches, the widest first.";
     Blind(listening::Blind) = listening::Blind::ALL, "The reason why lastbeat received no entries.";

@@ -7,7 +7,7 @@ const EVENTS_WITHIN_MS = 3000; // they bring a status each second; without one f
 const AROUND_EVERY_MS = 10000;
 const DETAIL_EVERY_MS = 10000;
 const FOLD_ABOVE = 2000; // instances: more of them are counted, not drawn
-const MARKS = {silent: '×', 'never-seen': '∅', late: '▲', unknown: '?', stopped: '–', live: '●'}; // the worst first
+const MARKS = {silent: '×', 'never-seen': '∅', late: '▲', unknown: '?', learning: '○', stopped: '–', live: '●'}; // the worst first
 const BAD = ['silent', 'never-seen', 'late'];
 
 const $ = (id) => document.getElementById(id);
