@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// Instances of its app that are asked for their rhythm, where a target has none: to ask all of them for each would take
 /// the square of their number.
-const SIBLINGS: usize = 64;
+const SIBLINGS: usize = 16;
 /// Long intervals that are remembered until the next tells whether they are a rhythm; the oldest numbers give way.
 const MAX_CANDIDATES: usize = 100_000;
 
@@ -34,7 +34,7 @@ impl Targets {
 
     /// The interval between two signs of life of a target: declared or learned, else half of what it may be silent.
     pub(in crate::core) fn interval(&self, facts: &Facts, id: u32) -> Duration {
-        let (every, usual) = self.rhythm(facts, id, self.table.get(id).watched());
+        let (every, usual) = self.own_rhythm(facts, id, self.table.get(id).watched());
         every
             .or(usual)
             .unwrap_or_else(|| self.max_gap(facts, id) / 2)
@@ -50,7 +50,7 @@ impl Targets {
         self.is_auto(facts, id) && self.rhythm(facts, id, watched) == (None, None)
     }
 
-    /// The interval that a target declares, and the one that it usually keeps.
+    /// The interval that a target declares, and the one that it usually keeps, or its siblings do.
     #[inline]
     fn rhythm(
         &self,
@@ -58,14 +58,24 @@ impl Targets {
         id: u32,
         watched: Watched,
     ) -> (Option<Duration>, Option<Duration>) {
+        match (self.own_rhythm(facts, id, watched), watched) {
+            ((None, None), Watched::Beat(beat)) => (None, self.rhythm_of_siblings(facts, beat)),
+            (known, _) => known,
+        }
+    }
+
+    /// The interval that a target declares, and the one that it usually keeps.
+    #[inline]
+    fn own_rhythm(
+        &self,
+        facts: &Facts,
+        id: u32,
+        watched: Watched,
+    ) -> (Option<Duration>, Option<Duration>) {
         match watched {
             Watched::Beat(beat) => {
-                let beat_row = facts.tracker.beat_row(beat);
-                let (every, usual) = (beat_row.every(), beat_row.usual.longest());
-                match (every, usual) {
-                    (None, None) => (None, self.rhythm_of_siblings(facts, beat)),
-                    known => known,
-                }
+                let row = facts.tracker.beat_row(beat);
+                (row.every(), row.usual.longest())
             }
             Watched::Logs(_) => (None, self.table.usual(id).and_then(Usual::longest)),
             Watched::Group(group) => {

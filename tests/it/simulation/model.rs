@@ -163,7 +163,10 @@ impl<'w> Model<'w> {
 
     /// How often it is to be heard.
     fn interval(&self, target: &Target) -> u64 {
-        let (every, usual) = self.rhythm(target);
+        let every = self.cast[target.who]
+            .every
+            .filter(|_| target.beat.is_some());
+        let usual = target.usual.longest();
         let half = Duration::from_nanos(self.max_gap(target) / 2);
         every.or(usual).unwrap_or(half).as_nanos() as u64
     }
