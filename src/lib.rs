@@ -20,7 +20,7 @@
 //! | --- | --- | --- |
 //! | [`core`] | decides: functions of (state, event, now) | clock, tokio, serde, tracing, any I/O |
 //! | [`decode`] | gives bytes and text a type, or a list of faults | I/O, clock |
-//! | [`format`] | gives notices their words for people, the way back from `decode` | I/O, clock |
+//! | [`format`](mod@crate::format) | gives notices their words for people, the way back from `decode` | I/O, clock |
 //! | [`io`] | touches: one file per outside party | each other, and the core's state |
 //! | [`app`] | connects: the loop that owns the core, delivery, supervision, stop | |
 //! | [`commands`] | one file per subcommand | |

@@ -196,7 +196,7 @@ impl Engine {
         }
         for region in freed.regions {
             if let Some(lag) = self.facts.lags.regions.get_mut(region as usize) {
-                *lag = Lag::new();
+                *lag = Lag::default();
             }
             self.incidents.stream.lagging_regions.remove(&region);
         }

@@ -55,7 +55,7 @@ impl Facts {
             tracker: Tracker::new(options.limits),
             options,
             listening: Listening::new(now.mono),
-            lags: Lags::new(),
+            lags: Lags::default(),
             inventory: Inventory::default(),
             touched: BTreeSet::new(),
             capacity: Capacity::default(),

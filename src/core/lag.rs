@@ -20,7 +20,7 @@ const VOICES: usize = 32;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The lag of the stream and of each region.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Lags {
     /// The stream's.
     pub stream: Lag,
@@ -32,18 +32,6 @@ pub struct Lags {
     pub catch_up: CatchUp,
 }
 
-impl Lags {
-    /// Nothing was measured yet.
-    pub fn new() -> Self {
-        Lags {
-            stream: Lag::new(),
-            regions: Vec::new(),
-            typical: Duration::ZERO,
-            catch_up: CatchUp::default(),
-        }
-    }
-}
-
 /// The last sample of one instance.
 #[derive(Clone, Copy, Debug)]
 struct Sample {
@@ -52,7 +40,7 @@ struct Sample {
 }
 
 /// The lag of several instances.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Lag {
     /// One for each remainder of an instance's number.
     samples: Vec<Option<Sample>>,
@@ -66,18 +54,6 @@ pub struct Lag {
 }
 
 impl Lag {
-    /// Nothing was measured yet.
-    pub fn new() -> Self {
-        Lag {
-            samples: Vec::new(),
-            since: Mono::ZERO,
-            last: None,
-            typical: None,
-            looked_at: None,
-            slow_since: None,
-        }
-    }
-
     /// An entry of an instance arrived at `at`, this far behind its own time; one from the future counts as zero.
     #[inline]
     pub fn sample(&mut self, instance: u32, lag: Duration, at: Mono) {
@@ -138,7 +114,7 @@ mod tests {
     #[test]
     fn the_middle_one_counts_however_wrong_one_clock_is_and_however_much_it_says() {
         for wrong in [Duration::ZERO, Duration::from_secs(3600)] {
-            let mut lag = Lag::new();
+            let mut lag = Lag::default();
             for second in 0..30 {
                 (0..4).for_each(|instance| lag.sample(instance, LATE, at(second)));
                 (0..50).for_each(|_| lag.sample(7, wrong, at(second)));
@@ -150,7 +126,7 @@ mod tests {
 
     #[test]
     fn one_instance_alone_says_nothing() {
-        let mut lag = Lag::new();
+        let mut lag = Lag::default();
         for second in 0..40 {
             lag.sample(7, LATE, at(second));
             assert_eq!(lag.typical(at(second)), None, "its clock may be wrong");
@@ -159,7 +135,7 @@ mod tests {
 
     #[test]
     fn what_is_old_counts_no_more() {
-        let mut lag = Lag::new();
+        let mut lag = Lag::default();
         for second in 0..=20 {
             (0..3).for_each(|instance| lag.sample(instance, LATE, at(second)));
         }

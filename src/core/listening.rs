@@ -56,21 +56,36 @@ impl BlindInterval {
 
 impl BlindInterval {
     /// Whether it may have hidden a sign of life of a target that was last heard at `seen`: it was longer than half of the
-    /// target's interval, or one was due in it, whole intervals after the last, give or take a tenth of the interval, or half
-    /// of the stretch where that is less: the shorter a stretch is, the less likely it hides what was due beside it.
-    fn hides(&self, seen: Mono, interval: Duration) -> bool {
+    /// target's interval, or one was due in it, whole intervals after the last, give or take a tenth of the interval. Where the
+    /// interval is known, half of the stretch at most: the shorter it is, the less likely it hides what was due beside it.
+    fn hides(&self, seen: Mono, rhythm: Rhythm) -> bool {
+        let interval = rhythm.interval;
         let from = self.from.max(seen);
         if self.to.since(from) > interval / 2 {
             return true;
         }
         let interval = nanos(interval).max(1);
-        let about = (interval / 10).min(nanos(self.to.since(from)) / 2);
+        let half = nanos(self.to.since(from)) / 2;
+        let about = if rhythm.is_known {
+            half.min(interval / 10)
+        } else {
+            interval / 10
+        };
         let first = nanos(from.since(seen))
             .saturating_sub(about)
             .div_ceil(interval)
             .max(1);
         first.saturating_mul(interval) <= nanos(self.to.since(seen)) + about
     }
+}
+
+/// How often a target is to be heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rhythm {
+    /// The time between two signs of life.
+    pub interval: Duration,
+    /// Whether that is declared or learned; else it is a guess, and what is due may be due a tenth earlier or later.
+    pub is_known: bool,
 }
 
 /// Blindness within a window of time.
@@ -265,14 +280,15 @@ impl Listening {
     }
 
     /// What the clock shows when a target counts as silent that was last heard at `seen`, if it is not heard again: when
-    /// the evidence of its silence reaches `max_gap`. `interval`: how often it is to be heard.
+    /// the evidence of its silence reaches `max_gap`. `rhythm`: how often it is to be heard.
     ///
     /// Evidence is the listened time since `seen`, less one interval for each blind stretch after which it may still be
     /// about to be heard; a window between two stretches never counts below zero.
-    pub fn late_at(&self, seen: Stamp, interval: Duration, max_gap: Duration) -> Listened {
+    pub fn late_at(&self, seen: Stamp, rhythm: Rhythm, max_gap: Duration) -> Listened {
+        let interval = rhythm.interval;
         let (mut evidence, mut from, mut allowed) = (Duration::ZERO, seen.listened, Duration::ZERO);
         for stretch in self.stretches_after(seen.at) {
-            if !stretch.hides(seen.at, interval) {
+            if !stretch.hides(seen.at, rhythm) {
                 continue;
             }
             let window = stretch.listened.since(from).saturating_sub(allowed);
@@ -287,9 +303,9 @@ impl Listening {
 
     /// The end of the last blind stretch after `seen` that may have hidden a sign of life of a target; `None` where there
     /// was none.
-    pub fn hidden_until(&self, seen: Mono, interval: Duration) -> Option<Mono> {
+    pub fn hidden_until(&self, seen: Mono, rhythm: Rhythm) -> Option<Mono> {
         let hiding = self.stretches_after(seen);
-        let hiding = hiding.filter(|stretch| stretch.hides(seen, interval));
+        let hiding = hiding.filter(|stretch| stretch.hides(seen, rhythm));
         hiding.last().map(|stretch| stretch.to)
     }
 

@@ -1,7 +1,7 @@
 //! The heartbeat line, `HEARTBEAT every=30s name=worker seq=1042`, wherever it stands in an entry.
 //!
-//! docs/heartbeat-line.md is the grammar for people. Text counts by the position of the marker ([`position`]), behind
-//! prefixes ([`prefix`]); JSON by the fields in which loggers keep their message ([`json`]). One entry may hold several
+//! docs/heartbeat-line.md is the grammar for people. Text counts by the position of the marker (`position`), behind
+//! prefixes (`prefix`); JSON by the fields in which loggers keep their message (`json`). One entry may hold several
 //! lines, and each of them a beat.
 
 mod json;

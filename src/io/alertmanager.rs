@@ -4,8 +4,8 @@
 //! who watches is among them, so that two lastbeats on one stream tell one Alertmanager, or a cluster of them, of one
 //! alert, and people hear of it once.
 //!
-//! An alert fires until its `endsAt`, which is set a few minutes ahead ([`ENDS_AFTER`]) whenever it is sent, and it is
-//! sent every minute ([`REFRESH_EVERY`]) while its incident is open: where lastbeat dies nothing is resolved at once,
+//! An alert fires until its `endsAt`, which is set a few minutes ahead (`ENDS_AFTER`) whenever it is sent, and it is
+//! sent every minute (`REFRESH_EVERY`) while its incident is open: where lastbeat dies nothing is resolved at once,
 //! and nothing fires for ever.
 
 use crate::core::notice::{Notice, NoticeKind, Scope};

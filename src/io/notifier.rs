@@ -54,7 +54,7 @@ pub trait Notifier: Send + Sync + 'static {
     }
 
     /// True if the outbox keeps open alerts for it: for [`Self::resend_interval`], and so that of two incidents with
-    /// one [`Self::subject`] the end of the first does not end the second.
+    /// one `subject` the end of the first does not end the second.
     fn tracks_open_alerts(&self) -> bool {
         false
     }

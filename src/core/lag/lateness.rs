@@ -37,7 +37,7 @@ impl Facts {
     fn region_lag(&mut self, region: usize) -> &mut Lag {
         let regions = &mut self.lags.regions;
         while regions.len() <= region {
-            regions.push(Lag::new());
+            regions.push(Lag::default());
         }
         &mut regions[region]
     }

@@ -113,7 +113,7 @@ impl Engine {
         let seen = self.targets.seen(&self.facts, id).at;
         let interval = self.targets.interval(&self.facts, id);
         let blind_for = self.facts.now.mono.since(listening.stamp().at);
-        let blind_now = listening.blind_now().is_some() && blind_for > interval / 2;
+        let blind_now = listening.blind_now().is_some() && blind_for > interval.interval / 2;
         blind_now || listening.hidden_until(seen, interval).is_some()
     }
 

@@ -4,6 +4,7 @@
 //! rhythm, so that a changed or slow one costs two alerts at most. What was started anew within an interval failed in it.
 
 use crate::core::facts::Facts;
+use crate::core::listening::Rhythm;
 use crate::core::rule::MaxGap;
 use crate::core::targets::table::Watched;
 use crate::core::targets::{AlertEvent, Targets};
@@ -33,11 +34,13 @@ impl Targets {
     }
 
     /// The interval between two signs of life of a target: declared or learned, else half of what it may be silent.
-    pub(in crate::core) fn interval(&self, facts: &Facts, id: u32) -> Duration {
+    pub(in crate::core) fn interval(&self, facts: &Facts, id: u32) -> Rhythm {
         let (every, usual) = self.own_rhythm(facts, id, self.table.get(id).watched());
-        every
-            .or(usual)
-            .unwrap_or_else(|| self.max_gap(facts, id) / 2)
+        let known = every.or(usual);
+        Rhythm {
+            interval: known.unwrap_or_else(|| self.max_gap(facts, id) / 2),
+            is_known: known.is_some(),
+        }
     }
 
     fn is_auto(&self, facts: &Facts, id: u32) -> bool {

@@ -140,7 +140,12 @@ impl Clock {
     /// What the clock shows when a silence since `seen` is longer than `max_gap`, of one that is heard each `interval`: by
     /// the windows between the blind stretches after it, each less one interval, where the stretch before it may have
     /// hidden something. Gives the end of the last such stretch too.
-    pub fn late_at(&self, seen: Heard, interval: u64, max_gap: u64) -> (u64, Option<u64>) {
+    pub fn late_at(
+        &self,
+        seen: Heard,
+        (interval, known): (u64, bool),
+        max_gap: u64,
+    ) -> (u64, Option<u64>) {
         // Begin and end of each blind stretch, and what the clock showed all through it.
         let mut stretches: Vec<(u64, u64, u64)> = Vec::new();
         let mut shown = 0;
@@ -156,7 +161,8 @@ impl Clock {
                 return false;
             }
             let from = from.max(seen.at);
-            let about = (interval / 10).min((to - from) / 2);
+            let half = if known { (to - from) / 2 } else { u64::MAX };
+            let about = (interval / 10).min(half);
             let due = |times: u64| {
                 let due = seen.at + times * interval;
                 due + about >= from && due <= to + about

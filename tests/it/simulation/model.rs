@@ -161,14 +161,15 @@ impl<'w> Model<'w> {
         }
     }
 
-    /// How often it is to be heard.
-    fn interval(&self, target: &Target) -> u64 {
+    /// How often it is to be heard, and whether that is known.
+    fn interval(&self, target: &Target) -> (u64, bool) {
         let every = self.cast[target.who]
             .every
             .filter(|_| target.beat.is_some());
         let usual = target.usual.longest();
         let half = Duration::from_nanos(self.max_gap(target) / 2);
-        every.or(usual).unwrap_or(half).as_nanos() as u64
+        let known = every.or(usual);
+        (known.unwrap_or(half).as_nanos() as u64, known.is_some())
     }
 
     /// How long nothing was heard of one, in listened time.
