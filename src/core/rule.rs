@@ -385,13 +385,46 @@ impl Severity {
     }
 }
 
-/// One or more globs; none matches all.
+/// Globs, some of which begin with `!` and take out what they match; none matches all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Globs(pub Vec<String>);
 
 impl Globs {
-    /// Whether `name` matches any of them; without any, everything does.
+    /// Whether any of them matches `name`, and none with `!` does, in whatever order they stand. Without any that takes
+    /// in, everything is in.
     pub fn matches(&self, name: &str) -> bool {
-        self.0.is_empty() || self.0.iter().any(|glob| fast_glob::glob_match(glob, name))
+        let (mut takes_in, mut is_in) = (false, false);
+        for glob in &self.0 {
+            match glob.strip_prefix('!') {
+                Some(out) if fast_glob::glob_match(out, name) => return false,
+                Some(_) => {}
+                None => {
+                    takes_in = true;
+                    is_in = is_in || fast_glob::glob_match(glob, name);
+                }
+            }
+        }
+        is_in || !takes_in
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_with_a_mark_take_out_wherever_they_stand() {
+        let matching = |globs: &[&str]| {
+            let globs = Globs(globs.iter().map(|glob| (*glob).to_owned()).collect());
+            let names = ["web-1", "web-staging", "api"].into_iter();
+            names.filter(|name| globs.matches(name)).collect::<Vec<_>>()
+        };
+        assert_eq!(matching(&[]), ["web-1", "web-staging", "api"]);
+        assert_eq!(matching(&["web-*", "!web-staging"]), ["web-1"]);
+        assert_eq!(matching(&["!web-staging", "web-*"]), ["web-1"]);
+        assert_eq!(matching(&["*", "!web-*"]), ["api"]);
+        assert_eq!(matching(&["!web-*"]), ["api"]);
+        assert_eq!(matching(&["!web-*", "!api"]), [""; 0]);
+        assert_eq!(matching(&["web-staging", "!web-*"]), [""; 0]);
     }
 }
