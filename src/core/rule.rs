@@ -3,6 +3,7 @@
 //! Only `decode::rules_file` builds these from text; what stands here is checked already.
 
 use crate::core::entry::MarkerId;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The marker that every lastbeat looks for.
@@ -62,6 +63,14 @@ pub struct StreamRule {
     pub summary: Option<String>,
     /// Where to read what to do.
     pub runbook: Option<String>,
+    /// Names of notifiers; `None`: all of them.
+    pub notify: Option<Vec<String>>,
+    /// How often an open incident of the stream is notified of again; `None`: never.
+    pub remind: Option<Duration>,
+    /// The hours in which it is notified of; `None`: always.
+    pub active: Option<String>,
+    /// On every notification.
+    pub labels: BTreeMap<String, String>,
 }
 
 impl Default for StreamRule {
@@ -72,6 +81,10 @@ impl Default for StreamRule {
             severity: Severity::Critical,
             summary: None,
             runbook: None,
+            notify: None,
+            remind: None,
+            active: None,
+            labels: BTreeMap::new(),
         }
     }
 }
@@ -120,6 +133,10 @@ pub struct Rule {
     pub on_crash: bool,
     /// Whether a machine that is silent alone is restarted by the platform.
     pub restart_silent: bool,
+    /// The hours in which it is notified of, as in `Mon-Fri 08:00-18:00 Europe/Berlin`; `None`: always.
+    pub active: Option<String>,
+    /// On every notification.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// `[[silence]]`: a time in which what matches is told to nobody.
@@ -150,6 +167,12 @@ pub struct Matchers {
     pub host: Globs,
     /// Rules, by name; `stream` is the stream's own.
     pub rule: Globs,
+    /// Severities of rules; empty is every one.
+    pub severity: Vec<Severity>,
+    /// Labels of rules, by name; a label that is not there is the empty text.
+    pub labels: BTreeMap<String, Globs>,
+    /// Notifiers that are silenced; empty is every one.
+    pub notifier: Globs,
 }
 
 /// `[notify.NAME]`.
@@ -159,6 +182,8 @@ pub struct NotifierRule {
     pub name: String,
     /// What it is.
     pub kind: NotifierKind,
+    /// The severities that reach it; empty is every one.
+    pub severity: Vec<Severity>,
 }
 
 /// What a notifier is.
