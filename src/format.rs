@@ -127,6 +127,16 @@ pub fn target_name(notice: &Notice) -> String {
         Scope::Stream if notice.alarm == Alarm::Drill => "a drill".to_owned(),
         Scope::Stream if notice.alarm == Alarm::Full => "lastbeat".to_owned(),
         Scope::Stream => "the stream".to_owned(),
+        Scope::Regions if notice.between.cut_off => format!(
+            "lastbeat is cut off from everyone else: all {} other regions",
+            notice.between.of_total
+        ),
+        Scope::Regions => format!(
+            "{} of {} regions ({})",
+            notice.between.regions,
+            notice.between.of_total,
+            name(&who.region)
+        ),
         Scope::Region => format!("region {}", name(&who.region)),
         Scope::App => format!("app {}", name(&who.app)),
         Scope::AppRegion => format!("{} in {}", name(&who.app), name(&who.region)),
@@ -181,6 +191,7 @@ pub fn target_key(notice: &Notice) -> String {
             vec!["flapping", who.app.as_str(), &who.region, &who.instance]
         }
         Scope::Stream => vec!["stream"],
+        Scope::Regions => vec!["regions"],
         Scope::Region => vec![who.region.as_str()],
         Scope::App => vec![who.app.as_str()],
         Scope::AppRegion => vec![who.app.as_str(), &who.region],

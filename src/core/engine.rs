@@ -348,6 +348,12 @@ impl Engine {
         })
     }
 
+    /// Incidents that are open, each for the notifiers that had its opening, at the severity that they were told.
+    pub fn notified_incidents(&self) -> Vec<Notice> {
+        let all = self.notices.iter();
+        all.flat_map(|(_, ledger)| ledger.as_told()).collect()
+    }
+
     /// What the layer of incidents sees of the layers below.
     pub(in crate::core) fn view(&self) -> View<'_> {
         View {

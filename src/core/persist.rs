@@ -173,6 +173,9 @@ pub enum SavedKey {
     Flapping(SavedTarget),
 }
 
+/// Stands for all notifiers there are in what an earlier version kept; no notifier has this name.
+pub const EVERY_NOTIFIER: &str = "*";
+
 /// What a notifier was notified of an incident.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedNotified {

@@ -61,6 +61,7 @@ pub fn read(bytes: &[u8], now: Wall) -> Result<SilenceRequest, Vec<String>> {
         instance: take("instance"),
         host: take("host"),
         rule: take("rule"),
+        ..Matchers::default()
     };
     if !MATCHERS.iter().any(|key| object.contains_key(*key)) {
         faults.push(format!(

@@ -111,6 +111,20 @@ impl Ledger {
         names(self.notified.keys())
     }
 
+    /// The incident for each notifier that had its opening, at the severity that it was told.
+    pub fn as_told(&self) -> Vec<Notice> {
+        let mut by_severity: BTreeMap<Severity, Vec<&Arc<str>>> = BTreeMap::new();
+        for (name, notified) in &self.notified {
+            by_severity.entry(notified.severity).or_default().push(name);
+        }
+        let notice = |(severity, who): (_, Vec<_>)| Notice {
+            severity,
+            notify: Some(names(who.into_iter())),
+            ..self.notice.clone()
+        };
+        by_severity.into_iter().map(notice).collect()
+    }
+
     /// How often the most impatient of them is reminded.
     pub fn remind(&self) -> Option<Duration> {
         self.routes.values().filter_map(|route| route.remind).min()
@@ -286,20 +300,7 @@ impl Notices {
         notice.due_mono = now.mono;
         let saved = view.saved(incident, &ledger, Some((now.wall, why)));
         self.changes.closed(id, saved);
-        let mut by_severity: BTreeMap<Severity, Vec<&Arc<str>>> = BTreeMap::new();
-        for (name, notified) in &ledger.notified {
-            by_severity
-                .entry(notified.severity)
-                .or_default()
-                .push(name);
-        }
-        for (severity, who) in by_severity {
-            self.out.push(Notice {
-                severity,
-                notify: Some(names(who.into_iter())),
-                ..ledger.notice.clone()
-            });
-        }
+        self.out.extend(ledger.as_told());
     }
 }
 

@@ -165,27 +165,31 @@ impl NoticeView<'_> {
         }
     }
 
+    /// All notifiers there are; the log where there is none.
+    pub(in crate::core) fn every_notifier(&self) -> Vec<Arc<str>> {
+        let own = self.facts.rules.notifiers.iter();
+        let own = own.map(|rule| rule.name.as_str());
+        let others = self.facts.options.notifiers.iter().map(String::as_str);
+        let all: BTreeSet<&str> = own.chain(others).collect();
+        if all.is_empty() {
+            return vec![Arc::from(LOG)];
+        }
+        all.into_iter().map(Arc::from).collect()
+    }
+
     /// The notifiers that a rule names, or all, without those that do not want its severity.
     fn notifiers_of(&self, source: &Source<'_>) -> Vec<Arc<str>> {
         let rules = &self.facts.rules.notifiers;
-        let all = || {
-            let own = rules.iter().map(|rule| rule.name.as_str());
-            let others = self.facts.options.notifiers.iter().map(String::as_str);
-            own.chain(others).collect::<BTreeSet<&str>>()
+        let mut named: Vec<Arc<str>> = match source.notify {
+            Some(names) => names.iter().map(|name| Arc::from(name.as_str())).collect(),
+            None => self.every_notifier(),
         };
-        let named = match source.notify {
-            Some(names) => names.iter().map(String::as_str).collect(),
-            None => all(),
-        };
-        if named.is_empty() && source.notify.is_none() {
-            return vec![Arc::from(LOG)];
-        }
-        let wants = |name: &&str| {
-            let rule = rules.iter().find(|rule| rule.name == **name);
+        named.retain(|name| {
+            let rule = rules.iter().find(|rule| *rule.name == **name);
             rule.is_none_or(|rule| {
                 rule.severity.is_empty() || rule.severity.contains(&source.severity)
             })
-        };
-        named.into_iter().filter(wants).map(Arc::from).collect()
+        });
+        named
     }
 }

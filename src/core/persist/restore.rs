@@ -11,7 +11,7 @@ use crate::core::listening::{BlindInterval, Listening};
 use crate::core::notice::ledger::{Ledger, Notified};
 use crate::core::notice::{Alarm, CloseReason, IncidentId, NoticeKind};
 use crate::core::persist::{
-    Saved, SavedBeat, SavedClock, SavedGroup, SavedIncident, SavedInstance, SavedKey, SavedStamp,
+    EVERY_NOTIFIER, SavedNotified, Saved, SavedBeat, SavedClock, SavedGroup, SavedIncident, SavedInstance, SavedKey, SavedStamp,
     SavedTarget, SavedWatched,
 };
 use crate::core::targets::table::State;
@@ -308,7 +308,12 @@ impl Engine {
             stream: (saved.key == SavedKey::Stream).then(|| self.stream_facts(saved)),
             members,
         };
-        let notified = saved.notified.iter().map(|one| {
+        let every = self.notice_view().every_notifier();
+        let named = |one: &SavedNotified| match &*one.notifier {
+            EVERY_NOTIFIER => every.clone(),
+            _ => vec![Arc::clone(&one.notifier)],
+        };
+        let notified = saved.notified.iter().flat_map(|one| {
             let notified = Notified {
                 at: clocks.mono(one.at),
                 updated_at: (one.updates > 0).then(|| clocks.mono(one.at)),
@@ -320,7 +325,7 @@ impl Engine {
                 notifiers: saved.notified.len(),
                 changes: 0,
             };
-            (Arc::clone(&one.notifier), notified)
+            named(one).into_iter().map(move |name| (name, notified))
         });
         let mut text = notice.clone();
         text.kind = NoticeKind::Opened;

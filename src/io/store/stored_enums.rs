@@ -47,6 +47,7 @@ stored_enums! {
     }
     Scope {
         Stream "stream",
+        Regions "regions",
         Region "region",
         App "app",
         AppRegion "app-region",
