@@ -82,12 +82,39 @@ pub fn description(notice: &Notice) -> String {
     if notice.affected_total > 1 {
         let _ = write!(text, "; {}", affected(notice));
     }
-    let _ = write!(text, "; rule \"{}\"", name(&notice.rule));
+    let between = &notice.between;
+    if between.back > 0 {
+        let _ = write!(text, "; {} heard again", between.back);
+    }
+    if between.logging > 0 && !matches!(notice.kind, NoticeKind::Closed(_)) {
+        let _ = write!(
+            text,
+            "; {} of them still log: their heartbeats stopped",
+            between.logging
+        );
+    }
+    if between.rules.is_empty() {
+        let _ = write!(text, "; rule \"{}\"", name(&notice.rule));
+    } else {
+        let rules = between
+            .rules
+            .iter()
+            .map(|rule| format!("\"{}\"", name(rule)));
+        let _ = write!(text, "; rules {}", rules.collect::<Vec<_>>().join(", "));
+    }
     if !notice.last_text.is_empty() {
         let last_text = sanitize(&notice.last_text, TEXT_CHARS);
         let _ = write!(text, "; last beat: \"{last_text}\"");
     }
-    if let (Some(runbook), NoticeKind::Opened) = (&notice.runbook, notice.kind) {
+    if notice.kind == NoticeKind::Opened && !between.runbooks.is_empty() {
+        let runbooks = between.runbooks.iter();
+        let runbooks = runbooks.map(|runbook| sanitize(runbook, TEXT_CHARS));
+        let _ = write!(
+            text,
+            "; runbooks: {}",
+            runbooks.collect::<Vec<_>>().join(", ")
+        );
+    } else if let (Some(runbook), NoticeKind::Opened) = (&notice.runbook, notice.kind) {
         let _ = write!(text, "; runbook: {}", sanitize(runbook, TEXT_CHARS));
     }
     text
@@ -146,7 +173,14 @@ pub fn target_name(notice: &Notice) -> String {
                 .into_iter()
                 .filter(|part| !part.is_empty());
             let place: Vec<String> = place.map(|part| name(part)).collect();
-            format!("{} instances of {}", notice.affected_total, place.join("/"))
+            match notice.between.of_total {
+                total if total > notice.affected_total => format!(
+                    "{} of {total} instances of {}",
+                    notice.affected_total,
+                    place.join("/")
+                ),
+                _ => format!("{} instances of {}", notice.affected_total, place.join("/")),
+            }
         }
         Scope::Instance => {
             format!(

@@ -393,9 +393,7 @@ impl Incidents {
                     deadline,
                 })
                 .collect();
-            fires
-                .iter()
-                .for_each(|fire| self.join(view, wider, *fire));
+            fires.iter().for_each(|fire| self.join(view, wider, *fire));
         }
     }
 

@@ -2,9 +2,9 @@
 //! itself may be deaf, and never one that is meant to be stopped.
 
 use crate::core::incident::Incidents;
-use crate::core::incident::view::View;
 use crate::core::incident::kind::{Alarm, IncidentId};
 use crate::core::incident::scope::Key;
+use crate::core::incident::view::View;
 use crate::core::inventory::{Listed, Suspect};
 use crate::core::time::Mono;
 use std::collections::VecDeque;

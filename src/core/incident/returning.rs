@@ -87,9 +87,15 @@ impl Incidents {
     pub(super) fn next_return(&self, view: View<'_>) -> Mono {
         let ends = self.returning.iter().filter_map(|id| self.ends_at(*id));
         let first = ends.min();
-        first.map_or(Mono::NEVER, |at| {
+        let first = first.map_or(Mono::NEVER, |at| {
             view.facts.listening.date_of(at) + Duration::from_nanos(1)
-        })
+        });
+        // One in the past waits for the next entry.
+        if first > view.facts.now.mono {
+            first
+        } else {
+            Mono::NEVER
+        }
     }
 
     fn ends_at(&self, id: IncidentId) -> Option<crate::core::time::Listened> {

@@ -442,12 +442,7 @@ impl View<'_> {
 
     /// What an instance says of its scope, and when it was last heard; `None` where its silence says nothing: it stopped,
     /// nobody knows how often it should speak, or it is lastbeat itself.
-    fn say_of(
-        &self,
-        id: InstanceId,
-        instance: &Instance,
-        probe: Probe,
-    ) -> (Option<Say>, Listened) {
+    fn say_of(&self, id: InstanceId, instance: &Instance, probe: Probe) -> (Option<Say>, Listened) {
         if self.is_own(id, instance) {
             return (None, Listened::ZERO);
         }

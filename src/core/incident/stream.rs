@@ -210,10 +210,7 @@ impl Incidents {
                 self.stream.stalled = Some(open);
                 self.close(flapping, CloseReason::Superseded);
             }
-        } else if self
-            .flaps
-            .take_steady(who, view.facts.listening.listened())
-        {
+        } else if self.flaps.take_steady(who, view.facts.listening.listened()) {
             self.close(flapping, CloseReason::Resolved);
         }
     }

@@ -125,11 +125,7 @@ impl NoticeView<'_> {
         let silent = self.silent_of(incident, firing, sign);
         notice.affected_total = silent.len() as u64;
         let named = if silent.len() < 2 { 0 } else { NAMED };
-        notice.affected = silent
-            .iter()
-            .take(named)
-            .map(|&id| self.name(id))
-            .collect();
+        notice.affected = silent.iter().take(named).map(|&id| self.name(id)).collect();
         notice.between = Between {
             rules: several(all.iter().map(|rule| rule.name.clone())),
             runbooks: several(all.iter().filter_map(|rule| rule.runbook.clone())),
@@ -153,9 +149,7 @@ impl NoticeView<'_> {
         // A summary is written for the rule's own targets.
         let own = matches!(
             (rule.by, notice.scope),
-            (By::AppRegion, Scope::AppRegion)
-                | (By::App, Scope::App)
-                | (By::Region, Scope::Region)
+            (By::AppRegion, Scope::AppRegion) | (By::App, Scope::App) | (By::Region, Scope::Region)
         );
         let own = own || (rule.by == By::Instance && notice.scope == Scope::Instance && one);
         notice.summary = rule.summary.clone().filter(|_| own);
@@ -253,7 +247,11 @@ impl NoticeView<'_> {
         match incident.key {
             Key::Stream => Who::default(),
             Key::Regions => {
-                let names = incident.regions.iter().take(RULES_NAMED).map(|&id| region(id));
+                let names = incident
+                    .regions
+                    .iter()
+                    .take(RULES_NAMED)
+                    .map(|&id| region(id));
                 let names: BTreeSet<String> = names.collect();
                 let names: Vec<String> = names.into_iter().collect();
                 Who {

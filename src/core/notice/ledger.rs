@@ -16,6 +16,10 @@ use std::time::Duration;
 
 /// An update follows the one before after this long at the earliest, unless the severity rose.
 const UPDATE_AFTER: Duration = Duration::from_secs(60);
+/// All open incidents are looked at this often for what is due by time, and large ones no more often.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// An incident of more members than this is large: to look at it takes a tenth of a millisecond and more.
+const LARGE: usize = 500;
 /// Members that come and go are told of no more often than this.
 const CHANGES_AFTER: Duration = Duration::from_secs(300);
 
@@ -32,29 +36,33 @@ pub struct Notified {
     pub updates: u32,
     /// The worst severity that it was told.
     pub severity: Severity,
-    /// How many members were silent then.
+    /// How many it was told are silent.
     pub silent: u64,
+    /// How many it was told are heard again.
+    pub back: u64,
     /// How many causes were known then.
     pub causes: u32,
     /// How many notifiers had the incident then.
     pub notifiers: usize,
-    /// [`Incident::changes`] then.
-    pub changes: u32,
+    /// Arrival clock: since when other members are silent than it was told; `None` where they are the same.
+    pub differs_since: Option<Mono>,
 }
 
 impl Notified {
     /// What is known of an incident is what it was told.
-    fn is_told(&mut self, incident: &Incident, notifiers: usize) {
-        self.silent = incident.silent();
+    fn is_told(&mut self, incident: &Incident, notice: &Notice, notifiers: usize) {
+        self.silent = notice.affected_total;
+        self.back = notice.between.back;
         self.causes = incident.causes;
         self.notifiers = notifiers;
-        self.changes = incident.changes;
+        self.differs_since = None;
     }
 
     /// What it is to be notified of at `now`.
     fn due(
-        &self,
+        &mut self,
         incident: &Incident,
+        notice: &Notice,
         route: Option<&Route>,
         notifiers: usize,
         now: Mono,
@@ -65,8 +73,14 @@ impl Notified {
         let since_update = self.updated_at.map_or(Duration::MAX, |at| now.since(at));
         let worse = route.is_some_and(|route| route.severity < self.severity);
         let soon = incident.causes > self.causes || notifiers > self.notifiers;
-        let doubled = incident.silent() >= self.silent.max(1) * 2;
-        let changed = incident.changes != self.changes;
+        let (silent, back) = (notice.affected_total, notice.between.back);
+        let doubled = silent >= self.silent.max(1) * 2;
+        let differs = (silent, back) != (self.silent, self.back);
+        self.differs_since = differs.then(|| self.differs_since.unwrap_or(now));
+        // What comes back together, or dies together, is waited for.
+        let changed = self
+            .differs_since
+            .is_some_and(|since| now.since(since) >= UPDATE_AFTER);
         let updates = worse
             || (soon && since_update >= UPDATE_AFTER)
             || (doubled && age >= UPDATE_AFTER)
@@ -90,6 +104,10 @@ pub struct Ledger {
     routes: Routes,
     /// Whether [`Self::notice`] is older than the incident.
     stale: bool,
+    /// Arrival clock: when it was looked at last.
+    looked_at: Mono,
+    /// The most that were silent at once: their names, and how many.
+    most: (Vec<String>, u64),
     /// Of which of the routing's states [`Self::routes`] are.
     routed: u64,
 }
@@ -102,7 +120,15 @@ impl Ledger {
             notified,
             routes: Routes::new(),
             stale: false,
+            looked_at: Mono::ZERO,
+            most: (Vec::new(), 0),
             routed: 0,
+        }
+    }
+
+    fn remember_most(&mut self) {
+        if self.notice.affected_total > self.most.1 {
+            self.most = (self.notice.affected.clone(), self.notice.affected_total);
         }
     }
 
@@ -146,6 +172,10 @@ pub struct Notices {
     holding: (Vec<usize>, Vec<bool>),
     /// Counts up with every change of what mutes, or of the rules.
     routing: u64,
+    /// Incidents that changed since they were looked at.
+    dirty: BTreeSet<IncidentId>,
+    /// Arrival clock: when all were looked at last.
+    looked_at: Mono,
     /// What changed since it was last kept.
     pub(in crate::core) changes: Changes,
     out: Vec<Notice>,
@@ -156,17 +186,20 @@ impl Notices {
     pub fn set_silences(&mut self, silences: Vec<Silence>) {
         self.silences = silences;
         self.routing += 1;
+        self.looked_at = Mono::ZERO;
     }
 
     /// Puts other hours in force.
     pub fn set_hours(&mut self, hours: Hours) {
         self.hours = hours;
         self.routing += 1;
+        self.looked_at = Mono::ZERO;
     }
 
     /// The rules are others now.
     pub fn rules_changed(&mut self) {
         self.routing += 1;
+        self.looked_at = Mono::ZERO;
         self.ledgers
             .values_mut()
             .for_each(|ledger| ledger.stale = true);
@@ -199,13 +232,9 @@ impl Notices {
                 let Some(incident) = view.incidents.get(id) else {
                     return;
                 };
-                let ledger = Ledger {
-                    notice: view.opening(id, incident),
-                    notified: BTreeMap::new(),
-                    routes: Routes::new(),
-                    stale: false,
-                    routed: 0,
-                };
+                let notice = view.opening(id, incident);
+                let mut ledger = Ledger::restored(notice, BTreeMap::new());
+                ledger.remember_most();
                 self.ledgers.insert(id, ledger);
                 self.changes.decided(id);
                 self.look(view, &BTreeSet::from([id]));
@@ -213,6 +242,7 @@ impl Notices {
             IncidentEvent::Changed(id) => {
                 if let Some(ledger) = self.ledgers.get_mut(&id) {
                     ledger.stale = true;
+                    self.dirty.insert(id);
                     self.changes.marked(id);
                 }
             }
@@ -222,9 +252,18 @@ impl Notices {
 
     /// Notifies of what is due, of all incidents that are open.
     pub fn notify(&mut self, view: NoticeView<'_>) {
-        self.look_at_routing(view.facts.now.wall);
-        let all: BTreeSet<IncidentId> = self.ledgers.keys().copied().collect();
-        self.look(view, &all);
+        let now = view.facts.now;
+        let before = self.routing;
+        self.look_at_routing(now.wall);
+        let dirty = std::mem::take(&mut self.dirty);
+        let all = before != self.routing || now.mono.since(self.looked_at) >= LOOK_EVERY;
+        if all || self.looked_at == Mono::ZERO {
+            self.looked_at = now.mono;
+            let all: BTreeSet<IncidentId> = self.ledgers.keys().copied().collect();
+            self.look(view, &all);
+        } else {
+            self.look(view, &dirty);
+        }
     }
 
     /// Whether a silence begins or ends to hold, or hours do.
@@ -260,17 +299,25 @@ impl Notices {
                 continue;
             };
             let routing = self.routing + 1;
+            let waits =
+                incident.members.len() > LARGE && now.mono.since(ledger.looked_at) < LOOK_EVERY;
+            if waits && ledger.looked_at != Mono::ZERO {
+                self.dirty.insert(id);
+                continue;
+            }
             if ledger.stale || ledger.routed != routing {
                 ledger.routes = view.routes(incident, &muting);
                 ledger.routed = routing;
             }
+            if ledger.stale {
+                view.refresh(&mut ledger.notice, incident);
+                ledger.remember_most();
+                ledger.stale = false;
+            }
+            ledger.looked_at = now.mono;
             let due = ledger.due(incident, now.mono);
             if due.is_empty() {
                 continue;
-            }
-            if ledger.stale {
-                view.refresh(&mut ledger.notice, incident);
-                ledger.stale = false;
             }
             self.changes.decided(id);
             self.out.extend(ledger.tell(incident, due, now));
@@ -288,7 +335,11 @@ impl Notices {
             return;
         };
         let now = view.facts.now;
+        let (names, most) = std::mem::take(&mut ledger.most);
         let notice = &mut ledger.notice;
+        if most > notice.affected_total {
+            (notice.affected, notice.affected_total) = (names, most);
+        }
         // It is over since its last member was heard, not since we were sure of it.
         let ended = incident.back_at().filter(|_| why == CloseReason::Resolved);
         let ended = ended.unwrap_or(now.wall);
@@ -311,7 +362,9 @@ impl Ledger {
     fn due(&mut self, incident: &Incident, now: Mono) -> Due {
         let mut due: Due = Vec::new();
         let mut add = |kind, severity, name: &Arc<str>| {
-            let same = due.iter_mut().find(|one| (one.0, one.1) == (kind, severity));
+            let same = due
+                .iter_mut()
+                .find(|one| (one.0, one.1) == (kind, severity));
             match same {
                 Some((.., names)) => names.push(Arc::clone(name)),
                 None => due.push((kind, severity, vec![Arc::clone(name)])),
@@ -322,13 +375,14 @@ impl Ledger {
                 add(NoticeKind::Opened, route.severity, name);
             }
         }
-        let joined = self.routes.iter().filter(|(name, route)| {
-            !route.muted && !self.notified.contains_key(*name)
-        });
+        let joined = self
+            .routes
+            .iter()
+            .filter(|(name, route)| !route.muted && !self.notified.contains_key(*name));
         let notifiers = self.notified.len() + joined.count();
         for (name, notified) in &mut self.notified {
             let route = self.routes.get(name);
-            let Some(kind) = notified.due(incident, route, notifiers, now) else {
+            let Some(kind) = notified.due(incident, &self.notice, route, notifiers, now) else {
                 continue;
             };
             if route.is_some_and(|route| route.muted) {
@@ -344,12 +398,7 @@ impl Ledger {
         due
     }
 
-    fn tell(
-        &mut self,
-        incident: &Incident,
-        due: Due,
-        now: crate::core::time::Now,
-    ) -> Vec<Notice> {
+    fn tell(&mut self, incident: &Incident, due: Due, now: crate::core::time::Now) -> Vec<Notice> {
         let opened = due.iter().filter(|one| one.0 == NoticeKind::Opened);
         let notifiers = self.notified.len() + opened.map(|one| one.2.len()).sum::<usize>();
         let mut notices = Vec::new();
@@ -365,9 +414,10 @@ impl Ledger {
                         updates: 0,
                         severity,
                         silent: 0,
+                        back: 0,
                         causes: 0,
                         notifiers,
-                        changes: 0,
+                        differs_since: None,
                     });
                 notified.at = now.mono;
                 notified.severity = severity;
@@ -379,7 +429,7 @@ impl Ledger {
                     NoticeKind::Reminder(_) => notified.reminders += 1,
                     NoticeKind::Opened | NoticeKind::Closed(_) => {}
                 }
-                notified.is_told(incident, notifiers);
+                notified.is_told(incident, &self.notice, notifiers);
             }
             let mut notice = Notice {
                 kind,

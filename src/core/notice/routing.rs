@@ -112,15 +112,9 @@ impl NoticeView<'_> {
     ) {
         let mut names = self.notifiers_of(source);
         let inactive = !muting.is_active(source.active, self.facts.now.wall);
-        let concerning = |silence: &&&Silence| {
-            silence.may_concern(source.name, source.severity, source.labels)
-        };
-        let silences: Vec<&Silence> = muting
-            .silences
-            .iter()
-            .filter(concerning)
-            .copied()
-            .collect();
+        let concerning =
+            |silence: &&&Silence| silence.may_concern(source.name, source.severity, source.labels);
+        let silences: Vec<&Silence> = muting.silences.iter().filter(concerning).copied().collect();
         let mut muted: BTreeSet<Arc<str>> = if inactive || !silences.is_empty() {
             names.iter().cloned().collect()
         } else {

@@ -112,9 +112,7 @@ impl Engine {
         let marked = std::mem::take(&mut self.notices.changes.marked);
         let wanted = |id: &_| checkpoint.whole || marked.contains(id);
         let open = self.incidents.iter().filter(|(id, _)| wanted(id));
-        checkpoint.incidents = open
-            .filter_map(|(id, _)| self.saved_incident(id))
-            .collect();
+        checkpoint.incidents = open.filter_map(|(id, _)| self.saved_incident(id)).collect();
         Ok(checkpoint)
     }
 

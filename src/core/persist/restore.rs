@@ -11,8 +11,8 @@ use crate::core::listening::{BlindInterval, Listening};
 use crate::core::notice::ledger::{Ledger, Notified};
 use crate::core::notice::{Alarm, CloseReason, IncidentId, NoticeKind};
 use crate::core::persist::{
-    EVERY_NOTIFIER, SavedNotified, Saved, SavedBeat, SavedClock, SavedGroup, SavedIncident, SavedInstance, SavedKey, SavedStamp,
-    SavedTarget, SavedWatched,
+    EVERY_NOTIFIER, Saved, SavedBeat, SavedClock, SavedGroup, SavedIncident, SavedInstance,
+    SavedKey, SavedNotified, SavedStamp, SavedTarget, SavedWatched,
 };
 use crate::core::targets::table::State;
 use crate::core::targets::usual::Usual;
@@ -321,9 +321,10 @@ impl Engine {
                 updates: one.updates,
                 severity: one.severity,
                 silent: one.silent,
+                back: saved.back.len() as u64,
                 causes: 0,
                 notifiers: saved.notified.len(),
-                changes: 0,
+                differs_since: None,
             };
             named(one).into_iter().map(move |name| (name, notified))
         });

@@ -2,10 +2,11 @@
 
 use super::stored_enums::StoredEnum;
 use super::{Skipped, back, json_columns, to, wall_back};
-use crate::core::notice::{Alarm, CloseReason, IncidentId, Scope};
 use crate::core::notice::Notice;
+use crate::core::notice::{Alarm, CloseReason, IncidentId, Scope};
 use crate::core::persist::{
-    EVERY_NOTIFIER,IncidentQuery, PastIncident, SavedIncident, SavedNotified, TimelineRow};
+    EVERY_NOTIFIER, IncidentQuery, PastIncident, SavedIncident, SavedNotified, TimelineRow,
+};
 use crate::core::snapshot::outages::{Outage, Outages};
 use crate::core::time::{Wall, nanos};
 use rusqlite::types::Value;
