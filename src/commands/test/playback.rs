@@ -9,7 +9,7 @@ use crate::core::engine::Options;
 use crate::core::notice::Notice;
 use crate::core::rule::{Globs, RuleSet};
 use crate::core::silence::Silence;
-use crate::decode::test_file::{Case, Event, Expect, Span};
+use crate::decode::test_file::{Case, Event, Expect, Span, Speech};
 use blind::{Blind, Passage};
 use entries::{AFTERWARDS, Cast, Texts};
 use std::collections::BTreeMap;
@@ -123,7 +123,7 @@ fn own_canary(case: &Case) -> Option<(String, String, String)> {
         let mut words = speech.text.split_whitespace();
         words.any(|word| word == "name=canary")
     };
-    let name = speeches(case).find(canary)?.who.first()?;
+    let name = entries::speeches(case).find(canary)?.who.first()?;
     Some((
         name.app.clone(),
         name.region.clone(),
