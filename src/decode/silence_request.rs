@@ -113,7 +113,8 @@ fn globs(value: Option<&Value>) -> Result<Globs, String> {
     };
     let globs = list.iter().map(glob).collect::<Result<Vec<_>, _>>()?;
     let all = globs.iter().any(|glob| glob == "*");
-    Ok(Globs(if all { Vec::new() } else { globs }))
+    let taken_out = |glob: &String| !all || glob.starts_with('!');
+    Ok(Globs(globs.into_iter().filter(taken_out).collect()))
 }
 
 fn text(object: &Map<String, Value>, key: &str) -> Result<String, String> {
