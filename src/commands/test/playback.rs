@@ -124,11 +124,7 @@ fn own_canary(case: &Case) -> Option<(String, String, String)> {
         words.any(|word| word == "name=canary")
     };
     let name = entries::speeches(case).find(canary)?.who.first()?;
-    Some((
-        name.app.clone(),
-        name.region.clone(),
-        name.instance.clone(),
-    ))
+    Some((name.app.clone(), name.region.clone(), name.instance.clone()))
 }
 
 struct Player<'c> {
