@@ -432,7 +432,7 @@ impl Engine {
             let opened = (notice.kind == NoticeKind::Opened).then_some(notice.incident);
             self.outputs.push(Output::Tell(Box::new(notice)));
             let (incidents, view) = self.split();
-            let restart = opened.and_then(|id| Some((id, incidents.to_restart(view, id)?)));
+            let restart = opened.and_then(|id| Some((id, incidents.take_restart(view, id)?)));
             if let Some((id, suspect)) = restart {
                 self.outputs.push(Output::Restart(id, suspect));
             }

@@ -132,18 +132,16 @@ impl Flaps {
     /// Forgets some of those whose firings do not count any more.
     pub fn sweep(&mut self, now: Listened) {
         let from = self.next.take();
-        let mut looked_at = 0;
         let mut over = Vec::new();
         let range = match from {
             Some(from) => self.records.range(from..),
             None => self.records.range(..),
         };
-        for (&who, record) in range {
+        for (looked_at, (&who, record)) in range.enumerate() {
             if looked_at == LOOKED_AT {
                 self.next = Some(who);
                 break;
             }
-            looked_at += 1;
             if record.is_over(now) {
                 over.push(who);
             }

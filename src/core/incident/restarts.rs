@@ -35,7 +35,7 @@ impl Restarts {
 impl Incidents {
     /// Somebody was notified that an incident opened: gives the one machine that it is about, where its rule wants that to
     /// be restarted.
-    pub(in crate::core) fn to_restart(
+    pub(in crate::core) fn take_restart(
         &mut self,
         view: View<'_>,
         incident: IncidentId,

@@ -126,7 +126,7 @@ impl Engine {
             .facts
             .tracker
             .beats_of(id)
-            .map(|beat| self.beat_verdict(&self.facts.tracker.beat_row(beat)));
+            .map(|beat| self.beat_verdict(self.facts.tracker.beat_row(beat)));
         let rank = |verdict: &Verdict| match verdict {
             Verdict::Stopped => 0,
             Verdict::Live => 1,
