@@ -322,6 +322,12 @@ impl Listening {
         Some((from, last.to))
     }
 
+    /// Whether lastbeat was not blind since `since`, but for the interval that runs.
+    #[inline]
+    pub fn is_clear_since(&self, since: Mono) -> bool {
+        self.ledger.back().is_none_or(|last| last.to <= since)
+    }
+
     /// The blind stretches that ended after `since`, in the order of time. Intervals that follow one another are one.
     fn stretches_after(&self, since: Mono) -> impl Iterator<Item = BlindInterval> {
         let first = self.ledger.partition_point(|interval| interval.to <= since);

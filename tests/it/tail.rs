@@ -346,7 +346,7 @@ fn tail_shows_lines_of_which_nothing_is_done_by_the_terminal() {
     );
     let line = |tail: &mut Child| {
         tail.wait_line("the entry", SOON, |line| {
-            line.contains("title").then(|| line.to_owned())
+            line.contains("rm -rf").then(|| line.to_owned())
         })
     };
     let (plain, json) = (line(&mut shown), line(&mut as_json));

@@ -111,6 +111,9 @@ impl Engine {
     fn is_unknown(&self, id: u32) -> bool {
         let listening = &self.facts.listening;
         let seen = self.targets.seen(&self.facts, id).at;
+        if listening.blind_now().is_none() && listening.is_clear_since(seen) {
+            return false;
+        }
         let interval = self.targets.interval(&self.facts, id);
         let blind_for = self.facts.now.mono.since(listening.stamp().at);
         let blind_now = listening.blind_now().is_some() && blind_for > interval.interval / 2;

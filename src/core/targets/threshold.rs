@@ -118,9 +118,13 @@ impl Targets {
             return expiry.unwrap_or(Listened::NEVER);
         }
         let max_gap = self.max_gap(facts, id);
-        let interval = self.interval(facts, id);
         let seen = self.seen(facts, id);
-        let late = facts.listening.late_at(seen, interval, max_gap);
+        let late = if facts.listening.is_clear_since(seen.at) {
+            seen.listened + max_gap
+        } else {
+            let interval = self.interval(facts, id);
+            facts.listening.late_at(seen, interval, max_gap)
+        };
         let instance = watched.instance(&facts.tracker);
         let started = instance.map(|id| facts.tracker.life(id).started_since(seen.listened));
         match started {
