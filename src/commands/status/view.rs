@@ -305,9 +305,9 @@ version    lastbeat 1.2.3 at 2026-01-31T18:00:00.000Z, 2 rules
 
 no incident is open
 
-APP  REGION  SILENT NEVER-SEEN    LATE UNKNOWN    LIVE STOPPED
-web  lhr          1          -       -       -       1       -
-api  iad          -          -       -       -       2       -
+APP  REGION  SILENT NEVER-SEEN    LATE UNKNOWN LEARNING    LIVE STOPPED
+web  lhr          1          -       -       -        -       1       -
+api  iad          -          -       -       -        -       2       -
 ";
         assert_eq!(shown, expected);
         assert!(is_well(&status()));

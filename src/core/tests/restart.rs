@@ -336,7 +336,12 @@ fn play(steps: &[Step], mortals: bool, checkpointed: bool) -> Vec<String> {
                     .filter(|bit| who & (1 << bit) > 0)
                     .map(|bit| FOUR[bit])
                     .collect();
-                mortal.beats(&who, [second]);
+                // Declared, as what is learned of it in part does not outlive a restart.
+                for who in who {
+                    mortal.bench.say(who, "every=10", second as f64);
+                }
+                mortal.bench.tick(second as f64);
+                mortal.keep_decisions();
             }
             Step::Checkpoint => mortal.checkpoint(false, second as f64),
             Step::Kill(seconds) if mortals => {
