@@ -83,12 +83,39 @@ pub fn description(notice: &Notice) -> String {
     if notice.affected_total > 1 {
         let _ = write!(text, "; {}", affected(notice));
     }
-    let _ = write!(text, "; rule \"{}\"", name(&notice.rule));
+    let between = &notice.between;
+    if between.back > 0 {
+        let _ = write!(text, "; {} heard again", between.back);
+    }
+    if between.logging > 0 && !matches!(notice.kind, NoticeKind::Closed(_)) {
+        let _ = write!(
+            text,
+            "; {} of them still log: their heartbeats stopped",
+            between.logging
+        );
+    }
+    if between.rules.is_empty() {
+        let _ = write!(text, "; rule \"{}\"", name(&notice.rule));
+    } else {
+        let rules = between
+            .rules
+            .iter()
+            .map(|rule| format!("\"{}\"", name(rule)));
+        let _ = write!(text, "; rules {}", rules.collect::<Vec<_>>().join(", "));
+    }
     if !notice.last_text.is_empty() {
         let last_text = sanitize(&notice.last_text, TEXT_CHARS);
         let _ = write!(text, "; last beat: \"{last_text}\"");
     }
-    if let (Some(runbook), NoticeKind::Opened) = (&notice.runbook, notice.kind) {
+    if notice.kind == NoticeKind::Opened && !between.runbooks.is_empty() {
+        let runbooks = between.runbooks.iter();
+        let runbooks = runbooks.map(|runbook| sanitize(runbook, TEXT_CHARS));
+        let _ = write!(
+            text,
+            "; runbooks: {}",
+            runbooks.collect::<Vec<_>>().join(", ")
+        );
+    } else if let (Some(runbook), NoticeKind::Opened) = (&notice.runbook, notice.kind) {
         let _ = write!(text, "; runbook: {}", sanitize(runbook, TEXT_CHARS));
     }
     text
@@ -132,6 +159,16 @@ pub fn target_name(notice: &Notice) -> String {
             "lastbeat".to_owned()
         }
         Scope::Stream => "the stream".to_owned(),
+        Scope::Regions if notice.between.cut_off => format!(
+            "lastbeat is cut off from everyone else: all {} other regions",
+            notice.between.of_total
+        ),
+        Scope::Regions => format!(
+            "{} of {} regions ({})",
+            notice.between.regions,
+            notice.between.of_total,
+            name(&who.region)
+        ),
         Scope::Region => format!("region {}", name(&who.region)),
         Scope::App => format!("app {}", name(&who.app)),
         Scope::AppRegion => format!("{} in {}", name(&who.app), name(&who.region)),
@@ -141,7 +178,14 @@ pub fn target_name(notice: &Notice) -> String {
                 .into_iter()
                 .filter(|part| !part.is_empty());
             let place: Vec<String> = place.map(|part| name(part)).collect();
-            format!("{} instances of {}", notice.affected_total, place.join("/"))
+            match notice.between.of_total {
+                total if total > notice.affected_total => format!(
+                    "{} of {total} instances of {}",
+                    notice.affected_total,
+                    place.join("/")
+                ),
+                _ => format!("{} instances of {}", notice.affected_total, place.join("/")),
+            }
         }
         Scope::Instance => {
             format!(
@@ -187,6 +231,7 @@ pub fn target_key(notice: &Notice) -> String {
             vec!["flapping", who.app.as_str(), &who.region, &who.instance]
         }
         Scope::Stream => vec!["stream"],
+        Scope::Regions => vec!["regions"],
         Scope::Region => vec![who.region.as_str()],
         Scope::App => vec![who.app.as_str()],
         Scope::AppRegion => vec![who.app.as_str(), &who.region],

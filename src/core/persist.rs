@@ -9,6 +9,7 @@ pub mod restore;
 
 use crate::core::listening::Blind;
 use crate::core::notice::{CloseReason, Notice};
+use crate::core::rule::Severity;
 use crate::core::snapshot::Verdict;
 use crate::core::time::{Listened, Wall};
 use crate::core::tracker::life::{Crash, StopWhy};
@@ -160,6 +161,8 @@ pub enum SavedKey {
     Region(Arc<str>),
     /// An app.
     App(Arc<str>),
+    /// Several regions.
+    Regions(Vec<Arc<str>>),
     /// An app in a region.
     Place(Arc<str>, Arc<str>),
     /// A physical host.
@@ -170,15 +173,33 @@ pub enum SavedKey {
     Flapping(SavedTarget),
 }
 
-/// What was told last of an incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SavedTold {
-    /// Wall clock: when it was told last.
+/// Stands for all notifiers there are in what an earlier version kept; no notifier has this name.
+pub const EVERY_NOTIFIER: &str = "*";
+
+/// What a notifier was notified of an incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedNotified {
+    /// The notifier's name; empty: the log, where there was no notifier.
+    pub notifier: Arc<str>,
+    /// Wall clock: when it was notified last.
     pub at: Wall,
-    /// How many reminders were told.
+    /// How many reminders it got.
     pub reminders: u32,
-    /// How many updates were told.
+    /// How many updates it got.
     pub updates: u32,
+    /// The worst severity that it was told.
+    pub severity: Severity,
+    /// How many members were silent then.
+    pub silent: u64,
+}
+
+/// A member that was heard again while its incident is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedBack {
+    /// The target.
+    pub target: SavedTarget,
+    /// When it was heard again.
+    pub at: SavedStamp,
 }
 
 /// An incident, open or over.
@@ -193,12 +214,14 @@ pub struct SavedIncident {
     pub opened_at: Wall,
     /// Wall clock and reason of its end; `None` while it is open.
     pub closed: Option<(Wall, CloseReason)>,
-    /// What was told last; `None` where a silence kept it from being told.
-    pub told: Option<SavedTold>,
+    /// The notifiers that had its opening; none where a silence kept it from all.
+    pub notified: Vec<SavedNotified>,
     /// How often it is told again.
     pub remind: Option<Duration>,
     /// Targets that fire within it.
     pub members: Vec<SavedTarget>,
+    /// Members that were heard again.
+    pub back: Vec<SavedBack>,
 }
 
 /// What changed between two looks at the core: enough, with all before it, to start again from.

@@ -3,6 +3,7 @@
 //! Only `decode::rules_file` builds these from text; what stands here is checked already.
 
 use crate::core::entry::MarkerId;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The marker that every lastbeat looks for.
@@ -66,6 +67,14 @@ pub struct StreamRule {
     pub summary: Option<String>,
     /// Where to read what to do.
     pub runbook: Option<String>,
+    /// Names of notifiers; `None`: all of them.
+    pub notify: Option<Vec<String>>,
+    /// How often an open incident of the stream is notified of again; `None`: never.
+    pub remind: Option<Duration>,
+    /// The hours in which it is notified of; `None`: always.
+    pub active: Option<String>,
+    /// On every notification.
+    pub labels: BTreeMap<String, String>,
 }
 
 impl Default for StreamRule {
@@ -76,6 +85,10 @@ impl Default for StreamRule {
             severity: Severity::Critical,
             summary: None,
             runbook: None,
+            notify: None,
+            remind: None,
+            active: None,
+            labels: BTreeMap::new(),
         }
     }
 }
@@ -124,6 +137,10 @@ pub struct Rule {
     pub on_crash: bool,
     /// Whether a machine that is silent alone is restarted by the platform.
     pub restart_silent: bool,
+    /// The hours in which it is notified of, as in `Mon-Fri 08:00-18:00 Europe/Berlin`; `None`: always.
+    pub active: Option<String>,
+    /// On every notification.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// `[[silence]]`: a time in which what matches is told to nobody.
@@ -154,6 +171,12 @@ pub struct Matchers {
     pub host: Globs,
     /// Rules, by name; `stream` is the stream's own.
     pub rule: Globs,
+    /// Severities of rules; empty is every one.
+    pub severity: Vec<Severity>,
+    /// Labels of rules, by name; a label that is not there is the empty text.
+    pub labels: BTreeMap<String, Globs>,
+    /// Notifiers that are silenced; empty is every one.
+    pub notifier: Globs,
 }
 
 /// `[notify.NAME]`.
@@ -163,6 +186,8 @@ pub struct NotifierRule {
     pub name: String,
     /// What it is.
     pub kind: NotifierKind,
+    /// The severities that reach it; empty is every one.
+    pub severity: Vec<Severity>,
 }
 
 /// What a notifier is.
@@ -392,13 +417,46 @@ impl Severity {
     }
 }
 
-/// One or more globs; none matches all.
+/// Globs, some of which begin with `!` and take out what they match; none matches all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Globs(pub Vec<String>);
 
 impl Globs {
-    /// Whether `name` matches any of them; without any, everything does.
+    /// Whether any of them matches `name`, and none with `!` does, in whatever order they stand. Without any that takes
+    /// in, everything is in.
     pub fn matches(&self, name: &str) -> bool {
-        self.0.is_empty() || self.0.iter().any(|glob| fast_glob::glob_match(glob, name))
+        let (mut takes_in, mut is_in) = (false, false);
+        for glob in &self.0 {
+            match glob.strip_prefix('!') {
+                Some(out) if fast_glob::glob_match(out, name) => return false,
+                Some(_) => {}
+                None => {
+                    takes_in = true;
+                    is_in = is_in || fast_glob::glob_match(glob, name);
+                }
+            }
+        }
+        is_in || !takes_in
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_with_a_mark_take_out_wherever_they_stand() {
+        let matching = |globs: &[&str]| {
+            let globs = Globs(globs.iter().map(|glob| (*glob).to_owned()).collect());
+            let names = ["web-1", "web-staging", "api"].into_iter();
+            names.filter(|name| globs.matches(name)).collect::<Vec<_>>()
+        };
+        assert_eq!(matching(&[]), ["web-1", "web-staging", "api"]);
+        assert_eq!(matching(&["web-*", "!web-staging"]), ["web-1"]);
+        assert_eq!(matching(&["!web-staging", "web-*"]), ["web-1"]);
+        assert_eq!(matching(&["*", "!web-*"]), ["api"]);
+        assert_eq!(matching(&["!web-*"]), ["api"]);
+        assert_eq!(matching(&["!web-*", "!api"]), [""; 0]);
+        assert_eq!(matching(&["web-staging", "!web-*"]), [""; 0]);
     }
 }

@@ -61,6 +61,7 @@ pub fn read(bytes: &[u8], now: Wall) -> Result<SilenceRequest, Vec<String>> {
         instance: take("instance"),
         host: take("host"),
         rule: take("rule"),
+        ..Matchers::default()
     };
     if !MATCHERS.iter().any(|key| object.contains_key(*key)) {
         faults.push(format!(
@@ -112,7 +113,8 @@ fn globs(value: Option<&Value>) -> Result<Globs, String> {
     };
     let globs = list.iter().map(glob).collect::<Result<Vec<_>, _>>()?;
     let all = globs.iter().any(|glob| glob == "*");
-    Ok(Globs(if all { Vec::new() } else { globs }))
+    let taken_out = |glob: &String| !all || glob.starts_with('!');
+    Ok(Globs(globs.into_iter().filter(taken_out).collect()))
 }
 
 fn text(object: &Map<String, Value>, key: &str) -> Result<String, String> {

@@ -37,6 +37,9 @@ pub(crate) fn notice() -> Notice {
         detail: String::new(),
         summary: None,
         runbook: None,
+        labels: Default::default(),
+        fingerprint: String::new(),
+        between: Default::default(),
     }
 }
 

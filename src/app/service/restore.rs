@@ -74,7 +74,6 @@ impl State {
         engine.set_silences(silences.in_force(now.wall), now);
         let saved = std::mem::take(&mut self.saved);
         engine.restore(&saved, now);
-        let notified = saved.incidents.into_iter().filter(|one| one.told.is_some());
-        notified.map(|incident| incident.notice).collect()
+        engine.notified_incidents()
     }
 }

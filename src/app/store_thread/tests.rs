@@ -203,6 +203,9 @@ fn decided(id: u64, kind: NoticeKind) -> Decided {
         detail: String::new(),
         summary: None,
         runbook: None,
+        labels: Default::default(),
+        fingerprint: String::new(),
+        between: Default::default(),
     };
     let closed = match kind {
         NoticeKind::Closed(reason) => Some((at(id), reason)),
@@ -213,7 +216,8 @@ fn decided(id: u64, kind: NoticeKind) -> Decided {
         notice: notice.clone(),
         opened_at: at(id),
         closed,
-        told: None,
+        notified: Vec::new(),
+        back: Vec::new(),
         remind: None,
         members: Vec::new(),
     };

@@ -4,9 +4,11 @@
 //! read later was heard later, so that nobody's gap is ever kept too long.
 
 use crate::core::engine::Engine;
+use crate::core::incident::kind::IncidentId;
 use crate::core::listening::KEPT;
 use crate::core::persist::{
-    Checkpoint, Decision, SavedBeat, SavedBlind, SavedClock, SavedGroup, SavedInstance, SavedStamp,
+    Checkpoint, Decision, SavedBeat, SavedBlind, SavedClock, SavedGroup, SavedIncident,
+    SavedInstance, SavedStamp,
 };
 use crate::core::time::{Listened, Mono, Now, Stamp};
 use crate::core::tracker::names::name_of;
@@ -42,7 +44,7 @@ impl Engine {
         let heard = self.facts.listening.last_arrival();
         let quiet = self.unsaved.forgotten.is_empty()
             && self.facts.touched.is_empty()
-            && self.incidents.changes.marked.is_empty();
+            && self.notices.changes.marked.is_empty();
         !quiet || heard.is_some_and(|at| at >= self.unsaved.since)
     }
 
@@ -108,18 +110,16 @@ impl Engine {
             .instances
             .extend(unheard.filter_map(|slot| self.saved_instance(slot)));
         checkpoint.groups = self.saved_groups();
-        let marked = std::mem::take(&mut self.incidents.changes.marked);
+        let marked = std::mem::take(&mut self.notices.changes.marked);
         let wanted = |id: &_| checkpoint.whole || marked.contains(id);
         let open = self.incidents.iter().filter(|(id, _)| wanted(id));
-        checkpoint.incidents = open
-            .map(|(_, incident)| self.incidents.saved(self.view(), incident, None))
-            .collect();
+        checkpoint.incidents = open.filter_map(|(id, _)| self.saved_incident(id)).collect();
         Ok(checkpoint)
     }
 
     /// What was decided since the last call and is to be kept before it is told; `None` where nothing was.
     pub fn decision(&mut self) -> Option<Decision> {
-        let changes = &mut self.incidents.changes;
+        let changes = &mut self.notices.changes;
         if changes.decided.is_empty() && changes.over.is_empty() {
             return None;
         }
@@ -130,8 +130,8 @@ impl Engine {
         decided.iter().for_each(|id| {
             changes.marked.remove(id);
         });
-        let open = decided.iter().filter_map(|id| self.incidents.open.get(id));
-        incidents.extend(open.map(|incident| self.incidents.saved(self.view(), incident, None)));
+        let open = decided.iter().filter_map(|id| self.saved_incident(*id));
+        incidents.extend(open);
         let instances = touched
             .into_iter()
             .filter_map(|slot| self.saved_instance(slot))
@@ -140,6 +140,11 @@ impl Engine {
             incidents,
             instances,
         })
+    }
+
+    fn saved_incident(&self, id: IncidentId) -> Option<SavedIncident> {
+        let (incident, ledger) = (self.incidents.get(id)?, self.notices.get(id)?);
+        Some(self.notice_view().saved(incident, ledger, None))
     }
 
     fn saved_clock(&self) -> SavedClock {

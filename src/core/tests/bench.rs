@@ -39,6 +39,8 @@ pub(in crate::core) fn rule(name: &str, app: &str, max_gap: f64) -> Rule {
         hold: Duration::ZERO,
         on_crash: false,
         restart_silent: false,
+        active: None,
+        labels: Default::default(),
         recover: 1,
         severity: Severity::Error,
         summary: None,
@@ -68,6 +70,8 @@ pub(in crate::core) fn engine(rules: Vec<Rule>, second: f64) -> Engine {
         inventory: false,
         limits: Default::default(),
         first_incident: 1,
+        own: None,
+        notifiers: Vec::new(),
     };
     Engine::new(set, options, at(second))
 }

@@ -243,7 +243,7 @@ fn a_machine_that_ended_badly_by_itself_is_missed_and_one_that_was_asked_to_is_n
         bench.beats(&[API], [60]);
         let notice = bench.engine.open_incidents().next();
         assert_eq!(
-            notice.map(|notice| notice.detail.as_str()),
+            notice.as_ref().map(|notice| notice.detail.as_str()),
             detail,
             "{exit:?}"
         );
@@ -441,7 +441,7 @@ fn a_silent_machine_is_restarted_once_for_an_incident_and_few_times_an_hour() {
     assert!(opened >= 7, "{opened}");
     assert_eq!(restarts, crate::core::incident::restarts::RESTARTS_AN_HOUR);
     let refused =
-        |notice: &&crate::core::notice::Notice| notice.detail.contains("within an hour already");
+        |notice: &crate::core::notice::Notice| notice.detail.contains("within an hour already");
     assert_eq!(
         bench.engine.open_incidents().filter(refused).count(),
         opened - restarts

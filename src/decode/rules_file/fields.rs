@@ -116,9 +116,10 @@ impl<'d, 'r, 't> Fields<'d, 'r, 't> {
         check: impl Fn(&DeValue<'_>) -> Result<String, Wrong>,
     ) -> Globs {
         let globs = self.take_list(key, value::glob_count, check);
-        // One that matches every name makes the list that of all names.
+        // One that matches every name makes the list that of all names but those that are taken out.
         if globs.iter().any(|glob| glob == "*" || glob == "**") {
-            Globs::default()
+            let out = globs.into_iter().filter(|glob| glob.starts_with('!'));
+            Globs(out.collect())
         } else {
             Globs(globs)
         }

@@ -69,6 +69,7 @@ impl Notifiers {
                 self.list.push(NotifierRule {
                     name: name.to_owned(),
                     kind,
+                    severity: Vec::new(),
                 });
             }
         }

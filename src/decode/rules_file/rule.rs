@@ -154,6 +154,8 @@ impl Rules {
             restart_silent: fields
                 .take("on_silent", |v| value::choice(v, ON_SILENT))
                 .unwrap_or_default(),
+            active: None,
+            labels: Default::default(),
         };
         if fields.is_clean() {
             self.positions.push(fields.position("name"));

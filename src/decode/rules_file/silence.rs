@@ -75,6 +75,7 @@ impl Silences {
             instance: fields.take_globs("instance"),
             host: fields.take_globs("host"),
             rule: fields.take_rule_globs("rule"),
+            ..Matchers::default()
         };
         for (key, allowed) in [
             ("schedule", CRON),

@@ -93,6 +93,8 @@ fn defaults() {
             forget_after: FORGET_AFTER,
             on_crash: false,
             restart_silent: false,
+            active: None,
+            labels: Default::default(),
         }]
     );
     assert_eq!(MaxGap::Auto.span(None), AUTO_LEARNING);
@@ -164,6 +166,7 @@ fn every_key() {
         severity: Severity::Warning,
         summary: Some("nothing since {since}".to_owned()),
         runbook: Some("https://example.com/stream".to_owned()),
+        ..StreamRule::default()
     };
     assert_eq!(set.stream, stream);
     assert_eq!(set.markers, ["HEARTBEAT", "PULSE"]);

@@ -15,7 +15,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(super) const APPLICATION_ID: i64 = 0x6c62_7431;
 
 /// Migrations: the n-th makes version n of version n - 1. Files of each exist: none of these ever changes, a new one is added.
-pub(super) const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
+pub(super) const MIGRATIONS: [&str; 4] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 /// The newest version.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -138,6 +138,13 @@ INSERT INTO begun SELECT 1, min(at) FROM (
     UNION ALL SELECT min(from_at) FROM blind
     UNION ALL SELECT taken_at FROM clock
 ) HAVING min(at) IS NOT NULL;
+";
+
+/// What each notifier was notified, and which members were heard again, as lists in JSON. Before, one time stood for all
+/// notifiers (`told_at`): an empty text says that it holds.
+const VERSION_4: &str = "
+ALTER TABLE incident ADD COLUMN notified TEXT NOT NULL DEFAULT '';
+ALTER TABLE incident ADD COLUMN back TEXT NOT NULL DEFAULT '[]';
 ";
 
 /// The file's version.

@@ -48,6 +48,7 @@ stored_enums! {
     }
     Scope {
         Stream "stream",
+        Regions "regions",
         Region "region",
         App "app",
         AppRegion "app-region",

@@ -8,7 +8,9 @@ mod volume;
 use super::*;
 use crate::core::notice::NoticeKind;
 use crate::core::notice::{Alarm, CloseReason, Notice, Scope, Who};
-use crate::core::persist::{SavedBeat, SavedClock, SavedKey, SavedTarget, SavedTold, SavedWatched};
+use crate::core::persist::{
+    SavedBeat, SavedClock, SavedKey, SavedNotified, SavedTarget, SavedWatched,
+};
 use crate::core::rule::Severity;
 use crate::core::snapshot::Verdict;
 use crate::core::time::Mono;
@@ -133,14 +135,21 @@ fn incident(id: u64, app: &str) -> SavedIncident {
             detail: String::new(),
             summary: None,
             runbook: None,
+            labels: Default::default(),
+            fingerprint: String::new(),
+            between: Default::default(),
         },
         opened_at: at(id),
         closed: None,
-        told: Some(SavedTold {
+        notified: vec![SavedNotified {
+            notifier: "oncall".into(),
             at: at(id),
             reminders: 0,
             updates: 0,
-        }),
+            severity: Severity::Error,
+            silent: 1,
+        }],
+        back: Vec::new(),
         remind: None,
         members: Vec::new(),
     }

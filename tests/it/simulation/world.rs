@@ -185,6 +185,8 @@ fn rule(dice: &mut Random, number: usize, declares: bool) -> Rule {
     Rule {
         on_crash: false,
         restart_silent: false,
+        active: None,
+        labels: Default::default(),
         name: format!("rule{number}"),
         watch: Watch::Heartbeat {
             marker: MarkerId(0),

@@ -36,6 +36,7 @@ fn every_key() {
             instance: globs(&["0e*"]),
             host: globs(&["0ad1"]),
             rule: globs(&["sandwich beats"]),
+            ..Matchers::default()
         },
         schedule: "0 3 * * 0".to_owned(),
         timezone: "Europe/Berlin".to_owned(),
