@@ -47,8 +47,8 @@ impl Key {
         }
     }
 
-    /// Of scopes with as many silent instances the one of the lowest preference is named: an app that lives nowhere else
-    /// before its region, a host before the app-region that lives on it alone.
+    /// Of scopes with as many silent instances, and as many that abstain, the one of the lowest preference is named: an app
+    /// that lives nowhere else before its region, a host before the app-region that lives on it alone.
     const fn preference(self) -> u8 {
         match self {
             Key::App(_) => 0,
@@ -151,6 +151,8 @@ pub struct Reach {
     pub key: Key,
     /// How many silent instances it has.
     pub silent: u32,
+    /// How many of its instances are not due yet.
+    pub abstaining: u32,
     /// The regions, where there are several.
     pub regions: BTreeSet<u32>,
 }
@@ -320,12 +322,10 @@ impl View<'_> {
     /// The widest wholly silent scope that holds an instance, or a region: that of the most silent instances. A scope has
     /// at least two, and more than abstain.
     fn widest_of(&self, keys: &[Key], probe: Probe, cache: &mut ScopeCache) -> Option<Reach> {
-        let mut widest: Option<Reach> = None;
-        let better = |reach: &Reach, widest: &Option<Reach>| {
-            widest.as_ref().is_none_or(|best| {
-                let own = (best.silent, reach.key.preference());
-                reach.silent > own.0 || (reach.silent == own.0 && own.1 < best.key.preference())
-            })
+        // The most silent instances, of these the fewest that abstain.
+        let rank = |reach: &Reach| {
+            let most_silent = std::cmp::Reverse(reach.silent);
+            (most_silent, reach.abstaining, reach.key.preference())
         };
         let mut found = Vec::new();
         for &key in keys {
@@ -341,16 +341,12 @@ impl View<'_> {
                 found.push(Reach {
                     key,
                     silent,
+                    abstaining: count.abstaining,
                     regions,
                 });
             }
         }
-        for reach in found {
-            if better(&reach, &widest) {
-                widest = Some(reach);
-            }
-        }
-        widest
+        found.into_iter().min_by_key(rank)
     }
 
     /// The regions that fell silent together with this one, if there are any.
@@ -365,18 +361,22 @@ impl View<'_> {
             let apart = last.since(own.last).max(own.last.since(last));
             apart <= GROUP_WINDOW
         };
-        let (mut silent, mut regions) = (0, BTreeSet::new());
+        let (mut silent, mut abstaining, mut regions) = (0, 0, BTreeSet::new());
         for other in 0..self.facts.tracker.regions.len() as u32 {
             let count = self.silent_in(Key::Region(other), probe, cache);
             let count = count.filter(|count| count.is_silent() && near(count.last));
             if let Some(count) = count {
                 silent += count.silent;
+                abstaining += count.abstaining;
                 regions.insert(other);
             }
         }
-        (regions.len() > 1 && regions.contains(&region)).then_some(Reach {
+        // Two single machines of two regions are likelier a coincidence.
+        let several = regions.len() > 1 && silent > 2 && regions.contains(&region);
+        several.then_some(Reach {
             key: Key::Regions,
             silent,
+            abstaining,
             regions,
         })
     }
@@ -509,6 +509,7 @@ impl View<'_> {
         let alone = |key| Reach {
             key,
             silent: 0,
+            abstaining: 0,
             regions: BTreeSet::new(),
         };
         match row.watched() {
