@@ -1,22 +1,23 @@
-//! What the limits turn away, and the names that make room again.
+//! Limits that were reached: a record of the subjects that were rejected, and its description for people.
 
 use crate::core::facts::Facts;
 use crate::core::time::{Listened, Stamp};
 use crate::core::tracker::{MAX_BEAT_NAMES, MAX_BEATS_OF_INSTANCE, MAX_HOSTS, MAX_REGIONS, Table};
 
-/// What found no room since there was room last.
+/// Rejections since the tables last had free slots.
 #[derive(Debug, Default)]
 pub struct Capacity {
-    /// The first that was turned away: when, where it was full, and its subject.
+    /// The first rejection: its time, the full table and the subject.
     pub first: Option<(Stamp, Table, String)>,
-    /// When the last one was.
+    /// Time of the last rejection.
     pub last: Listened,
-    /// How many were since the first.
+    /// Number of rejections since the first.
     pub turned_away: u64,
 }
 
 impl Facts {
-    /// Remembers it where the last that came found no room; `subject` says who.
+    /// Records a rejection if the last admission failed on a full table; true if it did. `subject` gives the rejected
+    /// subject.
     #[inline]
     pub(in crate::core) fn found_no_room(
         &mut self,
@@ -34,14 +35,14 @@ impl Facts {
         true
     }
 
-    /// What is full, who was the first to be turned away, and what to do.
+    /// Describes the full table, the first rejected subject and the remedy; empty if nothing was rejected.
     pub(in crate::core) fn full_words(&self) -> String {
         let Some((_, table, subject)) = &self.capacity.first else {
             return String::new();
         };
         let (tracker, limits) = (&self.tracker, self.tracker.limits);
         let raise_apps = "raise LASTBEAT_MAX_APPS";
-        let whom = "or stop who makes up names";
+        let whom = "or stop the client that invents names";
         let (have, most, of, what) = match table {
             Table::Instances => {
                 let raise = "raise LASTBEAT_MAX_INSTANCES";
@@ -60,7 +61,7 @@ impl Facts {
             ),
         };
         let what = if what.is_empty() {
-            "stop who makes up names".to_owned()
+            "stop the client that invents names".to_owned()
         } else {
             format!("{what}, {whom}")
         };

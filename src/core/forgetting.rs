@@ -1,4 +1,4 @@
-//! The search for what is forgotten, and what goes with it.
+//! Forgetting: instances, beats and targets that nobody expects any more are removed.
 
 use crate::core::engine::Engine;
 use crate::core::evaluate::TICK;
@@ -10,15 +10,15 @@ use std::time::Duration;
 
 /// Interval between two searches for forgotten instances.
 pub(in crate::core) const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// Forgotten in one turn, in a millisecond or two: entries wait meanwhile. Of a flood the rest goes in the next turns.
+/// Instances forgotten in one turn, which takes a millisecond or two. The rest of a flood follows in later turns.
 const FORGOTTEN_AT_ONCE: usize = 2_000;
-/// Beats that are looked at in one turn, in less than a millisecond: a million in less than a day.
+/// Beats examined in one turn, which takes less than a millisecond: a million take less than a day.
 const BEATS_AT_ONCE: usize = 2_000;
-/// Where nobody gave way to a new instance, the next search for one waits so long.
+/// Pause before the next search for an instance to evict, after one that found none.
 const GIVE_WAY_EVERY: Duration = Duration::from_secs(5);
 
 impl Engine {
-    /// Forgets what is not waited for any more.
+    /// Forgets instances, beats and groups that are no longer expected.
     pub(in crate::core) fn sweep(&mut self) {
         let listened = self.facts.listening.listened();
         let rules = self.facts.rules.rules.iter();
@@ -57,7 +57,7 @@ impl Engine {
         }
     }
 
-    /// A target goes that was silent for too long, and the beat that it watched; the instance stays.
+    /// Forgets a target that was silent for too long, and the beat that it watches; the instance stays.
     fn forget_silent(&mut self, target: u32) {
         match self.targets.table.get(target).watched() {
             Watched::Beat(beat) => self.forget_beat(beat),
@@ -73,7 +73,7 @@ impl Engine {
         }
     }
 
-    /// Beats that nobody waits for go, though their instance lives on. A part of them is looked at in each turn.
+    /// Forgets beats that nobody expects, though their instance lives on. Examines a part of them in each turn.
     fn forget_idle_beats(&mut self, listened: Listened) {
         let all = self.facts.tracker.beats.len();
         let start = if self.next_beat < all {
@@ -112,7 +112,7 @@ impl Engine {
         self.facts.tracker.forget(id);
     }
 
-    /// The oldest stopped instances make room for new ones; whether any did.
+    /// Evicts the oldest stopped instances in favour of new ones; true if there were any.
     #[cold]
     pub(in crate::core) fn make_room(&mut self) -> bool {
         let now = self.facts.now.mono;
@@ -128,7 +128,7 @@ impl Engine {
         !gone.is_empty()
     }
 
-    /// The oldest stopped beat of an instance makes room for a new one; whether any did.
+    /// Evicts the oldest stopped beat of an instance in favour of a new one; true if there was one.
     #[cold]
     pub(in crate::core) fn make_room_for_beat(&mut self, id: InstanceId) -> bool {
         let beat = self.targets.beat_to_give_way(&self.facts, id);

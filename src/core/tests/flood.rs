@@ -144,7 +144,7 @@ fn a_million_made_up_subjects_neither_take_memory_nor_hide_who_dies_and_leave_in
     assert_eq!(words(&told), expected);
     let full = &told[0];
     assert_eq!(full.severity, Severity::Error);
-    let detail = "2000 apps are tracked, 2000 at most; new ones are dropped, known ones stay watched; raise LASTBEAT_MAX_APPS, or stop who makes up names; the first: logs.";
+    let detail = "2000 apps are tracked, 2000 at most; new ones are dropped, known ones stay watched; raise LASTBEAT_MAX_APPS, or stop the client that invents names; the first: logs.";
     assert!(full.detail.starts_with(detail), "{}", full.detail);
     assert!(
         told[2].detail.ends_with("entries were dropped"),
