@@ -1,4 +1,4 @@
-//! Who is taken in, and who finds no room.
+//! Admission of new subjects, and the limits on them.
 
 use crate::core::entry::{Reject, Subject};
 use crate::core::time::Stamp;
@@ -9,7 +9,7 @@ use foldhash::quality::RandomState;
 use std::cell::RefCell;
 use std::hash::BuildHasher;
 
-/// How many are tracked at once.
+/// Limits on the numbers of instances and apps that are tracked at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Instances.
@@ -19,29 +19,29 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What may be asked for at most: two gigabytes of instances, and as many apps as a page of sums can still be read for.
+    /// The largest permitted limits: two gigabytes of instances, and as many apps as a page of totals can show.
     pub const MOST: Limits = Limits {
         instances: 10_000_000,
         apps: 1_000_000,
     };
-    /// Of an app there are at most all regions; app-regions that are made up have as few instances each.
+    /// Limit on app-regions per app. An app has at most all regions; invented app-regions have few instances each.
     const PLACES_PER_APP: usize = 4;
-    /// Beats of all instances: some say several. One alone is held by its own limit where instances are few.
+    /// Least limit on the beats of all instances, as some have several. One instance has a limit of its own.
     const MIN_BEATS: usize = 2_000_000;
 
-    /// App-regions.
+    /// Limit on app-regions.
     pub fn places(self) -> usize {
         self.apps.saturating_mul(Limits::PLACES_PER_APP)
     }
 
-    /// Beats.
+    /// Limit on beats.
     pub(in crate::core) fn beats(self) -> usize {
         (2 * self.instances).max(Limits::MIN_BEATS)
     }
 }
 
 impl Default for Limits {
-    /// Ten times the instances of the largest organisation known, and twenty of each app.
+    /// Ten times the instances of the largest known organisation, and twenty instances per app.
     fn default() -> Self {
         Limits {
             instances: 1_000_000,
@@ -50,7 +50,7 @@ impl Default for Limits {
     }
 }
 
-/// What may be full.
+/// Tables that can be full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Table {
     /// Instances.
@@ -70,10 +70,10 @@ pub enum Table {
 }
 
 impl Tracker {
-    /// Takes in a subject that [`Self::find`] does not know.
+    /// Admits a subject that [`Self::find`] does not know.
     ///
     /// # Errors
-    /// [`Reject::Limit`] where there is no room for one more; `take_full` says of what.
+    /// [`Reject::Limit`] if a table is full; `take_full` says which.
     pub fn admit(
         &mut self,
         subject: &Subject<'_>,
@@ -87,7 +87,7 @@ impl Tracker {
             Some(app) => self.apps[app as usize].ignored,
             None => ignored(subject.app),
         };
-        // Who finds no room leaves no name behind.
+        // A rejected subject leaves no name behind.
         if !ignored && self.subjects.len() >= self.limits.instances {
             return Err(self.is_full(Table::Instances));
         }
@@ -122,25 +122,25 @@ impl Tracker {
         self.subjects.insert(hash, id, hash_of);
     }
 
-    /// Whether subjects move to a larger table, so that [`Self::move_some`] has work.
+    /// True while subjects move to a larger table, so that [`Self::move_some`] has work.
     #[inline]
     pub(in crate::core) fn is_moving(&self) -> bool {
         self.subjects.is_moving()
     }
 
-    /// Moves some of the subjects, so that the smaller table goes though nobody is taken in any more.
+    /// Moves some of the subjects, so that the smaller table is freed even if no instance is admitted any more.
     pub(in crate::core) fn move_some(&mut self) {
         let hash_of = hashes(&self.instances, &self.places, &self.names, &self.hash);
         self.subjects.move_some(hash_of);
     }
 
-    /// Remembers what is full, and gives the reason for the entry.
+    /// Remembers the full table, and gives the reason to reject the entry.
     pub(in crate::core) fn is_full(&mut self, table: Table) -> Reject {
         self.full = Some(table);
         Reject::Limit
     }
 
-    /// What was full since the last call.
+    /// The table that was full since the last call; `None` if none was.
     #[inline]
     pub(in crate::core) fn take_full(&mut self) -> Option<Table> {
         self.full.take()
@@ -154,19 +154,19 @@ impl Tracker {
         Some(id)
     }
 
-    /// The number of an app, new or not; `None` where there is no room.
+    /// The number of an app, new or not; `None` if the table is full.
     pub fn intern_app(&mut self, name: &str) -> Option<u32> {
         self.app(name, false)
     }
 
-    /// The number of a region, new or not; `None` where there is no room.
+    /// The number of a region, new or not; `None` if the table is full.
     pub fn intern_region(&mut self, name: &str) -> Option<u32> {
         let region = self.region_names.intern(name)?;
         grow(&mut self.regions, region, Region::default);
         Some(region)
     }
 
-    /// The number of an app-region that is known.
+    /// The number of a known app-region.
     pub fn find_place(&self, app: u32, region: u32) -> Option<u32> {
         let is = |&id: &u32| {
             let place = &self.places[id as usize];
@@ -177,7 +177,7 @@ impl Tracker {
             .copied()
     }
 
-    /// The number of an app-region, new or not; `None` where there is no room.
+    /// The number of an app-region, new or not; `None` if the table is full.
     pub fn intern_place(&mut self, app: u32, region: u32, now: Stamp) -> Option<u32> {
         if let Some(id) = self.find_place(app, region) {
             return Some(id);
@@ -205,7 +205,7 @@ impl Tracker {
         Some(id)
     }
 
-    /// The app-regions of an app, or of a region where the app is [`NONE`]; of one app in one region that alone.
+    /// The app-regions of an app, or of a region if the app is [`NONE`]; with both, the app's one in that region.
     pub(in crate::core) fn places_of(&self, app: u32, region: u32) -> impl Iterator<Item = u32> {
         let of_app = self.apps.get(app as usize).map(|app| &app.places);
         let of_region = self.regions.get(region as usize).map(|at| &at.places);

@@ -1,4 +1,4 @@
-//! A `bye` as it was heard: which beat it stops, and whether it was heard before.
+//! `bye`: the beat that it stops, and the recognition of repeated ones.
 
 use crate::core::entry::BeatLine;
 use crate::core::time::{Mono, Stamp, Wall};
@@ -7,12 +7,12 @@ use crate::core::tracker::{BeatId, InstanceId, MAX_TEXT, Tracker};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// An entry that was sent twice comes again within this time.
+/// A duplicate of an entry arrives within this time.
 const REPEATED_WITHIN: Duration = Duration::from_secs(3600);
-/// Remembered at most: a release of as many machines at once. Old ones make room.
+/// Number remembered: a release of as many machines at once. Old ones are dropped.
 const MOST: usize = 20_000;
 
-/// The last `bye` of each beat that said one lately, by instance and `name=`.
+/// The latest `bye` of each beat that said one lately, by instance and `name=`.
 #[derive(Debug, Default)]
 pub(super) struct Byes(BTreeMap<(u32, Box<str>), Bye>);
 
@@ -26,7 +26,7 @@ struct Bye {
 }
 
 impl Byes {
-    /// An instance is forgotten.
+    /// Removes those of a forgotten instance.
     pub(super) fn forget(&mut self, id: InstanceId) {
         let key = |id: u32| (id, Box::<str>::default());
         let of_one = self.0.range(key(id.0)..key(id.0.saturating_add(1)));
@@ -49,8 +49,8 @@ impl Byes {
 }
 
 impl Tracker {
-    /// Whether a `bye` is one that was heard before, sent twice on its way. By its count, where it does not follow on the
-    /// beat before it; without a count by its entry time.
+    /// True if this `bye` is a duplicate of an earlier one. With a counter, that is one which does not follow the beat
+    /// before it; without, one with the same entry time.
     pub(in crate::core) fn is_repeated_bye(
         &self,
         id: InstanceId,
@@ -75,7 +75,7 @@ impl Tracker {
         }
     }
 
-    /// Takes in a `bye`; gives the beat of its name, which stops, where there is one: a `bye` makes none.
+    /// Records a `bye`; gives the stopped beat of its name. `None` if there is none, since a `bye` creates no beat.
     pub(in crate::core) fn bye(
         &mut self,
         id: InstanceId,
