@@ -1,5 +1,5 @@
-//! Alerts that wait for the inventory: no silence of an instance becomes an alert before an answer that is newer than its
-//! deadline, for five seconds at the most, and none of a machine that is on its way to run.
+//! Confirmation by the inventory: the silence of an instance becomes an alert only after an answer newer than its
+//! deadline, or after five seconds without one; and never while the machine is starting.
 
 use crate::core::facts::Facts;
 use crate::core::inventory::Suspect;
@@ -10,29 +10,29 @@ use crate::core::tracker::{InstanceId, NONE};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// An answer is awaited for so long.
+/// Longest wait for an answer.
 const AWAITED_FOR: Duration = Duration::from_secs(5);
-/// Suspects that the inventory is asked for at once: one answer tells of everyone anyway.
+/// Number of candidates named in one request; every answer covers all machines anyway.
 const MAX_SUSPECTS: usize = 64;
 
-/// Targets whose alerts wait.
+/// Targets whose alerts wait for an answer.
 #[derive(Debug, Default)]
 pub struct Confirmation {
     until: BTreeMap<u32, Mono>,
-    /// Those that have waited for long enough.
+    /// Targets that waited for long enough.
     waited: BTreeSet<u32>,
     suspects: BTreeSet<Suspect>,
-    /// Whether somebody began to wait since the inventory was last asked.
+    /// True if a wait began since the last request.
     asks: bool,
 }
 
 impl Confirmation {
-    /// When the first of them has waited for long enough.
+    /// Arrival clock: end of the earliest wait.
     pub(in crate::core) fn first(&self) -> Mono {
         self.until.values().min().copied().unwrap_or(Mono::NEVER)
     }
 
-    /// The instances that alerts wait for; `None` where none began to wait since the last call.
+    /// The instances that alerts wait for; `None` if no wait began since the last call.
     pub(in crate::core) fn take_suspects(&mut self) -> Option<Vec<Suspect>> {
         let asks = std::mem::take(&mut self.asks);
         asks.then(|| std::mem::take(&mut self.suspects).into_iter().collect())
@@ -40,7 +40,7 @@ impl Confirmation {
 }
 
 impl Targets {
-    /// Whether the alert of a target, whose deadline lay at `deadline`, is to wait.
+    /// True if the alert of a target with this deadline has to wait for an answer; starts the wait.
     pub(in crate::core) fn must_await(
         &mut self,
         facts: &mut Facts,
@@ -68,7 +68,7 @@ impl Targets {
         true
     }
 
-    /// The inventory is to be asked at once, and how this one ended.
+    /// Requests an answer at once, including the last exit of this instance.
     pub(in crate::core) fn suspect(&mut self, facts: &mut Facts, id: InstanceId) {
         let suspect = facts.suspect_of(id);
         let awaiting = &mut self.confirmation;
@@ -84,14 +84,14 @@ impl Targets {
         self.table.set_due(target, Listened::NEVER);
     }
 
-    /// An answer came: whoever waited for one is judged at the next turn.
+    /// Records an answer: every target that waited for one is evaluated in the next turn.
     pub(in crate::core) fn answered(&mut self, facts: &mut Facts) {
         for target in std::mem::take(&mut self.confirmation.until).into_keys() {
             self.judge_soon(facts, target);
         }
     }
 
-    /// Those that have waited for long enough are judged without an answer.
+    /// Ends the waits that lasted too long: those targets are evaluated without an answer.
     pub(in crate::core) fn wait_no_more(&mut self, facts: &mut Facts) {
         let now = facts.now.mono;
         if self.confirmation.first() > now {
@@ -106,7 +106,7 @@ impl Targets {
         }
     }
 
-    /// A target that waited is judged at the next turn; one that was heard meanwhile has a deadline of its own.
+    /// Has a target that waited evaluated in the next turn; one that was heard meanwhile has a new deadline already.
     fn judge_soon(&mut self, facts: &mut Facts, target: u32) {
         let row = self.table.get(target);
         let waits = row.rule() != NONE && row.state != State::Firing;

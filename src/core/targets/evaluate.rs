@@ -1,6 +1,6 @@
-//! Which deadlines have passed, and what follows for the alerts.
+//! Evaluation of the deadlines that have passed.
 //!
-//! Evaluated late, the answer is the same: a change is dated by its deadline.
+//! A change is dated by its deadline, so a late evaluation gives the same result.
 
 use crate::core::facts::Facts;
 use crate::core::targets::Targets;
@@ -9,7 +9,7 @@ use crate::core::time::{Listened, Mono};
 use crate::core::tracker::life::StopWhy;
 
 impl Targets {
-    /// Evaluates the targets whose deadline passed.
+    /// Evaluates the targets whose deadline has passed.
     pub fn evaluate(&mut self, facts: &mut Facts) {
         let listened = facts.listening.listened();
         if self.table.earliest() >= listened {
@@ -36,7 +36,7 @@ impl Targets {
             self.table.get_mut(id).good = 0;
             self.table.set_due(id, Listened::NEVER);
         } else if late >= listened {
-            // It is judged a little early; or others of a group were heard meanwhile, or lastbeat was blind.
+            // The evaluation is slightly early; or others of its group were heard meanwhile, or lastbeat was blind.
             self.table.set_due(id, late);
             if state == State::Pending {
                 self.relieve(facts, id);
@@ -49,8 +49,8 @@ impl Targets {
         }
     }
 
-    /// A pending alert whose silence says nothing any more: others of its group were heard, or lastbeat was blind for
-    /// so long that it may have missed it.
+    /// Returns a pending alert to ok because its silence proves nothing any more: others of its group were heard, or
+    /// lastbeat was blind for so long that it may have missed a beat.
     fn relieve(&mut self, facts: &mut Facts, id: u32) {
         let blind = match self.table.get(id).watched() {
             Watched::Group(_) => None,
@@ -109,7 +109,7 @@ impl Targets {
         self.fired(id, at, deadline);
     }
 
-    /// A crash is an alert at once, where the rule says so.
+    /// Fires the alert of a target whose instance crashed, if its rule has `on_crash`.
     pub(in crate::core) fn fire_of_crash(&mut self, facts: &mut Facts, target: u32) {
         let row = self.table.get(target);
         let rule = &facts.rules.rules[row.rule() as usize];
@@ -118,7 +118,7 @@ impl Targets {
         }
     }
 
-    /// An alert that waits for no deadline of its own fires, as of `at` on the arrival clock.
+    /// Fires an alert as of `at` on the arrival clock, without regard to its deadline.
     pub(in crate::core) fn fire_at(
         &mut self,
         facts: &mut Facts,

@@ -1,4 +1,4 @@
-//! Targets that are not one instance: an app-region, an app, a region, watched by a rule as one.
+//! Groups: targets of several instances, which are an app-region, an app or a region.
 
 use crate::core::entry::MarkerId;
 use crate::core::facts::Facts;
@@ -11,50 +11,50 @@ use crate::core::tracker::{BeatId, InstanceId, NONE};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A group: a place in [`Groups`].
+/// A group: an index of [`Groups`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct GroupId(pub u32);
 
 /// One group of one rule.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// The rule's place in the set.
+    /// The rule's index in the set.
     pub rule: u32,
-    /// What it is.
+    /// Its kind.
     pub by: By,
-    /// The app, or [`NONE`] where it is a region.
+    /// The app; [`NONE`] if it is a region.
     pub app: u32,
-    /// The region, or [`NONE`] where it is an app.
+    /// The region; [`NONE`] if it is an app.
     pub region: u32,
     /// Its target.
     pub target: u32,
-    /// From when it is watched.
+    /// Start of its watch.
     pub since: Stamp,
-    /// Whether the rule expects it, heard or not.
+    /// True if the rule expects it, heard or not.
     pub expected: bool,
-    /// The longest interval that a beat of it declares, in milliseconds; 0 where none does.
+    /// The longest interval that a beat in it declares, in milliseconds; 0 if none does.
     pub every_ms: u32,
 }
 
-/// What an instance is to a group.
+/// Contribution of an instance to a group.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::core) struct Member {
-    /// Listened clock: until then it counts as live, if nothing more is heard of it.
+    /// Listened clock: end of its life, unless it is heard again.
     pub live_until: Listened,
-    /// Listened clock: the same of what has not stopped; `None` where all has.
+    /// Listened clock: the same for the part of it that has not stopped; `None` if all of it has.
     pub awaited_until: Option<Listened>,
-    /// Listened clock: when it stopped on purpose, or a beat of it did; `None` where none did.
+    /// Listened clock: time at which it, or one of its beats, stopped on purpose; `None` if neither did.
     pub left_at: Option<Listened>,
 }
 
-/// A rule that watches an app-region as a part of a group.
+/// Link of an app-region to a rule that watches it as a part of a group.
 #[derive(Clone, Copy, Debug)]
 pub struct GroupLink {
     /// The rule.
     pub rule: u32,
-    /// What its targets are.
+    /// Kind of the rule's groups.
     pub by: By,
-    /// The group, once somebody was heard of it.
+    /// The group; `None` until one of its members is heard.
     pub group: Option<GroupId>,
 }
 
@@ -64,7 +64,7 @@ pub struct Groups {
     pub(in crate::core) rows: Vec<Group>,
     ids: BTreeMap<(u32, u32, u32), GroupId>,
     free: Vec<GroupId>,
-    /// The one whose interval was found anew last.
+    /// The group whose interval was recomputed last.
     pub(in crate::core) refreshed: GroupId,
 }
 
@@ -74,7 +74,7 @@ impl Groups {
         &self.rows[id.0 as usize]
     }
 
-    /// The rules have other numbers now; groups of rules that are gone were dropped before.
+    /// Renumbers the rules; groups of removed rules were dropped before.
     pub(in crate::core) fn renumber(&mut self, number: impl Fn(u32) -> u32) {
         let ids = std::mem::take(&mut self.ids);
         for ((rule, app, region), id) in ids {
@@ -83,19 +83,19 @@ impl Groups {
         }
     }
 
-    /// Which groups are expected is to be said anew.
+    /// Marks all groups as not expected, before the expected ones are marked again.
     pub(in crate::core) fn expect_nobody(&mut self) {
         self.rows
             .iter_mut()
             .for_each(|group| group.expected = false);
     }
 
-    /// The group of a rule, where there is one.
+    /// The group of a rule; `None` if it does not exist.
     pub(in crate::core) fn find(&self, rule: u32, app: u32, region: u32) -> Option<GroupId> {
         self.ids.get(&(rule, app, region)).copied()
     }
 
-    /// Groups whose rule says how many are to be live are judged anew from now on: the rules are others.
+    /// Restarts the grace period of all groups with `at_least`, since the rules changed.
     pub(in crate::core) fn count_anew(&mut self, rules: &[Rule], now: Stamp) {
         let counting = |group: &&mut Group| {
             let rule = rules.get(group.rule as usize);
@@ -107,7 +107,7 @@ impl Groups {
             .for_each(|group| group.since = now);
     }
 
-    /// A group is watched since an earlier life. `since`: `None` where it is judged from the start on.
+    /// Restores a group of a previous run. `since`: the start of its watch; `None` if it is evaluated from the start.
     pub(in crate::core) fn restored(&mut self, id: GroupId, since: Option<Stamp>, every_ms: u32) {
         let row = &mut self.rows[id.0 as usize];
         row.since = since.unwrap_or(row.since);
@@ -121,7 +121,7 @@ impl Groups {
 }
 
 impl Targets {
-    /// The group of a rule that an app-region belongs to; made where it is new.
+    /// The group of a rule that an app-region belongs to; created if it is new.
     pub(in crate::core) fn group(
         &mut self,
         facts: &mut Facts,
@@ -140,7 +140,7 @@ impl Targets {
         let free = self.groups.free.pop();
         let id = free.unwrap_or(GroupId(self.groups.rows.len() as u32));
         let since = facts.listening.stamp();
-        // Judged for the first time when nobody of it could have been heard for long enough.
+        // Evaluated for the first time when its members had `max_gap` to be heard.
         let due = since.listened + facts.rules.rules[rule as usize].max_gap.span(None);
         let target = self.table.add(Watched::Group(id), rule, since, due);
         let row = Group {
@@ -161,7 +161,7 @@ impl Targets {
         id
     }
 
-    /// Makes the groups that rules expect before anybody of them was heard.
+    /// Creates the groups that rules expect, before any of their members is heard.
     pub(in crate::core) fn expect_groups(&mut self, facts: &mut Facts) {
         for rule in 0..facts.rules.rules.len() {
             let Some((by, expect, apps)) = facts.rules.rules.get(rule).map(|rule| {
@@ -191,7 +191,7 @@ impl Targets {
         }
     }
 
-    /// A new app may be one that a rule expects in regions where it is not heard.
+    /// Creates the groups of a new app that a rule expects in regions where it was not heard.
     pub(in crate::core) fn expect_of_app(&mut self, facts: &mut Facts, app: u32) {
         let name = facts.tracker.app_names.get(app).clone();
         let expects = |rule: &Rule| rule.by == By::AppRegion && !rule.expect.is_empty();
@@ -214,7 +214,7 @@ impl Targets {
     ) {
         let app = app.map_or(Some(NONE), |app| facts.tracker.intern_app(app));
         let region = region.map_or(Some(NONE), |region| facts.tracker.intern_region(region));
-        // Where the tables are full the names cannot be heard either.
+        // With full tables, the names cannot be heard either.
         let (Some(app), Some(region)) = (app, region) else {
             return;
         };
@@ -226,7 +226,7 @@ impl Targets {
         self.group(facts, rule, app, region, true);
     }
 
-    /// The link of the rule that has a beat as part of a group.
+    /// The link of the rule that watches a beat as a part of a group.
     pub(in crate::core) fn link(
         &self,
         facts: &Facts,
@@ -241,7 +241,7 @@ impl Targets {
             .position(|link| link.by == by && self.watches(facts, link.rule, marker, name))
     }
 
-    /// A beat was heard: groups it belongs to are made where they are new, and relieved where they were missed.
+    /// Records a beat for its groups: creates new ones, and gives those that were late or silent a sign of life.
     pub(in crate::core) fn beat_of_groups(
         &mut self,
         facts: &mut Facts,
@@ -260,7 +260,7 @@ impl Targets {
         }
     }
 
-    /// An app's own entry was heard: as above, for rules that watch logs.
+    /// Records an entry of the app itself in the same way, for rules that watch logs.
     pub(in crate::core) fn entry_of_groups(&mut self, facts: &mut Facts, place: u32) {
         for by in [By::AppRegion, By::App, By::Region] {
             let rules = &facts.rules.rules;
@@ -276,7 +276,7 @@ impl Targets {
         }
     }
 
-    /// A group was heard, by one whose interval this is; gives the group's target.
+    /// Records a sign of life in a group by a member with this interval; gives the group's target.
     fn heard_link(&mut self, facts: &mut Facts, place: u32, link: usize, every_ms: u32) -> u32 {
         let GroupLink { rule, group, .. } = self.plan.links[place as usize][link];
         let id = group.unwrap_or_else(|| {
@@ -300,7 +300,7 @@ impl Targets {
         target
     }
 
-    /// Whether a beat of an instance is one that a group's rule watches.
+    /// True if a beat of an instance is one that a group's rule watches.
     pub(in crate::core) fn is_of_group(
         &self,
         facts: &Facts,
@@ -324,8 +324,8 @@ impl Targets {
             .members_of(facts.tracker.places_of(group.app, group.region))
     }
 
-    /// When a group falls silent on the listened clock, if nobody is heard any more: as soon as fewer than
-    /// `at_least` instances are live. `None`: never, since all that was live stopped on purpose, or nothing of it is left.
+    /// The time, on the listened clock, at which a group falls silent unless it is heard again: when fewer than
+    /// `at_least` instances are live. `None`: never, because all its live members stopped on purpose or none is left.
     pub(in crate::core) fn group_expiry(&self, facts: &Facts, group: &Group) -> Option<Listened> {
         let rule = &facts.rules.rules[group.rule as usize];
         let max_gap = self.max_gap(facts, group.target);
@@ -338,7 +338,7 @@ impl Targets {
                 live_until = live_until.max(member.awaited_until);
                 left_at = left_at.max(member.left_at);
             }
-            // One that was silent for long when the last one left is nobody's loss.
+            // An instance that was already silent when the last one stopped is not missed.
             return match (live_until, left_at) {
                 (Some(until), Some(left)) if until < left => None,
                 (Some(until), _) => Some(until),
@@ -352,7 +352,8 @@ impl Targets {
         Some(enough.map_or(from, |until| from.max(*until)))
     }
 
-    /// What an instance is to a group: one, however many beats it has. `None` where it gave no sign of life that counts.
+    /// Contribution of an instance to a group: one, with any number of beats. `None` without a sign of life that
+    /// counts.
     pub(in crate::core) fn member_of(
         &self,
         facts: &Facts,
@@ -429,7 +430,7 @@ impl Targets {
             .collect()
     }
 
-    /// There are fewer live ones in the groups of an app-region.
+    /// Records that the groups of an app-region have fewer live members.
     pub(in crate::core) fn fewer_in_groups(&mut self, facts: &mut Facts, place: u32) {
         for target in self.groups_of_place(place) {
             let Watched::Group(group) = self.table.get(target).watched() else {
@@ -444,7 +445,7 @@ impl Targets {
         }
     }
 
-    /// More is expected in the groups of an app-region.
+    /// Records that the groups of an app-region have more members to expect.
     pub(in crate::core) fn more_in_groups(&mut self, place: u32) {
         for target in self.groups_of_place(place) {
             if self.table.get(target).state != State::Firing {
@@ -453,7 +454,7 @@ impl Targets {
         }
     }
 
-    /// When anything of a group was last heard; from when it is watched where nothing was.
+    /// The last sign of life in a group; the start of its watch if there was none.
     pub(in crate::core) fn group_seen(&self, facts: &Facts, group: &Group) -> Stamp {
         let stamps = self
             .members(facts, group)
@@ -469,7 +470,7 @@ impl Targets {
             })
     }
 
-    /// Groups of which nobody is left and that nobody expects.
+    /// Groups without members that no rule expects.
     pub(in crate::core) fn empty_groups(&self, facts: &Facts) -> Vec<GroupId> {
         let empty = |(_, group): &(GroupId, &Group)| {
             !group.expected && self.members(facts, group).next().is_none()
@@ -477,7 +478,7 @@ impl Targets {
         self.groups.iter().filter(empty).map(|(id, _)| id).collect()
     }
 
-    /// Takes a group out, whose target is gone already.
+    /// Removes a group whose target was removed already.
     pub(in crate::core) fn drop_group(&mut self, facts: &mut Facts, id: GroupId) {
         let Group {
             rule, app, region, ..
@@ -485,7 +486,7 @@ impl Targets {
         self.groups.ids.remove(&(rule, app, region));
         self.groups.free.push(id);
         for place in facts.tracker.places_of(app, region) {
-            // One that is new has none yet.
+            // A new app-region has no links yet.
             let links = self.plan.links.get_mut(place as usize);
             links
                 .into_iter()
