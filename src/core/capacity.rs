@@ -1,8 +1,9 @@
 //! Limits that were reached: a record of the subjects that were rejected, and its description for people.
 
-use crate::core::facts::Facts;
 use crate::core::time::{Listened, Stamp};
-use crate::core::tracker::{MAX_BEAT_NAMES, MAX_BEATS_OF_INSTANCE, MAX_HOSTS, MAX_REGIONS, Table};
+use crate::core::tracker::{
+    MAX_BEAT_NAMES, MAX_BEATS_OF_INSTANCE, MAX_HOSTS, MAX_REGIONS, Table, Tracker,
+};
 
 /// Rejections since the tables last had free slots.
 #[derive(Debug, Default)]
@@ -15,32 +16,25 @@ pub struct Capacity {
     pub turned_away: u64,
 }
 
-impl Facts {
-    /// Records a rejection if the last admission failed on a full table; true if it did. `subject` gives the rejected
-    /// subject.
-    #[inline]
-    pub(in crate::core) fn found_no_room(
+impl Capacity {
+    /// Records a rejection: the full table, both clocks, and the rejected subject.
+    pub(in crate::core) fn record(
         &mut self,
-        subject: impl FnOnce(&Facts) -> String,
-    ) -> bool {
-        let Some(table) = self.tracker.take_full() else {
-            return false;
-        };
-        let stamp = self.listening.stamp();
-        if self.capacity.first.is_none() {
-            self.capacity.first = Some((stamp, table, subject(self)));
-        }
-        self.capacity.last = stamp.listened;
-        self.capacity.turned_away += 1;
-        true
+        table: Table,
+        at: Stamp,
+        subject: impl FnOnce() -> String,
+    ) {
+        self.first.get_or_insert_with(|| (at, table, subject()));
+        self.last = at.listened;
+        self.turned_away += 1;
     }
 
     /// Describes the full table, the first rejected subject and the remedy; empty if nothing was rejected.
-    pub(in crate::core) fn full_words(&self) -> String {
-        let Some((_, table, subject)) = &self.capacity.first else {
+    pub(in crate::core) fn words(&self, tracker: &Tracker) -> String {
+        let Some((_, table, subject)) = &self.first else {
             return String::new();
         };
-        let (tracker, limits) = (&self.tracker, self.tracker.limits);
+        let limits = tracker.limits;
         let raise_apps = "raise LASTBEAT_MAX_APPS";
         let whom = "or stop the client that invents names";
         let (have, most, of, what) = match table {

@@ -185,7 +185,7 @@ impl Engine {
             beaten = self.facts.tracker.beat(id, line, stamp);
         }
         let facts = &mut self.facts;
-        let subject = |facts: &Facts| facts.tracker.subject(id).unwrap_or_default().to_string();
+        let subject = |tracker: &Tracker| tracker.subject(id).unwrap_or_default().to_string();
         let no_room = facts.found_no_room(subject);
         if no_room && beaten.is_ok() {
             // For its host: the beat counts.

@@ -4,14 +4,13 @@
 
 use crate::core::capacity::Capacity;
 use crate::core::entry::Reject;
-use crate::core::inventory::Suspect;
-use crate::core::inventory::listing::Inventory;
+use crate::core::inventory::listing::{Beating, Inventory};
+use crate::core::inventory::{Listed, Suspect};
 use crate::core::lag::Lags;
 use crate::core::listening::Listening;
 use crate::core::options::Options;
 use crate::core::rule::{AUTO_FACTOR, MaxGap, RuleSet, STREAM_MAX_GAP};
-use crate::core::time::Listened;
-use crate::core::time::{Mono, Now};
+use crate::core::time::{Listened, Mono, Now};
 use crate::core::tracker::{InstanceId, NONE, Tracker, UNDECIDED};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -93,6 +92,23 @@ impl Facts {
         all.map(|why| (why, self.rejected[why as usize]))
     }
 
+    /// Records a rejection if the last admission failed on a full table; true if it did.
+    /// `subject` gives the rejected subject.
+    #[inline]
+    pub fn found_no_room(&mut self, subject: impl FnOnce(&Tracker) -> String) -> bool {
+        let Some(table) = self.tracker.take_full() else {
+            return false;
+        };
+        let (at, tracker) = (self.listening.stamp(), &self.tracker);
+        self.capacity.record(table, at, || subject(tracker));
+        true
+    }
+
+    /// Describes the full table, the first rejected subject and the remedy; empty if nothing was rejected.
+    pub fn full_words(&self) -> String {
+        self.capacity.words(&self.tracker)
+    }
+
     /// The number of an instance's app.
     pub fn app_of(&self, id: InstanceId) -> u32 {
         let place = self.tracker.instance(id).place;
@@ -151,6 +167,69 @@ impl Facts {
         let text = self.rules.markers.get(usize::from(marker));
         text.map(|text| Arc::from(text.as_str()))
             .unwrap_or_default()
+    }
+
+    /// Apps and process groups of which an instance has ever sent a beat.
+    pub(in crate::core) fn who_beats(&self) -> Beating {
+        let mut beating = Beating::default();
+        for (id, instance) in self.tracker.iter() {
+            if !self.has_beaten(id) {
+                continue;
+            }
+            let app = self.tracker.places[instance.place as usize].app;
+            beating.apps.insert(app);
+            let entry = self.inventory.entries.get(&id.0);
+            if let Some(group) = entry.and_then(|entry| entry.group.clone()) {
+                beating.groups.insert((app, group));
+            }
+        }
+        beating
+    }
+
+    /// The inventory's description of the fault of an instance; empty if it reports none.
+    pub(in crate::core) fn listed_wrong(&self, id: InstanceId) -> String {
+        let entry = self.inventory.entries.get(&id.0);
+        entry
+            .map(|entry| entry.wrong(self.now.mono))
+            .unwrap_or_default()
+    }
+
+    /// The known crash of an instance, in words; empty if none is known.
+    fn crash_of(&self, id: InstanceId) -> &'static str {
+        let crash = self.tracker.life(id).crash;
+        crash.map(|(crash, _)| crash.label()).unwrap_or_default()
+    }
+
+    /// As [`Self::known_of`], for an alert whose deadline was at `due`: adds a failure to query the inventory.
+    pub(in crate::core) fn known_at(&self, id: InstanceId, due: Mono) -> String {
+        let known = self.known_of(id);
+        let asked = self.options.inventory && self.crash_of(id).is_empty();
+        if !asked || self.inventory.answered_since(due) {
+            return known;
+        }
+        let unsaid = "the inventory does not answer: it may have been stopped on purpose";
+        match known.as_str() {
+            "" => unsaid.to_owned(),
+            known => format!("{known}; {unsaid}"),
+        }
+    }
+
+    /// Known reasons for an instance's silence, in words; empty if none is known.
+    pub(in crate::core) fn known_of(&self, id: InstanceId) -> String {
+        let entry = self.inventory.entries.get(&id.0);
+        let started = entry.is_some_and(|entry| entry.listed == Listed::Started);
+        let never = match (self.is_never_seen(id), started) {
+            (true, true) => "the inventory lists it as started, and nothing of it was ever heard",
+            (true, false) => "nothing of it was ever heard",
+            (false, _) => "",
+        };
+        let all = [
+            self.crash_of(id).to_owned(),
+            self.listed_wrong(id),
+            never.to_owned(),
+        ];
+        let known: Vec<String> = all.into_iter().filter(|what| !what.is_empty()).collect();
+        known.join("; ")
     }
 }
 

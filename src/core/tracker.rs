@@ -7,64 +7,39 @@ mod bye;
 mod forgetting;
 mod index;
 pub mod life;
+mod limits;
 pub mod names;
 pub mod offset;
 mod reclaim;
 pub mod record;
+mod repeats;
+mod slots;
 pub mod text;
 pub mod usual;
 
-pub use admission::{Limits, Table};
-pub(in crate::core) use reclaim::Needed;
+pub use limits::{Admitted, Limits, Table};
+pub(in crate::core) use limits::{MAX_BEAT_NAMES, MAX_BEATS_OF_INSTANCE, MAX_HOSTS, MAX_REGIONS};
+pub use slots::{BeatId, InstanceId, NONE, Needed, UNDECIDED};
+pub(in crate::core) use slots::{grow, store};
 
 use crate::core::entry::{BeatLine, MarkerId, Reject};
 use crate::core::time::{Listened, Stamp};
 use crate::core::tracker::life::Life;
 use crate::core::tracker::names::Names;
-use crate::core::tracker::record::BEAT_NAMES_END;
 pub use crate::core::tracker::record::{App, Beat, Beaten, Instance, Place, Region};
 use crate::core::tracker::text::{Phrases, Texts, cut};
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 use index::Index;
+use repeats::Byes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-/// "None" among the numbers of instances, beats, hosts and targets.
-pub const NONE: u32 = u32::MAX;
-/// In place of the target of an instance's logs: the instance has logged nothing yet, so no rule was searched for.
-pub const UNDECIDED: u32 = u32::MAX - 1;
-/// Limit on the named beats of one instance: the list is walked at each beat.
-pub(in crate::core) const MAX_BEATS_OF_INSTANCE: usize = 64;
-/// Limit on regions: thirty times as many as Fly has.
-pub(in crate::core) const MAX_REGIONS: usize = 1_000;
-/// Limit on hosts: one per five instances of the default limit.
-pub(in crate::core) const MAX_HOSTS: usize = 200_000;
-/// Limit on names of beats: twice the number of apps of a large organisation.
-pub(in crate::core) const MAX_BEAT_NAMES: usize = 30_000;
-const _: () = assert!(MAX_BEAT_NAMES < BEAT_NAMES_END);
 /// The number of the empty name.
 const NO_NAME: u32 = 0;
 /// Length to which the text of a beat is cut, in bytes.
 pub const MAX_TEXT: usize = 120;
-
-/// An instance: an index of [`Tracker::instances`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct InstanceId(pub u32);
-
-/// A beat of an instance: an index of [`Tracker::beats`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BeatId(pub u32);
-
-/// Result of admitting a new subject.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admitted {
-    /// It is tracked from now on, under this number.
-    New(InstanceId),
-    /// Its app, which has this number, is ignored: the entry proves only that the stream flows.
-    Ignored(u32),
-}
 
 /// State of everything that is tracked.
 #[derive(Debug)]
@@ -104,7 +79,7 @@ pub struct Tracker {
     /// App-regions that still list forgotten members.
     left_places: Vec<u32>,
     /// The latest `bye` of each beat that said one lately.
-    byes: bye::Byes,
+    byes: Byes,
     pub(in crate::core) limits: Limits,
     full: Option<Table>,
     hash: RandomState,
@@ -137,7 +112,7 @@ impl Tracker {
             free_places: Vec::new(),
             new_places: Vec::new(),
             left_places: Vec::new(),
-            byes: bye::Byes::default(),
+            byes: Byes::default(),
             limits,
             full: None,
             hash: RandomState::default(),
@@ -215,6 +190,39 @@ impl Tracker {
     /// The last text of a beat; empty if it is only expected.
     pub fn text(&self, beat: &Beat) -> String {
         self.phrases.text(beat.phrase, beat.count())
+    }
+
+    /// Life of an instance; empty if nothing of it holds any more.
+    #[inline]
+    pub(in crate::core) fn life(&self, id: InstanceId) -> Life {
+        if self.instances[id.0 as usize].has_life {
+            self.lives.get(&id.0).copied().unwrap_or_default()
+        } else {
+            Life::default()
+        }
+    }
+
+    /// Replaces the life of an instance.
+    pub(in crate::core) fn set_life(&mut self, id: InstanceId, life: Life) {
+        let has_life = life != Life::default();
+        self.instances[id.0 as usize].has_life = has_life;
+        if has_life {
+            self.lives.insert(id.0, life);
+        } else {
+            self.lives.remove(&id.0);
+        }
+    }
+
+    /// Changes the life of an instance in place.
+    pub(in crate::core) fn change_life<T>(
+        &mut self,
+        id: InstanceId,
+        change: impl FnOnce(&mut Life) -> T,
+    ) -> T {
+        let mut life = self.life(id);
+        let told = change(&mut life);
+        self.set_life(id, life);
+        told
     }
 
     /// Records an entry of a known instance.
@@ -461,19 +469,4 @@ const OVERTAKEN: u64 = 8;
 fn steps_back(before: u64, now: Option<u64>) -> bool {
     before != u64::MAX
         && now.is_some_and(|now| now < before && (now <= 1 || before - now > OVERTAKEN))
-}
-
-pub(in crate::core) fn grow<T>(rows: &mut Vec<T>, id: u32, new: impl Fn() -> T) {
-    while rows.len() <= id as usize {
-        rows.push(new());
-    }
-}
-
-pub(in crate::core) fn store<T>(rows: &mut Vec<T>, free: &mut Vec<u32>, row: T) -> u32 {
-    if let Some(id) = free.pop() {
-        rows[id as usize] = row;
-        return id;
-    }
-    rows.push(row);
-    (rows.len() - 1) as u32
 }

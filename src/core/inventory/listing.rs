@@ -1,6 +1,5 @@
 //! The inventory's latest answers about each instance.
 
-use crate::core::facts::Facts;
 use crate::core::inventory::{Exit, Listed, Machine, Poll, Purpose};
 use crate::core::time::Mono;
 use crate::core::tracker::InstanceId;
@@ -43,6 +42,25 @@ pub struct Inventory {
 }
 
 impl Inventory {
+    /// Remembers the machines that already ran at the first answer, until they are restarted.
+    pub(in crate::core) fn ran_before(&mut self, poll: &Poll, first: bool) {
+        if !first && self.quiet.is_empty() {
+            return;
+        }
+        let started = poll
+            .machines
+            .iter()
+            .filter(|one| one.listed == Listed::Started);
+        let started: BTreeSet<String> = started
+            .map(|one| format!("logs.{}.{}.{}", one.app, one.region, one.id))
+            .collect();
+        if first {
+            self.quiet = started;
+        } else {
+            self.quiet.retain(|raw| started.contains(raw));
+        }
+    }
+
     /// True if a request no older than `at` was answered.
     pub(in crate::core) fn answered_since(&self, at: Mono) -> bool {
         self.asked_at.is_some_and(|asked_at| asked_at >= at)
@@ -136,88 +154,4 @@ pub(in crate::core) fn is_stuck(since: Mono, now: Mono) -> bool {
 pub struct Beating {
     pub(in crate::core) apps: HashSet<u32>,
     pub(in crate::core) groups: HashSet<(u32, Arc<str>)>,
-}
-
-impl Facts {
-    /// Apps and process groups of which an instance has ever sent a beat.
-    pub(in crate::core) fn who_beats(&self) -> Beating {
-        let mut beating = Beating::default();
-        for (id, instance) in self.tracker.iter() {
-            if !self.has_beaten(id) {
-                continue;
-            }
-            let app = self.tracker.places[instance.place as usize].app;
-            beating.apps.insert(app);
-            let entry = self.inventory.entries.get(&id.0);
-            if let Some(group) = entry.and_then(|entry| entry.group.clone()) {
-                beating.groups.insert((app, group));
-            }
-        }
-        beating
-    }
-
-    /// Remembers the machines that already ran at the first answer, until they are restarted.
-    pub(in crate::core) fn ran_before(&mut self, poll: &Poll, first: bool) {
-        if !first && self.inventory.quiet.is_empty() {
-            return;
-        }
-        let started = poll
-            .machines
-            .iter()
-            .filter(|one| one.listed == Listed::Started);
-        let started: BTreeSet<String> = started
-            .map(|one| format!("logs.{}.{}.{}", one.app, one.region, one.id))
-            .collect();
-        if first {
-            self.inventory.quiet = started;
-        } else {
-            self.inventory.quiet.retain(|raw| started.contains(raw));
-        }
-    }
-
-    /// The inventory's description of the fault of an instance; empty if it reports none.
-    pub(in crate::core) fn listed_wrong(&self, id: InstanceId) -> String {
-        let entry = self.inventory.entries.get(&id.0);
-        entry
-            .map(|entry| entry.wrong(self.now.mono))
-            .unwrap_or_default()
-    }
-
-    /// The known crash of an instance, in words; empty if none is known.
-    fn crash_of(&self, id: InstanceId) -> &'static str {
-        let crash = self.tracker.life(id).crash;
-        crash.map(|(crash, _)| crash.label()).unwrap_or_default()
-    }
-
-    /// As [`Self::known_of`], for an alert whose deadline was at `due`: adds a failure to query the inventory.
-    pub(in crate::core) fn known_at(&self, id: InstanceId, due: Mono) -> String {
-        let known = self.known_of(id);
-        let asked = self.options.inventory && self.crash_of(id).is_empty();
-        if !asked || self.inventory.answered_since(due) {
-            return known;
-        }
-        let unsaid = "the inventory does not answer: it may have been stopped on purpose";
-        match known.as_str() {
-            "" => unsaid.to_owned(),
-            known => format!("{known}; {unsaid}"),
-        }
-    }
-
-    /// Known reasons for an instance's silence, in words; empty if none is known.
-    pub(in crate::core) fn known_of(&self, id: InstanceId) -> String {
-        let entry = self.inventory.entries.get(&id.0);
-        let started = entry.is_some_and(|entry| entry.listed == Listed::Started);
-        let never = match (self.is_never_seen(id), started) {
-            (true, true) => "the inventory lists it as started, and nothing of it was ever heard",
-            (true, false) => "nothing of it was ever heard",
-            (false, _) => "",
-        };
-        let all = [
-            self.crash_of(id).to_owned(),
-            self.listed_wrong(id),
-            never.to_owned(),
-        ];
-        let known: Vec<String> = all.into_iter().filter(|what| !what.is_empty()).collect();
-        known.join("; ")
-    }
 }

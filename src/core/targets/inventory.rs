@@ -21,7 +21,7 @@ impl Targets {
     /// Applies an answer of the inventory.
     pub fn inventory(&mut self, facts: &mut Facts, poll: &Poll) {
         let first = facts.inventory.asked_at.replace(poll.asked_at).is_none();
-        facts.ran_before(poll, first);
+        facts.inventory.ran_before(poll, first);
         facts.inventory.beating = facts.who_beats();
         let mut listed: HashSet<u32> = HashSet::with_capacity(poll.machines.len());
         let mut apps: HashSet<&str> = HashSet::new();

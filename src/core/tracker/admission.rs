@@ -4,70 +4,10 @@ use crate::core::entry::{Reject, Subject};
 use crate::core::time::Stamp;
 use crate::core::tracker::record::{App, Instance, Place, Region};
 use crate::core::tracker::text::{self, Texts};
-use crate::core::tracker::{Admitted, InstanceId, NONE, Tracker, UNDECIDED, grow, store};
+use crate::core::tracker::{Admitted, InstanceId, NONE, Table, Tracker, UNDECIDED, grow, store};
 use foldhash::quality::RandomState;
 use std::cell::RefCell;
 use std::hash::BuildHasher;
-
-/// Limits on the numbers of instances and apps that are tracked at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Instances.
-    pub instances: usize,
-    /// Apps.
-    pub apps: usize,
-}
-
-impl Limits {
-    /// The largest permitted limits: two gigabytes of instances, and as many apps as a page of totals can show.
-    pub const MOST: Limits = Limits {
-        instances: 10_000_000,
-        apps: 1_000_000,
-    };
-    /// Limit on app-regions per app. An app has at most all regions; invented app-regions have few instances each.
-    const PLACES_PER_APP: usize = 4;
-    /// Least limit on the beats of all instances, as some have several. One instance has a limit of its own.
-    const MIN_BEATS: usize = 2_000_000;
-
-    /// Limit on app-regions.
-    pub fn places(self) -> usize {
-        self.apps.saturating_mul(Limits::PLACES_PER_APP)
-    }
-
-    /// Limit on beats.
-    pub(in crate::core) fn beats(self) -> usize {
-        (2 * self.instances).max(Limits::MIN_BEATS)
-    }
-}
-
-impl Default for Limits {
-    /// Ten times the instances of the largest known organisation, and twenty instances per app.
-    fn default() -> Self {
-        Limits {
-            instances: 1_000_000,
-            apps: 50_000,
-        }
-    }
-}
-
-/// Tables that can be full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Table {
-    /// Instances.
-    Instances,
-    /// Names of apps.
-    Apps,
-    /// App-regions.
-    Places,
-    /// Names of regions.
-    Regions,
-    /// Names of physical hosts.
-    Hosts,
-    /// Beats, or those of one instance.
-    Beats,
-    /// Names of beats.
-    BeatNames,
-}
 
 impl Tracker {
     /// Admits a subject that [`Self::find`] does not know.

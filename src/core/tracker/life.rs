@@ -1,7 +1,6 @@
 //! Life of an instance: its stops, crashes and starts.
 
 use crate::core::time::{Listened, Mono};
-use crate::core::tracker::{InstanceId, Tracker};
 
 /// Reasons for a stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,40 +105,5 @@ impl Life {
         } else {
             self.again
         }
-    }
-}
-
-impl Tracker {
-    /// Life of an instance; empty if nothing of it holds any more.
-    #[inline]
-    pub(in crate::core) fn life(&self, id: InstanceId) -> Life {
-        if self.instances[id.0 as usize].has_life {
-            self.lives.get(&id.0).copied().unwrap_or_default()
-        } else {
-            Life::default()
-        }
-    }
-
-    /// Replaces the life of an instance.
-    pub(in crate::core) fn set_life(&mut self, id: InstanceId, life: Life) {
-        let has_life = life != Life::default();
-        self.instances[id.0 as usize].has_life = has_life;
-        if has_life {
-            self.lives.insert(id.0, life);
-        } else {
-            self.lives.remove(&id.0);
-        }
-    }
-
-    /// Changes the life of an instance in place.
-    pub(in crate::core) fn change_life<T>(
-        &mut self,
-        id: InstanceId,
-        change: impl FnOnce(&mut Life) -> T,
-    ) -> T {
-        let mut life = self.life(id);
-        let told = change(&mut life);
-        self.set_life(id, life);
-        told
     }
 }

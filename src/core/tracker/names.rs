@@ -1,6 +1,6 @@
 //! Names interned once: apps, regions, hosts, names of beats.
 
-use crate::core::tracker::{NONE, store};
+use crate::core::tracker::slots::{NONE, store};
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;

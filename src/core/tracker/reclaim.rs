@@ -3,33 +3,10 @@
 use crate::core::time::Listened;
 use crate::core::tracker::names::Names;
 use crate::core::tracker::record::{App, Place, Region};
-use crate::core::tracker::{NONE, Tracker};
+use crate::core::tracker::slots::Reclaimed;
+use crate::core::tracker::{NONE, Needed, Tracker};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// Numbers in use without any tracked instance: by groups and open incidents.
-#[derive(Debug, Default)]
-pub struct Needed {
-    /// Apps.
-    pub apps: BTreeSet<u32>,
-    /// Regions.
-    pub regions: BTreeSet<u32>,
-    /// App-regions.
-    pub places: BTreeSet<u32>,
-    /// Hosts.
-    pub hosts: BTreeSet<u32>,
-}
-
-/// Numbers that are free from now on and will be reused.
-#[derive(Debug, Default)]
-pub struct Reclaimed {
-    /// Apps, by number and name.
-    pub apps: Vec<(u32, Arc<str>)>,
-    /// Regions.
-    pub regions: Vec<u32>,
-    /// App-regions.
-    pub places: Vec<u32>,
-}
 
 impl Tracker {
     /// Frees empty app-regions, then the names that are not in use. An ignored app has no instances: its name is freed

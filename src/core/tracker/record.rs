@@ -2,8 +2,8 @@
 
 use crate::core::entry::MarkerId;
 use crate::core::time::{Listened, Stamp};
-use crate::core::tracker::BeatId;
 use crate::core::tracker::offset::Offset;
+use crate::core::tracker::slots::BeatId;
 use crate::core::tracker::text::{PhraseId, Text};
 use crate::core::tracker::usual::Usual;
 use std::collections::BTreeSet;
