@@ -1,15 +1,13 @@
 //! Forgetting: instances, beats and targets that nobody expects any more are removed.
 
 use crate::core::engine::Engine;
-use crate::core::evaluate::TICK;
+use crate::core::evaluate::{SWEEP_EVERY, TICK};
 use crate::core::rule::FORGET_AFTER;
 use crate::core::targets::table::Watched;
 use crate::core::time::Listened;
 use crate::core::tracker::{BeatId, InstanceId};
 use std::time::Duration;
 
-/// Interval between two searches for forgotten instances.
-pub(in crate::core) const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// Instances forgotten in one turn, which takes a millisecond or two. The rest of a flood follows in later turns.
 const FORGOTTEN_AT_ONCE: usize = 2_000;
 /// Beats examined in one turn, which takes less than a millisecond: a million take less than a day.

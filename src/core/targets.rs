@@ -1,7 +1,8 @@
 //! Targets of rules, each with its alert: the layer above the facts. It knows no incidents.
 //!
-//! What follows from its decisions is an [`AlertEvent`], which the layer above takes.
+//! Its decisions leave as [`AlertEvent`]s, which the layer above takes.
 
+pub mod candidates;
 pub mod confirmation;
 pub mod evaluate;
 pub mod forgetting;
@@ -9,6 +10,7 @@ pub mod group_interval;
 pub mod groups;
 pub mod inventory;
 pub mod lifecycle;
+pub mod membership;
 mod moved;
 pub mod never_seen;
 pub mod plan;
@@ -21,11 +23,10 @@ use crate::core::entry::{Reject, Subject};
 use crate::core::facts::Facts;
 use crate::core::notice::Who;
 use crate::core::rule::{MaxGap, Watch};
+use crate::core::targets::candidates::Candidates;
 use crate::core::targets::confirmation::Confirmation;
-use crate::core::targets::groups::Groups;
-use crate::core::targets::plan::Plan;
+use crate::core::targets::groups::{GroupLink, Groups};
 use crate::core::targets::table::{Change, Reason, State, Table, Watched};
-use crate::core::targets::threshold::Candidates;
 use crate::core::time::{Listened, Mono, Stamp, Wall};
 use crate::core::tracker::{Admitted, InstanceId, NONE, Tracker, UNDECIDED};
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,6 +75,23 @@ pub enum AlertEvent {
         /// The reason, in words.
         words: String,
     },
+}
+
+/// The rules that match each app-region, by its number.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The rules by instance, in order.
+    pub rules: Vec<Box<[u32]>>,
+    /// The rules by something wider, in order.
+    pub links: Vec<Vec<GroupLink>>,
+}
+
+impl Plan {
+    /// Forgets an app-region.
+    pub fn forget(&mut self, app_region: u32) {
+        self.rules[app_region as usize] = Box::default();
+        self.links[app_region as usize] = Vec::new();
+    }
 }
 
 /// All targets, the rules that apply to them, and their alerts.

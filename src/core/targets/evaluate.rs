@@ -6,6 +6,7 @@ use crate::core::facts::Facts;
 use crate::core::targets::Targets;
 use crate::core::targets::table::{Reason, State, Watched};
 use crate::core::time::{Listened, Mono};
+use crate::core::tracker::NONE;
 use crate::core::tracker::life::StopWhy;
 
 impl Targets {
@@ -134,5 +135,51 @@ impl Targets {
         self.changed(facts, target, from, reason, at);
         let deadline = facts.listening.listened_at(at);
         self.fired(target, at, deadline);
+    }
+
+    /// True if the alert of a target with this deadline has to wait for the inventory; starts the wait. The alert of a
+    /// machine that is starting always waits.
+    fn must_await(&mut self, facts: &Facts, target: u32, deadline: Mono) -> bool {
+        if !facts.options.inventory {
+            return false;
+        }
+        let now = facts.now.mono;
+        let id = self.table.get(target).watched().instance(&facts.tracker);
+        let waited = self.confirmation.has_waited(target);
+        if !id.is_some_and(|id| facts.inventory.is_starting(id, now)) {
+            if waited || facts.inventory.answered_since(deadline) {
+                return false;
+            }
+            self.confirmation.ask(id.map(|id| facts.suspect_of(id)));
+        }
+        self.confirmation.wait(target, now);
+        self.table.set_due(target, Listened::NEVER);
+        true
+    }
+
+    /// Ends all waits for the inventory because of an answer.
+    pub(in crate::core) fn answered(&mut self, facts: &Facts) {
+        for target in self.confirmation.answered() {
+            self.evaluate_soon(facts, target);
+        }
+    }
+
+    /// Ends the waits for the inventory that lasted too long: those targets are evaluated without an answer.
+    pub(in crate::core) fn wait_no_more(&mut self, facts: &Facts) {
+        for target in self.confirmation.expired(facts.now.mono) {
+            self.evaluate_soon(facts, target);
+        }
+    }
+
+    /// Has a target that waited evaluated in the next turn; one that was heard meanwhile has a new deadline already.
+    fn evaluate_soon(&mut self, facts: &Facts, target: u32) {
+        let row = self.table.get(target);
+        let waits = row.rule() != NONE && row.state != State::Firing;
+        if waits
+            && self.table.due(target) == Listened::NEVER
+            && !self.is_target_stopped(facts, target)
+        {
+            self.table.set_due(target, Listened::ZERO);
+        }
     }
 }

@@ -180,7 +180,7 @@ impl Targets {
                 && entry.purpose == Purpose::Service
         });
         if unsaid && !self.targets_of(facts, id).is_empty() {
-            self.suspect(facts, id);
+            self.confirmation.ask(Some(facts.suspect_of(id)));
         }
     }
 }

@@ -9,15 +9,6 @@ use crate::core::targets::{AlertEvent, Targets};
 use crate::core::time::Listened;
 use crate::core::tracker::{BeatId, InstanceId, NONE, UNDECIDED, grow};
 
-/// The rules that match each app-region, by its number.
-#[derive(Debug, Default)]
-pub struct Plan {
-    /// The rules by instance, in order.
-    pub rules: Vec<Box<[u32]>>,
-    /// The rules by something wider, in order.
-    pub links: Vec<Vec<GroupLink>>,
-}
-
 impl Targets {
     /// The rule by instance that applies to a beat; `None` if there is none.
     pub(in crate::core) fn rule_of_beat(&self, facts: &Facts, id: BeatId) -> Option<u32> {
@@ -244,13 +235,5 @@ impl Targets {
             self.expect_of_app(facts, app);
             self.plan_places(facts);
         }
-    }
-}
-
-impl Plan {
-    /// Forgets an app-region.
-    pub fn forget(&mut self, app_region: u32) {
-        self.rules[app_region as usize] = Box::default();
-        self.links[app_region as usize] = Vec::new();
     }
 }

@@ -151,7 +151,7 @@ impl Watched {
 }
 
 impl Target {
-    /// What is watched.
+    /// The thing it watches.
     #[inline]
     pub const fn watched(&self) -> Watched {
         match self.kind {

@@ -149,7 +149,7 @@ pub(super) fn read(line: &str) -> Result<Event, Bad> {
     }
 }
 
-/// The last moment of which an event speaks.
+/// The last moment that an event names.
 pub(super) fn last_moment(event: &Event) -> Duration {
     let end = match event {
         Event::Speech(speech) => speech.last_moment(),

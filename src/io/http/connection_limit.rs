@@ -43,7 +43,7 @@ pub(super) struct Slot {
 }
 
 impl ConnectionLimit {
-    /// A slot for a connection of this peer, taken from a less valuable connection at the limit; `None` where there is none.
+    /// A slot for a connection of this peer, taken from a less valuable connection at the limit; `None` if there is none.
     pub fn acquire(self: &Arc<Self>, peer: IpAddr) -> Option<Slot> {
         let peer = network(peer);
         let mut open = self.open();

@@ -188,7 +188,7 @@ async fn a_peer_that_takes_nothing_is_cut_off() {
     reader.abort();
 }
 
-/// A reader of what goes on may look away for a minute, who asks for a whole answer for ten seconds.
+/// A reader of a stream may pause for a minute, a reader of a whole answer for ten seconds.
 #[tokio::test(start_paused = true)]
 async fn who_takes_nothing_is_cut_off_after_as_long_as_its_answer_allows() {
     let router = router::router(state(false, 1 << 20, &Arc::default()));
