@@ -37,7 +37,7 @@ const LISTED: [(Listed, &str); 6] = [
     (Listed::Stopped, "stopped"),
     (Listed::Failed, "failed"),
     (Listed::Gone, "gone"),
-    (Listed::Unheard, "unheard"),
+    (Listed::Unknown, "unheard"),
 ];
 
 /// A request to the task.

@@ -58,7 +58,7 @@ pub struct Engine {
     /// Slot at which the next search for idle beats continues.
     pub(in crate::core) next_beat: usize,
     /// Arrival clock: no stopped instances are evicted before.
-    pub(in crate::core) next_giving_way: Mono,
+    pub(in crate::core) next_eviction: Mono,
     /// Apps whose names are free, until [`Engine::take_forgotten_apps`] takes them.
     pub(in crate::core) forgotten_apps: Vec<(u32, Arc<str>)>,
 }
@@ -80,7 +80,7 @@ impl Engine {
             next_sweep: now.mono,
             next_reclaim: Mono::ZERO,
             next_beat: 0,
-            next_giving_way: Mono::ZERO,
+            next_eviction: Mono::ZERO,
             forgotten_apps: Vec::new(),
         }
     }
@@ -129,7 +129,7 @@ impl Engine {
             targets.admit(facts, subject, stamp, is_new_app)
         };
         let mut admitted = admit(self);
-        if admitted.is_err() && self.facts.tracker.is_crowded() && self.make_room() {
+        if admitted.is_err() && self.facts.tracker.is_crowded() && self.evict_instances() {
             self.facts.tracker.take_full();
             admitted = admit(self);
         }
@@ -180,7 +180,7 @@ impl Engine {
         }
         let stamp = facts.listening.stamp();
         let mut beaten = facts.tracker.beat(id, line, stamp);
-        if beaten.is_err() && self.make_room_for_beat(id) {
+        if beaten.is_err() && self.evict_beat(id) {
             self.facts.tracker.take_full();
             beaten = self.facts.tracker.beat(id, line, stamp);
         }
@@ -194,7 +194,7 @@ impl Engine {
         let beaten = beaten?;
         self.history.push(beaten.beat, stamp.at);
         if let Some(entry_time) = line.entry_time {
-            facts.told_its_time(id, beaten, entry_time);
+            facts.apply_entry_time(id, beaten, entry_time);
         }
         self.targets.beat(facts, id, line, beaten);
         self.digest();

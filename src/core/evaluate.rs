@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// Time without rejections, on the listened clock, after which a limit counts as no longer reached: long enough for a
 /// flood in waves to be one incident.
-const ROOM_AGAIN_AFTER: Duration = Duration::from_secs(600);
+const FREE_AGAIN_AFTER: Duration = Duration::from_secs(600);
 /// A region lags on its own if it was late for this long while the stream was not: a lag of the stream shows in some
 /// regions first.
 const REGION_LAGS_AFTER: Duration = Duration::from_secs(30);
@@ -40,7 +40,7 @@ impl Engine {
         self.evaluate_lag();
         self.evaluate_capacity();
         self.evaluate_blindness();
-        self.targets.wait_no_more(&mut self.facts);
+        self.targets.end_waits(&mut self.facts);
         self.targets.evaluate(&mut self.facts);
         self.digest();
         if now.mono >= self.next_sweep {
@@ -150,7 +150,7 @@ impl Engine {
                 let open = incidents.open_stream(view, Alarm::Full, since, gap, since, None);
                 incidents.stream.full = Some(open);
             }
-            (Some(incident), _) if listened.since(capacity.last) > ROOM_AGAIN_AFTER => {
+            (Some(incident), _) if listened.since(capacity.last) > FREE_AGAIN_AFTER => {
                 let count = capacity.turned_away;
                 self.facts.capacity.first = None;
                 self.facts.capacity.turned_away = 0;

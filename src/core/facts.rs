@@ -170,7 +170,7 @@ impl Facts {
     }
 
     /// Apps and process groups of which an instance has ever sent a beat.
-    pub(in crate::core) fn who_beats(&self) -> Beating {
+    pub(in crate::core) fn beating(&self) -> Beating {
         let mut beating = Beating::default();
         for (id, instance) in self.tracker.iter() {
             if !self.has_beaten(id) {

@@ -13,7 +13,7 @@ const FORGOTTEN_AT_ONCE: usize = 2_000;
 /// Beats examined in one turn, which takes less than a millisecond: a million take less than a day.
 const BEATS_AT_ONCE: usize = 2_000;
 /// Pause before the next search for an instance to evict, after one that found none.
-const GIVE_WAY_EVERY: Duration = Duration::from_secs(5);
+const EVICT_EVERY: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// Forgets instances, beats and groups that are no longer expected.
@@ -25,13 +25,13 @@ impl Engine {
         if listened.since(Listened::ZERO) < shortest {
             return;
         }
-        let unheard = self.facts.tracker.unheard_since(listened - shortest);
+        let quiet = self.facts.tracker.last_heard_before(listened - shortest);
         let is_forgotten =
             |id: &&InstanceId| self.targets.is_forgotten(&self.facts, **id, listened);
-        let forgotten = unheard.iter().filter(is_forgotten);
+        let forgotten = quiet.iter().filter(is_forgotten);
         let mut forgotten: Vec<InstanceId> = forgotten.take(FORGOTTEN_AT_ONCE).copied().collect();
         if forgotten.is_empty() {
-            forgotten = self.targets.too_many_stopped(&self.facts, &unheard);
+            forgotten = self.targets.too_many_stopped(&self.facts, &quiet);
             forgotten.truncate(FORGOTTEN_AT_ONCE);
         }
         forgotten.iter().for_each(|id| self.forget(*id));
@@ -42,7 +42,7 @@ impl Engine {
             self.forget_silent(target);
         }
         self.forget_idle_beats(listened);
-        self.facts.tracker.members_left();
+        self.facts.tracker.remove_forgotten_members();
         let now = self.facts.now.mono;
         if forgotten.len().max(silent.len()) >= FORGOTTEN_AT_ONCE {
             self.next_sweep = now + TICK;
@@ -112,24 +112,24 @@ impl Engine {
 
     /// Evicts the oldest stopped instances in favour of new ones; true if there were any.
     #[cold]
-    pub(in crate::core) fn make_room(&mut self) -> bool {
+    pub(in crate::core) fn evict_instances(&mut self) -> bool {
         let now = self.facts.now.mono;
-        if now < self.next_giving_way {
+        if now < self.next_eviction {
             return false;
         }
-        let gone = self.targets.give_way(&self.facts, FORGOTTEN_AT_ONCE);
+        let gone = self.targets.to_evict(&self.facts, FORGOTTEN_AT_ONCE);
         gone.iter().for_each(|id| self.forget(*id));
-        self.facts.tracker.members_left();
+        self.facts.tracker.remove_forgotten_members();
         if gone.is_empty() {
-            self.next_giving_way = now + GIVE_WAY_EVERY;
+            self.next_eviction = now + EVICT_EVERY;
         }
         !gone.is_empty()
     }
 
     /// Evicts the oldest stopped beat of an instance in favour of a new one; true if there was one.
     #[cold]
-    pub(in crate::core) fn make_room_for_beat(&mut self, id: InstanceId) -> bool {
-        let beat = self.targets.beat_to_give_way(&self.facts, id);
+    pub(in crate::core) fn evict_beat(&mut self, id: InstanceId) -> bool {
+        let beat = self.targets.beat_to_evict(&self.facts, id);
         if let Some(beat) = beat {
             self.forget_beat(beat);
         }

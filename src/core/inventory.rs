@@ -19,7 +19,7 @@ pub enum Listed {
     /// It was destroyed, replaced or migrated.
     Gone,
     /// A state unknown to lastbeat: nothing follows from it.
-    Unheard,
+    Unknown,
 }
 
 /// Purpose of a machine, as far as the inventory says.
@@ -30,7 +30,7 @@ pub enum Purpose {
     /// A release command, a console, a scheduled job, a builder: it exits by itself.
     Ephemeral,
     /// The inventory does not say.
-    Unsaid,
+    Unknown,
 }
 
 /// The last exit of a machine, as the platform recorded it.

@@ -350,7 +350,7 @@ impl Tracker {
     }
 
     /// The instances that were last heard before `before`, on the listened clock.
-    pub fn unheard_since(&self, before: Listened) -> Vec<InstanceId> {
+    pub fn last_heard_before(&self, before: Listened) -> Vec<InstanceId> {
         self.iter()
             .filter(|(_, instance)| instance.seen.listened < before)
             .map(|(id, _)| id)

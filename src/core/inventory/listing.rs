@@ -43,7 +43,7 @@ pub struct Inventory {
 
 impl Inventory {
     /// Remembers the machines that already ran at the first answer, until they are restarted.
-    pub(in crate::core) fn ran_before(&mut self, poll: &Poll, first: bool) {
+    pub(in crate::core) fn remember_running(&mut self, poll: &Poll, first: bool) {
         if !first && self.quiet.is_empty() {
             return;
         }

@@ -43,7 +43,7 @@ impl Facts {
     }
 
     /// Applies a beat's own time: a beat that is old news counts from that time, but never from before its predecessor.
-    pub(in crate::core) fn told_its_time(
+    pub(in crate::core) fn apply_entry_time(
         &mut self,
         id: InstanceId,
         beaten: Beaten,

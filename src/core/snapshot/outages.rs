@@ -38,7 +38,7 @@ impl Outages {
     /// of its hosts, or of the stream. Incidents of lag, loss and limits do not count, as they silence no instance.
     pub fn of(&self, app: &str, regions: &BTreeSet<&str>, from: Wall, to: Wall) -> Duration {
         let concerns = |outage: &&Outage| match outage.scope {
-            _ if silences_nobody(outage.alarm) => false,
+            _ if silences_no_instance(outage.alarm) => false,
             Scope::Stream => true,
             Scope::Region => regions.contains(&*outage.region),
             Scope::Host => outage.affected.iter().any(|one| app_of(one) == app),
@@ -61,7 +61,7 @@ impl Outages {
     }
 }
 
-fn silences_nobody(alarm: Alarm) -> bool {
+fn silences_no_instance(alarm: Alarm) -> bool {
     matches!(
         alarm,
         Alarm::Lagging | Alarm::Losing | Alarm::Blind | Alarm::Full | Alarm::Drill

@@ -92,13 +92,13 @@ impl Engine {
         let target = self.targets.table.row(id)?;
         Some(match target.state {
             State::Pending => Verdict::Late,
-            State::Firing if self.targets.is_never_heard(&self.facts, target.watched()) => {
+            State::Firing if self.targets.is_never_seen(&self.facts, target.watched()) => {
                 Verdict::NeverSeen
             }
             State::Firing => Verdict::Silent,
             State::Ok
                 if self.is_unknown(id)
-                    || self.targets.is_never_heard(&self.facts, target.watched()) =>
+                    || self.targets.is_never_seen(&self.facts, target.watched()) =>
             {
                 Verdict::Unknown
             }

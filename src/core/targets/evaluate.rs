@@ -18,12 +18,12 @@ impl Targets {
         }
         let passed = self.table.passed(listened);
         for &id in &passed {
-            self.judge(facts, id, listened);
+            self.evaluate_target(facts, id, listened);
         }
         self.table.reuse(passed);
     }
 
-    fn judge(&mut self, facts: &mut Facts, id: u32, listened: Listened) {
+    fn evaluate_target(&mut self, facts: &mut Facts, id: u32, listened: Listened) {
         let target = self.table.get(id);
         let (state, rule) = (target.state, target.rule() as usize);
         let late = self.late_at(facts, id);
@@ -165,7 +165,7 @@ impl Targets {
     }
 
     /// Ends the waits for the inventory that lasted too long: those targets are evaluated without an answer.
-    pub(in crate::core) fn wait_no_more(&mut self, facts: &Facts) {
+    pub(in crate::core) fn end_waits(&mut self, facts: &Facts) {
         for target in self.confirmation.expired(facts.now.mono) {
             self.evaluate_soon(facts, target);
         }

@@ -14,11 +14,11 @@ use std::time::Duration;
 
 /// Time for which a stopped target is remembered: a monthly job, and some days.
 pub const REMEMBER_STOPPED: Duration = Duration::from_secs(35 * 86_400);
-/// Divisor of the limit on instances: so many stopped ones, unheard for a day, are kept at most.
+/// Divisor of the limit on instances: so many stopped ones, quiet for a day, are kept at most.
 const STOPPED_SHARE: usize = 4;
 /// Divisor of the number of stopped instances: so many are evicted at once if a table is full, so that the next
 /// admissions need no search.
-const GIVE_WAY_SHARE: usize = 8;
+const EVICTED_SHARE: usize = 8;
 
 impl Targets {
     /// True if an instance is forgotten at `listened`: nothing of it is expected, watched or recently stopped.
@@ -194,32 +194,28 @@ impl Targets {
     pub(in crate::core) fn too_many_stopped(
         &self,
         facts: &Facts,
-        unheard: &[InstanceId],
+        quiet: &[InstanceId],
     ) -> Vec<InstanceId> {
         let most = facts.tracker.limits.instances / STOPPED_SHARE;
-        if unheard.len() <= most {
+        if quiet.len() <= most {
             return Vec::new();
         }
-        let stopped = unheard.iter().copied();
+        let stopped = quiet.iter().copied();
         let stopped: Vec<InstanceId> = stopped.filter(|id| self.has_stopped(facts, *id)).collect();
         let too_many = stopped.len().saturating_sub(most);
         oldest(facts, stopped, too_many)
     }
 
     /// The stopped instances to evict in favour of new ones, the oldest first; at most `most`.
-    pub(in crate::core) fn give_way(&self, facts: &Facts, most: usize) -> Vec<InstanceId> {
+    pub(in crate::core) fn to_evict(&self, facts: &Facts, most: usize) -> Vec<InstanceId> {
         let all = facts.tracker.iter().map(|(id, _)| id);
         let stopped: Vec<InstanceId> = all.filter(|id| self.has_stopped(facts, *id)).collect();
-        let count = stopped.len().div_ceil(GIVE_WAY_SHARE).min(most);
+        let count = stopped.len().div_ceil(EVICTED_SHARE).min(most);
         oldest(facts, stopped, count)
     }
 
     /// The oldest stopped beat of an instance, to be evicted in favour of a new one; `None` if none has stopped.
-    pub(in crate::core) fn beat_to_give_way(
-        &self,
-        facts: &Facts,
-        id: InstanceId,
-    ) -> Option<BeatId> {
+    pub(in crate::core) fn beat_to_evict(&self, facts: &Facts, id: InstanceId) -> Option<BeatId> {
         let beats = facts.tracker.beats_of(id);
         let stopped = beats.filter(|beat| facts.tracker.beat_row(*beat).stopped());
         stopped.min_by_key(|beat| facts.tracker.beat_row(*beat).seen.at)

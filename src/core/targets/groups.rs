@@ -67,7 +67,7 @@ impl Groups {
     }
 
     /// Marks all groups as not expected, before the expected ones are marked again.
-    pub(in crate::core) fn expect_nobody(&mut self) {
+    pub(in crate::core) fn clear_expected(&mut self) {
         self.rows
             .iter_mut()
             .for_each(|group| group.expected = false);

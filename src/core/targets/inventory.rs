@@ -21,8 +21,8 @@ impl Targets {
     /// Applies an answer of the inventory.
     pub fn inventory(&mut self, facts: &mut Facts, poll: &Poll) {
         let first = facts.inventory.asked_at.replace(poll.asked_at).is_none();
-        facts.inventory.ran_before(poll, first);
-        facts.inventory.beating = facts.who_beats();
+        facts.inventory.remember_running(poll, first);
+        facts.inventory.beating = facts.beating();
         let mut listed: HashSet<u32> = HashSet::with_capacity(poll.machines.len());
         let mut apps: HashSet<&str> = HashSet::new();
         let mut raw = String::new();
@@ -44,7 +44,7 @@ impl Targets {
                     let first = on_their_way.get(&raw).copied();
                     since = Some(first.unwrap_or(poll.asked_at));
                 }
-                self.stranger(facts, &raw, machine, since)
+                self.admit_machine(facts, &raw, machine, since)
             });
             if let (None, Some(since)) = (known, since) {
                 facts.inventory.on_their_way.insert(raw.clone(), since);
@@ -64,8 +64,8 @@ impl Targets {
                 if comes {
                     self.started(facts, id);
                 }
-                self.watch_unheard(facts, id);
-                self.told_stuck(facts, id);
+                self.watch_never_seen(facts, id);
+                self.fire_stuck(facts, id);
             }
         }
         self.gone(facts, poll, &listed, &apps);
@@ -128,7 +128,7 @@ impl Targets {
                     StopWhy::Listed
                 };
                 self.stopped(facts, id, why);
-                self.ask_how_it_ended(facts, id);
+                self.query_exit(facts, id);
             }
             Some((StopWhy::Listed, _)) if failed && listed == Listed::Stopped => {
                 self.died(facts, id)
@@ -148,7 +148,7 @@ impl Targets {
 
     /// Fires the alerts of a machine that has been starting for too long, heard before or not: those that are expected,
     /// and those that were live at its stop.
-    fn told_stuck(&mut self, facts: &mut Facts, id: InstanceId) {
+    fn fire_stuck(&mut self, facts: &mut Facts, id: InstanceId) {
         let entry = facts.inventory.entries.get(&id.0);
         let Some(since) = entry.and_then(|entry| entry.stuck_since(facts.now.mono)) else {
             return;
@@ -173,7 +173,7 @@ impl Targets {
 
     /// Queries the exit of a machine that is listed as stopped for an unknown reason. Only an inventory that gives the
     /// purpose of machines knows their exits too.
-    fn ask_how_it_ended(&mut self, facts: &mut Facts, id: InstanceId) {
+    fn query_exit(&mut self, facts: &mut Facts, id: InstanceId) {
         let unsaid = facts.inventory.entries.get(&id.0).is_some_and(|entry| {
             entry.listed == Listed::Stopped
                 && entry.exit.is_none()

@@ -18,7 +18,7 @@ use crate::core::tracker::{Admitted, InstanceId, NONE};
 impl Targets {
     /// Admits a machine that was never heard, but runs by the inventory's word or has been stuck in its start since
     /// `on_its_way`; `None` unless a rule watches such machines.
-    pub(in crate::core) fn stranger(
+    pub(in crate::core) fn admit_machine(
         &mut self,
         facts: &mut Facts,
         raw: &str,
@@ -64,7 +64,7 @@ impl Targets {
     }
 
     /// Watches a known machine that runs and never sent a beat, if others that do the same work do.
-    pub(in crate::core) fn watch_unheard(&mut self, facts: &mut Facts, id: InstanceId) {
+    pub(in crate::core) fn watch_never_seen(&mut self, facts: &mut Facts, id: InstanceId) {
         let now = facts.now.mono;
         let runs = facts.inventory.entries.get(&id.0).is_some_and(|entry| {
             entry.listed == Listed::Started || entry.stuck_since(now).is_some()
@@ -105,7 +105,7 @@ impl Targets {
     }
 
     /// True if the instance of a target was never heard.
-    pub(in crate::core) fn is_never_heard(&self, facts: &Facts, watched: Watched) -> bool {
+    pub(in crate::core) fn is_never_seen(&self, facts: &Facts, watched: Watched) -> bool {
         (watched)
             .instance(&facts.tracker)
             .is_some_and(|id| facts.is_never_seen(id))
@@ -113,7 +113,7 @@ impl Targets {
 
     /// Drops the expected beats of a machine at its first log entry, unless it should beat.
     #[cold]
-    pub(in crate::core) fn first_words(&mut self, facts: &mut Facts, id: InstanceId) {
+    pub(in crate::core) fn first_entry(&mut self, facts: &mut Facts, id: InstanceId) {
         if self.should_beat(facts, id) {
             return;
         }

@@ -138,8 +138,8 @@ impl Targets {
         let instance = self.instance_of(facts, id);
         let crashed = instance.is_some_and(|id| facts.tracker.life(id).crash.is_some());
         // A target that was heard since recovers by its beats, or does not.
-        let unheard = self.table.get(id).good == 0;
-        if unheard && !crashed && !self.is_late(facts, id) {
+        let is_silent = self.table.get(id).good == 0;
+        if is_silent && !crashed && !self.is_late(facts, id) {
             let late = self.late_at(facts, id);
             self.table.set_due(id, late);
             self.end(facts, id, Reason::Relaxed);

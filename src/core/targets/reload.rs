@@ -139,7 +139,7 @@ impl Targets {
         self.plan.rules = vec![Box::default(); places];
         self.plan.links = vec![Vec::new(); places];
         facts.tracker.new_places.clear();
-        self.groups.expect_nobody();
+        self.groups.clear_expected();
         self.expect_groups(facts);
         self.plan_places(facts);
     }

@@ -20,7 +20,7 @@ impl Targets {
         let first = instance.spoke == Listened::NEVER;
         instance.spoke = facts.listening.listened();
         if first && instance.first_beat != NONE {
-            self.first_words(facts, id);
+            self.first_entry(facts, id);
         }
         let instance = facts.tracker.instance(id);
         let (logs, place) = (instance.logs, instance.place);

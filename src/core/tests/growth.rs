@@ -71,7 +71,7 @@ proptest! {
                         tracker.forget(known[&number]);
                         known.remove(&number);
                     }
-                    tracker.members_left();
+                    tracker.remove_forgotten_members();
                 }
                 Step::Turn => tracker.move_some(),
             }

@@ -19,7 +19,7 @@ pub(super) fn machine(who: &str, listed: Listed) -> Machine {
         Listed::Stopped => "stopped",
         Listed::Failed => "failed",
         Listed::Gone => "destroyed",
-        Listed::Unheard => "frozen",
+        Listed::Unknown => "frozen",
     };
     Machine {
         app: next(),
@@ -28,7 +28,7 @@ pub(super) fn machine(who: &str, listed: Listed) -> Machine {
         listed,
         word: Arc::from(word),
         unreachable: false,
-        purpose: Purpose::Unsaid,
+        purpose: Purpose::Unknown,
         group: None,
         exit: None,
     }
@@ -63,7 +63,7 @@ fn who_is_started_and_silent_fires_and_who_is_not_started_does_not() {
     for (listed, fires) in [
         (Listed::Started, true),
         (Listed::Failed, true),
-        (Listed::Unheard, true),
+        (Listed::Unknown, true),
         (Listed::Stopped, false),
         (Listed::Gone, false),
     ] {

@@ -62,11 +62,11 @@ impl BeatHistory {
     pub fn push(&mut self, beat: BeatId, at: Mono) {
         if beat.0 >= MANY && self.most > REMEMBERED_OF_MANY {
             self.most = REMEMBERED_OF_MANY;
-            self.make_room();
+            self.drop_oldest();
             self.came.shrink_to(self.most);
         }
         if self.came.len() >= self.most {
-            self.make_room();
+            self.drop_oldest();
         }
         let at = nanos(at.since(self.begun)) / nanos(GRAIN);
         let at = u32::try_from(at).unwrap_or(u32::MAX);
@@ -74,7 +74,7 @@ impl BeatHistory {
     }
 
     /// Drops the oldest, so that one more fits.
-    fn make_room(&mut self) {
+    fn drop_oldest(&mut self) {
         let over = (self.came.len() + 1).saturating_sub(self.most);
         if let Some(last) = over.checked_sub(1) {
             self.since = self.back(self.came[last].at);

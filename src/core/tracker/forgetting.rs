@@ -5,7 +5,7 @@ use crate::core::tracker::{BeatId, InstanceId, NONE, Tracker};
 use std::hash::BuildHasher;
 
 impl Tracker {
-    /// Forgets an instance and its beats; [`Self::members_left`] completes it.
+    /// Forgets an instance and its beats; [`Self::remove_forgotten_members`] completes it.
     pub fn forget(&mut self, id: InstanceId) {
         let beats: Vec<BeatId> = self.beats_of(id).collect();
         for beat in beats {
@@ -50,7 +50,7 @@ impl Tracker {
 
     /// Removes forgotten instances from their app-regions: to be called after forgetting and before the next admission.
     /// Done once for all of them, as one app-region may have a million.
-    pub fn members_left(&mut self) {
+    pub fn remove_forgotten_members(&mut self) {
         let mut left = std::mem::take(&mut self.left_places);
         left.sort_unstable();
         left.dedup();

@@ -131,7 +131,7 @@ fn group(machine: &Value) -> Option<&str> {
     group.filter(|group| is_name(group))
 }
 
-/// The meaning of a state that Fly documents; [`Listed::Unheard`] for any other word.
+/// The meaning of a state that Fly documents; [`Listed::Unknown`] for any other word.
 pub fn listed(state: &str) -> Listed {
     match state {
         "started" => Listed::Started,
@@ -139,7 +139,7 @@ pub fn listed(state: &str) -> Listed {
         "stopping" | "stopped" | "suspending" | "suspended" => Listed::Stopped,
         "failed" | "launch_failed" => Listed::Failed,
         "replaced" | "destroying" | "destroyed" | "migrated" => Listed::Gone,
-        _ => Listed::Unheard,
+        _ => Listed::Unknown,
     }
 }
 
@@ -152,7 +152,7 @@ fn purpose(app: &str, group: Option<&str>, config: Option<&Value>) -> Purpose {
     let is_command = group.is_some_and(|group| group.starts_with(COMMANDS));
     match group {
         _ if is_scheduled || destroys_itself || is_command => Purpose::Ephemeral,
-        Some(_) if purpose_of(app) == Purpose::Unsaid => Purpose::Service,
+        Some(_) if purpose_of(app) == Purpose::Unknown => Purpose::Service,
         _ => purpose_of(app),
     }
 }

@@ -215,7 +215,7 @@ fn lists(words: &mut Words<'_>) -> Result<Event, Bad> {
     }
     let at = words.at();
     let word = words.take(ALLOWED)?.to_owned();
-    if listed(&word) == Listed::Unheard {
+    if listed(&word) == Listed::Unknown {
         return Err(bad(at, &format!("unknown state \"{word}\""), ALLOWED));
     }
     let span = match words.is_over() {
