@@ -7,7 +7,14 @@ use super::{holds, holds_of_pages};
 const RIDDLES: [&str; 6] = ["Who", "Whom", "Whose", "What", "Whether", "How"];
 
 /// Rooms in which the rule does not hold yet.
-const EXCEPT: [&str; 2] = ["src/core/incident", "src/core/notice"];
+const EXCEPT: [&str; 6] = [
+    "src/core/engine",
+    "src/core/incident",
+    "src/core/notice",
+    "src/core/persist",
+    "src/core/rule",
+    "src/core/silence",
+];
 
 #[test]
 fn doc_comments_begin_with_their_subject() {
