@@ -275,7 +275,7 @@ async fn the_api_says_clearly_what_it_does_not_take() {
             "no silence has this id",
         ),
         (format!("DELETE {path}/rules-1"), "", 409, "rule files"),
-        ("GET /api/v2".to_owned(), "", 404, "there is /api/logs"),
+        ("GET /api/v2".to_owned(), "", 404, "known are /api/logs"),
     ];
     for (head, body, status, words) in cases {
         let (found, said) = ask_api(running.at, &head, body).await;
