@@ -8,9 +8,9 @@
 //! ```
 //!
 //! Entries arrive from a [`io::feed::MessageSource`]. [`app::ingest`] takes each one to the [`core::engine`], which
-//! remembers who was heard when, on a clock that runs only while lastbeat could hear ([`core::listening`]).
-//! [`core::engine::Engine::evaluate`] judges the deadlines that have passed and gives changes and notices;
-//! [`app::delivery`] carries each notice to every notifier until it is taken.
+//! remembers each last sign of life, on a clock that runs only while lastbeat can receive ([`core::listening`]).
+//! [`core::engine::Engine::evaluate`] evaluates the deadlines that have passed and gives changes and notices;
+//! [`app::delivery`] sends each notice to every notifier until it is accepted.
 //!
 //! # Rooms
 //!

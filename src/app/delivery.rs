@@ -14,10 +14,11 @@ mod open_alerts;
 mod queue;
 mod status;
 
+pub use queue::{Finished, OnFinished};
 pub use status::{NotifierStatus, StuckNotifier};
 
 use crate::clock::NowFn;
-use crate::core::notice::{IncidentId, Notice, NoticeKind};
+use crate::core::notice::{Notice, NoticeKind};
 use crate::core::rule::Severity;
 use crate::core::time::{Mono, Now};
 use crate::format;
@@ -25,7 +26,7 @@ use crate::io::http_client::HttpSend;
 use crate::io::metrics::{Metrics, NotifierMetrics};
 use crate::io::notifier::{Delivery, Notifier, Outcome, RenderedNotice};
 use arc_swap::ArcSwap;
-use queue::{Queue, QueueDeps};
+use queue::{Queue, QueueCommand, QueueDeps};
 use status::QueueStatus;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -37,39 +38,6 @@ use tokio::task::JoinSet;
 const MAX_RETIRED: usize = 50;
 /// Least time for which a removed notifier's queue stays: a notice rendered for it a moment ago may still be in the store.
 const RETIRED_STAYS: Duration = Duration::from_secs(5);
-
-/// Called when a delivery has ended, so that the store removes it.
-pub type OnFinished = Arc<dyn Fn(Finished) + Send + Sync>;
-
-/// The end of a delivery.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finished {
-    /// The delivery's number; 0: not stored.
-    pub id: u64,
-    /// Its incident.
-    pub incident: IncidentId,
-    /// The kind of its notice.
-    pub kind: NoticeKind,
-    /// Its notifier's name.
-    pub notifier: String,
-    /// Delivered, rejected or given up.
-    pub outcome: Outcome,
-    /// Time from the deadline to its end.
-    pub delay: Duration,
-}
-
-/// A command to a notifier's task.
-enum QueueCommand {
-    Tell(Delivery),
-    /// An open incident's last notice, sent earlier.
-    Hold(RenderedNotice),
-    /// Forget open alerts: another notifier takes them over.
-    Retire,
-    /// Retry at once from now on; answer when nothing is pending.
-    Flush(oneshot::Sender<()>),
-    /// Drop what is pending.
-    GiveUp,
-}
 
 struct NotifierQueue {
     notifier: Arc<dyn Notifier>,

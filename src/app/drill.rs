@@ -81,7 +81,7 @@ async fn tell(notifier: &dyn Notifier, http_send: &HttpSend, now: &NowFn, notice
             .insert(ResponseTimeout(notifier.timeout()));
     }
     let answers = join_all(requests.into_iter().map(|request| http_send(request))).await;
-    // With several peers, one that takes it is enough.
+    // With several peers, one that accepts it is enough.
     let taken = answers.is_empty() || answers.iter().any(|answer| is_taken(notifier, answer));
     let said: Vec<String> = answers
         .iter()

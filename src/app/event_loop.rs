@@ -297,7 +297,7 @@ impl<S: MessageSource> EventLoop<S> {
     fn turn(&mut self) -> Now {
         let now = self.clock.now();
         if self.suspend_detector.stood_still(now) {
-            warn!("lastbeat itself stood still; that time counts for no silence");
+            warn!("lastbeat was suspended; that time counts towards no silence");
             self.ingest.engine.feed(Feed::Suspended, now);
             self.heard_at = now.mono;
         }
@@ -385,7 +385,7 @@ impl<S: MessageSource> EventLoop<S> {
             self.next_loss_log = now.mono + LOG_EVERY;
             warn!(
                 lost,
-                "messages were lost because they came faster than they were processed; that time counts for no silence"
+                "messages were lost because they came faster than they were processed; that time counts towards no silence"
             );
         }
     }

@@ -37,7 +37,7 @@ const LISTED: [(Listed, &str); 6] = [
     (Listed::Stopped, "stopped"),
     (Listed::Failed, "failed"),
     (Listed::Gone, "gone"),
-    (Listed::Unheard, "unheard"),
+    (Listed::Unknown, "unheard"),
 ];
 
 /// A request to the task.
@@ -252,7 +252,7 @@ impl Poller {
         answer: oneshot::Sender<Result<(), String>>,
         under_way: usize,
     ) -> Option<BoxFuture<'static, ()>> {
-        // Whoever asked may have gone meanwhile: to answer nobody is no fault.
+        // The receiver may be gone meanwhile; that is no fault.
         let Some(api) = self.deps.machines.restarts.clone() else {
             let why = "no token for the Machines API is set (LASTBEAT_INVENTORY_TOKEN)";
             let _ = answer.send(Err(why.to_owned()));

@@ -1,6 +1,7 @@
 //! The program's own log, on standard error.
 
-use super::self_report::{ErrorLayer, SelfReporter};
+use super::self_report::SelfReporter;
+use super::self_report::error_layer::ErrorLayer;
 use crate::decode::settings::LogFormat;
 use std::io::IsTerminal;
 use tracing::level_filters::LevelFilter;

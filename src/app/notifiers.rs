@@ -5,7 +5,8 @@ use crate::decode::settings::Secret;
 use crate::format;
 use crate::io::alertmanager::Alertmanager;
 use crate::io::notifier::Notifier;
-use crate::io::sentry::{self, Sentry, SentryResolver};
+use crate::io::sentry::resolve::{SentryResolver, name_of as resolver_name};
+use crate::io::sentry::{self, Sentry};
 use crate::io::webhook::{Webhook, WebhookConfig};
 use std::sync::Arc;
 
@@ -110,6 +111,6 @@ pub fn names(rule: &NotifierRule) -> Vec<String> {
         }
     );
     let itself = (rule.name != sentry::NAME).then(|| rule.name.clone());
-    let resolver = resolves.then(|| sentry::resolver_name(&rule.name));
+    let resolver = resolves.then(|| resolver_name(&rule.name));
     itself.into_iter().chain(resolver).collect()
 }

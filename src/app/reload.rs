@@ -115,7 +115,7 @@ async fn keep(
     };
     let mut at_once = false;
     loop {
-        // Once at the start too: a change between the first reading and the watch is told to nobody.
+        // Once at the start too: the watch does not report a change between the first reading and its own start.
         if let Some(news) = reader.look(at_once).await {
             loaded.send(news).await.ok()?;
         }
@@ -335,7 +335,7 @@ impl RulesApplier {
         {
             let _ = tokio::time::timeout(TAKEN_WITHIN, is_done).await;
         }
-        // What it closed is on its way to those who leave.
+        // The incidents that the reload closed are still to be sent to removed notifiers.
         self.store.flush(TAKEN_WITHIN).await;
         delivery.change(Vec::new(), &leaving, tasks);
         self.hold(delivery).await;

@@ -5,10 +5,8 @@
 //! Errors in the log about this delivery, about the delivery of notices, and alerts are not reported: nothing here can
 //! feed on itself. Nothing is retried.
 
-mod error_layer;
+pub mod error_layer;
 mod rate_limit;
-
-pub use error_layer::ErrorLayer;
 
 use super::redact::Redactor;
 use crate::clock::{self, Clock};
@@ -96,7 +94,7 @@ impl SelfReporter {
         }))
     }
 
-    /// Queues a report, unless the rate limit suppresses it. If the queue is full it is dropped: the log has it.
+    /// Queues a report, unless the rate limit suppresses it. If the queue is full it is dropped; it is in the log.
     pub fn take(&self, kind: &'static str, text: &str, place: &str) {
         self.take_at(kind, text, place, self.0.clock.mono());
     }
@@ -125,7 +123,7 @@ impl SelfReporter {
             place: place.to_owned(),
             at: clock::wall(),
         };
-        // Full, or its thread is gone: the log has it.
+        // Full, or its thread is gone; the fault is in the log.
         let _ = messages.try_send(Message::Fault(fault));
     }
 
@@ -176,7 +174,7 @@ impl SelfReporter {
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        // Whoever panicked while holding it left it whole: it holds numbers.
+        // A panic while it was locked left it valid: it holds numbers.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -229,10 +227,10 @@ const TURN_EVERY: Duration = Duration::from_secs(30);
 
 async fn tell(messages: &Receiver<Message>, sentry: &Sentry, http_send: &HttpSend) {
     loop {
-        // This thread has nothing else to do: waiting here blocks nobody.
+        // This thread has nothing else to do, so it may block.
         match messages.recv_timeout(TURN_EVERY) {
             Ok(Message::Fault(fault)) => deliver(&fault, sentry, http_send).await,
-            // Whoever asked may have given up.
+            // The receiver may have given up.
             Ok(Message::Flush(done)) => drop(done.try_send(())),
             Err(RecvTimeoutError::Timeout) => tokio::task::yield_now().await,
             Err(RecvTimeoutError::Disconnected) => return,

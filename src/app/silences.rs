@@ -42,7 +42,7 @@ impl Silences {
     /// Replaces those of the rule files.
     pub fn schedule(&self, silences: &[ScheduledSilence]) {
         let with_schedule = |silence: &ScheduledSilence| {
-            // The reader of the rules has refused what is none.
+            // The rules were parsed, so the schedule is valid.
             let schedule = Schedule::new(&silence.schedule, &silence.timezone).ok();
             (silence.clone(), schedule)
         };
@@ -163,7 +163,7 @@ impl Silences {
         })
     }
 
-    /// Ends one of the API; `Some(false)` if it is one of the rule files, `None` if there is none.
+    /// Ends a silence made by the API; `Some(false)` if it is defined in the rule files, `None` if it does not exist.
     pub fn expire(&self, id: &str) -> Option<bool> {
         let mut lists = self.lists();
         let scheduled = (0..lists.scheduled.len()).any(|index| scheduled_id(index) == id);

@@ -65,7 +65,7 @@ impl SnapshotPublisher {
                 snapshot.canary = canary;
                 let snapshot = Arc::new(snapshot);
                 for reader in self.readers.drain(..) {
-                    // Whoever asked may be gone already.
+                    // The receiver may be gone already.
                     let _ = reader.send(snapshot.clone());
                 }
             }

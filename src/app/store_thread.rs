@@ -255,7 +255,7 @@ fn lost(order: &StoreCommand, why: &str) {
             error!(incident = %finished.incident, why, "a delivered notification may be sent again after a restart");
         }
         StoreCommand::Silences(_) => error!(why, "a change of silences could not be stored"),
-        // Who asked hears of it; the next checkpoint has it all.
+        // The receiver gets the fault; the next checkpoint has everything.
         StoreCommand::History(..)
         | StoreCommand::Outages(..)
         | StoreCommand::Flush(_)

@@ -115,7 +115,7 @@ impl VirtualTime {
             }
         }
         if self.ingest.engine.overdue() {
-            self.judge(now);
+            self.evaluate(now);
         }
         self.keep();
     }
@@ -254,11 +254,11 @@ impl VirtualTime {
             let lost = std::mem::take(&mut self.dropped);
             self.feed(if lost { Feed::Dropped } else { Feed::Intact });
         }
-        self.judge(now);
+        self.evaluate(now);
         self.keep();
     }
 
-    fn judge(&mut self, now: Now) {
+    fn evaluate(&mut self, now: Now) {
         // A core that asks to be woken at once is asked again a moment later: time goes on.
         let wake = self.ingest.engine.evaluate(now);
         self.wake = wake.max(now.mono + Duration::from_nanos(1));

@@ -1,7 +1,7 @@
 //! Pings the watchdogs outside each minute while lastbeat is ready, so that they notice its death.
 //!
 //! Each watchdog has a task of its own, which reads the readiness and delays nothing. At an ordered stop the tasks are
-//! dropped and send nothing more: a restart within the watchdog's grace time pages nobody.
+//! dropped and send nothing more: a restart within the watchdog's grace time raises no alarm.
 
 use crate::backoff::Backoff;
 use crate::clock::NowFn;

@@ -184,7 +184,7 @@ impl Findings {
     }
 }
 
-/// The faults that `run` would find; none where no settings are given, as on the machine of someone who writes rules.
+/// The faults that `run` would report; none without any settings, as on the machine of a rule's author.
 fn settings_faults(env: impl Fn(&str) -> Option<String>) -> Vec<String> {
     if env("NATS_URL").or_else(|| env("FLY_APP_NAME")).is_none() {
         return Vec::new();

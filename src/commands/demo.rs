@@ -1,6 +1,7 @@
 //! `lastbeat demo`: a simulated organisation through the real core, rules and HTTP; time as it is.
 
 mod organisation;
+mod output;
 mod story;
 
 use super::exit::Stop;
@@ -17,7 +18,7 @@ use crate::decode::rules_file;
 use crate::format;
 use futures_util::FutureExt;
 use organisation::Entries;
-use std::io::{IsTerminal, Write};
+use output::say;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -103,25 +104,4 @@ fn tell(notice: &Notice) {
         NoticeKind::Closed(_) => "closed",
     };
     say(label, &format::description(notice));
-}
-
-/// A line for people, with the time in front.
-fn say(label: &str, text: &str) {
-    let time = format::rfc3339_seconds(crate::clock::wall());
-    let time = time.get(11..19).unwrap_or(&time);
-    let mut out = std::io::stdout().lock();
-    let colour = match label {
-        "ALERT" => "\u{1b}[1;31m",
-        "closed" => "\u{1b}[32m",
-        "late" => "\u{1b}[33m",
-        _ => "\u{1b}[2m",
-    };
-    let (on, off) = if out.is_terminal() {
-        (colour, "\u{1b}[0m")
-    } else {
-        ("", "")
-    };
-    // A closed terminal is no reason to stop watching.
-    let _ = writeln!(out, "{time}  {on}{label:<7}{off} {text}");
-    let _ = out.flush();
 }

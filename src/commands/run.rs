@@ -98,7 +98,7 @@ fn watch(settings: Settings, rules: RuleSet, pending: PendingReports) -> Result<
     report_own_errors(&maker, pending)?;
     let (say, outbox) = mpsc::channel(WAITING_CANARIES);
     let canary = canary(settings.canary.clone(), say)?;
-    // The canary is nobody's target, and cannot feed on itself.
+    // The canary is not a target, and its own entries do not count.
     let own = settings.canary.iter().map(|canary| canary.app.clone());
     let nats = settings.nats;
     let addresses: Vec<&str> = nats
@@ -190,9 +190,9 @@ fn machines(settings: InventorySettings) -> Machines {
         }
     });
     match &source {
-        Some(source) => info!(source = source.label(), "machines are looked up"),
+        Some(source) => info!(source = source.label(), "polling the inventory of machines"),
         None => info!(
-            "no inventory of machines (LASTBEAT_INVENTORY): beats and the platform's lines decide alone"
+            "no inventory of machines (LASTBEAT_INVENTORY): only beats and the platform's log lines decide"
         ),
     }
     Machines {

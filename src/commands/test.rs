@@ -1,4 +1,4 @@
-//! `lastbeat test`: tests rules with events in virtual time, before they page anybody.
+//! `lastbeat test`: tests rules with events in virtual time.
 
 mod comparison;
 mod junit;

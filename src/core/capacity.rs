@@ -1,47 +1,42 @@
-//! What the limits turn away, and the names that make room again.
+//! Limits that were reached: a record of the subjects that were rejected, and its description for people.
 
-use crate::core::facts::Facts;
 use crate::core::time::{Listened, Stamp};
-use crate::core::tracker::{MAX_BEAT_NAMES, MAX_BEATS_OF_INSTANCE, MAX_HOSTS, MAX_REGIONS, Table};
+use crate::core::tracker::{
+    MAX_BEAT_NAMES, MAX_BEATS_OF_INSTANCE, MAX_HOSTS, MAX_REGIONS, Table, Tracker,
+};
 
-/// What found no room since there was room last.
+/// Rejections since the tables last had free slots.
 #[derive(Debug, Default)]
 pub struct Capacity {
-    /// The first that was turned away: when, where it was full, and its subject.
+    /// The first rejection: its time, the full table and the subject.
     pub first: Option<(Stamp, Table, String)>,
-    /// When the last one was.
+    /// Time of the last rejection.
     pub last: Listened,
-    /// How many were since the first.
+    /// Number of rejections since the first.
     pub turned_away: u64,
 }
 
-impl Facts {
-    /// Remembers it where the last that came found no room; `subject` says who.
-    #[inline]
-    pub(in crate::core) fn found_no_room(
+impl Capacity {
+    /// Records a rejection: the full table, both clocks, and the rejected subject.
+    pub(in crate::core) fn record(
         &mut self,
-        subject: impl FnOnce(&Facts) -> String,
-    ) -> bool {
-        let Some(table) = self.tracker.take_full() else {
-            return false;
-        };
-        let stamp = self.listening.stamp();
-        if self.capacity.first.is_none() {
-            self.capacity.first = Some((stamp, table, subject(self)));
-        }
-        self.capacity.last = stamp.listened;
-        self.capacity.turned_away += 1;
-        true
+        table: Table,
+        at: Stamp,
+        subject: impl FnOnce() -> String,
+    ) {
+        self.first.get_or_insert_with(|| (at, table, subject()));
+        self.last = at.listened;
+        self.turned_away += 1;
     }
 
-    /// What is full, who was the first to be turned away, and what to do.
-    pub(in crate::core) fn full_words(&self) -> String {
-        let Some((_, table, subject)) = &self.capacity.first else {
+    /// Describes the full table, the first rejected subject and the remedy; empty if nothing was rejected.
+    pub(in crate::core) fn words(&self, tracker: &Tracker) -> String {
+        let Some((_, table, subject)) = &self.first else {
             return String::new();
         };
-        let (tracker, limits) = (&self.tracker, self.tracker.limits);
+        let limits = tracker.limits;
         let raise_apps = "raise LASTBEAT_MAX_APPS";
-        let whom = "or stop who makes up names";
+        let whom = "or stop the client that invents names";
         let (have, most, of, what) = match table {
             Table::Instances => {
                 let raise = "raise LASTBEAT_MAX_INSTANCES";
@@ -60,7 +55,7 @@ impl Facts {
             ),
         };
         let what = if what.is_empty() {
-            "stop who makes up names".to_owned()
+            "stop the client that invents names".to_owned()
         } else {
             format!("{what}, {whom}")
         };

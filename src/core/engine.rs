@@ -29,22 +29,22 @@ use crate::core::tracker::{Admitted, InstanceId, Tracker};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What happens to the feed of entries itself.
+/// Events of the connection that carries the entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Feed {
-    /// The connection is gone.
+    /// The connection was lost.
     Lost,
-    /// The server takes our user or token no more: waiting does not cure it.
+    /// The server rejects lastbeat's user or token; waiting does not help.
     Refused,
-    /// Messages were lost on their way to us since the last check.
+    /// Messages were lost on the way to lastbeat since the last check.
     Dropped,
-    /// Checked: nothing was lost since the last check.
+    /// A check found that nothing was lost since the last one.
     Intact,
-    /// The process stood still until now.
+    /// The process was suspended until now.
     Suspended,
 }
 
-/// Everything the core knows.
+/// The core.
 #[derive(Debug)]
 pub struct Engine {
     pub(in crate::core) facts: Facts,
@@ -54,21 +54,21 @@ pub struct Engine {
     outputs: Vec<Output>,
     /// When the last beats of each instance came, for people.
     pub(in crate::core) history: BeatHistory,
-    /// What a store was not handed yet.
+    /// Changes of instances that the store has not received.
     pub(in crate::core) unsaved: Unsaved,
-    /// Arrival clock: when forgotten instances, and names without a bearer, are looked for next.
+    /// Arrival clock: next search for forgotten instances and for names that are not in use.
     pub(in crate::core) next_sweep: Mono,
     pub(in crate::core) next_reclaim: Mono,
-    /// The slot of the beat that the search for idle ones looks at next.
+    /// Slot at which the next search for idle beats continues.
     pub(in crate::core) next_beat: usize,
-    /// Arrival clock: stopped instances are not asked to make room before.
-    pub(in crate::core) next_giving_way: Mono,
-    /// Apps whose names are free, not taken by [`Engine::take_forgotten_apps`] yet.
+    /// Arrival clock: no stopped instances are evicted before.
+    pub(in crate::core) next_eviction: Mono,
+    /// Apps whose names are free, until [`Engine::take_forgotten_apps`] takes them.
     pub(in crate::core) forgotten_apps: Vec<(u32, Arc<str>)>,
 }
 
 impl Engine {
-    /// A core that has heard nothing yet.
+    /// A core that has heard nothing.
     pub fn new(rules: RuleSet, options: Options, now: Now) -> Self {
         let incidents = Incidents::new(options.first_incident);
         let mut facts = Facts::new(rules, options, now);
@@ -86,7 +86,7 @@ impl Engine {
             next_sweep: now.mono,
             next_reclaim: Mono::ZERO,
             next_beat: 0,
-            next_giving_way: Mono::ZERO,
+            next_eviction: Mono::ZERO,
             forgotten_apps: Vec::new(),
         }
     }
@@ -96,7 +96,7 @@ impl Engine {
         &self.facts.rules
     }
 
-    /// A batch of entries arrived at `now`, rejected ones included: the stream flows.
+    /// Records the arrival of a batch of entries at `now`, rejected ones included.
     #[inline]
     pub fn arrive(&mut self, now: Now) {
         self.facts.now = now;
@@ -113,17 +113,17 @@ impl Engine {
         }
     }
 
-    /// The instance of a subject, where it is known.
+    /// The instance of a subject; `None` if it is not tracked.
     #[inline]
     pub fn find(&self, subject: &str) -> Option<InstanceId> {
         self.facts.tracker.find(subject)
     }
 
-    /// Admits a subject that [`Self::find`] does not know. `None`: its app is ignored, and the entry is
-    /// counted already.
+    /// Admits a subject that [`Self::find`] does not know. `None`: its app is ignored, and the entry is counted
+    /// already.
     ///
     /// # Errors
-    /// [`Reject::Limit`] where there is no room for one more; the caller counts it.
+    /// [`Reject::Limit`] if a table is full; the caller counts it.
     pub fn admit(
         &mut self,
         subject: &Subject<'_>,
@@ -136,7 +136,7 @@ impl Engine {
             targets.admit(facts, subject, stamp, is_new_app)
         };
         let mut admitted = admit(self);
-        if admitted.is_err() && self.facts.tracker.is_crowded() && self.make_room() {
+        if admitted.is_err() && self.facts.tracker.is_crowded() && self.evict_instances() {
             self.facts.tracker.take_full();
             admitted = admit(self);
         }
@@ -152,7 +152,7 @@ impl Engine {
         }
     }
 
-    /// An entry of a known instance.
+    /// Records an entry of a known instance.
     #[inline]
     pub fn heard(&mut self, id: InstanceId, provider: Provider, bytes: usize) {
         let stamp = self.facts.listening.stamp();
@@ -163,11 +163,11 @@ impl Engine {
         }
     }
 
-    /// A beat of a known instance, after [`Self::heard`]. Gives the beat's interval in arrival time, where it
-    /// is one of life: not the first, not after a stop, and not across a blind time.
+    /// Records a beat of a known instance, after [`Self::heard`]. Gives its interval in arrival time; `None` for the
+    /// first beat, after a stop, and across blind time.
     ///
     /// # Errors
-    /// [`Reject::Limit`] where its name is one too many; the caller counts it.
+    /// [`Reject::Limit`] if its name exceeds a limit; the caller counts it.
     pub fn beat(
         &mut self,
         id: InstanceId,
@@ -187,21 +187,21 @@ impl Engine {
         }
         let stamp = facts.listening.stamp();
         let mut beaten = facts.tracker.beat(id, line, stamp);
-        if beaten.is_err() && self.make_room_for_beat(id) {
+        if beaten.is_err() && self.evict_beat(id) {
             self.facts.tracker.take_full();
             beaten = self.facts.tracker.beat(id, line, stamp);
         }
         let facts = &mut self.facts;
-        let subject = |facts: &Facts| facts.tracker.subject(id).unwrap_or_default().to_string();
+        let subject = |tracker: &Tracker| tracker.subject(id).unwrap_or_default().to_string();
         let no_room = facts.found_no_room(subject);
         if no_room && beaten.is_ok() {
-            // For its host: the beat counts.
+            // Only its host was rejected: the beat counts.
             facts.reject(Reject::Limit);
         }
         let beaten = beaten?;
         self.history.push(beaten.beat, stamp.at);
         if let Some(entry_time) = line.entry_time {
-            facts.told_its_time(id, beaten, entry_time);
+            facts.apply_entry_time(id, beaten, entry_time);
         }
         self.targets.beat(facts, id, line, beaten);
         self.digest();
@@ -211,13 +211,13 @@ impl Engine {
         Ok((lives && gap == interval).then_some(interval))
     }
 
-    /// The platform says something of an instance's life.
+    /// Records a report of the platform about an instance.
     pub fn lifecycle(&mut self, id: InstanceId, what: Lifecycle) {
         self.targets.lifecycle(&mut self.facts, id, what);
         self.digest();
     }
 
-    /// An answer of the inventory.
+    /// Applies an answer of the inventory.
     pub fn inventory(&mut self, poll: &Poll, now: Now) {
         self.facts.now = now;
         if self.facts.inventory.answered_since(poll.asked_at) {
@@ -228,18 +228,17 @@ impl Engine {
         self.digest();
     }
 
-    /// The instances that alerts wait for, first of all to be asked of the inventory; `None` where none began to wait
-    /// since the last call.
+    /// The instances that alerts wait for, to be queried first; `None` if no wait began since the last call.
     pub fn take_suspects(&mut self) -> Option<Vec<Suspect>> {
         self.targets.confirmation.take_suspects()
     }
 
-    /// An entry that is no beat arrived this far behind its own time.
+    /// Records the lag of an entry that is not a beat.
     pub fn lag_sample(&mut self, instance: InstanceId, lag: Duration) {
         self.facts.sample_lag(instance, lag);
     }
 
-    /// Counts something rejected.
+    /// Counts a rejected entry or key.
     pub fn reject(&mut self, why: Reject) {
         self.facts.reject(why);
     }
@@ -249,7 +248,7 @@ impl Engine {
         self.facts.rejected()
     }
 
-    /// Something happened to the feed.
+    /// Records an event of the connection.
     pub fn feed(&mut self, feed: Feed, now: Now) {
         self.facts.now = now;
         let listening = &mut self.facts.listening;
@@ -298,16 +297,16 @@ impl Engine {
         }
     }
 
-    /// Begins to put another rule set in force. Until [`Self::reload_on`] has done all of it entries may be taken, and
-    /// nothing may be evaluated, copied or restored.
+    /// Begins a reload. Until [`Self::reload_on`] has completed it, entries may be taken, but nothing may be evaluated,
+    /// copied or restored.
     pub fn begin_reload(&self, rules: RuleSet) -> Box<Reload> {
         self.targets.begin_reload(&self.facts, rules)
     }
 
-    /// Does at most `slots` slots of what is left.
+    /// Continues a reload by at most `slots` slots.
     ///
     /// # Errors
-    /// What is left then.
+    /// The rest of the reload.
     pub fn reload_on(
         &mut self,
         reload: Box<Reload>,
@@ -344,7 +343,7 @@ impl Engine {
         self.facts.tracker.app_names.get(app)
     }
 
-    /// Instances that are tracked.
+    /// Number of tracked instances.
     pub fn instances(&self) -> usize {
         self.facts.tracker.len()
     }
@@ -354,19 +353,19 @@ impl Engine {
         self.incidents.stream.is_stalled
     }
 
-    /// The share of the last five minutes in which lastbeat was blind, for whatever reason, from 0 to 1.
+    /// Blind share of the last five minutes, from 0 to 1, for any reason.
     pub fn blind_share(&self, now: Now) -> f64 {
         const WINDOW: Duration = Duration::from_secs(300);
         let blind = self.facts.listening.blindness(now.mono, WINDOW, false);
         blind.time.as_secs_f64() / WINDOW.as_secs_f64()
     }
 
-    /// Whether anything arrived yet.
+    /// True if anything has arrived.
     pub fn has_heard(&self) -> bool {
         self.facts.listening.last_arrival().is_some()
     }
 
-    /// Takes the doubts about rules since the last call; each rule is doubted once.
+    /// Takes the doubts about rules since the last call. Each rule is doubted once.
     pub fn take_doubts(&mut self) -> Vec<Doubt> {
         self.targets.take_doubts()
     }
@@ -390,7 +389,7 @@ impl Engine {
         all.flat_map(|(_, ledger)| ledger.as_told()).collect()
     }
 
-    /// What the layer of incidents sees of the layers below.
+    /// The layers that incidents see.
     pub(in crate::core) fn view(&self) -> View<'_> {
         View {
             facts: &self.facts,
@@ -398,7 +397,7 @@ impl Engine {
         }
     }
 
-    /// The layer of incidents, and what it sees of the layers below.
+    /// The layer of incidents, and the layers that it sees.
     pub(in crate::core) fn split(&mut self) -> (&mut Incidents, View<'_>) {
         let view = View {
             facts: &self.facts,
@@ -407,7 +406,7 @@ impl Engine {
         (&mut self.incidents, view)
     }
 
-    /// Hands what the targets decided to the incidents.
+    /// Passes the events of the targets to the incidents.
     #[inline]
     pub(in crate::core) fn digest(&mut self) {
         if self.targets.has_events() {

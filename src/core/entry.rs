@@ -1,4 +1,4 @@
-//! What the stream says, as values: the subject's parts, who speaks, beats.
+//! Contents of the stream as values: subjects, providers, beats.
 
 use crate::core::time::Wall;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 /// The parts of `logs.<app>.<region>.<instance>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subject<'a> {
-    /// The whole subject; it is the key by which an instance is found.
+    /// The whole subject: the key of an instance.
     pub raw: &'a str,
     /// Second token.
     pub app: &'a str,
@@ -16,10 +16,10 @@ pub struct Subject<'a> {
     pub instance: &'a str,
 }
 
-/// Who wrote an entry (`event.provider`).
+/// Source of an entry (`event.provider`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provider {
-    /// The app's own output, and what init and the kernel of its machine say.
+    /// The app's own output, and that of init and the kernel of its machine.
     App,
     /// The platform's machine runner.
     Runner,
@@ -27,85 +27,85 @@ pub enum Provider {
     Proxy,
     /// The platform's health checker.
     Health,
-    /// Empty, missing or unknown: taken for an app's, as streams off Fly have none.
+    /// Empty, missing or unknown: treated as an app's, since streams outside Fly have no provider.
     Unknown,
 }
 
 impl Provider {
-    /// Whether an entry of this provider may be an app's own words. The platform's may not.
+    /// True if an entry of this provider may be the app's own output; the platform's never is.
     pub const fn is_app(self) -> bool {
         matches!(self, Provider::App | Provider::Unknown)
     }
 }
 
-/// What the platform says of a machine's life.
+/// A platform's report about the life of a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifecycle {
-    /// The proxy stops it, since it idles.
+    /// The proxy stops it because it is idle.
     Autostop,
-    /// The proxy suspends it, since it idles.
+    /// The proxy suspends it because it is idle.
     Autosuspend,
-    /// It ended by itself, in order, and is not restarted.
+    /// It exited normally and is not restarted.
     Done,
-    /// It ended by itself with an exit code other than 0, and is not restarted.
+    /// It exited with a code other than 0 and is not restarted.
     Failed,
-    /// It ended by itself, and its restart policy does not restart it: a job that is done, where no crash was reported.
+    /// It exited, and its restart policy does not restart it: a finished job, unless a crash was reported.
     NotRestarted,
-    /// It is started, or woken.
+    /// It is started or resumed.
     Started,
-    /// Its memory did not suffice.
+    /// It ran out of memory.
     OutOfMemory,
-    /// It was restarted too often, and is not any more.
+    /// It reached its restart limit and is not restarted any more.
     GaveUp,
 }
 
-/// Which of the markers that the rules look for; an index into [`crate::core::rule::RuleSet::markers`].
+/// Index of a marker that the rules use, in [`crate::core::rule::RuleSet::markers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MarkerId(pub u16);
 
 /// One heartbeat line, decoded. Borrowed from the payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BeatLine<'a> {
-    /// Which marker it carries.
+    /// Marker of the beat.
     pub marker: MarkerId,
-    /// The line from the marker on, without colours; for display.
+    /// The line from the marker on, without colour codes; for display.
     pub text: &'a str,
-    /// `name=`: a separate beat of the same instance; empty for the plain one.
+    /// `name=`: a separate beat of the same instance; empty for the plain beat.
     pub name: &'a str,
     /// `every=`: the interval that the beat declares.
     pub every: Option<Duration>,
-    /// `seq=`: counts up by one.
+    /// `seq=`: a number that counts up by one.
     pub seq: Option<u64>,
-    /// `bye`: it stops on purpose.
+    /// `bye`: the sender stops on purpose.
     pub bye: bool,
-    /// The physical host (`host`), empty where the entry has none.
+    /// The physical host (`host`); empty if the entry has none.
     pub host: &'a str,
-    /// The entry's own time; `None` where it has none that can be read.
+    /// The entry's own time; `None` if it has none or it cannot be parsed.
     pub entry_time: Option<Wall>,
 }
 
-/// Why something that arrived was rejected, whole or in part. Each is a value of the label `reason`.
+/// Reasons for rejecting an entry or a part of it. Each is a value of the label `reason`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reject {
     /// The subject has fewer than four tokens.
     SubjectShort,
     /// The subject has more than four tokens.
     SubjectLong,
-    /// A token of the subject is empty, or longer than any platform's names are.
+    /// A token of the subject is empty, or longer than any platform's names.
     SubjectToken,
     /// The subject is not text.
     SubjectText,
     /// The first token is not `logs`.
     SubjectPrefix,
-    /// The payload carries a marker or may be a lifecycle line, and is broken JSON.
+    /// The payload carries a marker or may be a lifecycle line, but is invalid JSON.
     PayloadJson,
-    /// `every=` of a beat is no duration; the beat counts.
+    /// `every=` of a beat is an invalid duration; the beat counts.
     BeatEvery,
-    /// `seq=` of a beat is no number; the beat counts.
+    /// `seq=` of a beat is an invalid number; the beat counts.
     BeatSeq,
     /// `name=` of a beat is empty or too long; the beat counts as unnamed.
     BeatName,
-    /// More instances, apps, regions, hosts or beats than the limits allow.
+    /// A limit on instances, apps, regions, hosts or beats is reached.
     Limit,
 }
 

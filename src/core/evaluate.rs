@@ -1,9 +1,8 @@
-//! Evaluating all deadlines, and what follows.
+//! Evaluation of all deadlines, of the lag, of limits and of blindness.
 //!
-//! Evaluated late, the answer is the same: a change is dated by its deadline.
+//! A change is dated by its deadline, so a late evaluation gives the same result.
 
 use crate::core::engine::Engine;
-use crate::core::forgetting::SWEEP_EVERY;
 use crate::core::incident::scope::Key;
 use crate::core::incident::stream::BLIND_WINDOW;
 use crate::core::lag::Lag;
@@ -15,23 +14,25 @@ use crate::core::tracker::{NONE, Needed};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where nothing was turned away for this long, on the listened clock, there is room again: long enough for a flood that
-/// comes in waves to be one incident.
-const ROOM_AGAIN_AFTER: Duration = Duration::from_secs(600);
-/// A region lags by itself where it was late for this long, and the stream was not: a lag of the stream shows in some
+/// Time without rejections, on the listened clock, after which a limit counts as no longer reached: long enough for a
+/// flood in waves to be one incident.
+const FREE_AGAIN_AFTER: Duration = Duration::from_secs(600);
+/// A region lags on its own if it was late for this long while the stream was not: a lag of the stream shows in some
 /// regions first.
 const REGION_LAGS_AFTER: Duration = Duration::from_secs(30);
-/// How far a change of state may lie from the tick that is asked to see it at the latest.
+/// Longest time between a change of state and the tick that finds it.
 pub const TICK: Duration = Duration::from_secs(1);
+/// Interval between two searches for forgotten instances.
+pub(in crate::core) const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 impl Engine {
-    /// Whether a deadline may have passed already, so that [`Self::evaluate`] has work.
+    /// True if a deadline may have passed, so that [`Self::evaluate`] has work.
     #[inline]
     pub fn overdue(&self) -> bool {
         self.targets.table.earliest() < self.facts.listening.listened()
     }
 
-    /// Evaluates every deadline that passed. Gives the time at which to evaluate again; earlier and later calls do
+    /// Evaluates every deadline that passed. Gives the arrival time of the next evaluation; earlier and later calls do
     /// no harm.
     pub fn evaluate(&mut self, now: Now) -> Mono {
         self.facts.now = now;
@@ -39,7 +40,7 @@ impl Engine {
         self.evaluate_lag();
         self.evaluate_capacity();
         self.evaluate_blindness();
-        self.targets.wait_no_more(&mut self.facts);
+        self.targets.end_waits(&mut self.facts);
         self.targets.evaluate(&mut self.facts);
         self.digest();
         if now.mono >= self.next_sweep {
@@ -67,7 +68,7 @@ impl Engine {
         if !self.is_stalled() {
             wake = wake.min(just_after(self.stream_deadline()));
         }
-        // A target's deadline is reached only by the next entry, so that one in the past waits for that.
+        // A deadline is reached only when an entry arrives, so one in the past waits for the next entry.
         let earliest = self.targets.table.earliest();
         let first = just_after(self.facts.listening.date_of(earliest));
         if first > now { wake.min(first) } else { wake }
@@ -91,7 +92,7 @@ impl Engine {
         self.facts.listening.reported();
     }
 
-    /// The server refuses lastbeat: that is the stream's incident, at once, and in place of one without a cause.
+    /// Opens the stream's incident at once because the server rejects lastbeat; it replaces one without a cause.
     pub(in crate::core) fn stream_refused(&mut self) {
         self.facts.listening.blinded(Blind::Disconnected);
         if std::mem::replace(&mut self.incidents.stream.refused, true) {
@@ -111,7 +112,7 @@ impl Engine {
         self.announce();
     }
 
-    /// The stream, or a region, is late; or messages are lost without a pause.
+    /// Evaluates the lag of the stream and of each region, and the loss of messages.
     fn evaluate_lag(&mut self) {
         let now = self.facts.now.mono;
         let max_lag = self.facts.rules.stream.max_lag;
@@ -119,7 +120,7 @@ impl Engine {
         let typical = lags.stream.typical(now);
         lags.typical = typical.unwrap_or_default();
         let slow = typical.filter(|lag| *lag > max_lag);
-        // Where the stream is late, or about to be, that is the cause of what its regions suffer.
+        // A stream that is late, or about to be, causes the lag of its regions.
         let stream_is_late = self.incidents.stream.lagging.is_some() || lags.typical > max_lag / 2;
         let (incidents, view) = self.split();
         incidents.lag_is(view, None, typical.is_some(), slow);
@@ -140,7 +141,7 @@ impl Engine {
         }
     }
 
-    /// There is no room for new instances, or there is again.
+    /// Evaluates rejections by full tables.
     fn evaluate_capacity(&mut self) {
         let now = self.facts.now.mono;
         let listened = self.facts.listening.listened();
@@ -152,7 +153,7 @@ impl Engine {
                 let open = incidents.open_stream(view, Alarm::Full, since, gap, since, None);
                 incidents.stream.full = Some(open);
             }
-            (Some(incident), _) if listened.since(capacity.last) > ROOM_AGAIN_AFTER => {
+            (Some(incident), _) if listened.since(capacity.last) > FREE_AGAIN_AFTER => {
                 let count = capacity.turned_away;
                 self.facts.capacity.first = None;
                 self.facts.capacity.turned_away = 0;
@@ -164,7 +165,7 @@ impl Engine {
         }
     }
 
-    /// lastbeat is blind too often to do its work, or sees again.
+    /// Evaluates the share of blind time.
     fn evaluate_blindness(&mut self) {
         let now = self.facts.now.mono;
         let (incidents, view) = self.split();
@@ -183,7 +184,7 @@ impl Engine {
         }
     }
 
-    /// Frees the names that no instance bears, no rule expects, and no open incident is about.
+    /// Frees the names of no tracked instance that no rule expects and no open incident is about.
     pub(in crate::core) fn reclaim(&mut self, listened: Listened) {
         let needed = self.needed();
         let before = if listened.since(Listened::ZERO) > FORGET_AFTER {
@@ -204,7 +205,7 @@ impl Engine {
         self.forgotten_apps.extend(freed.apps);
     }
 
-    /// Takes the apps that were forgotten since the last call, by number and name: the next new app may get the number.
+    /// Takes the apps that were forgotten since the last call, by number and name; a new app may get the number.
     pub fn take_forgotten_apps(&mut self) -> Vec<(u32, Arc<str>)> {
         std::mem::take(&mut self.forgotten_apps)
     }
@@ -229,7 +230,7 @@ impl Engine {
         }
         let lagging = self.incidents.stream.lagging_regions.keys();
         needed.regions.extend(lagging.copied());
-        // An app-region that stays keeps its names, which stand in it.
+        // An app-region that stays keeps its names.
         needed.apps.remove(&NONE);
         needed
     }

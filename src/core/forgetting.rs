@@ -1,24 +1,22 @@
-//! The search for what is forgotten, and what goes with it.
+//! Forgetting: instances, beats and targets that nobody expects any more are removed.
 
 use crate::core::engine::Engine;
-use crate::core::evaluate::TICK;
+use crate::core::evaluate::{SWEEP_EVERY, TICK};
 use crate::core::rule::FORGET_AFTER;
 use crate::core::targets::table::Watched;
 use crate::core::time::Listened;
 use crate::core::tracker::{BeatId, InstanceId};
 use std::time::Duration;
 
-/// Interval between two searches for forgotten instances.
-pub(in crate::core) const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// Forgotten in one turn, in a millisecond or two: entries wait meanwhile. Of a flood the rest goes in the next turns.
+/// Instances forgotten in one turn, which takes a millisecond or two. The rest of a flood follows in later turns.
 const FORGOTTEN_AT_ONCE: usize = 2_000;
-/// Beats that are looked at in one turn, in less than a millisecond: a million in less than a day.
+/// Beats examined in one turn, which takes less than a millisecond: a million take less than a day.
 const BEATS_AT_ONCE: usize = 2_000;
-/// Where nobody gave way to a new instance, the next search for one waits so long.
-const GIVE_WAY_EVERY: Duration = Duration::from_secs(5);
+/// Pause before the next search for an instance to evict, after one that found none.
+const EVICT_EVERY: Duration = Duration::from_secs(5);
 
 impl Engine {
-    /// Forgets what is not waited for any more.
+    /// Forgets instances, beats and groups that are no longer expected.
     pub(in crate::core) fn sweep(&mut self) {
         let listened = self.facts.listening.listened();
         let rules = self.facts.rules.rules.iter();
@@ -27,13 +25,13 @@ impl Engine {
         if listened.since(Listened::ZERO) < shortest {
             return;
         }
-        let unheard = self.facts.tracker.unheard_since(listened - shortest);
+        let quiet = self.facts.tracker.last_heard_before(listened - shortest);
         let is_forgotten =
             |id: &&InstanceId| self.targets.is_forgotten(&self.facts, **id, listened);
-        let forgotten = unheard.iter().filter(is_forgotten);
+        let forgotten = quiet.iter().filter(is_forgotten);
         let mut forgotten: Vec<InstanceId> = forgotten.take(FORGOTTEN_AT_ONCE).copied().collect();
         if forgotten.is_empty() {
-            forgotten = self.targets.too_many_stopped(&self.facts, &unheard);
+            forgotten = self.targets.too_many_stopped(&self.facts, &quiet);
             forgotten.truncate(FORGOTTEN_AT_ONCE);
         }
         forgotten.iter().for_each(|id| self.forget(*id));
@@ -44,7 +42,7 @@ impl Engine {
             self.forget_silent(target);
         }
         self.forget_idle_beats(listened);
-        self.facts.tracker.members_left();
+        self.facts.tracker.remove_forgotten_members();
         let now = self.facts.now.mono;
         if forgotten.len().max(silent.len()) >= FORGOTTEN_AT_ONCE {
             self.next_sweep = now + TICK;
@@ -57,7 +55,7 @@ impl Engine {
         }
     }
 
-    /// A target goes that was silent for too long, and the beat that it watched; the instance stays.
+    /// Forgets a target that was silent for too long, and the beat that it watches; the instance stays.
     fn forget_silent(&mut self, target: u32) {
         match self.targets.table.get(target).watched() {
             Watched::Beat(beat) => self.forget_beat(beat),
@@ -73,7 +71,7 @@ impl Engine {
         }
     }
 
-    /// Beats that nobody waits for go, though their instance lives on. A part of them is looked at in each turn.
+    /// Forgets beats that nobody expects, though their instance lives on. Examines a part of them in each turn.
     fn forget_idle_beats(&mut self, listened: Listened) {
         let all = self.facts.tracker.beats.len();
         let start = if self.next_beat < all {
@@ -112,26 +110,26 @@ impl Engine {
         self.facts.tracker.forget(id);
     }
 
-    /// The oldest stopped instances make room for new ones; whether any did.
+    /// Evicts the oldest stopped instances in favour of new ones; true if there were any.
     #[cold]
-    pub(in crate::core) fn make_room(&mut self) -> bool {
+    pub(in crate::core) fn evict_instances(&mut self) -> bool {
         let now = self.facts.now.mono;
-        if now < self.next_giving_way {
+        if now < self.next_eviction {
             return false;
         }
-        let gone = self.targets.give_way(&self.facts, FORGOTTEN_AT_ONCE);
+        let gone = self.targets.to_evict(&self.facts, FORGOTTEN_AT_ONCE);
         gone.iter().for_each(|id| self.forget(*id));
-        self.facts.tracker.members_left();
+        self.facts.tracker.remove_forgotten_members();
         if gone.is_empty() {
-            self.next_giving_way = now + GIVE_WAY_EVERY;
+            self.next_eviction = now + EVICT_EVERY;
         }
         !gone.is_empty()
     }
 
-    /// The oldest stopped beat of an instance makes room for a new one; whether any did.
+    /// Evicts the oldest stopped beat of an instance in favour of a new one; true if there was one.
     #[cold]
-    pub(in crate::core) fn make_room_for_beat(&mut self, id: InstanceId) -> bool {
-        let beat = self.targets.beat_to_give_way(&self.facts, id);
+    pub(in crate::core) fn evict_beat(&mut self, id: InstanceId) -> bool {
+        let beat = self.targets.beat_to_evict(&self.facts, id);
         if let Some(beat) = beat {
             self.forget_beat(beat);
         }

@@ -1,46 +1,46 @@
-//! What the platform's inventory says: which machines there are, and which of them are meant to run.
+//! Answers of the platform's inventory: the machines that exist, and whether each is meant to run.
 
 pub mod listing;
 
 use crate::core::time::Mono;
 use std::sync::Arc;
 
-/// How a machine is listed.
+/// State of a machine in the inventory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Listed {
     /// It runs.
     Started,
-    /// It is on its way to run: created, starting, restarting, replacing, updating.
+    /// It is about to run: created, starting, restarting, replacing, updating.
     Starting,
-    /// It is deployed and does not run: stopped, suspended, or on its way there.
+    /// It is deployed but not running: stopped, suspended, or about to be.
     Stopped,
-    /// It could not be started, or kept running.
+    /// It failed to start or to keep running.
     Failed,
-    /// It is destroyed, replaced or migrated away.
+    /// It was destroyed, replaced or migrated.
     Gone,
-    /// In a state that nobody has told us of: nothing follows from it.
-    Unheard,
+    /// A state unknown to lastbeat: nothing follows from it.
+    Unknown,
 }
 
-/// What a machine is for, as far as the inventory says.
+/// Purpose of a machine, as far as the inventory says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Purpose {
-    /// It serves: its app's siblings do the same.
+    /// It serves, as its app's other machines do.
     Service,
-    /// A release command, a console, a scheduled job, a builder: it ends by itself.
+    /// A release command, a console, a scheduled job, a builder: it exits by itself.
     Ephemeral,
     /// The inventory does not say.
-    Unsaid,
+    Unknown,
 }
 
-/// How a machine last ended, by the platform's own record.
+/// The last exit of a machine, as the platform recorded it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Exit {
-    /// Whether somebody asked for it.
+    /// True if the exit was requested.
     pub requested: bool,
-    /// The exit code; `None` where there was none.
+    /// The exit code; `None` if there was none.
     pub code: Option<i32>,
-    /// Whether its memory did not suffice.
+    /// True if it ran out of memory.
     pub oom: bool,
 }
 
@@ -55,19 +55,19 @@ pub struct Machine {
     pub id: Arc<str>,
     /// Its state.
     pub listed: Listed,
-    /// Its state in the inventory's own word: `suspended`, `replacing`.
+    /// Its state in the inventory's own word, such as `suspended` or `replacing`.
     pub word: Arc<str>,
-    /// Whether its physical host cannot be reached: an outage, whatever its state says.
+    /// True if its physical host is unreachable: an outage, in any state.
     pub unreachable: bool,
-    /// What it is for.
+    /// Its purpose.
     pub purpose: Purpose,
     /// Its process group; `None` where the inventory does not say.
     pub group: Option<Arc<str>>,
-    /// How it last ended; `None` where that was not asked for.
+    /// Its last exit; `None` if that was not queried.
     pub exit: Option<Exit>,
 }
 
-/// A machine whose silence is about to be told.
+/// A machine whose silence is about to become an alert.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Suspect {
     /// Its app.
@@ -78,14 +78,14 @@ pub struct Suspect {
     pub id: Arc<str>,
 }
 
-/// One answer of the inventory. A poll that failed is none: it says nothing, and never that there are no machines.
+/// One answer of the inventory. A failed poll gives none, so it never means that there are no machines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Poll {
-    /// Arrival clock: when it was asked for; the answer is at least as new.
+    /// Arrival clock: time of the request; the answer is at least as new.
     pub asked_at: Mono,
     /// Every machine.
     pub machines: Vec<Machine>,
-    /// Whether no machine was left out for being unreadable; else nothing follows for those that are not listed.
+    /// True if every machine was readable; otherwise nothing follows for machines that are not listed.
     pub whole: bool,
     /// Regions that could not be read: nothing follows for machines there that are not listed.
     pub unread_regions: Vec<Arc<str>>,

@@ -1,7 +1,7 @@
-//! How far entries arrive behind their own time.
+//! Lag: the delay of entries between their own time and their arrival.
 //!
-//! A clock that is wrong must not make the stream look slow, nor fast: the lag of the stream, or of a region, is the middle
-//! one among instances, each of which has one voice, however much it says.
+//! A wrong clock must make the stream look neither slow nor fast: the lag of the stream or of a region is the median of
+//! its instances, each of which counts once, however much it logs.
 
 pub mod catch_up;
 pub mod lateness;
@@ -12,11 +12,11 @@ use std::time::Duration;
 
 /// A sample counts for this long.
 const WINDOW: Duration = Duration::from_secs(20);
-/// A lag is known once samples came for this long.
+/// A lag is known once samples arrived for this long.
 const KNOWN_AFTER: Duration = Duration::from_secs(10);
-/// Instances whose samples are held, of those that were heard: enough for a middle one.
+/// Number of instances that are sampled, of those that were heard: enough for a median.
 const VOICES: usize = 32;
-/// Interval between two looks at the samples.
+/// Interval between two evaluations of the samples.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The lag of the stream and of each region.
@@ -26,9 +26,9 @@ pub struct Lags {
     pub stream: Lag,
     /// Each region's, by its number.
     pub regions: Vec<Lag>,
-    /// The middle lag of the stream at the last turn; zero where it is not known.
+    /// The median lag of the stream at the last turn; zero if unknown.
     pub typical: Duration,
-    /// Beats that arrive late after a pause of reception.
+    /// Late beats after a pause of reception.
     pub catch_up: CatchUp,
 }
 
@@ -42,19 +42,19 @@ struct Sample {
 /// The lag of several instances.
 #[derive(Clone, Debug, Default)]
 pub struct Lag {
-    /// One for each remainder of an instance's number.
+    /// One per remainder of an instance's number.
     samples: Vec<Option<Sample>>,
-    /// Since when samples come without a pause longer than the window.
+    /// Arrival clock: start of the samples without a pause longer than the window.
     since: Mono,
     last: Option<Mono>,
     typical: Option<Duration>,
     looked_at: Option<Mono>,
-    /// Since when it is too large, as the caller found.
+    /// Arrival clock: time at which it became too large, as the caller found; `None` while it is not.
     pub slow_since: Option<Mono>,
 }
 
 impl Lag {
-    /// An entry of an instance arrived at `at`, this far behind its own time; one from the future counts as zero.
+    /// Records that an entry of an instance arrived at `at` with this lag; one from the future has a lag of zero.
     #[inline]
     pub fn sample(&mut self, instance: u32, lag: Duration, at: Mono) {
         if self.samples.is_empty() {
@@ -68,7 +68,7 @@ impl Lag {
         self.samples[instance as usize % VOICES] = Some(sample);
     }
 
-    /// The middle lag at `now`; `None` until samples of several instances came for a while.
+    /// The median lag at `now`; `None` until samples of several instances arrived for a while.
     pub fn typical(&mut self, now: Mono) -> Option<Duration> {
         let due = self.looked_at.is_none_or(|at| now.since(at) >= LOOK_EVERY);
         if due {
@@ -81,7 +81,7 @@ impl Lag {
     fn look(&self, now: Mono) -> Option<Duration> {
         let fresh = self.samples.iter().flatten();
         let fresh = fresh.filter(|sample| now.since(sample.at) <= WINDOW);
-        // On the stack: a look costs no allocation.
+        // On the stack: an evaluation allocates nothing.
         let (mut lags, mut count) = ([Duration::ZERO; VOICES], 0);
         for (lag, sample) in lags.iter_mut().zip(fresh) {
             *lag = sample.lag;
@@ -91,12 +91,12 @@ impl Lag {
         lags.sort_unstable();
         let several = count >= 2;
         let known = several && now.since(self.since) >= KNOWN_AFTER;
-        // Of two the smaller: that one clock is wrong is likelier than that the road is slow.
+        // The smaller of two: one wrong clock is likelier than a slow path.
         known.then(|| lags[(count - 1) / 2])
     }
 }
 
-/// Milliseconds of a duration, with a sign.
+/// A duration in milliseconds, signed.
 pub(in crate::core) fn millis(span: Duration) -> i64 {
     (nanos(span) / 1_000_000) as i64
 }

@@ -1,7 +1,8 @@
-//! Listened time: how long lastbeat could have received something, and when it was blind.
+//! Listened time: the time in which lastbeat could have received something; the rest is blind.
 //!
-//! The interval between two arrivals counts as listened if nothing in it kept lastbeat from receiving; else it is
-//! blind, whole. What lies after the last arrival counts for nothing yet: it is not evidenced.
+//! The interval between two arrivals counts as listened unless something in it kept lastbeat from receiving; then all
+//! of it is blind. The time after the last arrival does not count yet, since nothing proves that lastbeat could
+//! receive.
 //!
 //! [`Listening::late_at`] is the rule of evidence: the listened time since a sign of life, less one interval of the target
 //! for each blind stretch that may have hidden a beat. So a live target is not blamed across one stretch of any length,
@@ -16,9 +17,9 @@ use crate::core::time::{Listened, Mono, Stamp, nanos};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Blind intervals remembered one by one: enough for a week of a link that is lost every three minutes, 40 bytes each.
+/// Number of blind intervals kept: a week of a connection lost every three minutes, at 40 bytes each.
 const LEDGER: usize = 4_096;
-/// Of the ledger a checkpoint keeps the last ones: a day of a flapping link.
+/// Number of the latest blind intervals in a checkpoint: a day of a flapping connection.
 pub const KEPT: usize = 512;
 
 /// One blind interval.
@@ -28,16 +29,16 @@ pub struct BlindInterval {
     pub from: Mono,
     /// The first arrival after it.
     pub to: Mono,
-    /// Why.
+    /// Its reason.
     pub reason: Blind,
-    /// What the listened clock showed all through it.
+    /// Reading of the listened clock, which stood still throughout.
     listened: Listened,
-    /// Whether an incident of the stream tells of it.
+    /// True if an incident of the stream reports it.
     reported: bool,
 }
 
 impl BlindInterval {
-    /// One of an earlier life.
+    /// A blind interval of a previous run.
     pub(in crate::core) fn new(from: Mono, to: Mono, reason: Blind, listened: Listened) -> Self {
         BlindInterval {
             from,
@@ -48,16 +49,17 @@ impl BlindInterval {
         }
     }
 
-    /// What the listened clock showed all through it.
+    /// Reading of the listened clock, which stood still throughout.
     pub fn listened(&self) -> Listened {
         self.listened
     }
 }
 
 impl BlindInterval {
-    /// Whether it may have hidden a sign of life of a target that was last heard at `seen`: it was longer than half of the
-    /// target's interval, or one was due in it, whole intervals after the last, give or take a tenth of the interval. Where the
-    /// interval is known, half of the stretch at most: the shorter it is, the less likely it hides what was due beside it.
+    /// True if it may have hidden a sign of life of a target that was last heard at `seen`: either it was longer than
+    /// half of the target's interval, or a sign of life was due in it, a whole number of intervals after the last, give
+    /// or take a tenth of the interval. For a known interval the tolerance is at most half of the stretch: the shorter
+    /// the stretch, the less likely it hides what was due next to it.
     fn hides(&self, seen: Mono, rhythm: Rhythm) -> bool {
         let interval = rhythm.interval;
         let from = self.from.max(seen);
@@ -79,21 +81,22 @@ impl BlindInterval {
     }
 }
 
-/// How often a target is to be heard.
+/// Expected rhythm of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rhythm {
     /// The time between two signs of life.
     pub interval: Duration,
-    /// Whether that is declared or learned; else it is a guess, and what is due may be due a tenth earlier or later.
+    /// True if the interval is declared or learned; otherwise it is a guess, and a beat may be due a tenth earlier or
+    /// later.
     pub is_known: bool,
 }
 
 /// Blindness within a window of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Blindness {
-    /// All of it.
+    /// Total blind time.
     pub time: Duration,
-    /// Stretches of it.
+    /// Number of blind stretches.
     pub stretches: u32,
     /// The time by reason, in the order of [`Blind::ALL`].
     pub by_reason: [Duration; Blind::ALL.len()],
@@ -104,31 +107,32 @@ pub struct Blindness {
 pub struct Listening {
     /// The last arrival of anything; `None` before the first.
     last: Option<Mono>,
-    /// From when the stream counts as quiet: its last arrival, or later where we could not know better.
+    /// Arrival clock: the start of the current quiet of the stream, which is its last arrival, or later if lastbeat
+    /// could not have known better.
     quiet_since: Mono,
-    /// What the clock shows: time listened up to the last arrival.
+    /// Reading of the clock: time listened up to the last arrival.
     listened: Listened,
-    /// Why the interval since the last arrival will not count; the first reason stands.
+    /// Reason why the interval since the last arrival will not count; the first reason is kept. `None` while it counts.
     taint: Option<Blind>,
-    /// When and what the clock showed at the last check that found no message lost.
+    /// Both clocks at the last check that found no message lost.
     intact: Stamp,
-    /// Since when every check found messages lost.
+    /// Arrival clock: start of the checks that all found lost messages; `None` if the last found none.
     losing_since: Option<Mono>,
     blind: [Duration; Blind::ALL.len()],
-    /// In the order of time; none overlaps another.
+    /// In order of time, without overlaps.
     ledger: VecDeque<BlindInterval>,
-    /// Which intervals between arrivals are usual.
+    /// The usual pauses between arrivals.
     pauses: Pauses,
-    /// Which silences of the whole stream are usual.
+    /// The usual silences of the whole stream.
     silences: Silences,
-    /// When this process began to listen.
+    /// Arrival clock: start of this run.
     started_at: Mono,
-    /// Whether an incident of the stream tells of the interval that runs.
+    /// True if an incident of the stream reports the current interval.
     reported: bool,
 }
 
 impl Listening {
-    /// A clock that has heard nothing yet.
+    /// A clock that has heard nothing.
     pub fn new(start: Mono) -> Self {
         Listening {
             last: None,
@@ -149,8 +153,8 @@ impl Listening {
         }
     }
 
-    /// A clock that goes on from where an earlier life left it: what lies between its last arrival and the next one is
-    /// blind, since nobody listened.
+    /// A clock that continues from a previous run: the time between that run's last arrival and the next arrival is
+    /// blind.
     pub(in crate::core) fn resumed(
         last: Option<Mono>,
         listened: Listened,
@@ -169,17 +173,17 @@ impl Listening {
         clock
     }
 
-    /// When the interval that an arrival at `at` closes began, if it is a longer pause than usual, and nothing is known that
-    /// would explain it.
+    /// Start of the interval that an arrival at `at` ends, if that interval is an unusually long pause without a known
+    /// explanation.
     #[inline]
     pub fn unexplained_pause(&self, at: Mono) -> Option<Mono> {
         let last = self.last.filter(|_| self.taint.is_none())?;
         self.pauses.is_long(at.since(last)).then_some(last)
     }
 
-    /// Something arrived: closes the interval since the arrival before it. Arrivals come in order; one that
-    /// seems to lie before the last counts as at the same moment. `missed`: live targets were due in it, so that it is a
-    /// fault and not the way of the stream.
+    /// Records an arrival and closes the interval before it. Arrivals come in order; one that seems to lie before the
+    /// last counts as simultaneous. `missed`: live targets were due in the interval, so that it is a fault and not
+    /// usual for the stream.
     #[inline]
     pub fn arrival(&mut self, at: Mono, missed: bool) {
         let Some(last) = self.last else {
@@ -194,7 +198,7 @@ impl Listening {
         self.silences.observe(last, at, self.taint);
         match self.taint.take() {
             None if unusual => {
-                // It may turn out to be the way of the stream.
+                // It may turn out to be usual for the stream.
                 self.reported |= !missed;
                 self.went_blind(last, at, Blind::Paused);
             }
@@ -205,42 +209,42 @@ impl Listening {
         self.quiet_since = at;
     }
 
-    /// Something keeps us from hearing: the interval that runs will not count.
+    /// Marks the current interval as blind: something keeps lastbeat from receiving.
     pub fn blinded(&mut self, reason: Blind) {
         self.taint.get_or_insert(reason);
     }
 
-    /// The longest silence of the whole stream that is usual; `None` where all are short.
+    /// The longest usual silence of the whole stream; `None` if all are short.
     pub fn usual_silence(&self) -> Option<Duration> {
         self.silences.longest()
     }
 
-    /// An incident of the stream tells of the blindness that runs.
+    /// Records that an incident of the stream reports the current blindness.
     pub fn reported(&mut self) {
         self.reported = true;
     }
 
-    /// The process stood still until `now`: what was quiet meanwhile says nothing of the stream.
+    /// Records that the process was suspended until `now`: that quiet says nothing about the stream.
     pub fn suspended(&mut self, now: Mono) {
         self.blinded(Blind::Suspended);
         self.quiet_since = self.quiet_since.max(now);
     }
 
-    /// Checked at `now`: nothing was lost since the last check.
+    /// Records a check at the last arrival that found no message lost.
     pub fn intact(&mut self) {
         self.intact = self.stamp();
         self.losing_since = None;
     }
 
-    /// Messages were found lost; which is unknown, so that all since the last check that found none is blind.
-    /// The clock goes back to what it showed then.
+    /// Records a check that found lost messages. Since it is unknown which, all time since the last check without
+    /// losses is blind, and the clock is set back to its reading then.
     pub fn dropped(&mut self) {
         let stamp = self.stamp();
-        // The last check that found none lost may lie before a cut.
+        // The last check without losses may lie before a disconnect.
         self.losing_since.get_or_insert(stamp.at);
         if stamp.listened > self.intact.listened {
             self.listened = self.intact.listened;
-            // Intervals inside were blind for a reason of their own, which stands.
+            // Intervals within it are already blind, each for its own reason.
             while self
                 .ledger
                 .back()
@@ -256,12 +260,12 @@ impl Listening {
         self.intact = self.stamp();
     }
 
-    /// Since when messages are lost without a pause; `None` where none are.
+    /// Arrival clock: start of the uninterrupted losses of messages; `None` if no messages are being lost.
     pub fn losing_since(&self) -> Option<Mono> {
         self.losing_since
     }
 
-    /// What the clock showed at an arrival time. Exact as far back as the ledger reaches.
+    /// Reading of the clock at an arrival time. Exact as far back as the ledger reaches.
     pub fn listened_at(&self, at: Mono) -> Listened {
         let Stamp {
             at: mut later,
@@ -279,11 +283,11 @@ impl Listening {
         listened - later.since(at)
     }
 
-    /// What the clock shows when a target counts as silent that was last heard at `seen`, if it is not heard again: when
-    /// the evidence of its silence reaches `max_gap`. `rhythm`: how often it is to be heard.
+    /// Reading of the clock at which a target last heard at `seen` counts as silent unless it is heard again: when the
+    /// evidence of its silence reaches `max_gap`. `rhythm` is its expected rhythm.
     ///
-    /// Evidence is the listened time since `seen`, less one interval for each blind stretch after which it may still be
-    /// about to be heard; a window between two stretches never counts below zero.
+    /// Evidence is the listened time since `seen`, less one interval for each blind stretch after which a sign of life
+    /// may still be due; a window between two stretches never counts below zero.
     pub fn late_at(&self, seen: Stamp, rhythm: Rhythm, max_gap: Duration) -> Listened {
         let interval = rhythm.interval;
         let (mut evidence, mut from, mut allowed) = (Duration::ZERO, seen.listened, Duration::ZERO);
@@ -301,15 +305,15 @@ impl Listening {
         from + allowed + (max_gap - evidence)
     }
 
-    /// The end of the last blind stretch after `seen` that may have hidden a sign of life of a target; `None` where there
-    /// was none.
+    /// End of the last blind stretch after `seen` that may have hidden a sign of life of a target; `None` if there was
+    /// none.
     pub fn hidden_until(&self, seen: Mono, rhythm: Rhythm) -> Option<Mono> {
         let hiding = self.stretches_after(seen);
         let hiding = hiding.filter(|stretch| stretch.hides(seen, rhythm));
         hiding.last().map(|stretch| stretch.to)
     }
 
-    /// Begin and end of the last blind stretch.
+    /// Start and end of the last blind stretch.
     pub fn last_stretch(&self) -> Option<(Mono, Mono)> {
         let last = self.ledger.back()?;
         let mut from = last.from;
@@ -322,13 +326,13 @@ impl Listening {
         Some((from, last.to))
     }
 
-    /// Whether lastbeat was not blind since `since`, but for the interval that runs.
+    /// True if lastbeat was not blind since `since`, the current interval aside.
     #[inline]
     pub fn is_clear_since(&self, since: Mono) -> bool {
         self.ledger.back().is_none_or(|last| last.to <= since)
     }
 
-    /// The blind stretches that ended after `since`, in the order of time. Intervals that follow one another are one.
+    /// The blind stretches that ended after `since`, in order of time. Adjacent intervals are one stretch.
     fn stretches_after(&self, since: Mono) -> impl Iterator<Item = BlindInterval> {
         let first = self.ledger.partition_point(|interval| interval.to <= since);
         let mut rest = self.ledger.range(first..).copied().peekable();
@@ -341,8 +345,8 @@ impl Listening {
         })
     }
 
-    /// Blindness of the last `window` before `now`, the interval that runs included: the time, the stretches, and its
-    /// reasons; where `unreported`, that of which no incident of the stream tells. Downtime does not count.
+    /// Blindness within the `window` before `now`, the current interval included: time, stretches and reasons. With
+    /// `unreported`, only blindness that no incident of the stream reports. Downtime does not count.
     pub fn blindness(&self, now: Mono, window: Duration, unreported: bool) -> Blindness {
         let from = (now - window).max(self.started_at);
         let running = self
@@ -371,7 +375,7 @@ impl Listening {
         found
     }
 
-    /// The last arrival of anything, and what the clock showed then; its zero before the first.
+    /// The last arrival on both clocks; the clock's zero before the first.
     #[inline]
     pub fn stamp(&self) -> Stamp {
         Stamp {
@@ -385,12 +389,12 @@ impl Listening {
         self.last
     }
 
-    /// From when the stream counts as quiet.
+    /// Arrival clock: start of the stream's current quiet.
     pub fn quiet_since(&self) -> Mono {
         self.quiet_since
     }
 
-    /// What the clock shows.
+    /// Reading of the clock.
     #[inline]
     pub fn listened(&self) -> Listened {
         self.listened

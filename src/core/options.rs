@@ -1,4 +1,4 @@
-//! What the caller decides once.
+//! Settings that the caller chooses once.
 
 use crate::core::rule::Globs;
 use crate::core::tracker::Limits;
@@ -8,9 +8,9 @@ use crate::core::tracker::Limits;
 pub struct Options {
     /// Apps whose entries prove only that the stream flows.
     pub ignore: Globs,
-    /// Whether an inventory is asked for machines, and alerts wait for its answer.
+    /// True if an inventory is polled, so that alerts wait for its answer.
     pub inventory: bool,
-    /// How many are tracked at once.
+    /// Limits on what is tracked.
     pub limits: Limits,
     /// The number of the first incident; the caller takes it from the wall clock, so that numbers never return.
     pub first_incident: u64,

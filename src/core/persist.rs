@@ -1,7 +1,7 @@
-//! What outlives the process: plain values by name, which a store keeps and the core takes back.
+//! State that outlives the process: plain values by name, which the store keeps and the core restores.
 //!
-//! Arrival times leave as wall-clock times, since the next process has another arrival clock; listened times stay, as
-//! the listened clock goes on from where it stood.
+//! Arrival times are stored as wall-clock times, since the next process has another arrival clock; listened times are
+//! kept, as the listened clock continues from its last reading.
 
 pub mod changes;
 pub mod export;
@@ -16,25 +16,25 @@ use crate::core::tracker::life::{Crash, StopWhy};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// When something was heard.
+/// A moment on two clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SavedStamp {
     /// Wall clock.
     pub at: Wall,
-    /// What the listened clock showed then.
+    /// Reading of the listened clock then.
     pub listened: Listened,
 }
 
-/// The listened clock, and why it stood still.
+/// State of the listened clock.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SavedClock {
-    /// Wall clock: when this was taken.
+    /// Wall clock: time at which this was taken.
     pub taken_at: Wall,
-    /// What the listened clock showed.
+    /// Reading of the listened clock.
     pub listened: Listened,
-    /// Wall clock of the stream's last arrival; `None` where nothing arrived yet.
+    /// Wall clock: the stream's last arrival; `None` before the first.
     pub last_arrival: Option<Wall>,
-    /// The blind intervals that are over, the oldest first.
+    /// The completed blind intervals, the oldest first.
     pub blind: Vec<SavedBlind>,
 }
 
@@ -45,35 +45,35 @@ pub struct SavedBlind {
     pub from: Wall,
     /// Wall clock: the first arrival after it.
     pub to: Wall,
-    /// Why.
+    /// Its reason.
     pub reason: Blind,
-    /// What the listened clock showed all through it.
+    /// Reading of the listened clock, which stood still throughout.
     pub listened: Listened,
 }
 
 /// One instance with its beats.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SavedInstance {
-    /// Its place in the core: the same for the same instance while the process lives, and after it was taken back into
-    /// an empty core; used again once it is forgotten.
+    /// Its slot in the core: constant for the life of the process, and after a restore into an empty core; reused once
+    /// it is forgotten.
     pub slot: u32,
     /// The whole subject.
     pub subject: Arc<str>,
-    /// Its physical host, where a beat has told it.
+    /// Its physical host; `None` until a beat names it.
     pub host: Option<Arc<str>>,
-    /// When anything of it was last heard.
+    /// Its last sign of life of any kind.
     pub seen: SavedStamp,
-    /// When its app last said anything, on the listened clock; `None` where only the platform spoke of it.
+    /// Last entry of its app itself, on the listened clock; `None` if only the platform logged about it.
     pub spoke: Option<Listened>,
-    /// Whether a rule for logs concerns it: whether its app itself ever said anything.
+    /// True if its app itself ever logged, so that rules for logs apply to it.
     pub logs: bool,
-    /// Why it is stopped, and the wall clock since when.
+    /// Reason and wall-clock time of its current stop; `None` while it runs.
     pub stop: Option<(StopWhy, Wall)>,
-    /// What went wrong since its last beat.
+    /// Crash since its last beat.
     pub crash: Option<Crash>,
-    /// Whether its plain beat said `bye`, and none came since.
+    /// True if its plain beat said `bye`, and none arrived since.
     pub said_bye: bool,
-    /// What was thought of it when this was taken; for people, the core works it out anew.
+    /// Its verdict when this was taken; for display, as the core evaluates it anew.
     pub verdict: Verdict,
     /// Its beats.
     pub beats: Vec<SavedBeat>,
@@ -82,21 +82,21 @@ pub struct SavedInstance {
 /// One beat of an instance. Marker and name together are its key within the instance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SavedBeat {
-    /// The marker's text.
+    /// Text of its marker.
     pub marker: Arc<str>,
-    /// Its `name=`; empty for the plain one.
+    /// Its `name=`; empty for the plain beat.
     pub name: Arc<str>,
-    /// When it was last heard.
+    /// Its last sign of life.
     pub seen: SavedStamp,
-    /// Whether it said `bye`, or its instance stopped.
+    /// True if it said `bye`, or its instance stopped.
     pub stopped: bool,
-    /// The interval it declares, in milliseconds; 0 where it declares none.
+    /// The interval it declares, in milliseconds; 0 if it declares none.
     pub every_ms: u32,
     /// The last `seq=`.
     pub seq: Option<u64>,
-    /// How its entry times usually lie to their arrivals, in milliseconds; `None` where that is not known.
+    /// Usual offset between its entry time and its arrival, in milliseconds; `None` if unknown.
     pub offset_ms: Option<i32>,
-    /// The longest interval that it usually keeps, in milliseconds; 0 where that is not known.
+    /// Its longest usual interval, in milliseconds; 0 if unknown.
     pub usual_ms: u32,
     /// Its last text.
     pub text: String,
@@ -107,13 +107,13 @@ pub struct SavedBeat {
 pub struct SavedGroup {
     /// The rule's name.
     pub rule: Arc<str>,
-    /// The app; `None` where the group is a region.
+    /// The app; `None` if the group is a region.
     pub app: Option<Arc<str>>,
-    /// The region; `None` where the group is an app.
+    /// The region; `None` if the group is an app.
     pub region: Option<Arc<str>>,
-    /// From when it is watched.
+    /// Start of its watch.
     pub since: SavedStamp,
-    /// The longest interval that a beat of it declares, in milliseconds; 0 where none does.
+    /// The longest interval that a beat in it declares, in milliseconds; 0 if none does.
     pub every_ms: u32,
 }
 
@@ -122,18 +122,18 @@ pub struct SavedGroup {
 pub struct SavedTarget {
     /// The rule's name.
     pub rule: Arc<str>,
-    /// What of it is watched.
+    /// The thing it watches.
     pub watched: SavedWatched,
 }
 
-/// What a target's silence is measured on, by name.
+/// The thing a target watches, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SavedWatched {
     /// One beat of one instance.
     Beat {
         /// The instance's subject.
         subject: Arc<str>,
-        /// The marker's text.
+        /// Text of its marker.
         marker: Arc<str>,
         /// Its `name=`.
         name: Arc<str>,
@@ -143,7 +143,7 @@ pub enum SavedWatched {
         /// The instance's subject.
         subject: Arc<str>,
     },
-    /// A group; what is `None` is not part of its name.
+    /// A group, without the names that are `None`.
     Group {
         /// The app.
         app: Option<Arc<str>>,
@@ -152,10 +152,10 @@ pub enum SavedWatched {
     },
 }
 
-/// What an incident is about, by name.
+/// Subject of an incident, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SavedKey {
-    /// The stream itself, or a region's lag: its notice says which.
+    /// The stream itself, or the lag of a region: its notice says which.
     Stream,
     /// A region.
     Region(Arc<str>),
@@ -169,7 +169,7 @@ pub enum SavedKey {
     Host(Arc<str>),
     /// Targets of one rule that fired together.
     Alone(Arc<str>),
-    /// One target that comes and goes.
+    /// One target that flaps.
     Flapping(SavedTarget),
 }
 
@@ -224,34 +224,33 @@ pub struct SavedIncident {
     pub back: Vec<SavedBack>,
 }
 
-/// What changed between two looks at the core: enough, with all before it, to start again from.
+/// Changes between two readings of the core: enough, with all earlier ones, to continue from.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Checkpoint {
-    /// Whether this is everything, so that what it does not name is gone.
+    /// True if this is everything, so that whatever it does not name is gone.
     pub whole: bool,
-    /// The listened clock as it stood before any of the rest was read, so that nobody's gap is told too long.
+    /// The listened clock as it stood before the rest was read, so that no gap is too long.
     pub clock: SavedClock,
     /// Slots of instances that were forgotten, before any of `instances` took them.
     pub forgotten: Vec<u32>,
-    /// Instances of which anything changed.
+    /// Instances that changed.
     pub instances: Vec<SavedInstance>,
     /// Every group.
     pub groups: Vec<SavedGroup>,
-    /// Open incidents of which anything changed; where this is everything, all that are open.
+    /// Open incidents that changed; all open ones if this is everything.
     pub incidents: Vec<SavedIncident>,
 }
 
-/// What a decision changed, to be kept before anybody is told.
+/// Effects of a decision, to be stored before anybody is notified.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decision {
-    /// Incidents that opened, were told again or closed.
+    /// Incidents that opened, were updated or closed.
     pub incidents: Vec<SavedIncident>,
-    /// The instances whose alerts changed since the last checkpoint: what is stored of them would contradict the
-    /// incidents otherwise.
+    /// The instances whose alerts changed since the last checkpoint; their stored rows would contradict the incidents.
     pub instances: Vec<SavedInstance>,
 }
 
-/// Everything a store gives back.
+/// Everything that the store returns.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Saved {
     /// The listened clock.
@@ -264,10 +263,10 @@ pub struct Saved {
     pub incidents: Vec<SavedIncident>,
 }
 
-/// Which incidents of the history are wanted, the newest first. What is `None` or empty asks for nothing.
+/// Query of the history of incidents, the newest first. Fields that are `None` or empty do not restrict it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IncidentQuery {
-    /// Open ones only, or those that are over only.
+    /// True for open ones only, false for closed ones only.
     pub open: Option<bool>,
     /// The app.
     pub app: Option<String>,
@@ -285,13 +284,13 @@ pub struct IncidentQuery {
     pub from: Option<Wall>,
     /// Wall clock: opened before.
     pub until: Option<Wall>,
-    /// With a number below this one: the last one of the page before.
+    /// Only numbers below this one: the last of the previous page.
     pub before: Option<u64>,
-    /// At most so many.
+    /// Limit of results.
     pub limit: u32,
 }
 
-/// One line of what happened to an incident.
+/// One line of an incident's timeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimelineRow {
     /// Wall clock.
@@ -305,6 +304,6 @@ pub struct TimelineRow {
 pub struct PastIncident {
     /// The incident.
     pub incident: SavedIncident,
-    /// What happened to it, in order.
+    /// Its timeline, in order.
     pub timeline: Vec<TimelineRow>,
 }

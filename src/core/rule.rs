@@ -1,30 +1,30 @@
-//! Rules: what is watched, how long it may be silent, what is said when it is.
+//! Rules: targets, thresholds and notifications.
 //!
-//! Only `decode::rules_file` builds these from text; what stands here is checked already.
+//! Only `decode::rules_file` makes these from text; everything in them is valid.
 
 use crate::core::entry::MarkerId;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The marker that every lastbeat looks for.
+/// The default marker of beats.
 pub const DEFAULT_MARKER: &str = "HEARTBEAT";
-/// The stream's `max_gap = "auto"` is at least this.
+/// Least value of the stream's `max_gap = "auto"`.
 pub const STREAM_MAX_GAP: Duration = Duration::from_secs(60);
-/// `max_gap = "auto"` until an interval is declared or learned.
+/// Value of `max_gap = "auto"` until an interval is declared or learned.
 pub const AUTO_LEARNING: Duration = Duration::from_secs(3600);
-/// `max_gap = "auto"` is this many times the declared interval: two lost entries in a row are normal.
+/// Factor of the declared interval in `max_gap = "auto"`: two lost entries in a row are normal.
 pub const AUTO_FACTOR: u32 = 3;
-/// The least slack for lateness that "auto" adds.
+/// Least slack for lateness that "auto" adds.
 pub const AUTO_SLACK: Duration = Duration::from_secs(1);
-/// What is learned is never taken for less: nobody asked for an alert within seconds.
+/// Least value of "auto" with a learned interval: nobody asked for an alert within seconds.
 pub const AUTO_FLOOR: Duration = Duration::from_secs(30);
-/// No rule may wait longer than this: beyond it a typing error is likelier than a wish.
+/// Longest duration in a rule: a longer one is probably a typing error.
 pub const LONGEST_SPAN: Duration = Duration::from_secs(366 * 24 * 3600);
-/// How long the first alert of an incident waits for others of the same cause, where its rule does not say.
+/// Time for which the first alert of an incident waits for others of the same cause, unless its rule sets another.
 pub const GROUP_WAIT: Duration = Duration::from_secs(1);
-/// After how much listening without a word somebody is forgotten, where no rule says.
+/// Listened time without a sign of life after which a target is forgotten, unless a rule sets another.
 pub const FORGET_AFTER: Duration = Duration::from_secs(24 * 3600);
-/// Distinct markers in one rule set: each is one more byte search per entry.
+/// Limit on distinct markers in one rule set: each is one more byte search per entry.
 pub const MAX_MARKERS: usize = 16;
 
 /// A whole rule set: all files of the folder, in the order of their names.
@@ -32,9 +32,9 @@ pub const MAX_MARKERS: usize = 16;
 pub struct RuleSet {
     /// The stream's own rule; always there.
     pub stream: StreamRule,
-    /// In order: of those that watch the same thing of a target the first that matches has it.
+    /// In order: of the rules that watch the same thing of a target, the first match applies.
     pub rules: Vec<Rule>,
-    /// The markers looked for; [`DEFAULT_MARKER`] is always the first.
+    /// The markers of all rules; the first is always [`DEFAULT_MARKER`].
     pub markers: Vec<String>,
     /// `[[silence]]`, in order.
     pub silences: Vec<ScheduledSilence>,
@@ -57,13 +57,13 @@ impl Default for RuleSet {
 /// `[stream]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamRule {
-    /// No entry from anyone for longer than this: the stream is stalled.
+    /// Longest time without any entry; after it the stream is stalled.
     pub max_gap: MaxGap,
-    /// Entries arrive this far behind their own time: the stream lags.
+    /// Longest lag of entries; beyond it the stream lags.
     pub max_lag: Duration,
-    /// How bad it is.
+    /// Severity of its incidents.
     pub severity: Severity,
-    /// Told in place of the ordinary sentence.
+    /// Replaces the ordinary sentence of a notification.
     pub summary: Option<String>,
     /// Where to read what to do.
     pub runbook: Option<String>,
@@ -98,42 +98,43 @@ impl Default for StreamRule {
 pub struct Rule {
     /// Unique in the set.
     pub name: String,
-    /// What counts as a sign of life.
+    /// The watched sign of life.
     pub watch: Watch,
-    /// Which apps; empty is every one.
+    /// Apps that it matches; empty for all.
     pub app: Globs,
-    /// Which regions; empty is every one.
+    /// Regions that it matches; empty for all.
     pub region: Globs,
-    /// Which physical hosts; empty is every one. Only for beats, which alone tell their host.
+    /// Physical hosts that it matches; empty for all. Only for beats, as only these name their host.
     pub host: Globs,
-    /// What the rule's targets are.
+    /// Kind of its targets.
     pub by: By,
-    /// How long a target may be silent.
+    /// Longest allowed silence of a target.
     pub max_gap: MaxGap,
-    /// How long an alert stays pending before it fires; in listened time, after `max_gap`.
+    /// Time for which an alert stays pending before it fires; in listened time, after `max_gap`.
     pub hold: Duration,
-    /// Beats in a row, none later than `max_gap` after the one before, that end an alert; at least 1.
+    /// Beats in a row, each within `max_gap` of its predecessor, that end an alert; at least 1.
     pub recover: u32,
-    /// How bad it is.
+    /// Severity of its alerts.
     pub severity: Severity,
-    /// Told in place of the ordinary sentence; braces such as `{app}` are filled in as `format::fill_template` says.
+    /// Replaces the ordinary sentence of a notification; placeholders such as `{app}` are filled in by
+    /// `format::fill_template`.
     pub summary: Option<String>,
-    /// Where to read what to do.
+    /// Page that says what to do.
     pub runbook: Option<String>,
-    /// Targets that are to be there from the start: regions where the rule is by region or app-region, apps where
-    /// it is by app. Nobody's, where it is by instance.
+    /// Targets that are expected from the start: regions if the rule is by region or app-region, apps if it is by app;
+    /// empty if it is by instance.
     pub expect: Vec<String>,
-    /// Live instances in each target below which it is silent; `None`: one of those that have not stopped.
+    /// Live instances below which a target is silent; `None`: one of those that have not stopped.
     pub at_least: Option<u32>,
-    /// How often an open incident is told again; `None`: never.
+    /// Interval of reminders of an open incident; `None`: no reminders.
     pub remind: Option<Duration>,
-    /// Names of notifiers that are told; `None`: all of them.
+    /// Names of the notifiers; `None`: all of them.
     pub notify: Option<Vec<String>>,
-    /// How long the first alert of an incident waits for others of the same cause.
+    /// Time for which the first alert of an incident waits for others of the same cause.
     pub group_wait: Duration,
-    /// What is unheard for this long, in listened time, is forgotten.
+    /// Listened time without a sign of life after which a target is forgotten.
     pub forget_after: Duration,
-    /// Whether a crash that the platform tells of fires at once.
+    /// True if a crash that the platform reports fires at once.
     pub on_crash: bool,
     /// Whether a machine that is silent alone is restarted by the platform.
     pub restart_silent: bool,
@@ -143,22 +144,22 @@ pub struct Rule {
     pub labels: BTreeMap<String, String>,
 }
 
-/// `[[silence]]`: a time in which what matches is told to nobody.
+/// `[[silence]]`: a recurring time without notifications about what matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScheduledSilence {
-    /// Whom it concerns.
+    /// The targets that it concerns.
     pub matchers: Matchers,
-    /// When it begins: a cron expression of five fields.
+    /// Start: a cron expression of five fields.
     pub schedule: String,
-    /// In which time zone: an IANA name.
+    /// Time zone of the schedule: an IANA name.
     pub timezone: String,
-    /// How long it lasts.
+    /// Length of each occurrence.
     pub duration: Duration,
-    /// Why.
+    /// Reason, for people.
     pub reason: String,
 }
 
-/// Whom something concerns; what is left out concerns everyone.
+/// Matchers of targets; an empty one matches everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matchers {
     /// Apps.
@@ -184,38 +185,38 @@ pub struct Matchers {
 pub struct NotifierRule {
     /// Its name.
     pub name: String,
-    /// What it is.
+    /// Its kind and settings.
     pub kind: NotifierKind,
     /// The severities that reach it; empty is every one.
     pub severity: Vec<Severity>,
 }
 
-/// What a notifier is.
+/// Kind and settings of a notifier.
 #[derive(Clone, PartialEq, Eq)]
 pub enum NotifierKind {
     /// Sentry.
     Sentry {
         /// The DSN; `None`: that of `SENTRY_DSN`.
         dsn: Option<String>,
-        /// How its issues are resolved; `None`: they are not.
+        /// API by which its issues are resolved; `None`: they are not.
         resolve: Option<SentryApi>,
     },
-    /// A request to an address.
+    /// A request to a URL.
     Webhook {
-        /// The address; may hold secrets.
+        /// The URL; may hold secrets.
         url: String,
-        /// Signs the body; `None`: it is not signed.
+        /// Key that signs the body; `None`: it is not signed.
         secret: Option<String>,
-        /// A try that takes longer is over.
+        /// Time limit of an attempt.
         timeout: Duration,
-        /// What the body looks like.
+        /// Format of the body.
         format: BodyFormat,
         /// PagerDuty's key; `None` with every other format.
         routing_key: Option<String>,
     },
-    /// Alertmanagers that know each other.
+    /// Alertmanagers of one cluster.
     Alertmanager {
-        /// Their addresses; may hold secrets.
+        /// Their URLs; may hold secrets.
         urls: Vec<String>,
     },
 }
@@ -223,7 +224,7 @@ pub enum NotifierKind {
 /// Sentry's API, by which issues are resolved.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SentryApi {
-    /// Where it is; `None`: it follows from the DSN.
+    /// Its URL; `None`: it follows from the DSN.
     pub url: Option<String>,
     /// The organisation's slug.
     pub organization: String,
@@ -231,7 +232,7 @@ pub struct SentryApi {
     pub token: String,
 }
 
-/// What a webhook's body looks like.
+/// Format of a webhook's body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BodyFormat {
     /// lastbeat's own JSON.
@@ -248,7 +249,7 @@ pub enum BodyFormat {
 }
 
 impl BodyFormat {
-    /// Every one.
+    /// All formats.
     pub const ALL: [BodyFormat; 5] = [
         BodyFormat::Json,
         BodyFormat::Slack,
@@ -257,7 +258,7 @@ impl BodyFormat {
         BodyFormat::Text,
     ];
 
-    /// As it stands in rule files.
+    /// The word in rule files.
     pub const fn label(self) -> &'static str {
         match self {
             BodyFormat::Json => "json",
@@ -270,7 +271,7 @@ impl BodyFormat {
 }
 
 impl NotifierKind {
-    /// What of it is secret, to be kept out of every text.
+    /// Its secrets, which no text may show.
     pub fn secrets(&self) -> Vec<String> {
         let all = match self {
             NotifierKind::Sentry { dsn, resolve } => {
@@ -307,24 +308,24 @@ impl std::fmt::Debug for SentryApi {
     }
 }
 
-/// What counts as a sign of life.
+/// The watched sign of life.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Watch {
     /// A beat.
     Heartbeat {
         /// The marker it carries.
         marker: MarkerId,
-        /// Its `name=`; `None`: each name is a target of its own, the unnamed one among them.
+        /// Its `name=`; `None`: each name is a target of its own, as is the beat without a name.
         beat: Option<String>,
     },
     /// Any entry of provider `app`.
     Logs,
 }
 
-/// What a rule's targets are.
+/// Kind of a rule's targets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum By {
-    /// Each instance by itself.
+    /// Each instance.
     #[default]
     Instance,
     /// An app in a region.
@@ -336,10 +337,10 @@ pub enum By {
 }
 
 impl By {
-    /// Every one.
+    /// All kinds.
     pub const ALL: [By; 4] = [By::Instance, By::AppRegion, By::App, By::Region];
 
-    /// As it stands in rule files.
+    /// The word in rule files.
     pub const fn label(self) -> &'static str {
         match self {
             By::Instance => "instance",
@@ -350,17 +351,17 @@ impl By {
     }
 }
 
-/// How long a target may be silent.
+/// Longest allowed silence of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaxGap {
-    /// This long.
+    /// A fixed duration.
     Fixed(Duration),
-    /// What [`MaxGap::auto`] makes of the interval that is declared or learned.
+    /// The duration that [`MaxGap::auto`] derives from the declared or learned interval.
     Auto,
 }
 
 impl MaxGap {
-    /// The span for a beat that declares `every`, and of which nothing is learned yet.
+    /// The duration for a beat that declares `every` and has no learned interval.
     pub fn span(self, every: Option<Duration>) -> Duration {
         match self {
             MaxGap::Fixed(span) => span,
@@ -368,8 +369,8 @@ impl MaxGap {
         }
     }
 
-    /// What "auto" is: three times the declared interval, else three times the longest of the usual ones, but never below
-    /// a floor; with slack for lateness, so that three beats must be lost. Else [`AUTO_LEARNING`].
+    /// The value of "auto": three times the declared interval, else three times the longest usual one with a lower
+    /// limit; plus slack for lateness, so that three beats must be lost. [`AUTO_LEARNING`] without any interval.
     #[inline]
     pub fn auto(every: Option<Duration>, usual: Option<Duration>) -> Duration {
         match (every, usual) {
@@ -383,22 +384,22 @@ impl MaxGap {
     }
 }
 
-/// How bad it is; the worst first.
+/// Severity of an alert, the worst first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Wake somebody.
+    /// Somebody has to be woken.
     Critical,
-    /// The ordinary one.
+    /// The default.
     #[default]
     Error,
-    /// Look in the morning.
+    /// To be looked at in the morning.
     Warning,
     /// For the record.
     Info,
 }
 
 impl Severity {
-    /// Every one, the worst first.
+    /// All severities, the worst first.
     pub const ALL: [Severity; 4] = [
         Severity::Critical,
         Severity::Error,
@@ -406,7 +407,7 @@ impl Severity {
         Severity::Info,
     ];
 
-    /// As it stands in rule files and labels.
+    /// The word in rule files and labels.
     pub const fn label(self) -> &'static str {
         match self {
             Severity::Critical => "critical",

@@ -5,18 +5,18 @@ use crate::core::rule::{Matchers, Severity};
 use crate::core::time::Wall;
 use std::collections::BTreeMap;
 
-/// One silence, with the times at which it holds.
+/// One silence, with its times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Silence {
-    /// Its number or name.
+    /// Its number, or its name in the rule files.
     pub id: String,
     /// What it concerns.
     pub matchers: Matchers,
-    /// When it holds: from, until, on the wall clock; the caller keeps them up to date for schedules.
+    /// Times at which it is in force: start and end on the wall clock. The caller keeps those of schedules up to date.
     pub windows: Vec<(Wall, Wall)>,
-    /// Why.
+    /// Reason, for people.
     pub reason: String,
-    /// Whose it is; empty for the rule files' own.
+    /// Its author; empty for those of the rule files.
     pub author: String,
 }
 
@@ -34,7 +34,7 @@ pub struct Alerting<'a> {
 }
 
 impl Silence {
-    /// Whether it holds at `now`.
+    /// True if it is in force at `now`.
     pub fn holds(&self, now: Wall) -> bool {
         self.windows
             .iter()

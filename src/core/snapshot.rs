@@ -1,4 +1,4 @@
-//! What the core shows to readers: metrics, page and API read this copy and never the state itself.
+//! Snapshot: the copy of the core's state that metrics, page and API read.
 
 pub mod copy;
 pub mod detail;
@@ -12,40 +12,40 @@ use crate::core::time::{Now, Wall};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A copy of everything that readers see, taken at one moment between two batches of entries.
+/// A copy of everything that readers need, taken at one moment between two batches of entries.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// When it was taken.
+    /// Both clocks when it was taken.
     pub now: Now,
     /// Wall clock of the stream's last arrival; `None` before the first.
     pub stream_seen: Option<Wall>,
-    /// Whether the stream's alert fires.
+    /// True if the stream's alert fires.
     pub stalled: bool,
-    /// Why nothing is seen at the moment; `None` where entries arrive, as far as is known.
+    /// Reason why lastbeat is blind at the moment; `None` while entries arrive, as far as is known.
     pub blind_now: Option<Blind>,
-    /// How far the stream's entries arrive behind their own time; zero where that is not known.
+    /// Lag of the stream's entries; zero if unknown.
     pub lag: Duration,
-    /// How long the last canary was under way; `None` where none flies or none came back. Whoever flies it says so.
+    /// Travel time of the last canary; `None` if there is no canary or none came back. Filled in by the canary's owner.
     pub canary: Option<Duration>,
-    /// Time listened.
+    /// Total time listened.
     pub listened: Duration,
-    /// Time blind, by reason, the current interval included.
+    /// Total blind time by reason, the current interval included.
     pub blind: Vec<(Blind, Duration)>,
-    /// The last blind intervals on the wall clock, from, to, why, the newest first.
+    /// The latest blind intervals as start and end on the wall clock, and reason; the newest first.
     pub blind_intervals: Vec<(Wall, Wall, Blind)>,
-    /// Incidents that are open, the newest first, the first hundred; each as it was told when it opened.
+    /// Open incidents, the newest first, at most a hundred; each with its opening notice.
     pub open: Vec<Notice>,
-    /// Rejected, by reason.
+    /// Rejections, by reason.
     pub rejected: Vec<(&'static str, u64)>,
-    /// Each app.
+    /// All apps.
     pub apps: Vec<AppRow>,
-    /// Each region: name, wall clock of its last entry.
+    /// All regions: name, and wall clock of the last entry.
     pub regions: Vec<(Arc<str>, Wall)>,
-    /// Instances by app, region and verdict.
+    /// Numbers of instances by app, region and verdict.
     pub verdicts: Vec<VerdictRow>,
-    /// Alerts by rule and state.
+    /// Numbers of alerts by rule and state.
     pub alerts: Vec<AlertRow>,
-    /// Open incidents by scope.
+    /// Numbers of open incidents by scope.
     pub incidents: Vec<(Scope, u64)>,
     /// Instances, the first `max_series` of them.
     pub instances: Vec<InstanceRow>,
@@ -53,28 +53,28 @@ pub struct Snapshot {
     pub beats: Vec<BeatRow>,
     /// Rows left out of `instances` and `beats`.
     pub suppressed: u64,
-    /// Rules in force, without the stream's.
+    /// Number of rules in force, without the stream's.
     pub rules: u64,
 }
 
-/// An app's sums.
+/// Totals of an app.
 #[derive(Clone, Debug)]
 pub struct AppRow {
     /// Its name.
     pub name: Arc<str>,
     /// Wall clock of its last entry.
     pub seen: Wall,
-    /// Entries that arrived.
+    /// Number of entries.
     pub entries: u64,
-    /// Bytes of their payloads.
+    /// Bytes of payloads.
     pub bytes: u64,
-    /// Beats.
+    /// Number of beats.
     pub beats: u64,
-    /// Holes in `seq=`.
+    /// Number of beats lost, by holes in `seq=`.
     pub lost: u64,
 }
 
-/// How many instances of an app in a region have a verdict.
+/// Number of instances of an app-region with a verdict.
 #[derive(Clone, Debug)]
 pub struct VerdictRow {
     /// The app.
@@ -83,11 +83,11 @@ pub struct VerdictRow {
     pub region: Arc<str>,
     /// The verdict.
     pub verdict: Verdict,
-    /// How many.
+    /// The number.
     pub count: u64,
 }
 
-/// How many alerts of a rule are in a state.
+/// Number of alerts of a rule in a state.
 #[derive(Clone, Debug)]
 pub struct AlertRow {
     /// The rule's name; `stream` for the stream's own.
@@ -96,7 +96,7 @@ pub struct AlertRow {
     pub severity: Severity,
     /// `ok`, `pending` or `firing`.
     pub state: &'static str,
-    /// How many.
+    /// The number.
     pub count: u64,
 }
 
@@ -111,11 +111,11 @@ pub struct InstanceRow {
     pub subject: Arc<str>,
     /// Wall clock of its last entry.
     pub seen: Wall,
-    /// What is thought of it: as of the worst that is watched of it.
+    /// Its verdict: the worst of its targets.
     pub verdict: Verdict,
-    /// Why it is thought so, with the source, in words; `None` where there is nothing to say.
+    /// Reason for the verdict, with its source; `None` if there is nothing to say.
     pub reason: Option<String>,
-    /// Wall clock: since when that reason holds; `None` where that is not known.
+    /// Wall clock: time since which that reason holds; `None` if unknown.
     pub since: Option<Wall>,
 }
 
@@ -139,20 +139,20 @@ pub struct BeatRow {
     pub beat: Arc<str>,
     /// Wall clock of the last one.
     pub seen: Wall,
-    /// Wall clock at which it fires unless heard or blind before; `None` where no rule watches it, it is
-    /// stopped, or it fires already.
+    /// Wall clock: time at which it fires unless it is heard, or lastbeat is blind, before; `None` if no rule watches
+    /// it, it has stopped, or it fires already.
     pub due: Option<Wall>,
-    /// How long it may be silent, declared and learned intervals included; `None` where no rule watches it.
+    /// Its longest allowed silence, from its rule or its rhythm; `None` if no rule watches it.
     pub max_gap: Option<Duration>,
-    /// The rule that watches it, if any.
+    /// The rule that watches it; `None` if there is none.
     pub rule: Option<Arc<str>>,
-    /// The interval it declares; `None` where it declares none.
+    /// The interval it declares; `None` if it declares none.
     pub every: Option<Duration>,
-    /// The longest interval it usually keeps; `None` until some are known.
+    /// Its longest usual interval; `None` until enough are known.
     pub usual: Option<Duration>,
-    /// Its last text, at most [`MAX_TEXT`](crate::core::tracker::MAX_TEXT) bytes, as it was said.
+    /// Its last text as it was sent, at most [`MAX_TEXT`](crate::core::tracker::MAX_TEXT) bytes.
     pub text: Box<str>,
-    /// What is thought of it.
+    /// Its verdict.
     pub verdict: Verdict,
 }
 
@@ -168,10 +168,10 @@ pub fn last_token(subject: &str) -> &str {
     subject.rsplit('.').next().unwrap_or(subject)
 }
 
-/// What is thought of a target.
+/// The verdict on an instance or a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Verdict {
-    /// Heard within its time.
+    /// Heard in time.
     Live,
     /// Its alert is pending.
     Late,
@@ -179,16 +179,16 @@ pub enum Verdict {
     Silent,
     /// Its alert fires, and it was never heard.
     NeverSeen,
-    /// It stops on purpose.
+    /// It stopped on purpose.
     Stopped,
-    /// A sign of life may have passed unseen, since lastbeat was blind.
+    /// lastbeat was blind and may have missed a sign of life.
     Unknown,
-    /// Heard, and its rhythm is not known yet.
+    /// Heard, but its rhythm is not known yet.
     Learning,
 }
 
 impl Verdict {
-    /// Every one.
+    /// All verdicts.
     pub const ALL: [Verdict; 7] = [
         Verdict::Live,
         Verdict::Late,
@@ -199,7 +199,7 @@ impl Verdict {
         Verdict::Learning,
     ];
 
-    /// As it stands in labels.
+    /// The label's value.
     pub const fn label(self) -> &'static str {
         match self {
             Verdict::Live => "live",

@@ -1,7 +1,8 @@
-//! Targets of rules, and the alert of each: the layer above the facts. It knows no incidents.
+//! Targets of rules, each with its alert: the layer above the facts. It knows no incidents.
 //!
-//! What follows from its decisions is an [`AlertEvent`], which the layer above takes.
+//! Its decisions leave as [`AlertEvent`]s, which the layer above takes.
 
+pub mod candidates;
 pub mod confirmation;
 pub mod evaluate;
 pub mod forgetting;
@@ -9,6 +10,7 @@ pub mod group_interval;
 pub mod groups;
 pub mod inventory;
 pub mod lifecycle;
+pub mod membership;
 mod moved;
 pub mod never_seen;
 pub mod plan;
@@ -21,11 +23,10 @@ use crate::core::entry::{Reject, Subject};
 use crate::core::facts::Facts;
 use crate::core::notice::Who;
 use crate::core::rule::{MaxGap, Watch};
+use crate::core::targets::candidates::Candidates;
 use crate::core::targets::confirmation::Confirmation;
-use crate::core::targets::groups::Groups;
-use crate::core::targets::plan::Plan;
+use crate::core::targets::groups::{GroupLink, Groups};
 use crate::core::targets::table::{Change, Reason, State, Table, Watched};
-use crate::core::targets::threshold::Candidates;
 use crate::core::time::{Listened, Mono, Stamp, Wall};
 use crate::core::tracker::{Admitted, InstanceId, NONE, Tracker, UNDECIDED};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,78 +34,96 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A rule that is probably wrong: it allows less than two of the intervals that a beat declares, so that one lost entry
-/// is an alert.
+/// raises an alert.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Doubt {
     /// The rule's name.
     pub rule: Arc<str>,
     /// The target.
     pub who: Who,
-    /// What the rule allows.
+    /// Limit that the rule sets.
     pub max_gap: Duration,
-    /// What the beat declares.
+    /// Interval that the beat declares.
     pub every: Duration,
 }
 
-/// What the targets tell the layer above.
+/// Events for the layer above.
 #[derive(Debug)]
 pub enum AlertEvent {
-    /// An alert changed its state.
+    /// An alert changed state.
     Changed {
         /// The target.
         target: u32,
         /// The change, by name.
         change: Change,
     },
-    /// An alert fires whose deadline lay at these points.
+    /// An alert fires.
     Fired {
         /// The target.
         target: u32,
-        /// Arrival clock.
+        /// Arrival clock: its deadline.
         due: Mono,
-        /// Listened clock.
+        /// Listened clock: its deadline.
         deadline: Listened,
     },
-    /// A target is gone.
+    /// A target was removed.
     Removed(u32),
-    /// More became known of why a target is silent, in words.
+    /// A reason for a target's silence became known.
     Known {
         /// The target.
         target: u32,
-        /// The words.
+        /// The reason, in words.
         words: String,
     },
 }
 
-/// All targets, the rules that have them, and their alerts.
+/// The rules that match each app-region, by its number.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The rules by instance, in order.
+    pub rules: Vec<Box<[u32]>>,
+    /// The rules by something wider, in order.
+    pub links: Vec<Vec<GroupLink>>,
+}
+
+impl Plan {
+    /// Forgets an app-region.
+    pub fn forget(&mut self, app_region: u32) {
+        self.rules[app_region as usize] = Box::default();
+        self.links[app_region as usize] = Vec::new();
+    }
+}
+
+/// All targets, the rules that apply to them, and their alerts.
 #[derive(Debug, Default)]
 pub struct Targets {
     /// The targets, by number.
     pub table: Table,
-    /// Targets of several instances.
+    /// Targets that consist of several instances.
     pub groups: Groups,
     /// The rules that match each app-region.
     pub plan: Plan,
-    /// Alerts that wait for the inventory.
+    /// Alerts that wait for the inventory's confirmation.
     pub confirmation: Confirmation,
-    /// Long intervals that may become a rhythm.
+    /// Long intervals that may turn out to be a new rhythm.
     candidates: Candidates,
     events: Vec<AlertEvent>,
-    /// Rules that were doubted already, by number, and the doubts that nobody took yet.
+    /// Rules that were doubted already, by number; and the doubts that were not taken yet.
     doubted: BTreeSet<u32>,
     doubts: Vec<Doubt>,
-    /// Since when those fire that fire, on the listened clock.
+    /// Listened clock: start of the firing of each target that fires.
     silent: BTreeMap<u32, Listened>,
-    /// Since no earlier than this.
+    /// Listened clock: lower bound of those times.
     first_silent: Listened,
-    /// Instances that may have moved to another region, by slot: as which, and the arrival clock of its first words there.
+    /// Instances that may have moved to another region, by slot: the instance there, and the arrival time of its first
+    /// entry.
     moves: BTreeMap<u32, (InstanceId, Mono)>,
-    /// Entry time of the last sign of life of those that fire.
+    /// Entry time of the last sign of life of each target that fires.
     counted: BTreeMap<u32, Wall>,
 }
 
 impl Targets {
-    /// Whether events wait for the layer above.
+    /// True if there are events for the layer above.
     #[inline]
     pub fn has_events(&self) -> bool {
         !self.events.is_empty()
@@ -115,7 +134,7 @@ impl Targets {
         std::mem::take(&mut self.events)
     }
 
-    /// The targets by instance of one instance.
+    /// The targets of one instance, without groups.
     pub fn targets_of(&self, facts: &Facts, id: InstanceId) -> Vec<u32> {
         let beats = facts.tracker.beats_of(id);
         let beats = beats.map(|beat| facts.tracker.beat_row(beat).target);
@@ -129,28 +148,28 @@ impl Targets {
         self.table.get(target).watched().instance(&facts.tracker)
     }
 
-    /// The rule's place in the set.
+    /// The rule of a target.
     pub fn rule_of<'a>(&self, facts: &'a Facts, target: u32) -> &'a crate::core::rule::Rule {
         &facts.rules.rules[self.table.get(target).rule() as usize]
     }
 
-    /// Whether a target fires.
+    /// True if a target fires.
     pub fn fires(&self, target: u32) -> bool {
         let row = self.table.row(target);
         row.is_some_and(|row| row.rule() != NONE && row.state == State::Firing)
     }
 
-    /// Whether a target's rule watches logs.
+    /// True if a target's rule watches logs.
     pub fn is_of_logs(&self, facts: &Facts, target: u32) -> bool {
         self.rule_of(facts, target).watch == Watch::Logs
     }
 
-    /// Takes the doubts about rules since the last call; each rule is doubted once.
+    /// Takes the doubts about rules since the last call. Each rule is doubted once.
     pub fn take_doubts(&mut self) -> Vec<Doubt> {
         std::mem::take(&mut self.doubts)
     }
 
-    /// Doubts the rule of a target whose beat declares `every`, where it allows too little.
+    /// Doubts the rule of a target whose beat declares `every`, if the rule allows too little.
     pub fn doubt(&mut self, facts: &Facts, target: u32, every: Duration) {
         let row = self.table.get(target);
         let MaxGap::Fixed(max_gap) = facts.rules.rules[row.rule() as usize].max_gap else {
@@ -193,13 +212,13 @@ impl Targets {
         });
     }
 
-    /// A target is found silent, or was in an earlier life.
+    /// Records that a target fires since `since`, in this run or a previous one.
     pub(in crate::core) fn silent_since(&mut self, target: u32, since: Listened) {
         self.silent.insert(target, since);
         self.first_silent = self.first_silent.min(since);
     }
 
-    /// More became known of why an instance is silent, in words.
+    /// Reports a reason for an instance's silence to the layer above.
     pub(in crate::core) fn became_known(&mut self, facts: &Facts, id: InstanceId, words: &str) {
         for target in self.targets_of(facts, id) {
             let words = words.to_owned();
@@ -207,7 +226,7 @@ impl Targets {
         }
     }
 
-    /// More changed of a target than that it was heard.
+    /// Records that a target changed in more than its last sign of life.
     fn touched(&self, facts: &mut Facts, target: u32) {
         let watched = self.table.get(target).watched();
         if let Some(id) = watched.instance(&facts.tracker) {
@@ -219,10 +238,10 @@ impl Targets {
         }
     }
 
-    /// The names of what is watched.
+    /// The names of what a target watches.
     pub fn who(&self, facts: &Facts, watched: Watched) -> Who {
         let tracker = &facts.tracker;
-        // `NONE` has the empty name.
+        // [`NONE`] has the empty name.
         let app = |id: u32| tracker.app_names.get(id).to_string();
         let region = |id: u32| tracker.region_names.get(id).to_string();
         let beat = match watched {
@@ -254,11 +273,11 @@ impl Targets {
         }
     }
 
-    /// Admits a subject that the tracker does not know, and finds the rules that match it; `is_new_app`: whether rules may
-    /// expect more of its app than is planned.
+    /// Admits a subject that the tracker does not know, and finds the rules that match it; `is_new_app`: rules may
+    /// expect further regions of its app.
     ///
     /// # Errors
-    /// [`Reject::Limit`] where there is no room for one more.
+    /// [`Reject::Limit`] if a table is full.
     pub fn admit(
         &mut self,
         facts: &mut Facts,

@@ -30,7 +30,7 @@ macro_rules! clock {
                 self.0 as f64 / 1e9
             }
 
-            /// How long after `earlier` this point lies; zero where it lies before it.
+            /// Time from `earlier` to this point; zero if `earlier` lies after it.
             pub const fn since(self, earlier: Self) -> Duration {
                 Duration::from_nanos(self.0.saturating_sub(earlier.0))
             }
@@ -55,8 +55,8 @@ macro_rules! clock {
 }
 
 clock! {
-    /// A point on the arrival clock: nanoseconds of lastbeat's own monotonic clock, whose zero is set once by
-    /// whoever runs the core. Gaps are measured on it alone.
+    /// A point on the arrival clock: nanoseconds of lastbeat's own monotonic clock, whose zero the caller of the core
+    /// sets once. Gaps are measured on this clock alone.
     Mono
 }
 clock! {
@@ -64,8 +64,8 @@ clock! {
     Wall
 }
 clock! {
-    /// A point on the listened clock: nanoseconds for which lastbeat has listened so far. It stands still
-    /// while lastbeat is blind.
+    /// A point on the listened clock: nanoseconds that lastbeat has listened so far. It stands still while lastbeat is
+    /// blind.
     Listened
 }
 
@@ -79,7 +79,7 @@ pub struct Now {
 }
 
 impl Now {
-    /// The wall clock's time of a point on the arrival clock, by today's distance between the two.
+    /// The wall-clock time of a point on the arrival clock, by the present distance between the two.
     pub fn wall_of(&self, at: Mono) -> Wall {
         if at <= self.mono {
             self.wall - self.mono.since(at)
@@ -89,12 +89,12 @@ impl Now {
     }
 }
 
-/// When something was last heard: in arrival time and in listened time.
+/// A moment on two clocks: arrival time and listened time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stamp {
     /// Arrival time.
     pub at: Mono,
-    /// What the listened clock showed then.
+    /// Reading of the listened clock at that time.
     pub listened: Listened,
 }
 

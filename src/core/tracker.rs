@@ -1,4 +1,5 @@
-//! Who was heard when: instances, their beats, and the apps, regions, app-regions and hosts that hold them.
+//! Instances and their beats, with the apps, regions, app-regions and hosts that hold them, and their last signs of
+//! life.
 
 mod admission;
 pub mod beat_history;
@@ -6,71 +7,46 @@ mod bye;
 mod forgetting;
 mod index;
 pub mod life;
+mod limits;
 pub mod names;
 pub mod offset;
 mod reclaim;
 pub mod record;
+mod repeats;
+mod slots;
 pub mod text;
 pub mod usual;
 
-pub use admission::{Limits, Table};
-pub(in crate::core) use reclaim::Needed;
+pub use limits::{Admitted, Limits, Table};
+pub(in crate::core) use limits::{MAX_BEAT_NAMES, MAX_BEATS_OF_INSTANCE, MAX_HOSTS, MAX_REGIONS};
+pub use slots::{BeatId, InstanceId, NONE, Needed, UNDECIDED};
+pub(in crate::core) use slots::{grow, store};
 
 use crate::core::entry::{BeatLine, MarkerId, Reject};
 use crate::core::time::{Listened, Stamp};
 use crate::core::tracker::life::Life;
 use crate::core::tracker::names::Names;
-use crate::core::tracker::record::BEAT_NAMES_END;
 pub use crate::core::tracker::record::{App, Beat, Beaten, Instance, Place, Region};
 use crate::core::tracker::text::{Phrases, Texts, cut};
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 use index::Index;
+use repeats::Byes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-/// "None" among the numbers of instances, beats, hosts and targets.
-pub const NONE: u32 = u32::MAX;
-/// Of an instance that never logged anything itself: whether a rule watches its logs was not asked yet.
-pub const UNDECIDED: u32 = u32::MAX - 1;
-/// Named beats of one instance: a list is walked at each beat.
-pub(in crate::core) const MAX_BEATS_OF_INSTANCE: usize = 64;
-/// Thirty times those that Fly has.
-pub(in crate::core) const MAX_REGIONS: usize = 1_000;
-/// One for every five instances that are tracked at most where nothing else is said.
-pub(in crate::core) const MAX_HOSTS: usize = 200_000;
-/// Twice those that a large organisation has apps.
-pub(in crate::core) const MAX_BEAT_NAMES: usize = 30_000;
-const _: () = assert!(MAX_BEAT_NAMES < BEAT_NAMES_END);
 /// The number of the empty name.
 const NO_NAME: u32 = 0;
-/// Of a beat's text this much is kept, in bytes.
+/// Length to which the text of a beat is cut, in bytes.
 pub const MAX_TEXT: usize = 120;
 
-/// An instance: a place in [`Tracker::instances`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct InstanceId(pub u32);
-
-/// A beat of an instance: a place in [`Tracker::beats`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BeatId(pub u32);
-
-/// What became of a subject seen for the first time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admitted {
-    /// It is tracked from now on.
-    New(InstanceId),
-    /// Its app is ignored: it proves that the stream flows, and nothing else.
-    Ignored(u32),
-}
-
-/// All of them.
+/// State of everything that is tracked.
 #[derive(Debug)]
 pub struct Tracker {
-    /// By number; slots of the forgotten are used again.
+    /// By number; slots of forgotten instances are reused.
     pub instances: Vec<Instance>,
-    /// By number; slots of the forgotten are used again.
+    /// By number; slots of forgotten beats are reused.
     pub beats: Vec<Beat>,
     /// By number of [`Self::app_names`].
     pub apps: Vec<App>,
@@ -88,9 +64,9 @@ pub struct Tracker {
     pub host_names: Names,
     /// Names of beats, the empty one among them.
     pub beat_names: Names,
-    /// What the platform told of those of whom it told anything.
+    /// The lives of those instances of which the platform reported anything.
     pub(in crate::core) lives: BTreeMap<u32, Life>,
-    /// What beats said last.
+    /// The last texts of beats.
     pub(in crate::core) phrases: Phrases,
     names: Texts,
     subjects: Index,
@@ -98,19 +74,19 @@ pub struct Tracker {
     free_instances: Vec<u32>,
     free_beats: Vec<u32>,
     free_places: Vec<u32>,
-    /// App-regions for which no rules were sought yet.
+    /// App-regions for which the matching rules were not searched yet.
     pub(in crate::core) new_places: Vec<u32>,
-    /// App-regions that members left who still stand in them.
+    /// App-regions that still list forgotten members.
     left_places: Vec<u32>,
-    /// What those said last that said `bye` lately.
-    byes: bye::Byes,
+    /// The latest `bye` of each beat that said one lately.
+    byes: Byes,
     pub(in crate::core) limits: Limits,
     full: Option<Table>,
     hash: RandomState,
 }
 
 impl Tracker {
-    /// Nobody yet, and room for as many.
+    /// An empty tracker with these limits.
     pub fn new(limits: Limits) -> Self {
         let mut beat_names = Names::new(MAX_BEAT_NAMES);
         let first = beat_names.intern("");
@@ -136,14 +112,14 @@ impl Tracker {
             free_places: Vec::new(),
             new_places: Vec::new(),
             left_places: Vec::new(),
-            byes: bye::Byes::default(),
+            byes: Byes::default(),
             limits,
             full: None,
             hash: RandomState::default(),
         }
     }
 
-    /// The instance that speaks under this subject, where it is known.
+    /// The instance of a subject; `None` if it is not tracked.
     #[inline]
     pub fn find(&self, subject: &str) -> Option<InstanceId> {
         let hash = self.hash.hash_one(subject);
@@ -154,7 +130,8 @@ impl Tracker {
         }
     }
 
-    /// Kept apart with a closure of its own: that of `find`, which every entry asks, is inlined as long as nobody shares it.
+    /// A function of its own with a closure of its own, so that the closure of `find`, which runs for every entry, is
+    /// inlined.
     #[cold]
     fn find_before(&self, hash: u64, subject: &str) -> Option<InstanceId> {
         let is = |id| self.speaks_under(id, subject);
@@ -167,7 +144,7 @@ impl Tracker {
         let prefix = self.places[instance.place as usize].prefix.as_bytes();
         let name = self.names.bytes(&instance.name);
         let subject = subject.as_bytes();
-        // Places are few, so that their prefixes are at hand: the name tells most apart.
+        // App-regions are few, so their prefixes are in the cache; the name distinguishes most instances.
         subject.ends_with(name)
             && subject.len() == prefix.len() + name.len()
             && subject.starts_with(prefix)
@@ -179,7 +156,7 @@ impl Tracker {
         &self.instances[id.0 as usize]
     }
 
-    /// An instance, to be changed.
+    /// A mutable instance.
     #[inline]
     pub fn instance_mut(&mut self, id: InstanceId) -> &mut Instance {
         &mut self.instances[id.0 as usize]
@@ -191,7 +168,7 @@ impl Tracker {
         &self.beats[id.0 as usize]
     }
 
-    /// A beat, to be changed.
+    /// A mutable beat.
     #[inline]
     pub fn beat_mut(&mut self, id: BeatId) -> &mut Beat {
         &mut self.beats[id.0 as usize]
@@ -202,7 +179,7 @@ impl Tracker {
         self.names.get(&self.instances[id.0 as usize].name)
     }
 
-    /// The whole subject under which an instance speaks; `None` in a free slot.
+    /// The whole subject of an instance; `None` for a free slot.
     pub fn subject(&self, id: InstanceId) -> Option<Arc<str>> {
         let instance = self.instances.get(id.0 as usize)?;
         let prefix = &*self.places.get(instance.place as usize)?.prefix;
@@ -210,12 +187,45 @@ impl Tracker {
         instance.is_tracked().then(whole)
     }
 
-    /// What a beat said last; empty where it is only expected.
+    /// The last text of a beat; empty if it is only expected.
     pub fn text(&self, beat: &Beat) -> String {
         self.phrases.text(beat.phrase, beat.count())
     }
 
-    /// An entry of a known instance arrived.
+    /// Life of an instance; empty if nothing of it holds any more.
+    #[inline]
+    pub(in crate::core) fn life(&self, id: InstanceId) -> Life {
+        if self.instances[id.0 as usize].has_life {
+            self.lives.get(&id.0).copied().unwrap_or_default()
+        } else {
+            Life::default()
+        }
+    }
+
+    /// Replaces the life of an instance.
+    pub(in crate::core) fn set_life(&mut self, id: InstanceId, life: Life) {
+        let has_life = life != Life::default();
+        self.instances[id.0 as usize].has_life = has_life;
+        if has_life {
+            self.lives.insert(id.0, life);
+        } else {
+            self.lives.remove(&id.0);
+        }
+    }
+
+    /// Changes the life of an instance in place.
+    pub(in crate::core) fn change_life<T>(
+        &mut self,
+        id: InstanceId,
+        change: impl FnOnce(&mut Life) -> T,
+    ) -> T {
+        let mut life = self.life(id);
+        let told = change(&mut life);
+        self.set_life(id, life);
+        told
+    }
+
+    /// Records an entry of a known instance.
     #[inline]
     pub fn heard(&mut self, id: InstanceId, bytes: usize, now: Stamp) {
         let instance = &mut self.instances[id.0 as usize];
@@ -229,7 +239,7 @@ impl Tracker {
         app.bytes += bytes as u64;
     }
 
-    /// An entry of an ignored app arrived.
+    /// Records an entry of an ignored app.
     pub fn heard_ignored(&mut self, app: u32, bytes: usize, now: Stamp) {
         let app = &mut self.apps[app as usize];
         app.seen = now;
@@ -237,10 +247,10 @@ impl Tracker {
         app.bytes += bytes as u64;
     }
 
-    /// A known instance said a beat. Where there is no room for its host, `take_full` says so.
+    /// Records a beat of a known instance. If the table of hosts is full, `take_full` says so afterwards.
     ///
     /// # Errors
-    /// [`Reject::Limit`] where it has a name for which there is no room.
+    /// [`Reject::Limit`] if the beat's name exceeds a limit.
     pub fn beat(
         &mut self,
         id: InstanceId,
@@ -309,27 +319,27 @@ impl Tracker {
         })
     }
 
-    /// Instances that are tracked.
+    /// Number of tracked instances.
     pub fn len(&self) -> usize {
         self.subjects.len()
     }
 
-    /// Whether there is no room for another instance.
+    /// True if no further instance can be tracked.
     pub fn is_crowded(&self) -> bool {
         self.len() >= self.limits.instances
     }
 
-    /// Whether none is tracked.
+    /// True if no instance is tracked.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Beats that are tracked.
+    /// Number of tracked beats.
     pub fn beat_count(&self) -> usize {
         self.beats.len() - self.free_beats.len()
     }
 
-    /// Every instance that is tracked.
+    /// All tracked instances.
     pub fn iter(&self) -> impl Iterator<Item = (InstanceId, &Instance)> {
         let known = self
             .instances
@@ -339,15 +349,15 @@ impl Tracker {
         known.map(|(id, instance)| (InstanceId(id as u32), instance))
     }
 
-    /// The instances of which nothing was heard since `before`, on the listened clock.
-    pub fn unheard_since(&self, before: Listened) -> Vec<InstanceId> {
+    /// The instances that were last heard before `before`, on the listened clock.
+    pub fn last_heard_before(&self, before: Listened) -> Vec<InstanceId> {
         self.iter()
             .filter(|(_, instance)| instance.seen.listened < before)
             .map(|(id, _)| id)
             .collect()
     }
 
-    /// The next instance that is taken in gets this slot, where no slot above it is in use.
+    /// Gives the next admitted instance this slot, unless a higher slot is in use.
     pub(in crate::core) fn next_slot(&mut self, slot: u32) {
         let slots = self.instances.len()..=slot as usize;
         if slot as usize >= Limits::MOST.instances {
@@ -359,7 +369,7 @@ impl Tracker {
         }
     }
 
-    /// An instance of an earlier life was taken in: when it was heard, and on which host.
+    /// Restores an instance of a previous run: its last sign of life and its host.
     pub(in crate::core) fn restored(&mut self, id: InstanceId, host: Option<&str>, seen: Stamp) {
         let latest = |known: &mut Stamp| {
             if known.at < seen.at {
@@ -376,7 +386,7 @@ impl Tracker {
         }
     }
 
-    /// A beat of an earlier life is taken in; `None` where there is no room, or it is there already.
+    /// Restores a beat of a previous run; `None` if a limit is reached or the beat exists already.
     pub(in crate::core) fn restored_beat(
         &mut self,
         id: InstanceId,
@@ -443,7 +453,7 @@ impl Tracker {
     }
 }
 
-/// How many are missing between two numbers of a count that goes up by one; a step back is a restart.
+/// Number of entries missing between two values of a counter that counts up by one; a step back is a restart.
 fn lost(before: u64, now: Option<u64>) -> u64 {
     match now {
         Some(now) if before != u64::MAX && now > before => now - before - 1,
@@ -451,27 +461,12 @@ fn lost(before: u64, now: Option<u64>) -> u64 {
     }
 }
 
-/// Entries that overtake one another are apart by less than this.
+/// Entries that overtake one another are closer together than this.
 const OVERTAKEN: u64 = 8;
 
-/// Whether a count begins anew, and was not only overtaken by a later one on its way.
+/// True if a counter starts anew, rather than being overtaken by a later entry.
 #[inline]
 fn steps_back(before: u64, now: Option<u64>) -> bool {
     before != u64::MAX
         && now.is_some_and(|now| now < before && (now <= 1 || before - now > OVERTAKEN))
-}
-
-pub(in crate::core) fn grow<T>(rows: &mut Vec<T>, id: u32, new: impl Fn() -> T) {
-    while rows.len() <= id as usize {
-        rows.push(new());
-    }
-}
-
-pub(in crate::core) fn store<T>(rows: &mut Vec<T>, free: &mut Vec<u32>, row: T) -> u32 {
-    if let Some(id) = free.pop() {
-        rows[id as usize] = row;
-        return id;
-    }
-    rows.push(row);
-    (rows.len() - 1) as u32
 }

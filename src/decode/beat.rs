@@ -27,7 +27,7 @@ use position::Miss;
 use std::borrow::Cow;
 use visible::{Holds, visible};
 
-/// Beats read of one entry; nobody writes so many lines at once, and each is work.
+/// Limit of beats read from one entry: each is work, and no sender writes so many at once.
 const MAX_BEATS: usize = 64;
 /// Objects within texts within objects; a collector around a collector around a logger are three.
 const MAX_DEPTH: u8 = 4;
@@ -202,7 +202,7 @@ impl<'r> Reader<'r> {
         }
     }
 
-    /// A message without what nobody sees.
+    /// A message without its invisible characters.
     #[inline]
     fn shown(&mut self, text: &str, holds: Holds, place: Place<'_>) {
         if holds.breaks() || text.starts_with(['{', '"']) {
@@ -312,7 +312,7 @@ impl<'r> Reader<'r> {
         }
     }
 
-    /// A line that begins as an object, and is none.
+    /// A line that begins like an object but is not one.
     #[cold]
     fn unreadable(&mut self, line: &str) {
         let holds = |marker: &marker::Marker| marker.next(line, 0, Case::Exact).is_some();

@@ -11,7 +11,7 @@ const DEFAULT_EVERY: Duration = Duration::from_secs(10);
 pub struct CanarySettings {
     /// Interval of its beats.
     pub every: Duration,
-    /// The app it speaks for: ours, which is no target.
+    /// Its app: lastbeat's own, which is not a target.
     pub app: String,
     /// The region.
     pub region: String,

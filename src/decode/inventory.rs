@@ -37,7 +37,7 @@ fn purpose_of(app: &str) -> Purpose {
     if app.starts_with(BUILDERS) {
         Purpose::Ephemeral
     } else {
-        Purpose::Unsaid
+        Purpose::Unknown
     }
 }
 

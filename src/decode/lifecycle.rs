@@ -7,7 +7,7 @@ use crate::core::entry::{Lifecycle, Provider};
 use memchr::memmem::Finder;
 use std::sync::LazyLock;
 
-/// An entry of an app's provider that is longer than this is none of init's.
+/// Length beyond which an entry of an app's provider is not init's.
 const LONGEST_OF_INIT: usize = 400;
 const OOM: &str = "INFO Process appears to have been OOM killed!";
 

@@ -40,7 +40,7 @@ pub fn read(payload: &[u8]) -> Result<LogLine<'_>, Reject> {
         return damaged(payload).ok_or(Reject::PayloadJson);
     };
     let Some(message) = raw.message.0 else {
-        // No envelope: the object is itself what somebody logged.
+        // No envelope: the object itself is the logged message.
         return Ok(plain(payload));
     };
     Ok(LogLine {
@@ -60,7 +60,7 @@ fn raw(payload: &[u8]) -> serde_json::Result<RawLine<'_>> {
     match std::str::from_utf8(payload) {
         // To check the whole once takes a fraction of what checking string by string does.
         Ok(text) => serde_json::from_str(text),
-        // It may still hold a beat: what is broken may stand in a field that nobody reads.
+        // It may still hold a beat: the invalid part may be in a field that is not used.
         Err(_) => serde_json::from_slice(payload),
     }
 }

@@ -1,6 +1,6 @@
 //! Halves of surrogate pairs in JSON, `\ud83d` alone: no text, and common where a logger cuts a line in an emoji.
 
-/// The text with its lone surrogates replaced by the character for what cannot be shown; `None` where there is none.
+/// The text with its lone surrogates replaced by the replacement character; `None` if there is none.
 pub(super) fn mended(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let mut found = Vec::new();

@@ -67,7 +67,7 @@ impl Reading {
 }
 
 /// Reads files, each a name as it is to be shown and its bytes, in the order of their names, as one set. Variables in
-/// `[notify.NAME]` stay as they are written: for tests of rules, which notify nobody.
+/// `[notify.NAME]` stay as they are written: for tests of rules, which send nothing.
 pub fn read(files: &[(String, Vec<u8>)]) -> Reading {
     read_all(files, None)
 }

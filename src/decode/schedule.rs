@@ -292,7 +292,7 @@ mod tests {
             "2024-03-30T14:30:00Z",
             &["03-31T01:00..03-31T02:00", "03-31T12:00..03-31T13:00"],
         ),
-        // The day after, it is as ever.
+        // The day after is an ordinary one.
         (
             "30 2 * * *",
             "Europe/Berlin",

@@ -31,7 +31,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Characters of a monitor's slug; Sentry takes no more.
+/// Limit of characters in a monitor's slug, as at Sentry.
 const SLUG_CHARS: usize = 50;
 
 /// Everything that `run` needs to know.

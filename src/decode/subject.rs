@@ -8,7 +8,7 @@ const MAX_TOKEN: usize = 128;
 /// Takes a subject apart.
 ///
 /// # Errors
-/// The reason for which it is none of an instance.
+/// The reason why it is not an instance's subject.
 pub fn read(raw: &str) -> Result<Subject<'_>, Reject> {
     let mut tokens = raw.split('.');
     let mut next = || tokens.next().ok_or(Reject::SubjectShort);

@@ -34,7 +34,7 @@ pub fn check(subject: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// True if some message is delivered under both. A subject without wildcards hears itself alone.
+/// True if some message matches both. A subject without wildcards matches itself alone.
 pub fn meet(one: &str, other: &str) -> bool {
     let mut others = other.split('.');
     for token in one.split('.') {
@@ -49,7 +49,7 @@ pub fn meet(one: &str, other: &str) -> bool {
     others.next().is_none()
 }
 
-/// The first two that hear the same, in the order of the list; NATS would deliver that once for each of them.
+/// The first two that match the same message, in order; NATS would deliver that message once for each.
 pub fn first_overlap(subjects: &[String]) -> Option<(&str, &str)> {
     subjects.iter().enumerate().find_map(|(place, one)| {
         let other = subjects[..place].iter().find(|other| meet(other, one))?;

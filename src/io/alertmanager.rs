@@ -1,8 +1,8 @@
 //! Incidents as alerts of Prometheus' Alertmanager, by its API v2.
 //!
-//! Its labels make an alert what it is: who is silent, by which rule, at which scope. Neither the incident's number nor
-//! who watches is among them, so that two lastbeats on one stream tell one Alertmanager, or a cluster of them, of one
-//! alert, and people hear of it once.
+//! An alert is identified by its labels: the silent target, the rule and the scope. Neither the incident's number nor the
+//! watching machine is among them, so that two lastbeats on one stream raise one alert in one Alertmanager, or in a
+//! cluster of them, and people are notified once.
 //!
 //! An alert fires until its `endsAt`, which is set a few minutes ahead (`ENDS_AFTER`) whenever it is sent, and it is
 //! sent every minute (`REFRESH_EVERY`) while its incident is open: where lastbeat dies nothing is resolved at once,
@@ -39,7 +39,7 @@ impl Alertmanager {
     /// The notifier of that name, at these addresses, each as in `http://alertmanager:9093`.
     ///
     /// # Errors
-    /// [`AddressFault`] where one of them is none.
+    /// [`AddressFault`] if one of them is invalid.
     pub fn new(name: &str, urls: &[String]) -> Result<Self, AddressFault> {
         let peers = urls.iter().map(|url| Address::new(url)?.below(PATH));
         Ok(Alertmanager {

@@ -19,7 +19,7 @@ pub fn stdout() -> io::Result<impl FnMut(String) + Send> {
             for line in said {
                 let mut out = io::stdout().lock();
                 if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
-                    // Nobody reads any more.
+                    // The reader is gone.
                     return;
                 }
             }

@@ -120,9 +120,9 @@ pub struct OutgoingMessage {
 /// The state of the connection. Each is a value of the label `state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionState {
-    /// Looking the name up, connecting, saying who we are.
+    /// Resolving the name, connecting, authenticating.
     Connecting,
-    /// Connected; the server has not yet taken the subscription.
+    /// Connected; the server has not yet accepted the subscription.
     Subscribing,
     /// Subscribed, and no entry has come yet.
     Waiting,

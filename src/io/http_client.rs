@@ -7,13 +7,14 @@ mod address;
 
 pub use address::{Address, AddressFault};
 
+use address::peer;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use hyper::{Request, Response, StatusCode, Uri};
+use hyper::{Request, Response, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -95,7 +96,7 @@ pub struct HttpClient {
 
 impl HttpClient {
     /// A client that trusts the certificate authorities of the system, or where it has none (an image of nothing but
-    /// the program) the web's, which are built in. It speaks http as well, for a server on the same network.
+    /// the program) the web's, which are built in. It supports http as well, for a server on the same network.
     pub fn new() -> Self {
         // Hundreds of certificates are read once.
         static CONNECTOR: OnceLock<HttpsConnector<HttpConnector>> = OnceLock::new();
@@ -255,16 +256,6 @@ fn retry_after(headers: &HeaderMap<HeaderValue>) -> Option<Duration> {
     let date = |text: &str| httpdate::parse_http_date(text).ok();
     let (until, sent) = (date(text)?, date(header(headers, &DATE)?)?);
     Some(until.duration_since(sent).unwrap_or_default())
-}
-
-/// Scheme, host and port of an address; nothing else of it may be shown.
-fn peer(uri: &Uri) -> String {
-    let scheme = uri.scheme_str().unwrap_or("http");
-    let host = uri.host().unwrap_or("(no host)");
-    match uri.port_u16() {
-        Some(port) => format!("{scheme}://{host}:{port}"),
-        None => format!("{scheme}://{host}"),
-    }
 }
 
 #[cfg(test)]

@@ -3,16 +3,17 @@
 //! A failed poll says nothing: it must not be taken for "there are none".
 
 pub mod dns;
+pub mod fault_kind;
 pub mod machines;
+
+pub use fault_kind::InventoryFaultKind;
+pub use machines::POLL_WITHIN;
 
 use crate::core::inventory::Suspect;
 use crate::decode::inventory::Read;
 use dns::{Dns, DnsFault};
 use machines::{MachinesApiFault, Organisation};
 use std::time::Duration;
-
-/// A whole poll, with every question that it takes, is over by then: a silence that waits for it is told within 5s.
-pub const POLL_WITHIN: Duration = Duration::from_secs(4);
 
 /// Where the inventory is asked.
 pub enum InventorySource {
@@ -36,51 +37,6 @@ pub enum InventoryFault {
         "the inventory was not read within {POLL_WITHIN:?}; the network is too slow for so many machines"
     )]
     TimedOut,
-}
-
-/// The kind of a fault: a label's value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InventoryFaultKind {
-    /// No answer in time.
-    TimedOut,
-    /// No connection, or it broke.
-    Unreachable,
-    /// The token does not suffice, or is none.
-    Refused,
-    /// We ask too often.
-    RateLimited,
-    /// The other side says that it failed.
-    Failed,
-    /// The answer is not as documented.
-    Unreadable,
-    /// The answer is larger than we take.
-    TooLarge,
-}
-
-impl InventoryFaultKind {
-    /// Every one.
-    pub const ALL: [InventoryFaultKind; 7] = [
-        InventoryFaultKind::TimedOut,
-        InventoryFaultKind::Unreachable,
-        InventoryFaultKind::Refused,
-        InventoryFaultKind::RateLimited,
-        InventoryFaultKind::Failed,
-        InventoryFaultKind::Unreadable,
-        InventoryFaultKind::TooLarge,
-    ];
-
-    /// The label's value.
-    pub const fn label(self) -> &'static str {
-        match self {
-            InventoryFaultKind::TimedOut => "timed_out",
-            InventoryFaultKind::Unreachable => "unreachable",
-            InventoryFaultKind::Refused => "refused",
-            InventoryFaultKind::RateLimited => "rate_limited",
-            InventoryFaultKind::Failed => "failed",
-            InventoryFaultKind::Unreadable => "unreadable",
-            InventoryFaultKind::TooLarge => "too_large",
-        }
-    }
 }
 
 impl InventoryFault {

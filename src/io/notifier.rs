@@ -27,7 +27,7 @@ pub trait Notifier: Send + Sync + 'static {
     fn render(&self, notice: &Notice) -> Bytes;
 
     /// The requests that deliver a notice rendered for it, sent at `now`. With more than one, each goes to a peer of
-    /// its own, and one that takes it is enough; with none there is nothing to send.
+    /// its own, and one that accepts it is enough; without any there is nothing to send.
     fn requests(&self, rendered: &RenderedNotice, now: Wall) -> Vec<Request<Full<Bytes>>>;
 
     /// Redacts the notifier's secrets in a text: a peer's answer may repeat them.

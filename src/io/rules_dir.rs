@@ -101,7 +101,7 @@ fn toml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
         let is_toml = path
             .extension()
             .is_some_and(|extension| extension == "toml");
-        // A folder or a pipe with such a name is passed over; a link to nowhere is kept, and told.
+        // A folder or a pipe with such a name is skipped; a dangling link is kept, and reported.
         let is_file = path.metadata().map_or(true, |metadata| metadata.is_file());
         if is_toml && !is_hidden && is_file {
             paths.push(path);

@@ -4,10 +4,8 @@
 
 mod check_in;
 mod event;
-mod resolve;
+pub mod resolve;
 mod self_report;
-
-pub use resolve::{ResolverFault, SentryResolver, name_of as resolver_name};
 
 use crate::core::notice::Notice;
 use crate::core::time::Wall;
@@ -62,8 +60,8 @@ pub struct Sentry {
 }
 
 impl Sentry {
-    /// Reads the DSN. `environment` is Sentry's own default where `None`; `release` is what runs, `server_name`
-    /// who watches.
+    /// Reads the DSN. `environment` is Sentry's own default where `None`; `release` is the running version, `server_name`
+    /// the watching machine.
     ///
     /// # Errors
     /// [`DsnFault`] where the DSN is empty, cut or no DSN.

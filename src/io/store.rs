@@ -58,9 +58,9 @@ pub struct Batch {
     pub checkpoint: Option<Checkpoint>,
     /// Instances beyond it.
     pub instances: Vec<SavedInstance>,
-    /// Incidents beyond it: those that opened, were told again or closed.
+    /// Incidents beyond it: those that opened, were updated or closed.
     pub incidents: Vec<SavedIncident>,
-    /// Parcels that are to be sent.
+    /// Deliveries that are to be sent.
     pub deliveries: Vec<Delivery>,
     /// Parcels that need not be sent any more.
     pub done: Vec<u64>,
@@ -77,7 +77,7 @@ pub struct Opened {
     pub store: Store,
     /// The core's state.
     pub saved: Saved,
-    /// Parcels that wait, in the order in which they were told.
+    /// Pending deliveries, in order.
     pub deliveries: Vec<Delivery>,
     /// The silences made while running.
     pub silences: Vec<Silence>,

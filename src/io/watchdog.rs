@@ -32,7 +32,7 @@ pub struct WatchdogFault;
 pub struct Watchdog {
     /// Scheme, host, port and path, without a slash at its end.
     base: String,
-    /// With its question mark; empty where there is none.
+    /// With its question mark; empty if there is none.
     query: String,
     /// Its secret parts.
     keys: Vec<Secret>,

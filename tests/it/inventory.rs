@@ -318,7 +318,7 @@ async fn each_fault_of_the_api_has_its_name() {
         (
             Failing::Body("{\"machines\": [".to_owned()),
             InventoryFaultKind::Unreadable,
-            "is invalid: it is no JSON",
+            "is invalid: it is not JSON",
         ),
         (
             Failing::Body("{\"error\": 1}".to_owned()),

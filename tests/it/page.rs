@@ -63,7 +63,7 @@ fn who_signs_in_sees_a_silence_come_silences_it_and_sees_it_close() {
     sign_in(&browser, "a wrong one");
     browser.wait(
         "the refusal",
-        "document.getElementById('gate-said').textContent.includes('not the token')",
+        "document.getElementById('gate-said').textContent.includes('wrong token')",
     );
     assert_eq!(browser.complaints().len(), 1, "the refused try alone");
     browser.run("document.getElementById('token').value = ''");

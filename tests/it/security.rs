@@ -196,7 +196,7 @@ fn who_guesses_keeps_nobody_out_but_those_beside_it() {
         "one network guesses together"
     );
     assert_eq!(ask("127.9.8.200", TOKEN), "200");
-    let warned = lastbeat.said(&["somebody sends wrong tokens"]);
+    let warned = lastbeat.said(&["too many wrong tokens from one address"]);
     assert!((1..=3).contains(&warned), "{warned} warnings for all of it");
     assert_eq!(lastbeat.said(&["guess1"]) + lastbeat.said(&[TOKEN]), 0);
     lastbeat.stop();

@@ -11,7 +11,6 @@ mod language;
 mod layers;
 pub mod markdown;
 mod paths;
-mod tables;
 
 use crate::support::testbed::project;
 use std::fs;

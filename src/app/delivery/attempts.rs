@@ -12,7 +12,7 @@ use hyper::Request;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Once one of several peers has it, the others get this long: one that hangs must not hold up what follows.
+/// Time for the other peers after one has accepted: one that hangs must not delay the next notice.
 const OTHERS_WITHIN: Duration = Duration::from_secs(2);
 /// Characters of an answer's body in the log.
 const BODY_CHARS: usize = 500;
@@ -41,7 +41,7 @@ impl AttemptResult {
     }
 }
 
-/// Sends them all; over once each has answered, or one has it and the others have had their time.
+/// Sends all requests; done once each is answered, or one is accepted and the others had [`OTHERS_WITHIN`].
 pub(super) async fn send(
     notifier: Arc<dyn Notifier>,
     http_send: HttpSend,
@@ -86,7 +86,7 @@ pub(super) async fn send(
     best.unwrap_or_else(AttemptResult::nothing)
 }
 
-/// Delivered before retried before refused; what the other said goes with it where one has it.
+/// The better of two results: delivered, then retried, then rejected; with the other's answer if it has one.
 fn better(a: AttemptResult, b: AttemptResult) -> AttemptResult {
     let rank = |one: &AttemptResult| match one.outcome {
         Outcome::Delivered => 0,

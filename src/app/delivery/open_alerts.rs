@@ -9,8 +9,8 @@ use std::time::Duration;
 
 /// Open incidents kept for one notifier: as many as may wait for it.
 const OPEN_LIMIT: usize = super::backlog::WAITING_LIMIT;
-/// Time for which a resolved alert is resent. A peer that restarted has forgotten its alerts, but not whom it notified of
-/// them: without the end it would never tell it. Prometheus does the same, for as long.
+/// Time for which a resolved alert is resent. A restarted peer has forgotten its alerts, but not that it notified about
+/// them; without this it would never report their end. Prometheus does the same, for as long.
 const OVER_KEPT: Duration = Duration::from_secs(15 * 60);
 /// Ends kept for that; the oldest leave first.
 const OVER_LIMIT: usize = 1_000;
@@ -19,7 +19,7 @@ const OVER_LIMIT: usize = 1_000;
 #[derive(Default)]
 pub(super) struct OpenAlerts {
     open: BTreeMap<IncidentId, OpenAlert>,
-    /// With when it was told.
+    /// Each with the time of its notification.
     over: VecDeque<(Wall, OpenAlert)>,
     /// True once it was logged that the limit is reached.
     full: bool,
@@ -40,7 +40,7 @@ impl OpenAlerts {
         *self = OpenAlerts::default();
     }
 
-    /// A notice was told, or is known to have been.
+    /// Records a notice that was sent, now or earlier.
     pub(super) fn take(&mut self, rendered: RenderedNotice, subject: Option<Bytes>, now: Wall) {
         let alert = OpenAlert { subject, rendered };
         if !matches!(alert.rendered.kind, NoticeKind::Closed(_)) {
@@ -72,7 +72,7 @@ impl OpenAlerts {
         }
     }
 
-    /// Its end will not be told.
+    /// Forgets an alert whose end will not be sent.
     pub(super) fn forget(&mut self, incident: IncidentId) {
         self.open.remove(&incident);
     }

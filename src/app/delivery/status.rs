@@ -11,7 +11,7 @@ const GIVEN_UP_IS_NEWS: Duration = Duration::from_secs(3600);
 /// The live status, which a notifier's task writes.
 #[derive(Default)]
 pub(super) struct QueueStatus {
-    /// Told and neither delivered nor left out.
+    /// Notices that are neither delivered nor dropped.
     pub(super) pending: AtomicUsize,
     /// Failed attempts in a row.
     pub(super) failed_tries: AtomicU32,
@@ -56,7 +56,7 @@ pub struct NotifierStatus {
     pub given_up_ago: Option<Duration>,
 }
 
-/// A notifier that does not take what it is told.
+/// A notifier that does not accept notifications.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StuckNotifier {
     /// The notifier's name.

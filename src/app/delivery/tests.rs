@@ -7,7 +7,7 @@ mod patience;
 use super::backlog::WAITING_LIMIT;
 use super::queue::timer;
 use super::*;
-use crate::core::notice::CloseReason;
+use crate::core::notice::{CloseReason, IncidentId};
 use crate::core::time::Wall;
 use crate::format::tests::{closed, notice};
 use crate::io::http_client::{ATTEMPT_TIMEOUT, Answer, RequestFault};

@@ -38,7 +38,7 @@ impl<S: MessageSource> EventLoop<S> {
         self.outputs();
         // Deadlines may have moved: judge again at once.
         self.wake = now.mono;
-        // Whoever asked may be gone already.
+        // The receiver may be gone already.
         let _ = done.send(());
     }
 

@@ -1,3 +1,4 @@
+use super::error_layer::ErrorLayer;
 use super::*;
 use crate::decode::settings::Secret;
 use futures_util::FutureExt;

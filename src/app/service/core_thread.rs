@@ -68,7 +68,7 @@ pub(super) fn start<S: MessageSource>(
     };
     let body = move || {
         let fault = runtime.block_on(tokio::task::unconstrained(run));
-        // Nobody waits where the program ended before us.
+        // The receiver is gone if the program ended first.
         let _ = end.send(fault);
     };
     std::thread::Builder::new()

@@ -162,7 +162,7 @@ impl Worker {
                 self.status.has_checkpoint.store(false, Ordering::Release);
             }
             StoreCommand::History(query, answer) => {
-                // Who asked may have gone.
+                // The receiver may be gone.
                 let found = self.read(|store| store.history(&query));
                 let _ = answer.send(found);
             }

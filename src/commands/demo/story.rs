@@ -1,7 +1,7 @@
 //! The story of the demo: faults and their times.
 
 use super::organisation::{Entries, Entry, Fate, Organisation, ROUND};
-use super::say;
+use super::output::say;
 use crate::io::feed::{ConnectionError, ConnectionEvent, ConnectionReporter};
 use std::convert::Infallible;
 use tokio::sync::mpsc;

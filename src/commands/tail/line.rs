@@ -6,7 +6,7 @@ use crate::format;
 use serde_json::Value;
 use std::fmt::Write;
 
-/// Colours of the 256 that are told apart on black and on white.
+/// Those of the 256 colours that can be distinguished on black and on white.
 const COLOURS: [u8; 12] = [31, 33, 37, 64, 71, 99, 130, 136, 162, 166, 168, 172];
 
 /// The form of lines.

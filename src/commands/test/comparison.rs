@@ -216,7 +216,7 @@ fn members_but(played: &Played, at: Duration, wanted: &str, count: Count) -> Opt
     })
 }
 
-/// An incident of one target alone lists nobody else.
+/// Number of members of an incident; 1 for one of a single target, which lists no members.
 fn members(notice: &Notice) -> usize {
     usize::try_from(notice.affected_total)
         .unwrap_or(usize::MAX)
@@ -412,7 +412,7 @@ fn is_kind(found: NoticeKind, wanted: Kind) -> bool {
     }
 }
 
-/// True if it lists just these; a notification about one target lists nobody.
+/// True if it lists exactly these; a notification about one target lists none.
 fn lists(notice: &Notice, wanted: &[String]) -> bool {
     let mut found = notice.affected.clone();
     found.sort();

@@ -6,7 +6,7 @@ use crate::core::engine::Output;
 use crate::decode::test_file::{Case, Event, Span};
 use std::time::Duration;
 
-/// Lines shown: nobody reads more.
+/// Limit of lines shown.
 const MAX_LINES: usize = 60;
 
 /// The timeline of a target.
@@ -62,7 +62,7 @@ fn signs(played: &Played, of: &str) -> Vec<Row> {
     moments.sort_unstable();
     let mut gaps: Vec<Duration> = moments.windows(2).map(|two| two[1] - two[0]).collect();
     gaps.sort_unstable();
-    // Of several who speak after one another the short distances are many.
+    // Several instances that log in turn produce many short distances.
     let usual = gaps.get(gaps.len() * 9 / 10).copied().unwrap_or_default();
     let mut rows = Vec::new();
     let mut last = None;

@@ -1,7 +1,7 @@
-//! Beats that arrive later than they were said.
+//! Lateness of beats: arrival later than their own time says.
 //!
-//! A beat counts at its arrival. In the catch-up after a pause of reception one that is later than its instance's own usual
-//! lag counts from when it was said, so that a backlog does not revive the dead.
+//! A beat counts from its arrival. In the catch-up after a pause of reception, a beat that is later than its instance's
+//! usual lag counts from its own time, so that a backlog does not revive the dead.
 
 use crate::core::facts::Facts;
 use crate::core::lag::{Lag, millis};
@@ -11,21 +11,21 @@ use crate::core::tracker::offset::Offset;
 use crate::core::tracker::{Beaten, InstanceId};
 use std::time::Duration;
 
-/// A catch-up takes as long as the pause before it, and at least so long.
+/// A catch-up lasts as long as the pause before it, and at least this long.
 const SHORTEST: Duration = Duration::from_secs(60);
-/// So many beats in a row that are not late end it.
+/// Number of beats in a row without lateness that end a catch-up.
 const FRESH: u32 = 8;
-/// Two beats of one instance that arrive closer together came in one burst.
+/// Two beats of one instance that arrive closer together than this belong to one burst.
 const BURST: Duration = Duration::from_secs(1);
-/// Two beats that are late alike differ by less than this.
+/// Two beats whose lateness differs by less than this are equally late.
 const ALIKE_MS: i64 = 2_000;
-/// The interval that is taken for one that is not known.
+/// Interval assumed where none is known.
 const USUAL: Duration = Duration::from_secs(60);
-/// Late beats that are remembered; the oldest numbers give way.
+/// Number of late beats remembered; the lowest numbers are dropped.
 const MAX_LATE: usize = 100_000;
 
 impl Facts {
-    /// An entry of an instance arrived this far behind its own time.
+    /// Records that an entry of an instance arrived with this lag.
     pub(in crate::core) fn sample_lag(&mut self, id: InstanceId, lag: Duration) {
         let now = self.now.mono;
         self.lags.stream.sample(id.0, lag, now);
@@ -42,8 +42,8 @@ impl Facts {
         &mut regions[region]
     }
 
-    /// A beat bears its own time: where it is old news, it counts from then, but never as earlier than the one before it.
-    pub(in crate::core) fn told_its_time(
+    /// Applies a beat's own time: a beat that is old news counts from that time, but never from before its predecessor.
+    pub(in crate::core) fn apply_entry_time(
         &mut self,
         id: InstanceId,
         beaten: Beaten,
@@ -69,7 +69,7 @@ impl Facts {
         }
     }
 
-    /// When a beat of a catch-up was said; `None` where it counts at its arrival.
+    /// Time at which a beat in a catch-up was sent; `None` if it counts from its arrival.
     fn old_news(
         &mut self,
         beaten: Beaten,
@@ -84,7 +84,7 @@ impl Facts {
             return None;
         };
         let late = millis(arrival.since(said));
-        // As late as the one before it, and not in one burst with it: the road is so long now.
+        // As late as its predecessor, and not in one burst with it: that is the path's present delay.
         let is_road = before
             .is_some_and(|(at, before)| arrival.since(at) >= BURST && late > before - ALIKE_MS);
         if is_road {
@@ -98,7 +98,7 @@ impl Facts {
         Some(said)
     }
 
-    /// Whether reception paused lately, and the lag is not usual again.
+    /// True if reception paused lately and the lag is not back to usual.
     fn is_catching_up(&mut self, now: Mono) -> bool {
         let Some((from, to)) = self.listening.last_stretch() else {
             return false;

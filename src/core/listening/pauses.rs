@@ -1,4 +1,4 @@
-//! Pauses of the stream: which intervals between two arrivals are usual, and which are a sign that something is wrong.
+//! Pauses of the stream: the usual intervals between arrivals, and those that are a sign of trouble.
 
 use crate::core::listening::blind::Blind;
 use crate::core::time::Mono;
@@ -8,34 +8,34 @@ use std::time::Duration;
 const SHORTEST: Duration = Duration::from_secs(3);
 /// A pause is longer than this many times the longest usual interval.
 const FACTOR: u32 = 3;
-/// So many pauses in a row are usual, where live targets were due in them.
+/// Number of pauses in a row that are usual though live targets were due in them.
 const ROW: u8 = 5;
-/// A pause in which no target was due is unusual where it is longer than this many times the longest usual interval, and no
-/// other came right before it: it may be that whatever spoke so often is gone.
+/// A pause in which no target was due is unusual if it is longer than this many times the longest usual interval and
+/// does not follow another pause: the source of the frequent entries may be gone.
 const VERY_LONG: u32 = 10;
-/// The longest interval that is taken for usual before any other is known: the stream's own limit, where nothing is learned.
+/// The longest interval that is considered usual before any other is known: the stream's own limit before it learns.
 const FIRST: Duration = Duration::from_secs(60);
-/// What was usual is forgotten after one to two of these.
+/// Usual intervals are forgotten after one to two of these windows.
 const WINDOW: Duration = Duration::from_secs(600);
 
-/// The longest usual interval, of the last ten to twenty minutes.
+/// The longest usual interval of the last ten to twenty minutes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pauses {
     usual: Longest,
-    /// Pauses in a row, and the end of the last.
+    /// Number of pauses in a row, and the end of the last.
     row: u8,
     row_end: Mono,
 }
 
 impl Pauses {
-    /// Whether a pause of this length is longer than usual.
+    /// True if a pause of this length is unusual.
     #[inline]
     pub fn is_long(&self, length: Duration) -> bool {
         length > SHORTEST && length > self.limit()
     }
 
-    /// Nothing arrived from `from` to `to`; `taint`: why lastbeat would not have received anything; `missed`: whether live
-    /// targets were due. Whether that is an unusual pause.
+    /// Records that nothing arrived from `from` to `to`; true if that is an unusual pause. `taint`: the reason why
+    /// lastbeat could not have received anything, if any; `missed`: live targets were due.
     #[inline]
     pub fn observe(&mut self, from: Mono, to: Mono, taint: Option<Blind>, missed: bool) -> bool {
         let length = to.since(from);
@@ -48,7 +48,7 @@ impl Pauses {
 
     #[cold]
     fn observe_pause(&mut self, from: Mono, to: Mono, taint: Option<Blind>, missed: bool) -> bool {
-        // What is known to be a fault of the connection tells nothing of the stream.
+        // A known fault of the connection says nothing about the stream.
         if !matches!(taint, None | Some(Blind::Stalled)) {
             return true;
         }
@@ -57,7 +57,7 @@ impl Pauses {
             self.usual.learn(length, to, WINDOW);
             return false;
         }
-        // Only where more time passes in pauses than between them they follow one another.
+        // Pauses follow one another only if more time passes in them than between them.
         let follows = from.since(self.row_end) <= length;
         self.row = if follows {
             self.row.saturating_add(1)
@@ -83,7 +83,7 @@ impl Pauses {
     }
 }
 
-/// The longest of what was learned within the last one to two windows.
+/// The longest of the lengths learned within the last one to two windows.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Longest {
     before: Duration,
@@ -104,7 +104,7 @@ impl Longest {
         self.current = self.current.max(length);
     }
 
-    /// The longest; `None` where none is known.
+    /// The longest; `None` if none is known.
     #[inline]
     pub fn longest(&self) -> Option<Duration> {
         let longest = self.before.max(self.current);
@@ -112,22 +112,23 @@ impl Longest {
     }
 }
 
-/// Silences of the whole stream that are usual, learned over a day: two long ones of about the same length that ended by
+/// Usual silences of the whole stream, learned over a day: two long ones of about the same length that ended by
 /// themselves.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silences {
     usual: Longest,
-    /// A long one that is not usual yet.
+    /// A long silence that is not usual yet.
     candidate: Option<Duration>,
 }
 
-/// Silences below this are no reason to wait longer than by default.
+/// Silences shorter than this do not extend the default limit.
 const LONG: Duration = Duration::from_secs(20);
-/// What was usual is forgotten after one to two of these.
+/// Usual silences are forgotten after one to two of these windows.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl Silences {
-    /// Nothing arrived from `from` to `to`; `taint`: why lastbeat would not have received anything.
+    /// Records that nothing arrived from `from` to `to`; `taint`: the reason why lastbeat could not have received
+    /// anything, if any.
     #[inline]
     pub fn observe(&mut self, from: Mono, to: Mono, taint: Option<Blind>) {
         let length = to.since(from);
@@ -149,7 +150,7 @@ impl Silences {
         }
     }
 
-    /// The longest that is usual; `None` where none is known.
+    /// The longest usual silence; `None` if none is known.
     pub fn longest(&self) -> Option<Duration> {
         self.usual.longest()
     }
@@ -163,7 +164,7 @@ mod tests {
         Mono::from_nanos((seconds * 1e9) as u64)
     }
 
-    /// Feeds intervals in seconds; gives which of them were pauses.
+    /// Feeds intervals in seconds; tells which of them were pauses.
     fn pauses(intervals: &[f64], missed: bool) -> Vec<bool> {
         let (mut pauses, mut now) = (Pauses::default(), 10_000.0);
         let mut observe = |length: &f64| {

@@ -1,7 +1,7 @@
-//! The core's state by name, for a store.
+//! Export of the core's state by name, for the store.
 //!
-//! A checkpoint reads the clock first and the instances after it, slice by slice between batches of entries: whoever is
-//! read later was heard later, so that nobody's gap is ever kept too long.
+//! A checkpoint reads the clock first and the instances after it, in slices between batches of entries: an instance
+//! that is read later was heard later, so that no stored gap is too long.
 
 use crate::core::engine::Engine;
 use crate::core::incident::kind::IncidentId;
@@ -16,21 +16,21 @@ use crate::core::tracker::{InstanceId, NONE, UNDECIDED};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// A checkpoint that is being read.
+/// A checkpoint in progress.
 #[derive(Debug)]
 pub struct Draft {
     checkpoint: Checkpoint,
-    /// Instances heard since are in it.
+    /// Instances heard since this time are in it.
     since: Mono,
-    /// The slot to look at next.
+    /// The next slot.
     next: usize,
-    /// Slots that are in it whatever was heard of them.
+    /// Slots that are in it regardless of their last sign of life.
     touched: Vec<u32>,
 }
 
-/// Takes rows out that stand in the order of their slots, without a look at each of the others.
+/// Removes rows that are sorted by slot, without looking at each of the others.
 fn without<T>(rows: &mut Vec<T>, slot_of: impl Fn(&T) -> u32, slots: &BTreeSet<u32>) {
-    // From the last one: what takes the place of one stood behind all who are still to go.
+    // From the last one: the row that takes its place came from behind all that are still to be removed.
     for slot in slots.iter().rev() {
         if let Ok(at) = rows.binary_search_by_key(slot, &slot_of) {
             rows.swap_remove(at);
@@ -39,7 +39,7 @@ fn without<T>(rows: &mut Vec<T>, slot_of: impl Fn(&T) -> u32, slots: &BTreeSet<u
 }
 
 impl Engine {
-    /// Whether anything was heard or changed since the last checkpoint began.
+    /// True if anything was heard or changed since the last checkpoint began.
     pub fn has_changed(&self) -> bool {
         let heard = self.facts.listening.last_arrival();
         let quiet = self.unsaved.forgotten.is_empty()
@@ -48,7 +48,7 @@ impl Engine {
         !quiet || heard.is_some_and(|at| at >= self.unsaved.since)
     }
 
-    /// Begins a checkpoint; `whole`: of everything.
+    /// Begins a checkpoint; with `whole`, of everything.
     pub fn begin_checkpoint(&mut self, whole: bool, now: Now) -> Box<Draft> {
         self.facts.now = now;
         let unsaved = &mut self.unsaved;
@@ -63,7 +63,7 @@ impl Engine {
                 whole,
                 clock: self.saved_clock(),
                 forgotten,
-                // All at once: to grow is to move what was read before, for which entries would wait.
+                // Allocated at once: growing would move the rows that were read before, for which entries would wait.
                 instances: Vec::with_capacity(self.facts.tracker.len()),
                 ..Checkpoint::default()
             },
@@ -73,7 +73,7 @@ impl Engine {
         })
     }
 
-    /// Reads on, at most `slots` slots; gives the checkpoint once all is read.
+    /// Continues a checkpoint by at most `slots` slots; gives it once it is complete.
     pub fn read_on(
         &mut self,
         mut draft: Box<Draft>,
@@ -117,7 +117,7 @@ impl Engine {
         Ok(checkpoint)
     }
 
-    /// What was decided since the last call and is to be kept before it is told; `None` where nothing was.
+    /// The decisions since the last call, to be stored before anybody is notified; `None` if there were none.
     pub fn decision(&mut self) -> Option<Decision> {
         let changes = &mut self.notices.changes;
         if changes.decided.is_empty() && changes.over.is_empty() {

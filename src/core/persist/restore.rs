@@ -26,10 +26,10 @@ use std::sync::Arc;
 /// A marker that no rule looks for.
 const UNUSED: MarkerId = MarkerId(u16::MAX);
 
-/// From saved times to those of this process.
+/// Conversion of saved times to those of this process.
 struct Clocks {
     now: Now,
-    /// What the listened clock showed when the saved values were taken, and what it shows for that moment here.
+    /// Readings of the listened clock at the moment of saving: the saved one, and the one here.
     then: Listened,
     here: Listened,
 }
@@ -78,7 +78,7 @@ impl Engine {
             self.restore_incident(incident, &clocks);
         }
         self.unsaved.since = now.mono;
-        // Who is taken back was heard lately, perhaps.
+        // The restored instances may have been heard lately.
         self.incidents.cache.forget();
         as_saved
     }
@@ -197,7 +197,7 @@ impl Engine {
         self.targets.entry_of_groups(&mut self.facts, place);
     }
 
-    /// Thresholds may be others by now: the deadline is worked out when it is judged.
+    /// Has a target evaluated in the next turn, since its threshold may have changed.
     fn judge_next_turn(&mut self, target: u32, stopped: bool) {
         let due = if stopped {
             Listened::NEVER

@@ -1,5 +1,5 @@
-//! A copy for readers, made slice by slice between batches of entries, so that a copy of everything keeps no entry
-//! waiting. It is dated by its end; a row may be as old as its begin.
+//! The copy for readers, made in slices between batches of entries, so that a complete copy delays no entry. It is
+//! dated by its end; a row may be as old as its start.
 
 use crate::core::engine::{Engine, STREAM_RULE};
 use crate::core::listening::Blind;
@@ -10,16 +10,16 @@ use crate::core::time::{Listened, Now};
 use crate::core::tracker::{InstanceId, NONE};
 use std::sync::Arc;
 
-/// Instances of an app-region by verdict.
+/// Numbers of instances of an app-region, by verdict.
 type Tally = [u64; Verdict::ALL.len()];
 
-/// Alerts of a rule by state.
+/// Numbers of alerts of a rule, by state.
 type States = [u64; State::ALL.len()];
 
-/// A copy that is being made.
+/// A copy in progress.
 #[derive(Debug)]
 pub struct Copying {
-    /// Rows of instances and beats together at most.
+    /// Limit on rows of instances and beats together.
     most: usize,
     instances: Vec<InstanceRow>,
     beats: Vec<BeatRow>,
@@ -27,9 +27,9 @@ pub struct Copying {
     tallies: Vec<Tally>,
     /// By the number of the rule.
     alerts: Vec<States>,
-    /// The slot of an instance to look at next.
+    /// The next slot of instances.
     instance: usize,
-    /// The slot of a target to look at next.
+    /// The next slot of targets.
     target: usize,
 }
 
@@ -45,8 +45,8 @@ impl Engine {
         }
     }
 
-    /// Begins a copy with at most `max_series` rows of instances and beats together. It is to be begun anew where the
-    /// rules change before its end.
+    /// Begins a copy with at most `max_series` rows of instances and beats together. If the rules change before its
+    /// end, it has to be started again.
     pub fn begin_copy(&self, max_series: usize) -> Box<Copying> {
         Box::new(Copying {
             most: max_series,
@@ -59,10 +59,10 @@ impl Engine {
         })
     }
 
-    /// Copies on, at most `slots` slots of instances and as many of targets; gives the copy once all is in it.
+    /// Continues a copy by at most `slots` slots of instances and as many of targets; gives it once it is complete.
     ///
     /// # Errors
-    /// The copy as far as it is, where more is to come.
+    /// The copy so far, if it is not complete.
     pub fn copy_on(
         &self,
         mut copying: Box<Copying>,
@@ -161,7 +161,7 @@ impl Engine {
 
     fn verdict_rows(&self, tallies: &[Tally]) -> Vec<VerdictRow> {
         let places = self.facts.tracker.places.iter().zip(tallies);
-        // What was forgotten while it was copied has no name any more.
+        // Names that were forgotten during the copy are gone.
         let heard = places
             .filter(|(place, tally)| place.app != NONE && tally.iter().any(|&count| count > 0));
         let rows = heard.flat_map(|(place, tally)| {

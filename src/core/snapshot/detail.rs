@@ -1,25 +1,25 @@
-//! One instance with all that is known of it.
+//! Detail: everything known about one instance.
 
 use crate::core::engine::Engine;
 use crate::core::snapshot::{BeatRow, InstanceRow};
 use crate::core::time::{Mono, Now, Wall};
 use crate::core::tracker::BeatId;
 
-/// All that is known of one instance.
+/// Everything known about one instance.
 #[derive(Clone, Debug)]
 pub struct Detail {
-    /// When it was read.
+    /// Both clocks when it was read.
     pub now: Now,
-    /// Itself.
+    /// The instance.
     pub instance: InstanceRow,
-    /// Its beats, and the wall clock of the last times that each came, the oldest first.
+    /// Its beats, each with the wall-clock times of its latest arrivals, the oldest first.
     pub beats: Vec<(BeatRow, Vec<Wall>)>,
-    /// Wall clock: before this nothing is known of when its beats came.
+    /// Wall clock: the arrivals of its beats are known from this time on.
     pub known_since: Wall,
 }
 
 impl Engine {
-    /// All that is known of who speaks under a subject; `None` where nobody does.
+    /// Detail of the instance of a subject; `None` if it is not tracked.
     pub fn detail(&self, subject: &str, now: Now) -> Option<Detail> {
         let id = self.find(subject)?;
         let instance = self.instance_row(id, now)?;

@@ -1,4 +1,4 @@
-//! For which share of a time nothing was wrong with an app, from the incidents that were open in it.
+//! Outages: the share of a time in which an app was affected by open incidents.
 
 use crate::core::notice::{Alarm, Scope};
 use crate::core::time::Wall;
@@ -8,15 +8,15 @@ use std::time::Duration;
 /// The time in which one incident was open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outage {
-    /// What went wrong.
+    /// Its alarm.
     pub alarm: Alarm,
-    /// How far it reached.
+    /// Its scope.
     pub scope: Scope,
-    /// The app; empty where it is about no single one.
+    /// The app; empty if it is about several.
     pub app: String,
-    /// The region; empty where it is about no single one.
+    /// The region; empty if it is about several.
     pub region: String,
-    /// The affected, as they were told: `APP/REGION/INSTANCE` where several apps are.
+    /// The affected as in the notifications: `APP/REGION/INSTANCE` if there are several apps.
     pub affected: Vec<String>,
     /// Wall clock: when it opened.
     pub opened_at: Wall,
@@ -24,21 +24,21 @@ pub struct Outage {
     pub closed_at: Option<Wall>,
 }
 
-/// What is remembered of incidents.
+/// Outages of a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outages {
-    /// Wall clock: from when on all of them are known; `None` where nothing was ever kept.
+    /// Wall clock: start of the time of which all outages are known; `None` if nothing was ever stored.
     pub since: Option<Wall>,
-    /// Those that were open after that.
+    /// Outages that were open after that.
     pub all: Vec<Outage>,
 }
 
 impl Outages {
-    /// For how long between `from` and `to` an incident was open of an app, or of what it is in: its regions, a host of
-    /// its, the stream. Entries that come late or are lost silence nobody, nor does a lack of room: those incidents do not count.
+    /// Time between `from` and `to` in which an incident was open that affected an app: one of its own, of its regions,
+    /// of its hosts, or of the stream. Incidents of lag, loss and limits do not count, as they silence no instance.
     pub fn of(&self, app: &str, regions: &BTreeSet<&str>, from: Wall, to: Wall) -> Duration {
         let concerns = |outage: &&Outage| match outage.scope {
-            _ if silences_nobody(outage.alarm) => false,
+            _ if silences_no_instance(outage.alarm) => false,
             Scope::Stream => true,
             Scope::Regions => {
                 let mut silent = outage.region.split(", ");
@@ -65,7 +65,7 @@ impl Outages {
     }
 }
 
-fn silences_nobody(alarm: Alarm) -> bool {
+fn silences_no_instance(alarm: Alarm) -> bool {
     matches!(
         alarm,
         Alarm::Lagging | Alarm::Losing | Alarm::Blind | Alarm::Full | Alarm::Drill

@@ -1,4 +1,4 @@
-//! The core's state as readers see it, row by row.
+//! Rows of the snapshot.
 
 use crate::core::engine::Engine;
 use crate::core::listening::Blind;
@@ -9,11 +9,11 @@ use crate::core::time::{Listened, Now, Wall};
 use crate::core::tracker::{App, Beat, BeatId, Instance, InstanceId};
 use std::sync::Arc;
 
-/// Blind intervals and open incidents that readers see one by one.
+/// Limit on the blind intervals and open incidents in a snapshot.
 pub(in crate::core) const SHOWN: usize = 100;
 
 impl Engine {
-    /// An instance as readers see it; `None` where the slot is free.
+    /// The row of an instance; `None` if the slot is free.
     pub(in crate::core) fn instance_row(&self, id: InstanceId, now: Now) -> Option<InstanceRow> {
         let instance = self.facts.tracker.instance(id);
         let subject = self.facts.tracker.subject(id)?;
@@ -30,7 +30,7 @@ impl Engine {
         })
     }
 
-    /// A beat of an instance as readers see it.
+    /// The row of a beat.
     pub(in crate::core) fn beat_row(&self, of: &InstanceRow, beat: BeatId, now: Now) -> BeatRow {
         let beat = self.facts.tracker.beat_row(beat);
         let target = self.targets.table.row(beat.target);
@@ -51,7 +51,7 @@ impl Engine {
         }
     }
 
-    /// Why an instance is thought of as it is, with the source, and since when.
+    /// The reason for an instance's verdict, with its source, and the time since which it holds.
     fn reason_of(&self, id: InstanceId, now: Now) -> (Option<String>, Option<Wall>) {
         let instance = self.facts.tracker.instance(id);
         let life = self.facts.tracker.life(id);
@@ -72,7 +72,7 @@ impl Engine {
         (reason, None)
     }
 
-    /// When a beat's alert fires, on the listened clock.
+    /// Listened clock: time at which a beat's alert fires; `None` if it does not.
     fn due(&self, beat: &Beat) -> Option<Listened> {
         let target = self.targets.table.row(beat.target)?;
         let fires = target.state != State::Firing && !beat.stopped();
@@ -87,18 +87,18 @@ impl Engine {
         self.target_verdict(beat.target).unwrap_or(Verdict::Live)
     }
 
-    /// What is thought of a target; `None` for the numbers that mean none.
+    /// The verdict on a target; `None` for a number that means none.
     fn target_verdict(&self, id: u32) -> Option<Verdict> {
         let target = self.targets.table.row(id)?;
         Some(match target.state {
             State::Pending => Verdict::Late,
-            State::Firing if self.targets.is_never_heard(&self.facts, target.watched()) => {
+            State::Firing if self.targets.is_never_seen(&self.facts, target.watched()) => {
                 Verdict::NeverSeen
             }
             State::Firing => Verdict::Silent,
             State::Ok
                 if self.is_unknown(id)
-                    || self.targets.is_never_heard(&self.facts, target.watched()) =>
+                    || self.targets.is_never_seen(&self.facts, target.watched()) =>
             {
                 Verdict::Unknown
             }
@@ -107,7 +107,7 @@ impl Engine {
         })
     }
 
-    /// Whether lastbeat was blind for more than half of the time in which a target should have been heard.
+    /// True if lastbeat was blind for more than half of the time in which a target should have been heard.
     fn is_unknown(&self, id: u32) -> bool {
         let listening = &self.facts.listening;
         let seen = self.targets.seen(&self.facts, id).at;
@@ -120,7 +120,7 @@ impl Engine {
         blind_now || listening.hidden_until(seen, interval).is_some()
     }
 
-    /// An instance is as bad as the worst that is watched of it, and stopped where all of it is.
+    /// The verdict on an instance: the worst of its targets; stopped if all of it has.
     pub(in crate::core) fn instance_verdict(&self, id: InstanceId, instance: &Instance) -> Verdict {
         if self.facts.is_stopped(id) {
             return Verdict::Stopped;
@@ -145,7 +145,7 @@ impl Engine {
             .unwrap_or(Verdict::Live)
     }
 
-    /// The last blind intervals, the newest first.
+    /// The latest blind intervals, the newest first.
     pub(in crate::core) fn blind_rows(&self, now: Now) -> Vec<(Wall, Wall, Blind)> {
         let ledger = self.facts.listening.ledger().rev().take(SHOWN);
         ledger
@@ -153,7 +153,7 @@ impl Engine {
             .collect()
     }
 
-    /// Every app.
+    /// Rows of all apps.
     pub(in crate::core) fn app_rows(&self, now: Now) -> Vec<AppRow> {
         let known = self.facts.tracker.app_names.iter();
         let known = known.map(|(id, name)| (&self.facts.tracker.apps[id as usize], name));
@@ -168,7 +168,7 @@ impl Engine {
         known.map(row).collect()
     }
 
-    /// Every region and when it was heard.
+    /// Rows of all regions.
     pub(in crate::core) fn region_rows(&self, now: Now) -> Vec<(Arc<str>, Wall)> {
         let row = |(id, name): (u32, &Arc<str>)| {
             let seen = self.facts.tracker.regions[id as usize].seen;

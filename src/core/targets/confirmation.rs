@@ -1,120 +1,72 @@
-//! Alerts that wait for the inventory: no silence of an instance becomes an alert before an answer that is newer than its
-//! deadline, for five seconds at the most, and none of a machine that is on its way to run.
+//! Confirmation by the inventory: the silence of an instance becomes an alert only after an answer newer than its
+//! deadline, or after five seconds without one.
 
-use crate::core::facts::Facts;
 use crate::core::inventory::Suspect;
-use crate::core::targets::Targets;
-use crate::core::targets::table::State;
-use crate::core::time::{Listened, Mono};
-use crate::core::tracker::{InstanceId, NONE};
+use crate::core::time::Mono;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// An answer is awaited for so long.
+/// Longest wait for an answer.
 const AWAITED_FOR: Duration = Duration::from_secs(5);
-/// Suspects that the inventory is asked for at once: one answer tells of everyone anyway.
+/// Number of candidates named in one request; every answer covers all machines anyway.
 const MAX_SUSPECTS: usize = 64;
 
-/// Targets whose alerts wait.
+/// Targets whose alerts wait for an answer.
 #[derive(Debug, Default)]
 pub struct Confirmation {
+    /// Arrival clock: end of each target's wait.
     until: BTreeMap<u32, Mono>,
-    /// Those that have waited for long enough.
+    /// Targets whose wait ended without an answer.
     waited: BTreeSet<u32>,
     suspects: BTreeSet<Suspect>,
-    /// Whether somebody began to wait since the inventory was last asked.
+    /// True if a wait began since the last request.
     asks: bool,
 }
 
 impl Confirmation {
-    /// When the first of them has waited for long enough.
+    /// Arrival clock: end of the earliest wait.
     pub(in crate::core) fn first(&self) -> Mono {
         self.until.values().min().copied().unwrap_or(Mono::NEVER)
     }
 
-    /// The instances that alerts wait for; `None` where none began to wait since the last call.
+    /// The instances that alerts wait for; `None` if no wait began since the last call.
     pub(in crate::core) fn take_suspects(&mut self) -> Option<Vec<Suspect>> {
         let asks = std::mem::take(&mut self.asks);
         asks.then(|| std::mem::take(&mut self.suspects).into_iter().collect())
     }
-}
 
-impl Targets {
-    /// Whether the alert of a target, whose deadline lay at `deadline`, is to wait.
-    pub(in crate::core) fn must_await(
-        &mut self,
-        facts: &mut Facts,
-        target: u32,
-        deadline: Mono,
-    ) -> bool {
-        if !facts.options.inventory {
-            return false;
-        }
-        let now = facts.now.mono;
-        let id = (self.table.get(target).watched()).instance(&facts.tracker);
-        let waited = self.confirmation.waited.remove(&target);
-        if id.is_some_and(|id| facts.inventory.is_starting(id, now)) {
-            self.wait(facts, target);
-            return true;
-        }
-        if waited || facts.inventory.answered_since(deadline) {
-            return false;
-        }
-        self.confirmation.asks = true;
-        if let Some(id) = id {
-            self.suspect(facts, id);
-        }
-        self.wait(facts, target);
-        true
-    }
-
-    /// The inventory is to be asked at once, and how this one ended.
-    pub(in crate::core) fn suspect(&mut self, facts: &mut Facts, id: InstanceId) {
-        let suspect = facts.suspect_of(id);
-        let awaiting = &mut self.confirmation;
-        awaiting.asks = true;
-        if awaiting.suspects.len() < MAX_SUSPECTS {
-            awaiting.suspects.insert(suspect);
+    /// Requests an answer at once; with the last exit of an instance, if one is given.
+    pub(in crate::core) fn ask(&mut self, suspect: Option<Suspect>) {
+        self.asks = true;
+        if self.suspects.len() < MAX_SUSPECTS {
+            self.suspects.extend(suspect);
         }
     }
 
-    fn wait(&mut self, facts: &mut Facts, target: u32) {
-        let until = facts.now.mono + AWAITED_FOR;
-        self.confirmation.until.insert(target, until);
-        self.table.set_due(target, Listened::NEVER);
+    /// Begins the wait of a target.
+    pub(in crate::core) fn wait(&mut self, target: u32, now: Mono) {
+        self.until.insert(target, now + AWAITED_FOR);
     }
 
-    /// An answer came: whoever waited for one is judged at the next turn.
-    pub(in crate::core) fn answered(&mut self, facts: &mut Facts) {
-        for target in std::mem::take(&mut self.confirmation.until).into_keys() {
-            self.judge_soon(facts, target);
-        }
+    /// True, once, if a target's wait ended without an answer.
+    pub(in crate::core) fn has_waited(&mut self, target: u32) -> bool {
+        self.waited.remove(&target)
     }
 
-    /// Those that have waited for long enough are judged without an answer.
-    pub(in crate::core) fn wait_no_more(&mut self, facts: &mut Facts) {
-        let now = facts.now.mono;
-        if self.confirmation.first() > now {
-            return;
-        }
-        let all = std::mem::take(&mut self.confirmation.until);
-        let (over, waiting): (BTreeMap<_, _>, _) = all.into_iter().partition(|(_, at)| *at <= now);
-        self.confirmation.until = waiting;
-        for target in over.into_keys() {
-            self.confirmation.waited.insert(target);
-            self.judge_soon(facts, target);
-        }
+    /// Ends all waits because of an answer; gives their targets.
+    pub(in crate::core) fn answered(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.until).into_keys().collect()
     }
 
-    /// A target that waited is judged at the next turn; one that was heard meanwhile has a deadline of its own.
-    fn judge_soon(&mut self, facts: &mut Facts, target: u32) {
-        let row = self.table.get(target);
-        let waits = row.rule() != NONE && row.state != State::Firing;
-        if waits
-            && self.table.due(target) == Listened::NEVER
-            && !self.is_target_stopped(facts, target)
-        {
-            self.table.set_due(target, Listened::ZERO);
+    /// Ends the waits that lasted too long; gives their targets.
+    pub(in crate::core) fn expired(&mut self, now: Mono) -> Vec<u32> {
+        if self.first() > now {
+            return Vec::new();
         }
+        let all = std::mem::take(&mut self.until).into_iter();
+        let (over, waiting): (BTreeMap<_, _>, _) = all.partition(|(_, until)| *until <= now);
+        self.until = waiting;
+        self.waited.extend(over.keys());
+        over.into_keys().collect()
     }
 }

@@ -1,15 +1,16 @@
-//! Which deadlines have passed, and what follows for the alerts.
+//! Evaluation of the deadlines that have passed.
 //!
-//! Evaluated late, the answer is the same: a change is dated by its deadline.
+//! A change is dated by its deadline, so a late evaluation gives the same result.
 
 use crate::core::facts::Facts;
 use crate::core::targets::Targets;
 use crate::core::targets::table::{Reason, State, Watched};
 use crate::core::time::{Listened, Mono};
+use crate::core::tracker::NONE;
 use crate::core::tracker::life::StopWhy;
 
 impl Targets {
-    /// Evaluates the targets whose deadline passed.
+    /// Evaluates the targets whose deadline has passed.
     pub fn evaluate(&mut self, facts: &mut Facts) {
         let listened = facts.listening.listened();
         if self.table.earliest() >= listened {
@@ -17,12 +18,12 @@ impl Targets {
         }
         let passed = self.table.passed(listened);
         for &id in &passed {
-            self.judge(facts, id, listened);
+            self.evaluate_target(facts, id, listened);
         }
         self.table.reuse(passed);
     }
 
-    fn judge(&mut self, facts: &mut Facts, id: u32, listened: Listened) {
+    fn evaluate_target(&mut self, facts: &mut Facts, id: u32, listened: Listened) {
         let target = self.table.get(id);
         let (state, rule) = (target.state, target.rule() as usize);
         let late = self.late_at(facts, id);
@@ -36,7 +37,7 @@ impl Targets {
             self.table.get_mut(id).good = 0;
             self.table.set_due(id, Listened::NEVER);
         } else if late >= listened {
-            // It is judged a little early; or others of a group were heard meanwhile, or lastbeat was blind.
+            // The evaluation is slightly early; or others of its group were heard meanwhile, or lastbeat was blind.
             self.table.set_due(id, late);
             if state == State::Pending {
                 self.relieve(facts, id);
@@ -49,8 +50,8 @@ impl Targets {
         }
     }
 
-    /// A pending alert whose silence says nothing any more: others of its group were heard, or lastbeat was blind for
-    /// so long that it may have missed it.
+    /// Returns a pending alert to ok because its silence proves nothing any more: others of its group were heard, or
+    /// lastbeat was blind for so long that it may have missed a beat.
     fn relieve(&mut self, facts: &mut Facts, id: u32) {
         let blind = match self.table.get(id).watched() {
             Watched::Group(_) => None,
@@ -109,7 +110,7 @@ impl Targets {
         self.fired(id, at, deadline);
     }
 
-    /// A crash is an alert at once, where the rule says so.
+    /// Fires the alert of a target whose instance crashed, if its rule has `on_crash`.
     pub(in crate::core) fn fire_of_crash(&mut self, facts: &mut Facts, target: u32) {
         let row = self.table.get(target);
         let rule = &facts.rules.rules[row.rule() as usize];
@@ -118,7 +119,7 @@ impl Targets {
         }
     }
 
-    /// An alert that waits for no deadline of its own fires, as of `at` on the arrival clock.
+    /// Fires an alert as of `at` on the arrival clock, without regard to its deadline.
     pub(in crate::core) fn fire_at(
         &mut self,
         facts: &mut Facts,
@@ -134,5 +135,51 @@ impl Targets {
         self.changed(facts, target, from, reason, at);
         let deadline = facts.listening.listened_at(at);
         self.fired(target, at, deadline);
+    }
+
+    /// True if the alert of a target with this deadline has to wait for the inventory; starts the wait. The alert of a
+    /// machine that is starting always waits.
+    fn must_await(&mut self, facts: &Facts, target: u32, deadline: Mono) -> bool {
+        if !facts.options.inventory {
+            return false;
+        }
+        let now = facts.now.mono;
+        let id = self.table.get(target).watched().instance(&facts.tracker);
+        let waited = self.confirmation.has_waited(target);
+        if !id.is_some_and(|id| facts.inventory.is_starting(id, now)) {
+            if waited || facts.inventory.answered_since(deadline) {
+                return false;
+            }
+            self.confirmation.ask(id.map(|id| facts.suspect_of(id)));
+        }
+        self.confirmation.wait(target, now);
+        self.table.set_due(target, Listened::NEVER);
+        true
+    }
+
+    /// Ends all waits for the inventory because of an answer.
+    pub(in crate::core) fn answered(&mut self, facts: &Facts) {
+        for target in self.confirmation.answered() {
+            self.evaluate_soon(facts, target);
+        }
+    }
+
+    /// Ends the waits for the inventory that lasted too long: those targets are evaluated without an answer.
+    pub(in crate::core) fn end_waits(&mut self, facts: &Facts) {
+        for target in self.confirmation.expired(facts.now.mono) {
+            self.evaluate_soon(facts, target);
+        }
+    }
+
+    /// Has a target that waited evaluated in the next turn; one that was heard meanwhile has a new deadline already.
+    fn evaluate_soon(&mut self, facts: &Facts, target: u32) {
+        let row = self.table.get(target);
+        let waits = row.rule() != NONE && row.state != State::Firing;
+        if waits
+            && self.table.due(target) == Listened::NEVER
+            && !self.is_target_stopped(facts, target)
+        {
+            self.table.set_due(target, Listened::ZERO);
+        }
     }
 }

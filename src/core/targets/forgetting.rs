@@ -1,7 +1,7 @@
-//! What is forgotten, and when: nothing that is waited for.
+//! Forgetting: the time after which a target, a beat or an instance is no longer expected.
 //!
-//! A target that fires is forgotten `forget_after` after it was found silent. One that stopped is remembered for 35 days,
-//! since a start expects it again. What no rule watches is forgotten a day after it was last heard.
+//! A target that fires is forgotten `forget_after` after it began to. A stopped one is remembered for 35 days, since a
+//! start makes it expected again. Instances that no rule watches are forgotten a day after their last sign of life.
 
 use crate::core::facts::Facts;
 use crate::core::rule::{By, FORGET_AFTER, Watch};
@@ -12,16 +12,16 @@ use crate::core::time::Listened;
 use crate::core::tracker::{BeatId, InstanceId, NONE, UNDECIDED};
 use std::time::Duration;
 
-/// What stopped on purpose is remembered for so long: a monthly job, and some days.
+/// Time for which a stopped target is remembered: a monthly job, and some days.
 pub const REMEMBER_STOPPED: Duration = Duration::from_secs(35 * 86_400);
-/// Of all instances that find room, this part may be stopped ones that nothing was heard of for a day.
+/// Divisor of the limit on instances: so many stopped ones, quiet for a day, are kept at most.
 const STOPPED_SHARE: usize = 4;
-/// Of the stopped ones this part gives way at once where there is no room for a new instance, so that the next ones find
-/// some without a search.
-const GIVE_WAY_SHARE: usize = 8;
+/// Divisor of the number of stopped instances: so many are evicted at once if a table is full, so that the next
+/// admissions need no search.
+const EVICTED_SHARE: usize = 8;
 
 impl Targets {
-    /// Whether an instance is forgotten at `listened`: nothing of it is waited for, or watched, or stopped lately.
+    /// True if an instance is forgotten at `listened`: nothing of it is expected, watched or recently stopped.
     pub fn is_forgotten(&self, facts: &Facts, id: InstanceId, listened: Listened) -> bool {
         let instance = facts.tracker.instance(id);
         let mut after = None;
@@ -43,7 +43,7 @@ impl Targets {
         Some(facts.rules.rules[rule as usize].forget_after)
     }
 
-    /// Whether a target is not waited for any more, and was not lately.
+    /// True if a target is not expected any more and was not recently.
     fn is_over(&self, facts: &Facts, target: u32, listened: Listened) -> bool {
         let row = self.table.get(target);
         let forget_after = facts.rules.rules[row.rule() as usize].forget_after;
@@ -66,7 +66,8 @@ impl Targets {
         }
     }
 
-    /// Whether a group that fires has no live member, and no rule expects it. Other targets are silent as they fire.
+    /// True if a firing group has no live member and no rule expects it; true for other targets, which fire when
+    /// silent.
     fn is_all_silent(&self, facts: &Facts, watched: Watched, listened: Listened) -> bool {
         let Watched::Group(group) = watched else {
             return true;
@@ -80,7 +81,7 @@ impl Targets {
         !group.expected && !self.members(facts, group).any(is_live)
     }
 
-    /// Whether nobody waits for a beat any more.
+    /// True if a beat is not expected any more.
     fn is_beat_over(&self, facts: &Facts, beat: BeatId, listened: Listened) -> bool {
         let row = facts.tracker.beat_row(beat);
         if row.target != NONE {
@@ -96,7 +97,7 @@ impl Targets {
         silent_for > after.max().unwrap_or(FORGET_AFTER)
     }
 
-    /// Whether nobody waits for the log entries of an instance any more.
+    /// True if the log entries of an instance are not expected any more.
     fn are_logs_over(&self, facts: &Facts, id: InstanceId, listened: Listened) -> bool {
         let instance = facts.tracker.instance(id);
         if instance.logs < UNDECIDED && !self.is_over(facts, instance.logs, listened) {
@@ -120,16 +121,16 @@ impl Targets {
         })
     }
 
-    /// A member of a group is needed for so long after its last sign of life: until the group was found silent for lack of it,
-    /// and is forgotten.
+    /// Time after its last sign of life for which a member of a group is kept: until the group is found silent because
+    /// of it, and is forgotten.
     fn after_of_group(&self, facts: &Facts, group: GroupId) -> Duration {
         let target = self.groups.get(group).target;
         let rule = &facts.rules.rules[self.table.get(target).rule() as usize];
         self.max_gap(facts, target) + rule.hold + rule.forget_after
     }
 
-    /// Targets that fire and are forgotten at `listened`, while their instance may live on; at most `most`. `shortest`: no
-    /// rule forgets sooner.
+    /// Targets that fire and are forgotten at `listened`, though their instance may live on; at most `most`. `shortest`
+    /// is the shortest `forget_after` of all rules.
     pub(in crate::core) fn silent_too_long(
         &mut self,
         facts: &Facts,
@@ -151,7 +152,8 @@ impl Targets {
         old.take(most).collect()
     }
 
-    /// Whether a beat row of these slots is to go, while its instance may live on: what no rule has, or what stopped.
+    /// The beats among these slots that are forgotten, though their instance may live on: those without a rule, and
+    /// stopped ones.
     pub(in crate::core) fn idle_beats(
         &self,
         facts: &Facts,
@@ -167,18 +169,18 @@ impl Targets {
         slots.map(BeatId).filter(is_idle).collect()
     }
 
-    /// Takes the target of a beat out, before the beat itself is forgotten.
+    /// Removes the target of a beat or of logs, before the beat itself is forgotten.
     pub(in crate::core) fn forget_target(&mut self, facts: &mut Facts, target: u32) {
         let watched = self.table.get(target).watched();
         self.end(facts, target, Reason::Forgotten);
         self.drop_target(facts, target);
         if let Watched::Logs(id) = watched {
-            // Its next entry asks again for the rule that has it.
+            // Its next entry searches for its rule again.
             facts.tracker.instance_mut(id).logs = UNDECIDED;
         }
     }
 
-    /// Whether all that there is of an instance has stopped.
+    /// True if an instance has stopped with all its beats.
     fn has_stopped(&self, facts: &Facts, id: InstanceId) -> bool {
         if facts.tracker.life(id).has_left() {
             return true;
@@ -188,43 +190,39 @@ impl Targets {
         facts.tracker.instance(id).first_beat != NONE && beats.all(stopped)
     }
 
-    /// Of these, the stopped ones that are too many, the oldest first.
+    /// The stopped instances among these that exceed their share, the oldest first.
     pub(in crate::core) fn too_many_stopped(
         &self,
         facts: &Facts,
-        unheard: &[InstanceId],
+        quiet: &[InstanceId],
     ) -> Vec<InstanceId> {
         let most = facts.tracker.limits.instances / STOPPED_SHARE;
-        if unheard.len() <= most {
+        if quiet.len() <= most {
             return Vec::new();
         }
-        let stopped = unheard.iter().copied();
+        let stopped = quiet.iter().copied();
         let stopped: Vec<InstanceId> = stopped.filter(|id| self.has_stopped(facts, *id)).collect();
         let too_many = stopped.len().saturating_sub(most);
         oldest(facts, stopped, too_many)
     }
 
-    /// The stopped instances that give way to new ones where there is no room, the oldest first.
-    pub(in crate::core) fn give_way(&self, facts: &Facts, most: usize) -> Vec<InstanceId> {
+    /// The stopped instances to evict in favour of new ones, the oldest first; at most `most`.
+    pub(in crate::core) fn to_evict(&self, facts: &Facts, most: usize) -> Vec<InstanceId> {
         let all = facts.tracker.iter().map(|(id, _)| id);
         let stopped: Vec<InstanceId> = all.filter(|id| self.has_stopped(facts, *id)).collect();
-        let count = stopped.len().div_ceil(GIVE_WAY_SHARE).min(most);
+        let count = stopped.len().div_ceil(EVICTED_SHARE).min(most);
         oldest(facts, stopped, count)
     }
 
-    /// The stopped beat of an instance that gives way to a new one, the oldest; `None` where none has stopped.
-    pub(in crate::core) fn beat_to_give_way(
-        &self,
-        facts: &Facts,
-        id: InstanceId,
-    ) -> Option<BeatId> {
+    /// The oldest stopped beat of an instance, to be evicted in favour of a new one; `None` if none has stopped.
+    pub(in crate::core) fn beat_to_evict(&self, facts: &Facts, id: InstanceId) -> Option<BeatId> {
         let beats = facts.tracker.beats_of(id);
         let stopped = beats.filter(|beat| facts.tracker.beat_row(*beat).stopped());
         stopped.min_by_key(|beat| facts.tracker.beat_row(*beat).seen.at)
     }
 }
 
-/// What stopped is remembered for so long; what is never started again, as long as what was found silent.
+/// Time for which a stopped target is remembered; one that is never started again, only as long as a silent one.
 fn remember_stopped(facts: &Facts, id: InstanceId, forget_after: Duration) -> Duration {
     let stop = facts.tracker.life(id).stop;
     if stop.is_some_and(|(why, _)| why.is_final()) {

@@ -1,4 +1,4 @@
-//! The interval of a group follows those who live in it, down as well as up.
+//! The interval of a group, which follows its live members down as well as up.
 
 use crate::core::facts::Facts;
 use crate::core::targets::Targets;
@@ -6,11 +6,12 @@ use crate::core::targets::groups::GroupId;
 use crate::core::targets::table::State;
 use crate::core::time::Listened;
 
+/// Number of members examined in one call.
+const LOOKED_AT: usize = 20_000;
+
 impl Targets {
-    /// Finds the interval of groups anew, each a minute or so later than the one before it: it follows those who live.
+    /// Recomputes the intervals of groups in turn: in one call, of as many as have about [`LOOKED_AT`] members.
     pub(in crate::core) fn refresh_groups(&mut self, facts: &Facts) {
-        /// Members that are looked at in one go.
-        const LOOKED_AT: usize = 20_000;
         let after = self.groups.refreshed;
         let mut all: Vec<GroupId> = self.groups.iter().map(|(id, _)| id).collect();
         all.sort_unstable();
@@ -25,7 +26,7 @@ impl Targets {
         }
     }
 
-    /// Gives how many members it has.
+    /// Recomputes the interval of a group; gives its number of members.
     fn refresh_group(&mut self, facts: &Facts, id: GroupId) -> usize {
         let group = self.groups.get(id);
         let (target, before) = (group.target, group.every_ms);

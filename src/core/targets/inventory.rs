@@ -1,10 +1,10 @@
-//! What follows from the inventory for the targets.
+//! Effects of the inventory on the targets.
 //!
 //! Precedence, the strongest first:
-//! 1. a beat proves life, whatever else says;
-//! 2. the inventory has the last word over lifecycle lines, since those can be lost, once it had a minute to follow them;
+//! 1. a beat proves life, whatever anything else says;
+//! 2. the inventory overrides lifecycle lines, since those can be lost, once it had a minute to follow them;
 //! 3. lifecycle lines of the platform itself;
-//! 4. nothing known means that silence is an alert.
+//! 4. without any of these, silence is an alert.
 
 use crate::core::facts::Facts;
 use crate::core::inventory::listing::{FOLLOWS_WITHIN, Listing, STUCK_AFTER};
@@ -18,11 +18,11 @@ use crate::core::tracker::{BeatId, InstanceId};
 use std::collections::HashSet;
 
 impl Targets {
-    /// Takes an answer of the inventory.
+    /// Applies an answer of the inventory.
     pub fn inventory(&mut self, facts: &mut Facts, poll: &Poll) {
         let first = facts.inventory.asked_at.replace(poll.asked_at).is_none();
-        facts.ran_before(poll, first);
-        facts.inventory.beating = facts.who_beats();
+        facts.inventory.remember_running(poll, first);
+        facts.inventory.beating = facts.beating();
         let mut listed: HashSet<u32> = HashSet::with_capacity(poll.machines.len());
         let mut apps: HashSet<&str> = HashSet::new();
         let mut raw = String::new();
@@ -44,7 +44,7 @@ impl Targets {
                     let first = on_their_way.get(&raw).copied();
                     since = Some(first.unwrap_or(poll.asked_at));
                 }
-                self.stranger(facts, &raw, machine, since)
+                self.admit_machine(facts, &raw, machine, since)
             });
             if let (None, Some(since)) = (known, since) {
                 facts.inventory.on_their_way.insert(raw.clone(), since);
@@ -64,15 +64,16 @@ impl Targets {
                 if comes {
                     self.started(facts, id);
                 }
-                self.watch_unheard(facts, id);
-                self.told_stuck(facts, id);
+                self.watch_never_seen(facts, id);
+                self.fire_stuck(facts, id);
             }
         }
         self.gone(facts, poll, &listed, &apps);
         self.answered(facts);
     }
 
-    /// Who is not listed any more is not deployed any more: where the inventory sees its app, or saw it itself before.
+    /// Stops the machines that are not listed any more: those of apps that the inventory covers now, or that it listed
+    /// before.
     fn gone(
         &mut self,
         facts: &mut Facts,
@@ -103,7 +104,7 @@ impl Targets {
         }
     }
 
-    /// What follows for a machine that is listed.
+    /// Applies the listing of a machine.
     fn follow(&mut self, facts: &mut Facts, id: InstanceId, asked_at: Mono) {
         let Some(entry) = facts.inventory.entries.get(&id.0) else {
             return;
@@ -116,7 +117,7 @@ impl Targets {
             unreachable || failed || matches!(listed, Listed::Started | Listed::Starting);
         match stop {
             None if is_meant_to_run => {}
-            // A crash is no stop, whatever is listed after it.
+            // A crash is not an intended stop, whatever is listed after it.
             None if listed == Listed::Stopped && is_crashed(facts, id) && !in_order => {}
             None if matches!(listed, Listed::Stopped | Listed::Gone)
                 && facts.heard_at(id) < asked_at =>
@@ -127,7 +128,7 @@ impl Targets {
                     StopWhy::Listed
                 };
                 self.stopped(facts, id, why);
-                self.ask_how_it_ended(facts, id);
+                self.query_exit(facts, id);
             }
             Some((StopWhy::Listed, _)) if failed && listed == Listed::Stopped => {
                 self.died(facts, id)
@@ -145,9 +146,9 @@ impl Targets {
         }
     }
 
-    /// A machine that was on its way to run for too long is missed, heard before or not: what is waited for of it, and what
-    /// was live at its stop.
-    fn told_stuck(&mut self, facts: &mut Facts, id: InstanceId) {
+    /// Fires the alerts of a machine that has been starting for too long, heard before or not: those that are expected,
+    /// and those that were live at its stop.
+    fn fire_stuck(&mut self, facts: &mut Facts, id: InstanceId) {
         let entry = facts.inventory.entries.get(&id.0);
         let Some(since) = entry.and_then(|entry| entry.stuck_since(facts.now.mono)) else {
             return;
@@ -170,16 +171,16 @@ impl Targets {
         }
     }
 
-    /// It is listed as stopped, and nobody said why. How it ended decides, where that can be asked: only an inventory that
-    /// tells what a machine is for tells that too.
-    fn ask_how_it_ended(&mut self, facts: &mut Facts, id: InstanceId) {
+    /// Queries the exit of a machine that is listed as stopped for an unknown reason. Only an inventory that gives the
+    /// purpose of machines knows their exits too.
+    fn query_exit(&mut self, facts: &mut Facts, id: InstanceId) {
         let unsaid = facts.inventory.entries.get(&id.0).is_some_and(|entry| {
             entry.listed == Listed::Stopped
                 && entry.exit.is_none()
                 && entry.purpose == Purpose::Service
         });
         if unsaid && !self.targets_of(facts, id).is_empty() {
-            self.suspect(facts, id);
+            self.confirmation.ask(Some(facts.suspect_of(id)));
         }
     }
 }

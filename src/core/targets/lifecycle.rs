@@ -1,7 +1,7 @@
-//! Intended silence: stops that the platform tells of.
+//! Intended silence: stops that the platform or the instance itself announces.
 //!
-//! A beat proves life whatever else is said, but for the minutes in which a machine that was told to stop
-//! still says its last ones; nothing known means that silence is an alert.
+//! A beat proves life whatever else is said, except in the minutes in which a stopping machine sends its last beats.
+//! Without such an announcement, silence is an alert.
 
 use crate::core::entry::{BeatLine, Lifecycle};
 use crate::core::facts::Facts;
@@ -12,14 +12,15 @@ use crate::core::tracker::life::{Crash, StopWhy};
 use crate::core::tracker::{BeatId, Beaten, InstanceId, NONE, UNDECIDED};
 use std::time::Duration;
 
-/// A machine that the proxy stops is given five seconds by default to end, and a drain of connections takes a minute or
-/// so. Beats until then are its last ones; one that comes later shows that it did not stop.
+/// Grace period of a stop. The proxy gives a machine five seconds by default, and draining its connections takes a
+/// minute or so. Beats within this time are its last; a later one proves that it did not stop.
 const STOPS_WITHIN: Duration = Duration::from_secs(120);
-/// What an instance says so long after a crash is still about it. Later words of one that never beats show that it runs again.
+/// Log entries within this time after a crash still belong to it. Later ones of an instance without beats prove that it
+/// runs again.
 const CRASH_TALK: Duration = Duration::from_secs(60);
 
 impl Targets {
-    /// The platform says something of an instance's life.
+    /// Applies a report of the platform about an instance.
     pub fn lifecycle(&mut self, facts: &mut Facts, id: InstanceId, what: Lifecycle) {
         let life = facts.tracker.life(id);
         match what {
@@ -31,14 +32,14 @@ impl Targets {
             Lifecycle::Started => self.started(facts, id),
             Lifecycle::OutOfMemory => self.crashed(facts, id, Crash::OutOfMemory),
             Lifecycle::Failed => {
-                // After an announced stop the exit code is how it obeyed.
+                // After an announced stop, the exit code only describes that stop.
                 let is_asked = life.said_bye || life.stop.is_some_and(|(why, _)| !why.is_listed());
                 if !is_asked {
                     self.crashed(facts, id, Crash::Failed);
                 }
             }
             Lifecycle::GaveUp => {
-                // It was started again and again: whatever it said before the first start is over.
+                // It was restarted several times: what it said before the first start does not count any more.
                 let is_listed = matches!(life.stop, Some((StopWhy::Listed, _)));
                 if life.has_left() && !is_listed {
                     self.started(facts, id);
@@ -48,14 +49,14 @@ impl Targets {
         }
     }
 
-    /// It is stopped on purpose, says the platform; a crash before it is overcome.
+    /// Stops an instance that the platform reports as stopped on purpose; an earlier crash is over.
     fn ended(&mut self, facts: &mut Facts, id: InstanceId, why: StopWhy) {
         facts.tracker.change_life(id, |life| life.crash = None);
         self.stopped(facts, id, why);
     }
 
-    /// Remembers what went wrong, and adds it to the incident that is open. Nobody asked for this end: an inventory that
-    /// listed the machine as not started before the line arrived made no stop of it.
+    /// Records a crash, and adds it to the open incident. The exit was not requested: if the inventory listed the
+    /// machine as not started before this report, that was not an intended stop.
     fn crashed(&mut self, facts: &mut Facts, id: InstanceId, crash: Crash) {
         facts.touched.insert(id.0);
         let at = facts.listening.listened();
@@ -74,7 +75,7 @@ impl Targets {
         }
     }
 
-    /// Whether a target's own beats have stopped on purpose.
+    /// True if the beats or logs of a target stopped on purpose.
     pub(in crate::core) fn is_target_stopped(&self, facts: &Facts, target: u32) -> bool {
         match self.table.get(target).watched() {
             Watched::Beat(beat) => facts.tracker.beat_row(beat).stopped(),
@@ -91,7 +92,7 @@ impl Targets {
         self.leave(facts, id);
     }
 
-    /// Nothing of an instance is waited for any more.
+    /// Ends all expectations of an instance.
     fn leave(&mut self, facts: &mut Facts, id: InstanceId) {
         facts.touched.insert(id.0);
         self.set_stopped(facts, id, true);
@@ -101,16 +102,16 @@ impl Targets {
         self.fewer_in_groups(facts, facts.tracker.instance(id).place);
     }
 
-    /// It was started, says the platform: what is waited for has `max_gap` from now on.
+    /// Restarts an instance, as the platform reports: what is expected of it has `max_gap` from now on.
     pub(in crate::core) fn started(&mut self, facts: &mut Facts, id: InstanceId) {
         self.start(facts, id, None);
     }
 
-    /// It was started; `beaten`: as the beat shows that was just taken in. What stopped is expected again where it was live
-    /// within one `max_gap` of the instance's last word.
+    /// Restarts an instance, as the platform or a beat shows; `beaten`: the result of that beat. Stopped beats that
+    /// were live within one `max_gap` of the instance's last word are expected again.
     ///
-    /// What did not stop has `max_gap` from the first start since its last beat, so that one that starts over and over is
-    /// missed.
+    /// Beats that did not stop have `max_gap` from the first start since the last beat, so that an instance that
+    /// restarts over and over is noticed.
     fn start(&mut self, facts: &mut Facts, id: InstanceId, beaten: Option<Beaten>) {
         let last_word = last_word(facts, id, beaten);
         let listened = facts.listening.listened();
@@ -157,7 +158,7 @@ impl Targets {
         }
     }
 
-    /// How long a beat may be silent by the rule that has it, or by the one that has its group; `None` where none does.
+    /// Longest allowed silence of a beat, by its own rule or that of its group; `None` if no rule watches it.
     pub(in crate::core) fn max_gap_of_beat(&self, facts: &Facts, beat: BeatId) -> Option<Duration> {
         let row = facts.tracker.beat_row(beat);
         if row.target != NONE {
@@ -167,7 +168,7 @@ impl Targets {
         Some(self.max_gap(facts, self.groups.get(group).target))
     }
 
-    /// It was taken for stopped, and has ended by itself, and badly: it is silent since its last beat.
+    /// Corrects a stop that turned out to be a failure: the instance is silent since its last beat.
     pub(in crate::core) fn died(&mut self, facts: &mut Facts, id: InstanceId) {
         facts.touched.insert(id.0);
         let last_word = last_word(facts, id, None);
@@ -189,7 +190,7 @@ impl Targets {
         self.more_in_groups(facts.tracker.instance(id).place);
     }
 
-    /// A beat arrived, or a `bye` of all: whether it shows that the instance lives, and goes on to.
+    /// Records a beat, or a `bye` of the whole instance; true if it proves that the instance lives and will go on.
     #[inline]
     pub(in crate::core) fn beat_of_life(
         &mut self,
@@ -204,7 +205,7 @@ impl Targets {
         self.beat_of_few(facts, id, beaten)
     }
 
-    /// As [`Self::beat_of_life`], of one of whose life something is known, or whose count stepped back.
+    /// As [`Self::beat_of_life`], for the few instances that have a life record or whose counter stepped back.
     #[cold]
     fn beat_of_few(&mut self, facts: &mut Facts, id: InstanceId, beaten: Beaten) -> bool {
         let life = facts.tracker.life(id);
@@ -213,7 +214,7 @@ impl Targets {
         });
         let is_overtaken = beaten.was_stopped && is_old(beaten);
         if (announced && !beaten.restarted) || is_overtaken {
-            // One of its last: the stop stands.
+            // One of its last beats: the stop remains in force.
             facts.tracker.beat_mut(beaten.beat).set_stopped(true);
             return false;
         }
@@ -239,7 +240,7 @@ impl Targets {
         true
     }
 
-    /// An instance says that it stops, or one beat of it.
+    /// Records the `bye` of an instance or of one of its beats.
     #[cold]
     pub fn bye(
         &mut self,
@@ -266,8 +267,8 @@ impl Targets {
         beat
     }
 
-    /// Whether a beat that fires only says again what was heard before: its count is below the last one, or it came twice
-    /// in a row in no time. That proves no recovery.
+    /// True if a beat of a firing target only repeats an earlier one: its counter is below the last, or it arrived
+    /// twice within a short time. That proves no recovery.
     #[cold]
     pub(in crate::core) fn is_repeated_of_silent(
         &mut self,
@@ -295,13 +296,13 @@ impl Targets {
     }
 }
 
-/// Whether a beat was said before the one that came before it, or is the same.
+/// True if a beat was sent before its predecessor, or is the same beat.
 #[inline]
 fn is_old(beaten: Beaten) -> bool {
     beaten.is_stale || beaten.is_same
 }
 
-/// Listened clock: when an instance said anything last, before the beat that was just taken in.
+/// Listened clock: last sign of life of an instance before the current beat.
 fn last_word(facts: &Facts, id: InstanceId, beaten: Option<Beaten>) -> Listened {
     let heard = |beat: BeatId| match beaten {
         Some(beaten) if beaten.beat == beat => (!beaten.new).then_some(beaten.before.listened),
@@ -311,14 +312,14 @@ fn last_word(facts: &Facts, id: InstanceId, beaten: Option<Beaten>) -> Listened 
         }
     };
     let beats = facts.tracker.beats_of(id).filter_map(heard);
-    // The entry that carries the beat counts already, but for one that had left.
+    // The entry that carries the beat counts already, unless the instance had stopped.
     let counts = beaten.is_none() || facts.tracker.life(id).has_left();
     let spoke = facts.tracker.instance(id).spoke;
     let spoke = (counts && spoke != Listened::NEVER).then_some(spoke);
     beats.chain(spoke).max().unwrap_or_default()
 }
 
-/// Whether an instance has crashed, and gave no sign of life since.
+/// True if an instance crashed and gave no sign of life since.
 pub(in crate::core) fn is_crashed(facts: &Facts, id: InstanceId) -> bool {
     let Some((_, at)) = facts.tracker.life(id).crash else {
         return false;

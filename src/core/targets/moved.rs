@@ -1,4 +1,4 @@
-//! Machines that migrate: the same app and id in another region, once the old one has fallen silent.
+//! Migrated machines: the same app and id in another region, after the old one fell silent.
 
 use crate::core::facts::Facts;
 use crate::core::targets::Targets;
@@ -8,11 +8,12 @@ use crate::core::tracker::life::StopWhy;
 use crate::core::tracker::{BeatId, InstanceId};
 use std::time::Duration;
 
-/// Namesakes that begin to speak within this time of one another are machines of their own, which start together.
+/// Namesakes that start within this time of one another are separate machines that were started together.
 const TOGETHER: Duration = Duration::from_secs(1);
 
 impl Targets {
-    /// A new instance may be one that has moved here: remembers its namesake in another region, if that one is quiet now.
+    /// Remembers a quiet namesake of a new instance in another region, since the new instance may be that machine after
+    /// a move.
     pub(in crate::core) fn note_namesake(&mut self, facts: &Facts, id: InstanceId) {
         let now = facts.listening.stamp().at;
         let tracker = &facts.tracker;
@@ -30,7 +31,7 @@ impl Targets {
         }
     }
 
-    /// Whether what a target watches goes on in another region, and was not heard here since.
+    /// True if what a target watches goes on in another region, without a sign of life here since.
     pub(in crate::core) fn has_moved(&self, facts: &Facts, target: u32) -> bool {
         let watched = self.table.get(target).watched();
         let Some(id) = watched.instance(&facts.tracker) else {
@@ -56,7 +57,7 @@ impl Targets {
         }
     }
 
-    /// An instance beats for the first time: where it has moved here, what is missed of it elsewhere is over.
+    /// Stops the old instances of one that beats for the first time, if it moved here from them.
     #[cold]
     pub(in crate::core) fn first_beat_here(&mut self, facts: &mut Facts, new: InstanceId) {
         let moved = self.moves.iter();
@@ -75,7 +76,7 @@ impl Targets {
         }
     }
 
-    /// An instance is forgotten: its slot is another's from now on.
+    /// Removes a forgotten instance, whose slot will be reused.
     pub(in crate::core) fn forget_moves(&mut self, id: InstanceId) {
         self.moves.remove(&id.0);
         self.moves.retain(|_, (new, _)| *new != id);

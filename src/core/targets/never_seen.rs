@@ -1,9 +1,9 @@
-//! Machines that should be heard and never were: listed as started, and silent from the start.
+//! Machines that should have been heard and never were: listed as started, and silent from the start.
 //!
-//! A machine of which no line at all ever came is watched where a rule names its app; or where its app is known to beat
-//! and it was started while we listened: whoever starts says so in many lines, while one that ran before may have nothing
-//! to say. One that logs and never beats is watched where the inventory says that it does the same work as others that
-//! do. What ends by itself, a release command or a console, is never missed.
+//! A machine that never logged a line is watched if a rule names its app; or if its app is known to beat and the
+//! machine was started while lastbeat listened: a start logs many lines, while a machine that ran before may have
+//! nothing to say. A machine that logs and never beats is watched if the inventory says that it does the same work as
+//! others that beat. Machines that exit by themselves, such as release commands and consoles, are never expected.
 
 use crate::core::entry::{MarkerId, Subject};
 use crate::core::facts::Facts;
@@ -16,9 +16,9 @@ use crate::core::time::Mono;
 use crate::core::tracker::{Admitted, InstanceId, NONE};
 
 impl Targets {
-    /// A machine that runs by the inventory, or that is stuck on its way since `on_its_way`, and of which nothing was ever
-    /// heard: taken in, where a rule has such ones.
-    pub(in crate::core) fn stranger(
+    /// Admits a machine that was never heard, but runs by the inventory's word or has been stuck in its start since
+    /// `on_its_way`; `None` unless a rule watches such machines.
+    pub(in crate::core) fn admit_machine(
         &mut self,
         facts: &mut Facts,
         raw: &str,
@@ -63,8 +63,8 @@ impl Targets {
         Some(id)
     }
 
-    /// A machine that is known, runs, and never beat, though others that do the same work beat.
-    pub(in crate::core) fn watch_unheard(&mut self, facts: &mut Facts, id: InstanceId) {
+    /// Watches a known machine that runs and never sent a beat, if others that do the same work do.
+    pub(in crate::core) fn watch_never_seen(&mut self, facts: &mut Facts, id: InstanceId) {
         let now = facts.now.mono;
         let runs = facts.inventory.entries.get(&id.0).is_some_and(|entry| {
             entry.listed == Listed::Started || entry.stuck_since(now).is_some()
@@ -85,7 +85,7 @@ impl Targets {
         }
     }
 
-    /// Whether others of the same app that do the same work beat.
+    /// True if other machines of its app that do the same work send beats.
     fn should_beat(&self, facts: &Facts, id: InstanceId) -> bool {
         let Some(entry) = facts.inventory.entries.get(&id.0) else {
             return false;
@@ -104,17 +104,16 @@ impl Targets {
         facts.touched.insert(id.0);
     }
 
-    /// Whether nothing was ever heard of whom a target belongs to.
-    pub(in crate::core) fn is_never_heard(&self, facts: &Facts, watched: Watched) -> bool {
+    /// True if the instance of a target was never heard.
+    pub(in crate::core) fn is_never_seen(&self, facts: &Facts, watched: Watched) -> bool {
         (watched)
             .instance(&facts.tracker)
             .is_some_and(|id| facts.is_never_seen(id))
     }
 
-    /// A machine of which nothing was heard says its first words: whether it beats is its own affair from now on, unless
-    /// it should.
+    /// Drops the expected beats of a machine at its first log entry, unless it should beat.
     #[cold]
-    pub(in crate::core) fn first_words(&mut self, facts: &mut Facts, id: InstanceId) {
+    pub(in crate::core) fn first_entry(&mut self, facts: &mut Facts, id: InstanceId) {
         if self.should_beat(facts, id) {
             return;
         }

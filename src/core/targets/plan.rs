@@ -1,4 +1,4 @@
-//! Which rule has which target.
+//! The plan: which rules apply to which app-region and to which target.
 
 use crate::core::entry::MarkerId;
 use crate::core::facts::Facts;
@@ -9,17 +9,8 @@ use crate::core::targets::{AlertEvent, Targets};
 use crate::core::time::Listened;
 use crate::core::tracker::{BeatId, InstanceId, NONE, UNDECIDED, grow};
 
-/// The rules that match each app-region, by its number.
-#[derive(Debug, Default)]
-pub struct Plan {
-    /// The rules by instance, in order.
-    pub rules: Vec<Box<[u32]>>,
-    /// The rules by something wider, in order.
-    pub links: Vec<Vec<GroupLink>>,
-}
-
 impl Targets {
-    /// The rule by instance that has a beat.
+    /// The rule by instance that applies to a beat; `None` if there is none.
     pub(in crate::core) fn rule_of_beat(&self, facts: &Facts, id: BeatId) -> Option<u32> {
         let beat = facts.tracker.beat_row(id);
         let instance = &facts.tracker.instances[beat.instance as usize];
@@ -36,14 +27,14 @@ impl Targets {
             .copied()
     }
 
-    /// The rule by instance that watches an instance's logs.
+    /// The rule by instance that watches an instance's logs; `None` if there is none.
     pub(in crate::core) fn rule_of_logs(&self, facts: &Facts, id: InstanceId) -> Option<u32> {
         let place = facts.tracker.instance(id).place;
         let is = |&&rule: &&u32| facts.rules.rules[rule as usize].watch == Watch::Logs;
         self.plan.rules[place as usize].iter().find(is).copied()
     }
 
-    /// Whether a rule watches beats of this marker and name.
+    /// True if a rule watches beats with this marker and name.
     pub(in crate::core) fn watches(
         &self,
         facts: &Facts,
@@ -65,7 +56,7 @@ impl Targets {
         }
     }
 
-    /// Makes the target of a beat, where a rule has it.
+    /// Creates the target of a beat, if a rule applies to it.
     pub(in crate::core) fn watch_beat(&mut self, facts: &mut Facts, id: BeatId) {
         let Some(rule) = self.rule_of_beat(facts, id) else {
             return;
@@ -77,7 +68,7 @@ impl Targets {
         facts.tracker.beat_mut(id).target = self.table.add(Watched::Beat(id), rule, seen, due);
     }
 
-    /// Makes the target of an instance's logs, where a rule has it.
+    /// Creates the target of an instance's logs, if a rule applies to them.
     pub(in crate::core) fn watch_logs(&mut self, facts: &mut Facts, id: InstanceId) {
         let target = self.rule_of_logs(facts, id).map_or(NONE, |rule| {
             let seen = facts.tracker.instance(id).seen;
@@ -91,7 +82,7 @@ impl Targets {
         facts.tracker.instance_mut(id).logs = target;
     }
 
-    /// Finds the rules that match each app-region that is new.
+    /// Finds the rules that match each new app-region.
     pub(in crate::core) fn plan_places(&mut self, facts: &mut Facts) {
         for id in std::mem::take(&mut facts.tracker.new_places) {
             self.plan_place(facts, id);
@@ -124,8 +115,8 @@ impl Targets {
         self.plan.links[id as usize] = links;
     }
 
-    /// A target that another rule has now goes. Of the others the thresholds may have changed: those that do not fire
-    /// are judged at the next turn.
+    /// Applies changed rules to a target: removes it if another rule applies now. Otherwise its thresholds may have
+    /// changed; unless it fires, it is evaluated in the next turn.
     pub(in crate::core) fn govern(&mut self, facts: &mut Facts, id: u32) {
         let target = self.table.get(id);
         let (rule, watched) = (target.rule(), target.watched());
@@ -142,20 +133,20 @@ impl Targets {
         }
     }
 
-    /// A target that fires, and that the new rules allow to be silent for longer than it is, fires no more.
+    /// Ends the alert of a target whose silence the new rules allow.
     fn relax(&mut self, facts: &mut Facts, id: u32) {
         let instance = self.instance_of(facts, id);
         let crashed = instance.is_some_and(|id| facts.tracker.life(id).crash.is_some());
-        // One that was heard since recovers, or does not, by its beats.
-        let unheard = self.table.get(id).good == 0;
-        if unheard && !crashed && !self.is_late(facts, id) {
+        // A target that was heard since recovers by its beats, or does not.
+        let is_silent = self.table.get(id).good == 0;
+        if is_silent && !crashed && !self.is_late(facts, id) {
             let late = self.late_at(facts, id);
             self.table.set_due(id, late);
             self.end(facts, id, Reason::Relaxed);
         }
     }
 
-    /// Whether a rule is still the one that has what is watched.
+    /// True if the rule still applies to what is watched.
     fn is_governed(&self, facts: &Facts, watched: Watched, rule: u32) -> bool {
         match watched {
             Watched::Beat(beat) => self.rule_of_beat(facts, beat) == Some(rule),
@@ -172,7 +163,7 @@ impl Targets {
         }
     }
 
-    /// Makes the targets that are missing of an instance and of the groups that it is in.
+    /// Creates the missing targets of an instance and of its groups.
     pub(in crate::core) fn watch_instance(&mut self, facts: &mut Facts, id: InstanceId) {
         let instance = facts.tracker.instance(id);
         if !instance.is_tracked() {
@@ -196,7 +187,7 @@ impl Targets {
         self.entry_of_groups(facts, place);
     }
 
-    /// Ends the alert of a target whose rule goes.
+    /// Ends the alert of a target whose rule is removed.
     pub(in crate::core) fn end_of_removed(
         &mut self,
         facts: &mut Facts,
@@ -214,7 +205,7 @@ impl Targets {
         self.drop_target(facts, id);
     }
 
-    /// Takes a target out, which is in no incident any more.
+    /// Removes a target that is in no incident any more.
     pub(in crate::core) fn drop_target(&mut self, facts: &mut Facts, id: u32) {
         match self.table.get(id).watched() {
             Watched::Beat(BeatId(beat)) => facts.tracker.beats[beat as usize].target = NONE,
@@ -230,7 +221,7 @@ impl Targets {
         self.table.remove(id);
     }
 
-    /// Takes out the groups of which nobody is left and that nobody expects.
+    /// Removes the groups without members that no rule expects.
     pub(in crate::core) fn forget_empty_groups(&mut self, facts: &mut Facts) {
         for group in self.empty_groups(facts) {
             let target = self.groups.get(group).target;
@@ -244,13 +235,5 @@ impl Targets {
             self.expect_of_app(facts, app);
             self.plan_places(facts);
         }
-    }
-}
-
-impl Plan {
-    /// An app-region is gone.
-    pub fn forget(&mut self, app_region: u32) {
-        self.rules[app_region as usize] = Box::default();
-        self.links[app_region as usize] = Vec::new();
     }
 }

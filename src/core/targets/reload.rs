@@ -1,7 +1,7 @@
-//! Another rule set in force: state of unchanged rules is kept.
+//! Reload of the rule set: the state of unchanged rules is kept.
 //!
-//! Done slice by slice, between which entries are taken, so that no set is so large that it keeps them waiting. From
-//! the first slice to the last nobody is judged: who is heard meanwhile counts, and who is silent is found so after it.
+//! Done in slices, between which entries are taken, so that a large set does not delay them. Nothing is evaluated from
+//! the first slice to the last: signs of life in between count, and silence is found afterwards.
 
 use crate::core::entry::MarkerId;
 use crate::core::facts::Facts;
@@ -10,45 +10,45 @@ use crate::core::targets::Targets;
 use crate::core::tracker::{InstanceId, NONE};
 use std::collections::HashMap;
 
-/// Rules that are matched with an app-region in the time that one target takes.
+/// Number of rules matched with an app-region in the time that one target takes.
 const RULES_A_SLOT: usize = 4;
 
-/// A rule set that is being put in force.
+/// A reload in progress.
 #[derive(Debug)]
 pub struct Reload {
     rules: RuleSet,
-    /// The new number of each rule that was in force; `None` where it goes.
+    /// New number of each old rule; `None` if it is removed.
     renumbered: Vec<Option<u32>>,
     stage: Stage,
-    /// The first slot of the stage that is still to be done.
+    /// Next slot of the current stage.
     at: usize,
 }
 
-/// What is done, in this order.
+/// Stages, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// By target: alerts of rules that go are ended.
+    /// By target: ends the alerts of removed rules.
     End,
-    /// By app-region: the new rules are in force, and those that match it are found.
+    /// By app-region: replaces the rules, then finds those that match.
     Plan,
-    /// By app: groups that the new rules expect are made.
+    /// By app: creates the groups that the new rules expect.
     Expect,
-    /// By target: those that another rule has now go, the others are judged anew.
+    /// By target: removes those that another rule has now; has the others evaluated again.
     Govern,
-    /// By instance: the targets that are missing are made.
+    /// By instance: creates the missing targets.
     Watch,
 }
 
 impl Reload {
-    /// Whether the new rules are in force already: markers are theirs.
+    /// True if the new rules are in force, so that markers are numbered by them.
     pub fn is_in_force(&self) -> bool {
         self.stage != Stage::End
     }
 }
 
 impl Targets {
-    /// Begins to put another rule set in force. Until [`Self::reload_on`] has done all of it entries may be taken, and
-    /// nothing may be evaluated, copied or restored.
+    /// Begins a reload. Until [`Self::reload_on`] has completed it, entries may be taken, but nothing may be evaluated,
+    /// copied or restored.
     pub fn begin_reload(&self, facts: &Facts, rules: RuleSet) -> Box<Reload> {
         let named = (0..).zip(&rules.rules);
         let named: HashMap<&str, (u32, &Rule)> = named
@@ -68,10 +68,10 @@ impl Targets {
         })
     }
 
-    /// Does at most `slots` slots of what is left.
+    /// Continues a reload by at most `slots` slots.
     ///
     /// # Errors
-    /// What is left then.
+    /// The rest of the reload.
     pub fn reload_on(
         &mut self,
         facts: &mut Facts,
@@ -118,11 +118,11 @@ impl Targets {
         Err(reload)
     }
 
-    /// The rules change here, in one go; who belongs to which is found after it.
+    /// Replaces the rules, in one step; the later stages find what they apply to.
     fn put_in_force(&mut self, facts: &mut Facts, reload: &mut Reload) {
         let renumbered = std::mem::take(&mut reload.renumbered);
         if renumbered.contains(&None) {
-            // Somebody may have been heard for the first time since its slot was looked at.
+            // A target may have appeared after its slot was done.
             (0..self.table.len() as u32).for_each(|id| self.end_of_removed(facts, id, &renumbered));
         }
         let rules = std::mem::take(&mut reload.rules);
@@ -139,13 +139,12 @@ impl Targets {
         self.plan.rules = vec![Box::default(); places];
         self.plan.links = vec![Vec::new(); places];
         facts.tracker.new_places.clear();
-        self.groups.expect_nobody();
+        self.groups.clear_expected();
         self.expect_groups(facts);
         self.plan_places(facts);
     }
 
-    /// Beats keep their marker, whose number changes. Those of a marker that nobody looks for any more stay, and
-    /// are forgotten in their time.
+    /// Renumbers the markers of beats. Beats whose marker no rule uses any more stay until they are forgotten.
     fn rename_markers(&mut self, facts: &mut Facts, rules: &RuleSet) {
         const UNUSED: MarkerId = MarkerId(u16::MAX);
         let renamed = |old: &String| {

@@ -1,4 +1,4 @@
-//! From a sign of life to the targets that it concerns.
+//! Signs of life, and the targets that they concern.
 
 use crate::core::entry::BeatLine;
 use crate::core::facts::Facts;
@@ -9,10 +9,10 @@ use crate::core::tracker::{Beaten, InstanceId, NONE, UNDECIDED};
 use std::time::Duration;
 
 impl Targets {
-    /// An instance's app itself said something.
+    /// Records an entry of an instance's app itself.
     #[inline]
     pub(in crate::core) fn spoke(&mut self, facts: &mut Facts, id: InstanceId) {
-        // What a machine says on its way down is no sign of life.
+        // The entries of a machine that is stopping are no sign of life.
         if facts.tracker.life(id).has_left() {
             return;
         }
@@ -20,7 +20,7 @@ impl Targets {
         let first = instance.spoke == Listened::NEVER;
         instance.spoke = facts.listening.listened();
         if first && instance.first_beat != NONE {
-            self.first_words(facts, id);
+            self.first_entry(facts, id);
         }
         let instance = facts.tracker.instance(id);
         let (logs, place) = (instance.logs, instance.place);
@@ -34,7 +34,7 @@ impl Targets {
         }
     }
 
-    /// A beat arrived that is no `bye`: it is a sign of life of its targets.
+    /// Records a beat, other than a `bye`, as a sign of life of its targets.
     pub fn beat(&mut self, facts: &mut Facts, id: InstanceId, line: &BeatLine<'_>, beaten: Beaten) {
         if beaten.new && facts.tracker.beat_row(beaten.beat).target == NONE {
             self.watch_beat(facts, beaten.beat);
@@ -65,7 +65,7 @@ impl Targets {
         }
     }
 
-    /// Whether a beat that is missed only says again what was heard before: it proves nothing.
+    /// True if a beat of a firing target only repeats an earlier one and proves nothing.
     #[inline]
     fn is_repeated(
         &mut self,
@@ -78,7 +78,7 @@ impl Targets {
             && self.is_repeated_of_silent(facts, target, line, beaten)
     }
 
-    /// A beat gave a sign of life, which may be old news.
+    /// Records the sign of life of a beat, which may be old news.
     #[inline]
     pub(in crate::core) fn sign_of_beat(&mut self, facts: &mut Facts, id: u32, beaten: Beaten) {
         let seen = facts.tracker.beat_row(beaten.beat).seen;
@@ -87,7 +87,7 @@ impl Targets {
         }
         let max_gap = self.max_gap(facts, id);
         if seen.listened + max_gap < facts.listening.listened() {
-            // Too old to prove that it lives.
+            // Too old to prove life.
             if self.table.get(id).state == State::Ok {
                 self.table.set_due(id, seen.listened + max_gap);
             }
@@ -96,7 +96,7 @@ impl Targets {
         self.sign_at(facts, id, beaten.before, seen);
     }
 
-    /// When a target last gave a sign of life.
+    /// Last sign of life of a target.
     #[inline]
     pub(in crate::core) fn seen(&self, facts: &Facts, id: u32) -> Stamp {
         match self.table.get(id).watched() {
@@ -112,7 +112,7 @@ impl Targets {
         }
     }
 
-    /// A target that is no beat gave a sign of life.
+    /// Records a sign of life of a target that is not a beat.
     #[inline]
     pub(in crate::core) fn sign(&mut self, facts: &mut Facts, id: u32) {
         let stamp = facts.listening.stamp();
@@ -122,7 +122,7 @@ impl Targets {
         self.sign_at(facts, id, before, stamp);
     }
 
-    /// A target gave a sign of life at `stamp`, and the one before it at `before`.
+    /// Records a sign of life of a target at `stamp`, after the previous one at `before`.
     #[inline]
     fn sign_at(&mut self, facts: &mut Facts, id: u32, before: Stamp, stamp: Stamp) {
         let max_gap = self.max_gap(facts, id);
@@ -150,7 +150,7 @@ impl Targets {
         self.end(facts, target, Reason::Bye);
     }
 
-    /// Ends an alert for another reason than being heard.
+    /// Ends an alert for another reason than a sign of life.
     pub(in crate::core) fn end(&mut self, facts: &mut Facts, target: u32, reason: Reason) {
         let from = std::mem::replace(&mut self.table.get_mut(target).state, State::Ok);
         self.table.get_mut(target).good = 0;

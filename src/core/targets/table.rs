@@ -10,30 +10,30 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a target's silence is measured on.
+/// The thing a target watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Watched {
     /// One beat of one instance.
     Beat(BeatId),
     /// Any entry of provider `app` of one instance.
     Logs(InstanceId),
-    /// All that a rule takes for one.
+    /// Everything in one group.
     Group(GroupId),
 }
 
 /// The state of one alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
-    /// Heard within its time.
+    /// Heard in time.
     Ok,
-    /// Silent for longer than `max_gap`, not yet for `for` more.
+    /// Silent for longer than `max_gap`, but not yet for `for` more.
     Pending,
     /// Silent for longer than both: an incident is open.
     Firing,
 }
 
 impl State {
-    /// Every one.
+    /// All states.
     pub const ALL: [State; 3] = [State::Ok, State::Pending, State::Firing];
 
     /// The label's value.
@@ -46,26 +46,26 @@ impl State {
     }
 }
 
-/// Why an alert changed its state.
+/// Reasons for a change of an alert's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// Silent for longer than `max_gap`.
     GapExceeded,
-    /// Still silent when `for` was over.
+    /// Still silent after `for`.
     Held,
-    /// The platform told of a crash, and the rule does not wait for the silence.
+    /// The platform reported a crash, and the rule has `on_crash`.
     Crashed,
     /// Its rule allows more since a reload.
     Relaxed,
-    /// Heard again, as often as `recover` asks.
+    /// Heard again, as often as `recover` requires.
     Heard,
-    /// lastbeat was blind for so long that the silence before blames nobody.
+    /// lastbeat was blind for so long that the silence before proves nothing.
     Blind,
-    /// It said that it stops.
+    /// It sent a `bye`.
     Bye,
-    /// Unheard for so long that nobody expects it.
+    /// Unheard for so long that it is not expected any more.
     Forgotten,
-    /// Its rule is gone.
+    /// Its rule was removed.
     RuleRemoved,
 }
 
@@ -86,20 +86,20 @@ impl Reason {
     }
 }
 
-/// One alert changed its state.
+/// A change of an alert's state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// The rule's name.
     pub rule: Arc<str>,
-    /// Whose alert it is.
+    /// The target.
     pub who: Who,
-    /// What it was.
+    /// State before.
     pub from: State,
-    /// What it is.
+    /// State after.
     pub to: State,
-    /// Why.
+    /// Reason.
     pub reason: Reason,
-    /// Wall clock: when it became so, by deadline or beat and not by the tick that saw it.
+    /// Wall clock: time of the change, by the deadline or the beat and not by the evaluation that found it.
     pub at: Wall,
 }
 
@@ -108,19 +108,19 @@ pub struct Change {
 pub struct Target {
     /// The number of what is watched.
     number: u32,
-    /// Where its last sign of life stands in [`Table::seen`]; [`NONE`] for a beat, which has its own.
+    /// Index of its last sign of life in [`Table::seen`]; [`NONE`] for a beat, which stores its own.
     seen: u32,
-    /// The rule's place in the set; [`NO_RULE`] in a free slot.
+    /// The rule's index in the set; [`NO_RULE`] in a free slot.
     rule: u16,
-    /// Signs of life in a row since it fires.
+    /// Signs of life in a row since it began to fire.
     pub good: u16,
-    /// What its number is one of.
+    /// Kind of its number.
     kind: Kind,
     /// The alert.
     pub state: State,
 }
 
-/// The rule of a free slot; a set has at most ten thousand.
+/// The rule of a free slot; a set has at most ten thousand rules.
 const NO_RULE: u16 = u16::MAX;
 
 /// [`Watched`] without the number.
@@ -151,7 +151,7 @@ impl Watched {
 }
 
 impl Target {
-    /// What is watched.
+    /// The thing it watches.
     #[inline]
     pub const fn watched(&self) -> Watched {
         match self.kind {
@@ -161,7 +161,7 @@ impl Target {
         }
     }
 
-    /// The rule's place in the set; [`NONE`] in a free slot.
+    /// The rule's index in the set; [`NONE`] in a free slot.
     #[inline]
     pub const fn rule(&self) -> u32 {
         if self.rule == NO_RULE {
@@ -172,9 +172,9 @@ impl Target {
     }
 }
 
-/// A deadline as it stands in the array that each tick reads: on the listened clock in 64ths of a second, rounded down, so
-/// that whoever is judged too early has the deadline set again. Four bytes reach for two years of listening in one life
-/// of the process; later ones come due too early all the time, which costs time and no alarm.
+/// A deadline as stored in the array that each tick reads: on the listened clock in 64ths of a second, rounded down, so
+/// that a target that is evaluated too early gets its deadline again. Four bytes are enough for two years of listening
+/// in one run; later deadlines are evaluated too early at every tick, which costs time and raises no false alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Due(u32);
 
@@ -182,7 +182,7 @@ impl Due {
     const NEVER: Due = Due(u32::MAX);
     const UNIT_NANOS: u64 = 1_000_000_000 / 64;
 
-    /// The last that is not after `at`, on a clock that began at `start`.
+    /// The last representable deadline not after `at`, on a clock that started at `start`.
     #[inline]
     fn at(at: Listened, start: Listened) -> Due {
         if at == Listened::NEVER {
@@ -200,23 +200,23 @@ impl Due {
     }
 }
 
-/// The rows of all targets, with the deadline of each in an array of its own: a tick is one pass over it.
+/// The rows of all targets, with their deadlines in an array of their own: a tick is one pass over it.
 #[derive(Debug)]
 pub struct Table {
     rows: Vec<Target>,
-    /// When those were last heard that are no beats, and the intervals that they usually keep.
+    /// Last sign of life and usual intervals of targets that are not beats.
     seen: Vec<(Stamp, Usual)>,
     free_seen: Vec<u32>,
-    /// Once the listened clock shows more than this, the target is to be judged.
+    /// A target is evaluated once the listened clock passes this.
     due: Vec<Due>,
     free: Vec<u32>,
-    /// The deadlines of those that are pending, to the nanosecond: they are relieved at theirs, and not before.
+    /// The exact deadlines of pending alerts, which end at them and not before.
     pending: BTreeMap<u32, Listened>,
-    /// What the listened clock showed when the first target came: deadlines are counted from here.
+    /// Listened clock: its reading when the first target was added, the zero of the deadlines.
     start: Option<Listened>,
-    /// No deadline lies before this one.
+    /// Lower bound of all deadlines.
     earliest: Listened,
-    /// Deadlines that passed: an allocation kept from tick to tick.
+    /// Deadlines that passed: an allocation that is reused from tick to tick.
     passed: Vec<u32>,
 }
 
@@ -237,7 +237,7 @@ impl Default for Table {
 }
 
 impl Table {
-    /// A new target that was heard at `seen` and is well until `due`. Of a beat its own stamp tells when.
+    /// Adds a target that was heard at `seen` and is ok until `due`. For a beat, `seen` is not stored: it has its own.
     pub fn add(&mut self, watched: Watched, rule: u32, seen: Stamp, due: Listened) -> u32 {
         self.start.get_or_insert(seen.listened);
         let (kind, number) = watched.split();
@@ -271,7 +271,7 @@ impl Table {
         id
     }
 
-    /// Takes a target out.
+    /// Removes a target.
     pub fn remove(&mut self, id: u32) {
         self.due[id as usize] = Due::NEVER;
         let row = &mut self.rows[id as usize];
@@ -283,14 +283,14 @@ impl Table {
         self.free.push(id);
     }
 
-    /// When a target that is no beat was last heard; `None` for a beat, which knows it itself.
+    /// Last sign of life of a target that is not a beat; `None` for a beat, which stores its own.
     #[inline]
     pub fn seen(&self, id: u32) -> Option<Stamp> {
         let row = self.seen.get(self.rows[id as usize].seen as usize);
         row.map(|(seen, _)| *seen)
     }
 
-    /// A target that is no beat was heard. A beat knows it itself.
+    /// Records a sign of life of a target that is not a beat.
     #[inline]
     pub fn set_seen(&mut self, id: u32, at: Stamp) {
         if let Some((seen, _)) = self.seen.get_mut(self.rows[id as usize].seen as usize) {
@@ -298,13 +298,13 @@ impl Table {
         }
     }
 
-    /// The intervals that a target that is no beat usually keeps.
+    /// Usual intervals of a target that is not a beat; `None` for a beat.
     pub fn usual(&self, id: u32) -> Option<Usual> {
         let row = self.seen.get(self.rows[id as usize].seen as usize);
         row.map(|(_, usual)| *usual)
     }
 
-    /// The intervals of a target that is no beat, to be changed.
+    /// Mutable usual intervals of a target that is not a beat; `None` for a beat.
     pub fn usual_mut(&mut self, id: u32) -> Option<&mut Usual> {
         let row = self.seen.get_mut(self.rows[id as usize].seen as usize);
         row.map(|(_, usual)| usual)
@@ -316,18 +316,18 @@ impl Table {
         &self.rows[id as usize]
     }
 
-    /// A target, to be changed.
+    /// A mutable target.
     #[inline]
     pub fn get_mut(&mut self, id: u32) -> &mut Target {
         &mut self.rows[id as usize]
     }
 
-    /// When a target is to be judged next, or up to a 64th of a second before.
+    /// Listened clock: the next evaluation of a target, up to a 64th of a second early.
     pub fn due(&self, id: u32) -> Listened {
         self.due[id as usize].listened(self.start())
     }
 
-    /// Sets when a target is to be judged next.
+    /// Sets the next evaluation of a target.
     #[inline]
     pub fn set_due(&mut self, id: u32, due: Listened) {
         let start = self.start();
@@ -340,13 +340,13 @@ impl Table {
         self.earliest = self.earliest.min(due);
     }
 
-    /// A point before which no deadline lies; it may be earlier than the first deadline.
+    /// Lower bound of all deadlines; may be earlier than the first of them.
     #[inline]
     pub fn earliest(&self) -> Listened {
         self.earliest
     }
 
-    /// The targets whose deadline has passed when the clock shows `now`, and some whose deadline is near; hand the list back with
+    /// The targets whose deadline has passed at `now`, and some whose deadline is near; hand the list back with
     /// [`Self::reuse`].
     pub fn passed(&mut self, now: Listened) -> Vec<u32> {
         let mut passed = std::mem::take(&mut self.passed);
@@ -379,22 +379,22 @@ impl Table {
         self.passed = passed;
     }
 
-    /// A target; `None` for the numbers that mean none.
+    /// A target; `None` for a number that means none.
     pub fn row(&self, id: u32) -> Option<&Target> {
         self.rows.get(id as usize)
     }
 
-    /// How many slots there are, free ones included.
+    /// Number of slots, free ones included.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Whether there is no slot.
+    /// True if there is no slot.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// The rules have other numbers now.
+    /// Renumbers the rules.
     pub fn renumber(&mut self, number: impl Fn(u32) -> u32) {
         self.rows
             .iter_mut()
@@ -402,7 +402,7 @@ impl Table {
             .for_each(|row| row.rule = rule_number(number(row.rule())));
     }
 
-    /// The beats that are watched by themselves.
+    /// The beats that are watched as targets of their own.
     pub fn beats(&self) -> impl Iterator<Item = BeatId> {
         let rows = self
             .rows
@@ -411,7 +411,7 @@ impl Table {
         rows.map(|row| BeatId(row.number))
     }
 
-    /// Of these slots, the targets.
+    /// The targets in these slots.
     pub fn live_in(&self, slots: Range<usize>) -> impl Iterator<Item = &Target> {
         let rows = self.rows[slots].iter();
         rows.filter(|target| target.rule != NO_RULE)
@@ -422,21 +422,21 @@ fn rule_number(rule: u32) -> u16 {
     u16::try_from(rule).unwrap_or(NO_RULE)
 }
 
-/// How an alert's life runs on one sign of life: what it is afterwards.
+/// Effect of one sign of life on an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnSign {
-    /// It was well and is.
+    /// It was ok and still is.
     Well,
-    /// It was pending and is well.
+    /// It was pending and is ok.
     Relieved,
-    /// It fires, and more beats in a row are wanted.
+    /// It fires, and more beats in a row are required.
     Recovering,
-    /// It fired and is over.
+    /// It fired and is resolved.
     Resolved,
 }
 
 impl Target {
-    /// A sign of life came `gap` after the one before.
+    /// Applies a sign of life that follows the previous one after `gap`.
     pub fn sign(&mut self, gap: Duration, max_gap: Duration, recover: u32) -> OnSign {
         match self.state {
             State::Ok => OnSign::Well,
@@ -450,7 +450,7 @@ impl Target {
                 } else {
                     self.good.saturating_add(1)
                 };
-                // More in a row than are counted are enough for any rule.
+                // No rule requires more in a row than can be counted.
                 if u32::from(self.good) < recover && self.good != u16::MAX {
                     return OnSign::Recovering;
                 }

@@ -1,26 +1,26 @@
-//! How long each target may be silent: what its rule says, or what is declared and learned of its rhythm.
+//! Thresholds: the longest allowed silence of each target, set by its rule or derived from its declared or learned
+//! rhythm.
 //!
-//! An interval of ordinary life is learned at once. A longer one is a failure, unless the next is as long: then that is the
-//! rhythm, so that a changed or slow one costs two alerts at most. What was started anew within an interval failed in it.
+//! An interval of normal operation is learned at once. A longer one counts as a failure unless the next is as long:
+//! then it is the new rhythm, so that a change of rhythm costs at most two alerts. An interval with a restart in it
+//! counts as a failure.
 
 use crate::core::facts::Facts;
 use crate::core::listening::Rhythm;
 use crate::core::rule::MaxGap;
 use crate::core::targets::table::Watched;
 use crate::core::targets::{AlertEvent, Targets};
-use crate::core::time::{Listened, Mono, Stamp, nanos};
+use crate::core::time::{Listened, Mono, Stamp};
 use crate::core::tracker::usual::Usual;
 use crate::core::tracker::{BeatId, Beaten, InstanceId, NONE};
 use std::time::Duration;
 
-/// Instances of its app that are asked for their rhythm, where a target has none: to ask all of them for each would take
-/// the square of their number.
+/// Number of other instances of its app whose rhythm is used for a target without one; asking all of them for each
+/// would take quadratic time.
 const SIBLINGS: usize = 16;
-/// Long intervals that are remembered until the next tells whether they are a rhythm; the oldest numbers give way.
-const MAX_CANDIDATES: usize = 100_000;
 
 impl Targets {
-    /// How long a target may be silent, in listened time.
+    /// Longest allowed silence of a target, in listened time.
     #[inline]
     pub(in crate::core) fn max_gap(&self, facts: &Facts, id: u32) -> Duration {
         let target = self.table.get(id);
@@ -33,7 +33,7 @@ impl Targets {
         }
     }
 
-    /// The interval between two signs of life of a target: declared or learned, else half of what it may be silent.
+    /// Interval between two signs of life of a target: declared or learned, else half of its longest allowed silence.
     pub(in crate::core) fn interval(&self, facts: &Facts, id: u32) -> Rhythm {
         let (every, usual) = self.own_rhythm(facts, id, self.table.get(id).watched());
         let known = every.or(usual);
@@ -47,13 +47,13 @@ impl Targets {
         self.rule_of(facts, id).max_gap == MaxGap::Auto
     }
 
-    /// Whether nothing is declared or learned of the rhythm that a target's limit is made of.
+    /// True if a target's limit depends on its rhythm, and none is declared or learned.
     pub(in crate::core) fn is_learning(&self, facts: &Facts, id: u32) -> bool {
         let watched = self.table.get(id).watched();
         self.is_auto(facts, id) && self.rhythm(facts, id, watched) == (None, None)
     }
 
-    /// The interval that a target declares, and the one that it usually keeps, or its siblings do.
+    /// The interval that a target declares, and its usual one or that of its siblings.
     #[inline]
     fn rhythm(
         &self,
@@ -67,7 +67,7 @@ impl Targets {
         }
     }
 
-    /// The interval that a target declares, and the one that it usually keeps.
+    /// The interval that a target declares, and its usual one.
     #[inline]
     fn own_rhythm(
         &self,
@@ -92,7 +92,7 @@ impl Targets {
         }
     }
 
-    /// The longest interval that other instances of the same app keep with the same beat; `None` where none is known.
+    /// The longest interval that other instances of the same app keep with the same beat; `None` if none is known.
     #[cold]
     fn rhythm_of_siblings(&self, facts: &Facts, beat: BeatId) -> Option<Duration> {
         let own = facts.tracker.beat_row(beat);
@@ -110,7 +110,7 @@ impl Targets {
         alike.max()
     }
 
-    /// When a target's `max_gap` is over, on the listened clock, if nothing more is heard of it.
+    /// Listened clock: end of a target's `max_gap`, unless it is heard again.
     pub(in crate::core) fn late_at(&self, facts: &Facts, id: u32) -> Listened {
         let watched = self.table.get(id).watched();
         if let Watched::Group(group) = watched {
@@ -128,14 +128,14 @@ impl Targets {
         let instance = watched.instance(&facts.tracker);
         let started = instance.map(|id| facts.tracker.life(id).started_since(seen.listened));
         match started {
-            // Started since its last sign of life: it has `max_gap` from then on.
+            // Started since its last sign of life: `max_gap` counts from the start.
             Some(started) if started > Listened::ZERO => late.max(started + max_gap),
             _ => late,
         }
     }
 
-    /// Whether beats of two instances or more, live when nothing arrived any more at `from`, are a whole interval late at `to`:
-    /// that is no silence of theirs.
+    /// True if beats of at least two instances that were live at `from`, when arrivals ceased, are a whole interval
+    /// late at `to`: that is no silence of the instances themselves.
     #[cold]
     pub(in crate::core) fn were_due(&self, facts: &Facts, from: Mono, to: Mono) -> bool {
         let mut first = None;
@@ -154,13 +154,13 @@ impl Targets {
             .any(|instance| *first.get_or_insert(instance) != instance)
     }
 
-    /// Whether a target is silent for longer than it may be.
+    /// True if a target is silent for longer than allowed.
     pub(in crate::core) fn is_late(&self, facts: &Facts, id: u32) -> bool {
         self.late_at(facts, id) < facts.listening.listened()
     }
 
-    /// A beat came again: its interval is learned, or remembered as one that may become its rhythm. `limit`: what its rule
-    /// allows; `None` where no rule by instance watches it.
+    /// Learns the interval of a beat that arrived again, or remembers it as a possible new rhythm. `limit`: what its
+    /// rule allows; `None` if no rule by instance watches it.
     #[inline]
     pub(in crate::core) fn learn_beat(
         &mut self,
@@ -194,7 +194,7 @@ impl Targets {
         }
     }
 
-    /// The same of a target that is no beat.
+    /// Learns the interval of a target that is not a beat, in the same way.
     #[inline]
     pub(in crate::core) fn learn(&mut self, facts: &Facts, target: u32, before: Stamp, now: Stamp) {
         let Some(interval) = ordinary(before, now) else {
@@ -230,66 +230,10 @@ impl Targets {
     }
 }
 
-/// The time between two signs of life, where lastbeat listened all the time, but for a tenth of it at most.
+/// The time between two signs of life, if lastbeat listened for at least nine tenths of it; else `None`.
 #[inline]
 fn ordinary(before: Stamp, now: Stamp) -> Option<Duration> {
     let (interval, listened) = (now.at.since(before.at), now.listened.since(before.listened));
     let blind = interval.saturating_sub(listened);
     (!interval.is_zero() && blind * 10 <= interval).then_some(interval)
-}
-
-/// Intervals that were longer than allowed, in milliseconds: the next one tells whether that is a rhythm.
-#[derive(Debug, Default)]
-pub struct Candidates(std::collections::BTreeMap<Watched, u32>);
-
-impl Candidates {
-    /// Whether none is remembered.
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// What is watched has its number no more.
-    pub fn forget(&mut self, watched: Watched) {
-        self.0.remove(&watched);
-    }
-
-    /// Learns an interval; whether it is a new rhythm. `anew`: the machine started in it; `follows`: the limit follows what
-    /// is learned.
-    fn learn(
-        &mut self,
-        usual: &mut Usual,
-        watched: Watched,
-        interval: Duration,
-        limit: Duration,
-        anew: bool,
-        follows: bool,
-    ) -> bool {
-        let before = if self.0.is_empty() {
-            None
-        } else {
-            self.0.remove(&watched)
-        };
-        if interval <= limit {
-            usual.learn(interval);
-            return false;
-        }
-        if anew || !follows {
-            return false;
-        }
-        let ms = u32::try_from(nanos(interval) / 1_000_000).unwrap_or(u32::MAX);
-        let alike = |before: &u32| {
-            let (short, long) = (ms.min(*before), ms.max(*before));
-            u64::from(long) * 2 <= u64::from(short) * 3
-        };
-        if let Some(before) = before.filter(alike) {
-            *usual = Usual::learned(interval.max(Duration::from_millis(u64::from(before))));
-            return true;
-        }
-        if self.0.len() >= MAX_CANDIDATES {
-            self.0.pop_first();
-        }
-        self.0.insert(watched, ms);
-        false
-    }
 }

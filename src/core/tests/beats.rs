@@ -1,4 +1,4 @@
-//! When beats came, as people see it.
+//! Times of beats, as readers see them.
 
 use crate::core::rule::FORGET_AFTER;
 use crate::core::tests::bench::{Bench, at, rule};

@@ -1,4 +1,4 @@
-//! A core in virtual time with a memory of what it said.
+//! A core in virtual time that remembers its output.
 
 use crate::core::engine::{Engine, Feed, Options, Output};
 use crate::core::entry::{BeatLine, MarkerId, Provider, Subject};
@@ -10,7 +10,7 @@ use crate::core::time::{Mono, Now, Wall};
 use crate::core::tracker::InstanceId;
 use std::time::Duration;
 
-/// Where virtual time begins on the wall clock, in seconds.
+/// Start of virtual time on the wall clock, in seconds.
 const EPOCH: u64 = 1_700_000_000;
 
 pub(in crate::core) fn seconds(count: f64) -> Duration {
@@ -54,7 +54,7 @@ pub(in crate::core) fn rule(name: &str, app: &str, max_gap: f64) -> Rule {
     }
 }
 
-/// A core that starts at that second.
+/// A core that starts at this second.
 pub(in crate::core) fn engine(rules: Vec<Rule>, second: f64) -> Engine {
     let stream = StreamRule {
         max_gap: MaxGap::Fixed(seconds(60.0)),
@@ -76,7 +76,7 @@ pub(in crate::core) fn engine(rules: Vec<Rule>, second: f64) -> Engine {
     Engine::new(set, options, at(second))
 }
 
-/// A core with a memory of what it said, each line `second what who why`.
+/// A core that remembers its output, each line `second what who why`.
 pub(in crate::core) struct Bench {
     pub(in crate::core) engine: Engine,
     pub(in crate::core) said: Vec<String>,
@@ -90,7 +90,7 @@ impl Bench {
         }
     }
 
-    /// Beats of everyone named, at each of the seconds; evaluated at each.
+    /// Beats of all these instances at each of the seconds; evaluates at each.
     pub(in crate::core) fn beats(
         &mut self,
         who: &[&str],
@@ -108,7 +108,7 @@ impl Bench {
         self.beat(who, words, "", None, second)
     }
 
-    /// A plain beat that was said at another time than it came.
+    /// A plain beat that was sent at another time than it arrived.
     pub(in crate::core) fn say_late(&mut self, who: &str, said: f64, second: f64) {
         self.beat(who, "", "", Some(said), second);
     }
@@ -213,7 +213,7 @@ impl Bench {
         }
     }
 
-    /// What was told, without the changes of state.
+    /// The notifications, without the changes of state.
     pub(in crate::core) fn told(&self) -> Vec<&str> {
         self.said
             .iter()

@@ -1,4 +1,4 @@
-//! What was not heard, and what was heard late.
+//! Beats that were missed, and beats that arrived late.
 
 use crate::core::engine::Feed;
 use crate::core::rule::{MaxGap, Rule};
@@ -89,7 +89,7 @@ fn messages_lost_without_a_pause_are_an_incident() {
     );
 }
 
-/// Beats of two instances each ten seconds; those of `late` come `by` seconds after they were said.
+/// Beats of two instances each ten seconds; those of `late` arrive `by` seconds after they were sent.
 fn with_lateness(bench: &mut Bench, late: &str, by: f64, at_seconds: impl Iterator<Item = u64>) {
     for second in at_seconds {
         for who in TWO {

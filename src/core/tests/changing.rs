@@ -1,4 +1,4 @@
-//! A rule set that is put in force slice by slice, while entries arrive between the slices.
+//! A reload that is done in slices, while entries arrive between the slices.
 
 use crate::core::entry::Lifecycle;
 use crate::core::rule::{By, Globs, MaxGap, Rule, RuleSet, StreamRule, Watch};
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 const APPS: [&str; 3] = ["a", "b", "cc"];
 const REGIONS: [&str; 2] = ["iad", "fra"];
 
-/// Everyone there is; the last are heard for the first time while the rules change.
+/// All instances; the last ones are heard for the first time during the reload.
 fn everyone() -> Vec<String> {
     let instances = |app: &str| {
         let app = app.to_owned();
@@ -66,7 +66,7 @@ fn set(rules: &[Rule]) -> RuleSet {
     }
 }
 
-/// Somebody says something while the rules change.
+/// An entry during the reload.
 #[derive(Clone, Copy, Debug)]
 enum Said {
     Beat(usize),
@@ -93,7 +93,7 @@ fn say(bench: &mut Bench, said: Said) {
     }
 }
 
-/// Everyone of `known` beats until a time of his own, the rules change at 100 s, and who is of `after` beats on.
+/// All of `known` beat until a time of their own, the rules change at 100 s, and those of `after` continue to beat.
 struct Story {
     before: Vec<Rule>,
     then: Vec<Rule>,
@@ -102,17 +102,17 @@ struct Story {
     after: Vec<bool>,
 }
 
-/// How the rules change.
+/// The way in which the rules change.
 #[derive(Clone, Copy, Debug)]
 enum How {
-    /// In one go, after so many of those who speak meanwhile.
+    /// In one step, after so many of the entries in between.
     AtOnceAfter(usize),
-    /// In slices of so many slots, with one who speaks after each.
+    /// In slices of so many slots, with one entry after each.
     InSlicesOf(usize),
 }
 
 impl Story {
-    /// What was told after the change, and how all alerts and instances stand in the end.
+    /// The notifications after the change, and the final state of all alerts and instances.
     fn played(&self, how: How) -> (Vec<String>, String) {
         let mut bench = Bench::new(self.before.clone());
         let everyone = everyone();
@@ -122,7 +122,7 @@ impl Story {
                     bench.say(who, "", second as f64);
                 }
             }
-            // Who is heard by nobody's rule keeps the stream alive.
+            // An instance that no rule watches keeps the stream alive.
             bench.entry("z.iad.z", second as f64);
             bench.tick(second as f64);
         }
@@ -172,8 +172,8 @@ impl Story {
     }
 }
 
-/// Puts rules in force in slices of so many slots; `between` is told how many were done. Gives their number but for the
-/// last.
+/// Reloads in slices of so many slots; `between` is called with the number of slices done. Gives that number, without
+/// the last.
 fn change_in_slices(
     bench: &mut Bench,
     then: &[Rule],
@@ -204,7 +204,7 @@ proptest! {
     ) {
         let story = Story { before, then, until, meanwhile, after };
         let in_slices = story.played(How::InSlicesOf(slots));
-        // What is said meanwhile is heard by the old rules until a moment, and by the new ones from then on.
+        // Entries in between meet the old rules up to one moment, and the new ones afterwards.
         let moments = 0..=story.meanwhile.len();
         let at_once: Vec<_> = moments.map(|first| story.played(How::AtOnceAfter(first))).collect();
         prop_assert!(at_once.contains(&in_slices), "{:?}\n is none of\n{:?}", in_slices, at_once);
@@ -238,7 +238,7 @@ fn who_stopped_on_purpose_is_not_missed_after_a_change_of_rules() {
         ..rule("logs", "*", 30.0)
     };
     let beats = rule("beats", "*", 30.0);
-    // The rules that watch it stay, come, and have another kind.
+    // The rules that watch it stay, are added, and change their kind.
     for (before, then) in [
         (vec![logs.clone()], vec![logs.clone()]),
         (vec![beats.clone()], vec![beats.clone()]),

@@ -1,4 +1,4 @@
-//! Copies for readers that are made slice by slice.
+//! Copies for readers that are made in slices.
 
 use crate::core::snapshot::Snapshot;
 use crate::core::snapshot::copy::Copying;
@@ -20,7 +20,7 @@ fn bench() -> Bench {
     bench
 }
 
-/// Goes on until it is whole; after each slice `between` has its turn. Gives how many slices it took, too.
+/// Continues until the copy is complete; calls `between` after each slice. Gives the number of slices, too.
 fn sliced(
     bench: &mut Bench,
     mut copying: Box<Copying>,

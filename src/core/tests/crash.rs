@@ -1,4 +1,4 @@
-//! Crashes and machines stuck on their way, with an inventory; and what makes room.
+//! Crashes and machines stuck in their start, with an inventory; and evictions.
 
 use crate::core::entry::Lifecycle;
 use crate::core::inventory::{Exit, Listed, Machine};
@@ -135,7 +135,7 @@ fn a_machine_that_is_stuck_on_its_way_is_told_after_five_minutes_heard_before_or
         for second in (10..=330).step_by(10) {
             bench.beats(&["web.iad.z", API], [second]);
             let mut all = listed(machine(WEB, Listed::Starting));
-            // The word changes on the way; it is not there yet.
+            // The word changes during the start; the machine does not run yet.
             all[0].word = if second < 100 { "created" } else { "starting" }.into();
             all.extend(started(&["web.iad.z"]));
             poll(&mut bench, second as f64 + 1.0, all);

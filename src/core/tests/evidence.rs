@@ -1,5 +1,5 @@
-//! What blindness does to the evidence of a silence: it delays a verdict, blames no live target, and hides no death for
-//! good.
+//! Effects of blindness on the evidence of a silence: it delays a verdict, blames no live target, and hides no death
+//! for good.
 
 use crate::core::engine::Feed;
 use crate::core::rule::{MaxGap, Rule};
@@ -9,11 +9,11 @@ use proptest::prelude::*;
 const LOG: &str = "log.fra.x";
 const WEB: &str = "web.iad.a";
 
-/// Blind from a second to another; nothing arrives meanwhile.
+/// A blind stretch from one second to another; nothing arrives in it.
 type Blind = (f64, f64);
 
-/// Runs an organisation in which something logs each second, and one instance beats at these seconds, every `every` as it
-/// declares. Gives when its silence was notified.
+/// Runs an organisation in which something logs each second, and one instance beats at these seconds, with `every`
+/// declared. Gives the times at which its silence was notified.
 fn notified(beats: &[f64], every: f64, blind: &[Blind], until: f64) -> Vec<String> {
     let auto = Rule {
         max_gap: MaxGap::Auto,
@@ -39,7 +39,7 @@ fn notified(beats: &[f64], every: f64, blind: &[Blind], until: f64) -> Vec<Strin
     of_beat.map(str::to_owned).collect()
 }
 
-/// Beats from `phase` on, each after an interval that these hundredths of `every` make longer or shorter.
+/// Beats from `phase` on, each after an interval that is longer or shorter by these hundredths of `every`.
 fn beats(phase: f64, every: f64, jitter: &[i32], until: f64) -> Vec<f64> {
     let (mut at, mut all) = (phase, Vec::new());
     for percent in jitter.iter().cycle() {
@@ -84,8 +84,8 @@ proptest! {
     }
 }
 
-/// Periodic blindness, in seconds: the period, how much of it is blind, the interval of a target that is dead; and after how
-/// long it is found, at most. docs/how-it-decides.md has this table.
+/// Periodic blindness, in seconds: the period, its blind part, the interval of a dead target; and the time within which
+/// the death is found. docs/how-it-decides.md has this table.
 const FOUND_WITHIN: [(f64, f64, f64, Option<f64>); 8] = [
     (120.0, 46.0, 30.0, Some(480.0)),
     (300.0, 31.0, 30.0, Some(600.0)),

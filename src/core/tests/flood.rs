@@ -1,4 +1,4 @@
-//! Floods of names that somebody makes up.
+//! Floods of invented names.
 
 use crate::core::engine::{Engine, Output};
 use crate::core::entry::{BeatLine, MarkerId, Provider, Reject, Subject};
@@ -60,7 +60,7 @@ fn notices(engine: &mut Engine) -> Vec<Notice> {
     told.collect()
 }
 
-/// The name and kind of each notice.
+/// Name and kind of each notice.
 fn words(notices: &[Notice]) -> Vec<String> {
     let words = |notice: &Notice| {
         let name = notice.alarm.name(notice.scope);
@@ -69,11 +69,11 @@ fn words(notices: &[Notice]) -> Vec<String> {
     notices.iter().map(words).collect()
 }
 
-/// Seeded: what is made up is the same at each run.
+/// Seeded: each run invents the same names.
 struct Flood(u64);
 
 impl Flood {
-    /// A subject that was never heard: of an app of its own, of few apps, or of one place.
+    /// A new subject: of an app of its own, of one of few apps, or of one app-region.
     fn subject(&mut self) -> String {
         self.0 = self
             .0
@@ -89,7 +89,7 @@ impl Flood {
     }
 }
 
-/// A million made-up subjects in a minute beside a thousand that beat.
+/// A million invented subjects in a minute, beside a thousand instances that beat.
 #[test]
 fn a_million_made_up_subjects_neither_take_memory_nor_hide_who_dies_and_leave_in_a_day() {
     const KNOWN: usize = 1_000;
@@ -144,7 +144,7 @@ fn a_million_made_up_subjects_neither_take_memory_nor_hide_who_dies_and_leave_in
     assert_eq!(words(&told), expected);
     let full = &told[0];
     assert_eq!(full.severity, Severity::Error);
-    let detail = "2000 apps are tracked, 2000 at most; new ones are dropped, known ones stay watched; raise LASTBEAT_MAX_APPS, or stop who makes up names; the first: logs.";
+    let detail = "2000 apps are tracked, 2000 at most; new ones are dropped, known ones stay watched; raise LASTBEAT_MAX_APPS, or stop the client that invents names; the first: logs.";
     assert!(full.detail.starts_with(detail), "{}", full.detail);
     assert!(
         told[2].detail.ends_with("entries were dropped"),
@@ -161,7 +161,7 @@ fn a_million_made_up_subjects_neither_take_memory_nor_hide_who_dies_and_leave_in
         }
         engine.evaluate(at(now as f64));
     };
-    // Half a minute apart, which the rules allow, costs less; the last minutes are whole.
+    // Half a minute apart, which the rules allow, is cheaper; the last minutes are complete.
     for now in (900..90_000).step_by(30) {
         second(engine, now);
     }
@@ -202,7 +202,7 @@ fn waves_are_one_incident_and_those_who_are_known_may_return() {
         engine.arrive(at(now as f64));
         beat(engine, "logs.web.iad.a", "", "").expect("it is known");
         beat(engine, "logs.web.iad.b", "", "").expect("it is known");
-        // Each wave follows before the last is ten minutes ago.
+        // Each wave follows within ten minutes of the last.
         if now < 2_000 && now % 500 == 0 {
             let refused = hear(engine, "logs.new.iad.c");
             assert_eq!(refused, Err(Reject::Limit));
@@ -286,7 +286,7 @@ fn a_beat_whose_name_or_host_finds_no_room_is_still_a_sign_of_life() {
     assert_eq!(rejected(engine), before + 1);
     engine.arrive(at(2.0 * HOUR));
     engine.next_sweep = at(2.0 * HOUR).mono;
-    // Hosts that nobody is on make room as names do.
+    // Hosts without instances are freed as names are.
     engine.reclaim(engine.facts.listening.listened());
     assert_eq!(engine.facts.tracker.host_names.len(), 0);
     beat(engine, "logs.web.iad.a", "name0", "one-too-many").expect("the beat counts");
@@ -304,7 +304,7 @@ fn what_a_rule_expects_and_what_an_incident_is_about_keeps_its_name() {
     let wider = |by, expected: &str| Rule {
         by,
         expect: vec![expected.to_owned()],
-        // No incident needs their names yet.
+        // No incident uses their names yet.
         ..rule(expected, "*", 1_000_000.0)
     };
     let rules = vec![expects, wider(By::App, "ghost"), wider(By::Region, "gru")];
@@ -337,7 +337,7 @@ fn what_a_rule_expects_and_what_an_incident_is_about_keeps_its_name() {
         told.iter().any(|notice| notice.who.region == "iad"),
         "{told:?}"
     );
-    // Who returns finds its place again, and a new one gets a number that is free.
+    // An instance that returns gets its slot again, and a new one gets a free number.
     engine.arrive(at(200_010.0));
     hear(engine, "logs.web.iad.a").expect("there is room");
     hear(engine, "logs.new.syd.a").expect("there is room");

@@ -1,4 +1,4 @@
-//! Who is known stays known while the table of subjects grows.
+//! Known subjects stay known while the table of subjects grows.
 
 use crate::core::entry::Subject;
 use crate::core::tests::bench::{Bench, at, rule};
@@ -7,21 +7,21 @@ use crate::core::tracker::{Admitted, InstanceId, Limits, Tracker};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-/// Subjects that are said at all.
+/// Number of subjects.
 const ALL: u32 = 2_000;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// As many new ones as that, from there on.
+    /// Admits so many new ones, from this number on.
     Admit(u32, u32),
-    /// As many of those known, from there on; their slots are used again.
+    /// Forgets so many known ones, from this number on; their slots are reused.
     Forget(u32, u32),
-    /// A turn without anybody.
+    /// A turn without any change.
     Turn,
 }
 
 fn subject(number: u32) -> String {
-    // Some of the names are too long to stand in the row itself.
+    // Some of the names are too long for the row itself.
     let name = ["", "a-name-that-is-long-"][number as usize % 2];
     format!("logs.app{}.iad.{name}{number}", number % 7)
 }
@@ -71,7 +71,7 @@ proptest! {
                         tracker.forget(known[&number]);
                         known.remove(&number);
                     }
-                    tracker.members_left();
+                    tracker.remove_forgotten_members();
                 }
                 Step::Turn => tracker.move_some(),
             }

@@ -1,4 +1,4 @@
-//! What follows from the inventory, and what does not.
+//! Effects of the inventory, and their absence.
 
 use crate::core::entry::Lifecycle;
 use crate::core::inventory::{Exit, Listed, Machine, Poll, Purpose};
@@ -19,7 +19,7 @@ pub(super) fn machine(who: &str, listed: Listed) -> Machine {
         Listed::Stopped => "stopped",
         Listed::Failed => "failed",
         Listed::Gone => "destroyed",
-        Listed::Unheard => "frozen",
+        Listed::Unknown => "frozen",
     };
     Machine {
         app: next(),
@@ -28,13 +28,13 @@ pub(super) fn machine(who: &str, listed: Listed) -> Machine {
         listed,
         word: Arc::from(word),
         unreachable: false,
-        purpose: Purpose::Unsaid,
+        purpose: Purpose::Unknown,
         group: None,
         exit: None,
     }
 }
 
-/// A core that asks an inventory.
+/// A core with an inventory.
 pub(super) fn bench(rules: Vec<Rule>) -> Bench {
     let mut bench = Bench::new(rules);
     bench.engine.facts.options.inventory = true;
@@ -63,7 +63,7 @@ fn who_is_started_and_silent_fires_and_who_is_not_started_does_not() {
     for (listed, fires) in [
         (Listed::Started, true),
         (Listed::Failed, true),
-        (Listed::Unheard, true),
+        (Listed::Unknown, true),
         (Listed::Stopped, false),
         (Listed::Gone, false),
     ] {
@@ -151,7 +151,7 @@ fn a_stop_that_the_inventory_does_not_confirm_is_lost_news_of_a_start() {
     bench.beats(&[WEB, API], [0, 10, 20]);
     let id = bench.engine.find("logs.web.iad.a").expect("known");
     bench.engine.lifecycle(id, Lifecycle::Autostop);
-    // The list may lag behind for a minute.
+    // The inventory may lag behind for a minute.
     poll(&mut bench, 40.0, started(&[WEB, API]));
     bench.beats(&[API], (30..=80).step_by(10));
     assert_eq!(bench.told(), Vec::<&str>::new());
@@ -167,7 +167,7 @@ fn what_is_not_listed_is_gone_where_its_app_is_listed_and_unknown_elsewhere() {
     let mut bench = bench(vec![rule("r", "*", 30.0)]);
     bench.beats(&["web.iad.a", "web.iad.z", API, LONE], [0, 10, 20]);
     bench.beats(&["web.iad.a", API], [30, 40]);
-    // Of `web` one of two is listed; of `lone` nothing ever was.
+    // One of two machines of `web` is listed; none of `lone` ever was.
     poll(&mut bench, 45.0, started(&["web.iad.a", API]));
     bench.beats(&["web.iad.a", API], [50, 55]);
     poll(&mut bench, 56.0, started(&["web.iad.a", API]));
@@ -273,7 +273,7 @@ fn a_started_machine_of_an_app_that_beats_and_of_which_nothing_is_heard_fires_as
     bench.beats(&[WEB, API], [30, 40, 50]);
     poll(&mut bench, 53.0, started(&all));
     bench.beats(&[WEB, API], [60]);
-    // Nobody of `quiet` ever beat, and no rule names it.
+    // No machine of `quiet` ever beat, and no rule names the app.
     assert_eq!(bench.told(), ["50 HeartbeatMissed new opened"]);
     let notice = bench.engine.open_incidents().next().expect("open");
     assert_eq!(
@@ -381,7 +381,7 @@ fn how_one_ended_that_a_poll_saw_stopped_before_its_deadline_is_asked_once_and_d
         poll(&mut bench, 33.0, all.clone());
         assert_eq!(bench.engine.take_suspects(), None, "once");
         bench.beats(&[WEB, API], [40, 50]);
-        // The next one does not say it again.
+        // The next answer does not repeat it.
         all[2].exit = None;
         poll(&mut bench, 52.0, all);
         bench.beats(&[WEB, API], [60]);

@@ -1,4 +1,4 @@
-//! Stops on purpose, as the platform tells of them.
+//! Intended stops, as the platform reports them.
 
 use crate::core::entry::Lifecycle;
 use crate::core::rule::{By, Rule};

@@ -1,4 +1,4 @@
-//! What outlives the process: a core killed and started again from what was kept.
+//! Restarts: a core that is killed and restored from its store.
 
 use crate::core::engine::Feed;
 use crate::core::entry::Lifecycle;
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A store in memory: what it was handed, folded.
+/// A store in memory: everything it received, merged.
 #[derive(Clone, Debug, Default)]
 struct Disk {
     saved: Saved,
@@ -54,7 +54,7 @@ impl Disk {
     }
 }
 
-/// A core whose process may die.
+/// A core whose process may be killed.
 struct Mortal {
     bench: Bench,
     rules: Vec<Rule>,
@@ -97,7 +97,7 @@ impl Mortal {
         self.disk.checkpoint(checkpoint);
     }
 
-    /// `kill -9`, and another process at `second`.
+    /// `kill -9`, and a new process at `second`.
     fn restart(&mut self, second: f64) {
         self.bench.engine = engine(self.rules.clone(), second);
         let as_saved = self.bench.engine.restore(&self.disk.saved(), at(second));
@@ -164,7 +164,7 @@ fn a_short_restart_keeps_the_gap() {
     mortal.checkpoint(false, 60.0);
     mortal.restart(70.0);
     mortal.beats(&[WEB, API], from(70, 200));
-    // Heard at 20; ten seconds of the restart are blind, and its beat of 60 may have been lost in them.
+    // Heard at 20; ten seconds of the restart are blind, and may have hidden its beat of 60.
     assert_eq!(mortal.bench.told(), ["100 HeartbeatMissed c opened"]);
 }
 
@@ -285,7 +285,7 @@ fn an_alert_whose_rule_left_while_lastbeat_was_down_is_closed() {
     mortal.rules.remove(0);
     mortal.restart(62.0);
     mortal.beats(&[WEB, API], from(70, 120));
-    // The other rule has it now, which learned nothing of its interval yet.
+    // The other rule applies now, and has not learned its interval yet.
     assert_eq!(
         mortal.bench.told(),
         [
@@ -302,9 +302,9 @@ enum Step {
     /// These of the four beat, ten seconds later.
     Beats(u8),
     Checkpoint,
-    /// The process dies, and starts again after so many seconds.
+    /// The process is killed, and starts again after so many seconds.
     Kill(u8),
-    /// The connection is gone for so many seconds.
+    /// The connection is lost for so many seconds.
     Cut(u8),
 }
 
@@ -320,7 +320,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 const FOUR: [&str; 4] = ["web.iad.a", "web.iad.d", API, LONE];
 
-/// Plays a story; `checkpointed`: always with a checkpoint before a death.
+/// Plays a story; with `checkpointed`, always with a checkpoint before a kill.
 fn play(steps: &[Step], mortals: bool, checkpointed: bool) -> Vec<String> {
     let mut mortal = Mortal::new(vec![rule("r", "web", 30.0), rule("s", "*", 45.0)]);
     let mut second = 0;
@@ -332,7 +332,7 @@ fn play(steps: &[Step], mortals: bool, checkpointed: bool) -> Vec<String> {
                     .filter(|bit| who & (1 << bit) > 0)
                     .map(|bit| FOUR[bit])
                     .collect();
-                // Declared, as what is learned of it in part does not outlive a restart.
+                // Declared, since an interval that is half learned does not outlive a restart.
                 for who in who {
                     mortal.bench.say(who, "every=10", second as f64);
                 }
@@ -359,7 +359,7 @@ fn play(steps: &[Step], mortals: bool, checkpointed: bool) -> Vec<String> {
 proptest! {
     #[test]
     fn a_restart_right_after_a_checkpoint_is_a_lost_connection_and_nothing_more(steps in steps()) {
-        // The firings that make a flapping one are counted anew.
+        // The count of firings that makes a target flap starts anew.
         // Downtime is no blindness that somebody could mend.
         let of_blindness = |line: &String| line.contains("StreamBlind");
         let mut told = play(&steps, false, false);

@@ -1,4 +1,4 @@
-//! Rules as they are matched, doubted, learned and replaced.
+//! Rules: matching, doubts, learning and replacement.
 
 use crate::core::rule::{MaxGap, Rule, RuleSet};
 use crate::core::tests::bench::{Bench, at, rule, seconds};

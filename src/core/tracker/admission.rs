@@ -1,79 +1,19 @@
-//! Who is taken in, and who finds no room.
+//! Admission of new subjects, and the limits on them.
 
 use crate::core::entry::{Reject, Subject};
 use crate::core::time::Stamp;
 use crate::core::tracker::record::{App, Instance, Place, Region};
 use crate::core::tracker::text::{self, Texts};
-use crate::core::tracker::{Admitted, InstanceId, NONE, Tracker, UNDECIDED, grow, store};
+use crate::core::tracker::{Admitted, InstanceId, NONE, Table, Tracker, UNDECIDED, grow, store};
 use foldhash::quality::RandomState;
 use std::cell::RefCell;
 use std::hash::BuildHasher;
 
-/// How many are tracked at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Instances.
-    pub instances: usize,
-    /// Apps.
-    pub apps: usize,
-}
-
-impl Limits {
-    /// What may be asked for at most: two gigabytes of instances, and as many apps as a page of sums can still be read for.
-    pub const MOST: Limits = Limits {
-        instances: 10_000_000,
-        apps: 1_000_000,
-    };
-    /// Of an app there are at most all regions; app-regions that are made up have as few instances each.
-    const PLACES_PER_APP: usize = 4;
-    /// Beats of all instances: some say several. One alone is held by its own limit where instances are few.
-    const MIN_BEATS: usize = 2_000_000;
-
-    /// App-regions.
-    pub fn places(self) -> usize {
-        self.apps.saturating_mul(Limits::PLACES_PER_APP)
-    }
-
-    /// Beats.
-    pub(in crate::core) fn beats(self) -> usize {
-        (2 * self.instances).max(Limits::MIN_BEATS)
-    }
-}
-
-impl Default for Limits {
-    /// Ten times the instances of the largest organisation known, and twenty of each app.
-    fn default() -> Self {
-        Limits {
-            instances: 1_000_000,
-            apps: 50_000,
-        }
-    }
-}
-
-/// What may be full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Table {
-    /// Instances.
-    Instances,
-    /// Names of apps.
-    Apps,
-    /// App-regions.
-    Places,
-    /// Names of regions.
-    Regions,
-    /// Names of physical hosts.
-    Hosts,
-    /// Beats, or those of one instance.
-    Beats,
-    /// Names of beats.
-    BeatNames,
-}
-
 impl Tracker {
-    /// Takes in a subject that [`Self::find`] does not know.
+    /// Admits a subject that [`Self::find`] does not know.
     ///
     /// # Errors
-    /// [`Reject::Limit`] where there is no room for one more; `take_full` says of what.
+    /// [`Reject::Limit`] if a table is full; `take_full` says which.
     pub fn admit(
         &mut self,
         subject: &Subject<'_>,
@@ -87,7 +27,7 @@ impl Tracker {
             Some(app) => self.apps[app as usize].ignored,
             None => ignored(subject.app),
         };
-        // Who finds no room leaves no name behind.
+        // A rejected subject leaves no name behind.
         if !ignored && self.subjects.len() >= self.limits.instances {
             return Err(self.is_full(Table::Instances));
         }
@@ -122,25 +62,25 @@ impl Tracker {
         self.subjects.insert(hash, id, hash_of);
     }
 
-    /// Whether subjects move to a larger table, so that [`Self::move_some`] has work.
+    /// True while subjects move to a larger table, so that [`Self::move_some`] has work.
     #[inline]
     pub(in crate::core) fn is_moving(&self) -> bool {
         self.subjects.is_moving()
     }
 
-    /// Moves some of the subjects, so that the smaller table goes though nobody is taken in any more.
+    /// Moves some of the subjects, so that the smaller table is freed even if no instance is admitted any more.
     pub(in crate::core) fn move_some(&mut self) {
         let hash_of = hashes(&self.instances, &self.places, &self.names, &self.hash);
         self.subjects.move_some(hash_of);
     }
 
-    /// Remembers what is full, and gives the reason for the entry.
+    /// Remembers the full table, and gives the reason to reject the entry.
     pub(in crate::core) fn is_full(&mut self, table: Table) -> Reject {
         self.full = Some(table);
         Reject::Limit
     }
 
-    /// What was full since the last call.
+    /// The table that was full since the last call; `None` if none was.
     #[inline]
     pub(in crate::core) fn take_full(&mut self) -> Option<Table> {
         self.full.take()
@@ -154,19 +94,19 @@ impl Tracker {
         Some(id)
     }
 
-    /// The number of an app, new or not; `None` where there is no room.
+    /// The number of an app, new or not; `None` if the table is full.
     pub fn intern_app(&mut self, name: &str) -> Option<u32> {
         self.app(name, false)
     }
 
-    /// The number of a region, new or not; `None` where there is no room.
+    /// The number of a region, new or not; `None` if the table is full.
     pub fn intern_region(&mut self, name: &str) -> Option<u32> {
         let region = self.region_names.intern(name)?;
         grow(&mut self.regions, region, Region::default);
         Some(region)
     }
 
-    /// The number of an app-region that is known.
+    /// The number of a known app-region.
     pub fn find_place(&self, app: u32, region: u32) -> Option<u32> {
         let is = |&id: &u32| {
             let place = &self.places[id as usize];
@@ -177,7 +117,7 @@ impl Tracker {
             .copied()
     }
 
-    /// The number of an app-region, new or not; `None` where there is no room.
+    /// The number of an app-region, new or not; `None` if the table is full.
     pub fn intern_place(&mut self, app: u32, region: u32, now: Stamp) -> Option<u32> {
         if let Some(id) = self.find_place(app, region) {
             return Some(id);
@@ -205,7 +145,7 @@ impl Tracker {
         Some(id)
     }
 
-    /// The app-regions of an app, or of a region where the app is [`NONE`]; of one app in one region that alone.
+    /// The app-regions of an app, or of a region if the app is [`NONE`]; with both, the app's one in that region.
     pub(in crate::core) fn places_of(&self, app: u32, region: u32) -> impl Iterator<Item = u32> {
         let of_app = self.apps.get(app as usize).map(|app| &app.places);
         let of_region = self.regions.get(region as usize).map(|at| &at.places);

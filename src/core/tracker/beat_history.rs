@@ -1,50 +1,50 @@
-//! When the last beats came, for people: the strip of one instance. Nothing is decided by it.
+//! Times of the latest beats, for display only: the strip of one instance. Nothing is decided by them.
 
 use crate::core::time::{Mono, nanos};
 use crate::core::tracker::BeatId;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-/// Beats remembered, of all instances together: two hours of a thousand that beat every 30s, days of a few, in two
-/// megabytes at most.
+/// Number of beats remembered, of all instances together: two hours of a thousand instances that beat every 30 s, days
+/// of a few instances, in two megabytes at most.
 const REMEMBERED: usize = 1 << 18;
-/// Where more beats than this are tracked, even so many are less than four of each, which nobody sees anything in: then
-/// an eighth is kept, so that memory goes to who is watched.
+/// With more beats tracked than this, even [`REMEMBERED`] is fewer than four of each, too few to be of use: then an
+/// eighth is kept, to save memory.
 const MANY: u32 = 1 << 16;
 const REMEMBERED_OF_MANY: usize = REMEMBERED / 8;
-/// Of one beat as many are told, the last ones: more than a strip has room for, some ten kilobytes.
+/// Number of times given of one beat, the latest ones: more than a strip can show, about ten kilobytes.
 pub const MOST_TIMES: usize = 2_000;
-/// Numbers kept of who was forgotten, before those that no longer matter are looked for.
+/// Number of forgotten numbers kept before obsolete ones are removed.
 const FORGOTTEN: usize = 1 << 16;
-/// What times are kept in: 32 bits of it are thirteen years.
+/// Unit of the stored times: 32 bits of it reach for thirteen years.
 const GRAIN: Duration = Duration::from_millis(100);
 
-/// One beat that came.
+/// One beat.
 #[derive(Clone, Copy, Debug)]
 struct Came {
     beat: u32,
-    /// In [`GRAIN`]s since the first of all was waited for.
+    /// Time since [`BeatHistory::begun`], in [`GRAIN`]s.
     at: u32,
 }
 
-/// The last beats of everybody, in the order in which they came.
+/// The latest beats of all instances, in order of arrival.
 #[derive(Debug)]
 pub struct BeatHistory {
     came: VecDeque<Came>,
     most: usize,
-    /// How many were dropped at the front: the place of the first one in the order of all that ever came.
+    /// Number of beats dropped at the front: the position of the first one in the order of all that ever arrived.
     dropped: u64,
-    /// Up to which place a number was somebody's who is forgotten.
+    /// Position up to which a number belonged to a beat that is forgotten by now.
     forgotten: HashMap<u32, u64>,
     most_forgotten: usize,
-    /// The arrival clock when there were none yet.
+    /// Arrival clock: the zero of the stored times.
     begun: Mono,
-    /// From when on all are remembered.
+    /// Arrival clock: start of the time of which all beats are remembered.
     since: Mono,
 }
 
 impl BeatHistory {
-    /// None yet.
+    /// An empty history.
     pub fn new(now: Mono) -> Self {
         BeatHistory {
             came: VecDeque::new(),
@@ -57,24 +57,24 @@ impl BeatHistory {
         }
     }
 
-    /// A beat came.
+    /// Records a beat.
     #[inline]
     pub fn push(&mut self, beat: BeatId, at: Mono) {
         if beat.0 >= MANY && self.most > REMEMBERED_OF_MANY {
             self.most = REMEMBERED_OF_MANY;
-            self.make_room();
+            self.drop_oldest();
             self.came.shrink_to(self.most);
         }
         if self.came.len() >= self.most {
-            self.make_room();
+            self.drop_oldest();
         }
         let at = nanos(at.since(self.begun)) / nanos(GRAIN);
         let at = u32::try_from(at).unwrap_or(u32::MAX);
         self.came.push_back(Came { beat: beat.0, at });
     }
 
-    /// Drops the oldest, so that there is room for one.
-    fn make_room(&mut self) {
+    /// Drops the oldest, so that one more fits.
+    fn drop_oldest(&mut self) {
         let over = (self.came.len() + 1).saturating_sub(self.most);
         if let Some(last) = over.checked_sub(1) {
             self.since = self.back(self.came[last].at);
@@ -87,19 +87,19 @@ impl BeatHistory {
         self.begun + GRAIN * at
     }
 
-    /// The number is free: who gets it next has none of these beats.
+    /// Records that a number is free: its next beat does not inherit these times.
     pub fn forget(&mut self, beat: BeatId) {
         let place = self.dropped + self.came.len() as u64;
         self.forgotten.insert(beat.0, place);
         if self.forgotten.len() > self.most_forgotten {
             let dropped = self.dropped;
             self.forgotten.retain(|_, place| *place > dropped);
-            // Where most of them still matter, the next look comes later.
+            // If most of them still matter, the next clean-up comes later.
             self.most_forgotten = FORGOTTEN.max(2 * self.forgotten.len());
         }
     }
 
-    /// When each of these came, the oldest first, and from when on all of them are known.
+    /// The times of each of these beats, the oldest first, and the start of the time of which all are known.
     pub fn of(&self, beats: &[BeatId]) -> (Vec<Vec<Mono>>, Mono) {
         let own = |beat: &BeatId| (beat.0, self.forgotten.get(&beat.0).copied().unwrap_or(0));
         let own: Vec<(u32, u64)> = beats.iter().map(own).collect();

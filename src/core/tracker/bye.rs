@@ -1,81 +1,24 @@
-//! A `bye` as it was heard: which beat it stops, and whether it was heard before.
+//! `bye`: the beat that it stops.
 
 use crate::core::entry::BeatLine;
-use crate::core::time::{Mono, Stamp, Wall};
+use crate::core::time::{Mono, Stamp};
 use crate::core::tracker::text::cut;
 use crate::core::tracker::{BeatId, InstanceId, MAX_TEXT, Tracker};
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-/// An entry that was sent twice comes again within this time.
-const REPEATED_WITHIN: Duration = Duration::from_secs(3600);
-/// Remembered at most: a release of as many machines at once. Old ones make room.
-const MOST: usize = 20_000;
-
-/// The last `bye` of each beat that said one lately, by instance and `name=`.
-#[derive(Debug, Default)]
-pub(super) struct Byes(BTreeMap<(u32, Box<str>), Bye>);
-
-/// One `bye`.
-#[derive(Clone, Copy, Debug)]
-struct Bye {
-    /// Arrival clock.
-    at: Mono,
-    seq: Option<u64>,
-    entry_time: Option<Wall>,
-}
-
-impl Byes {
-    /// An instance is forgotten.
-    pub(super) fn forget(&mut self, id: InstanceId) {
-        let key = |id: u32| (id, Box::<str>::default());
-        let of_one = self.0.range(key(id.0)..key(id.0.saturating_add(1)));
-        let of_one: Vec<_> = of_one.map(|(key, _)| key.clone()).collect();
-        for key in of_one {
-            self.0.remove(&key);
-        }
-    }
-
-    fn remember(&mut self, id: InstanceId, name: &str, bye: Bye) {
-        if self.0.len() >= MOST {
-            self.0
-                .retain(|_, old| bye.at.since(old.at) < REPEATED_WITHIN);
-            if self.0.len() >= MOST {
-                self.0.pop_first();
-            }
-        }
-        self.0.insert((id.0, name.into()), bye);
-    }
-}
 
 impl Tracker {
-    /// Whether a `bye` is one that was heard before, sent twice on its way. By its count, where it does not follow on the
-    /// beat before it; without a count by its entry time.
+    /// True if this `bye` is a duplicate of the latest one of its beat.
     pub(in crate::core) fn is_repeated_bye(
         &self,
         id: InstanceId,
         line: &BeatLine<'_>,
         now: Mono,
     ) -> bool {
-        let Some(before) = self.byes.0.get(&(id.0, Box::from(line.name))) else {
-            return false;
-        };
-        if now.since(before.at) > REPEATED_WITHIN || line.seq != before.seq {
-            return false;
-        }
-        match line.seq {
-            Some(seq) => {
-                let follows = |beat: BeatId| {
-                    let last = self.beat_row(beat).count();
-                    last.is_some_and(|last| last.checked_add(1) == Some(seq))
-                };
-                !self.beat_of_line(id, line).is_some_and(follows)
-            }
-            None => line.entry_time.is_some() && line.entry_time == before.entry_time,
-        }
+        let beat = self.beat_of_line(id, line);
+        let last = beat.and_then(|beat| self.beat_row(beat).count());
+        self.byes.is_repeated(id, line, last, now)
     }
 
-    /// Takes in a `bye`; gives the beat of its name, which stops, where there is one: a `bye` makes none.
+    /// Records a `bye`; gives the stopped beat of its name. `None` if there is none, since a `bye` creates no beat.
     pub(in crate::core) fn bye(
         &mut self,
         id: InstanceId,
@@ -85,12 +28,7 @@ impl Tracker {
         self.host(id, line.host);
         let app = self.places[self.instance(id).place as usize].app;
         self.apps[app as usize].beats += 1;
-        let bye = Bye {
-            at: now.at,
-            seq: line.seq,
-            entry_time: line.entry_time,
-        };
-        self.byes.remember(id, line.name, bye);
+        self.byes.remember(id, line, now.at);
         let beat = self.beat_of_line(id, line)?;
         let record = &mut self.beats[beat.0 as usize];
         record.seq = line.seq.unwrap_or(record.seq);

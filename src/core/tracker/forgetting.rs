@@ -1,11 +1,11 @@
-//! Instances and beats that are forgotten: their slots are free for others.
+//! Removal of instances and beats; their slots become free.
 
 use crate::core::tracker::record::{Beat, Instance};
 use crate::core::tracker::{BeatId, InstanceId, NONE, Tracker};
 use std::hash::BuildHasher;
 
 impl Tracker {
-    /// Forgets an instance and its beats; [`Self::members_left`] ends it.
+    /// Forgets an instance and its beats; [`Self::remove_forgotten_members`] completes it.
     pub fn forget(&mut self, id: InstanceId) {
         let beats: Vec<BeatId> = self.beats_of(id).collect();
         for beat in beats {
@@ -48,9 +48,9 @@ impl Tracker {
         self.free_beats.push(beat.0);
     }
 
-    /// After many were forgotten and before anybody is taken in: they are members of nothing any more. Once for all
-    /// of them, as there may be a million in one app-region.
-    pub fn members_left(&mut self) {
+    /// Removes forgotten instances from their app-regions: to be called after forgetting and before the next admission.
+    /// Done once for all of them, as one app-region may have a million.
+    pub fn remove_forgotten_members(&mut self) {
         let mut left = std::mem::take(&mut self.left_places);
         left.sort_unstable();
         left.dedup();

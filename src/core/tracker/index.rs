@@ -1,48 +1,48 @@
-//! Which instance speaks under a subject. It grows step by step: as many at once as are known would take longer than
-//! entries can wait.
+//! Index of instances by subject, which grows step by step: rehashing a million subjects at once would delay entries
+//! for too long.
 
 use hashbrown::HashTable;
 
-/// Buckets that are cleared when somebody is taken in, in eight microseconds where a million are known. Half as many
-/// keep both tables for twice as long.
+/// Buckets that are moved with each admission, in eight microseconds with a million instances. Half as many would keep
+/// both tables for twice as long.
 const AT_AN_ADMISSION: usize = 16;
-/// Buckets that are cleared at a turn, in a millisecond or two: of a million all within five minutes, though nobody
-/// comes any more.
+/// Buckets that are moved in each turn, in a millisecond or two: a million within five minutes, without any admission.
 const AT_A_TURN: usize = 4_096;
 
-/// Numbers of instances by the hash of their subject. Each stands in one of two tables.
+/// Numbers of instances by the hash of their subject. Each is in one of the two tables.
 #[derive(Debug, Default)]
 pub(in crate::core) struct Index {
     now: HashTable<u32>,
-    /// What was too small, until all of it has moved.
+    /// The smaller table, until all of it has moved.
     before: Option<Leaving>,
 }
 
-/// A table that is being left.
+/// A table that is being emptied.
 #[derive(Debug)]
 struct Leaving {
     table: HashTable<u32>,
-    /// The first bucket that is not cleared yet.
+    /// The first bucket that has not moved yet.
     next: usize,
 }
 
 impl Index {
-    /// The number that has this hash and is the one. Whom it does not find [`Self::find_before`] may.
+    /// The number with this hash for which `is` holds, in the current table; [`Self::find_before`] searches the other
+    /// one.
     #[inline]
     pub(in crate::core) fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
         self.now.find(hash, |id| is(*id)).copied()
     }
 
-    /// As [`Self::find`], of those who have not moved yet.
+    /// As [`Self::find`], among those that have not moved yet.
     pub(in crate::core) fn find_before(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
         let before = self.before.as_ref()?;
         before.table.find(hash, |id| is(*id)).copied()
     }
 
-    /// Takes in a number that is not there. `hash_of` gives the hash of each that is.
+    /// Inserts a number that is not in the index. `hash_of` gives the hash of any number in it.
     pub(in crate::core) fn insert(&mut self, hash: u64, id: u32, hash_of: impl Fn(u32) -> u64) {
-        // Never while it moves: room for all of the old table and half as many as it has buckets, of which each of those
-        // who come meanwhile clears sixteen. So the table has no cause to grow by itself.
+        // Not while it moves: the new table has room for all of the old one and half as many as that has buckets, and
+        // each insertion meanwhile moves sixteen buckets. So the table never grows by itself.
         if self.before.is_none() && self.now.len() == self.now.capacity() {
             let room = self.now.len() + self.now.num_buckets() / 2 + 1;
             let table = std::mem::replace(&mut self.now, HashTable::with_capacity(room));
@@ -52,7 +52,7 @@ impl Index {
         self.now.insert_unique(hash, id, |&id| hash_of(id));
     }
 
-    /// Takes out a number, where it is there.
+    /// Removes a number, if it is in the index.
     pub(in crate::core) fn remove(&mut self, hash: u64, id: u32) {
         let before = self.before.as_mut().map(|before| &mut before.table);
         for table in [Some(&mut self.now), before].into_iter().flatten() {
@@ -62,18 +62,18 @@ impl Index {
         }
     }
 
-    /// Moves some, though nobody is taken in.
+    /// Moves some buckets without an insertion.
     pub(in crate::core) fn move_some(&mut self, hash_of: impl Fn(u32) -> u64) {
         self.clear(AT_A_TURN, hash_of);
     }
 
-    /// Whether some stand in the old table still.
+    /// True while some numbers are still in the old table.
     #[inline]
     pub(in crate::core) fn is_moving(&self) -> bool {
         self.before.is_some()
     }
 
-    /// How many there are.
+    /// Number of entries.
     pub(in crate::core) fn len(&self) -> usize {
         let before = self.before.as_ref().map_or(0, |before| before.table.len());
         self.now.len() + before
@@ -84,7 +84,7 @@ impl Index {
             return;
         };
         for bucket in before.next..before.next + buckets {
-            // Past the last one there is nobody.
+            // There is no entry after the last bucket.
             if let Ok(entry) = before.table.get_bucket_entry(bucket) {
                 let (id, _) = entry.remove();
                 self.now.insert_unique(hash_of(id), id, |&id| hash_of(id));
@@ -102,14 +102,15 @@ mod tests {
     use super::{AT_A_TURN, AT_AN_ADMISSION, Index};
     use std::cell::Cell;
 
-    /// An index that counts how often it asks for a hash: once for each that it moves.
+    /// An index that counts the hashes it asks for: one for each number that it moves.
     #[derive(Default)]
     struct Counted {
         index: Index,
         moved: Cell<usize>,
     }
 
-    /// The same for many in a row: whoever of a crowd leaves leaves a mark in the table, which takes room as well.
+    /// Equal for many in a row: a removal from a crowded group leaves a tombstone in the table, which takes space as
+    /// well.
     fn hash(id: u32) -> u64 {
         u64::from(id / 64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
@@ -122,7 +123,7 @@ mod tests {
             }
         }
 
-        /// How many it moved for this one.
+        /// Number of entries moved by this insertion.
         fn insert(&mut self, id: u32) -> usize {
             self.index.insert(hash(id), id, Self::hash_of(&self.moved));
             self.moved.take()
@@ -161,7 +162,7 @@ mod tests {
 
     #[test]
     fn nor_where_others_left_and_it_grows_no_larger_for_them() {
-        // Two less than fill a table of 2,048 buckets.
+        // Two fewer than fill a table of 2,048 buckets.
         const KNOWN: u32 = 1_790;
         let mut counted = Counted::default();
         let (mut moved, mut growths) = (0, 0);

@@ -1,22 +1,21 @@
-//! An instance's life as the platform tells it.
+//! Life of an instance: its stops, crashes and starts.
 
 use crate::core::time::{Listened, Mono};
-use crate::core::tracker::{InstanceId, Tracker};
 
-/// Why an instance is stopped.
+/// Reasons for a stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopWhy {
-    /// The proxy stopped it, since it idled.
+    /// The proxy stopped it because it was idle.
     Autostop,
-    /// The proxy suspended it, since it idled.
+    /// The proxy suspended it because it was idle.
     Autosuspend,
-    /// It ended by itself, and is not restarted.
+    /// It exited and is not restarted.
     Done,
     /// The inventory lists it as not running.
     Listed,
-    /// The inventory lists it no more.
+    /// The inventory does not list it any more.
     Gone,
-    /// It goes on under the same id in another region.
+    /// It continues under the same id in another region.
     Moved,
 }
 
@@ -31,13 +30,13 @@ impl StopWhy {
         StopWhy::Moved,
     ];
 
-    /// Whether it is known that the stop is over and done, so that a beat proves a new start; a line of the platform's only
-    /// announces one.
+    /// True if the stop is known to be complete, so that a beat proves a new start; a log line of the platform only
+    /// announces a stop.
     pub const fn is_listed(self) -> bool {
         matches!(self, StopWhy::Listed | StopWhy::Gone | StopWhy::Moved)
     }
 
-    /// Whether this instance is never started again.
+    /// True if this instance is never started again.
     pub const fn is_final(self) -> bool {
         matches!(self, StopWhy::Gone | StopWhy::Moved)
     }
@@ -55,14 +54,14 @@ impl StopWhy {
     }
 }
 
-/// What is known to have gone wrong with an instance.
+/// Known failures of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Crash {
-    /// Its memory did not suffice.
+    /// It ran out of memory.
     OutOfMemory,
-    /// It was restarted too often, and is not any more.
+    /// It reached its restart limit and is not restarted any more.
     GaveUp,
-    /// It ended with an exit code other than 0, and is not restarted.
+    /// It exited with a code other than 0 and is not restarted.
     Failed,
 }
 
@@ -77,69 +76,34 @@ impl Crash {
     }
 }
 
-/// An instance's life as the platform tells it.
+/// Life of an instance, as reported by the platform and by its own `bye`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Life {
-    /// Why and since when it is stopped.
+    /// Reason and arrival time of its current stop; `None` while it runs.
     pub stop: Option<(StopWhy, Mono)>,
-    /// What went wrong since its last beat, and when, on the listened clock.
+    /// Crash since its last beat, and its time on the listened clock.
     pub crash: Option<(Crash, Listened)>,
-    /// Whether it said `bye` as a whole, and no beat came since.
+    /// True if it said `bye` as a whole and sent no beat since.
     pub said_bye: bool,
-    /// Listened clock: the first start after which some beat that is waited for was not heard yet; zero where there was none.
+    /// Listened clock: the first start after which an expected beat is still missing; zero if there is none.
     pub restarted: Listened,
     /// Listened clock: the first start since its last beat of any name; zero where there was none.
     pub again: Listened,
 }
 
 impl Life {
-    /// Whether it stopped on purpose: the platform said so, or it did.
+    /// True if it stopped on purpose, by the platform's word or its own.
     pub const fn has_left(&self) -> bool {
         self.stop.is_some() || self.said_bye
     }
 
-    /// The start from which a target has `max_gap`, on the listened clock, where it was last heard at `seen`. Zero where
-    /// none counts. Only the first start counts, so that one that starts over and over is missed.
+    /// The start, on the listened clock, from which a target last heard at `seen` has `max_gap`; zero if there is none.
+    /// Only the first start counts, so that an instance that restarts over and over is noticed.
     pub fn started_since(&self, seen: Listened) -> Listened {
         if seen <= self.restarted {
             self.restarted
         } else {
             self.again
         }
-    }
-}
-
-impl Tracker {
-    /// What the platform told of an instance's life that still holds.
-    #[inline]
-    pub(in crate::core) fn life(&self, id: InstanceId) -> Life {
-        if self.instances[id.0 as usize].has_life {
-            self.lives.get(&id.0).copied().unwrap_or_default()
-        } else {
-            Life::default()
-        }
-    }
-
-    /// The platform told something else of an instance's life, or it holds no more.
-    pub(in crate::core) fn set_life(&mut self, id: InstanceId, life: Life) {
-        let has_life = life != Life::default();
-        self.instances[id.0 as usize].has_life = has_life;
-        if has_life {
-            self.lives.insert(id.0, life);
-        } else {
-            self.lives.remove(&id.0);
-        }
-    }
-
-    /// As [`Self::set_life`], from what was told before.
-    pub(in crate::core) fn change_life<T>(
-        &mut self,
-        id: InstanceId,
-        change: impl FnOnce(&mut Life) -> T,
-    ) -> T {
-        let mut life = self.life(id);
-        let told = change(&mut life);
-        self.set_life(id, life);
-        told
     }
 }

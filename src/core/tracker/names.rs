@@ -1,17 +1,17 @@
 //! Names interned once: apps, regions, hosts, names of beats.
 
-use crate::core::tracker::{NONE, store};
+use crate::core::tracker::slots::{NONE, store};
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-/// A bounded table of names, each with a number. Numbers of names that were removed are given again.
+/// A bounded table of names, each with a number. Numbers of removed names are reused.
 #[derive(Debug)]
 pub struct Names {
     names: Vec<Option<Arc<str>>>,
     free: Vec<u32>,
-    /// What a number is called that no name has.
+    /// The name of numbers without a name.
     nobody: Arc<str>,
     table: HashTable<u32>,
     hash: RandomState,
@@ -19,7 +19,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// A table that takes at most `limit` names.
+    /// A table of at most `limit` names.
     pub fn new(limit: usize) -> Self {
         Names {
             names: Vec::new(),
@@ -31,7 +31,7 @@ impl Names {
         }
     }
 
-    /// The number of a name that is there already.
+    /// The number of a name; `None` if it is not in the table.
     #[inline]
     pub fn find(&self, name: &str) -> Option<u32> {
         self.table
@@ -39,7 +39,7 @@ impl Names {
             .copied()
     }
 
-    /// The number of a name, new or not; `None` where the table is full.
+    /// The number of a name, new or not; `None` if the table is full.
     pub fn intern(&mut self, name: &str) -> Option<u32> {
         if let Some(id) = self.find(name) {
             return Some(id);
@@ -56,7 +56,7 @@ impl Names {
         Some(id)
     }
 
-    /// Takes a name out: nobody has its number any more, and the next new name gets it.
+    /// Removes a name: its number is free, and the next new name gets it.
     pub fn remove(&mut self, id: u32) {
         let hash = self.hash.hash_one(&**self.get(id));
         if let Ok(entry) = self.table.find_entry(hash, |&other| other == id) {
@@ -66,7 +66,7 @@ impl Names {
         }
     }
 
-    /// The name of a number that [`Self::intern`] gave; empty once it was removed.
+    /// The name of a number that [`Self::intern`] gave; empty if it was removed.
     #[inline]
     pub fn get(&self, id: u32) -> &Arc<str> {
         let name = self.names.get(id as usize).and_then(Option::as_ref);
@@ -79,17 +79,17 @@ impl Names {
         all.filter_map(|(id, name)| Some((id, name.as_ref()?)))
     }
 
-    /// Whether more than half of the room is taken.
+    /// True if the table is more than half full.
     pub fn is_crowded(&self) -> bool {
         self.len() > self.limit / 2
     }
 
-    /// How many there are.
+    /// Number of names.
     pub fn len(&self) -> usize {
         self.table.len()
     }
 
-    /// Whether there are none.
+    /// True if there are no names.
     pub fn is_empty(&self) -> bool {
         self.table.is_empty()
     }

@@ -1,18 +1,18 @@
-//! Old news: what arrives in the catch-up after a pause of reception, and was said before it ended.
+//! Old news: beats that arrive in the catch-up after a pause of reception, and were sent before its end.
 //!
-//! A beat counts at its arrival. Clocks differ, so that lateness is measured against the instance itself: the usual offset
+//! A beat counts from its arrival. Clocks differ, so lateness is measured against the instance itself: its usual offset
 //! is that of its last beat outside a catch-up.
 
 use crate::core::time::Mono;
 use std::time::Duration;
 
-/// Beats that are later than usual by less than this are no old news.
+/// Beats that are less late than this, compared with the usual offset, are not old news.
 const LATE_MS: i64 = 5_000;
 
 /// The usual offset between the entry time and the arrival of one beat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offset {
-    /// Arrival less entry time, in milliseconds; `i32::MIN` where none is known.
+    /// Arrival minus entry time, in milliseconds; `i32::MIN` if unknown.
     usual_ms: i32,
 }
 
@@ -23,26 +23,26 @@ impl Default for Offset {
 }
 
 impl Offset {
-    /// For a store: the usual offset in milliseconds; `None` where none is known.
+    /// The usual offset in milliseconds, for the store; `None` if unknown.
     pub fn saved(self) -> Option<i32> {
         (self.usual_ms != i32::MIN).then_some(self.usual_ms)
     }
 
-    /// As [`Self::saved`] gave it.
+    /// Restores an offset that [`Self::saved`] gave.
     pub fn restored(usual_ms: Option<i32>) -> Self {
         Offset {
             usual_ms: usual_ms.unwrap_or(i32::MIN),
         }
     }
 
-    /// A beat arrived `offset_ms` after its entry time, outside a catch-up: that is usual.
+    /// Learns the offset of a beat outside a catch-up.
     #[inline]
     pub fn learn(&mut self, offset_ms: i64) {
         self.usual_ms = small(offset_ms);
     }
 
-    /// A beat arrived in a catch-up at `arrival`, `offset_ms` after its entry time, and the one before it counts as heard at
-    /// `before`: when it was said, where that is old news. A clock that does not go on tells nothing.
+    /// Time at which a beat was sent that arrived in a catch-up at `arrival` with this offset; `None` if it is not old
+    /// news. `before`: the time from which its predecessor counts. A clock that does not advance proves nothing.
     pub fn said_at(self, offset_ms: i64, arrival: Mono, before: Mono) -> Option<Mono> {
         let late_ms = offset_ms - i64::from(self.saved()?);
         if late_ms <= LATE_MS {
@@ -53,7 +53,7 @@ impl Offset {
     }
 }
 
-/// Offsets of more than 24 days are all alike.
+/// Offsets of more than 24 days are clamped.
 fn small(ms: i64) -> i32 {
     ms.clamp(i64::from(i32::MIN) + 1, i64::from(i32::MAX)) as i32
 }
@@ -93,7 +93,7 @@ mod tests {
     fn a_clock_that_stands_still_or_goes_back_tells_nothing() {
         let mut offset = Offset::default();
         offset.learn(100);
-        // Heard at 100 s; what comes at 130 s bears the same time, or an earlier one.
+        // Heard at 100 s; the beat at 130 s has the same entry time, or an earlier one.
         assert_eq!(offset.said_at(30_100, at(130), at(100)), None);
         assert_eq!(offset.said_at(600_100, at(130), at(100)), None);
     }

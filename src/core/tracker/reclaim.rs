@@ -1,39 +1,16 @@
-//! Names that nobody bears any more make room.
+//! Reclaiming the numbers of names that are not in use any more.
 
 use crate::core::time::Listened;
 use crate::core::tracker::names::Names;
 use crate::core::tracker::record::{App, Place, Region};
-use crate::core::tracker::{NONE, Tracker};
+use crate::core::tracker::slots::Reclaimed;
+use crate::core::tracker::{NONE, Needed, Tracker};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What is needed though nobody in it is tracked: groups and open incidents name it.
-#[derive(Debug, Default)]
-pub struct Needed {
-    /// Apps.
-    pub apps: BTreeSet<u32>,
-    /// Regions.
-    pub regions: BTreeSet<u32>,
-    /// App-regions.
-    pub places: BTreeSet<u32>,
-    /// Hosts.
-    pub hosts: BTreeSet<u32>,
-}
-
-/// Numbers that are free from now on; others may get them.
-#[derive(Debug, Default)]
-pub struct Reclaimed {
-    /// Apps, by number and name.
-    pub apps: Vec<(u32, Arc<str>)>,
-    /// Regions.
-    pub regions: Vec<u32>,
-    /// App-regions.
-    pub places: Vec<u32>,
-}
-
 impl Tracker {
-    /// Frees app-regions of which nobody is left, then the names that nobody bears. An ignored app has no instances:
-    /// its name goes where it was not heard since `before`, on the listened clock.
+    /// Frees empty app-regions, then the names that are not in use. An ignored app has no instances: its name is freed
+    /// if it was last heard before `before`, on the listened clock.
     pub fn reclaim(&mut self, needed: &Needed, before: Listened) -> Reclaimed {
         let mut freed = Reclaimed::default();
         for id in 0..self.places.len() as u32 {
@@ -77,7 +54,7 @@ impl Tracker {
         self.free_places.push(id);
     }
 
-    /// Looks through all hosts, so only where many are known.
+    /// Searches all hosts, so it runs only if many are known.
     fn reclaim_hosts(&mut self, needed: &Needed) {
         if !self.host_names.is_crowded() {
             return;
@@ -88,14 +65,14 @@ impl Tracker {
         }
     }
 
-    /// Looks through all beats, so only where many names are known.
+    /// Searches all beats, so it runs only if many names are known.
     fn reclaim_beat_names(&mut self) {
         if !self.beat_names.is_crowded() {
             return;
         }
         let beats = self.beats.iter().filter(|beat| beat.instance != NONE);
         let mut used: BTreeSet<u32> = beats.map(|beat| beat.name()).collect();
-        // The plain one's.
+        // The name of the plain beat.
         used.insert(0);
         for id in unused(&self.beat_names, |id| used.contains(&id)) {
             self.beat_names.remove(id);

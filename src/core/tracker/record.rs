@@ -1,37 +1,37 @@
-//! What is remembered of an instance, a beat, an app, an app-region.
+//! Records of instances, beats, apps, regions and app-regions.
 
 use crate::core::entry::MarkerId;
 use crate::core::time::{Listened, Stamp};
-use crate::core::tracker::BeatId;
 use crate::core::tracker::offset::Offset;
+use crate::core::tracker::slots::BeatId;
 use crate::core::tracker::text::{PhraseId, Text};
 use crate::core::tracker::usual::Usual;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// One machine of an app. A million of them are held: what few have is kept apart.
+/// One machine of an app. There may be a million of them, so rare properties are kept elsewhere.
 #[derive(Debug)]
 pub struct Instance {
     /// Its name, the last token of its subject; empty in a free slot.
     pub(in crate::core) name: Text,
     /// Its app-region.
     pub place: u32,
-    /// Its physical host, none (`u32::MAX`) until a beat has told it.
+    /// Its physical host; none (`u32::MAX`) until a beat names it.
     pub host: u32,
-    /// When anything of it was last heard.
+    /// Its last sign of life of any kind.
     pub seen: Stamp,
-    /// When its app last said anything, on the listened clock; never, where only the platform spoke of it.
+    /// Listened clock: the last entry of its app itself; never, if only the platform logged about it.
     pub spoke: Listened,
-    /// The target of a rule that watches its logs, none (`u32::MAX`) or undecided.
+    /// The target of the rule that watches its logs; none (`u32::MAX`) or undecided.
     pub logs: u32,
     /// The first of its beats, or none (`u32::MAX`).
     pub first_beat: u32,
-    /// Whether the platform told anything of its life that still holds.
+    /// True if the tracker holds a [`Life`](crate::core::tracker::life::Life) of it.
     pub(in crate::core) has_life: bool,
 }
 
 impl Instance {
-    /// Whether it is somebody; else the slot is free.
+    /// True if the slot is in use.
     pub(in crate::core) fn is_tracked(&self) -> bool {
         self.name != Text::default()
     }
@@ -54,37 +54,37 @@ impl Instance {
 /// One beat of one instance.
 #[derive(Debug)]
 pub struct Beat {
-    /// Whose; none (`u32::MAX`) in a free slot.
+    /// Its instance; none (`u32::MAX`) in a free slot.
     pub instance: u32,
     /// The next beat of the same instance, or none (`u32::MAX`).
     pub next: u32,
-    /// Its `name=`, and in the topmost bit whether it stopped.
+    /// Its `name=`; the highest bit is set if it stopped.
     name: u16,
     /// Its marker.
     pub marker: MarkerId,
     /// The interval it declares, in milliseconds; 0 where it declares none.
     pub every_ms: u32,
-    /// How its entry times usually lie to their arrivals.
+    /// Its usual offset between entry time and arrival.
     pub(in crate::core) offset: Offset,
-    /// The intervals that it usually keeps.
+    /// Its usual intervals.
     pub usual: Usual,
-    /// The last `seq=`; `u64::MAX` where it has none.
+    /// The last `seq=`; `u64::MAX` if it has none.
     pub seq: u64,
-    /// When it was last heard.
+    /// Its last sign of life.
     pub seen: Stamp,
     /// The target of the rule that watches it, or none (`u32::MAX`).
     pub target: u32,
-    /// Its last text but for its count.
+    /// Its last text, without its counter.
     pub(in crate::core) phrase: PhraseId,
 }
 
-/// In [`Beat::name`]: it said `bye`, or its instance stopped.
+/// Bit of [`Beat::name`]: it said `bye`, or its instance stopped.
 const STOPPED: u16 = 1 << 15;
 /// Names of beats have numbers below this.
 pub(in crate::core) const BEAT_NAMES_END: usize = STOPPED as usize;
 
 impl Beat {
-    /// One of which nothing was heard yet.
+    /// A beat that was never heard.
     pub(in crate::core) fn new(
         instance: u32,
         next: u32,
@@ -107,13 +107,13 @@ impl Beat {
         }
     }
 
-    /// Its `name=`, a number of the names of beats; 0 is the plain one.
+    /// Its `name=`, as a number of the table of beat names; 0 is the plain beat.
     #[inline]
     pub fn name(&self) -> u32 {
         u32::from(self.name & !STOPPED)
     }
 
-    /// Whether it said `bye`, or its instance stopped.
+    /// True if it said `bye`, or its instance stopped.
     #[inline]
     pub fn stopped(&self) -> bool {
         self.name & STOPPED != 0
@@ -123,36 +123,36 @@ impl Beat {
         self.name = self.name & !STOPPED | if stopped { STOPPED } else { 0 };
     }
 
-    /// Its last `seq=`.
+    /// Its last `seq=`; `None` if it has none.
     pub fn count(&self) -> Option<u64> {
         (self.seq != u64::MAX).then_some(self.seq)
     }
 
-    /// Whether it was ever heard; else it is only expected.
+    /// True if it was ever heard; otherwise it is only expected.
     pub fn is_heard(&self) -> bool {
         self.phrase != 0
     }
 
-    /// The interval it declares.
+    /// The interval it declares; `None` if it declares none.
     pub fn every(&self) -> Option<Duration> {
         (self.every_ms > 0).then(|| Duration::from_millis(u64::from(self.every_ms)))
     }
 }
 
-/// An app's sums.
+/// Totals of an app.
 #[derive(Debug, Default)]
 pub struct App {
-    /// Its entries prove only that the stream flows.
+    /// True if its entries prove only that the stream flows.
     pub ignored: bool,
-    /// When anything of it was last heard.
+    /// Its last sign of life of any kind.
     pub seen: Stamp,
-    /// Entries that arrived.
+    /// Number of entries.
     pub entries: u64,
-    /// Bytes of their payloads.
+    /// Bytes of payloads.
     pub bytes: u64,
-    /// Beats.
+    /// Number of beats.
     pub beats: u64,
-    /// Holes in `seq=`.
+    /// Number of beats lost, by holes in `seq=`.
     pub lost: u64,
     /// Its app-regions.
     pub(in crate::core) places: Vec<u32>,
@@ -161,24 +161,24 @@ pub struct App {
 /// A region.
 #[derive(Debug, Default)]
 pub struct Region {
-    /// When anything of it was last heard.
+    /// Its last sign of life of any kind.
     pub seen: Stamp,
     /// Its app-regions.
     pub(in crate::core) places: BTreeSet<u32>,
 }
 
-/// An app in a region; of neither in a free slot.
+/// An app in a region; without either in a free slot.
 #[derive(Debug)]
 pub struct Place {
     /// The app, a number of the names of apps.
     pub app: u32,
     /// The region, a number of the names of regions.
     pub region: u32,
-    /// When anything of it was last heard.
+    /// Its last sign of life of any kind.
     pub seen: Stamp,
-    /// The instances in it.
+    /// Its instances.
     pub members: Vec<u32>,
-    /// What their subjects begin with: `logs.<app>.<region>.`.
+    /// Common prefix of their subjects: `logs.<app>.<region>.`.
     pub(in crate::core) prefix: Box<str>,
 }
 
@@ -195,21 +195,21 @@ impl Place {
     }
 }
 
-/// What a beat told beyond that it came.
+/// Result of a beat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Beaten {
-    /// Which beat.
+    /// The beat.
     pub beat: BeatId,
-    /// Whether it was never heard before.
+    /// True if it was never heard before.
     pub new: bool,
-    /// When it was heard before; for a new one the same as now.
+    /// Its previous sign of life; the same as the present one if it is new.
     pub before: Stamp,
-    /// Whether it was stopped until now.
+    /// True if it was stopped until now.
     pub was_stopped: bool,
-    /// Whether its count stepped back: it is another life.
+    /// True if its counter stepped back: the sender restarted.
     pub restarted: bool,
-    /// Whether its count is below the one before, and it is the same life: a later one overtook it.
+    /// True if its counter is below the previous one without a restart: a later beat overtook it.
     pub is_stale: bool,
-    /// Whether its count is the one before.
+    /// True if its counter equals the previous one.
     pub is_same: bool,
 }

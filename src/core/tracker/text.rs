@@ -1,7 +1,7 @@
-//! Short texts without an allocation each: names of machines, words of beats.
+//! Short texts without an allocation each: names of machines, texts of beats.
 //!
-//! Up to 14 bytes stand in the handle itself, as a machine's name does on Fly. Longer ones have a slot of the least size
-//! that holds them, and a slot that is given back is used again: a flood of texts leaves no more behind than stood there
+//! Up to 14 bytes are stored in the handle itself, enough for a machine's name on Fly. Longer ones have a slot of the
+//! smallest size that holds them. Slots are reused, so a flood of texts uses no more memory than the texts that existed
 //! at once.
 
 use foldhash::quality::RandomState;
@@ -9,19 +9,19 @@ use hashbrown::HashTable;
 use std::fmt::Write;
 use std::hash::BuildHasher;
 
-/// Bytes that a handle holds itself.
+/// Number of bytes that a handle stores itself.
 const INLINE: usize = 14;
-/// Sizes of slots; the first byte of each tells the text's length. The last holds any text that is taken in.
+/// Sizes of slots; the first byte of each is the text's length. The last size holds any text.
 const SLOTS: [usize; 3] = [32, 64, 136];
-/// Longer texts are cut: no token of a subject and no text of a beat is.
+/// Longer texts are cut: no token of a subject is longer, and no text of a beat.
 pub const LONGEST: usize = SLOTS[SLOTS.len() - 1] - 1;
-/// In a phrase this stands for the beat's own count. Texts lose it, as it means nothing to people.
+/// Placeholder for a beat's own counter in a phrase. Texts lose this character, which means nothing to people.
 const COUNT: char = '\u{1a}';
 
-/// A text, to be read with those that made it. Whoever drops one gives it back first.
+/// Handle of a text, to be read with the [`Texts`] that made it and given back before it is dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Text {
-    /// Its length where it stands here, else [`INLINE`] and the place of its size, from 1.
+    /// Its length if it is stored here, else [`INLINE`] plus the index of its slot size, from 1.
     form: u8,
     bytes: [u8; INLINE],
 }
@@ -38,7 +38,7 @@ struct Slots {
 pub struct Texts([Slots; SLOTS.len()]);
 
 impl Texts {
-    /// Keeps a text.
+    /// Stores a text.
     pub fn put(&mut self, text: &str) -> Text {
         let text = cut(text, LONGEST).as_bytes();
         let mut kept = Text::default();
@@ -69,11 +69,11 @@ impl Texts {
 
     /// A text.
     pub fn get<'a>(&'a self, text: &'a Text) -> &'a str {
-        // Only texts are put in, cut between characters.
+        // Only whole texts are stored, cut between characters.
         std::str::from_utf8(self.bytes(text)).unwrap_or("")
     }
 
-    /// Gives a text back.
+    /// Frees a text.
     pub fn drop(&mut self, text: Text) {
         if let Some((size, slot)) = text.place() {
             self.0[size].free.push(slot);
@@ -82,7 +82,7 @@ impl Texts {
 }
 
 impl Text {
-    /// The size and number of its slot; `None` where it stands here.
+    /// Index of its slot size and number of its slot; `None` if it is stored in the handle.
     fn place(&self) -> Option<(usize, u32)> {
         let size = (self.form as usize).checked_sub(INLINE + 1)?;
         let [a, b, c, d, ..] = self.bytes;
@@ -104,7 +104,7 @@ impl Slots {
     }
 }
 
-/// At most `most` bytes of a text, cut between characters.
+/// The first `most` bytes of a text, cut between characters.
 pub fn cut(text: &str, most: usize) -> &str {
     if text.len() <= most {
         return text;
@@ -113,8 +113,8 @@ pub fn cut(text: &str, most: usize) -> &str {
     &text[..end.unwrap_or(0)]
 }
 
-/// Whether a phrase is this text, with the count in the place of its mark. Most beats say what they said before, and then
-/// nothing has to be written or sought.
+/// True if a phrase, with the counter in place of its placeholder, is this text. Most beats repeat their text, so
+/// nothing has to be written or searched.
 fn says(phrase: &[u8], text: &[u8], count: Option<u64>) -> bool {
     const MARK: u8 = COUNT as u8;
     let same = |(a, b): &(&u8, &u8)| a == b && **a != MARK;
@@ -128,7 +128,7 @@ fn says(phrase: &[u8], text: &[u8], count: Option<u64>) -> bool {
     }
 }
 
-/// Whether these are the digits of a count, and no more.
+/// True if these are exactly the digits of a counter.
 fn are_of(digits: &[u8], count: u64) -> bool {
     let mut left = count;
     for (place, digit) in digits.iter().rev().enumerate() {
@@ -140,18 +140,18 @@ fn are_of(digits: &[u8], count: u64) -> bool {
     left == 0 && !digits.is_empty()
 }
 
-/// What a beat said last: a number of [`Phrases`], 0 where it said nothing yet.
+/// The last text of a beat: a number of [`Phrases`]; 0 if it has none yet.
 pub type PhraseId = u32;
 
 #[derive(Debug)]
 struct Phrase {
     text: Text,
-    /// Beats that said it last.
+    /// Number of beats whose last text it is.
     uses: u32,
 }
 
-/// The last texts of all beats. Most say the same but for their `seq=`, which the beat knows itself: each such text is
-/// kept once, with a mark in place of the count.
+/// The last texts of all beats. Most are equal except for `seq=`, which the beat stores itself: each such text is
+/// stored once, with a placeholder for the counter.
 #[derive(Debug)]
 pub struct Phrases {
     rows: Vec<Phrase>,
@@ -159,7 +159,7 @@ pub struct Phrases {
     texts: Texts,
     table: HashTable<PhraseId>,
     hash: RandomState,
-    /// The phrase that is sought, and a count in digits: allocations kept from beat to beat.
+    /// The phrase to search for, and a counter in digits: allocations that are reused from beat to beat.
     sought: String,
     digits: String,
 }
@@ -167,7 +167,7 @@ pub struct Phrases {
 impl Default for Phrases {
     fn default() -> Self {
         Phrases {
-            // Number 0 is silence.
+            // Number 0 is the empty phrase.
             rows: vec![Phrase {
                 text: Text::default(),
                 uses: 1,
@@ -183,7 +183,7 @@ impl Default for Phrases {
 }
 
 impl Phrases {
-    /// A beat that said `before` says `text`, in which its count may stand.
+    /// Replaces a beat's phrase `before` by that of `text`, which may contain the beat's counter.
     pub fn say(&mut self, before: PhraseId, text: &str, count: Option<u64>) -> PhraseId {
         let known = self.texts.bytes(&self.rows[before as usize].text);
         if says(known, text.as_bytes(), count) {
@@ -204,7 +204,7 @@ impl Phrases {
         self.keep()
     }
 
-    /// A beat that said this is no more.
+    /// Releases the phrase of a beat that is gone.
     pub fn unsay(&mut self, id: PhraseId) {
         let row = &mut self.rows[id as usize];
         if id == 0 || row.uses > 1 {
@@ -219,7 +219,7 @@ impl Phrases {
         self.free.push(id);
     }
 
-    /// What a beat said whose count is `count`.
+    /// The text of a beat with this counter.
     pub fn text(&self, id: PhraseId, count: Option<u64>) -> String {
         let phrase = self.texts.get(&self.rows[id as usize].text);
         match count {
@@ -228,7 +228,7 @@ impl Phrases {
         }
     }
 
-    /// Makes the phrase of a text: what it is but for its count.
+    /// Makes the phrase of a text: the counter is replaced by the placeholder.
     fn seek(&mut self, text: &str, count: Option<u64>) {
         self.sought.clear();
         self.digits.clear();
@@ -237,7 +237,7 @@ impl Phrases {
         let Some(count) = count else {
             return;
         };
-        // Into a string nothing fails.
+        // Writing to a string never fails.
         let _ = write!(self.digits, "seq={count}");
         if let Some(at) = self.sought.find(&self.digits) {
             let (from, to) = (at + "seq=".len(), at + self.digits.len());

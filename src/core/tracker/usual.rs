@@ -1,26 +1,26 @@
-//! The usual interval between two signs of life, learned from the last ones in four bytes.
+//! The usual interval between two signs of life, learned from the last ones, in four bytes.
 
 use crate::core::time::nanos;
 use std::time::Duration;
 
-/// Intervals in one window; the longest of the last one and of the one that fills is what is usual.
+/// Number of intervals in one window; the longest of the last window and the current one is the usual interval.
 const WINDOW: u32 = 16;
-/// Fewer intervals than this say nothing.
+/// Fewer intervals than this prove nothing.
 pub const ENOUGH: u32 = 2;
-/// Bits of a length: five of its magnitude, seven of what follows, so that it is at most a hundredth too long.
+/// Bits of a length: five of exponent, seven of mantissa, so that it is at most a hundredth too long.
 const LENGTH_BITS: u32 = 12;
 const FRACTION_BITS: u32 = 7;
 
-/// The longest of the last 16 to 32 intervals. An interval that was a failure is never handed in, so that an
-/// outage does not teach patience.
+/// The longest of the last 16 to 32 intervals. Intervals that were failures are not recorded, so an outage does not
+/// teach a longer interval.
 ///
-/// From the lowest bit: the longest of the window that fills, that of the one before, how many fill it, and whether there
-/// was one before.
+/// From the lowest bit: the longest of the current window, the longest of the last one, the number of intervals in the
+/// current window, and a bit for the existence of a last one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usual(u32);
 
 impl Usual {
-    /// Learns an interval of ordinary life.
+    /// Learns an interval of normal operation.
     #[inline]
     pub fn learn(&mut self, interval: Duration) {
         let ms = u32::try_from(nanos(interval) / 1_000_000).unwrap_or(u32::MAX);
@@ -33,24 +33,24 @@ impl Usual {
         };
     }
 
-    /// Forgets all but this interval: it is the usual one from now on.
+    /// Forgets all but this interval, which becomes the usual one.
     pub fn learned(interval: Duration) -> Self {
         let ms = u32::try_from(interval.as_millis()).unwrap_or(u32::MAX);
         Usual::restored(ms)
     }
 
-    /// For a store: the longest of the usual intervals in milliseconds, 0 where none is known.
+    /// The longest usual interval in milliseconds, for the store; 0 if none is known.
     pub fn saved(self) -> u32 {
         let longest = self.longest().map(|span| span.as_millis() as u32);
         longest.unwrap_or_default()
     }
 
-    /// As [`Self::saved`] gave it.
+    /// Restores an interval that [`Self::saved`] gave.
     pub fn restored(longest_ms: u32) -> Self {
         Usual::of(0, short(longest_ms), 0, longest_ms > 0)
     }
 
-    /// The longest of the usual intervals; `None` until enough are known.
+    /// The longest usual interval; `None` until enough are known.
     pub fn longest(self) -> Option<Duration> {
         let enough = self.is_full() || self.count() >= ENOUGH;
         let longest = long(self.before().max(self.current()));
@@ -79,7 +79,7 @@ impl Usual {
     }
 }
 
-/// The least short form that stands for so many milliseconds or more.
+/// The smallest short form that stands for at least this many milliseconds.
 const fn short(ms: u32) -> u32 {
     if ms < 1 << FRACTION_BITS {
         return ms;
@@ -90,7 +90,7 @@ const fn short(ms: u32) -> u32 {
     (magnitude + 1) << FRACTION_BITS | (rounded >> magnitude) & ((1 << FRACTION_BITS) - 1)
 }
 
-/// The milliseconds that a short form stands for.
+/// The milliseconds of a short form.
 const fn long(short: u32) -> u32 {
     let (magnitude, fraction) = (short >> FRACTION_BITS, short & ((1 << FRACTION_BITS) - 1));
     if magnitude == 0 {

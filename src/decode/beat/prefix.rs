@@ -1,7 +1,7 @@
 //! Prefixes that loggers, process managers and collectors put before a message.
 //!
 //! `2026-01-01T00:00:00Z INFO app::beat:`, `worker.1 |`, `[12:00:01 INF]`, `Jan  1 00:00:00 host app[123]:`. A sentence
-//! is none: `Sending`, `cannot send:`.
+//! is not a prefix: `Sending`, `cannot send:`.
 
 /// Names under which loggers keep the message, in JSON objects and in `key=value` lines.
 const MESSAGE_KEYS: [&str; 9] = [

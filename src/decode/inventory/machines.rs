@@ -16,7 +16,7 @@ const COMMANDS: &str = "fly_app_";
 #[derive(Debug, thiserror::Error)]
 pub enum PageFault {
     /// Not JSON.
-    #[error("it is no JSON")]
+    #[error("it is not JSON")]
     Json(#[from] serde_json::Error),
     /// JSON of another shape than documented.
     #[error("it is not as documented: {0}")]
@@ -29,7 +29,7 @@ pub struct Pages {
     machines: Vec<Machine>,
     broken: u64,
     unread_regions: Vec<Arc<str>>,
-    /// Where in `machines` an id stands: a machine that moves from one page to the next is told twice.
+    /// Index in `machines` of each id: a machine that moves from one page to the next is listed twice.
     places: HashMap<Arc<str>, usize>,
     names: Names,
 }
@@ -131,7 +131,7 @@ fn group(machine: &Value) -> Option<&str> {
     group.filter(|group| is_name(group))
 }
 
-/// The meaning of a state that Fly documents; [`Listed::Unheard`] for any other word.
+/// The meaning of a state that Fly documents; [`Listed::Unknown`] for any other word.
 pub fn listed(state: &str) -> Listed {
     match state {
         "started" => Listed::Started,
@@ -139,7 +139,7 @@ pub fn listed(state: &str) -> Listed {
         "stopping" | "stopped" | "suspending" | "suspended" => Listed::Stopped,
         "failed" | "launch_failed" => Listed::Failed,
         "replaced" | "destroying" | "destroyed" | "migrated" => Listed::Gone,
-        _ => Listed::Unheard,
+        _ => Listed::Unknown,
     }
 }
 
@@ -152,7 +152,7 @@ fn purpose(app: &str, group: Option<&str>, config: Option<&Value>) -> Purpose {
     let is_command = group.is_some_and(|group| group.starts_with(COMMANDS));
     match group {
         _ if is_scheduled || destroys_itself || is_command => Purpose::Ephemeral,
-        Some(_) if purpose_of(app) == Purpose::Unsaid => Purpose::Service,
+        Some(_) if purpose_of(app) == Purpose::Unknown => Purpose::Service,
         _ => purpose_of(app),
     }
 }
@@ -160,7 +160,7 @@ fn purpose(app: &str, group: Option<&str>, config: Option<&Value>) -> Purpose {
 /// The last exit of a machine, out of one machine with its `events`; `None` where they tell of no end.
 ///
 /// # Errors
-/// [`PageFault`] where it is no JSON.
+/// [`PageFault`] where it is not JSON.
 pub fn last_exit(body: &[u8]) -> Result<Option<Exit>, PageFault> {
     let machine: Value = serde_json::from_slice(body)?;
     let events = machine.get("events").and_then(Value::as_array);
@@ -177,7 +177,7 @@ pub fn last_exit(body: &[u8]) -> Result<Option<Exit>, PageFault> {
     Ok(exit.and_then(exit_of))
 }
 
-/// `None` where it does not say whether somebody asked for it.
+/// The exit of a machine; `None` if it does not say whether it was requested.
 fn exit_of(exit: &Value) -> Option<Exit> {
     let code = exit.get("exit_code").and_then(Value::as_i64);
     Some(Exit {

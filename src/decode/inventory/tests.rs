@@ -64,10 +64,10 @@ fn deployed_and_not_started_is_stopped() {
     assert_eq!(
         purposes,
         [
-            Purpose::Unsaid,
-            Purpose::Unsaid,
+            Purpose::Unknown,
+            Purpose::Unknown,
             Purpose::Ephemeral,
-            Purpose::Unsaid
+            Purpose::Unknown
         ]
     );
 }
@@ -82,7 +82,7 @@ fn an_unreadable_started_machine_makes_no_other_a_stopped_one() {
     let listed: Vec<Listed> = read.machines.iter().map(|one| one.listed).collect();
     assert_eq!(
         (listed, read.broken),
-        (vec![Listed::Started, Listed::Unheard], 1)
+        (vec![Listed::Started, Listed::Unknown], 1)
     );
 }
 
@@ -124,7 +124,7 @@ fn every_documented_state_is_known_and_others_say_nothing() {
         ("migrated", Listed::Gone),
         ("failed", Listed::Failed),
         ("launch_failed", Listed::Failed),
-        ("hibernating", Listed::Unheard),
+        ("hibernating", Listed::Unknown),
     ];
     for (word, listed) in states {
         let machine = machine(json!({"state": word}));
@@ -133,7 +133,7 @@ fn every_documented_state_is_known_and_others_say_nothing() {
     let odd = machine(json!({"state": 7, "host_status": "ok", "config": "x"}));
     assert_eq!(
         (&*odd.word, odd.listed, odd.unreachable),
-        ("unsaid", Listed::Unheard, false)
+        ("unsaid", Listed::Unknown, false)
     );
     let lost = machine(json!({"host_status": "unreachable"}));
     assert_eq!((lost.listed, lost.unreachable), (Listed::Started, true));
@@ -165,7 +165,7 @@ fn what_a_machine_is_for_is_told_by_its_config() {
     assert_eq!(config(own_end).0, Purpose::Ephemeral);
     assert_eq!(
         config(json!({"schedule": "", "auto_destroy": false})).0,
-        Purpose::Unsaid
+        Purpose::Unknown
     );
     let standby = json!({"standbys": ["a1"], "metadata": {"fly_process_group": "app"}});
     assert_eq!(config(standby).0, Purpose::Service);

@@ -90,7 +90,7 @@ pub fn machines(started: &Found, deployed: &Found) -> Read {
     let others = if started.broken == 0 {
         (Listed::Stopped, "not started")
     } else {
-        (Listed::Unheard, "unreadable")
+        (Listed::Unknown, "unreadable")
     };
     let started_ones = started
         .places

@@ -26,7 +26,7 @@ pub(super) struct Report<'t> {
     broken: BTreeSet<usize>,
 }
 
-/// Faults, and warnings, that one reading keeps: nobody reads further before fixing these.
+/// Limit of the faults, and of the warnings, of one reading: these are to be fixed first.
 pub const MAX_SHOWN: usize = 100;
 /// Faults kept of one file until they are sorted: ten times what is shown, as they come in no strict order.
 const MAX_KEPT: usize = 10 * MAX_SHOWN;

@@ -27,7 +27,7 @@ const MAX_SUMMARY: usize = 500;
 const MAX_RUNBOOK: usize = 1_000;
 /// Beats in a row that may be asked for before an alert ends.
 pub(super) const RECOVER: RangeInclusive<u32> = 1..=100;
-/// Live instances that may be asked for; an app has no more machines.
+/// Range of `at_least`; an app has no more machines.
 pub(super) const AT_LEAST: RangeInclusive<u32> = 1..=10_000;
 /// Reminders more often than this are noise.
 pub(super) const REMIND: RangeInclusive<Duration> = Duration::from_secs(60)..=LONGEST_SPAN;
@@ -242,7 +242,7 @@ pub fn glob_text(glob: &str) -> Result<String, String> {
     glob_of(glob, "").map_err(|wrong| wrong.what)
 }
 
-/// A glob that is none of the kind that explodes.
+/// Checks that a glob cannot take exponential time.
 ///
 /// # Errors
 /// The fault, with `allowed`.

@@ -36,7 +36,7 @@ pub enum SourceSettings {
     },
 }
 
-/// Fly's Machines API, and who asks.
+/// Fly's Machines API, and the credentials for it.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
     /// Its address, without a path.

@@ -35,7 +35,7 @@ pub enum Login {
 /// Reads URLs separated by commas; blank ones are skipped.
 ///
 /// # Errors
-/// No server, or one that is none. What stands before an `@` is never repeated.
+/// No server, or an invalid one. The text before an `@` is never repeated.
 pub(super) fn servers(text: &str) -> Result<Vec<Server>, String> {
     let urls = text.split(',').map(str::trim);
     let servers = urls.filter(|url| !url.is_empty()).map(server);

@@ -1,4 +1,4 @@
-//! The declarations as text: the table of the guide, the part of the help that is no flag, and names that nobody declared.
+//! The declarations as text: the table of the guide, the help of settings without a flag, and undeclared names.
 
 use super::declared::{ALL, URL};
 use super::setting::{About, Default, SettingFault};

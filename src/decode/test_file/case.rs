@@ -40,7 +40,7 @@ pub struct Case {
     pub rules: RulesFrom,
     /// Wall clock at its start.
     pub start: Wall,
-    /// When it ends: the last moment that it speaks of.
+    /// Its end: the last moment that it names.
     pub end: Duration,
     /// The events.
     pub lines: Vec<Line>,

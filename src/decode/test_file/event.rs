@@ -149,7 +149,7 @@ pub(super) fn read(line: &str) -> Result<Event, Bad> {
     }
 }
 
-/// The last moment of which an event speaks.
+/// The last moment that an event names.
 pub(super) fn last_moment(event: &Event) -> Duration {
     let end = match event {
         Event::Speech(speech) => speech.last_moment(),
@@ -215,7 +215,7 @@ fn lists(words: &mut Words<'_>) -> Result<Event, Bad> {
     }
     let at = words.at();
     let word = words.take(ALLOWED)?.to_owned();
-    if listed(&word) == Listed::Unheard {
+    if listed(&word) == Listed::Unknown {
         return Err(bad(at, &format!("unknown state \"{word}\""), ALLOWED));
     }
     let span = match words.is_over() {

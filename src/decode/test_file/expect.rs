@@ -157,7 +157,7 @@ pub(super) fn read(line: &str) -> Result<Expect, Bad> {
     }
 }
 
-/// The moments that an expectation speaks of, the last of them.
+/// The last moment that an expectation names.
 pub(super) fn last_moment(expect: &Expect) -> Duration {
     match expect {
         Expect::State { at, .. }

@@ -25,7 +25,7 @@ impl Name {
         format!("{}/{}/{}", self.app, self.region, self.instance)
     }
 
-    /// The subject under which it speaks.
+    /// Its subject.
     pub fn subject(&self) -> String {
         format!("logs.{}.{}.{}", self.app, self.region, self.instance)
     }

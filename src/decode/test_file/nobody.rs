@@ -1,4 +1,4 @@
-//! Lines of a test that speak of an instance or a host that nothing else speaks of: likelier a typing error than meant.
+//! Lines of a test that name an instance or a host that no other line names: probably a typing error.
 
 use super::case::{Expected, Line};
 use super::event::Event;
@@ -9,7 +9,7 @@ use std::collections::HashSet;
 pub(super) const ALLOWED: &str =
     "an instance says or logs something in another line, or the inventory lists it";
 
-/// Each line that matches nobody: its place, its key, the fault.
+/// Lines that match no instance or host: position, key and fault of each.
 pub(super) fn faults(
     lines: &[Line],
     expected: &[Expected],
@@ -92,7 +92,7 @@ impl<'l> Known<'l> {
 
     fn fault_of_expectation(&self, expect: &Expect) -> Option<String> {
         let target = match expect {
-            // It holds for an instance that says nothing too, and older test files have it so.
+            // It also holds for an instance that logs nothing, and older test files use it so.
             Expect::State { not: true, .. } => None,
             Expect::State { target, .. } | Expect::Members { target, .. } => Some(target),
             Expect::Told(told, _) | Expect::NotTold(told) => {

@@ -19,7 +19,7 @@ pub struct Speech {
     pub when: When,
     /// Times in which nothing is logged.
     pub not: Vec<Times>,
-    /// Entries that are lost on their way, of a million; nobody notices. The same in each run.
+    /// Entries of a million that are lost without notice. The same ones in each run.
     pub losing_ppm: u32,
     /// Each comes up to this much later than its time.
     pub late: Duration,

@@ -66,6 +66,6 @@ pub trait Backend: Send + Sync {
     fn silences(&self) -> Vec<SilenceRow>;
     /// Adds a silence; `None` where the limit of silences is reached.
     fn add_silence(&self, asked: SilenceRequest) -> Option<SilenceRow>;
-    /// Ends a silence made while running; `Some(false)` where it is one of the rule files, `None` where there is none.
+    /// Ends a silence made while running; `Some(false)` if it is defined in the rule files, `None` if it does not exist.
     fn expire_silence(&self, id: &str) -> Option<bool>;
 }

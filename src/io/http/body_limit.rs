@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 
-/// Bodies in flight at once: more Prometheus servers than anybody has, and some 100 MB at 20,000 instances.
+/// Limit of bodies in flight: enough for any number of Prometheus servers, and some 100 MB at 20,000 instances.
 const MAX_BODIES: usize = 12;
 /// Bytes of a piece: what a connection still holds of a body that was cut off.
 const PIECE_BYTES: usize = 64 * 1024;

@@ -43,15 +43,15 @@ pub(super) struct Slot {
 }
 
 impl ConnectionLimit {
-    /// A slot for a connection of this peer, taken from a less valuable connection at the limit; `None` where there is none.
+    /// A slot for a connection of this peer, taken from a less valuable connection at the limit; `None` if there is none.
     pub fn acquire(self: &Arc<Self>, peer: IpAddr) -> Option<Slot> {
         let peer = network(peer);
         let mut open = self.open();
         let of_peer = open.connections.values().filter(|held| held.peer == peer);
         if of_peer.count() >= MAX_CONNECTIONS_OF_PEER {
-            open.make_room(Some(peer))?;
+            open.evict(Some(peer))?;
         } else if open.connections.len() >= MAX_CONNECTIONS {
-            open.make_room(None)?;
+            open.evict(None)?;
         }
         let out = Arc::new(Notify::new());
         let id = open.next();
@@ -83,7 +83,7 @@ impl Open {
     }
 
     /// Cuts off the least valuable connection of that peer, or of any; `None` where all are authenticated and busy.
-    fn make_room(&mut self, of: Option<IpAddr>) -> Option<()> {
+    fn evict(&mut self, of: Option<IpAddr>) -> Option<()> {
         let connections = self.connections.iter();
         let may_go = connections.filter(|(_, held)| {
             let is_meant = of.is_none_or(|peer| held.peer == peer);

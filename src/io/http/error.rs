@@ -31,12 +31,12 @@ pub(super) enum ApiError {
     BodyTooLong,
     #[error("the body did not arrive within 5s")]
     BodyTimeout,
-    #[error("this is not the token of LASTBEAT_TOKEN")]
+    #[error("wrong token: it differs from LASTBEAT_TOKEN")]
     WrongToken,
     #[error("no LASTBEAT_TOKEN is set: the page is open on this machine, and nowhere else")]
     NoToken,
     /// The path is unknown; with the paths that exist.
-    #[error("there is nothing here; there is {0}")]
+    #[error("unknown path; known are {0}")]
     UnknownPath(String),
     #[error("no such instance is known; GET /api/v1/instances lists them")]
     UnknownInstance,

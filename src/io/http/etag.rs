@@ -13,7 +13,7 @@ pub(super) fn of(text: &[u8]) -> HeaderValue {
     HeaderValue::from_str(&format!("\"{hex}\"")).expect("hex digits are header text")
 }
 
-/// The text with its tag, or 304 where the client has it.
+/// The text with its tag, or 304 if the client has the current one.
 pub(super) fn response(headers: &HeaderMap, tag: &HeaderValue, text: &Bytes) -> Response {
     let tagged = [(ETAG, tag.clone())];
     if matches(headers, tag) {

@@ -1,7 +1,7 @@
 //! `GET /api/v1/events`: changes, as server-sent events. A browser's `EventSource` works.
 //!
 //! Each event has a name, one line of JSON, and an id of the form `BOOT-NUMBER`; times are RFC 3339, spans are seconds,
-//! text comes unescaped. Between events a comment comes at least every 15 seconds: a client that hears nothing for 30 has
+//! text comes unescaped. Between events a comment comes at least every 15 seconds: a client that receives nothing for 30 has
 //! lost its connection. `retry: 2000` stands first.
 //!
 //! | event | when | its data |

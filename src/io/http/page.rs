@@ -140,7 +140,7 @@ pub(super) fn paths() -> impl Iterator<Item = &'static str> {
     FILES[1..].iter().map(|file| file.path)
 }
 
-/// A file of the page, or 304 where the client has it.
+/// A file of the page, or 304 if the client has the current one.
 pub(super) async fn file(uri: Uri, headers: HeaderMap) -> Response {
     find(uri.path(), &headers).expect("the router knows the files alone")
 }

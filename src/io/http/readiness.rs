@@ -13,7 +13,7 @@ pub struct Readiness {
 /// A reason why lastbeat is not ready.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Reason {
-    /// The part of lastbeat that has it.
+    /// The part of lastbeat that is not ready.
     #[schema(examples("nats", "stream", "rules"))]
     pub part: String,
     /// The reason, in words. Without secrets, since anyone may read it.

@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, delete, get, post};
 use std::sync::Arc;
 
-const NOT_FOUND: &str = "There is nothing here. There is /metrics, /readyz, /healthz and /.\n";
+const NOT_FOUND: &str = "Unknown path. Known are /metrics, /readyz, /healthz and /.\n";
 
 /// Answers every request.
 pub(super) fn router(state: Arc<AppState>) -> Router {

@@ -188,7 +188,7 @@ async fn a_peer_that_takes_nothing_is_cut_off() {
     reader.abort();
 }
 
-/// A reader of what goes on may look away for a minute, who asks for a whole answer for ten seconds.
+/// A reader of a stream may pause for a minute, a reader of a whole answer for ten seconds.
 #[tokio::test(start_paused = true)]
 async fn who_takes_nothing_is_cut_off_after_as_long_as_its_answer_allows() {
     let router = router::router(state(false, 1 << 20, &Arc::default()));
@@ -275,7 +275,7 @@ async fn the_api_says_clearly_what_it_does_not_take() {
             "no silence has this id",
         ),
         (format!("DELETE {path}/rules-1"), "", 409, "rule files"),
-        ("GET /api/v2".to_owned(), "", 404, "there is /api/logs"),
+        ("GET /api/v2".to_owned(), "", 404, "known are /api/logs"),
     ];
     for (head, body, status, words) in cases {
         let (found, said) = ask_api(running.at, &head, body).await;

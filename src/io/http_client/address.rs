@@ -29,7 +29,7 @@ impl Address {
     /// Reads an address of http or https.
     ///
     /// # Errors
-    /// [`AddressFault`] where it is none.
+    /// [`AddressFault`] if it is invalid.
     pub fn new(url: &str) -> Result<Self, AddressFault> {
         let whole: Uri = url.parse().map_err(|_| AddressFault)?;
         let schemes = [Some("http"), Some("https")];
@@ -66,7 +66,7 @@ impl Address {
     /// The same with a path behind its own.
     ///
     /// # Errors
-    /// [`AddressFault`] where the path is none.
+    /// [`AddressFault`] if the path is invalid.
     pub fn below(&self, path: &str) -> Result<Self, AddressFault> {
         let mut parts = self.uri.clone().into_parts();
         let own = self.uri.path().trim_end_matches('/');
@@ -106,7 +106,7 @@ impl Address {
 
     /// Scheme and host, for people.
     pub fn origin(&self) -> String {
-        super::peer(&self.uri)
+        peer(&self.uri)
     }
 
     /// A text without what is secret of the address.
@@ -122,6 +122,16 @@ fn basic(user: &str) -> Result<HeaderValue, AddressFault> {
     let mut value = HeaderValue::from_str(&text).map_err(|_| AddressFault)?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// Scheme, host and port of an address; nothing else of it may be shown.
+pub(super) fn peer(uri: &Uri) -> String {
+    let scheme = uri.scheme_str().unwrap_or("http");
+    let host = uri.host().unwrap_or("(no host)");
+    match uri.port_u16() {
+        Some(port) => format!("{scheme}://{host}:{port}"),
+        None => format!("{scheme}://{host}"),
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! A DNS message takes 65,535 bytes at most, about 700 machines with all that is said of each. Where an organisation
 //! does not fit, its apps are asked for one by one, in the shorter form there is for that.
 
-use super::InventoryFaultKind;
+use super::fault_kind::InventoryFaultKind;
 use crate::decode::inventory::txt::{self, Found};
 use crate::decode::inventory::{Read, is_name};
 use bytes::Bytes;
@@ -286,7 +286,7 @@ fn request(name: &str) -> Option<Request> {
     RequestMessage::new(question.into_message()).ok()
 }
 
-/// Each record's text, its strings joined with nothing between. `Some(None)` where there is none, `None` where the answer
+/// Each record's text, its strings joined with nothing between. `Some(None)` if there is none, `None` if the answer
 /// cannot be read.
 fn texts(answer: &Message<Bytes>) -> Option<Texts> {
     let mut texts = Vec::new();

@@ -1,6 +1,6 @@
 //! Fly's Machines API: every machine of an organisation, how one of them ended, and a restart.
 
-use super::{InventoryFaultKind, POLL_WITHIN};
+use super::fault_kind::InventoryFaultKind;
 use crate::core::inventory::{Exit, Listed, Suspect};
 use crate::decode::inventory::machines::{PageFault, Pages, last_exit};
 use crate::decode::inventory::{Read, is_name};
@@ -16,6 +16,8 @@ use hyper::{Method, Request, StatusCode};
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Time limit of a whole poll with all its requests: an alert waits 5 s for an answer at most.
+pub const POLL_WITHIN: Duration = Duration::from_secs(4);
 const AGENT: &str = concat!("lastbeat/", env!("CARGO_PKG_VERSION"));
 /// For all pages together: of a poll's 4s, one is left for asking how suspects ended.
 const LIST_WITHIN: Duration = Duration::from_secs(3);
@@ -130,7 +132,7 @@ impl MachinesApiFault {
     }
 }
 
-/// The API and who asks. Clones share their connections.
+/// The API and the credentials for it. Clones share their connections.
 #[derive(Clone)]
 pub struct MachinesApi {
     settings: ApiSettings,

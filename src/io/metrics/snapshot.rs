@@ -130,7 +130,7 @@ impl Family<'_, '_> {
     }
 }
 
-/// A label's value as the text format has it.
+/// Writes a label's value, escaped for the text format.
 fn escape(value: &str, out: &mut String) {
     let odd = |byte| matches!(byte, b'\\' | b'"' | b'\n');
     let mut rest = value;

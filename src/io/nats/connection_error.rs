@@ -13,7 +13,7 @@ pub(super) enum Meaning {
     LameDuck,
     /// It does not let us publish.
     MayNotPublish,
-    /// It is of no more use.
+    /// The connection is no longer usable.
     Over(ConnectionErrorKind, String),
 }
 

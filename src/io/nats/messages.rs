@@ -26,7 +26,7 @@ pub struct Messages {
 }
 
 impl Messages {
-    /// Those of `first` and `others`; `ended` is told when any of them ends.
+    /// Those of `first` and `others`; `ended` is notified when any of them ends.
     pub(super) fn new(
         first: Subscriber,
         others: VecDeque<Subscriber>,
@@ -118,7 +118,7 @@ impl<S: Stream + Unpin> Turns<S> {
         if !self.others.is_empty() {
             return feed::visit_waiting(|waits| self.poll_all(waits, &ended), most, each);
         }
-        // Where nobody else has a turn, a message lies where the only one put it, and is not handed on.
+        // With a single stream a message stays where it was received, and is not handed on.
         let left = feed::visit_waiting(|waits| self.now.poll_next_unpin(waits), most, each);
         if left == Remaining::End {
             ended();

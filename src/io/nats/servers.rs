@@ -28,7 +28,7 @@ impl Servers {
         self.given.len() + self.gossiped.len()
     }
 
-    /// The next one; empty where there is none, which the settings do not let happen.
+    /// The next server; empty if there is none, which the settings rule out.
     pub fn next(&mut self) -> Server {
         let at = self.next % self.count().max(1);
         self.next = at + 1;
@@ -41,7 +41,7 @@ impl Servers {
         self.next = self.next.saturating_sub(1);
     }
 
-    /// Passes over the one whose turn it would be: it failed us.
+    /// Skips the next server, since it failed.
     pub fn pass(&mut self) {
         self.next += 1;
     }

@@ -53,7 +53,7 @@ const LINE_SLACK: u64 = 1 << 20;
 /// An event of a session.
 #[derive(Debug)]
 pub(super) enum SessionEvent {
-    /// It is of no more use.
+    /// The session is no longer usable.
     Over(ConnectionError),
     /// Its server is about to leave.
     LameDuck,
@@ -385,8 +385,8 @@ async fn pending_or<T>(running: &mut Option<BoxFuture<'static, T>>) -> T {
     }
 }
 
-/// To the server and back: a subscription opened and drained. Core NATS has no other question that one who may
-/// only subscribe can ask.
+/// To the server and back: a subscription opened and drained. Core NATS has no other request for a client that
+/// may only subscribe.
 async fn round_trip(client: Client, probe: String) -> Result<(), &'static str> {
     const GONE: &str = "the connection broke during the check";
     let mut subscriber = client.subscribe(probe).await.map_err(|_| GONE)?;

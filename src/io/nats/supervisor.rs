@@ -240,7 +240,7 @@ impl Supervisor {
         }
     }
 
-    /// The loop misses entries now, or does so no more.
+    /// Applies a change of the event loop's state: it misses entries, or has caught up.
     async fn missed(&mut self, active: &mut ActiveSession) {
         let missed = *self.reporter.missed.borrow_and_update();
         if missed && !active.lame {
@@ -347,7 +347,7 @@ impl Renewal {
     }
 }
 
-/// Waits until the connection before has been heard for long enough; never where there is none.
+/// Waits until the previous connection may be closed; forever if there is none.
 async fn left(leaving: &mut Option<(Session, Pin<Box<Sleep>>)>) {
     match leaving {
         Some((_, until)) => until.await,

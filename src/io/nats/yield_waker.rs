@@ -68,7 +68,7 @@ mod tests {
     use std::future::poll_fn;
     use tokio::sync::mpsc;
 
-    /// The most that wait for the reader where somebody writes without end, and spends a unit on each.
+    /// The largest backlog of a reader that spends a unit on each message of an endless writer.
     fn most_that_wait(gives_way: bool) -> usize {
         let flood = async {
             let (into, mut words) = mpsc::unbounded_channel();

@@ -10,11 +10,11 @@ use sentry::protocol::{
 
 /// Minutes after which a check-in that did not come counts as missed: longer than a redeployment takes.
 const MARGIN_MINUTES: u64 = 3;
-/// Minutes that a run may take. Ours are done when they are told; Sentry's own default is 30.
+/// Minutes that a run may take. lastbeat's are complete when they are sent; Sentry's own default is 30.
 const RUN_MINUTES: u64 = 5;
 
 impl Sentry {
-    /// The envelope that says of `monitor` (a slug) whether lastbeat is well. It makes the monitor where there is none:
+    /// The envelope that reports to `monitor` (a slug) whether lastbeat is well. It creates a missing monitor:
     /// one check-in a minute. The same values give the same bytes, so that one sent twice is still one.
     pub fn check_in(&self, monitor: &str, well: bool, at: Wall) -> Bytes {
         let status = if well {

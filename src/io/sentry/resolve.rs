@@ -2,7 +2,7 @@
 //! that has the scope `event:write`.
 //!
 //! The end of an incident is an event too, and Sentry files events in its own time; one that comes after would open the
-//! issue again. So this is told a little later ([`RESOLVE_DELAY`]).
+//! issue again. So the issue is resolved a little later ([`RESOLVE_DELAY`]).
 
 use super::event::fingerprint;
 use crate::core::notice::{IncidentId, Notice, NoticeKind};
@@ -35,7 +35,7 @@ pub enum ResolverFault {
     /// No header can carry the token.
     #[error("invalid api_token: it has characters that no header can hold")]
     Token,
-    /// The project's own address is none.
+    /// The project's own address is invalid.
     #[error("invalid DSN")]
     Dsn,
 }
@@ -66,7 +66,7 @@ impl SentryResolver {
         let mut authorization = HeaderValue::from_str(&bearer).map_err(|_| ResolverFault::Token)?;
         authorization.set_sensitive(true);
         // Only sentry.io's projects are sure to be numbers; without one all of the organisation's are searched, and
-        // an incident's number is nobody else's.
+        // an incident's number is unique.
         let id = dsn.project_id().value();
         let project = if id.bytes().all(|byte| byte.is_ascii_digit()) {
             format!("project={id}&")

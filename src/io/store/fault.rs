@@ -34,7 +34,7 @@ pub enum StoreFault {
         /// The file.
         path: PathBuf,
     },
-    /// Another process has it.
+    /// Another process uses it.
     #[error("the state file {} is in use by another process: stop the other lastbeat, or set LASTBEAT_STATE to a file for each", path.display())]
     Locked {
         /// The file.

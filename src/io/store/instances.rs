@@ -59,7 +59,7 @@ impl Slots {
 
 /// A hash of what stands in the table `instance`.
 fn hash(instance: &SavedInstance) -> u64 {
-    // The same in each process, and it need withstand nobody: a slot's hash meets only the one before it.
+    // Equal in each process, and not resistant to attacks: a slot's hash is compared only with its own previous one.
     let mut hasher = FixedState::default().build_hasher();
     instance.subject.hash(&mut hasher);
     instance.host.hash(&mut hasher);
@@ -84,7 +84,7 @@ fn around_number(text: &str, seq: Option<u64>) -> Result<(&str, &str), &str> {
     let end = start + number.len();
     let bytes = text.as_bytes();
     let is_part = is_digit(bytes.get(end)) || (start > 0 && is_digit(bytes.get(start - 1)));
-    // A text that begins with the mark is one that has it by itself.
+    // A text that begins with the mark contains it itself.
     if is_part || start == 0 || text.contains(NUMBER) {
         return Err(text);
     }

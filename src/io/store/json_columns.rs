@@ -369,7 +369,7 @@ struct MatchersRow<'a> {
     notifier: Cow<'a, [String]>,
 }
 
-/// Whom a silence concerns.
+/// Targets that a silence concerns.
 pub(super) fn matchers(matchers: &Matchers) -> rusqlite::Result<String> {
     let Matchers {
         app,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// Suffixes of the files of a database: its own, and those that SQLite puts beside it.
 const PARTS: [&str; 4] = ["", "-wal", "-shm", "-journal"];
-/// Files of one name set aside within one second; nobody makes so many.
+/// Limit of files of one name that are set aside within one second.
 const MAX_OF_A_SECOND: u32 = 1_000;
 
 /// Device and number of a file.

@@ -2,7 +2,7 @@
 //!
 //! Nothing in it may ping anyone (`allowed_mentions` is empty), and what Discord reads as markup is escaped.
 
-use super::{colour, escaped, headline, link};
+use super::wording::{colour, escaped, headline, link};
 use crate::core::notice::Notice;
 use crate::format;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! An event of PagerDuty's Events API v2. The incident is the key by which PagerDuty knows it again: what opens it,
 //! updates and reminders trigger, the end resolves.
 
-use super::link;
+use super::wording::link;
 use crate::core::notice::{Notice, NoticeKind};
 use crate::decode::settings::Secret;
 use crate::format;

@@ -3,7 +3,7 @@
 //! Slack reads `&`, `<` and `>` as the beginning of mentions and links: they are escaped, so that no log line can call
 //! a channel together.
 
-use super::{colour, escaped, headline, link};
+use super::wording::{colour, escaped, headline, link};
 use crate::core::notice::Notice;
 use crate::format;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! Plain text: two lines.
 
-use super::headline;
+use super::wording::headline;
 use crate::core::notice::Notice;
 use crate::format;
 

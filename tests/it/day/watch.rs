@@ -185,7 +185,7 @@ impl Watcher {
                 listed,
                 word: Arc::from("as the list says"),
                 unreachable: false,
-                purpose: Purpose::Unsaid,
+                purpose: Purpose::Unknown,
                 group: None,
                 exit: None,
             })

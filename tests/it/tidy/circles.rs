@@ -5,35 +5,20 @@ use super::paths::{module, paths};
 use super::{File, files};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Rooms of the product in which no circle is left.
-const ROOMS: [&str; 12] = [
-    "src/commands/status",
-    "src/core/inventory",
-    "src/core/lag",
-    "src/core/notice",
-    "src/core/persist",
-    "src/core/snapshot",
-    "src/decode/rules_file",
-    "src/decode/settings",
-    "src/decode/test_file",
-    "src/io/metrics",
-    "src/io/nats",
-    "src/io/store",
-];
+/// Rooms in which a circle is left.
+const EXCEPT: [&str; 2] = ["src/core/incident", "src/core/notice"];
 
 /// The files that each file names.
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
 #[test]
 fn no_file_names_one_that_names_it() {
-    let all = files("src", &["rs"]);
-    let mut circles = Vec::new();
-    for room in ROOMS {
-        let graph = graph(&all, room);
-        assert!(!graph.is_empty(), "{room} is gone: has the layout changed?");
-        circles.extend(circle(&graph));
-    }
-    assert!(circles.is_empty(), "{}", circles.join("\n"));
+    let mut all = files("src", &["rs"]);
+    all.retain(|file| !EXCEPT.iter().any(|room| file.name.starts_with(room)));
+    let graph = graph(&all, "src");
+    assert!(graph.len() > 250, "{}", graph.len());
+    let circle = circle(&graph);
+    assert!(circle.is_none(), "{}", circle.unwrap_or_default());
 }
 
 /// The graph of a room's files, and of the file that declares it. Tests may name everything: they are left out.
@@ -58,7 +43,8 @@ fn graph(all: &[File], room: &str) -> Graph {
             .next()
             .unwrap_or_default();
         let own = module(&file.name).join("::");
-        let named = paths(&file.name, text).into_iter().filter_map(|path| {
+        let text = without_visibility(text);
+        let named = paths(&file.name, &text).into_iter().filter_map(|path| {
             // A path that does not begin at the crate may begin with a module below this one.
             let full = match path.full.starts_with("crate::") {
                 true => path.full,
@@ -78,6 +64,15 @@ fn graph(all: &[File], room: &str) -> Graph {
         .iter()
         .map(|file| (file.name.clone(), edges(file)))
         .collect()
+}
+
+/// The text without the paths of `pub(in crate::core)`, which use nothing of what they name.
+fn without_visibility(text: &str) -> String {
+    let mut parts = text.split("(in crate::");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        text + part.split_once(')').map_or(part, |(_, rest)| rest)
+    })
 }
 
 /// One circle, as its files in order; `None` where there is none.
@@ -136,6 +131,7 @@ fn a_circle_of_files_is_found() {
         found("#[cfg(test)]\nmod tests { use crate::core::a::A; }"),
         None
     );
+    assert_eq!(found("pub(in crate::core::a) fn f() {}"), None);
     // The file that declares a module names it, and not the other way round.
     let declares = file("src/core.rs", "pub use a::A;");
     let child = file("src/core/a.rs", "use super::B;");

@@ -49,7 +49,7 @@ fn machine(name: &Name, word: &str) -> Machine {
         listed: listed(word),
         word: Arc::from(word),
         unreachable: false,
-        purpose: Purpose::Unsaid,
+        purpose: Purpose::Unknown,
         group: None,
         exit: None,
     }

@@ -25,7 +25,7 @@ fn a_deadline_is_never_missed_nor_early_by_more_than_a_64th() {
             targets.add(Watched::Beat(BeatId(0)), 0, heard, due);
             assert_eq!(targets.earliest(), due);
             let before = due - std::time::Duration::from_nanos(Due::UNIT_NANOS);
-            // What lies further away than is counted comes due early.
+            // A deadline beyond the representable range comes due early.
             let passed = usize::from(after == 0 || after > 776 * day);
             let near = usize::from(after <= 1).max(passed);
             assert_eq!(targets.passed(before).len(), near, "{start} {after}");

@@ -65,7 +65,7 @@ fn who_says_the_same_as_before_is_known_without_a_search() {
 }
 
 proptest::proptest! {
-    /// Whatever beats say in whatever order, each has its own last words, and nothing is kept that nobody said last.
+    /// Whatever beats say in whatever order, each has its own last text, and no other text is kept.
     #[test]
     fn each_beat_has_its_own_last_words(
         said in vec((0..8_usize, "[a-c\u{1a}]{0,3}( seq=0?[0-9\u{1a}]{1,3}){0,2}", proptest::option::of(0..1000_u64)), 0..200),

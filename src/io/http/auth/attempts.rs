@@ -65,7 +65,7 @@ impl Attempts {
         let is_recent = |at: Wall| now >= at && now.since(at) < LOG_EVERY;
         if waits && !book.logged.is_some_and(is_recent) {
             book.logged = Some(now);
-            tracing::warn!(%peer, "somebody sends wrong tokens; tokens from there are refused for a minute");
+            tracing::warn!(%peer, "too many wrong tokens from one address: its tokens are refused for a minute");
         }
     }
 

@@ -82,7 +82,7 @@ pub struct AppRegion {
 pub struct StoreStatus {
     /// Its path; null: the state is in memory only.
     pub file: Option<String>,
-    /// The fault of it; null where there is none.
+    /// Its fault; null if there is none.
     pub trouble: Option<String>,
 }
 

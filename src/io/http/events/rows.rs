@@ -15,7 +15,7 @@ pub const ROWS: usize = 2_000;
 const MOVED: Duration = Duration::from_millis(500);
 /// The same for a deadline, which moves on all the time while lastbeat is blind.
 const DUE_MOVED: Duration = Duration::from_secs(5);
-/// The same for the last entry, which nobody watches by the second.
+/// The same for the last entry, which need not be exact to the second.
 const SEEN_MOVED: Duration = Duration::from_secs(10);
 
 /// One instance.

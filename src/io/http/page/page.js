@@ -234,7 +234,7 @@ function listen() {
   on('status', ({status}) => {
     heard(status);
     state.told = Date.now();
-    // An incident that opened during a silence is told of to nobody.
+    // An incident that opened during a silence sends no event.
     if (status.open_incidents <= 100 && status.open_incidents !== state.open.length) lookAround(1000);
   });
   on('incident', ({incident}) => {

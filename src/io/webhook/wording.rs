@@ -1,0 +1,60 @@
+//! Parts of a message that several formats share.
+
+use crate::core::notice::{Notice, NoticeKind};
+use crate::core::rule::Severity;
+use crate::format;
+
+/// The title as people see it in a list of messages: `[critical] ...`, `[error, reminder 2] ...`, `[resolved] ...`.
+pub(super) fn headline(notice: &Notice) -> String {
+    let severity = notice.severity.label();
+    let mark = match notice.kind {
+        NoticeKind::Opened => severity.to_owned(),
+        NoticeKind::Updated(count) => format!("{severity}, update {count}"),
+        NoticeKind::Reminder(count) => format!("{severity}, reminder {count}"),
+        NoticeKind::Closed(reason) => reason.label().to_owned(),
+    };
+    format!("[{mark}] {}", format::title(notice))
+}
+
+/// Red, orange, yellow, blue, and green for what is over; as web colours.
+pub(super) fn colour(notice: &Notice) -> u32 {
+    match (notice.kind, notice.severity) {
+        (NoticeKind::Closed(_), _) => 0x002e_b67d,
+        (_, Severity::Critical) => 0x00c9_1d1d,
+        (_, Severity::Error) => 0x00e8_590c,
+        (_, Severity::Warning) => 0x00ec_b22e,
+        (_, Severity::Info) => 0x0036_8bd6,
+    }
+}
+
+/// A runbook that is an address and can be a link.
+pub(super) fn link(notice: &Notice) -> Option<&str> {
+    let plain = |url: &&str| {
+        let schemes = url.starts_with("https://") || url.starts_with("http://");
+        schemes
+            && url
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && !b"<>|\"".contains(&byte))
+    };
+    notice.runbook.as_deref().filter(plain)
+}
+
+/// At most so many characters of a text, each replaced by what stands for it; what was cut shows as `…`.
+pub(super) fn escaped(
+    text: &str,
+    most: usize,
+    stands_for: impl Fn(char) -> Option<String>,
+) -> String {
+    let mut out = String::new();
+    let mut length = 0;
+    for char in text.chars() {
+        let piece = stands_for(char).unwrap_or_else(|| char.to_string());
+        length += piece.chars().count();
+        if length >= most {
+            out.push('…');
+            break;
+        }
+        out.push_str(&piece);
+    }
+    out
+}
