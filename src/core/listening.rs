@@ -169,6 +169,20 @@ impl Listening {
         clock
     }
 
+    /// For a store: which intervals between arrivals, and which silences of the whole stream, are usual.
+    pub(in crate::core) fn usual(&self) -> (&Pauses, &Silences) {
+        (&self.pauses, &self.silences)
+    }
+
+    /// The same clock, to which an earlier life taught what is usual.
+    pub(in crate::core) fn with_usual(self, pauses: Pauses, silences: Silences) -> Self {
+        Listening {
+            pauses,
+            silences,
+            ..self
+        }
+    }
+
     /// When the interval that an arrival at `at` closes began, if it is a longer pause than usual, and nothing is known that
     /// would explain it.
     #[inline]

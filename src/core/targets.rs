@@ -88,7 +88,7 @@ pub struct Targets {
     /// Alerts that wait for the inventory.
     pub confirmation: Confirmation,
     /// Long intervals that may become a rhythm.
-    candidates: Candidates,
+    pub(in crate::core) candidates: Candidates,
     events: Vec<AlertEvent>,
     /// Rules that were doubted already, by number, and the doubts that nobody took yet.
     doubted: BTreeSet<u32>,
