@@ -117,7 +117,7 @@ impl Engine {
         let now = self.facts.now.mono;
         let max_lag = self.facts.rules.stream.max_lag;
         let lags = &mut self.facts.lags;
-        let typical = lags.stream.typical(now);
+        let typical = lags.of_stream(now);
         lags.typical = typical.unwrap_or_default();
         let slow = typical.filter(|lag| *lag > max_lag);
         // A stream that is late, or about to be, causes the lag of its regions.

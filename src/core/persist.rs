@@ -36,6 +36,34 @@ pub struct SavedClock {
     pub last_arrival: Option<Wall>,
     /// The completed blind intervals, the oldest first.
     pub blind: Vec<SavedBlind>,
+    /// Silences of the whole stream that are usual, over days.
+    pub silences: SavedLongest,
+    /// A long silence of the whole stream that is not usual yet.
+    pub long_silence: Option<Duration>,
+    /// Pauses between two arrivals that are usual, over minutes.
+    pub pauses: SavedLongest,
+}
+
+/// The longest of some intervals within the last one to two windows of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SavedLongest {
+    /// The longest of the window before.
+    pub before: Duration,
+    /// The longest of the window that runs.
+    pub current: Duration,
+    /// Wall clock: when the window that runs began.
+    pub began: Wall,
+}
+
+/// The intervals that a target usually keeps, as far as they are learned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SavedRhythm {
+    /// The longest of them in milliseconds; 0 where none is known.
+    pub usual_ms: u32,
+    /// True if only one interval is known, which is not enough yet.
+    pub is_partial: bool,
+    /// A longer interval in milliseconds, which becomes the rhythm if the next one is about as long; 0 where there is none.
+    pub long_ms: u32,
 }
 
 /// One blind interval.
@@ -75,6 +103,8 @@ pub struct SavedInstance {
     pub said_bye: bool,
     /// Its verdict when this was taken; for display, as the core evaluates it anew.
     pub verdict: Verdict,
+    /// The rhythm of its log entries, where a rule watches them.
+    pub logs_rhythm: SavedRhythm,
     /// Its beats.
     pub beats: Vec<SavedBeat>,
 }
@@ -96,8 +126,8 @@ pub struct SavedBeat {
     pub seq: Option<u64>,
     /// Usual offset between its entry time and its arrival, in milliseconds; `None` if unknown.
     pub offset_ms: Option<i32>,
-    /// Its longest usual interval, in milliseconds; 0 if unknown.
-    pub usual_ms: u32,
+    /// Its rhythm.
+    pub rhythm: SavedRhythm,
     /// Its last text.
     pub text: String,
 }
@@ -115,6 +145,8 @@ pub struct SavedGroup {
     pub since: SavedStamp,
     /// The longest interval that a beat in it declares, in milliseconds; 0 if none does.
     pub every_ms: u32,
+    /// The rhythm of its log entries, where its rule watches them.
+    pub rhythm: SavedRhythm,
 }
 
 /// A target by name.

@@ -106,7 +106,7 @@ pub struct Targets {
     /// Alerts that wait for the inventory's confirmation.
     pub confirmation: Confirmation,
     /// Long intervals that may turn out to be a new rhythm.
-    candidates: Candidates,
+    pub(in crate::core) candidates: Candidates,
     events: Vec<AlertEvent>,
     /// Rules that were doubted already, by number; and the doubts that were not taken yet.
     doubted: BTreeSet<u32>,

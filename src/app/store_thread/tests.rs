@@ -1,6 +1,8 @@
 use super::*;
 use crate::core::notice::{Alarm, CloseReason, IncidentId, NoticeKind, Scope, Who};
-use crate::core::persist::{SavedClock, SavedIncident, SavedInstance, SavedKey, SavedStamp};
+use crate::core::persist::{
+    SavedClock, SavedIncident, SavedInstance, SavedKey, SavedRhythm, SavedStamp,
+};
 use crate::core::rule::Severity;
 use crate::core::snapshot::Verdict;
 use crate::core::time::{Mono, Wall};
@@ -253,6 +255,7 @@ fn checkpoint(whole: bool, subject: &str, incidents: Vec<SavedIncident>) -> Chec
         crash: None,
         said_bye: false,
         verdict: Verdict::Live,
+        logs_rhythm: SavedRhythm::default(),
         beats: Vec::new(),
     };
     Checkpoint {

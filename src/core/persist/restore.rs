@@ -7,14 +7,15 @@ use crate::core::incident::flapping::Flapper;
 use crate::core::incident::scope::Key;
 use crate::core::incident::stream::StreamFacts;
 use crate::core::incident::{Back, Incident, Member};
+use crate::core::listening::pauses::{Longest, Pauses, Silences};
 use crate::core::listening::{BlindInterval, Listening};
 use crate::core::notice::ledger::{Ledger, Notified};
 use crate::core::notice::{Alarm, CloseReason, IncidentId, NoticeKind};
 use crate::core::persist::{
     EVERY_NOTIFIER, Saved, SavedBeat, SavedClock, SavedGroup, SavedIncident, SavedInstance,
-    SavedKey, SavedNotified, SavedStamp, SavedTarget, SavedWatched,
+    SavedKey, SavedLongest, SavedNotified, SavedRhythm, SavedStamp, SavedTarget, SavedWatched,
 };
-use crate::core::targets::table::State;
+use crate::core::targets::table::{State, Watched};
 use crate::core::time::{Listened, Mono, Now, Stamp, Wall};
 use crate::core::tracker::life::Life;
 use crate::core::tracker::offset::Offset;
@@ -127,7 +128,7 @@ impl Engine {
             self.restore_beat(id, beat, clocks);
         }
         if saved.logs {
-            self.restore_logs(id);
+            self.restore_logs(id, saved.logs_rhythm);
         }
         Some(id.0)
     }
@@ -169,8 +170,12 @@ impl Engine {
         row.seq = saved.seq.unwrap_or(u64::MAX);
         row.offset = Offset::restored(saved.offset_ms);
         row.phrase = phrase;
-        row.usual = Usual::restored(saved.usual_ms);
+        row.usual = usual_of(saved.rhythm);
         let (name, every_ms) = (row.name(), row.every_ms);
+        let watched = Watched::Beat(beat);
+        self.targets
+            .candidates
+            .restored(watched, saved.rhythm.long_ms);
         self.targets.watch_beat(&mut self.facts, beat);
         let target = self.facts.tracker.beat_row(beat).target;
         if target != NONE {
@@ -181,12 +186,13 @@ impl Engine {
             .beat_of_groups(&mut self.facts, place, marker, name, every_ms);
     }
 
-    fn restore_logs(&mut self, id: InstanceId) {
+    fn restore_logs(&mut self, id: InstanceId, rhythm: SavedRhythm) {
         self.targets.watch_logs(&mut self.facts, id);
         let row = self.facts.tracker.instance(id);
         let (logs, spoke, place) = (row.logs, row.spoke, row.place);
         let stopped = self.facts.tracker.life(id).has_left();
         if logs < UNDECIDED {
+            self.restore_rhythm(logs, Watched::Logs(id), rhythm);
             if spoke != Listened::NEVER {
                 let at = self.targets.seen(&self.facts, logs).at;
                 let listened = spoke;
@@ -195,6 +201,13 @@ impl Engine {
             self.judge_next_turn(logs, stopped);
         }
         self.targets.entry_of_groups(&mut self.facts, place);
+    }
+
+    fn restore_rhythm(&mut self, target: u32, watched: Watched, rhythm: SavedRhythm) {
+        if let Some(usual) = self.targets.table.usual_mut(target) {
+            *usual = usual_of(rhythm);
+        }
+        self.targets.candidates.restored(watched, rhythm.long_ms);
     }
 
     /// Has a target evaluated in the next turn, since its threshold may have changed.
@@ -243,6 +256,7 @@ impl Engine {
             .restored(id, watched_since, saved.every_ms);
         let target = self.targets.groups.get(id).target;
         self.targets.table.set_seen(target, since);
+        self.restore_rhythm(target, Watched::Group(id), saved.rhythm);
         self.judge_next_turn(target, false);
     }
 
@@ -504,5 +518,16 @@ fn resumed(clock: &SavedClock, now: Now) -> Listening {
         BlindInterval::new(from, to, interval.reason, interval.listened)
     });
     let last = clock.last_arrival.map(mono);
+    let longest = |saved: SavedLongest| Longest {
+        before: saved.before,
+        current: saved.current,
+        began: mono(saved.began),
+    };
+    let silences = Silences::restored(longest(clock.silences), clock.long_silence);
     Listening::resumed(last, clock.listened, blind, now.mono)
+        .with_usual(Pauses::restored(longest(clock.pauses)), silences)
+}
+
+fn usual_of(saved: SavedRhythm) -> Usual {
+    Usual::restored(saved.usual_ms, saved.is_partial)
 }

@@ -58,7 +58,7 @@ impl Targets {
             let place = facts.tracker.instance(id).place;
             let record = facts.tracker.beat_row(beaten.beat);
             let every_ms = match record.every_ms {
-                0 => record.usual.saved(),
+                0 => record.usual.longest_ms(),
                 every_ms => every_ms,
             };
             self.beat_of_groups(facts, place, marker, name, every_ms);

@@ -1,10 +1,11 @@
-//! JSON columns: an incident's notice, key and members; and a silence's matchers. A new
+//! JSON columns: an incident's notice, key and members; a silence's matchers; and what is usual of the stream. A new
 //! field gets `#[serde(default)]`: files exist without it.
 
 use super::stored_enums::{StoredEnum, kind_from_stored, stored_kind};
 use crate::core::notice::{Alarm, Between, IncidentId, Notice, Scope, Who};
 use crate::core::persist::{
-    SavedBack, SavedKey, SavedNotified, SavedStamp, SavedTarget, SavedWatched,
+    SavedBack, SavedClock, SavedKey, SavedLongest, SavedNotified, SavedStamp, SavedTarget,
+    SavedWatched,
 };
 use crate::core::rule::{Globs, Matchers, Severity};
 use crate::core::time::{Listened, Mono, Wall, nanos};
@@ -428,4 +429,54 @@ pub(super) fn windows_of(text: &str) -> Option<Vec<(Wall, Wall)>> {
     let rows: Vec<(u64, u64)> = serde_json::from_str(text).ok()?;
     let wall = |(from, until)| (Wall::from_nanos(from), Wall::from_nanos(until));
     Some(rows.into_iter().map(wall).collect())
+}
+
+/// The longest of a window before, of the window that runs, in nanoseconds; and when that one began.
+#[derive(Default, Serialize, Deserialize)]
+struct LongestRow(u64, u64, u64);
+
+impl LongestRow {
+    fn of(longest: SavedLongest) -> Self {
+        LongestRow(
+            nanos(longest.before),
+            nanos(longest.current),
+            longest.began.nanos(),
+        )
+    }
+
+    fn into(self) -> SavedLongest {
+        SavedLongest {
+            before: Duration::from_nanos(self.0),
+            current: Duration::from_nanos(self.1),
+            began: Wall::from_nanos(self.2),
+        }
+    }
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct UsualRow {
+    silences: LongestRow,
+    long_silence_ns: Option<u64>,
+    pauses: LongestRow,
+}
+
+/// What is usual of the stream, of a clock.
+pub(super) fn usual(clock: &SavedClock) -> rusqlite::Result<String> {
+    text(&UsualRow {
+        silences: LongestRow::of(clock.silences),
+        long_silence_ns: clock.long_silence.map(nanos),
+        pauses: LongestRow::of(clock.pauses),
+    })
+}
+
+/// A clock with nothing but what is usual of the stream. `None` where the text makes no sense.
+pub(super) fn usual_of(text: &str) -> Option<SavedClock> {
+    let row: UsualRow = serde_json::from_str(text).ok()?;
+    Some(SavedClock {
+        silences: row.silences.into(),
+        long_silence: row.long_silence_ns.map(Duration::from_nanos),
+        pauses: row.pauses.into(),
+        ..SavedClock::default()
+    })
 }

@@ -142,9 +142,17 @@ INSERT INTO begun SELECT 1, min(at) FROM (
 
 /// What each notifier was notified, and which members were heard again, as lists in JSON. Before, one time stood for all
 /// notifiers (`told_at`): an empty text says that it holds.
+///
+/// What is learned of rhythms: of the stream (JSON), of log entries and groups. In `seen.beats` and in the columns `*usual`
+/// a negative number is from now on one interval alone, and `instance.beats` has a sixth element, long_ms.
 const VERSION_4: &str = "
 ALTER TABLE incident ADD COLUMN notified TEXT NOT NULL DEFAULT '';
 ALTER TABLE incident ADD COLUMN back TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE clock ADD COLUMN usual TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE instance ADD COLUMN logs_usual INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE instance ADD COLUMN logs_long_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE target_group ADD COLUMN usual INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE target_group ADD COLUMN long_ms INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// The file's version.

@@ -9,7 +9,7 @@ use super::*;
 use crate::core::notice::NoticeKind;
 use crate::core::notice::{Alarm, CloseReason, Notice, Scope, Who};
 use crate::core::persist::{
-    SavedBeat, SavedClock, SavedKey, SavedNotified, SavedTarget, SavedWatched,
+    SavedBeat, SavedClock, SavedKey, SavedNotified, SavedRhythm, SavedTarget, SavedWatched,
 };
 use crate::core::rule::Severity;
 use crate::core::snapshot::Verdict;
@@ -86,6 +86,7 @@ fn instance(slot: u32, seconds: u64) -> SavedInstance {
         crash: None,
         said_bye: false,
         verdict: Verdict::Live,
+        logs_rhythm: SavedRhythm::default(),
         beats: vec![SavedBeat {
             marker: "HEARTBEAT".into(),
             name: "".into(),
@@ -94,7 +95,7 @@ fn instance(slot: u32, seconds: u64) -> SavedInstance {
             every_ms: 30_000,
             seq: Some(seconds),
             offset_ms: None,
-            usual_ms: 0,
+            rhythm: SavedRhythm::default(),
             text: format!("HEARTBEAT every=30s seq={seconds} from {slot}"),
         }],
     }
