@@ -110,6 +110,8 @@ pub struct Rule {
     pub by: By,
     /// How long a target may be silent.
     pub max_gap: MaxGap,
+    /// Most false alarms that lost beats may make, of all targets of the rule together.
+    pub false_alarms: FalseAlarms,
     /// How long an alert stays pending before it fires; in listened time, after `max_gap`.
     pub hold: Duration,
     /// Beats in a row, none later than `max_gap` after the one before, that end an alert; at least 1.
@@ -379,6 +381,25 @@ impl MaxGap {
             }
             (None, Some(usual)) => usual.saturating_mul(AUTO_FACTOR).max(AUTO_FLOOR) + AUTO_SLACK,
             (None, None) => AUTO_LEARNING,
+        }
+    }
+}
+
+/// A budget of false alarms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FalseAlarms {
+    /// So many at most, 1 or more.
+    pub count: u32,
+    /// In this time.
+    pub per: Duration,
+}
+
+impl Default for FalseAlarms {
+    /// One in 30 days.
+    fn default() -> Self {
+        FalseAlarms {
+            count: 1,
+            per: Duration::from_secs(30 * 24 * 3600),
         }
     }
 }
