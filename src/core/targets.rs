@@ -12,6 +12,7 @@ pub mod lifecycle;
 mod moved;
 pub mod never_seen;
 pub mod plan;
+pub mod rate;
 pub mod reload;
 pub mod signs;
 pub mod table;
@@ -24,6 +25,7 @@ use crate::core::rule::{MaxGap, Watch};
 use crate::core::targets::confirmation::Confirmation;
 use crate::core::targets::groups::Groups;
 use crate::core::targets::plan::Plan;
+use crate::core::targets::rate::Rates;
 use crate::core::targets::table::{Change, Reason, State, Table, Watched};
 use crate::core::targets::threshold::Candidates;
 use crate::core::time::{Listened, Mono, Stamp, Wall};
@@ -85,6 +87,8 @@ pub struct Targets {
     pub groups: Groups,
     /// The rules that match each app-region.
     pub plan: Plan,
+    /// The entries of those whose rule asks for a rate.
+    pub rates: Rates,
     /// Alerts that wait for the inventory.
     pub confirmation: Confirmation,
     /// Long intervals that may become a rhythm.
