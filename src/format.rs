@@ -5,6 +5,8 @@
 
 use crate::core::notice::{Alarm, CloseReason, Notice, NoticeKind, Scope};
 use crate::core::time::Wall;
+use data_encoding::HEXLOWER;
+use ring::digest;
 use std::error::Error;
 use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
@@ -15,6 +17,9 @@ pub const NAME_CHARS: usize = 80;
 pub const TEXT_CHARS: usize = 240;
 /// Characters of a filled `summary`: what one title of Sentry's keeps.
 pub const SUMMARY_CHARS: usize = 500;
+
+/// Bytes of the hash in a [`key`]: two of a million names are alike once in a thousand organisations.
+const HASH_BYTES: usize = 6;
 
 const DAY: u64 = 24 * 3600;
 
@@ -45,6 +50,9 @@ pub fn headline(notice: &Notice) -> String {
                 }
                 Alarm::Blind => format!("{target} is blind too often since {since}"),
                 Alarm::Flapping => format!("{target} is flapping"),
+                Alarm::Rate if notice.scope == Scope::Instance => {
+                    format!("{target} logs too little since {since}")
+                }
                 _ if notice.is_never_seen() => {
                     format!("{target} never heard, expected since {since}")
                 }
@@ -74,7 +82,7 @@ pub fn description(notice: &Notice) -> String {
     let detail = sanitize(&notice.detail, TEXT_CHARS);
     let _ = match notice.kind {
         _ if detail.is_empty() => Ok(()),
-        NoticeKind::Closed(_) if notice.alarm == Alarm::Flapping => Ok(()),
+        NoticeKind::Closed(_) if matches!(notice.alarm, Alarm::Flapping | Alarm::Rate) => Ok(()),
         NoticeKind::Closed(CloseReason::Resolved) => write!(text, "; until then: {detail}"),
         NoticeKind::Closed(_) if of_stream => write!(text, "; until then: {detail}"),
         NoticeKind::Closed(_) => Ok(()),
@@ -129,6 +137,7 @@ fn gap(notice: &Notice) -> String {
         Alarm::Lagging => return format!("{gap} behind"),
         Alarm::Heartbeat => format!("no heartbeat for {gap}"),
         Alarm::Logs => format!("no logs for {gap}"),
+        Alarm::Rate => format!("too few entries for {gap}"),
         Alarm::Stalled | Alarm::Refused => format!("no entries for {gap}"),
         Alarm::Flapping | Alarm::Losing | Alarm::Blind | Alarm::Full | Alarm::Drill => {
             format!("silent for {gap}")
@@ -239,7 +248,8 @@ pub fn target_key(notice: &Notice) -> String {
         Scope::Instance => vec![who.app.as_str(), &who.region, &who.instance],
     };
     let beat = (!who.beat.is_empty()).then_some(who.beat.as_str());
-    let parts: Vec<String> = parts.into_iter().chain(beat).map(name).collect();
+    let parts = parts.into_iter().chain(beat);
+    let parts: Vec<String> = parts.map(|part| key(part, NAME_CHARS)).collect();
     parts.join(".")
 }
 
@@ -296,6 +306,9 @@ fn ending(reason: CloseReason, notice: &Notice) -> String {
         }
         (CloseReason::Resolved, Alarm::Blind) => {
             format!("receives the stream again at {at}, after {silence}")
+        }
+        (CloseReason::Resolved, Alarm::Rate) => {
+            format!("logs enough again at {at}, after {silence}")
         }
         (CloseReason::Resolved, Alarm::Flapping) => format!("steady again at {at}"),
         (CloseReason::Resolved, _) if notice.is_never_seen() => {
@@ -356,6 +369,20 @@ pub fn exact_duration(length: Duration) -> String {
 /// A name of the stream's, cleaned and capped at [`NAME_CHARS`].
 pub fn name(text: &str) -> String {
     sanitize(text, NAME_CHARS).trim().to_owned()
+}
+
+/// A text of at most `chars` characters that is an identity: cleaned as [`sanitize`] does, and, where anything of it is
+/// lost by that, with a hash of all of it at its end, so that two that differ stay two.
+pub fn key(text: &str, chars: usize) -> String {
+    let whole = sanitize(text, usize::MAX);
+    if whole.trim() == text && text.chars().count() <= chars {
+        return whole;
+    }
+    let digest = digest::digest(&digest::SHA256, text.as_bytes());
+    let hash = HEXLOWER.encode(&digest.as_ref()[..HASH_BYTES]);
+    let kept = chars.saturating_sub(hash.len() + 1);
+    let head: String = whole.trim().chars().take(kept).collect();
+    format!("{head}~{hash}")
 }
 
 /// A text without escape sequences, control characters and invisible marks that turn the reading direction,

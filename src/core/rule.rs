@@ -110,6 +110,11 @@ pub struct Rule {
     pub by: By,
     /// Longest allowed silence of a target.
     pub max_gap: MaxGap,
+    /// Fewest entries in `max_gap` of listened time, 1 or more; `None`: one sign of life is enough. Only for logs by
+    /// instance.
+    pub min_rate: Option<u32>,
+    /// Most false alarms that lost beats may make, of all targets of the rule together.
+    pub false_alarms: FalseAlarms,
     /// Time for which an alert stays pending before it fires; in listened time, after `max_gap`.
     pub hold: Duration,
     /// Beats in a row, each within `max_gap` of its predecessor, that end an alert; at least 1.
@@ -380,6 +385,25 @@ impl MaxGap {
             }
             (None, Some(usual)) => usual.saturating_mul(AUTO_FACTOR).max(AUTO_FLOOR) + AUTO_SLACK,
             (None, None) => AUTO_LEARNING,
+        }
+    }
+}
+
+/// A budget of false alarms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FalseAlarms {
+    /// So many at most, 1 or more.
+    pub count: u32,
+    /// In this time.
+    pub per: Duration,
+}
+
+impl Default for FalseAlarms {
+    /// One in 30 days.
+    fn default() -> Self {
+        FalseAlarms {
+            count: 1,
+            per: Duration::from_secs(30 * 24 * 3600),
         }
     }
 }
