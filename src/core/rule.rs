@@ -110,6 +110,8 @@ pub struct Rule {
     pub by: By,
     /// Longest allowed silence of a target.
     pub max_gap: MaxGap,
+    /// Most false alarms that lost beats may make, of all targets of the rule together.
+    pub false_alarms: FalseAlarms,
     /// Time for which an alert stays pending before it fires; in listened time, after `max_gap`.
     pub hold: Duration,
     /// Beats in a row, each within `max_gap` of its predecessor, that end an alert; at least 1.
@@ -384,6 +386,26 @@ impl MaxGap {
     }
 }
 
+/// A budget of false alarms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FalseAlarms {
+    /// So many at most, 1 or more.
+    pub count: u32,
+    /// In this time.
+    pub per: Duration,
+}
+
+impl Default for FalseAlarms {
+    /// One in 30 days.
+    fn default() -> Self {
+        FalseAlarms {
+            count: 1,
+            per: Duration::from_secs(30 * 24 * 3600),
+        }
+    }
+}
+
+/// How bad it is; the worst first.
 /// Severity of an alert, the worst first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {

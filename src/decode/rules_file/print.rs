@@ -65,6 +65,13 @@ fn rule(out: &mut String, rule: &Rule, markers: &[String]) {
     some(out, "host", &rule.host);
     line(out, "by", &by(rule.by));
     line(out, "max_gap", &max_gap(rule.max_gap));
+    let budget = rule.false_alarms;
+    let per = humantime::format_duration(budget.per);
+    line(
+        out,
+        "false_alarms",
+        &text(&format!("{} per {per}", budget.count)),
+    );
     if !rule.expect.is_empty() {
         line(out, "expect", &list(&rule.expect));
     }

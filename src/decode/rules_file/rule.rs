@@ -1,5 +1,6 @@
 //! `[[rule]]`.
 
+use super::defaults::{Defaults, Values};
 use super::fault::{Fault, Wrong, quoted};
 use super::fields::Fields;
 use super::key::{Key, keys};
@@ -10,7 +11,8 @@ use super::value::{self, RULE_WORDS, SEVERITIES};
 use super::{key, shadow, targets};
 use crate::core::entry::MarkerId;
 use crate::core::rule::{
-    DEFAULT_MARKER, FORGET_AFTER, GROUP_WAIT, MAX_MARKERS, MaxGap, Rule, RuleSet, StreamRule, Watch,
+    DEFAULT_MARKER, FORGET_AFTER, FalseAlarms, GROUP_WAIT, MAX_MARKERS, MaxGap, Rule, RuleSet,
+    StreamRule, Watch,
 };
 use std::collections::HashMap;
 use std::time::Duration;
@@ -30,6 +32,7 @@ pub(super) const KEYS: &[Key] = keys! {
     "marker": "word", "\"HEARTBEAT\"", "Word that marks an entry as a heartbeat";
     "beat": "text", "", "`name=` of the heartbeat; without it each name is a target of its own";
     "max_gap": "duration or auto", "\"auto\"", "Longest silence of a target, in listened time; auto follows the interval";
+    "false_alarms": "count per duration", "\"1 per 30d\"", "Most false alarms of the rule by lost heartbeats; auto allows as many as that takes";
     "expect": "list of names", "", "Regions or apps that must be there from the start, by app-region, region or app";
     "at_least": "number", "", "Fewest live instances in each target, by app-region, region or app";
     "for": "duration", "\"0s\"", "Time that an alert stays pending before it fires, in listened time";
@@ -54,6 +57,8 @@ const WATCHES: &[(&str, bool)] = &[("heartbeat", true), ("logs", false)];
 /// The rules as read so far.
 pub(super) struct Rules {
     rules: Vec<Rule>,
+    /// The values that each has itself of the keys of `[defaults]`, in the order of `rules`.
+    own: Vec<Values>,
     /// The position of each rule's name, in the order of `rules`.
     positions: Vec<Position>,
     /// The position of each name, those of rules at fault included.
@@ -69,6 +74,7 @@ impl Default for Rules {
     fn default() -> Self {
         Rules {
             rules: Vec::new(),
+            own: Vec::new(),
             positions: Vec::new(),
             names: HashMap::new(),
             markers: vec![DEFAULT_MARKER.to_owned()],
@@ -121,6 +127,7 @@ impl Rules {
         if self.warnings.len() < MAX_SHOWN {
             self.warnings.extend(found);
         }
+        let own = Values::read(&mut fields);
         let rule = Rule {
             name,
             watch,
@@ -140,6 +147,8 @@ impl Rules {
                 .unwrap_or_default(),
             summary: fields.take("summary", |v| value::summary(v, RULE_WORDS)),
             runbook: fields.take("runbook", value::runbook),
+            // Filled in when all files are read.
+            false_alarms: FalseAlarms::default(),
             expect: targets.expect,
             at_least: targets.at_least,
             remind: fields.take("remind", |v| value::span_within(v, &value::REMIND)),
@@ -160,6 +169,7 @@ impl Rules {
         if fields.is_clean() {
             self.positions.push(fields.position("name"));
             self.rules.push(rule);
+            self.own.push(own);
         }
     }
 
@@ -242,7 +252,10 @@ impl Rules {
     }
 
     /// The checked set, of rules alone.
-    pub(super) fn into_set(self, stream: StreamRule) -> RuleSet {
+    pub(super) fn into_set(mut self, stream: StreamRule, defaults: &Defaults) -> RuleSet {
+        for (rule, own) in self.rules.iter_mut().zip(&self.own) {
+            defaults.fill(rule, own);
+        }
         RuleSet {
             stream,
             rules: self.rules,

@@ -1,6 +1,7 @@
 //! Texts in, exact faults out.
 
 mod bounds;
+mod defaults;
 mod notifiers;
 mod silences;
 mod targets;
@@ -9,7 +10,7 @@ mod values;
 use super::{Reading, read};
 use crate::core::entry::MarkerId;
 use crate::core::rule::{
-    AUTO_LEARNING, By, FORGET_AFTER, GROUP_WAIT, Globs, MaxGap, Rule, RuleSet, Severity,
+    AUTO_LEARNING, By, FORGET_AFTER, FalseAlarms, GROUP_WAIT, Globs, MaxGap, Rule, RuleSet, Severity,
     StreamRule, Watch,
 };
 use std::time::Duration;
@@ -79,6 +80,7 @@ fn defaults() {
             region: Globs::default(),
             by: By::Instance,
             max_gap: MaxGap::Auto,
+            false_alarms: FalseAlarms::default(),
             hold: Duration::ZERO,
             recover: 1,
             severity: Severity::Error,
@@ -102,7 +104,10 @@ fn defaults() {
 
 /// True where two values are the same, durations by their length.
 fn same(declared: &toml::Value, printed: &toml::Value) -> bool {
-    let span = |value: &toml::Value| super::duration(value.as_str()?).ok();
+    let span = |value: &toml::Value| {
+        let text = value.as_str()?;
+        super::duration(text.strip_prefix("1 per ").unwrap_or(text)).ok()
+    };
     declared == printed || span(declared).is_some_and(|one| Some(one) == span(printed))
 }
 
@@ -113,6 +118,7 @@ fn each_declared_default_is_the_one_in_force() {
     for (table, keys) in [
         (&printed["stream"], super::stream::KEYS),
         (&printed["rule"][0], super::rule::KEYS),
+        (&printed["rule"][0], super::defaults::KEYS),
     ] {
         for key in keys.iter().filter(|key| key.default != "required") {
             let declared: toml::Table = format!("x = {}", key.default).parse().unwrap_or_default();
@@ -203,7 +209,7 @@ fn five_faults_of_two_files() {
         &[
             "a.toml:2:11: stream.max_gap: \"0s\" is zero; \"auto\", or a duration like \"90s\", \"5m\" or \"1h 30m\"",
             "a.toml:6:1: rule \"web\": maxgap: unknown key, nearest is max_gap; known are name, watch, app, region, \
-             host, by, marker, beat, max_gap, expect, at_least, for, recover, severity, summary, runbook, remind, \
+             host, by, marker, beat, max_gap, false_alarms, expect, at_least, for, recover, severity, summary, runbook, remind, \
              notify, group_wait, forget_after, on_crash, on_silent",
             "a.toml:7:12: rule \"web\": severity: unknown value \"eror\", nearest is error; allowed are critical, \
              error, warning, info",
@@ -247,9 +253,9 @@ fn tables() {
         &[
             "a.toml:1:1: max_gap: a key outside of any table; move it below [stream] or a [[rule]]",
             "a.toml:2:1: foo: a key outside of any table; keys belong below [stream] or a [[rule]]",
-            "a.toml:3:2: rules: unknown table, nearest is rule; tables are [stream], [[rule]], [[silence]] and [notify.NAME]",
-            "a.toml:4:3: streams: unknown table, nearest is stream; tables are [stream], [[rule]], [[silence]] and [notify.NAME]",
-            "a.toml:5:2: notifier: unknown table; tables are [stream], [[rule]], [[silence]] and [notify.NAME]",
+            "a.toml:3:2: rules: unknown table, nearest is rule; tables are [stream], [defaults], [[rule]], [[silence]] and [notify.NAME]",
+            "a.toml:4:3: streams: unknown table, nearest is stream; tables are [stream], [defaults], [[rule]], [[silence]] and [notify.NAME]",
+            "a.toml:5:2: notifier: unknown table; tables are [stream], [defaults], [[rule]], [[silence]] and [notify.NAME]",
         ],
     );
     expect(
@@ -303,7 +309,7 @@ fn places_in_texts_of_other_editors() {
         &["[[rule]]\nname = 'x'\nsummary = 'ünï' # ö\n'ü' = { a = 1 }"],
         &[
             "a.toml:4:1: rule \"x\": ü: unknown key; known are name, watch, app, region, host, by, marker, beat, \
-           max_gap, expect, at_least, for, recover, severity, summary, runbook, remind, notify, group_wait, forget_after, on_crash, on_silent",
+           max_gap, false_alarms, expect, at_least, for, recover, severity, summary, runbook, remind, notify, group_wait, forget_after, on_crash, on_silent",
         ],
     );
 }
