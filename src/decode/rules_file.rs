@@ -7,6 +7,7 @@ mod defaults;
 mod fault;
 mod fields;
 mod key;
+mod labels;
 mod notify;
 mod position;
 mod print;
@@ -23,10 +24,11 @@ mod value;
 mod variables;
 
 pub use fault::Fault;
+pub(super) use labels::{MAX_LABELS, fault as label_fault};
 pub use print::print;
 pub use report::MAX_SHOWN;
 pub use rule::MAX_RULES;
-pub use value::{duration, glob_text as glob};
+pub use value::duration;
 
 use super::nearest;
 use crate::core::rule::RuleSet;
@@ -151,8 +153,12 @@ impl Reader<'_> {
         for (key, value) in entries {
             let at = key.span().start;
             match (key.get_ref().as_ref(), value.get_ref()) {
-                ("stream", DeValue::Table(table)) => self.stream.read(table, at, report),
-                ("defaults", DeValue::Table(table)) => self.defaults.read(table, at, report),
+                ("stream", DeValue::Table(table)) => {
+                    self.stream.read(table, at, &mut self.notifiers, report);
+                }
+                ("defaults", DeValue::Table(table)) => {
+                    self.defaults.read(table, at, &mut self.notifiers, report);
+                }
                 ("rule", DeValue::Array(rules)) => {
                     self.rules.read_all(rules, &mut self.notifiers, report);
                 }
@@ -201,7 +207,9 @@ impl Reader<'_> {
         let set = RuleSet {
             silences: self.silences.into_list(),
             notifiers: self.notifiers.into_list(),
-            ..self.rules.into_set(self.stream.into_rule(), &self.defaults)
+            ..self
+                .rules
+                .into_set(self.stream.into_rule(&self.defaults), &self.defaults)
         };
         Reading {
             set: Some(set),
@@ -213,8 +221,13 @@ impl Reader<'_> {
 
     fn warnings(&mut self, files: &[(String, Vec<u8>)]) -> Vec<Fault> {
         let mut warnings = self.rules.warnings();
-        warnings.extend(self.silences.warnings(&self.rules.names()));
+        let mut labels = self.rules.labels();
+        labels.extend(self.stream.label_names().chain(self.defaults.label_names()));
+        let rules = self.rules.names();
+        warnings.extend(self.silences.warnings(&rules, &labels, &self.notifiers));
         warnings.extend(self.notifiers.warnings(self.lookup));
+        let wants = self.rules.wants(&self.defaults).chain(self.stream.want());
+        warnings.extend(self.notifiers.refused(wants, self.lookup));
         in_order(&mut warnings, files);
         warnings.truncate(MAX_SHOWN);
         if let (true, Some((file, _))) = (self.rules.is_empty(), files.first()) {

@@ -9,6 +9,7 @@ use crate::core::engine::Options;
 use crate::core::notice::Notice;
 use crate::core::rule::{Globs, RuleSet};
 use crate::core::silence::Silence;
+use crate::decode::globs;
 use crate::decode::test_file::{Case, Event, Expect, Span, Speech};
 use blind::{Blind, Passage};
 use entries::{AFTERWARDS, Cast, Texts};
@@ -109,7 +110,7 @@ fn options(case: &Case) -> Options {
     });
     Options {
         inventory: inventory::is_asked(case),
-        ignore: Globs(std::iter::once(builders).chain(own).collect()),
+        ignore: globs::with_names(Globs(vec![builders]), own),
         limits: Default::default(),
         first_incident: 1,
         own: own_canary(case),

@@ -4,17 +4,17 @@ use super::defaults::{Defaults, Values};
 use super::fault::{Fault, Wrong, quoted};
 use super::fields::Fields;
 use super::key::{Key, keys};
-use super::notify::{Notifiers, Wanted};
+use super::notify::{Notifiers, Want};
 use super::position::Position;
 use super::report::{MAX_SHOWN, Report};
-use super::value::{self, RULE_WORDS, SEVERITIES};
+use super::value::{self, RULE_WORDS};
 use super::{key, shadow, targets};
 use crate::core::entry::MarkerId;
 use crate::core::rule::{
     DEFAULT_MARKER, FORGET_AFTER, FalseAlarms, GROUP_WAIT, MAX_MARKERS, MaxGap, Rule, RuleSet,
-    StreamRule, Watch,
+    Severity, StreamRule, Watch,
 };
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use toml::de::{DeArray, DeTable};
 
@@ -42,6 +42,8 @@ pub(super) const KEYS: &[Key] = keys! {
     "runbook": "URL", "", "Page that says what to do";
     "remind": "duration", "", "Interval of reminders while the incident is open; without it there are none";
     "notify": "list of notifiers", "", "Notifiers of the rule; without it every notifier";
+    "active": "hours", "\"always\"", "Hours in which it notifies, like \"Mon-Fri 08:00-18:00 Europe/Berlin\"; it is evaluated at all times";
+    "labels": "table of texts", "", "Labels on every notification: Alertmanager's labels, Sentry's tags";
     "group_wait": "duration", "\"1s\"", "Time that the first alert of an incident waits for others of the same cause";
     "forget_after": "duration", "\"24h\"", "Time without a sign of life after which a target is forgotten, in listened time";
     "on_crash": "flag", "false", "Fire at once when the platform reports a crash";
@@ -127,7 +129,7 @@ impl Rules {
         if self.warnings.len() < MAX_SHOWN {
             self.warnings.extend(found);
         }
-        let own = Values::read(&mut fields);
+        let own = Values::read(&mut fields, notifiers);
         let rule = Rule {
             name,
             watch,
@@ -142,17 +144,17 @@ impl Rules {
             recover: fields
                 .take("recover", |v| value::whole(v, value::RECOVER))
                 .unwrap_or(1),
-            severity: fields
-                .take("severity", |v| value::choice(v, SEVERITIES))
-                .unwrap_or_default(),
             summary: fields.take("summary", |v| value::summary(v, RULE_WORDS)),
-            runbook: fields.take("runbook", value::runbook),
-            // Filled in when all files are read.
+            // These are filled in when all files are read.
+            severity: Severity::default(),
+            runbook: None,
             false_alarms: FalseAlarms::default(),
+            remind: None,
+            notify: None,
+            active: None,
+            labels: BTreeMap::new(),
             expect: targets.expect,
             at_least: targets.at_least,
-            remind: fields.take("remind", |v| value::span_within(v, &value::REMIND)),
-            notify: notify(&mut fields, notifiers),
             group_wait: fields
                 .take("group_wait", |v| value::span_within(v, &value::GROUP_WAITS))
                 .unwrap_or(GROUP_WAIT),
@@ -163,8 +165,6 @@ impl Rules {
             restart_silent: fields
                 .take("on_silent", |v| value::choice(v, ON_SILENT))
                 .unwrap_or_default(),
-            active: None,
-            labels: Default::default(),
         };
         if fields.is_clean() {
             self.positions.push(fields.position("name"));
@@ -239,6 +239,20 @@ impl Rules {
         self.rules.is_empty()
     }
 
+    /// The severity and the notifiers of each rule as it is in force, with its position.
+    pub(super) fn wants<'a>(&'a self, defaults: &'a Defaults) -> impl Iterator<Item = Want<'a>> {
+        let rules = self.rules.iter().zip(&self.own).zip(&self.positions);
+        rules.map(|((rule, own), position)| {
+            let (severity, notify) = defaults.route(own);
+            Want {
+                position,
+                rule: Some(&rule.name),
+                severity,
+                notify,
+            }
+        })
+    }
+
     /// Warnings: rules that never match, and those found on the way.
     pub(super) fn warnings(&mut self) -> Vec<Fault> {
         let mut found = std::mem::take(&mut self.warnings);
@@ -249,6 +263,11 @@ impl Rules {
     /// The names of the rules.
     pub(super) fn names(&self) -> Vec<&str> {
         self.rules.iter().map(|rule| rule.name.as_str()).collect()
+    }
+
+    /// The labels that rules have.
+    pub(super) fn labels(&self) -> Vec<&str> {
+        self.own.iter().flat_map(Values::label_names).collect()
     }
 
     /// The checked set, of rules alone.
@@ -263,20 +282,6 @@ impl Rules {
             ..RuleSet::default()
         }
     }
-}
-
-/// The notifiers of a rule; that they exist is checked once all files are read.
-fn notify(fields: &mut Fields<'_, '_, '_>, notifiers: &mut Notifiers) -> Option<Vec<String>> {
-    if !fields.has("notify") {
-        return None;
-    }
-    let names = fields.take_list("notify", value::name_count, value::notifier);
-    notifiers.want(Wanted {
-        position: fields.position("notify"),
-        rule: fields.rule(),
-        names: names.clone(),
-    });
-    Some(names)
 }
 
 /// The fault of rules that are not a list.

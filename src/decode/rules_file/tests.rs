@@ -10,8 +10,8 @@ mod values;
 use super::{Reading, read};
 use crate::core::entry::MarkerId;
 use crate::core::rule::{
-    AUTO_LEARNING, By, FORGET_AFTER, FalseAlarms, GROUP_WAIT, Globs, MaxGap, Rule, RuleSet, Severity,
-    StreamRule, Watch,
+    AUTO_LEARNING, By, FORGET_AFTER, FalseAlarms, GROUP_WAIT, Globs, MaxGap, Rule, RuleSet,
+    Severity, StreamRule, Watch,
 };
 use std::time::Duration;
 
