@@ -5,6 +5,8 @@
 
 use crate::core::notice::{Alarm, CloseReason, Notice, NoticeKind, Scope};
 use crate::core::time::Wall;
+use data_encoding::HEXLOWER;
+use ring::digest;
 use std::error::Error;
 use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
@@ -15,6 +17,9 @@ pub const NAME_CHARS: usize = 80;
 pub const TEXT_CHARS: usize = 240;
 /// Characters of a filled `summary`: what one title of Sentry's keeps.
 pub const SUMMARY_CHARS: usize = 500;
+
+/// Bytes of the hash in a [`key`]: two of a million names are alike once in a thousand organisations.
+const HASH_BYTES: usize = 6;
 
 const DAY: u64 = 24 * 3600;
 
@@ -239,7 +244,8 @@ pub fn target_key(notice: &Notice) -> String {
         Scope::Instance => vec![who.app.as_str(), &who.region, &who.instance],
     };
     let beat = (!who.beat.is_empty()).then_some(who.beat.as_str());
-    let parts: Vec<String> = parts.into_iter().chain(beat).map(name).collect();
+    let parts = parts.into_iter().chain(beat);
+    let parts: Vec<String> = parts.map(|part| key(part, NAME_CHARS)).collect();
     parts.join(".")
 }
 
@@ -356,6 +362,20 @@ pub fn exact_duration(length: Duration) -> String {
 /// A name of the stream's, cleaned and capped at [`NAME_CHARS`].
 pub fn name(text: &str) -> String {
     sanitize(text, NAME_CHARS).trim().to_owned()
+}
+
+/// A text of at most `chars` characters that is an identity: cleaned as [`sanitize`] does, and, where anything of it is
+/// lost by that, with a hash of all of it at its end, so that two that differ stay two.
+pub fn key(text: &str, chars: usize) -> String {
+    let whole = sanitize(text, usize::MAX);
+    if whole.trim() == text && text.chars().count() <= chars {
+        return whole;
+    }
+    let digest = digest::digest(&digest::SHA256, text.as_bytes());
+    let hash = HEXLOWER.encode(&digest.as_ref()[..HASH_BYTES]);
+    let kept = chars.saturating_sub(hash.len() + 1);
+    let head: String = whole.trim().chars().take(kept).collect();
+    format!("{head}~{hash}")
 }
 
 /// A text without escape sequences, control characters and invisible marks that turn the reading direction,

@@ -188,7 +188,7 @@ impl PartialSchema for SilenceRequest {
                     .schema_type(SchemaType::new(utoipa::openapi::schema::Type::String))
                     .pattern(Some(LABEL_NAME)),
             ))
-            .additional_properties(Some(globs("The value of a label.")));
+            .additional_properties(Some(Schema::OneOf(globs("The value of a label.").build())));
         let fields = ObjectBuilder::new()
             .property("app", globs("Apps."))
             .property("region", globs("Regions."))
