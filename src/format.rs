@@ -50,6 +50,9 @@ pub fn headline(notice: &Notice) -> String {
                 }
                 Alarm::Blind => format!("{target} is blind too often since {since}"),
                 Alarm::Flapping => format!("{target} is flapping"),
+                Alarm::Rate if notice.scope == Scope::Instance => {
+                    format!("{target} logs too little since {since}")
+                }
                 _ if notice.is_never_seen() => {
                     format!("{target} never heard, expected since {since}")
                 }
@@ -79,7 +82,7 @@ pub fn description(notice: &Notice) -> String {
     let detail = sanitize(&notice.detail, TEXT_CHARS);
     let _ = match notice.kind {
         _ if detail.is_empty() => Ok(()),
-        NoticeKind::Closed(_) if notice.alarm == Alarm::Flapping => Ok(()),
+        NoticeKind::Closed(_) if matches!(notice.alarm, Alarm::Flapping | Alarm::Rate) => Ok(()),
         NoticeKind::Closed(CloseReason::Resolved) => write!(text, "; until then: {detail}"),
         NoticeKind::Closed(_) if of_stream => write!(text, "; until then: {detail}"),
         NoticeKind::Closed(_) => Ok(()),
@@ -134,6 +137,7 @@ fn gap(notice: &Notice) -> String {
         Alarm::Lagging => return format!("{gap} behind"),
         Alarm::Heartbeat => format!("no heartbeat for {gap}"),
         Alarm::Logs => format!("no logs for {gap}"),
+        Alarm::Rate => format!("too few entries for {gap}"),
         Alarm::Stalled | Alarm::Refused => format!("no entries for {gap}"),
         Alarm::Flapping | Alarm::Losing | Alarm::Blind | Alarm::Full | Alarm::Drill => {
             format!("silent for {gap}")
@@ -302,6 +306,9 @@ fn ending(reason: CloseReason, notice: &Notice) -> String {
         }
         (CloseReason::Resolved, Alarm::Blind) => {
             format!("receives the stream again at {at}, after {silence}")
+        }
+        (CloseReason::Resolved, Alarm::Rate) => {
+            format!("logs enough again at {at}, after {silence}")
         }
         (CloseReason::Resolved, Alarm::Flapping) => format!("steady again at {at}"),
         (CloseReason::Resolved, _) if notice.is_never_seen() => {

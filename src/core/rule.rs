@@ -110,6 +110,9 @@ pub struct Rule {
     pub by: By,
     /// Longest allowed silence of a target.
     pub max_gap: MaxGap,
+    /// Fewest entries in `max_gap` of listened time, 1 or more; `None`: one sign of life is enough. Only for logs by
+    /// instance.
+    pub min_rate: Option<u32>,
     /// Most false alarms that lost beats may make, of all targets of the rule together.
     pub false_alarms: FalseAlarms,
     /// Time for which an alert stays pending before it fires; in listened time, after `max_gap`.

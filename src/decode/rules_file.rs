@@ -3,6 +3,7 @@
 //! The TOML is read with places and walked by hand, so that one run shows everything that is wrong:
 //! a derived reader stops at its first fault. A new key is a line of the table's `KEYS` and a line where that is read.
 
+mod counts;
 mod defaults;
 mod fault;
 mod fields;

@@ -47,6 +47,7 @@ mod status;
 mod stop;
 mod subjects;
 mod tail;
+mod teams;
 mod terminal;
 mod tidy;
 mod watchdog;

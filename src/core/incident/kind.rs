@@ -64,6 +64,8 @@ pub enum Alarm {
     Heartbeat,
     /// No log entry for longer than allowed.
     Logs,
+    /// Fewer log entries than asked for.
+    Rate,
     /// Nothing from anyone for longer than allowed.
     Stalled,
     /// The stream's server takes our user or token no more.
@@ -102,6 +104,7 @@ impl Alarm {
             (_, Scope::AppRegion) => "AppRegionSilent",
             (_, Scope::Host) => "HostSilent",
             (Alarm::Logs, _) => "LogsMissed",
+            (Alarm::Rate, _) => "LogsTooFew",
             (Alarm::Heartbeat, _) => "HeartbeatMissed",
         }
     }

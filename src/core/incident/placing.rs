@@ -216,6 +216,13 @@ impl Incidents {
         let first = fires.iter().min_by_key(|fire| fire.due)?;
         let alarm = if flaps {
             Alarm::Flapping
+        } else if view
+            .targets
+            .rule_of(view.facts, first.target)
+            .min_rate
+            .is_some()
+        {
+            Alarm::Rate
         } else if view.targets.is_of_logs(view.facts, first.target) {
             Alarm::Logs
         } else {

@@ -126,6 +126,12 @@ impl NoticeView<'_> {
         notice.affected_total = silent.len() as u64;
         let named = if silent.len() < 2 { 0 } else { NAMED };
         notice.affected = silent.iter().take(named).map(|&id| self.name(id)).collect();
+        if let Some(words) = self.targets.rate_in_words(self.facts, first) {
+            notice.detail = match notice.detail.as_str() {
+                "" => words,
+                known => format!("{words}; {known}"),
+            };
+        }
         notice.between = Between {
             rules: several(all.iter().map(|rule| rule.name.clone())),
             runbooks: several(all.iter().filter_map(|rule| rule.runbook.clone())),

@@ -442,7 +442,7 @@ impl Engine {
                 Some(region) => stream.lagging_regions.insert(region, id),
                 None => return false,
             },
-            Alarm::Heartbeat | Alarm::Logs | Alarm::Drill => return false,
+            Alarm::Heartbeat | Alarm::Logs | Alarm::Rate | Alarm::Drill => return false,
         };
         if let Some(other) = taken {
             self.incidents.close(other, CloseReason::Superseded);

@@ -37,6 +37,7 @@ pub(in crate::core) fn rule(name: &str, app: &str, max_gap: f64) -> Rule {
         by: By::Instance,
         max_gap: MaxGap::Fixed(seconds(max_gap)),
         false_alarms: FalseAlarms::default(),
+        min_rate: None,
         hold: Duration::ZERO,
         on_crash: false,
         restart_silent: false,

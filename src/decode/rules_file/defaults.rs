@@ -6,7 +6,7 @@ use super::key::{self, Key, keys};
 use super::notify::Notifiers;
 use super::position::Position;
 use super::report::Report;
-use super::{labels, value};
+use super::{counts, labels, value};
 use crate::core::rule::{FalseAlarms, Rule, Severity};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -54,7 +54,7 @@ impl Values {
             remind: fields.take("remind", |v| value::span_within(v, &value::REMIND)),
             active: fields.take("active", value::active),
             runbook: fields.take("runbook", value::runbook),
-            false_alarms: fields.take("false_alarms", value::false_alarms),
+            false_alarms: fields.take("false_alarms", counts::false_alarms),
         }
     }
 

@@ -72,7 +72,13 @@ fn rule(out: &mut String, rule: &Rule, markers: &[String]) {
     line(out, "region", &globs(&rule.region));
     some(out, "host", &rule.host);
     line(out, "by", &by(rule.by));
-    line(out, "max_gap", &max_gap(rule.max_gap));
+    match (rule.min_rate, rule.max_gap) {
+        (Some(count), MaxGap::Fixed(window)) => {
+            let window = humantime::format_duration(window);
+            line(out, "min_rate", &text(&format!("{count} per {window}")));
+        }
+        _ => line(out, "max_gap", &max_gap(rule.max_gap)),
+    }
     let budget = rule.false_alarms;
     let per = humantime::format_duration(budget.per);
     line(

@@ -8,10 +8,10 @@ use super::notify::{Notifiers, Want};
 use super::position::Position;
 use super::report::{MAX_SHOWN, Report};
 use super::value::{self, RULE_WORDS};
-use super::{key, shadow, targets};
+use super::{counts, key, shadow, targets};
 use crate::core::entry::MarkerId;
 use crate::core::rule::{
-    DEFAULT_MARKER, FORGET_AFTER, FalseAlarms, GROUP_WAIT, MAX_MARKERS, MaxGap, Rule, RuleSet,
+    By, DEFAULT_MARKER, FORGET_AFTER, FalseAlarms, GROUP_WAIT, MAX_MARKERS, MaxGap, Rule, RuleSet,
     Severity, StreamRule, Watch,
 };
 use std::collections::{BTreeMap, HashMap};
@@ -32,6 +32,7 @@ pub(super) const KEYS: &[Key] = keys! {
     "marker": "word", "\"HEARTBEAT\"", "Word that marks an entry as a heartbeat";
     "beat": "text", "", "`name=` of the heartbeat; without it each name is a target of its own";
     "max_gap": "duration or auto", "\"auto\"", "Longest silence of a target, in listened time; auto follows the interval";
+    "min_rate": "count per duration", "", "Fewest entries of each instance, as \"10 per 1m\", in listened time; for watch = \"logs\", in place of max_gap";
     "false_alarms": "count per duration", "\"1 per 30d\"", "Most false alarms of the rule by lost heartbeats; auto allows as many as that takes";
     "expect": "list of names", "", "Regions or apps that must be there from the start, by app-region, region or app";
     "at_least": "number", "", "Fewest live instances in each target, by app-region, region or app";
@@ -129,6 +130,7 @@ impl Rules {
         if self.warnings.len() < MAX_SHOWN {
             self.warnings.extend(found);
         }
+        let (max_gap, min_rate) = limits(&mut fields, &watch, targets.by);
         let own = Values::read(&mut fields, notifiers);
         let rule = Rule {
             name,
@@ -137,9 +139,8 @@ impl Rules {
             region: targets.region,
             host: targets.host,
             by: targets.by,
-            max_gap: fields
-                .take("max_gap", value::max_gap)
-                .unwrap_or(MaxGap::Auto),
+            max_gap,
+            min_rate,
             hold: fields.take("for", value::hold).unwrap_or(Duration::ZERO),
             recover: fields
                 .take("recover", |v| value::whole(v, value::RECOVER))
@@ -281,6 +282,40 @@ impl Rules {
             markers: self.markers,
             ..RuleSet::default()
         }
+    }
+}
+
+/// How long a target may be silent, and how many entries it has to have in that time.
+fn limits(fields: &mut Fields<'_, '_, '_>, watch: &Watch, by: By) -> (MaxGap, Option<u32>) {
+    let max_gap = fields.take("max_gap", value::max_gap);
+    let rate = fields.take("min_rate", counts::min_rate);
+    if !fields.has("min_rate") {
+        return (max_gap.unwrap_or(MaxGap::Auto), None);
+    }
+    for (is_wrong, what, allowed) in [
+        (
+            *watch != Watch::Logs,
+            "counts entries, and this rule watches heartbeats",
+            "remove it, or set watch = \"logs\"",
+        ),
+        (
+            by != By::Instance,
+            "counts the entries of each instance",
+            "remove it, or set by = \"instance\"",
+        ),
+        (
+            fields.has("max_gap"),
+            "its duration takes the place of max_gap",
+            "one of the two",
+        ),
+    ] {
+        if is_wrong {
+            fields.fault("min_rate", Wrong::new(what, allowed));
+        }
+    }
+    match rate {
+        Some((count, window)) => (MaxGap::Fixed(window), Some(count)),
+        None => (MaxGap::Auto, None),
     }
 }
 

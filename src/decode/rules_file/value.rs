@@ -1,7 +1,7 @@
 //! Checks of single values: text in, a checked value or what is wrong with it out.
 
 use super::fault::{Wrong, quoted, shortened};
-use crate::core::rule::{FalseAlarms, Globs, LONGEST_SPAN, MaxGap, Severity};
+use crate::core::rule::{Globs, LONGEST_SPAN, MaxGap, Severity};
 use crate::decode::active_hours::{ActiveHours, HoursFault};
 use crate::decode::http_url::http_url;
 use crate::decode::{globs, nearest, schedule};
@@ -29,10 +29,6 @@ pub(super) const REMIND: RangeInclusive<Duration> = Duration::from_secs(60)..=LO
 pub(super) const GROUP_WAITS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(300);
 /// A target that is forgotten sooner would be forgotten before it could be missed.
 pub(super) const FORGET: RangeInclusive<Duration> = Duration::from_secs(60)..=LONGEST_SPAN;
-/// More false alarms than this are no budget.
-const FALSE_ALARMS: RangeInclusive<u32> = 1..=1_000;
-/// Nobody counts false alarms in less time than this.
-const FALSE_ALARMS_PER: RangeInclusive<Duration> = Duration::from_secs(3600)..=LONGEST_SPAN;
 /// Shorter silences end before a notification is sent; longer ones are no silences but a rule to be removed.
 pub(super) const SILENCE: RangeInclusive<Duration> =
     Duration::from_secs(60)..=Duration::from_secs(31 * 24 * 3600);
@@ -164,34 +160,6 @@ pub(super) fn max_gap(value: &DeValue<'_>) -> Result<MaxGap, Wrong> {
         "auto" => Ok(MaxGap::Auto),
         text => span_of(text, DURATION_OR_AUTO).map(MaxGap::Fixed),
     }
-}
-
-/// A number of false alarms in a time.
-pub(super) fn false_alarms(value: &DeValue<'_>) -> Result<FalseAlarms, Wrong> {
-    const ALLOWED: &str = "1 to 1000 per 1h or more, like \"1 per 30d\"";
-    let text = text(value, ALLOWED)?;
-    let wrong = |what: String| Wrong::new(what, ALLOWED);
-    let Some((count, per)) = text.split_once(" per ") else {
-        return Err(wrong(format!(
-            "{} is not a count per duration",
-            quoted(text)
-        )));
-    };
-    let count = count.trim().parse().ok();
-    let Some(count) = count.filter(|count| FALSE_ALARMS.contains(count)) else {
-        return Err(wrong(format!(
-            "the count of {} is out of range",
-            quoted(text)
-        )));
-    };
-    let per = duration(per.trim()).map_err(wrong)?;
-    if !FALSE_ALARMS_PER.contains(&per) {
-        return Err(wrong(format!(
-            "the duration of {} is too short",
-            quoted(text)
-        )));
-    }
-    Ok(FalseAlarms { count, per })
 }
 
 /// A duration, zero included.

@@ -58,6 +58,7 @@ stored_enums! {
     Alarm {
         Heartbeat "heartbeat",
         Logs "logs",
+        Rate "rate",
         Stalled "stalled",
         Refused "refused",
         Lagging "lagging",

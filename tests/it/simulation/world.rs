@@ -202,6 +202,7 @@ fn rule(dice: &mut Random, number: usize, declares: bool) -> Rule {
             _ => MaxGap::Fixed(seconds(20 + dice.below(100))),
         },
         false_alarms: FalseAlarms::default(),
+        min_rate: None,
         hold: seconds(*dice.pick(&holds)),
         recover: 1 + dice.below(3) as u32,
         severity: Severity::Error,
