@@ -22,7 +22,7 @@ const MAX_WORDS: usize = 50;
 const MAX_TEXT: usize = 500;
 /// Minutes of a day.
 const DAY: u16 = 24 * 60;
-/// Windows begin at most this long before a moment that they hold: one of a day may last over midnight.
+/// How far beyond what is asked for is looked: a window of one day may last over midnight.
 const BEFORE: Duration = Duration::from_secs(2 * 24 * 3600);
 /// Days of the week, Monday first, in the order of their numbers.
 const DAYS: [&str; 7] = [
@@ -129,7 +129,7 @@ impl ActiveHours {
 
     /// The windows, from and until, that hold at `at` or begin within [`AHEAD`] of it; in order, those that touch made one.
     pub fn windows(&self, at: Wall) -> Vec<(Wall, Wall)> {
-        let (from, until) = (timestamp(at - BEFORE), timestamp(at + AHEAD));
+        let (from, until) = (timestamp(at - BEFORE), timestamp(at + AHEAD + BEFORE));
         let mut found: Vec<(Wall, Wall)> = Vec::new();
         // Between two changes of the clocks, these are as far from UTC all the time.
         let mut begin = from;
@@ -148,7 +148,7 @@ impl ActiveHours {
                 _ => windows.push((from, until)),
             }
         }
-        windows.retain(|(_, until)| *until > at);
+        windows.retain(|(from, until)| *from <= at + AHEAD && *until > at);
         windows
     }
 

@@ -279,7 +279,7 @@ mod tests {
         let cases = [
             (
                 r#"{"duration":"1h""#,
-                "no matcher: give at least one of app, region, instance, host, rule; {\"app\":\"*\"} matches every app",
+                "no matcher: give at least one of app, region, instance, host, rule, severity, labels, notifier; {\"app\":\"*\"} matches every app",
             ),
             (r#"{"app":"a""#, "no end: give either ends_at or duration"),
             (

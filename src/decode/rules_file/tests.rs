@@ -211,13 +211,13 @@ fn five_faults_of_two_files() {
         &[
             "a.toml:2:11: stream.max_gap: \"0s\" is zero; \"auto\", or a duration like \"90s\", \"5m\" or \"1h 30m\"",
             "a.toml:6:1: rule \"web\": maxgap: unknown key, nearest is max_gap; known are name, watch, app, region, \
-             host, by, marker, beat, max_gap, false_alarms, expect, at_least, for, recover, severity, summary, runbook, remind, \
+             host, by, marker, beat, max_gap, min_rate, false_alarms, expect, at_least, for, recover, severity, summary, runbook, remind, \
              notify, active, labels, group_wait, forget_after, on_crash, on_silent",
             "a.toml:7:12: rule \"web\": severity: unknown value \"eror\", nearest is error; allowed are critical, \
              error, warning, info",
             "b.toml:2:8: rule \"web\": name: duplicate name; \"web\" is in a.toml:5; each rule has a name of its own",
-            "b.toml:3:7: rule \"web\": app: \"[ab\" has a [ without its ]; a glob is like \"web\", \"batch-*\" or \
-             \"{iad,lhr}\", or a list of such",
+            "b.toml:3:7: rule \"web\": app: \"[ab\" has a [ without its ]; a glob is like \"web\", \"batch-*\", \
+             \"{iad,lhr}\" or \"!web-staging\", or a list of such",
         ],
     );
 }
@@ -311,7 +311,7 @@ fn places_in_texts_of_other_editors() {
         &["[[rule]]\nname = 'x'\nsummary = 'ünï' # ö\n'ü' = { a = 1 }"],
         &[
             "a.toml:4:1: rule \"x\": ü: unknown key; known are name, watch, app, region, host, by, marker, beat, \
-           max_gap, false_alarms, expect, at_least, for, recover, severity, summary, runbook, remind, notify, active, labels, group_wait, forget_after, on_crash, on_silent",
+           max_gap, min_rate, false_alarms, expect, at_least, for, recover, severity, summary, runbook, remind, notify, active, labels, group_wait, forget_after, on_crash, on_silent",
         ],
     );
 }

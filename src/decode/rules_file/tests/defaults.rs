@@ -81,7 +81,7 @@ fn faults_of_defaults_have_their_place() {
             "false_alarms = '1 per 30d'\n",
         ],
         &[
-            "a.toml:2:1: defaults.false_alarm: unknown key, nearest is false_alarms; known are false_alarms",
+            "a.toml:2:1: defaults.false_alarm: unknown key, nearest is false_alarms; known are severity, labels, notify, remind, active, runbook, false_alarms",
             "b.toml:1:2: defaults: a second [defaults]; the first is in a.toml:1; at most one in all files",
             "b.toml:2:16: defaults.false_alarms: \"none\" is not a count per duration; 1 to 1000 per 1h or more, like \"1 per 30d\"",
             "c.toml:1:3: defaults: the defaults are one table; write [defaults] and its keys below",
