@@ -388,7 +388,7 @@ pub fn key(text: &str, chars: usize) -> String {
 /// A text without escape sequences, control characters and invisible marks that turn the reading direction,
 /// on one line, of at most `chars` characters; what was cut shows as `…`.
 pub fn sanitize(text: &str, chars: usize) -> String {
-    let mut out = String::with_capacity(text.len().min(chars * 4));
+    let mut out = String::with_capacity(text.len().min(chars.saturating_mul(4)));
     let mut shown = 0;
     let mut rest = text.chars();
     while let Some(next) = rest.next() {

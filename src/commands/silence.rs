@@ -254,6 +254,14 @@ mod tests {
             line(&scheduled),
             "rules-1  pending  everything  from no time within a day  weekly (rule files)"
         );
+        let by_label = json!({
+            "id": "1", "holds": false, "windows": [], "severity": ["info"], "notifier": ["!pager"],
+            "labels": {"team": ["core", "data"]}, "reason": "r", "author": "ada", "from_rules": false,
+        });
+        assert_eq!(
+            line(&by_label),
+            "1  pending  severity info notifier !pager label team core,data  from no time within a day  r (ada)"
+        );
         assert_eq!(table(&json!([])), "no silence is active or coming\n");
     }
 }

@@ -314,6 +314,55 @@ mod tests {
         assert!(said("{").starts_with("invalid JSON: "));
     }
 
+    #[test]
+    fn severities_labels_and_notifiers_are_matched() {
+        let body = r#"{"severity":["warning","info"],"labels":{"team":["core","!x"],"tier":"1"},"notifier":"!pager",
+            "duration":"1h","reason":"r","author":"a"}"#;
+        // One that takes out what the list does not name is a fault.
+        assert_eq!(
+            said(body),
+            "labels: team: \"!x\" takes out nothing that the list names"
+        );
+        let body = body.replace(r#","!x""#, "");
+        let matchers = read(body.as_bytes(), NOW).expect("a silence").matchers;
+        assert_eq!(matchers.severity, [Severity::Warning, Severity::Info]);
+        assert_eq!(matchers.labels["team"].0, ["core"]);
+        assert_eq!(matchers.labels["tier"].0, ["1"]);
+        assert_eq!(matchers.notifier.0, ["!pager"]);
+        let cases = [
+            (
+                r#""severity":"bad""#,
+                "severity: expected critical, error, warning or info, or a list of them",
+            ),
+            (
+                r#""severity":[]"#,
+                "severity: expected critical, error, warning or info, or a list of them",
+            ),
+            (
+                r#""labels":"core""#,
+                "labels: expected an object of 1 to 16 labels",
+            ),
+            (
+                r#""labels":{}"#,
+                "labels: expected an object of 1 to 16 labels",
+            ),
+            (r#""labels":{"a-b":"x"}"#, "labels: invalid name \"a-b\""),
+            (
+                r#""labels":{"team":1}"#,
+                "labels: team: expected a glob, or a list of globs",
+            ),
+            (
+                r#""app":["web-*","!*"]"#,
+                "app: \"!*\" takes out everything",
+            ),
+            (r#""app":"!""#, "app: \"!\" has nothing to take out"),
+        ];
+        for (key, expected) in cases {
+            let body = format!(r#"{{{key},"duration":"1h","reason":"r","author":"a"}}"#);
+            assert_eq!(said(&body), expected, "{key}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn any_bytes_are_taken_or_refused(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {

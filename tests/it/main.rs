@@ -50,5 +50,6 @@ mod tail;
 mod teams;
 mod terminal;
 mod tidy;
+mod upgrade;
 mod watchdog;
 mod webhook;

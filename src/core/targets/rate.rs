@@ -158,7 +158,7 @@ impl Targets {
         let most = u64::from(wanted).saturating_sub(u64::from(self.fires(target)));
         let entries = rate.total(SLICES).min(most);
         let noun = if entries == 1 { "entry" } else { "entries" };
-        let window = humantime::format_duration(window);
+        let window = in_words(window);
         Some(format!(
             "{entries} {noun} in the last {window} (at least {wanted})"
         ))

@@ -1,8 +1,9 @@
 //! Severities of notifiers, hours, labels, and globs that take out.
 
 use super::{expect, expect_line, files, read, set};
-use crate::core::rule::{Globs, Severity};
+use crate::core::rule::{Globs, MaxGap, Severity};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 fn labels(all: &[(&str, &str)]) -> BTreeMap<String, String> {
     let owned = all.iter();
@@ -315,4 +316,49 @@ fn notifiers_of_the_stream_and_of_the_defaults_exist() {
             "a.toml:4:10: defaults.notify: no notifier is named \"chat\"; known are sentry",
         ],
     );
+}
+
+#[test]
+fn a_least_rate_is_a_count_in_a_window() {
+    let rule = &set(&["[[rule]]\nname = 'x'\nwatch = 'logs'\nmin_rate = '10 per 1m'"]).rules[0];
+    assert_eq!(rule.min_rate, Some(10));
+    assert_eq!(rule.max_gap, MaxGap::Fixed(Duration::from_secs(60)));
+    const ALLOWED: &str = "1 to 1000000 per 10s or more, like \"10 per 1m\"";
+    let cases = [
+        ("10", "this is an integer"),
+        ("'10/m'", "\"10/m\" is not a count per duration"),
+        ("'0 per 1m'", "the count of \"0 per 1m\" is out of range"),
+        ("'10 per 9s'", "the duration of \"10 per 9s\" is too short"),
+        ("'10 per minute'", "invalid duration \"minute\""),
+    ];
+    for (value, what) in cases {
+        expect_line(
+            &format!("watch = 'logs'\nmin_rate = {value}"),
+            &format!("min_rate: {what}; {ALLOWED}"),
+        );
+    }
+    expect_line(
+        "min_rate = '10 per 1m'",
+        "min_rate: counts entries, and this rule watches heartbeats; remove it, or set watch = \"logs\"",
+    );
+    expect_line(
+        "watch = 'logs'\nby = 'app'\nmin_rate = '10 per 1m'",
+        "min_rate: counts the entries of each instance; remove it, or set by = \"instance\"",
+    );
+    expect_line(
+        "watch = 'logs'\nmax_gap = '5m'\nmin_rate = '10 per 1m'",
+        "min_rate: its duration takes the place of max_gap; one of the two",
+    );
+}
+
+#[test]
+fn a_least_rate_is_printed_as_it_is_written() {
+    let before = set(&["[[rule]]\nname = 'x'\nwatch = 'logs'\nmin_rate = '10 per 1m 30s'"]);
+    let printed = crate::decode::rules_file::print(&before);
+    assert!(
+        printed.contains("min_rate     = \"10 per 1m 30s\""),
+        "{printed}"
+    );
+    assert!(!printed.contains("[[rule]]\nmax_gap"), "{printed}");
+    assert_eq!(set(&[&printed]), before);
 }
