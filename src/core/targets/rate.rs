@@ -3,7 +3,8 @@
 //! A window, which is the rule's `max_gap` of listened time, holds `n` entries exactly while the n-th newest is no older than
 //! it. So that entry is the target's last sign of life, and all else is as for any other silence: deadlines, blindness,
 //! `for`, incidents. Entries are counted in slices of the window, so that a target takes the same room at any rate; it is
-//! found one slice late at most.
+//! found one slice late at most. Of what was lost while lastbeat was blind nothing is known, so a window counts only where
+//! all of it was listened.
 
 use crate::core::facts::Facts;
 use crate::core::targets::Targets;
@@ -143,6 +144,17 @@ impl Targets {
         self.sign_at(facts, target, before, stamp);
     }
 
+    /// When the window of a target that was last heard at `seen` is over, where lastbeat was blind since: a whole window after
+    /// that, on the listened clock.
+    #[cold]
+    pub(super) fn rate_late_at(&self, facts: &Facts, seen: Stamp, window: Duration) -> Listened {
+        let listening = &facts.listening;
+        let blind = listening
+            .last_stretch()
+            .map(|(_, to)| listening.listened_at(to));
+        seen.listened.max(blind.unwrap_or_default()) + window
+    }
+
     /// How many entries a target of a least rate had in the last window, in words; `None` for others.
     pub fn rate_in_words(&self, facts: &Facts, target: u32) -> Option<String> {
         let wanted = self.rule_of(facts, target).min_rate?;
@@ -206,8 +218,8 @@ mod tests {
         // Ten at once are enough for a window.
         assert_eq!(last_sign(0.0, 10, 10), Some(1000.0));
         assert_eq!(last_sign(0.0, 9, 10), None);
-        // One in seven seconds is never ten a minute, whatever came before.
-        assert_eq!(last_sign(7.0, 1_000, 10), None);
+        // One in eight seconds is never ten a minute, however long it goes on.
+        assert_eq!(last_sign(8.0, 1_000, 10), None);
         // One in six is, to the second.
         assert!(last_sign(6.0, 1_000, 10).is_some());
         // One is wanted: each is a sign of life.

@@ -35,13 +35,6 @@ impl Targets {
 
     /// Interval between two signs of life of a target: declared or learned, else half of its longest allowed silence.
     pub(in crate::core) fn interval(&self, facts: &Facts, id: u32) -> Rhythm {
-        if self.rule_of(facts, id).min_rate.is_some() {
-            // What a window held is known when all of it was listened.
-            return Rhythm {
-                interval: self.max_gap(facts, id),
-                is_known: false,
-            };
-        }
         let (every, usual) = self.own_rhythm(facts, id, self.table.get(id).watched());
         let known = every.or(usual);
         Rhythm {
@@ -128,6 +121,8 @@ impl Targets {
         let seen = self.seen(facts, id);
         let late = if facts.listening.is_clear_since(seen.at) {
             seen.listened + max_gap
+        } else if self.rule_of(facts, id).min_rate.is_some() {
+            self.rate_late_at(facts, seen, max_gap)
         } else {
             let interval = self.interval(facts, id);
             facts.listening.late_at(seen, interval, max_gap)
