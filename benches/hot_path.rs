@@ -70,6 +70,8 @@ fn ingest() -> Ingest {
         ignore: Globs::default(),
         limits: Default::default(),
         first_incident: 1,
+        own: None,
+        notifiers: Vec::new(),
     };
     Ingest::new(Engine::new(rules(), options, now(0)))
 }

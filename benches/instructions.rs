@@ -154,6 +154,8 @@ fn warm(instances: usize) -> Ingest {
         ignore: Globs::default(),
         limits: Default::default(),
         first_incident: 1,
+        own: None,
+        notifiers: Vec::new(),
     };
     let mut ingest = Ingest::new(Engine::new(rules, options, now(0)));
     for second in 0..2 {

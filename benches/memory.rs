@@ -83,6 +83,8 @@ fn play(instances: u64) -> Ingest {
         ignore: Globs::default(),
         limits: Default::default(),
         first_incident: 1,
+        own: None,
+        notifiers: Vec::new(),
     };
     let mut ingest = Ingest::new(Engine::new(rules, options, at(0)));
     for round in 1..=ROUNDS {

@@ -7,7 +7,7 @@
 use lastbeat::clock::Clock;
 use lastbeat::core::listening::Blind;
 use lastbeat::core::persist::{
-    Checkpoint, SavedBeat, SavedBlind, SavedClock, SavedInstance, SavedStamp,
+    Checkpoint, SavedBeat, SavedBlind, SavedClock, SavedInstance, SavedRhythm, SavedStamp,
 };
 use lastbeat::core::snapshot::Verdict;
 use lastbeat::core::time::{Listened, Wall};
@@ -91,6 +91,7 @@ fn checkpoint(round: u32, every: u32, whole: bool, marker: &Arc<str>) -> Checkpo
                 };
                 100
             ],
+            ..SavedClock::default()
         },
         instances: changed
             .map(|slot| instance(slot, round, at, listened, marker))
@@ -122,6 +123,7 @@ fn instance(
         crash: None,
         said_bye: false,
         verdict: Verdict::Live,
+        logs_rhythm: SavedRhythm::default(),
         beats: vec![SavedBeat {
             marker: Arc::clone(marker),
             name: "".into(),
@@ -130,7 +132,10 @@ fn instance(
             every_ms: 30_000,
             seq: Some(u64::from(10_000 + round)),
             offset_ms: Some(-12),
-            usual_ms: 30_050,
+            rhythm: SavedRhythm {
+                usual_ms: 30_050,
+                ..SavedRhythm::default()
+            },
             text: format!("HEARTBEAT every=30s seq={}", 10_000 + round),
         }],
     }

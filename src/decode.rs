@@ -1,14 +1,17 @@
 //! The room that gives text a **type**: bytes or text in, core values or a list of faults out. No I/O, no clock.
 
+pub mod active_hours;
 pub mod api_query;
 pub mod beat;
 pub mod canary;
+pub mod globs;
 mod http_url;
 pub mod inventory;
 pub mod lifecycle;
 pub mod log_line;
 mod lone_surrogates;
 mod nearest;
+mod quoted;
 pub mod rules_file;
 pub mod schedule;
 pub mod settings;

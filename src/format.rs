@@ -5,6 +5,8 @@
 
 use crate::core::notice::{Alarm, CloseReason, Notice, NoticeKind, Scope};
 use crate::core::time::Wall;
+use data_encoding::HEXLOWER;
+use ring::digest;
 use std::error::Error;
 use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
@@ -15,6 +17,9 @@ pub const NAME_CHARS: usize = 80;
 pub const TEXT_CHARS: usize = 240;
 /// Characters of a filled `summary`: what one title of Sentry's keeps.
 pub const SUMMARY_CHARS: usize = 500;
+
+/// Bytes of the hash in a [`key`]: two of a million names are alike once in a thousand organisations.
+const HASH_BYTES: usize = 6;
 
 const DAY: u64 = 24 * 3600;
 
@@ -45,6 +50,9 @@ pub fn headline(notice: &Notice) -> String {
                 }
                 Alarm::Blind => format!("{target} is blind too often since {since}"),
                 Alarm::Flapping => format!("{target} is flapping"),
+                Alarm::Rate if notice.scope == Scope::Instance => {
+                    format!("{target} logs too little since {since}")
+                }
                 _ if notice.is_never_seen() => {
                     format!("{target} never heard, expected since {since}")
                 }
@@ -74,7 +82,7 @@ pub fn description(notice: &Notice) -> String {
     let detail = sanitize(&notice.detail, TEXT_CHARS);
     let _ = match notice.kind {
         _ if detail.is_empty() => Ok(()),
-        NoticeKind::Closed(_) if notice.alarm == Alarm::Flapping => Ok(()),
+        NoticeKind::Closed(_) if matches!(notice.alarm, Alarm::Flapping | Alarm::Rate) => Ok(()),
         NoticeKind::Closed(CloseReason::Resolved) => write!(text, "; until then: {detail}"),
         NoticeKind::Closed(_) if of_stream => write!(text, "; until then: {detail}"),
         NoticeKind::Closed(_) => Ok(()),
@@ -83,12 +91,39 @@ pub fn description(notice: &Notice) -> String {
     if notice.affected_total > 1 {
         let _ = write!(text, "; {}", affected(notice));
     }
-    let _ = write!(text, "; rule \"{}\"", name(&notice.rule));
+    let between = &notice.between;
+    if between.back > 0 {
+        let _ = write!(text, "; {} heard again", between.back);
+    }
+    if between.logging > 0 && !matches!(notice.kind, NoticeKind::Closed(_)) {
+        let _ = write!(
+            text,
+            "; {} of them still log: their heartbeats stopped",
+            between.logging
+        );
+    }
+    if between.rules.is_empty() {
+        let _ = write!(text, "; rule \"{}\"", name(&notice.rule));
+    } else {
+        let rules = between
+            .rules
+            .iter()
+            .map(|rule| format!("\"{}\"", name(rule)));
+        let _ = write!(text, "; rules {}", rules.collect::<Vec<_>>().join(", "));
+    }
     if !notice.last_text.is_empty() {
         let last_text = sanitize(&notice.last_text, TEXT_CHARS);
         let _ = write!(text, "; last beat: \"{last_text}\"");
     }
-    if let (Some(runbook), NoticeKind::Opened) = (&notice.runbook, notice.kind) {
+    if notice.kind == NoticeKind::Opened && !between.runbooks.is_empty() {
+        let runbooks = between.runbooks.iter();
+        let runbooks = runbooks.map(|runbook| sanitize(runbook, TEXT_CHARS));
+        let _ = write!(
+            text,
+            "; runbooks: {}",
+            runbooks.collect::<Vec<_>>().join(", ")
+        );
+    } else if let (Some(runbook), NoticeKind::Opened) = (&notice.runbook, notice.kind) {
         let _ = write!(text, "; runbook: {}", sanitize(runbook, TEXT_CHARS));
     }
     text
@@ -102,6 +137,7 @@ fn gap(notice: &Notice) -> String {
         Alarm::Lagging => return format!("{gap} behind"),
         Alarm::Heartbeat => format!("no heartbeat for {gap}"),
         Alarm::Logs => format!("no logs for {gap}"),
+        Alarm::Rate => format!("too few entries for {gap}"),
         Alarm::Stalled | Alarm::Refused => format!("no entries for {gap}"),
         Alarm::Flapping | Alarm::Losing | Alarm::Blind | Alarm::Full | Alarm::Drill => {
             format!("silent for {gap}")
@@ -132,6 +168,16 @@ pub fn target_name(notice: &Notice) -> String {
             "lastbeat".to_owned()
         }
         Scope::Stream => "the stream".to_owned(),
+        Scope::Regions if notice.between.cut_off => format!(
+            "lastbeat is cut off from everyone else: all {} other regions",
+            notice.between.of_total
+        ),
+        Scope::Regions => format!(
+            "{} of {} regions ({})",
+            notice.between.regions,
+            notice.between.of_total,
+            name(&who.region)
+        ),
         Scope::Region => format!("region {}", name(&who.region)),
         Scope::App => format!("app {}", name(&who.app)),
         Scope::AppRegion => format!("{} in {}", name(&who.app), name(&who.region)),
@@ -141,7 +187,14 @@ pub fn target_name(notice: &Notice) -> String {
                 .into_iter()
                 .filter(|part| !part.is_empty());
             let place: Vec<String> = place.map(|part| name(part)).collect();
-            format!("{} instances of {}", notice.affected_total, place.join("/"))
+            match notice.between.of_total {
+                total if total > notice.affected_total => format!(
+                    "{} of {total} instances of {}",
+                    notice.affected_total,
+                    place.join("/")
+                ),
+                _ => format!("{} instances of {}", notice.affected_total, place.join("/")),
+            }
         }
         Scope::Instance => {
             format!(
@@ -187,6 +240,7 @@ pub fn target_key(notice: &Notice) -> String {
             vec!["flapping", who.app.as_str(), &who.region, &who.instance]
         }
         Scope::Stream => vec!["stream"],
+        Scope::Regions => vec!["regions"],
         Scope::Region => vec![who.region.as_str()],
         Scope::App => vec![who.app.as_str()],
         Scope::AppRegion => vec![who.app.as_str(), &who.region],
@@ -194,7 +248,8 @@ pub fn target_key(notice: &Notice) -> String {
         Scope::Instance => vec![who.app.as_str(), &who.region, &who.instance],
     };
     let beat = (!who.beat.is_empty()).then_some(who.beat.as_str());
-    let parts: Vec<String> = parts.into_iter().chain(beat).map(name).collect();
+    let parts = parts.into_iter().chain(beat);
+    let parts: Vec<String> = parts.map(|part| key(part, NAME_CHARS)).collect();
     parts.join(".")
 }
 
@@ -251,6 +306,9 @@ fn ending(reason: CloseReason, notice: &Notice) -> String {
         }
         (CloseReason::Resolved, Alarm::Blind) => {
             format!("receives the stream again at {at}, after {silence}")
+        }
+        (CloseReason::Resolved, Alarm::Rate) => {
+            format!("logs enough again at {at}, after {silence}")
         }
         (CloseReason::Resolved, Alarm::Flapping) => format!("steady again at {at}"),
         (CloseReason::Resolved, _) if notice.is_never_seen() => {
@@ -313,10 +371,24 @@ pub fn name(text: &str) -> String {
     sanitize(text, NAME_CHARS).trim().to_owned()
 }
 
+/// A text of at most `chars` characters that is an identity: cleaned as [`sanitize`] does, and, where anything of it is
+/// lost by that, with a hash of all of it at its end, so that two that differ stay two.
+pub fn key(text: &str, chars: usize) -> String {
+    let whole = sanitize(text, usize::MAX);
+    if whole.trim() == text && text.chars().count() <= chars {
+        return whole;
+    }
+    let digest = digest::digest(&digest::SHA256, text.as_bytes());
+    let hash = HEXLOWER.encode(&digest.as_ref()[..HASH_BYTES]);
+    let kept = chars.saturating_sub(hash.len() + 1);
+    let head: String = whole.trim().chars().take(kept).collect();
+    format!("{head}~{hash}")
+}
+
 /// A text without escape sequences, control characters and invisible marks that turn the reading direction,
 /// on one line, of at most `chars` characters; what was cut shows as `…`.
 pub fn sanitize(text: &str, chars: usize) -> String {
-    let mut out = String::with_capacity(text.len().min(chars * 4));
+    let mut out = String::with_capacity(text.len().min(chars.saturating_mul(4)));
     let mut shown = 0;
     let mut rest = text.chars();
     while let Some(next) = rest.next() {

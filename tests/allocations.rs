@@ -112,6 +112,8 @@ fn known_subjects_with_beats_and_plain_entries_allocate_nothing() {
         ignore: Globs::default(),
         limits: Default::default(),
         first_incident: 1,
+        own: None,
+        notifiers: Vec::new(),
     };
     let mut ingest = Ingest::new(Engine::new(rules, options, at(0)));
     for turn in 0..WARM {

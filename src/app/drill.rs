@@ -139,6 +139,9 @@ fn notice(incident: IncidentId, kind: NoticeKind, began: Now, now: Now) -> Notic
         detail: "a test of lastbeat's notifiers: nothing is silent, nothing to do".to_owned(),
         summary: None,
         runbook: None,
+        labels: Default::default(),
+        fingerprint: String::new(),
+        between: Default::default(),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::core::engine::{Feed, Output};
 use crate::core::inventory::Suspect;
 use crate::core::time::{Mono, Now, Wall};
-use crate::decode::log_line;
+use crate::decode::{active_hours, log_line};
 use crate::format;
 use crate::io::feed::{ConnectionEvent, ConnectionState, MessageSource, RawMessage, Remaining};
 use crate::io::http::logs::Tails;
@@ -459,7 +459,10 @@ impl<S: MessageSource> EventLoop<S> {
             CoreRequest::Reload(rules, done) => self.begin_change(*rules, done),
             CoreRequest::Silence(silences) => {
                 let now = self.turn();
-                self.ingest.engine.set_silences(silences, now);
+                let engine = &mut self.ingest.engine;
+                let hours = active_hours::windows(engine.rules(), now.wall);
+                engine.set_hours(hours, now);
+                engine.set_silences(silences, now);
                 self.wake = now.mono;
             }
             CoreRequest::Adopt(saved, done) => {

@@ -155,6 +155,8 @@ mod tests {
             ignore: Globs::default(),
             limits: Default::default(),
             first_incident: 1,
+            own: None,
+            notifiers: Vec::new(),
         };
         Ingest::new(Engine::new(RuleSet::default(), options, at(0)))
     }

@@ -11,7 +11,7 @@ use crate::core::persist::Saved;
 use crate::core::rule::RuleSet;
 use crate::core::silence::Silence;
 use crate::core::time::{Mono, Now, Wall};
-use crate::decode::{log_line, schedule};
+use crate::decode::{active_hours, log_line, schedule};
 use std::time::Duration;
 
 /// Sampling interval of the lag; as in the event loop.
@@ -199,6 +199,9 @@ impl VirtualTime {
     pub fn reload(&mut self, rules: RuleSet, at: Duration) {
         self.pass(at);
         let now = self.moment();
+        let mut hours = active_hours::windows(self.ingest.engine.rules(), now.wall);
+        hours.extend(active_hours::windows(&rules, now.wall));
+        self.ingest.engine.set_hours(hours, now);
         self.ingest.reload(rules, now);
         self.schedule();
     }
@@ -270,10 +273,13 @@ impl VirtualTime {
         self.keep();
     }
 
-    /// Computes the windows of scheduled silences.
+    /// Computes the windows of scheduled silences and of rules' hours.
     fn schedule(&mut self) {
         let now = self.moment();
         self.next_schedule = now.mono + SCHEDULE_EVERY;
+        let rules = self.ingest.engine.rules();
+        let hours = active_hours::windows(rules, now.wall);
+        self.ingest.engine.set_hours(hours, now);
         let rules = &self.ingest.engine.rules().silences;
         let scheduled = rules.iter().zip(1..).map(|(rule, number)| Silence {
             id: format!("rules-{number}"),

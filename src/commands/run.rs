@@ -12,8 +12,9 @@ use crate::app::self_report::{PendingReports, SelfReporter};
 use crate::app::service::Service;
 use crate::app::watchdog;
 use crate::clock;
-use crate::core::rule::{Globs, RuleSet};
+use crate::core::rule::RuleSet;
 use crate::decode::canary::{CanarySettings, Way};
+use crate::decode::globs;
 use crate::decode::settings::{
     self, Flags, InventorySettings, Login, Secret, Settings, SourceSettings, TokenSource,
 };
@@ -118,7 +119,7 @@ fn watch(settings: Settings, rules: RuleSet, pending: PendingReports) -> Result<
         state: state(settings.state),
         machines: machines(settings.inventory),
         watchdogs: peers.watchdogs,
-        ignore: Globs(settings.ignore.0.into_iter().chain(own).collect()),
+        ignore: globs::with_names(settings.ignore, own),
         limits: settings.limits,
         listen: settings.listen,
         notifiers: peers.notifiers,

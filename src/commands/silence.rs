@@ -7,6 +7,7 @@ use crate::decode::rules_file;
 use crate::format;
 use hyper::Method;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 /// Add, list and expire silences of a running lastbeat
@@ -18,6 +19,8 @@ notified then.
 Exit codes: 0 done; 1 not done; 64 invalid address, token or id.
 
   lastbeat silence add --app web --for 2h --reason 'moving the database'
+  lastbeat silence add --label team=core --notifier pager --for 2h --reason 'a drill of the team'
+  lastbeat silence add --app '*' --app '!payments' --for 2h --reason 'all but payments'
   lastbeat silence list
   lastbeat silence expire 19a1c3f2b40")]
 pub struct SilenceArgs {
@@ -58,6 +61,15 @@ struct AddArgs {
     /// Rules, as globs of their names
     #[arg(long, value_name = "GLOB")]
     rule: Vec<String>,
+    /// Severities of rules
+    #[arg(long, value_name = "SEVERITY")]
+    severity: Vec<String>,
+    /// Labels of rules, each a glob; all have to match
+    #[arg(long = "label", value_name = "NAME=GLOB", value_parser = label)]
+    labels: Vec<(String, String)>,
+    /// Notifiers, as globs; the others are notified
+    #[arg(long, value_name = "GLOB")]
+    notifier: Vec<String>,
     /// Duration, such as 2h
     #[arg(long = "for", value_name = "DURATION", required_unless_present = "until", conflicts_with = "until", value_parser = duration)]
     span: Option<String>,
@@ -70,6 +82,13 @@ struct AddArgs {
     /// Author, for people [env: USER]
     #[arg(long)]
     author: Option<String>,
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let (name, glob) = text
+        .split_once('=')
+        .ok_or("expected NAME=GLOB, such as team=core")?;
+    Ok((name.to_owned(), glob.to_owned()))
 }
 
 fn duration(text: &str) -> Result<String, String> {
@@ -125,9 +144,18 @@ fn request(add: &AddArgs, author: &str) -> Value {
         ("instance", &add.instance),
         ("host", &add.host),
         ("rule", &add.rule),
+        ("severity", &add.severity),
+        ("notifier", &add.notifier),
     ];
     for (key, globs) in matchers.into_iter().filter(|(_, globs)| !globs.is_empty()) {
         body.insert(key.to_owned(), json!(globs));
+    }
+    let mut labels: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, glob) in &add.labels {
+        labels.entry(name).or_default().push(glob);
+    }
+    if !labels.is_empty() {
+        body.insert("labels".to_owned(), json!(labels));
     }
     for (key, value) in [("duration", &add.span), ("ends_at", &add.until)] {
         if let Some(value) = value {
@@ -160,13 +188,19 @@ fn line(silence: &Value) -> String {
             format::SUMMARY_CHARS,
         )
     };
-    let matched: Vec<String> = ["app", "region", "instance", "host", "rule"]
+    let shown = |key: &str, globs: &Value| {
+        let globs = globs.as_array()?.iter().filter_map(Value::as_str);
+        let globs: Vec<String> = globs.map(format::name).collect();
+        (!globs.is_empty()).then(|| format!("{} {}", format::name(key), globs.join(",")))
+    };
+    let keys = [
+        "app", "region", "instance", "host", "rule", "severity", "notifier",
+    ];
+    let labels = silence["labels"].as_object().into_iter().flatten();
+    let matched: Vec<String> = keys
         .into_iter()
-        .filter_map(|key| {
-            let globs = silence[key].as_array()?.iter().filter_map(Value::as_str);
-            let globs: Vec<String> = globs.map(format::name).collect();
-            (!globs.is_empty()).then(|| format!("{key} {}", globs.join(",")))
-        })
+        .filter_map(|key| shown(key, &silence[key]))
+        .chain(labels.filter_map(|(name, globs)| shown(&format!("label {name}"), globs)))
         .collect();
     let matched = match matched.as_slice() {
         [] => "everything".to_owned(),
@@ -219,6 +253,14 @@ mod tests {
         assert_eq!(
             line(&scheduled),
             "rules-1  pending  everything  from no time within a day  weekly (rule files)"
+        );
+        let by_label = json!({
+            "id": "1", "holds": false, "windows": [], "severity": ["info"], "notifier": ["!pager"],
+            "labels": {"team": ["core", "data"]}, "reason": "r", "author": "ada", "from_rules": false,
+        });
+        assert_eq!(
+            line(&by_label),
+            "1  pending  severity info notifier !pager label team core,data  from no time within a day  r (ada)"
         );
         assert_eq!(table(&json!([])), "no silence is active or coming\n");
     }

@@ -1,7 +1,7 @@
 //! The whole core: entries, beats and blindness in; changes, notifications and restarts out.
 //!
-//! It composes the layers, each of which knows only those below it: facts, targets, incidents. What a layer decides goes
-//! up as an event.
+//! It composes the layers, each of which knows only those below it: facts, targets, incidents, notifications. What a
+//! layer decides goes up as an event.
 //!
 //! Order of a turn: [`Engine::arrive`] once for a batch, then [`Engine::heard`] (and [`Engine::beat`]) for
 //! each of its entries, then [`Engine::evaluate`] where [`Engine::overdue`] says so or a second is over.
@@ -12,15 +12,17 @@ use crate::core::incident::Incidents;
 use crate::core::incident::view::View;
 use crate::core::inventory::{Poll, Suspect};
 use crate::core::listening::Blind;
-use crate::core::notice::{IncidentId, Notice};
+use crate::core::notice::routing::Hours;
+use crate::core::notice::view::NoticeView;
+use crate::core::notice::{IncidentId, Notice, NoticeKind, Notices};
 pub use crate::core::options::Options;
 pub use crate::core::output::{Output, STREAM_RULE};
 use crate::core::persist::changes::Unsaved;
 use crate::core::rule::RuleSet;
 use crate::core::silence::Silence;
 pub use crate::core::targets::Doubt;
-use crate::core::targets::Targets;
 use crate::core::targets::reload::Reload;
+use crate::core::targets::{AlertEvent, Targets};
 use crate::core::time::{Mono, Now};
 use crate::core::tracker::beat_history::BeatHistory;
 use crate::core::tracker::{Admitted, InstanceId, Tracker};
@@ -48,6 +50,8 @@ pub struct Engine {
     pub(in crate::core) facts: Facts,
     pub(in crate::core) targets: Targets,
     pub(in crate::core) incidents: Incidents,
+    pub(in crate::core) notices: Notices,
+    outputs: Vec<Output>,
     /// When the last beats of each instance came, for people.
     pub(in crate::core) history: BeatHistory,
     /// Changes of instances that the store has not received.
@@ -75,6 +79,8 @@ impl Engine {
             facts,
             targets,
             incidents,
+            notices: Notices::default(),
+            outputs: Vec::new(),
             history: BeatHistory::new(now.mono),
             unsaved: Unsaved::default(),
             next_sweep: now.mono,
@@ -103,6 +109,7 @@ impl Engine {
                 targets: &self.targets,
             };
             self.incidents.stream_resumed(view);
+            self.announce();
         }
     }
 
@@ -263,15 +270,22 @@ impl Engine {
         words.clone_into(&mut self.facts.feed_words);
         if let Some(incident) = self.incidents.stream.stalled {
             self.incidents.now_known(incident, words);
+            self.announce();
         }
     }
 
     /// Puts other silences in force.
     pub fn set_silences(&mut self, silences: Vec<Silence>, now: Now) {
         self.facts.now = now;
-        self.incidents.silences = silences;
-        let (incidents, view) = self.split();
-        incidents.tell_owed(view);
+        self.notices.set_silences(silences);
+        self.notify();
+    }
+
+    /// Puts other hours in force, in which rules notify.
+    pub fn set_hours(&mut self, hours: Hours, now: Now) {
+        self.facts.now = now;
+        self.notices.set_hours(hours);
+        self.notify();
     }
 
     /// Puts another rule set in force, in one go. A rule of the same name that watches the same kind of thing keeps its
@@ -305,7 +319,10 @@ impl Engine {
         self.digest();
         if left.is_ok() {
             let (incidents, view) = self.split();
-            incidents.tell_owed(view);
+            incidents.rules_changed(view);
+            self.announce();
+            self.notices.rules_changed();
+            self.notify();
         }
         left
     }
@@ -313,6 +330,7 @@ impl Engine {
     /// More became known of an open incident, in words: its next notice says it.
     pub fn note(&mut self, incident: IncidentId, words: &str) {
         self.incidents.add_detail(incident, words);
+        self.announce();
     }
 
     /// The number of an instance's app.
@@ -332,7 +350,7 @@ impl Engine {
 
     /// Whether the stream's own alert fires.
     pub fn is_stalled(&self) -> bool {
-        self.incidents.stream.stalled.is_some()
+        self.incidents.stream.is_stalled
     }
 
     /// Blind share of the last five minutes, from 0 to 1, for any reason.
@@ -354,12 +372,21 @@ impl Engine {
 
     /// Takes what came out since the last call.
     pub fn drain(&mut self) -> std::vec::Drain<'_, Output> {
-        self.incidents.outputs.drain(..)
+        self.outputs.drain(..)
     }
 
-    /// Incidents that are open, by number, each with its opening notice.
-    pub fn open_incidents(&self) -> impl Iterator<Item = &Notice> {
-        self.incidents.iter().map(|(_, incident)| &incident.notice)
+    /// Incidents that are open, by number, as they stand, each for the notifiers that had its opening.
+    pub fn open_incidents(&self) -> impl DoubleEndedIterator<Item = Notice> {
+        self.notices.iter().map(|(_, ledger)| Notice {
+            notify: Some(ledger.notifiers()),
+            ..ledger.notice.clone()
+        })
+    }
+
+    /// Incidents that are open, each for the notifiers that had its opening, at the severity that they were told.
+    pub fn notified_incidents(&self) -> Vec<Notice> {
+        let all = self.notices.iter();
+        all.flat_map(|(_, ledger)| ledger.as_told()).collect()
     }
 
     /// The layers that incidents see.
@@ -390,9 +417,60 @@ impl Engine {
     #[cold]
     fn hand_up(&mut self) {
         let events = self.targets.take_events();
-        let (incidents, view) = self.split();
         for event in events {
-            incidents.apply(view, event);
+            let (incidents, view) = self.split();
+            incidents.apply(view, &event);
+            if let AlertEvent::Changed { change, .. } = event {
+                self.outputs.push(Output::Changed(change));
+            }
+        }
+        self.announce();
+    }
+
+    /// What the layer of notifications sees of the layers below.
+    pub(in crate::core) fn notice_view(&self) -> NoticeView<'_> {
+        NoticeView {
+            facts: &self.facts,
+            targets: &self.targets,
+            incidents: &self.incidents,
+        }
+    }
+
+    /// Hands what happened to incidents to the notifications.
+    pub(in crate::core) fn announce(&mut self) {
+        while self.incidents.has_events() {
+            for event in self.incidents.take_events() {
+                let view = NoticeView {
+                    facts: &self.facts,
+                    targets: &self.targets,
+                    incidents: &self.incidents,
+                };
+                self.notices.apply(view, event);
+            }
+            self.give_out();
+        }
+    }
+
+    /// Notifies of what is due by now.
+    pub(in crate::core) fn notify(&mut self) {
+        let view = NoticeView {
+            facts: &self.facts,
+            targets: &self.targets,
+            incidents: &self.incidents,
+        };
+        self.notices.notify(view);
+        self.give_out();
+    }
+
+    fn give_out(&mut self) {
+        for notice in self.notices.take() {
+            let opened = (notice.kind == NoticeKind::Opened).then_some(notice.incident);
+            self.outputs.push(Output::Tell(Box::new(notice)));
+            let (incidents, view) = self.split();
+            let restart = opened.and_then(|id| Some((id, incidents.take_restart(view, id)?)));
+            if let Some((id, suspect)) = restart {
+                self.outputs.push(Output::Restart(id, suspect));
+            }
         }
     }
 }

@@ -54,6 +54,8 @@ impl Engine {
         }
         let (incidents, view) = self.split();
         incidents.settle(view);
+        self.announce();
+        self.notify();
         self.next_wake()
     }
 
@@ -61,7 +63,7 @@ impl Engine {
         let just_after = |deadline: Mono| deadline + Duration::from_nanos(1);
         let now = self.facts.now.mono;
         let mut wake = (now + TICK)
-            .min(self.incidents.next_settling())
+            .min(self.incidents.next_wake(self.view()))
             .min(self.targets.confirmation.first());
         if !self.is_stalled() {
             wake = wake.min(just_after(self.stream_deadline()));
@@ -79,14 +81,13 @@ impl Engine {
     fn evaluate_stream(&mut self) {
         let deadline = self.stream_deadline();
         let now = self.facts.now.mono;
-        if self.is_stalled() || now <= deadline {
-            return;
-        }
         let since = self.facts.listening.quiet_since();
+        if self.is_stalled() || now <= deadline {
+            let (incidents, view) = self.split();
+            return incidents.stream_steadies(view, since);
+        }
         let (incidents, view) = self.split();
-        let gap = now.since(since);
-        let open = incidents.open_stream(view, Alarm::Stalled, since, gap, deadline, None);
-        incidents.stream.stalled = Some(open);
+        incidents.stream_stalls(view, since, deadline);
         self.facts.listening.blinded(Blind::Stalled);
         self.facts.listening.reported();
     }
@@ -101,12 +102,14 @@ impl Engine {
         let now = self.facts.now.mono;
         let (incidents, view) = self.split();
         if let Some(incident) = incidents.stream.stalled.take() {
-            incidents.close(view, incident, CloseReason::Superseded);
+            incidents.close(incident, CloseReason::Superseded);
         }
         let gap = now.since(since);
         let open = incidents.open_stream(view, Alarm::Refused, since, gap, now, None);
         incidents.stream.stalled = Some(open);
+        incidents.stream.is_stalled = true;
         self.facts.listening.reported();
+        self.announce();
     }
 
     /// Evaluates the lag of the stream and of each region, and the loss of messages.
@@ -114,7 +117,7 @@ impl Engine {
         let now = self.facts.now.mono;
         let max_lag = self.facts.rules.stream.max_lag;
         let lags = &mut self.facts.lags;
-        let typical = lags.stream.typical(now);
+        let typical = lags.of_stream(now);
         lags.typical = typical.unwrap_or_default();
         let slow = typical.filter(|lag| *lag > max_lag);
         // A stream that is late, or about to be, causes the lag of its regions.
@@ -154,10 +157,9 @@ impl Engine {
                 let count = capacity.turned_away;
                 self.facts.capacity.first = None;
                 self.facts.capacity.turned_away = 0;
-                let (incidents, view) = self.split();
+                let incidents = &mut self.incidents;
                 incidents.now_known(incident, &format!("{count} entries were dropped"));
-                incidents.close(view, incident, CloseReason::Resolved);
-                incidents.stream.full = None;
+                incidents.close(incident, CloseReason::Resolved);
             }
             _ => {}
         }
@@ -176,8 +178,7 @@ impl Engine {
                 incidents.stream.blind = Some(open);
             }
             (Some(incident), false) => {
-                incidents.stream.blind = None;
-                incidents.close(view, incident, CloseReason::Resolved);
+                incidents.close(incident, CloseReason::Resolved);
             }
             _ => {}
         }
@@ -221,7 +222,8 @@ impl Engine {
             match incident.key {
                 Key::Stream => {}
                 Key::Region(id) => drop(needed.regions.insert(id)),
-                Key::App(id) | Key::Alone { app: id, .. } => drop(needed.apps.insert(id)),
+                Key::Regions => needed.regions.extend(&incident.regions),
+                Key::App(id) | Key::Part(id) => drop(needed.apps.insert(id)),
                 Key::Place(id) => drop(needed.places.insert(id)),
                 Key::Host(id) => drop(needed.hosts.insert(id)),
             }

@@ -1,78 +1,145 @@
-//! Incidents: which firing targets are one cause, and what is told of it.
+//! Incidents: which firing targets are one cause, from the first that fires to the last that is back.
 //!
-//! A target that fires is gathered for its rule's `group_wait`. Then its scope is found, and it joins the incident
-//! of that scope, or opens it; narrower incidents within are superseded. Opening and telling are two things: what a
-//! silence keeps from being told opens all the same, and is told when the silence ends, if it still fires.
+//! A target that fires is gathered for its rule's `group_wait`. Then its scope is found, and it joins the incident of that
+//! scope, or opens it; narrower incidents within are superseded. A member that is heard again stays until all others are:
+//! the incident closes once all were live for a while. This layer knows no notifications: what happens to an incident goes
+//! up as an [`IncidentEvent`].
 
 pub mod flapping;
+pub mod kind;
+pub mod placing;
 pub mod restarts;
+pub mod returning;
 pub mod saved;
 pub mod scope;
 pub mod stream;
 pub mod view;
 
-use crate::core::incident::flapping::{Firing, Flaps};
+use crate::core::incident::flapping::Flaps;
+use crate::core::incident::kind::{Alarm, CloseReason, IncidentId};
+use crate::core::incident::placing::Gathered;
 use crate::core::incident::restarts::Restarts;
 use crate::core::incident::scope::{Key, ScopeCache};
-use crate::core::incident::stream::StreamIncidents;
+use crate::core::incident::stream::{StreamFacts, StreamIncidents};
 use crate::core::incident::view::View;
-use crate::core::notice::due::Told;
-use crate::core::notice::{CloseReason, IncidentId, Notice, NoticeKind};
-use crate::core::output::Output;
-use crate::core::persist::changes::Changes;
-use crate::core::silence::Silence;
+use crate::core::rule::Severity;
 use crate::core::targets::AlertEvent;
 use crate::core::targets::table::{Reason, State};
 use crate::core::time::{Listened, Mono, Wall};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+
+/// Open incidents at most; beyond it one says that there are more. Made-up names cost so many rows, and no more.
+pub const MAX_OPEN: usize = 10_000;
+
+/// A target of an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Wall clock: its last sign of life before the silence.
+    pub since: Wall,
+    /// How long it may be silent, when it joined.
+    pub max_gap: std::time::Duration,
+    /// Since when it is heard again; `None` while it fires.
+    pub back: Option<Back>,
+}
+
+/// The moment at which a member was heard again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Back {
+    /// The listened clock.
+    pub listened: Listened,
+    /// Wall clock.
+    pub at: Wall,
+}
 
 /// One incident that is open.
 #[derive(Clone, Debug)]
 pub struct Incident {
     /// What it is about.
-    pub(in crate::core) key: Key,
-    /// As it is told when it opens.
-    pub(in crate::core) notice: Notice,
-    /// Targets that fire within it; the stream's own have none.
-    pub(in crate::core) members: BTreeSet<u32>,
-    /// What was told last; `None` where a silence kept it from being told.
-    pub(in crate::core) told: Option<Told>,
-    /// How often it is told again.
-    pub(in crate::core) remind: Option<Duration>,
-    /// Whether more became known since it was told last, that people would act on.
-    pub(in crate::core) news: bool,
-    /// When it opened.
-    pub(in crate::core) opened_at: Wall,
-    /// When one of it was heard again while others were not, on the listened clock.
-    pub(in crate::core) broken: Option<Listened>,
+    pub key: Key,
+    /// The regions of [`Key::Regions`].
+    pub regions: BTreeSet<u32>,
+    /// What went wrong.
+    pub alarm: Alarm,
+    /// Its targets; the stream's own have none.
+    pub members: BTreeMap<u32, Member>,
+    /// How many of them fire.
+    pub firing: usize,
+    /// The worst severity of any member so far.
+    pub severity: Severity,
+    /// Wall clock: the earliest last sign of life of its members.
+    pub since: Wall,
+    /// The listened clock at that moment.
+    pub since_listened: Listened,
+    /// The first deadline that passed, on the arrival clock and on the wall clock.
+    pub due: Mono,
+    /// As [`Self::due`].
+    pub due_at: Wall,
+    /// Wall clock: when it opened.
+    pub opened_at: Wall,
+    /// Arrival clock: when the last member joined.
+    pub joined_at: Mono,
+    /// Arrival clock: when it was last looked at for what it has become.
+    pub(in crate::core) looked_at: Mono,
+    /// What became known of the cause, in words; empty where nothing did.
+    pub detail: String,
+    /// How many causes became known.
+    pub causes: u32,
+    /// Counts up with every change of its members.
+    pub changes: u32,
+    /// Whether its machine was considered for a restart.
+    pub(in crate::core) restart_considered: bool,
+    /// What an incident of the stream itself knows beyond.
+    pub stream: Option<StreamFacts>,
 }
 
-/// A firing target that waits for others of the same cause.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::core) struct Gathered {
-    target: u32,
-    due: Mono,
-    settle_at: Mono,
+impl Incident {
+    /// How many members are silent.
+    pub fn silent(&self) -> u64 {
+        self.firing as u64
+    }
+
+    /// The members that fire.
+    pub fn firing(&self) -> impl Iterator<Item = u32> + '_ {
+        let firing = self.members.iter().filter(|(_, one)| one.back.is_none());
+        firing.map(|(&target, _)| target)
+    }
+
+    /// Wall clock: when the last member came back; `None` where none did.
+    pub fn back_at(&self) -> Option<Wall> {
+        let backs = self.members.values().filter_map(|one| one.back);
+        backs.map(|back| back.at).max()
+    }
+}
+
+/// What happened to an incident.
+#[derive(Clone, Debug)]
+pub enum IncidentEvent {
+    /// It opened.
+    Opened(IncidentId),
+    /// Members joined or came back, or more became known of it.
+    Changed(IncidentId),
+    /// It is over.
+    Closed(IncidentId, Box<Incident>, CloseReason),
 }
 
 /// All that are open, and those that gather.
 #[derive(Debug)]
 pub struct Incidents {
-    pub(in crate::core) open: BTreeMap<IncidentId, Incident>,
+    open: BTreeMap<IncidentId, Incident>,
     /// Those that are open, by what they are about.
     by_key: BTreeSet<(Key, IncidentId)>,
-    /// The incident of each target that fires within one.
+    /// The incident of each member.
     of_target: BTreeMap<u32, IncidentId>,
+    /// Those of which every member is back.
+    returning: BTreeSet<IncidentId>,
+    /// Those that say that a scope flaps.
+    flapping: BTreeSet<IncidentId>,
     gathered: Vec<Gathered>,
     pub(in crate::core) cache: ScopeCache,
-    /// What changed since it was last kept.
-    pub(in crate::core) changes: Changes,
     pub(in crate::core) flaps: Flaps,
     pub(in crate::core) stream: StreamIncidents,
     restarts: Restarts,
-    pub(in crate::core) silences: Vec<Silence>,
-    pub(in crate::core) outputs: Vec<Output>,
+    events: Vec<IncidentEvent>,
     pub(in crate::core) next_incident: u64,
 }
 
@@ -83,61 +150,82 @@ impl Incidents {
             open: BTreeMap::new(),
             by_key: BTreeSet::new(),
             of_target: BTreeMap::new(),
+            returning: BTreeSet::new(),
+            flapping: BTreeSet::new(),
             gathered: Vec::new(),
             cache: ScopeCache::default(),
-            changes: Changes::default(),
             flaps: Flaps::default(),
             stream: StreamIncidents::default(),
             restarts: Restarts::default(),
-            silences: Vec::new(),
-            outputs: Vec::new(),
+            events: Vec::new(),
             next_incident: first,
         }
     }
 
     /// Takes what a target's alert tells.
-    pub fn apply(&mut self, view: View<'_>, event: AlertEvent) {
+    pub fn apply(&mut self, view: View<'_>, event: &AlertEvent) {
         match event {
             AlertEvent::Changed { target, change } => {
-                let ended = (change.from == State::Firing && change.to == State::Ok)
-                    .then_some(change.reason);
-                self.outputs.push(Output::Changed(change));
-                if let Some(reason) = ended {
-                    self.flaps.ended(target, view.facts.listening.listened());
-                    self.leave(view, target, reason.into());
+                if change.from == State::Firing && change.to == State::Ok {
+                    self.ended(view, *target, change.reason);
                 }
             }
             AlertEvent::Fired {
                 target,
                 due,
                 deadline,
-            } => self.gather(view, target, due, deadline),
+            } => self.gather(view, *target, *due, *deadline),
             AlertEvent::Removed(target) => {
-                if let Some(incident) = self.flaps.forget(target) {
-                    self.close(view, incident, CloseReason::Forgotten);
-                }
-                self.of_target.remove(&target);
+                self.flaps.forget(*target);
+                self.drop_member(view, *target, CloseReason::Forgotten);
             }
             AlertEvent::Known { target, words } => {
-                if let Some(incident) = self.of_target.get(&target) {
-                    self.add_detail(*incident, &words);
+                if let Some(incident) = self.of_target.get(target) {
+                    self.add_detail(*incident, words);
                 }
             }
         }
     }
 
-    /// An incident of an earlier life is open, and these fire within it.
-    pub(in crate::core) fn resume(&mut self, id: IncidentId, incident: Incident) {
-        self.next_incident = self.next_incident.max(id.0 + 1);
-        for &target in &incident.members {
-            self.of_target.insert(target, id);
-        }
-        self.insert(id, incident);
+    /// Whether events wait for the layer above.
+    #[inline]
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// Takes the events since the last call, in order.
+    pub fn take_events(&mut self) -> Vec<IncidentEvent> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// An incident that is open.
+    pub fn get(&self, id: IncidentId) -> Option<&Incident> {
+        self.open.get(&id)
     }
 
     /// Incidents that are open, by number.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (IncidentId, &Incident)> {
         self.open.iter().map(|(&id, incident)| (id, incident))
+    }
+
+    /// The incident that a target is a member of.
+    pub fn of_target(&self, target: u32) -> Option<IncidentId> {
+        self.of_target.get(&target).copied()
+    }
+
+    /// An incident of an earlier life is open.
+    pub(in crate::core) fn resume(&mut self, id: IncidentId, incident: Incident) {
+        self.next_incident = self.next_incident.max(id.0 + 1);
+        for &target in incident.members.keys() {
+            self.of_target.insert(target, id);
+        }
+        if incident.alarm == Alarm::Flapping {
+            self.flapping.insert(id);
+        } else if incident.firing == 0 && !incident.members.is_empty() {
+            self.returning.insert(id);
+        }
+        self.by_key.insert((incident.key, id));
+        self.open.insert(id, incident);
     }
 
     /// What is known of an open incident has changed: it keeps what it opened with, and the last of what followed.
@@ -146,336 +234,90 @@ impl Incidents {
         let Some(open) = self.open.get_mut(&id) else {
             return;
         };
-        let first = open.notice.detail.split(THEN).next().unwrap_or_default();
-        open.notice.detail = if first == detail {
+        let first = open.detail.split(THEN).next().unwrap_or_default();
+        open.detail = if first == detail {
             detail.to_owned()
         } else {
             format!("{first}{THEN}{detail}")
         };
+        self.events.push(IncidentEvent::Changed(id));
     }
 
-    /// Adds what has become known to an open incident: its next notices say it.
+    /// Adds what has become known to an open incident: its next notifications say it.
     pub(in crate::core) fn add_detail(&mut self, id: IncidentId, detail: &str) {
+        /// Bytes of all details together: what a notification quotes of them is shorter.
+        const MOST: usize = 4_000;
         let Some(open) = self.open.get_mut(&id) else {
             return;
         };
-        if !open.notice.detail.contains(detail) {
-            open.news = true;
-            self.changes.marked(id);
-            let between = if open.notice.detail.is_empty() {
-                ""
-            } else {
-                "; "
-            };
-            open.notice.detail = format!("{}{between}{detail}", open.notice.detail);
-        }
-    }
-
-    /// One more is open.
-    pub(in crate::core) fn insert(&mut self, id: IncidentId, incident: Incident) {
-        self.by_key.insert((incident.key, id));
-        self.open.insert(id, incident);
-    }
-
-    fn remove(&mut self, id: IncidentId) -> Option<Incident> {
-        let incident = self.open.remove(&id)?;
-        self.by_key.remove(&(incident.key, id));
-        Some(incident)
-    }
-
-    fn of(&self, key: Key) -> Option<IncidentId> {
-        let mut own = self.by_key.range((key, IncidentId(0))..);
-        own.next().filter(|own| own.0 == key).map(|own| own.1)
-    }
-}
-
-impl Incidents {
-    /// A target fires whose deadline lay at `due`.
-    pub(in crate::core) fn gather(
-        &mut self,
-        view: View<'_>,
-        target: u32,
-        due: Mono,
-        deadline: Listened,
-    ) {
-        let max_gap = view.targets.max_gap(view.facts, target);
-        let rule = &view.facts.rules.rules[view.targets.table.get(target).rule() as usize];
-        let settle_at = view.facts.now.mono + rule.group_wait;
-        match self.flaps.fired(target, deadline, max_gap) {
-            Firing::Flapping => {}
-            Firing::Single => self.gathered.push(Gathered {
-                target,
-                due,
-                settle_at,
-            }),
-            Firing::StartsFlapping => {
-                let notice = view.flapping_notice(target, due);
-                let incident = self.open(view, view.alone(target), notice);
-                self.flaps.tell(target, incident);
-            }
-        }
-    }
-
-    /// When gathered targets are to be settled next.
-    pub(in crate::core) fn next_settling(&self) -> Mono {
-        self.gathered
-            .iter()
-            .map(|gathered| gathered.settle_at)
-            .min()
-            .unwrap_or(Mono::NEVER)
-    }
-
-    /// Settles gathered targets whose wait is over, splits what is no longer wholly silent, and tells what is to
-    /// be told.
-    pub(in crate::core) fn settle(&mut self, view: View<'_>) {
-        self.steady_down(view);
-        let now = view.facts.now.mono;
-        if self.next_settling() <= now {
-            let gathered = std::mem::take(&mut self.gathered);
-            let (ready, waiting): (Vec<_>, Vec<_>) =
-                gathered.into_iter().partition(|one| one.settle_at <= now);
-            self.gathered = waiting;
-            let fires: Vec<(u32, Mono)> = ready
-                .iter()
-                .filter(|one| view.targets.fires(one.target))
-                .map(|one| (one.target, one.due))
-                .collect();
-            self.place(view, &fires);
-        }
-        self.split_broken(view);
-        self.tell_owed(view);
-    }
-
-    /// Puts firing targets into the incidents of their scopes.
-    fn place(&mut self, view: View<'_>, fires: &[(u32, Mono)]) {
-        if fires.is_empty() {
+        if open.detail.contains(detail) || open.detail.len() + detail.len() > MOST {
             return;
         }
-        let mut cache = std::mem::take(&mut self.cache);
-        let mut by_key: BTreeMap<Key, Vec<(u32, Mono)>> = BTreeMap::new();
-        for &(target, due) in fires {
-            by_key
-                .entry(view.key_of(target, &mut cache))
-                .or_default()
-                .push((target, due));
+        open.causes += 1;
+        if !open.detail.is_empty() {
+            open.detail.push_str("; ");
         }
-        // Who may be owed a notice: at first anyone, afterwards only those that changed.
-        let mut owed: Option<BTreeSet<IncidentId>> = None;
-        for (key, members) in by_key {
-            // What alone fell silent is an incident of its own, whatever else of its rule is open.
-            let joined = if matches!(key, Key::Alone { .. }) {
-                None
-            } else {
-                self.of(key)
-            };
-            let incident = joined.unwrap_or_else(|| {
-                let notice = view.notice_of(key, &members);
-                self.open(view, key, notice)
-            });
-            for (target, _) in members {
-                self.join(view, target, incident);
-            }
-            if let Some(owed) = &mut owed {
-                owed.insert(incident);
-            }
-            if joined.is_some() {
-                self.grown(view, incident, cache.silent(key));
-                continue;
-            }
-            // The cause is told before what it explains is taken back.
-            match &owed {
-                None => self.tell_owed(view),
-                Some(changed) => self.tell_owed_of(view, changed),
-            }
-            self.supersede_within(view, key, incident);
-            owed = Some(BTreeSet::from([incident]));
-        }
-        cache.end();
-        self.cache = cache;
+        open.detail.push_str(detail);
+        self.events.push(IncidentEvent::Changed(id));
     }
 
-    /// More joined an incident that is open: it says who is part of it now. `silent`: how many of its scope are, where that
-    /// is known.
-    fn grown(&mut self, view: View<'_>, id: IncidentId, silent: Option<u32>) {
-        /// Of an incident with more targets its members are counted anew once they are a tenth more.
-        const COUNTED: usize = 1_000;
-        let Some(open) = self.open.get(&id) else {
-            return;
-        };
-        let (now, then) = (open.members.len(), open.notice.affected_total);
-        let as_before = now > COUNTED && now as u64 * 10 < then * 11;
-        let no_more = silent.map(u64::from).filter(|all| *all <= then);
-        let known = as_before.then_some(then).or(no_more);
-        let members = open.members.iter().copied();
-        let (affected, total) = match known {
-            Some(total) => (Vec::new(), total),
-            None => {
-                let members: Vec<_> = members
-                    .clone()
-                    .map(|one| (one, view.facts.now.mono))
-                    .collect();
-                let (affected, total, _) = view.affected(open.key, &members);
-                (affected, total)
-            }
-        };
-        let severity = view.severity_of(members);
-        let Some(open) = self.open.get_mut(&id) else {
-            return;
-        };
-        // It is told again where it is worse, not for every single one that joins.
-        open.news |= severity < open.notice.severity
-            || open
-                .told
-                .is_some_and(|told| total >= told.affected_total.max(1) * 2);
-        open.notice.severity = open.notice.severity.min(severity);
-        if total > open.notice.affected_total {
-            (open.notice.affected, open.notice.affected_total) = (affected, total);
+    /// The rules are others now: severities may have grown.
+    pub(in crate::core) fn rules_changed(&mut self, view: View<'_>) {
+        for (&id, open) in &mut self.open {
+            let firing = open.members.iter().filter(|(_, one)| one.back.is_none());
+            let firing = firing.map(|(&target, _)| target);
+            let worst = firing
+                .map(|target| view.targets.rule_of(view.facts, target).severity)
+                .min();
+            open.severity = worst.map_or(open.severity, |worst| worst.min(open.severity));
+            self.events.push(IncidentEvent::Changed(id));
         }
     }
 
-    fn join(&mut self, view: View<'_>, target: u32, incident: IncidentId) {
-        let rule = &view.facts.rules.rules[view.targets.table.get(target).rule() as usize];
-        let remind = rule.remind;
-        self.of_target.insert(target, incident);
-        if let Some(open) = self.open.get_mut(&incident) {
-            open.members.insert(target);
-            self.changes.marked(incident);
-            open.remind = [open.remind, remind].into_iter().flatten().min();
+    /// Opens an incident; gives its number. Beyond [`MAX_OPEN`] it is the one that says so.
+    pub(in crate::core) fn open(&mut self, view: View<'_>, incident: Incident) -> IncidentId {
+        if self.open.len() >= MAX_OPEN && incident.stream.is_none() {
+            return self.overflow(view);
         }
-    }
-
-    /// Moves firing targets of narrower incidents into the one of a wider scope.
-    fn supersede_within(&mut self, view: View<'_>, key: Key, wider: IncidentId) {
-        if matches!(key, Key::Alone { .. }) || self.open.len() < 2 {
-            return;
-        }
-        let other = |target: &u32| {
-            let own = self.of_target.get(target).copied();
-            own.is_some_and(|own| own != wider) && view.targets.fires(*target)
-        };
-        let within: BTreeSet<u32> = view.targets_within(key).filter(other).collect();
-        for target in within {
-            self.leave(view, target, CloseReason::Superseded);
-            self.join(view, target, wider);
-        }
-    }
-
-    /// A target leaves its incident, which closes where it was the last one in it.
-    pub(in crate::core) fn leave(&mut self, view: View<'_>, target: u32, why: CloseReason) {
-        let listened = view.facts.listening.listened();
-        let Some(id) = self.of_target.remove(&target) else {
-            return;
-        };
-        let Some(open) = self.open.get_mut(&id) else {
-            return;
-        };
-        open.members.remove(&target);
-        self.changes.marked(id);
-        if open.members.is_empty() {
-            self.close(view, id, why);
-        } else if why == CloseReason::Resolved && !matches!(open.key, Key::Alone { .. }) {
-            open.broken.get_or_insert(listened);
-        }
-    }
-
-    /// An incident of which a part was heard again is over; who stays silent for another `max_gap` is one of a
-    /// narrower scope.
-    fn split_broken(&mut self, view: View<'_>) {
-        let listened = view.facts.listening.listened();
-        let broken = self
-            .open
-            .iter()
-            .filter_map(|(&id, open)| Some((id, open.broken?)));
-        let broken: Vec<(IncidentId, Listened)> = broken.collect();
-        for (id, since) in broken {
-            let open = self.open.get(&id);
-            let members = || open.iter().flat_map(|open| open.members.iter().copied());
-            // Mostly the first that is asked has the patience.
-            let gap = listened.since(since);
-            if members().any(|target| view.targets.max_gap(view.facts, target) >= gap) {
-                continue;
-            }
-            let patience = members()
-                .map(|target| view.targets.max_gap(view.facts, target))
-                .max();
-            let patience = patience.unwrap_or_default();
-            let members: Vec<u32> = members().collect();
-            for &target in &members {
-                self.of_target.remove(&target);
-            }
-            self.close(view, id, CloseReason::Resolved);
-            let due = view.facts.listening.date_of(since + patience);
-            let fires: Vec<(u32, Mono)> = members.into_iter().map(|target| (target, due)).collect();
-            self.place(view, &fires);
-        }
-    }
-
-    /// Flapping targets that were steady for long enough flap no more.
-    fn steady_down(&mut self, view: View<'_>) {
-        if self.flaps.is_empty() {
-            return;
-        }
-        let listened = view.facts.listening.listened();
-        let mut flaps = std::mem::take(&mut self.flaps);
-        let steady = flaps.steady(listened, |target| view.targets.max_gap(view.facts, target));
-        self.flaps = flaps;
-        for (target, incident) in steady {
-            let silent = view.targets.fires(target);
-            if silent {
-                self.place(view, &[(target, view.facts.now.mono)]);
-            }
-            self.close(
-                view,
-                incident,
-                if silent {
-                    CloseReason::Superseded
-                } else {
-                    CloseReason::Resolved
-                },
-            );
-        }
-    }
-
-    /// Opens an incident; it is told at the end of the turn, unless a silence keeps it from being told.
-    pub(in crate::core) fn open(
-        &mut self,
-        view: View<'_>,
-        key: Key,
-        mut notice: Notice,
-    ) -> IncidentId {
         let id = IncidentId(self.next_incident);
         self.next_incident += 1;
-        notice.incident = id;
-        self.changes.decided(id);
-        let incident = Incident {
-            key,
-            notice,
-            members: BTreeSet::new(),
-            told: None,
-            remind: None,
-            news: false,
-            opened_at: view.facts.now.wall,
-            broken: None,
-        };
-        self.insert(id, incident);
+        self.by_key.insert((incident.key, id));
+        if incident.alarm == Alarm::Flapping {
+            self.flapping.insert(id);
+        }
+        self.open.insert(id, incident);
+        self.events.push(IncidentEvent::Opened(id));
         id
     }
 
     /// Closes an incident now.
-    pub(in crate::core) fn close(&mut self, view: View<'_>, id: IncidentId, why: CloseReason) {
-        let Some(mut incident) = self.remove(id) else {
+    pub(in crate::core) fn close(&mut self, id: IncidentId, why: CloseReason) {
+        let Some(incident) = self.open.remove(&id) else {
             return;
         };
-        let notice = &mut incident.notice;
-        notice.kind = NoticeKind::Closed(why);
-        notice.gap = view.facts.now.wall.since(notice.since);
-        notice.decided = view.facts.now.wall;
-        notice.due_mono = view.facts.now.mono;
-        let over = self.saved(view, &incident, Some((view.facts.now.wall, why)));
-        self.changes.closed(id, over);
-        if incident.told.is_some() {
-            self.outputs.push(Output::Tell(Box::new(incident.notice)));
+        self.by_key.remove(&(incident.key, id));
+        self.returning.remove(&id);
+        self.flapping.remove(&id);
+        for target in incident.members.keys() {
+            if self.of_target.get(target) == Some(&id) {
+                self.of_target.remove(target);
+            }
         }
+        self.stream.closed(id);
+        let closed = IncidentEvent::Closed(id, Box::new(incident), why);
+        self.events.push(closed);
+    }
+
+    /// The incident about a key that is open.
+    fn of(&self, key: Key) -> Option<IncidentId> {
+        let mut own = self.by_key.range((key, IncidentId(0))..);
+        own.next().filter(|own| own.0 == key).map(|own| own.1)
+    }
+
+    /// All incidents about a key that are open, the oldest first.
+    fn all_of(&self, key: Key) -> impl DoubleEndedIterator<Item = IncidentId> {
+        let all = (key, IncidentId(0))..=(key, IncidentId(u64::MAX));
+        self.by_key.range(all).map(|own| own.1)
     }
 }
 

@@ -10,8 +10,9 @@ use crate::core::lag::catch_up::CatchUp;
 use crate::core::time::{Mono, nanos};
 use std::time::Duration;
 
-/// A sample counts for this long.
-const WINDOW: Duration = Duration::from_secs(20);
+/// A sample counts for this long: two beats of instances that beat every 30 s, so that instances which beat in turn all
+/// count.
+const WINDOW: Duration = Duration::from_secs(60);
 /// A lag is known once samples arrived for this long.
 const KNOWN_AFTER: Duration = Duration::from_secs(10);
 /// Number of instances that are sampled, of those that were heard: enough for a median.
@@ -30,6 +31,23 @@ pub struct Lags {
     pub typical: Duration,
     /// Late beats after a pause of reception.
     pub catch_up: CatchUp,
+    /// Memory of [`Self::of_stream`], so that it allocates once.
+    of_regions: Vec<Duration>,
+}
+
+impl Lags {
+    /// The stream's lag at `now`: the middle one among instances, but not more than the middle one among regions, so that a
+    /// region with many instances is not the stream. `None` where it is not known.
+    pub fn of_stream(&mut self, now: Mono) -> Option<Duration> {
+        let of_instances = self.stream.typical(now)?;
+        self.of_regions.clear();
+        let known = self.regions.iter_mut().filter_map(|lag| lag.typical(now));
+        self.of_regions.extend(known);
+        self.of_regions.sort_unstable();
+        let middle = self.of_regions.len().saturating_sub(1) / 2;
+        let of_regions = self.of_regions.get(middle);
+        Some(of_regions.map_or(of_instances, |lag| of_instances.min(*lag)))
+    }
 }
 
 /// The last sample of one instance.
@@ -139,7 +157,27 @@ mod tests {
         for second in 0..=20 {
             (0..3).for_each(|instance| lag.sample(instance, LATE, at(second)));
         }
-        assert_eq!(lag.typical(at(40)), Some(LATE));
-        assert_eq!(lag.typical(at(41)), None);
+        assert_eq!(lag.typical(at(80)), Some(LATE));
+        assert_eq!(lag.typical(at(81)), None);
+    }
+
+    #[test]
+    fn a_region_with_most_of_the_instances_is_not_the_stream() {
+        let mut lags = Lags::default();
+        lags.regions = vec![Lag::default(); 3];
+        for second in 0..60 {
+            for instance in 0..24 {
+                let (region, lag) = match instance {
+                    0..20 => (0, LATE),
+                    20..22 => (1, Duration::ZERO),
+                    _ => (2, Duration::from_secs(1)),
+                };
+                lags.stream.sample(instance, lag, at(second));
+                lags.regions[region].sample(instance, lag, at(second));
+            }
+        }
+        assert_eq!(lags.stream.typical(at(60)), Some(LATE));
+        assert_eq!(lags.regions[0].typical(at(60)), Some(LATE));
+        assert_eq!(lags.of_stream(at(60)), Some(Duration::from_secs(1)));
     }
 }

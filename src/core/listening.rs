@@ -173,6 +173,20 @@ impl Listening {
         clock
     }
 
+    /// For a store: which intervals between arrivals, and which silences of the whole stream, are usual.
+    pub(in crate::core) fn usual(&self) -> (&Pauses, &Silences) {
+        (&self.pauses, &self.silences)
+    }
+
+    /// The same clock, with the usual pauses and silences of an earlier run.
+    pub(in crate::core) fn with_usual(self, pauses: Pauses, silences: Silences) -> Self {
+        Listening {
+            pauses,
+            silences,
+            ..self
+        }
+    }
+
     /// Start of the interval that an arrival at `at` ends, if that interval is an unusually long pause without a known
     /// explanation.
     #[inline]

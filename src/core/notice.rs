@@ -1,111 +1,20 @@
-//! What is told: incidents as self-contained values, without ids that only the core could resolve.
+//! Notifications: which notifier is notified of what of an incident, and when.
+//!
+//! A [`Notice`] is a self-contained value, without ids that only the core could resolve. [`Notices`] is fed with what
+//! happens to incidents, and looks at them; incidents know nothing of it.
 
 pub mod build;
-pub mod due;
+pub mod ledger;
+pub mod routing;
+pub mod view;
 
+pub use crate::core::notice::ledger::Notices;
+
+pub use crate::core::incident::kind::{Alarm, CloseReason, IncidentId, Scope};
 use crate::core::rule::Severity;
 use crate::core::time::{Mono, Wall};
-use std::fmt;
+use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// One incident, for ever: unique over restarts, since it counts up from the wall clock at start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct IncidentId(pub u64);
-
-impl fmt::Display for IncidentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:012x}", self.0)
-    }
-}
-
-/// How far a silence reaches; the widest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Scope {
-    /// Everything.
-    Stream,
-    /// All of a region.
-    Region,
-    /// All of an app.
-    App,
-    /// An app in one region.
-    AppRegion,
-    /// All instances on one physical host.
-    Host,
-    /// One instance.
-    Instance,
-}
-
-impl Scope {
-    /// Every one, the widest first.
-    pub const ALL: [Scope; 6] = [
-        Scope::Stream,
-        Scope::Region,
-        Scope::App,
-        Scope::AppRegion,
-        Scope::Host,
-        Scope::Instance,
-    ];
-
-    /// As it stands in tags and labels.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Scope::Stream => "stream",
-            Scope::Region => "region",
-            Scope::App => "app",
-            Scope::AppRegion => "app-region",
-            Scope::Host => "host",
-            Scope::Instance => "instance",
-        }
-    }
-}
-
-/// What went wrong; with the scope it gives an alert its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Alarm {
-    /// No heartbeat for longer than allowed.
-    Heartbeat,
-    /// No log entry for longer than allowed.
-    Logs,
-    /// Nothing from anyone for longer than allowed.
-    Stalled,
-    /// The stream's server takes our user or token no more.
-    Refused,
-    /// Entries arrive too far behind their own time.
-    Lagging,
-    /// Messages are lost on their way to us, without a pause.
-    Losing,
-    /// lastbeat is blind so often that it sees little.
-    Blind,
-    /// There is no room for who is new: they are not watched.
-    Full,
-    /// A target comes and goes.
-    Flapping,
-    /// Nothing: somebody tries the notifiers.
-    Drill,
-}
-
-impl Alarm {
-    /// The name people see first, in the way of an exception's type.
-    pub const fn name(self, scope: Scope) -> &'static str {
-        match (self, scope) {
-            (Alarm::Stalled, _) => "StreamStalled",
-            (Alarm::Refused, _) => "StreamAuthFailed",
-            (Alarm::Lagging, Scope::Region) => "RegionLagging",
-            (Alarm::Lagging, _) => "StreamLagging",
-            (Alarm::Losing, _) => "StreamLossy",
-            (Alarm::Blind, _) => "StreamBlind",
-            (Alarm::Full, _) => "LastbeatFull",
-            (Alarm::Flapping, _) => "HeartbeatFlapping",
-            (Alarm::Drill, _) => "LastbeatDrill",
-            (_, Scope::Region) => "RegionSilent",
-            (_, Scope::App) => "AppSilent",
-            (_, Scope::AppRegion) => "AppRegionSilent",
-            (_, Scope::Host) => "HostSilent",
-            (Alarm::Logs, _) => "LogsMissed",
-            (Alarm::Heartbeat, _) => "HeartbeatMissed",
-        }
-    }
-}
 
 /// Who is silent. What does not apply at the incident's scope is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -120,34 +29,6 @@ pub struct Who {
     pub host: String,
     /// The beat's `name=`.
     pub beat: String,
-}
-
-/// Why an incident was closed. Each is a value of the tag and label `reason`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CloseReason {
-    /// It was heard again.
-    Resolved,
-    /// It stopped on purpose.
-    Stopped,
-    /// Nobody expects it any more.
-    Forgotten,
-    /// An incident of a wider scope says it now.
-    Superseded,
-    /// Its rule is gone.
-    RuleRemoved,
-}
-
-impl CloseReason {
-    /// As it stands in tags.
-    pub const fn label(self) -> &'static str {
-        match self {
-            CloseReason::Resolved => "resolved",
-            CloseReason::Stopped => "stopped",
-            CloseReason::Forgotten => "forgotten",
-            CloseReason::Superseded => "superseded",
-            CloseReason::RuleRemoved => "rule removed",
-        }
-    }
 }
 
 /// What a notice says of its incident.
@@ -175,7 +56,28 @@ impl NoticeKind {
     }
 }
 
-/// One message about one incident, the same for every notifier.
+/// What several members of an incident have between them. Of one that has a single target all is empty or zero.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Between {
+    /// The names of all rules by which members fire; empty where it is one.
+    pub rules: Vec<String>,
+    /// The runbooks of those rules; empty where there is at most one.
+    pub runbooks: Vec<String>,
+    /// The longest that a member may be silent; zero where all may be as long.
+    pub longest_max_gap: Duration,
+    /// How many there are in the scope of which some are silent: instances of the app, or regions; 0 where all are silent.
+    pub of_total: u64,
+    /// How many regions are silent; 0 where it is not about several regions.
+    pub regions: u64,
+    /// How many members were heard again while others were not.
+    pub back: u64,
+    /// How many still log without their beats.
+    pub logging: u64,
+    /// Whether every region but lastbeat's own is silent.
+    pub cut_off: bool,
+}
+
+/// One message about one incident, for the notifiers that it names.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
     /// The incident it is about.
@@ -188,7 +90,7 @@ pub struct Notice {
     pub scope: Scope,
     /// The rule's name; `stream` for the stream's own.
     pub rule: String,
-    /// Names of the notifiers to tell; `None`: all of them.
+    /// Names of the notifiers that it goes to; `None`: every one there is, as in a drill.
     pub notify: Option<Vec<String>>,
     /// Who else is part of it: the first of them in words, `app/region/instance`; empty where the incident is one
     /// target's.
@@ -221,6 +123,13 @@ pub struct Notice {
     pub summary: Option<String>,
     /// Where to read what to do.
     pub runbook: Option<String>,
+    /// Labels of the rules by which members fire; where they differ, the values are joined by commas.
+    pub labels: BTreeMap<String, String>,
+    /// What the incident is about, as a key that stays the same from its opening to its end; empty in files of earlier
+    /// versions.
+    pub fingerprint: String,
+    /// What several members have between them.
+    pub between: Between,
 }
 
 impl Notice {

@@ -9,6 +9,7 @@ pub mod restore;
 
 use crate::core::listening::Blind;
 use crate::core::notice::{CloseReason, Notice};
+use crate::core::rule::Severity;
 use crate::core::snapshot::Verdict;
 use crate::core::time::{Listened, Wall};
 use crate::core::tracker::life::{Crash, StopWhy};
@@ -35,6 +36,34 @@ pub struct SavedClock {
     pub last_arrival: Option<Wall>,
     /// The completed blind intervals, the oldest first.
     pub blind: Vec<SavedBlind>,
+    /// Silences of the whole stream that are usual, over days.
+    pub silences: SavedLongest,
+    /// A long silence of the whole stream that is not usual yet.
+    pub long_silence: Option<Duration>,
+    /// Pauses between two arrivals that are usual, over minutes.
+    pub pauses: SavedLongest,
+}
+
+/// The longest of some intervals within the last one to two windows of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SavedLongest {
+    /// The longest of the window before.
+    pub before: Duration,
+    /// The longest of the window that runs.
+    pub current: Duration,
+    /// Wall clock: when the window that runs began.
+    pub began: Wall,
+}
+
+/// The intervals that a target usually keeps, as far as they are learned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SavedRhythm {
+    /// The longest of them in milliseconds; 0 where none is known.
+    pub usual_ms: u32,
+    /// True if only one interval is known, which is not enough yet.
+    pub is_partial: bool,
+    /// A longer interval in milliseconds, which becomes the rhythm if the next one is about as long; 0 where there is none.
+    pub long_ms: u32,
 }
 
 /// One blind interval.
@@ -74,6 +103,8 @@ pub struct SavedInstance {
     pub said_bye: bool,
     /// Its verdict when this was taken; for display, as the core evaluates it anew.
     pub verdict: Verdict,
+    /// The rhythm of its log entries, where a rule watches them.
+    pub logs_rhythm: SavedRhythm,
     /// Its beats.
     pub beats: Vec<SavedBeat>,
 }
@@ -95,8 +126,8 @@ pub struct SavedBeat {
     pub seq: Option<u64>,
     /// Usual offset between its entry time and its arrival, in milliseconds; `None` if unknown.
     pub offset_ms: Option<i32>,
-    /// Its longest usual interval, in milliseconds; 0 if unknown.
-    pub usual_ms: u32,
+    /// Its rhythm.
+    pub rhythm: SavedRhythm,
     /// Its last text.
     pub text: String,
 }
@@ -114,6 +145,8 @@ pub struct SavedGroup {
     pub since: SavedStamp,
     /// The longest interval that a beat in it declares, in milliseconds; 0 if none does.
     pub every_ms: u32,
+    /// The rhythm of its log entries, where its rule watches them.
+    pub rhythm: SavedRhythm,
 }
 
 /// A target by name.
@@ -160,6 +193,8 @@ pub enum SavedKey {
     Region(Arc<str>),
     /// An app.
     App(Arc<str>),
+    /// Several regions.
+    Regions(Vec<Arc<str>>),
     /// An app in a region.
     Place(Arc<str>, Arc<str>),
     /// A physical host.
@@ -170,15 +205,33 @@ pub enum SavedKey {
     Flapping(SavedTarget),
 }
 
-/// What was told last of an incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SavedTold {
-    /// Wall clock: when it was told last.
+/// Stands for all notifiers there are in what an earlier version kept; no notifier has this name.
+pub const EVERY_NOTIFIER: &str = "*";
+
+/// What a notifier was notified of an incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedNotified {
+    /// The notifier's name; empty: the log, where there was no notifier.
+    pub notifier: Arc<str>,
+    /// Wall clock: when it was notified last.
     pub at: Wall,
-    /// How many reminders were told.
+    /// How many reminders it got.
     pub reminders: u32,
-    /// How many updates were told.
+    /// How many updates it got.
     pub updates: u32,
+    /// The worst severity that it was told.
+    pub severity: Severity,
+    /// How many members were silent then.
+    pub silent: u64,
+}
+
+/// A member that was heard again while its incident is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedBack {
+    /// The target.
+    pub target: SavedTarget,
+    /// When it was heard again.
+    pub at: SavedStamp,
 }
 
 /// An incident, open or over.
@@ -193,12 +246,14 @@ pub struct SavedIncident {
     pub opened_at: Wall,
     /// Wall clock and reason of its end; `None` while it is open.
     pub closed: Option<(Wall, CloseReason)>,
-    /// What was told last; `None` where a silence kept it from being told.
-    pub told: Option<SavedTold>,
+    /// The notifiers that had its opening; none where a silence kept it from all.
+    pub notified: Vec<SavedNotified>,
     /// How often it is told again.
     pub remind: Option<Duration>,
     /// Targets that fire within it.
     pub members: Vec<SavedTarget>,
+    /// Members that were heard again.
+    pub back: Vec<SavedBack>,
 }
 
 /// Changes between two readings of the core: enough, with all earlier ones, to continue from.

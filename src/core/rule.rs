@@ -3,6 +3,7 @@
 //! Only `decode::rules_file` makes these from text; everything in them is valid.
 
 use crate::core::entry::MarkerId;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The default marker of beats.
@@ -66,6 +67,14 @@ pub struct StreamRule {
     pub summary: Option<String>,
     /// Where to read what to do.
     pub runbook: Option<String>,
+    /// Names of notifiers; `None`: all of them.
+    pub notify: Option<Vec<String>>,
+    /// How often an open incident of the stream is notified of again; `None`: never.
+    pub remind: Option<Duration>,
+    /// The hours in which it is notified of; `None`: always.
+    pub active: Option<String>,
+    /// On every notification.
+    pub labels: BTreeMap<String, String>,
 }
 
 impl Default for StreamRule {
@@ -76,6 +85,10 @@ impl Default for StreamRule {
             severity: Severity::Critical,
             summary: None,
             runbook: None,
+            notify: None,
+            remind: None,
+            active: None,
+            labels: BTreeMap::new(),
         }
     }
 }
@@ -97,6 +110,11 @@ pub struct Rule {
     pub by: By,
     /// Longest allowed silence of a target.
     pub max_gap: MaxGap,
+    /// Fewest entries in `max_gap` of listened time, 1 or more; `None`: one sign of life is enough. Only for logs by
+    /// instance.
+    pub min_rate: Option<u32>,
+    /// Most false alarms that lost beats may make, of all targets of the rule together.
+    pub false_alarms: FalseAlarms,
     /// Time for which an alert stays pending before it fires; in listened time, after `max_gap`.
     pub hold: Duration,
     /// Beats in a row, each within `max_gap` of its predecessor, that end an alert; at least 1.
@@ -125,6 +143,10 @@ pub struct Rule {
     pub on_crash: bool,
     /// Whether a machine that is silent alone is restarted by the platform.
     pub restart_silent: bool,
+    /// The hours in which it is notified of, as in `Mon-Fri 08:00-18:00 Europe/Berlin`; `None`: always.
+    pub active: Option<String>,
+    /// On every notification.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// `[[silence]]`: a recurring time without notifications about what matches.
@@ -155,6 +177,12 @@ pub struct Matchers {
     pub host: Globs,
     /// Rules, by name; `stream` is the stream's own.
     pub rule: Globs,
+    /// Severities of rules; empty is every one.
+    pub severity: Vec<Severity>,
+    /// Labels of rules, by name; a label that is not there is the empty text.
+    pub labels: BTreeMap<String, Globs>,
+    /// Notifiers that are silenced; empty is every one.
+    pub notifier: Globs,
 }
 
 /// `[notify.NAME]`.
@@ -164,6 +192,8 @@ pub struct NotifierRule {
     pub name: String,
     /// Its kind and settings.
     pub kind: NotifierKind,
+    /// The severities that reach it; empty is every one.
+    pub severity: Vec<Severity>,
 }
 
 /// Kind and settings of a notifier.
@@ -359,6 +389,25 @@ impl MaxGap {
     }
 }
 
+/// A budget of false alarms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FalseAlarms {
+    /// So many at most, 1 or more.
+    pub count: u32,
+    /// In this time.
+    pub per: Duration,
+}
+
+impl Default for FalseAlarms {
+    /// One in 30 days.
+    fn default() -> Self {
+        FalseAlarms {
+            count: 1,
+            per: Duration::from_secs(30 * 24 * 3600),
+        }
+    }
+}
+
 /// Severity of an alert, the worst first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -393,13 +442,46 @@ impl Severity {
     }
 }
 
-/// One or more globs; none matches all.
+/// Globs, some of which begin with `!` and take out what they match; none matches all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Globs(pub Vec<String>);
 
 impl Globs {
-    /// Whether `name` matches any of them; without any, everything does.
+    /// Whether any of them matches `name`, and none with `!` does, in whatever order they stand. Without any that takes
+    /// in, everything is in.
     pub fn matches(&self, name: &str) -> bool {
-        self.0.is_empty() || self.0.iter().any(|glob| fast_glob::glob_match(glob, name))
+        let (mut takes_in, mut is_in) = (false, false);
+        for glob in &self.0 {
+            match glob.strip_prefix('!') {
+                Some(out) if fast_glob::glob_match(out, name) => return false,
+                Some(_) => {}
+                None => {
+                    takes_in = true;
+                    is_in = is_in || fast_glob::glob_match(glob, name);
+                }
+            }
+        }
+        is_in || !takes_in
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_with_a_mark_take_out_wherever_they_stand() {
+        let matching = |globs: &[&str]| {
+            let globs = Globs(globs.iter().map(|glob| (*glob).to_owned()).collect());
+            let names = ["web-1", "web-staging", "api"].into_iter();
+            names.filter(|name| globs.matches(name)).collect::<Vec<_>>()
+        };
+        assert_eq!(matching(&[]), ["web-1", "web-staging", "api"]);
+        assert_eq!(matching(&["web-*", "!web-staging"]), ["web-1"]);
+        assert_eq!(matching(&["!web-staging", "web-*"]), ["web-1"]);
+        assert_eq!(matching(&["*", "!web-*"]), ["api"]);
+        assert_eq!(matching(&["!web-*"]), ["api"]);
+        assert_eq!(matching(&["!web-*", "!api"]), [""; 0]);
+        assert_eq!(matching(&["web-staging", "!web-*"]), [""; 0]);
     }
 }

@@ -1,15 +1,16 @@
-//! Silences: times in which what matches is evaluated as ever, and told to nobody.
+//! Silences: times in which what matches is still evaluated, but sends no notifications.
 
 use crate::core::notice::Who;
-use crate::core::rule::Matchers;
+use crate::core::rule::{Matchers, Severity};
 use crate::core::time::Wall;
+use std::collections::BTreeMap;
 
 /// One silence, with its times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Silence {
     /// Its number, or its name in the rule files.
     pub id: String,
-    /// Whom it concerns.
+    /// What it concerns.
     pub matchers: Matchers,
     /// Times at which it is in force: start and end on the wall clock. The caller keeps those of schedules up to date.
     pub windows: Vec<(Wall, Wall)>,
@@ -17,6 +18,19 @@ pub struct Silence {
     pub reason: String,
     /// Its author; empty for those of the rule files.
     pub author: String,
+}
+
+/// What a silence is asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct Alerting<'a> {
+    /// The rule's name; `stream` for the stream's own.
+    pub rule: &'a str,
+    /// The rule's severity.
+    pub severity: Severity,
+    /// The rule's labels.
+    pub labels: &'a BTreeMap<String, String>,
+    /// The target.
+    pub who: &'a Who,
 }
 
 impl Silence {
@@ -27,19 +41,41 @@ impl Silence {
             .any(|(from, until)| *from <= now && now < *until)
     }
 
-    /// Whether it concerns an alert.
-    pub fn concerns(&self, rule: &str, who: &Who) -> bool {
+    /// Whether it may concern targets of a rule.
+    pub fn may_concern(
+        &self,
+        rule: &str,
+        severity: Severity,
+        labels: &BTreeMap<String, String>,
+    ) -> bool {
+        let matchers = &self.matchers;
+        let has = |(label, globs): (&String, &crate::core::rule::Globs)| {
+            let value = labels.get(label).map_or("", String::as_str);
+            globs.matches(value)
+        };
+        matchers.rule.matches(rule)
+            && (matchers.severity.is_empty() || matchers.severity.contains(&severity))
+            && matchers.labels.iter().all(has)
+    }
+
+    /// Whether it keeps an alert from a notifier.
+    pub fn concerns(&self, alerting: &Alerting<'_>, notifier: &str) -> bool {
         let Matchers {
             app,
             region,
             instance,
             host,
-            rule: rules,
+            notifier: notifiers,
+            rule: _,
+            severity: _,
+            labels: _,
         } = &self.matchers;
-        app.matches(&who.app)
+        let who = alerting.who;
+        self.may_concern(alerting.rule, alerting.severity, alerting.labels)
+            && app.matches(&who.app)
             && region.matches(&who.region)
             && instance.matches(&who.instance)
             && host.matches(&who.host)
-            && rules.matches(rule)
+            && notifiers.matches(notifier)
     }
 }

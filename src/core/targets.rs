@@ -14,6 +14,7 @@ pub mod membership;
 mod moved;
 pub mod never_seen;
 pub mod plan;
+pub mod rate;
 pub mod reload;
 pub mod signs;
 pub mod table;
@@ -26,6 +27,7 @@ use crate::core::rule::{MaxGap, Watch};
 use crate::core::targets::candidates::Candidates;
 use crate::core::targets::confirmation::Confirmation;
 use crate::core::targets::groups::{GroupLink, Groups};
+use crate::core::targets::rate::Rates;
 use crate::core::targets::table::{Change, Reason, State, Table, Watched};
 use crate::core::time::{Listened, Mono, Stamp, Wall};
 use crate::core::tracker::{Admitted, InstanceId, NONE, Tracker, UNDECIDED};
@@ -103,10 +105,12 @@ pub struct Targets {
     pub groups: Groups,
     /// The rules that match each app-region.
     pub plan: Plan,
+    /// The entries of those whose rule asks for a rate.
+    pub rates: Rates,
     /// Alerts that wait for the inventory's confirmation.
     pub confirmation: Confirmation,
     /// Long intervals that may turn out to be a new rhythm.
-    candidates: Candidates,
+    pub(in crate::core) candidates: Candidates,
     events: Vec<AlertEvent>,
     /// Rules that were doubted already, by number; and the doubts that were not taken yet.
     doubted: BTreeSet<u32>,

@@ -297,7 +297,7 @@ mod tests {
         let expected = [
             "\"sate\": unknown parameter, nearest is state; known are state, app,",
             "app: given twice",
-            "scope: invalid value \"galaxy\"; expected one of stream, region, app,",
+            "scope: invalid value \"galaxy\"; expected one of stream, regions, region, app,",
             "from: invalid value \"noon\"; expected a time such as",
             "limit: invalid value \"0\"; expected a number from 1 to 1000",
             "cursor: invalid value \"xyz\"; expected the `next`",

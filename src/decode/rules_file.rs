@@ -3,9 +3,12 @@
 //! The TOML is read with places and walked by hand, so that one run shows everything that is wrong:
 //! a derived reader stops at its first fault. A new key is a line of the table's `KEYS` and a line where that is read.
 
+mod counts;
+mod defaults;
 mod fault;
 mod fields;
 mod key;
+mod labels;
 mod notify;
 mod position;
 mod print;
@@ -22,13 +25,15 @@ mod value;
 mod variables;
 
 pub use fault::Fault;
+pub(super) use labels::{MAX_LABELS, fault as label_fault};
 pub use print::print;
 pub use report::MAX_SHOWN;
 pub use rule::MAX_RULES;
-pub use value::{duration, glob_text as glob};
+pub use value::duration;
 
 use super::nearest;
 use crate::core::rule::RuleSet;
+use defaults::Defaults;
 use fault::Wrong;
 use notify::Notifiers;
 use position::Position;
@@ -95,6 +100,7 @@ fn read_all(files: &[(String, Vec<u8>)], lookup: Lookup<'_>) -> Reading {
 struct Reader<'e> {
     lookup: Lookup<'e>,
     stream: Stream,
+    defaults: Defaults,
     rules: Rules,
     silences: Silences,
     notifiers: Notifiers,
@@ -148,7 +154,12 @@ impl Reader<'_> {
         for (key, value) in entries {
             let at = key.span().start;
             match (key.get_ref().as_ref(), value.get_ref()) {
-                ("stream", DeValue::Table(table)) => self.stream.read(table, at, report),
+                ("stream", DeValue::Table(table)) => {
+                    self.stream.read(table, at, &mut self.notifiers, report);
+                }
+                ("defaults", DeValue::Table(table)) => {
+                    self.defaults.read(table, at, &mut self.notifiers, report);
+                }
                 ("rule", DeValue::Array(rules)) => {
                     self.rules.read_all(rules, &mut self.notifiers, report);
                 }
@@ -157,6 +168,9 @@ impl Reader<'_> {
                     self.notifiers.read_all(table, report, self.lookup);
                 }
                 ("stream", _) => report.fault(at, None, Some("stream"), stream::one_table()),
+                ("defaults", _) => {
+                    report.fault(at, None, Some("defaults"), defaults::one_table());
+                }
                 ("rule", _) => report.fault(at, None, Some("rule"), rule::many_tables()),
                 ("silence", _) => report.fault(at, None, Some("silence"), silence::many_tables()),
                 ("notify", _) => report.fault(at, None, Some("notify"), notify::one_table()),
@@ -194,7 +208,9 @@ impl Reader<'_> {
         let set = RuleSet {
             silences: self.silences.into_list(),
             notifiers: self.notifiers.into_list(),
-            ..self.rules.into_set(self.stream.into_rule())
+            ..self
+                .rules
+                .into_set(self.stream.into_rule(&self.defaults), &self.defaults)
         };
         Reading {
             set: Some(set),
@@ -206,8 +222,13 @@ impl Reader<'_> {
 
     fn warnings(&mut self, files: &[(String, Vec<u8>)]) -> Vec<Fault> {
         let mut warnings = self.rules.warnings();
-        warnings.extend(self.silences.warnings(&self.rules.names()));
+        let mut labels = self.rules.labels();
+        labels.extend(self.stream.label_names().chain(self.defaults.label_names()));
+        let rules = self.rules.names();
+        warnings.extend(self.silences.warnings(&rules, &labels, &self.notifiers));
         warnings.extend(self.notifiers.warnings(self.lookup));
+        let wants = self.rules.wants(&self.defaults).chain(self.stream.want());
+        warnings.extend(self.notifiers.refused(wants, self.lookup));
         in_order(&mut warnings, files);
         warnings.truncate(MAX_SHOWN);
         if let (true, Some((file, _))) = (self.rules.is_empty(), files.first()) {
@@ -253,9 +274,9 @@ fn text_of(bytes: &[u8]) -> Result<&str, (&str, Wrong)> {
 
 /// A key or table at the top of the file that has no meaning there.
 fn unknown(name: &str, value: &DeValue<'_>) -> Wrong {
-    const TABLES: &str = "tables are [stream], [[rule]], [[silence]] and [notify.NAME]";
+    const TABLES: &str = "tables are [stream], [defaults], [[rule]], [[silence]] and [notify.NAME]";
     if matches!(value, DeValue::Table(_) | DeValue::Array(_)) {
-        let hint = nearest::hint(name, &["stream", "rule", "silence", "notify"]);
+        let hint = nearest::hint(name, &["stream", "defaults", "rule", "silence", "notify"]);
         return Wrong::new(format!("unknown table{hint}"), TABLES);
     }
     let home = if key::has(rule::KEYS, name) || key::has(stream::KEYS, name) {
@@ -272,6 +293,7 @@ fn unknown(name: &str, value: &DeValue<'_>) -> Wrong {
 pub fn markdown() -> String {
     let tables = [
         ("[stream]", stream::KEYS),
+        ("[defaults]", defaults::KEYS),
         ("[[rule]]", rule::KEYS),
         ("[[silence]]", silence::KEYS),
         ("[notify.NAME]", notify::TYPE),

@@ -193,7 +193,7 @@ pub fn zone_names() -> Vec<String> {
 }
 
 /// The zone of an IANA name. The database is the program's own, so that every machine gives the same answer.
-fn zone(name: &str) -> Option<TimeZone> {
+pub(super) fn zone(name: &str) -> Option<TimeZone> {
     if name.len() > MAX_EXPRESSION {
         return None;
     }

@@ -24,6 +24,7 @@ pub use state::StatePlace;
 pub use table::{environment_help, markdown, unknown};
 
 use super::canary::{self, CanarySettings};
+use super::globs;
 use crate::core::rule::Globs;
 use crate::core::tracker::Limits;
 use given::Given;
@@ -135,12 +136,9 @@ fn monitor(given: &Given<'_>) -> String {
 
 /// Apps that are no targets: the given ones, and our own, whose entries would be our own echo.
 fn ignore(given: &Given<'_>) -> Globs {
-    let Globs(globs) = given.value(&declared::IGNORE);
-    Globs(
-        globs
-            .into_iter()
-            .chain(given.variable("FLY_APP_NAME"))
-            .collect(),
+    globs::with_names(
+        given.value(&declared::IGNORE),
+        given.variable("FLY_APP_NAME"),
     )
 }
 

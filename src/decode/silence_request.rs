@@ -1,17 +1,19 @@
 //! Requests for a silence: JSON in, a checked request or every fault at once out.
 
-use super::rules_file;
-use crate::core::rule::{Globs, Matchers};
+use super::globs;
+use super::rules_file::{self, MAX_LABELS, label_fault};
+use crate::core::rule::{Globs, Matchers, Severity};
 use crate::core::time::Wall;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Keys of the matchers.
-const MATCHERS: [&str; 5] = ["app", "region", "instance", "host", "rule"];
+const MATCHERS: [&str; 8] = [
+    "app", "region", "instance", "host", "rule", "severity", "labels", "notifier",
+];
 const OTHERS: [&str; 5] = ["starts_at", "ends_at", "duration", "reason", "author"];
-/// Globs in one list.
-const MAX_GLOBS: usize = 100;
 /// Characters of a reason and of an author.
 const MAX_TEXT: usize = 500;
 /// The longest silence; for more, remove the rule.
@@ -43,10 +45,10 @@ pub fn read(bytes: &[u8], now: Wall) -> Result<SilenceRequest, Vec<String>> {
         Err(fault) => return Err(vec![format!("invalid JSON: {fault}")]),
     };
     let mut faults = Vec::new();
-    let known = |key: &&String| MATCHERS.iter().chain(&OTHERS).any(|known| known == key);
-    for key in object.keys().filter(|key| !known(key)) {
+    let all: Vec<&str> = MATCHERS.into_iter().chain(OTHERS).collect();
+    for key in object.keys().filter(|key| !all.contains(&key.as_str())) {
         let key: String = key.chars().take(40).collect();
-        let all = [MATCHERS, OTHERS].concat().join(", ");
+        let all = all.join(", ");
         faults.push(format!("{key:?}: unknown key; known are {all}"));
     }
     let mut take = |key: &str| {
@@ -61,6 +63,15 @@ pub fn read(bytes: &[u8], now: Wall) -> Result<SilenceRequest, Vec<String>> {
         instance: take("instance"),
         host: take("host"),
         rule: take("rule"),
+        notifier: take("notifier"),
+        severity: severities(object.get("severity")).unwrap_or_else(|why| {
+            faults.push(format!("severity: {why}"));
+            Vec::new()
+        }),
+        labels: labels(object.get("labels")).unwrap_or_else(|why| {
+            faults.push(format!("labels: {why}"));
+            BTreeMap::new()
+        }),
     };
     if !MATCHERS.iter().any(|key| object.contains_key(*key)) {
         faults.push(format!(
@@ -92,14 +103,19 @@ pub fn read(bytes: &[u8], now: Wall) -> Result<SilenceRequest, Vec<String>> {
     }
 }
 
+/// A glob, or a list.
 fn globs(value: Option<&Value>) -> Result<Globs, String> {
     let list = match value {
         None => return Ok(Globs::default()),
         Some(Value::Array(list)) if list.is_empty() => {
             return Err("an empty list matches nothing; leave it out to match all".to_owned());
         }
-        Some(Value::Array(list)) if list.len() > MAX_GLOBS => {
-            return Err(format!("{} globs; a list may have {MAX_GLOBS}", list.len()));
+        Some(Value::Array(list)) if list.len() > globs::MAX_GLOBS => {
+            return Err(format!(
+                "{} globs; a list may have {}",
+                list.len(),
+                globs::MAX_GLOBS
+            ));
         }
         Some(Value::Array(list)) => list.as_slice(),
         Some(one) => std::slice::from_ref(one),
@@ -108,11 +124,43 @@ fn globs(value: Option<&Value>) -> Result<Globs, String> {
         let text = value
             .as_str()
             .ok_or("expected a glob, or a list of globs")?;
-        rules_file::glob(text)
+        globs::check(text).map(|()| text.to_owned())
     };
-    let globs = list.iter().map(glob).collect::<Result<Vec<_>, _>>()?;
-    let all = globs.iter().any(|glob| glob == "*");
-    Ok(Globs(if all { Vec::new() } else { globs }))
+    let list = list.iter().map(glob).collect::<Result<Vec<_>, _>>()?;
+    globs::check_list(&list).map_err(|(_, why)| why)?;
+    Ok(globs::simplified(list))
+}
+
+/// One severity, or a list.
+fn severities(value: Option<&Value>) -> Result<Vec<Severity>, String> {
+    let words = match value {
+        None => return Ok(Vec::new()),
+        Some(Value::Array(list)) if !list.is_empty() => list.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+    };
+    let severity = |word: &Value| {
+        let mut all = Severity::ALL.into_iter();
+        let found = all.find(|one| word.as_str() == Some(one.label()));
+        found.ok_or("expected critical, error, warning or info, or a list of them")
+    };
+    Ok(words.iter().map(severity).collect::<Result<_, _>>()?)
+}
+
+/// Globs by the name of a label.
+fn labels(value: Option<&Value>) -> Result<BTreeMap<String, Globs>, String> {
+    let object = match value {
+        None => return Ok(BTreeMap::new()),
+        Some(Value::Object(object)) if (1..=MAX_LABELS).contains(&object.len()) => object,
+        Some(_) => return Err(format!("expected an object of 1 to {MAX_LABELS} labels")),
+    };
+    let one = |(name, value): (&String, &Value)| {
+        if let Some(why) = label_fault(name) {
+            return Err(why);
+        }
+        let globs = globs(Some(value)).map_err(|why| format!("{name}: {why}"))?;
+        Ok((name.clone(), globs))
+    };
+    object.iter().map(one).collect()
 }
 
 fn text(object: &Map<String, Value>, key: &str) -> Result<String, String> {
@@ -203,6 +251,10 @@ mod tests {
                 r#"["a", "b-*"] ["my rule"] +0s for 100s: x (ada)"#,
             ),
             (
+                r#"{"app":["*","!web"],"rule":"!r","duration":"1m","reason":"all","author":"ada"}"#,
+                r#"["!web"] ["!r"] +0s for 60s: all (ada)"#,
+            ),
+            (
                 r#"{"app":"*","duration":"1m","reason":"all","author":"ada"}"#,
                 "[] [] +0s for 60s: all (ada)",
             ),
@@ -216,7 +268,7 @@ mod tests {
     fn every_fault_is_told() {
         assert_eq!(
             said(r#"{"app":["[x"],"apps":1,"region":[],"reason":"","duration":"2x"}"#),
-            "\"apps\": unknown key; known are app, region, instance, host, rule, starts_at, ends_at, duration, reason, author\n\
+            "\"apps\": unknown key; known are app, region, instance, host, rule, severity, labels, notifier, starts_at, ends_at, duration, reason, author\n\
              app: \"[x\" has a [ without its ]\n\
              region: an empty list matches nothing; leave it out to match all\n\
              reason: empty, too long, or with control characters; one line of 1 to 500 characters\n\
@@ -227,7 +279,7 @@ mod tests {
         let cases = [
             (
                 r#"{"duration":"1h""#,
-                "no matcher: give at least one of app, region, instance, host, rule; {\"app\":\"*\"} matches every app",
+                "no matcher: give at least one of app, region, instance, host, rule, severity, labels, notifier; {\"app\":\"*\"} matches every app",
             ),
             (r#"{"app":"a""#, "no end: give either ends_at or duration"),
             (
@@ -260,6 +312,55 @@ mod tests {
         }
         assert!(said("[1]").starts_with("invalid body: expected a JSON object"));
         assert!(said("{").starts_with("invalid JSON: "));
+    }
+
+    #[test]
+    fn severities_labels_and_notifiers_are_matched() {
+        let body = r#"{"severity":["warning","info"],"labels":{"team":["core","!x"],"tier":"1"},"notifier":"!pager",
+            "duration":"1h","reason":"r","author":"a"}"#;
+        // One that takes out what the list does not name is a fault.
+        assert_eq!(
+            said(body),
+            "labels: team: \"!x\" takes out nothing that the list names"
+        );
+        let body = body.replace(r#","!x""#, "");
+        let matchers = read(body.as_bytes(), NOW).expect("a silence").matchers;
+        assert_eq!(matchers.severity, [Severity::Warning, Severity::Info]);
+        assert_eq!(matchers.labels["team"].0, ["core"]);
+        assert_eq!(matchers.labels["tier"].0, ["1"]);
+        assert_eq!(matchers.notifier.0, ["!pager"]);
+        let cases = [
+            (
+                r#""severity":"bad""#,
+                "severity: expected critical, error, warning or info, or a list of them",
+            ),
+            (
+                r#""severity":[]"#,
+                "severity: expected critical, error, warning or info, or a list of them",
+            ),
+            (
+                r#""labels":"core""#,
+                "labels: expected an object of 1 to 16 labels",
+            ),
+            (
+                r#""labels":{}"#,
+                "labels: expected an object of 1 to 16 labels",
+            ),
+            (r#""labels":{"a-b":"x"}"#, "labels: invalid name \"a-b\""),
+            (
+                r#""labels":{"team":1}"#,
+                "labels: team: expected a glob, or a list of globs",
+            ),
+            (
+                r#""app":["web-*","!*"]"#,
+                "app: \"!*\" takes out everything",
+            ),
+            (r#""app":"!""#, "app: \"!\" has nothing to take out"),
+        ];
+        for (key, expected) in cases {
+            let body = format!(r#"{{{key},"duration":"1h","reason":"r","author":"a"}}"#);
+            assert_eq!(said(&body), expected, "{key}");
+        }
     }
 
     proptest::proptest! {

@@ -37,6 +37,9 @@ pub(crate) fn notice() -> Notice {
         detail: String::new(),
         summary: None,
         runbook: None,
+        labels: Default::default(),
+        fingerprint: String::new(),
+        between: Default::default(),
     }
 }
 
@@ -331,4 +334,23 @@ fn a_chain_says_each_thing_once() {
         Some(Box::new(Layer("b", Some(Box::new(Layer("b", None)))))),
     );
     assert_eq!(error_chain(&fault), "a: b");
+}
+
+#[test]
+fn a_key_that_is_cut_or_cleaned_keeps_what_makes_it_another() {
+    assert_eq!(key("web", 80), "web");
+    assert_eq!(key(&"a".repeat(80), 80), "a".repeat(80));
+    let (one, other) = (
+        format!("{}b", "a".repeat(80)),
+        format!("{}c", "a".repeat(80)),
+    );
+    assert_ne!(key(&one, 80), key(&other, 80));
+    assert_eq!(key(&one, 80), key(&one, 80));
+    assert_eq!(key(&one, 80).chars().count(), 80);
+    assert_ne!(
+        key("web\u{200b}", 80),
+        key("web", 80),
+        "nobody sees it, and it is another"
+    );
+    assert_ne!(key(" web", 80), key("web", 80));
 }

@@ -7,6 +7,10 @@
 //! An alert fires until its `endsAt`, which is set a few minutes ahead (`ENDS_AFTER`) whenever it is sent, and it is
 //! sent every minute (`REFRESH_EVERY`) while its incident is open: where lastbeat dies nothing is resolved at once,
 //! and nothing fires for ever.
+//!
+//! What an incident is may change while it is open: its severity grows, its scope widens, a rule with other labels joins.
+//! Then its alert is another one, and the request in which that begins ends the one before, so that groups and routes see
+//! both at once: an end that is given in a request rules over the one that was set ahead.
 
 use crate::core::notice::{Notice, NoticeKind, Scope};
 use crate::core::time::Wall;
@@ -26,6 +30,8 @@ const RESEND_INTERVAL: Duration = Duration::from_secs(60);
 const ENDS_AFTER: Duration = Duration::from_secs(5 * 60);
 /// Where alerts go, below the address.
 const PATH: &str = "/api/v2/alerts";
+/// Alertmanager's word for when an alert starts.
+const STARTS_AT: &str = "startsAt";
 /// Alertmanager's word for when an alert ends.
 const ENDS_AT: &str = "endsAt";
 
@@ -59,7 +65,7 @@ impl Notifier for Alertmanager {
         let alert = json!({
             "labels": labels(notice),
             "annotations": annotations(notice),
-            "startsAt": format::rfc3339(notice.since + notice.max_gap),
+            STARTS_AT: format::rfc3339(notice.since + notice.max_gap),
         });
         alert.to_string().into()
     }
@@ -87,6 +93,16 @@ impl Notifier for Alertmanager {
         Some(RESEND_INTERVAL)
     }
 
+    /// One request, which ends the alert of before.
+    fn replace(
+        &self,
+        before: &RenderedNotice,
+        rendered: &RenderedNotice,
+        now: Wall,
+    ) -> Vec<Request<Full<Bytes>>> {
+        self.resend(&[before, rendered], now)
+    }
+
     /// One request to each Alertmanager, with all of them.
     fn resend(&self, rendered: &[&RenderedNotice], now: Wall) -> Vec<Request<Full<Bytes>>> {
         let with_end = |one: &&RenderedNotice| {
@@ -104,8 +120,18 @@ impl Notifier for Alertmanager {
 fn ending(alert: &[u8], over: bool, now: Wall) -> Option<Value> {
     let mut alert: Value = serde_json::from_slice(alert).ok()?;
     let ends = if over { now } else { now + ENDS_AFTER };
+    let ends = format::rfc3339(ends);
     let alert_map = alert.as_object_mut()?;
-    alert_map.insert(ENDS_AT.to_owned(), format::rfc3339(ends).into());
+    // An alert that ends before it starts is refused; times of one length and zone sort as texts. A crash fires before its
+    // deadline, and may be over before it.
+    if alert_map
+        .get(STARTS_AT)
+        .and_then(Value::as_str)
+        .is_some_and(|starts| starts > ends.as_str())
+    {
+        alert_map.insert(STARTS_AT.to_owned(), ends.as_str().into());
+    }
+    alert_map.insert(ENDS_AT.to_owned(), ends.into());
     Some(alert)
 }
 
@@ -128,7 +154,15 @@ fn labels(notice: &Notice) -> Map<String, Value> {
         ("target_host", host),
         ("beat", &who.beat),
     ];
-    texts(all.map(|(key, text)| (key, format::name(text))))
+    // The rules' own, which are none of those of lastbeat.
+    let given = notice.labels.iter();
+    let mut labels: Map<String, Value> = given
+        .map(|(name, value)| (name.clone(), format::key(value, format::TEXT_CHARS).into()))
+        .collect();
+    labels.extend(texts(
+        all.map(|(name, text)| (name, format::key(text, format::NAME_CHARS))),
+    ));
+    labels
 }
 
 /// The annotations, which may change while it is one alert.
@@ -146,6 +180,7 @@ fn annotations(notice: &Notice) -> Map<String, Value> {
     texts([
         ("summary", format::title(notice)),
         ("description", format::description(notice)),
+        ("rules", rules(notice)),
         (
             "runbook_url",
             text(notice.runbook.as_deref().unwrap_or_default()),
@@ -161,6 +196,12 @@ fn annotations(notice: &Notice) -> Map<String, Value> {
     ])
 }
 
+/// The names of all rules by which members fire, where it is more than one.
+fn rules(notice: &Notice) -> String {
+    let rules = notice.between.rules.iter().map(|rule| format::name(rule));
+    rules.collect::<Vec<_>>().join(", ")
+}
+
 fn texts<const N: usize>(all: [(&str, String); N]) -> Map<String, Value> {
     let given = all.into_iter().filter(|(_, text)| !text.is_empty());
     given
@@ -173,6 +214,8 @@ mod tests {
     use super::*;
     use crate::core::notice::{CloseReason, IncidentId, Who};
     use crate::format::tests::{closed, notice};
+    use futures_util::FutureExt;
+    use http_body_util::BodyExt;
 
     const NOW: Wall = Wall::from_nanos(1_700_000_000_000_000_000);
 
@@ -230,6 +273,76 @@ mod tests {
             ..notice()
         };
         assert_ne!(alert(&host("a")), alert(&host("b")));
+    }
+
+    #[test]
+    fn labels_of_rules_are_part_of_the_alert_and_long_names_stay_apart() {
+        let labelled = Notice {
+            labels: [("team".to_owned(), "core".to_owned())].into(),
+            ..notice()
+        };
+        assert_eq!(sent(&labelled, false)["labels"]["team"], "core");
+        let alert = |notice: &Notice| cluster().dedup_key(&rendered(notice.kind, notice));
+        assert_ne!(alert(&labelled), alert(&notice()));
+        let long = |end: &str| Notice {
+            who: Who {
+                app: format!("{}{end}", "a".repeat(79)),
+                ..notice().who
+            },
+            ..notice()
+        };
+        assert_ne!(alert(&long("bb")), alert(&long("cc")));
+        let app = sent(&long("bb"), false)["labels"]["target_app"].clone();
+        assert_eq!(app.as_str().expect("text").chars().count(), 80);
+    }
+
+    #[test]
+    fn a_severity_that_grows_ends_the_old_alert_in_the_same_request() {
+        let before = rendered(NoticeKind::Opened, &notice());
+        let worse = Notice {
+            severity: crate::core::rule::Severity::Critical,
+            kind: NoticeKind::Updated(1),
+            ..notice()
+        };
+        let ended = RenderedNotice {
+            kind: NoticeKind::Closed(CloseReason::Superseded),
+            ..before
+        };
+        let requests = cluster().replace(&ended, &rendered(worse.kind, &worse), NOW);
+        assert_eq!(requests.len(), 2, "one to each of the cluster");
+        let body = requests.into_iter().next().expect("a request").into_body();
+        let body = body
+            .collect()
+            .now_or_never()
+            .expect("at once")
+            .expect("bytes");
+        let alerts: Value = serde_json::from_slice(&body.to_bytes()).expect("JSON");
+        let shown = |at: usize| {
+            let alert = &alerts[at];
+            (alert["labels"]["severity"].clone(), alert["endsAt"].clone())
+        };
+        assert_eq!(
+            shown(0),
+            (json!("error"), json!("2023-11-14T22:13:20.000Z"))
+        );
+        assert_eq!(
+            shown(1),
+            (json!("critical"), json!("2023-11-14T22:18:20.000Z"))
+        );
+    }
+
+    #[test]
+    fn an_alert_that_is_over_before_its_deadline_does_not_start_after_its_end() {
+        let crashed = Notice {
+            since: NOW,
+            max_gap: Duration::from_secs(60),
+            ..closed(CloseReason::Resolved)
+        };
+        let over = sent(&crashed, true);
+        assert_eq!(
+            (&over["startsAt"], &over["endsAt"]),
+            (&over["endsAt"], &json!("2023-11-14T22:13:20.000Z"))
+        );
     }
 
     #[test]

@@ -65,6 +65,17 @@ pub trait Notifier: Send + Sync + 'static {
         None
     }
 
+    /// The requests that deliver a notice whose key is another than that of its incident's alert `before`, which its kind
+    /// says is closed; as [`Self::requests`].
+    fn replace(
+        &self,
+        _before: &RenderedNotice,
+        rendered: &RenderedNotice,
+        now: Wall,
+    ) -> Vec<Request<Full<Bytes>>> {
+        self.requests(rendered, now)
+    }
+
     /// Interval in which open alerts are resent; `None`: never.
     fn resend_interval(&self) -> Option<Duration> {
         None

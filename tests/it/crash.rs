@@ -14,7 +14,7 @@ use crate::support::random::Random;
 use crate::support::receiver::Receiver;
 use crate::support::wait::{let_pass, wait_until};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Kills of an ordinary run, with a receiver of the test's own; a fifth of them with a real server.
@@ -25,13 +25,33 @@ const RULES: &str = "\
 max_gap = \"30s\"
 
 [[rule]]
-name = \"beats\"
+name = \"even\"
+app = \"app[02468]\"
 max_gap = \"1s\"
 group_wait = \"0s\"
+severity = \"critical\"
 
+[[rule]]
+name = \"odd\"
+app = \"!app[02468]\"
+max_gap = \"1s\"
+group_wait = \"0s\"
+";
+/// One is notified of everything, one by the severity of the rules, one by the rules' own choice.
+const NOTIFIERS: &str = "\
 [notify.hook]
 type = \"webhook\"
 url = \"${HOOK_URL}\"
+
+[notify.pager]
+type = \"webhook\"
+url = \"${HOOK_URL}/pager\"
+severity = \"critical\"
+
+[notify.chat]
+type = \"webhook\"
+url = \"${HOOK_URL}/chat\"
+severity = [\"error\", \"warning\"]
 ";
 
 fn kills() -> usize {
@@ -165,38 +185,60 @@ fn each_incident_is_told_once_opened_and_once_closed_however_often_it_is_killed(
     let receiver = Receiver::start();
     let url = receiver.url("/hook");
     let mut stage = Stage::new(0x5eed, |setup| {
-        setup.rules("beats.toml", RULES).env("HOOK_URL", &url)
+        let setup = setup.rules("beats.toml", RULES);
+        setup.rules("notify.toml", NOTIFIERS).env("HOOK_URL", &url)
     });
     let kills = kills();
     stage.kill_over_and_over(kills);
     let _child = stage.come_to_rest();
-    let key = |request: &crate::support::receiver::Taken| {
-        let body: Value = serde_json::from_str(&request.body).expect("a notice is JSON");
-        let text = |key: &str| body[key].as_str().expect("a text").to_owned();
-        (text("incident"), text("state"))
-    };
     let taken = receiver.taken();
-    let told = told(taken.iter().map(key));
+    let told_to = |path: &str| {
+        let own = taken.iter().filter(|one| one.path == path);
+        let keys = own.map(|request| {
+            let body: Value = serde_json::from_str(&request.body).expect("a notice is JSON");
+            let text = |key: &str| body[key].as_str().expect("a text").to_owned();
+            (text("incident"), text("state"), text("severity"))
+        });
+        keys.collect::<Vec<_>>()
+    };
+    let once = |path: &str| {
+        let keys = told_to(path).into_iter();
+        let told = told(keys.map(|(incident, state, _)| (incident, state)));
+        once_each(&told);
+        told
+    };
+    let (all, pager, chat) = (once("/hook"), once("/hook/pager"), once("/hook/chat"));
     eprintln!(
-        "{kills} kills, {} incidents, {} requests",
-        told.len(),
+        "{kills} kills, {} incidents ({} of the pager, {} of the chat), {} requests",
+        all.len(),
+        pager.len(),
+        chat.len(),
         taken.len()
     );
     assert!(
-        told.len() >= kills / 3,
+        all.len() >= kills / 3,
         "incidents open and close meanwhile: {}",
-        told.len()
+        all.len()
     );
-    once_each(&told);
+    // Each incident is one rule's: it is routed to the one or to the other.
+    let mut routed: Vec<&String> = pager.keys().chain(chat.keys()).collect();
+    routed.sort();
+    assert_eq!(routed, all.keys().collect::<Vec<_>>());
+    assert!(!pager.is_empty() && !chat.is_empty());
+    let severities = |path: &str| {
+        let told = told_to(path).into_iter();
+        told.map(|(.., severity)| severity).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(severities("/hook/pager"), ["critical".to_owned()].into());
+    assert_eq!(severities("/hook/chat"), ["error".to_owned()].into());
 }
 
 #[test]
 fn a_real_server_has_one_event_for_each_opening_and_each_end() {
     let project = Project::new("crash");
     let dsn = project.dsn().to_owned();
-    let rules = RULES.split("[notify.hook]").next().expect("a first part");
     let mut stage = Stage::new(0xbead, |setup| {
-        setup.rules("beats.toml", rules).sentry(&dsn)
+        setup.rules("beats.toml", RULES).sentry(&dsn)
     });
     stage.kill_over_and_over(kills() / 5);
     let _child = stage.come_to_rest();

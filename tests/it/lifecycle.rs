@@ -29,6 +29,8 @@ impl Stage {
             ignore: Globs::default(),
             limits: Default::default(),
             first_incident: 1,
+            own: None,
+            notifiers: Vec::new(),
         };
         Stage {
             ingest: Ingest::new(Engine::new(rules, options, at(0))),

@@ -1,6 +1,6 @@
 //! Open alerts of one notifier, for notifiers that need them resent.
 
-use crate::core::notice::{IncidentId, NoticeKind};
+use crate::core::notice::{CloseReason, IncidentId, NoticeKind};
 use crate::core::time::Wall;
 use crate::io::notifier::RenderedNotice;
 use bytes::Bytes;
@@ -42,21 +42,57 @@ impl OpenAlerts {
 
     /// Records a notice that was sent, now or earlier.
     pub(super) fn take(&mut self, rendered: RenderedNotice, subject: Option<Bytes>, now: Wall) {
+        if let Some(before) = self.replaced(&rendered, subject.as_ref()) {
+            self.over.push_back((now, before));
+        }
         let alert = OpenAlert { subject, rendered };
         if !matches!(alert.rendered.kind, NoticeKind::Closed(_)) {
             if alert.subject.is_some() {
                 self.over.retain(|(_, one)| one.subject != alert.subject);
             }
             self.open(alert);
+            self.bound();
             return;
         }
         self.open.remove(&alert.rendered.incident);
         if !self.stands(&alert.rendered, alert.subject.as_ref()) {
             self.over.push_back((now, alert));
         }
-        if self.over.len() > OVER_LIMIT {
+        self.bound();
+    }
+
+    fn bound(&mut self) {
+        while self.over.len() > OVER_LIMIT {
             self.over.pop_front();
         }
+    }
+
+    /// The alert of the same incident that a notice with another key ends, as closed; `None` where there is none, or where
+    /// another incident holds it open.
+    fn replaced(&self, rendered: &RenderedNotice, subject: Option<&Bytes>) -> Option<OpenAlert> {
+        let before = self.open.get(&rendered.incident)?;
+        if before.subject.is_none()
+            || before.subject.as_ref() == subject
+            || self.stands(&before.rendered, before.subject.as_ref())
+        {
+            return None;
+        }
+        Some(OpenAlert {
+            subject: before.subject.clone(),
+            rendered: RenderedNotice {
+                kind: NoticeKind::Closed(CloseReason::Superseded),
+                ..before.rendered.clone()
+            },
+        })
+    }
+
+    /// As [`Self::take`] would end it: the alert of the same incident with another key.
+    pub(super) fn before(
+        &self,
+        rendered: &RenderedNotice,
+        subject: Option<&Bytes>,
+    ) -> Option<RenderedNotice> {
+        self.replaced(rendered, subject).map(|alert| alert.rendered)
     }
 
     fn open(&mut self, alert: OpenAlert) {

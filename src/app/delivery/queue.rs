@@ -266,13 +266,26 @@ impl Queue {
     }
 
     fn attempt(&self, rendered: &RenderedNotice) -> BoxFuture<'static, AttemptResult> {
-        let requests = if self.goes_on(rendered) {
-            Vec::new()
-        } else {
-            self.notifier.requests(rendered, (self.now)().wall)
+        let now = (self.now)().wall;
+        let before = self.replaced(rendered);
+        let requests = match (self.goes_on(rendered), &before) {
+            (false, None) => self.notifier.requests(rendered, now),
+            (false, Some(before)) => self.notifier.replace(before, rendered, now),
+            // What it is now stands for another incident too; what it was ends.
+            (true, Some(before)) => self.notifier.requests(before, now),
+            (true, None) => Vec::new(),
         };
         let notifier = Arc::clone(&self.notifier);
         attempts::send(notifier, Arc::clone(&self.http_send), requests, self.failed).boxed()
+    }
+
+    /// The open alert of its incident, where it was another at the peer than it is now.
+    fn replaced(&self, rendered: &RenderedNotice) -> Option<RenderedNotice> {
+        if !self.notifier.tracks_open_alerts() {
+            return None;
+        }
+        let subject = self.notifier.dedup_key(rendered);
+        self.open_alerts.before(rendered, subject.as_ref())
     }
 
     /// True if it closes an alert that another open incident still holds open at the peer.

@@ -28,7 +28,7 @@ pub enum CoreRequest {
     Detail(String, oneshot::Sender<Option<Detail>>),
     /// Puts another rule set in force; answered once the notices of what it closes are handed on.
     Reload(Box<RuleSet>, oneshot::Sender<()>),
-    /// Puts other silences in force.
+    /// Puts other silences in force, and the hours of rules as they are from now on.
     Silence(Vec<Silence>),
     /// Restores the state of an earlier process, from a store that could be opened only after the start.
     Adopt(Box<Saved>, oneshot::Sender<()>),

@@ -4,6 +4,7 @@
 use super::EventLoop;
 use crate::core::rule::RuleSet;
 use crate::core::targets::reload::Reload;
+use crate::decode::active_hours;
 use crate::io::feed::MessageSource;
 use tokio::sync::oneshot;
 
@@ -20,6 +21,11 @@ pub(super) struct RulesChange {
 
 impl<S: MessageSource> EventLoop<S> {
     pub(super) fn begin_change(&mut self, rules: RuleSet, done: oneshot::Sender<()>) {
+        // Hours first, of both sets: no rule is to notify outside of its own.
+        let now = self.turn();
+        let mut hours = active_hours::windows(self.ingest.engine.rules(), now.wall);
+        hours.extend(active_hours::windows(&rules, now.wall));
+        self.ingest.engine.set_hours(hours, now);
         let reload = self.ingest.engine.begin_reload(rules);
         self.rules_change = Some(RulesChange { reload, done });
     }

@@ -55,6 +55,8 @@ fn event_loop() -> EventLoop<Pipe> {
         ignore: Globs::default(),
         limits: Default::default(),
         first_incident: 1,
+        own: None,
+        notifiers: Vec::new(),
     };
     let engine = Engine::new(RuleSet::default(), options, clock.now());
     let deps = EventLoopDeps {

@@ -6,6 +6,7 @@ use crate::core::engine::Engine;
 use crate::core::notice::Notice;
 use crate::core::persist::Saved;
 use crate::core::time::Now;
+use crate::decode::active_hours;
 use crate::format;
 use crate::io::store::{Opened, Store, StoreFault};
 use std::path::PathBuf;
@@ -70,11 +71,11 @@ impl State {
 
     /// Restores the core, and returns the open incidents that notifications were sent of.
     pub fn restore(&mut self, engine: &mut Engine, silences: &Silences, now: Now) -> Vec<Notice> {
-        // Silences first: the first evaluation must not notify of a silenced incident.
+        // Silences and hours first: the first evaluation must not notify of what they hold back.
+        engine.set_hours(active_hours::windows(engine.rules(), now.wall), now);
         engine.set_silences(silences.in_force(now.wall), now);
         let saved = std::mem::take(&mut self.saved);
         engine.restore(&saved, now);
-        let notified = saved.incidents.into_iter().filter(|one| one.told.is_some());
-        notified.map(|incident| incident.notice).collect()
+        engine.notified_incidents()
     }
 }

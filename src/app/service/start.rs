@@ -32,6 +32,7 @@ use crate::io::metrics::Metrics;
 use crate::io::notifier::Notifier;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::FutureExt;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -100,6 +101,7 @@ pub(super) async fn start<S: MessageSource>(service: Service<S>) -> Result<Parts
     let store = Arc::new(store);
 
     // The notifiers.
+    let lone = lone_notifiers(&service.notifiers, &service.rules);
     let on_finished = wiring::on_finished(&store);
     let (delivery, notifiers) =
         delivery::start(service.notifiers, &http_send, &metrics, &now, &on_finished);
@@ -107,7 +109,10 @@ pub(super) async fn start<S: MessageSource>(service: Service<S>) -> Result<Parts
 
     // The core.
     let has_inventory = service.machines.source.is_some();
-    let options = options(service.ignore, service.limits, has_inventory);
+    let options = Options {
+        notifiers: lone,
+        ..options(service.ignore, service.limits, has_inventory)
+    };
     let mut engine = Engine::new(service.rules.clone(), options, clock.now());
     delivery.hold(&state.restore(&mut engine, &silences, clock.now()));
 
@@ -253,6 +258,14 @@ fn not_ready(part: &'static str, why: &str) -> Arc<ArcSwap<Readiness>> {
     Arc::new(ArcSwap::from_pointee(Readiness::not_yet(part, why)))
 }
 
+/// The notifiers that no rule makes.
+fn lone_notifiers(notifiers: &[Arc<dyn Notifier>], rules: &RuleSet) -> Vec<String> {
+    let of_rules = |name: &str| rules.notifiers.iter().any(|rule| rule.name == name);
+    let names = notifiers.iter().map(|notifier| notifier.route_name());
+    let lone: BTreeSet<&str> = names.filter(|name| !of_rules(name)).collect();
+    lone.into_iter().map(str::to_owned).collect()
+}
+
 fn options(ignore: Globs, limits: Limits, inventory: bool) -> Options {
     // Milliseconds since the epoch, with room for 256 incidents each: numbers never return after a restart.
     let first_incident = (crate::clock::wall().nanos() / 1_000_000) << 8;
@@ -261,5 +274,8 @@ fn options(ignore: Globs, limits: Limits, inventory: bool) -> Options {
         ignore,
         limits,
         first_incident,
+        // The canary's app is ignored.
+        own: None,
+        notifiers: Vec::new(),
     }
 }

@@ -1,6 +1,8 @@
 use super::*;
 use crate::core::notice::{Alarm, CloseReason, IncidentId, NoticeKind, Scope, Who};
-use crate::core::persist::{SavedClock, SavedIncident, SavedInstance, SavedKey, SavedStamp};
+use crate::core::persist::{
+    SavedClock, SavedIncident, SavedInstance, SavedKey, SavedRhythm, SavedStamp,
+};
 use crate::core::rule::Severity;
 use crate::core::snapshot::Verdict;
 use crate::core::time::{Mono, Wall};
@@ -203,6 +205,9 @@ fn decided(id: u64, kind: NoticeKind) -> Decided {
         detail: String::new(),
         summary: None,
         runbook: None,
+        labels: Default::default(),
+        fingerprint: String::new(),
+        between: Default::default(),
     };
     let closed = match kind {
         NoticeKind::Closed(reason) => Some((at(id), reason)),
@@ -213,7 +218,8 @@ fn decided(id: u64, kind: NoticeKind) -> Decided {
         notice: notice.clone(),
         opened_at: at(id),
         closed,
-        told: None,
+        notified: Vec::new(),
+        back: Vec::new(),
         remind: None,
         members: Vec::new(),
     };
@@ -249,6 +255,7 @@ fn checkpoint(whole: bool, subject: &str, incidents: Vec<SavedIncident>) -> Chec
         crash: None,
         said_bye: false,
         verdict: Verdict::Live,
+        logs_rhythm: SavedRhythm::default(),
         beats: Vec::new(),
     };
     Checkpoint {

@@ -9,7 +9,8 @@ use crate::core::engine::Options;
 use crate::core::notice::Notice;
 use crate::core::rule::{Globs, RuleSet};
 use crate::core::silence::Silence;
-use crate::decode::test_file::{Case, Event, Expect, Span};
+use crate::decode::globs;
+use crate::decode::test_file::{Case, Event, Expect, Span, Speech};
 use blind::{Blind, Passage};
 use entries::{AFTERWARDS, Cast, Texts};
 use std::collections::BTreeMap;
@@ -109,10 +110,22 @@ fn options(case: &Case) -> Options {
     });
     Options {
         inventory: inventory::is_asked(case),
-        ignore: Globs(std::iter::once(builders).chain(own).collect()),
+        ignore: globs::with_names(Globs(vec![builders]), own),
         limits: Default::default(),
         first_incident: 1,
+        own: own_canary(case),
+        notifiers: Vec::new(),
     }
+}
+
+/// The instance that lastbeat is: the one that says the canary's beat.
+fn own_canary(case: &Case) -> Option<(String, String, String)> {
+    let canary = |speech: &&Speech| {
+        let mut words = speech.text.split_whitespace();
+        words.any(|word| word == "name=canary")
+    };
+    let name = entries::speeches(case).find(canary)?.who.first()?;
+    Some((name.app.clone(), name.region.clone(), name.instance.clone()))
 }
 
 struct Player<'c> {
@@ -139,7 +152,7 @@ impl Player<'_> {
             }
             Turn::Look(moment) => {
                 core.pass(at);
-                let open = core.engine().open_incidents().cloned().collect();
+                let open = core.engine().open_incidents().collect();
                 self.open.insert(moment, open);
             }
         }

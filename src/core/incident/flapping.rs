@@ -1,132 +1,188 @@
-//! Targets that come and go.
+//! Scopes that come and go.
+//!
+//! A scope that fires more than three times within ten `max_gap`, or more than twelve times in a day, flaps: one incident
+//! says so, and what fires of it meanwhile is quiet, until it was steady for ten `max_gap` and for twice the longest pause
+//! between its firings.
 
-use crate::core::notice::IncidentId;
+use crate::core::incident::scope::Key;
 use crate::core::time::Listened;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-/// A target that fires more often than this within [`SPAN`] times its `max_gap` flaps.
+/// Firings within [`SPAN`] times `max_gap` that are still single ones.
 const FIRINGS: usize = 3;
-/// In units of the target's `max_gap`: over how long firings are counted, and how long is steady.
+/// In units of `max_gap`: over how long firings are counted, and how long is steady.
 const SPAN: u32 = 10;
-/// Of those that fired lately and do not flap as many are looked at in a turn: to forget them is not urgent, and a whole
-/// region may be among them.
+/// Firings in [`DAY`] that are still single ones.
+const FIRINGS_A_DAY: usize = 12;
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Of those that fired lately as many are looked at in a turn: to forget them is not urgent, and a whole region may be
+/// among them.
 const LOOKED_AT: usize = 500;
 
-/// What a firing means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Firing {
-    /// An ordinary one.
-    Single,
-    /// One too many: from now on the target flaps.
-    StartsFlapping,
-    /// One of many, and told already.
-    Flapping,
+/// What comes and goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Flapper {
+    /// A target that is silent without its scope.
+    Target(u32),
+    /// A whole scope.
+    Scope(Key),
 }
 
+/// The firings of one.
 #[derive(Debug, Default)]
 struct Record {
+    /// The last of them, at most one more than a day may have.
     fired: VecDeque<Listened>,
     last_change: Listened,
-    incident: Option<IncidentId>,
+    max_gap: Duration,
+    /// The longest pause between two of its firings.
+    pause: Duration,
 }
 
-/// The firings of the targets that fired lately, by their numbers.
+impl Record {
+    fn flaps(&self, now: Listened) -> bool {
+        let within = |span: Duration| {
+            let lately = |at: &&Listened| now.since(**at) <= span;
+            self.fired.iter().filter(lately).count()
+        };
+        within(self.max_gap.saturating_mul(SPAN)) > FIRINGS || within(DAY) > FIRINGS_A_DAY
+    }
+
+    fn is_steady(&self, now: Listened) -> bool {
+        let steady = self.max_gap.saturating_mul(SPAN).max(self.pause * 2);
+        now.since(self.last_change) >= steady
+    }
+
+    /// Whether none of its firings counts any more.
+    fn is_over(&self, now: Listened) -> bool {
+        let counts = self.max_gap.saturating_mul(SPAN).max(DAY);
+        now.since(self.last_change) > counts
+    }
+}
+
+/// The firings of those that fired lately.
 #[derive(Debug, Default)]
 pub struct Flaps {
-    records: BTreeMap<u32, Record>,
-    /// Those that flap: an incident says so.
-    told: BTreeSet<u32>,
-    /// Of the others the one to look at next.
-    next: u32,
+    records: BTreeMap<Flapper, Record>,
+    /// The one to look at next.
+    next: Option<Flapper>,
 }
 
 impl Flaps {
-    /// A target fires when the listened clock shows `at`.
-    pub fn fired(&mut self, target: u32, at: Listened, max_gap: Duration) -> Firing {
-        let record = self.records.entry(target).or_default();
-        record.last_change = at;
-        if record.incident.is_some() {
-            return Firing::Flapping;
+    /// It fires when the listened clock shows `at`. Whether it flaps.
+    pub fn fired(&mut self, who: Flapper, at: Listened, max_gap: Duration) -> bool {
+        let record = self.records.entry(who).or_default();
+        if let Some(&last) = record.fired.back() {
+            if at.since(last) > DAY.max(max_gap.saturating_mul(SPAN)) {
+                *record = Record::default();
+            } else {
+                record.pause = record.pause.max(at.since(last));
+            }
         }
+        record.last_change = record.last_change.max(at);
+        record.max_gap = max_gap;
         record.fired.push_back(at);
-        while record
-            .fired
-            .front()
-            .is_some_and(|&first| at.since(first) > max_gap.saturating_mul(SPAN))
-        {
+        if record.fired.len() > FIRINGS_A_DAY + 1 {
             record.fired.pop_front();
         }
-        if record.fired.len() > FIRINGS {
-            Firing::StartsFlapping
-        } else {
-            Firing::Single
-        }
-    }
-
-    /// Under which incident it is told that a target flaps.
-    pub fn tell(&mut self, target: u32, incident: IncidentId) {
-        self.records.entry(target).or_default().incident = Some(incident);
-        self.told.insert(target);
-    }
-
-    /// The target that an incident says flaps.
-    pub fn target_of(&self, incident: IncidentId) -> Option<u32> {
-        let is = |target: &&u32| self.records[*target].incident == Some(incident);
-        self.told.iter().find(is).copied()
-    }
-
-    /// A target flapped already in an earlier life.
-    pub fn resume(&mut self, target: u32, incident: IncidentId, now: Listened) {
-        self.tell(target, incident);
-        let record = self.records.entry(target).or_default();
-        record.last_change = now;
+        record.flaps(at)
     }
 
     /// A target is well again, or stopped.
-    pub fn ended(&mut self, target: u32, at: Listened) {
-        if let Some(record) = self.records.get_mut(&target) {
-            record.last_change = at;
+    pub fn changed(&mut self, target: u32, at: Listened) {
+        self.touch(Flapper::Target(target), at);
+    }
+
+    /// Something of a scope is well again.
+    pub fn changed_scope(&mut self, key: Key, at: Listened) {
+        self.touch(Flapper::Scope(key), at);
+    }
+
+    fn touch(&mut self, who: Flapper, at: Listened) {
+        if let Some(record) = self.records.get_mut(&who) {
+            record.last_change = record.last_change.max(at);
         }
     }
 
-    /// Takes out the flapping targets that have been steady for long enough, each with its incident.
-    pub fn steady(
-        &mut self,
-        now: Listened,
-        max_gap: impl Fn(u32) -> Duration,
-    ) -> Vec<(u32, IncidentId)> {
-        let is_steady = |target: u32, record: &Record| {
-            now.since(record.last_change) >= max_gap(target).saturating_mul(SPAN)
+    /// It flapped already in an earlier life.
+    pub fn resume(&mut self, who: Flapper, now: Listened, max_gap: Duration) {
+        let record = self.records.entry(who).or_default();
+        record.last_change = now;
+        record.max_gap = max_gap;
+    }
+
+    /// Whether it was steady for long enough; it is forgotten then.
+    pub fn take_steady(&mut self, who: Flapper, now: Listened) -> bool {
+        let steady = self
+            .records
+            .get(&who)
+            .is_none_or(|record| record.is_steady(now));
+        if steady {
+            self.records.remove(&who);
+        }
+        steady
+    }
+
+    /// Forgets a target.
+    pub fn forget(&mut self, target: u32) {
+        self.records.remove(&Flapper::Target(target));
+    }
+
+    /// Forgets some of those whose firings do not count any more.
+    pub fn sweep(&mut self, now: Listened) {
+        let from = self.next.take();
+        let mut over = Vec::new();
+        let range = match from {
+            Some(from) => self.records.range(from..),
+            None => self.records.range(..),
         };
-        let others = self.records.range(self.next..).take(LOOKED_AT);
-        let (mut looked_at, mut last) = (0, 0);
-        let mut forgotten = Vec::new();
-        for (&target, record) in others {
-            (looked_at, last) = (looked_at + 1, target);
-            if record.incident.is_none() && is_steady(target, record) {
-                forgotten.push(target);
+        for (looked_at, (&who, record)) in range.enumerate() {
+            if looked_at == LOOKED_AT {
+                self.next = Some(who);
+                break;
+            }
+            if record.is_over(now) {
+                over.push(who);
             }
         }
-        self.next = if looked_at < LOOKED_AT { 0 } else { last + 1 };
-        for target in forgotten {
-            self.records.remove(&target);
+        for who in over {
+            self.records.remove(&who);
         }
-        let told = self.told.iter();
-        let steady = told.filter(|target| is_steady(**target, &self.records[*target]));
-        let steady: Vec<u32> = steady.copied().collect();
-        let end = |target| Some((target, self.forget(target)?));
-        steady.into_iter().filter_map(end).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn at(seconds: u64) -> Listened {
+        Listened::ZERO + Duration::from_secs(seconds)
     }
 
-    /// Forgets a target; gives the incident that says that it flaps.
-    pub fn forget(&mut self, target: u32) -> Option<IncidentId> {
-        self.told.remove(&target);
-        self.records.remove(&target)?.incident
+    #[test]
+    fn the_fourth_within_ten_max_gap_flaps_and_so_does_the_thirteenth_of_a_day() {
+        let first = |every: u64| {
+            let mut flaps = Flaps::default();
+            let target = Flapper::Target(1);
+            (1..=20).find(|n| flaps.fired(target, at(n * every), MINUTE))
+        };
+        assert_eq!(first(180), Some(4));
+        assert_eq!(first(310), Some(13));
+        assert_eq!(first(7_000), Some(13));
+        assert_eq!(first(7_300), None, "twelve a day");
     }
 
-    /// Whether no target fired lately.
-    pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
+    #[test]
+    fn steady_is_ten_max_gap_and_twice_the_longest_pause() {
+        let mut flaps = Flaps::default();
+        let region = Flapper::Scope(Key::Region(0));
+        for second in [0, 100, 2_000, 2_100] {
+            flaps.fired(region, at(second), MINUTE);
+        }
+        assert!(!flaps.take_steady(region, at(2_100 + 3_799)));
+        assert!(flaps.take_steady(region, at(2_100 + 3_800)));
     }
 }

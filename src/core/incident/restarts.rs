@@ -2,10 +2,10 @@
 //! itself may be deaf, and never one that is meant to be stopped.
 
 use crate::core::incident::Incidents;
+use crate::core::incident::kind::{Alarm, IncidentId};
+use crate::core::incident::scope::Key;
 use crate::core::incident::view::View;
-use crate::core::inventory::Listed;
-use crate::core::notice::{Alarm, IncidentId, Scope};
-use crate::core::output::Output;
+use crate::core::inventory::{Listed, Suspect};
 use crate::core::time::Mono;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -33,21 +33,23 @@ impl Restarts {
 }
 
 impl Incidents {
-    /// An incident was opened and told: restarts the one machine that it is about, where its rule wants that.
-    pub(in crate::core) fn restart_silent(&mut self, view: View<'_>, incident: IncidentId) {
-        let Some(open) = self.open.get(&incident) else {
-            return;
-        };
+    /// Somebody was notified that an incident opened: gives the one machine that it is about, where its rule wants that to
+    /// be restarted.
+    pub(in crate::core) fn take_restart(
+        &mut self,
+        view: View<'_>,
+        incident: IncidentId,
+    ) -> Option<Suspect> {
+        let open = self.open.get_mut(&incident)?;
+        if std::mem::replace(&mut open.restart_considered, true) {
+            return None;
+        }
         // What is silent together is no machine's own fault.
-        let alone = open.members.len() == 1 && open.notice.scope == Scope::Instance;
-        let silent = matches!(open.notice.alarm, Alarm::Heartbeat | Alarm::Logs);
-        let Some(&target) = open.members.first().filter(|_| alone && silent) else {
-            return;
-        };
+        let alone = open.members.len() == 1 && matches!(open.key, Key::Part(_));
+        let silent = matches!(open.alarm, Alarm::Heartbeat | Alarm::Logs);
+        let target = open.firing().next().filter(|_| alone && silent)?;
         let row = view.targets.table.get(target);
-        let Some(id) = view.targets.instance_of(view.facts, target) else {
-            return;
-        };
+        let id = view.targets.instance_of(view.facts, target)?;
         let listed = view
             .facts
             .inventory
@@ -56,26 +58,21 @@ impl Incidents {
             .map(|entry| entry.listed);
         let runs = matches!(listed, Some(Listed::Started | Listed::Failed));
         let sure = view.facts.listening.blind_now().is_none()
-            && self.stream.stalled.is_none()
+            && !self.stream.is_stalled
             && self.stream.lagging.is_none();
         if !view.facts.rules.rules[row.rule() as usize].restart_silent
             || !runs
             || !sure
             || view.facts.is_stopped(id)
         {
-            return;
+            return None;
         }
         if !self.restarts.may(view.facts.now.mono) {
             let words =
                 format!("not restarted: {RESTARTS_AN_HOUR} restarts within an hour already");
-            return self.add_detail(incident, &words);
+            self.add_detail(incident, &words);
+            return None;
         }
-        let suspect = view.facts.suspect_of(id);
-        self.outputs.push(Output::Restart(incident, suspect));
-    }
-
-    /// More became known of an open incident, in words: its next notice says it.
-    pub fn note(&mut self, incident: IncidentId, words: &str) {
-        self.add_detail(incident, words);
+        Some(view.facts.suspect_of(id))
     }
 }

@@ -1,60 +1,84 @@
 //! Incidents by name, for a store.
 
+use crate::core::incident::Incident;
+use crate::core::incident::kind::{Alarm, CloseReason};
 use crate::core::incident::scope::Key;
 use crate::core::incident::view::View;
-use crate::core::incident::{Incident, Incidents};
-use crate::core::notice::{Alarm, CloseReason};
-use crate::core::persist::{SavedIncident, SavedKey, SavedTarget, SavedTold, SavedWatched};
+use crate::core::notice::ledger::Ledger;
+use crate::core::notice::view::NoticeView;
+use crate::core::persist::{
+    SavedBack, SavedIncident, SavedKey, SavedNotified, SavedStamp, SavedTarget, SavedWatched,
+};
 use crate::core::targets::table::Watched;
 use crate::core::time::Wall;
 use crate::core::tracker::InstanceId;
 use crate::core::tracker::names::name_of;
 use std::sync::Arc;
 
-impl Incidents {
+impl NoticeView<'_> {
+    /// An incident with what was notified of it; `closed`: when it ended, and why.
     pub(in crate::core) fn saved(
-        &self,
-        view: View<'_>,
+        self,
         incident: &Incident,
+        ledger: &Ledger,
         closed: Option<(Wall, CloseReason)>,
     ) -> SavedIncident {
-        let told = incident.told.map(|told| SavedTold {
-            at: view.facts.now.wall_of(told.at),
-            reminders: told.reminders,
-            updates: told.updates,
+        let view = self.below();
+        let notified = ledger.notified.iter().map(|(name, one)| SavedNotified {
+            notifier: Arc::clone(name),
+            at: view.facts.now.wall_of(one.at),
+            reminders: one.reminders,
+            updates: one.updates,
+            severity: one.severity,
+            silent: one.silent,
         });
-        let members = incident.members.iter();
+        let is_there = |target: &u32| {
+            let row = view.targets.table.row(*target);
+            row.is_some_and(|row| row.rule() != crate::core::tracker::NONE)
+        };
+        let firing = incident.firing().filter(is_there);
+        let back = incident.members.iter().filter_map(|(target, member)| {
+            let back = member.back.filter(|_| is_there(target))?;
+            Some(SavedBack {
+                target: saved_target(view, *target),
+                at: SavedStamp {
+                    at: back.at,
+                    listened: back.listened,
+                },
+            })
+        });
         SavedIncident {
-            key: self.saved_key(view, incident),
-            notice: incident.notice.clone(),
+            key: saved_key(view, incident, ledger),
+            notice: ledger.notice.clone(),
             opened_at: incident.opened_at,
             closed,
-            told,
-            remind: incident.remind,
-            members: members.map(|&target| saved_target(view, target)).collect(),
+            notified: notified.collect(),
+            remind: ledger.remind(),
+            members: firing.map(|target| saved_target(view, target)).collect(),
+            back: back.collect(),
         }
     }
+}
 
-    fn saved_key(&self, view: View<'_>, incident: &Incident) -> SavedKey {
-        let region = |id: u32| Arc::clone(view.facts.tracker.region_names.get(id));
-        let app = |id: u32| Arc::clone(view.facts.tracker.app_names.get(id));
-        if incident.notice.alarm == Alarm::Flapping
-            && let Some(target) = self.flaps.target_of(incident.notice.incident)
-        {
-            return SavedKey::Flapping(saved_target(view, target));
+fn saved_key(view: View<'_>, incident: &Incident, ledger: &Ledger) -> SavedKey {
+    let region = |id: u32| Arc::clone(view.facts.tracker.region_names.get(id));
+    let app = |id: u32| Arc::clone(view.facts.tracker.app_names.get(id));
+    match incident.key {
+        Key::Stream => SavedKey::Stream,
+        Key::Regions => SavedKey::Regions(incident.regions.iter().map(|&id| region(id)).collect()),
+        Key::Region(id) => SavedKey::Region(region(id)),
+        Key::App(id) => SavedKey::App(app(id)),
+        Key::Place(id) => {
+            let place = &view.facts.tracker.places[id as usize];
+            SavedKey::Place(app(place.app), region(place.region))
         }
-        match incident.key {
-            Key::Stream => SavedKey::Stream,
-            Key::Region(id) => SavedKey::Region(region(id)),
-            Key::App(id) => SavedKey::App(app(id)),
-            Key::Place(id) => {
-                let place = &view.facts.tracker.places[id as usize];
-                SavedKey::Place(app(place.app), region(place.region))
-            }
-            Key::Host(id) => SavedKey::Host(Arc::clone(view.facts.tracker.host_names.get(id))),
-            Key::Alone { .. } => {
+        Key::Host(id) => SavedKey::Host(Arc::clone(view.facts.tracker.host_names.get(id))),
+        Key::Part(_) => {
+            let first = incident.members.keys().next();
+            match first.filter(|_| incident.alarm == Alarm::Flapping) {
+                Some(&target) => SavedKey::Flapping(saved_target(view, target)),
                 // After a reload the number may be another rule's; the notice keeps the name.
-                SavedKey::Alone(Arc::from(incident.notice.rule.as_str()))
+                None => SavedKey::Alone(Arc::from(ledger.notice.rule.as_str())),
             }
         }
     }

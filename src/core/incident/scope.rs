@@ -1,20 +1,26 @@
 //! How far a silence reaches: one cause is one incident, at the widest scope that is wholly silent.
 
+use crate::core::incident::kind::Scope;
 use crate::core::incident::view::View;
-use crate::core::notice::Scope;
 use crate::core::rule::By;
 use crate::core::targets::groups::GroupId;
 use crate::core::targets::table::Watched;
-use crate::core::time::{Mono, Stamp};
-use crate::core::tracker::{InstanceId, NONE, record::Instance};
+use crate::core::time::{Listened, Mono};
+use crate::core::tracker::{InstanceId, NONE, UNDECIDED, record::Instance};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+/// Members of one app join its incident within this long of the last that joined, and regions that fall silent within
+/// it of one another are one incident. Prometheus' users wait as long for a group to settle (`group_interval`).
+pub const GROUP_WINDOW: Duration = Duration::from_secs(300);
+
 /// What an incident is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
     /// The stream itself.
     Stream,
+    /// Several regions; the incident knows which.
+    Regions,
     /// A region.
     Region(u32),
     /// An app.
@@ -23,13 +29,8 @@ pub enum Key {
     Place(u32),
     /// A physical host.
     Host(u32),
-    /// Targets of one rule and app that fired together.
-    Alone {
-        /// The rule.
-        rule: u32,
-        /// Their app.
-        app: u32,
-    },
+    /// Some targets of an app.
+    Part(u32),
 }
 
 impl Key {
@@ -37,12 +38,73 @@ impl Key {
     pub const fn scope(self) -> Scope {
         match self {
             Key::Stream => Scope::Stream,
+            Key::Regions => Scope::Regions,
             Key::Region(_) => Scope::Region,
             Key::App(_) => Scope::App,
             Key::Place(_) => Scope::AppRegion,
             Key::Host(_) => Scope::Host,
-            Key::Alone { .. } => Scope::Instance,
+            Key::Part(_) => Scope::Instance,
         }
+    }
+
+    /// Of scopes with as many silent instances, and as many that abstain, the one of the lowest preference is named: an app
+    /// that lives nowhere else before its region, a host before the app-region that lives on it alone.
+    const fn preference(self) -> u8 {
+        match self {
+            Key::App(_) => 0,
+            Key::Region(_) => 1,
+            Key::Regions => 2,
+            Key::Host(_) => 3,
+            Key::Place(_) => 4,
+            Key::Part(_) | Key::Stream => 5,
+        }
+    }
+}
+
+/// What a silence is measured on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sign {
+    /// Beats.
+    Beat,
+    /// Entries of the app itself.
+    Entry,
+}
+
+/// The moment after which a sign of life proves that a scope lives, and what counts as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// The listened clock.
+    pub after: Listened,
+    /// What counts as heard.
+    pub sign: Sign,
+}
+
+/// What an instance says of its scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Say {
+    /// It was heard since others fell silent.
+    Heard,
+    /// It should have been heard, and was not.
+    Silent,
+    /// It speaks too rarely to be due yet.
+    Abstains,
+}
+
+/// How many instances of a scope are silent that is silent as far as anybody says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// Those that should have been heard.
+    pub silent: u32,
+    /// Those that are not due yet.
+    pub abstaining: u32,
+    /// When the last of the silent ones was heard, on the listened clock.
+    pub last: Listened,
+}
+
+impl Count {
+    /// Whether more of it are silent than abstain.
+    const fn is_silent(&self) -> bool {
+        self.silent > self.abstaining
     }
 }
 
@@ -50,9 +112,9 @@ impl Key {
 #[derive(Debug, Default)]
 pub struct ScopeCache {
     /// What was found this turn: asked once for all targets that fire together.
-    asked: BTreeMap<Key, Option<u32>>,
+    asked: BTreeMap<(Key, Sign), Option<Count>>,
     /// What was found of large scopes before, and still tells what holds now.
-    before: BTreeMap<Key, Found>,
+    before: BTreeMap<(Key, Sign), Found>,
 }
 
 /// What was found of a scope.
@@ -60,112 +122,134 @@ pub struct ScopeCache {
 enum Found {
     /// This one was heard: as long as it counts as heard, no other needs to be looked at.
     Heard(InstanceId),
-    /// Wholly silent, so many of it, at an arrival. It stays so while nothing of it is heard.
-    Silent(u32, Stamp),
+    /// Wholly silent at an arrival, on both clocks.
+    Silent(Count, Mono, Listened),
 }
 
 impl ScopeCache {
     /// What was found is remembered of scopes of which more were looked at: others are looked at again as fast.
     const LARGE: u32 = 64;
+    /// A large scope of which something was heard, or of which some abstain, is looked through again after this long.
+    const AGAIN: Duration = Duration::from_millis(500);
 
-    /// The turn is over: in the next one who was silent may have been heard.
+    /// The turn is over: in the next one what was silent may have been heard.
     pub(in crate::core) fn end(&mut self) {
         self.asked.clear();
     }
 
-    /// More changed than who was heard: nothing that was found before holds for sure.
+    /// More changed than that instances were heard: nothing that was found before holds for sure.
     pub(in crate::core) fn forget(&mut self) {
         self.before.clear();
-    }
-
-    /// How many there are in a wholly silent scope; `None` where it is not, or was not asked for this turn.
-    pub(in crate::core) fn silent(&self, key: Key) -> Option<u32> {
-        self.asked.get(&key).copied().flatten()
+        self.asked.clear();
     }
 }
 
+/// What a silence is part of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// The widest silent scope.
+    pub key: Key,
+    /// How many silent instances it has.
+    pub silent: u32,
+    /// How many of its instances are not due yet.
+    pub abstaining: u32,
+    /// The regions, where there are several.
+    pub regions: BTreeSet<u32>,
+}
+
 impl View<'_> {
-    /// The instances of a scope; none of the stream's, and of what fires alone.
-    fn instances_of(&self, key: Key) -> Box<dyn Iterator<Item = InstanceId> + '_> {
+    /// The instances of a scope; none of the stream's, of several regions', and of parts.
+    pub(in crate::core) fn instances_of(
+        &self,
+        key: Key,
+    ) -> Box<dyn Iterator<Item = InstanceId> + '_> {
+        let tracker = &self.facts.tracker;
         match key {
-            Key::Region(id) => Box::new(
-                self.facts
-                    .tracker
-                    .members_of(self.facts.tracker.places_of(NONE, id)),
-            ),
-            Key::App(id) => {
+            Key::Region(id) => Box::new(tracker.members_of(tracker.places_of(NONE, id))),
+            Key::App(id) | Key::Part(id) => {
                 // In the order of their numbers, as a region's are: texts name the first.
-                let places: BTreeSet<u32> = self.facts.tracker.places_of(id, NONE).collect();
-                Box::new(self.facts.tracker.members_of(places.into_iter()))
+                let places: BTreeSet<u32> = tracker.places_of(id, NONE).collect();
+                Box::new(tracker.members_of(places.into_iter()))
             }
             Key::Place(id) => {
-                let place = self.facts.tracker.places.get(id as usize);
-                Box::new(self.facts.tracker.members_of(place.map(|_| id).into_iter()))
+                let place = tracker.places.get(id as usize);
+                Box::new(tracker.members_of(place.map(|_| id).into_iter()))
             }
             Key::Host(id) => {
-                let there = self.facts.tracker.hosts.get(id as usize);
+                let there = tracker.hosts.get(id as usize);
                 Box::new(there.into_iter().flatten().map(|&id| InstanceId(id)))
             }
-            Key::Stream | Key::Alone { .. } => Box::new(std::iter::empty()),
+            Key::Stream | Key::Regions => Box::new(std::iter::empty()),
         }
     }
 
-    /// How many instances a scope has that is wholly silent; `None` where any is heard, or where there are not two. Mostly the
-    /// first that is looked at is heard, and no other needs to be.
-    fn silent_in(&self, key: Key, cache: &mut ScopeCache) -> Option<u32> {
-        if let Some(&known) = cache.asked.get(&key) {
+    /// How many instances of a scope are silent; `None` where any is heard, or where nothing of it should have been. Mostly
+    /// the first that is looked at is heard, and no other needs to be.
+    fn silent_in(&self, key: Key, probe: Probe, cache: &mut ScopeCache) -> Option<Count> {
+        let entry = (key, probe.sign);
+        if let Some(&known) = cache.asked.get(&entry) {
             return known;
         }
-        let before = cache.before.get(&key);
-        let found = match before.and_then(|&found| self.still(key, found)) {
-            Some(known) => {
-                debug_assert_eq!(known, self.count(key).0, "nothing of {key:?} changed");
-                known
-            }
+        let before = cache.before.get(&entry);
+        let found = match before.and_then(|&found| self.still(key, probe, found)) {
+            Some(known) => known,
             None => {
-                let (known, looked_at, found) = self.count(key);
+                let (known, looked_at, found) = self.count(key, probe);
                 if looked_at > ScopeCache::LARGE {
-                    cache.before.insert(key, found);
+                    cache.before.insert(entry, found);
                 }
                 known
             }
         };
-        cache.asked.insert(key, found);
+        cache.asked.insert(entry, found);
         found
     }
 
-    /// Looks through a scope: how many there are where it is wholly silent, how many were looked at, and what is to be
+    /// Looks through a scope: how many are silent where nothing is heard, how many were looked at, and what is to be
     /// remembered.
-    fn count(&self, key: Key) -> (Option<u32>, u32, Found) {
-        let (mut all, mut looked_at) = (0, 0);
+    fn count(&self, key: Key, probe: Probe) -> (Option<Count>, u32, Found) {
+        let mut looked_at = 0;
+        let mut count = Count {
+            silent: 0,
+            abstaining: 0,
+            last: Listened::ZERO,
+        };
         let heard = self.instances_of(key).find(|id| {
-            let silent = self.is_silent(*id, self.facts.tracker.instance(*id));
-            all += u32::from(silent.is_some());
             looked_at += 1;
-            silent == Some(false)
+            let instance = self.facts.tracker.instance(*id);
+            let (say, last) = self.say_of(*id, instance, probe);
+            match say {
+                Some(Say::Silent) => {
+                    count.silent += 1;
+                    count.last = count.last.max(last);
+                }
+                Some(Say::Abstains) => count.abstaining += 1,
+                Some(Say::Heard) | None => {}
+            }
+            say == Some(Say::Heard)
         });
-        let found = heard.map_or(
-            Found::Silent(all, self.facts.listening.stamp()),
-            Found::Heard,
-        );
-        let known = (heard.is_none() && all >= 2).then_some(all);
-        (known, looked_at, found)
+        let now = self.facts.listening.stamp();
+        let found = heard.map_or(Found::Silent(count, now.at, now.listened), Found::Heard);
+        let known = heard.is_none() && count.silent > 0;
+        (known.then_some(count), looked_at, found)
     }
 
     /// What was found of a scope, if that still holds.
-    fn still(&self, key: Key, found: Found) -> Option<Option<u32>> {
+    fn still(&self, key: Key, probe: Probe, found: Found) -> Option<Option<Count>> {
         match found {
             Found::Heard(id) => {
                 let instance = self.facts.tracker.instance(id);
-                let heard =
-                    self.is_in(instance, key) && self.is_silent(id, instance) == Some(false);
+                let heard = self.is_in(instance, key)
+                    && self.say_of(id, instance, probe).0 == Some(Say::Heard);
                 heard.then_some(None)
             }
-            Found::Silent(all, at) => {
+            Found::Silent(count, at, listened) => {
+                let now = self.facts.listening.stamp();
                 // A silence grows longer with the listened clock, which goes back where messages were lost.
-                let quiet =
-                    self.seen_of(key) < at.at && self.facts.listening.listened() >= at.listened;
-                quiet.then_some((all >= 2).then_some(all))
+                let quiet = self.seen_of(key) < at && count.abstaining == 0;
+                let fresh = now.listened.since(listened) < ScopeCache::AGAIN;
+                let holds = now.listened >= listened && (quiet || (fresh && now.at > at));
+                holds.then_some((count.silent > 0).then_some(count))
             }
         }
     }
@@ -175,122 +259,297 @@ impl View<'_> {
         let tracker = &self.facts.tracker;
         let seen = match key {
             Key::Region(id) => tracker.regions[id as usize].seen,
-            Key::App(id) => tracker.apps[id as usize].seen,
+            Key::App(id) | Key::Part(id) => tracker.apps[id as usize].seen,
             Key::Place(id) => tracker.places[id as usize].seen,
             // Of a host that is not known apart: anything at all.
-            Key::Host(_) | Key::Stream | Key::Alone { .. } => self.facts.listening.stamp(),
+            Key::Host(_) | Key::Stream | Key::Regions => self.facts.listening.stamp(),
         };
         seen.at
     }
 
-    fn is_in(&self, instance: &Instance, key: Key) -> bool {
+    /// Whether an instance is part of a scope.
+    pub(in crate::core) fn is_in(&self, instance: &Instance, key: Key) -> bool {
         let place = &self.facts.tracker.places[instance.place as usize];
         instance.is_tracked()
             && match key {
                 Key::Region(id) => place.region == id,
-                Key::App(id) => place.app == id,
+                Key::App(id) | Key::Part(id) => place.app == id,
                 Key::Place(id) => instance.place == id,
                 Key::Host(id) => instance.host == id,
-                Key::Stream | Key::Alone { .. } => false,
+                Key::Stream | Key::Regions => false,
             }
     }
 
-    /// The widest wholly silent scope that holds an instance: that of the most instances, and of equal ones the
-    /// region, the app, the app-region, the host, in this order.
-    fn widest_of(&self, id: InstanceId, cache: &mut ScopeCache) -> Option<(Key, u32)> {
-        let instance = self.facts.tracker.instance(id);
-        let place = &self.facts.tracker.places[instance.place as usize];
-        let mut keys = vec![
-            Key::Region(place.region),
-            Key::App(place.app),
-            Key::Place(instance.place),
-        ];
-        if instance.host != NONE {
-            keys.push(Key::Host(instance.host));
-        }
-        let mut widest: Option<(Key, u32)> = None;
-        for key in keys {
-            if let Some(all) = self.silent_in(key, cache)
-                && widest.is_none_or(|(_, most)| all > most)
-            {
-                widest = Some((key, all));
+    /// The app and the region of a target; none (`u32::MAX`) of what it does not have.
+    pub(in crate::core) fn app_region_of(&self, target: u32) -> (u32, u32) {
+        match self.targets.table.get(target).watched() {
+            Watched::Group(group) => {
+                let group = self.targets.groups.get(group);
+                (group.app, group.region)
+            }
+            watched => {
+                let id = watched.instance(&self.facts.tracker);
+                let id = id.map(|id| self.facts.tracker.instance(id).place);
+                id.map_or((NONE, NONE), |place| self.app_region(place))
             }
         }
-        widest
     }
 
-    /// Whether nothing of an instance is heard; `None` where its silence says nothing: it stopped, or nobody
-    /// knows how often it should speak.
-    ///
-    /// Siblings beat at other moments, so that one counts as silent once nothing of it was heard for half of its
-    /// own `max_gap`, and for one and a half of its usual intervals.
-    pub(in crate::core) fn is_silent(&self, id: InstanceId, instance: &Instance) -> Option<bool> {
-        let quiet = self
-            .facts
-            .listening
-            .listened()
-            .since(instance.seen.listened);
-        let mut patience: Option<Duration> = None;
-        let mut stopped = self.facts.tracker.life(id).has_left();
+    /// Whether a target lies within a scope.
+    pub(in crate::core) fn is_within(
+        &self,
+        target: u32,
+        key: Key,
+        regions: &BTreeSet<u32>,
+    ) -> bool {
+        let (app, region) = self.app_region_of(target);
+        match key {
+            Key::Regions => regions.contains(&region),
+            Key::Region(id) => region == id,
+            Key::App(id) | Key::Part(id) => app == id,
+            Key::Place(id) => {
+                let place = self.facts.tracker.places.get(id as usize);
+                place.is_some_and(|place| place.app == app && place.region == region)
+            }
+            Key::Host(id) => {
+                let instance = self.targets.instance_of(self.facts, target);
+                instance.is_some_and(|one| self.facts.tracker.instance(one).host == id)
+            }
+            Key::Stream => false,
+        }
+    }
+
+    /// The widest wholly silent scope that holds an instance, or a region: that of the most silent instances. A scope has
+    /// at least two, and more than abstain.
+    fn widest_of(&self, keys: &[Key], probe: Probe, cache: &mut ScopeCache) -> Option<Reach> {
+        // The most silent instances, of these the fewest that abstain.
+        let rank = |reach: &Reach| {
+            let most_silent = std::cmp::Reverse(reach.silent);
+            (most_silent, reach.abstaining, reach.key.preference())
+        };
+        let mut found = Vec::new();
+        for &key in keys {
+            let Some(count) = self.silent_in(key, probe, cache).filter(Count::is_silent) else {
+                continue;
+            };
+            if let Key::Region(region) = key {
+                found.extend(self.regions_with(region, count, probe, cache));
+            }
+            if count.silent >= 2 {
+                let regions = BTreeSet::new();
+                let silent = count.silent;
+                found.push(Reach {
+                    key,
+                    silent,
+                    abstaining: count.abstaining,
+                    regions,
+                });
+            }
+        }
+        found.into_iter().min_by_key(rank)
+    }
+
+    /// The regions that fell silent together with this one, if there are any.
+    fn regions_with(
+        &self,
+        region: u32,
+        own: Count,
+        probe: Probe,
+        cache: &mut ScopeCache,
+    ) -> Option<Reach> {
+        let near = |last: Listened| {
+            let apart = last.since(own.last).max(own.last.since(last));
+            apart <= GROUP_WINDOW
+        };
+        let (mut silent, mut abstaining, mut regions) = (0, 0, BTreeSet::new());
+        for other in 0..self.facts.tracker.regions.len() as u32 {
+            let count = self.silent_in(Key::Region(other), probe, cache);
+            let count = count.filter(|count| count.is_silent() && near(count.last));
+            if let Some(count) = count {
+                silent += count.silent;
+                abstaining += count.abstaining;
+                regions.insert(other);
+            }
+        }
+        // Two single machines of two regions are likelier a coincidence.
+        let several = regions.len() > 1 && silent > 2 && regions.contains(&region);
+        several.then_some(Reach {
+            key: Key::Regions,
+            silent,
+            abstaining,
+            regions,
+        })
+    }
+
+    /// How many regions have instances that are watched, but for the own one; and whether it is known which that is.
+    pub(in crate::core) fn other_regions(&self) -> (BTreeSet<u32>, bool) {
+        let tracker = &self.facts.tracker;
+        let own = self.facts.options.own.as_ref();
+        let own = own.and_then(|(_, region, _)| tracker.region_names.find(region));
+        let is_live = |region: &u32| {
+            let all = self.instances_of(Key::Region(*region));
+            let mut watched = all.filter(|id| self.is_watched(*id));
+            Some(*region) != own && watched.next().is_some()
+        };
+        let regions = (0..tracker.regions.len() as u32).filter(is_live).collect();
+        (regions, self.facts.options.own.is_some())
+    }
+
+    fn is_watched(&self, id: InstanceId) -> bool {
+        !self.is_own(id, self.facts.tracker.instance(id))
+            && !self.targets.targets_of(self.facts, id).is_empty()
+    }
+
+    /// Whether an instance is lastbeat itself.
+    fn is_own(&self, id: InstanceId, instance: &Instance) -> bool {
+        let Some((app, region, name)) = &self.facts.options.own else {
+            return false;
+        };
+        let tracker = &self.facts.tracker;
+        let place = &tracker.places[instance.place as usize];
+        **tracker.region_names.get(place.region) == **region
+            && **tracker.app_names.get(place.app) == **app
+            && tracker.name(id) == name
+    }
+
+    /// For how long a target may be quiet until it counts as silent in what is said of its scope: one and a half of its
+    /// intervals, so that siblings that beat at other moments are found with the first; half of `max_gap` where no interval
+    /// is known.
+    pub(in crate::core) fn patience(&self, target: u32) -> Duration {
+        let rhythm = self.targets.interval(self.facts, target);
+        match rhythm.is_known {
+            true => (rhythm.interval * 3 / 2).min(self.targets.max_gap(self.facts, target)),
+            false => rhythm.interval,
+        }
+    }
+
+    /// The probe of a target that fires.
+    pub(in crate::core) fn probe_of(&self, target: u32) -> Probe {
+        let sign = if self.targets.is_of_logs(self.facts, target) {
+            Sign::Entry
+        } else {
+            Sign::Beat
+        };
+        let seen = self.targets.seen(self.facts, target).listened;
+        Probe {
+            after: seen + self.patience(target),
+            sign,
+        }
+    }
+
+    /// What an instance says of its scope, and when it was last heard; `None` where its silence says nothing: it stopped,
+    /// nobody knows how often it should speak, or it is lastbeat itself.
+    fn say_of(&self, id: InstanceId, instance: &Instance, probe: Probe) -> (Option<Say>, Listened) {
+        if self.is_own(id, instance) {
+            return (None, Listened::ZERO);
+        }
+        let (mut patience, mut last, mut stopped) = (
+            None::<Duration>,
+            Listened::ZERO,
+            self.facts.tracker.life(id).has_left(),
+        );
         for beat in self.facts.tracker.beats_of(id) {
             let beat = self.facts.tracker.beat_row(beat);
             stopped |= beat.stopped();
-            if let (false, Some(_)) = (beat.stopped(), self.targets.table.row(beat.target)) {
-                let usual = beat
-                    .every()
-                    .or_else(|| beat.usual.longest())
-                    .unwrap_or_default();
-                let own = (self.targets.max_gap(self.facts, beat.target) / 2).max(usual * 3 / 2);
+            if !beat.stopped() && self.targets.table.row(beat.target).is_some() {
+                let own = self.patience(beat.target);
                 patience = Some(patience.map_or(own, |least| least.min(own)));
+                last = last.max(beat.seen.listened);
             }
         }
-        if self.targets.table.row(instance.logs).is_some() && !stopped {
-            let own = self.targets.max_gap(self.facts, instance.logs) / 2;
-            patience = Some(patience.map_or(own, |least| least.min(own)));
+        let spoke = match instance.spoke {
+            Listened::NEVER => Listened::ZERO,
+            spoke => spoke,
+        };
+        let of_logs = instance.logs < UNDECIDED && !stopped;
+        if of_logs && (patience.is_none() || probe.sign == Sign::Entry) {
+            patience = Some(self.patience(instance.logs));
+            last = spoke;
         }
-        match patience {
-            Some(patience) => Some(quiet >= patience),
+        let say = match patience {
+            Some(patience) if self.facts.listening.listened().since(last) >= patience => {
+                Some(Say::Silent)
+            }
+            Some(_) if last > probe.after => Some(Say::Heard),
+            Some(_) => Some(Say::Abstains),
             None if stopped => None,
             // Nobody watches it: heard lately it proves that its region flows, else it proves nothing.
-            None => (quiet < self.facts.stream_max_gap() / 2).then_some(false),
-        }
+            None => (spoke > probe.after).then_some(Say::Heard),
+        };
+        (say, last)
     }
 
-    /// What the incident of a firing target is about.
-    pub(in crate::core) fn key_of(&self, target: u32, cache: &mut ScopeCache) -> Key {
+    /// Whether an instance is silent by now.
+    pub(in crate::core) fn is_silent(&self, id: InstanceId, sign: Sign) -> bool {
+        let after = self.facts.listening.listened();
+        let instance = self.facts.tracker.instance(id);
+        self.say_of(id, instance, Probe { after, sign }).0 == Some(Say::Silent)
+    }
+
+    /// Whether an instance's app itself said something since its last beat.
+    pub(in crate::core) fn still_logs(&self, id: InstanceId) -> bool {
+        let instance = self.facts.tracker.instance(id);
+        let beats = self.facts.tracker.beats_of(id);
+        let beats = beats.map(|beat| self.facts.tracker.beat_row(beat).seen.listened);
+        let last = beats.max();
+        let quiet = self.facts.listening.listened().since(instance.spoke);
+        instance.spoke != Listened::NEVER
+            && last.is_some_and(|last| last < instance.spoke)
+            && quiet < self.facts.stream_max_gap()
+    }
+
+    /// What a firing target is part of: the widest silent scope, or its own.
+    pub(in crate::core) fn reach_of(
+        &self,
+        target: u32,
+        probe: Probe,
+        cache: &mut ScopeCache,
+    ) -> Reach {
         let row = self.targets.table.get(target);
+        let alone = |key| Reach {
+            key,
+            silent: 0,
+            abstaining: 0,
+            regions: BTreeSet::new(),
+        };
         match row.watched() {
             Watched::Group(group) => {
                 let group = self.targets.groups.get(group);
                 let own = self.group_key(group.by, group.app, group.region);
                 let judged = |id: &InstanceId| {
                     let instance = self.facts.tracker.instance(*id);
-                    self.is_silent(*id, instance).is_some()
+                    self.say_of(*id, instance, probe).0.is_some()
                 };
                 let own_count = self.instances_of(own).filter(judged).count() as u32;
                 let member = self.targets.members(self.facts, group).next();
                 let wider = member
-                    .and_then(|id| self.widest_of(id, cache))
-                    .filter(|(_, all)| *all > own_count);
-                wider.map_or(own, |(key, _)| key)
+                    .and_then(|id| self.widest_of(&self.keys_of(id), probe, cache))
+                    .filter(|reach| reach.silent > own_count);
+                wider.unwrap_or_else(|| alone(own))
             }
-            Watched::Beat(_) | Watched::Logs(_) => {
-                let id = (row.watched())
-                    .instance(&self.facts.tracker)
-                    .unwrap_or(InstanceId(NONE));
-                let instance = self.facts.tracker.instance(id);
-                let app = self.facts.tracker.places[instance.place as usize].app;
-                let alone = Key::Alone {
-                    rule: row.rule(),
-                    app,
-                };
-                // One that still logs has lost its beat alone, however silent its neighbours are.
-                if self.is_silent(id, instance) != Some(true) {
-                    return alone;
-                }
-                self.widest_of(id, cache).map_or(alone, |(key, _)| key)
+            watched => {
+                let (app, _) = self.app_region_of(target);
+                let id = watched.instance(&self.facts.tracker);
+                let widest = id
+                    .filter(|id| self.is_silent(*id, probe.sign))
+                    .and_then(|id| self.widest_of(&self.keys_of(id), probe, cache));
+                widest.unwrap_or_else(|| alone(Key::Part(app)))
             }
         }
+    }
+
+    fn keys_of(&self, id: InstanceId) -> Vec<Key> {
+        let instance = self.facts.tracker.instance(id);
+        let (app, region) = self.app_region(instance.place);
+        let mut keys = vec![
+            Key::Region(region),
+            Key::App(app),
+            Key::Place(instance.place),
+        ];
+        if instance.host != NONE {
+            keys.push(Key::Host(instance.host));
+        }
+        keys
     }
 
     /// The key of a group's own scope.
@@ -304,62 +563,17 @@ impl View<'_> {
         }
     }
 
-    /// The targets within what an incident is about.
-    pub(in crate::core) fn targets_within(&self, key: Key) -> impl Iterator<Item = u32> {
-        let own = self
-            .instances_of(key)
-            .flat_map(|id| self.targets.targets_of(self.facts, id));
-        own.chain(self.groups_within(key))
-    }
-
-    /// The targets of the groups that lie within a scope, or are the scope.
-    fn groups_within(&self, key: Key) -> impl Iterator<Item = u32> {
-        let scope = match key {
-            Key::Region(region) => Some((NONE, region, By::Region)),
-            Key::App(app) => Some((app, NONE, By::App)),
-            Key::Place(place) => {
-                let (app, region) = self.app_region(place);
-                Some((app, region, By::AppRegion))
-            }
-            Key::Stream | Key::Host(_) | Key::Alone { .. } => None,
-        };
-        let groups = scope.into_iter().flat_map(move |(app, region, by)| {
-            let rules = (0..).zip(&self.facts.rules.rules);
-            let own = rules.filter(move |(_, rule)| rule.by == by);
-            let whole =
-                own.filter_map(move |(rule, _)| self.targets.groups.find(rule, app, region));
-            let places = self.facts.tracker.places_of(app, region);
-            whole.chain(places.flat_map(|place| self.groups_of_place(place)))
-        });
-        groups.map(|group| self.targets.groups.get(group).target)
-    }
-
-    /// The groups that an app-region is by itself.
-    fn groups_of_place(&self, place: u32) -> impl Iterator<Item = GroupId> {
-        let (app, region) = self.app_region(place);
-        let links = self
-            .targets
-            .plan
-            .links
-            .get(place as usize)
-            .into_iter()
-            .flatten();
-        let own = links.filter(|link| link.by == By::AppRegion);
-        own.filter_map(move |link| self.targets.groups.find(link.rule, app, region))
-    }
-
-    fn app_region(&self, place: u32) -> (u32, u32) {
+    /// The app and the region of an app-region.
+    pub(in crate::core) fn app_region(&self, place: u32) -> (u32, u32) {
         let place = &self.facts.tracker.places[place as usize];
         (place.app, place.region)
     }
 
-    /// The silent instances within what an incident is about.
-    pub(in crate::core) fn silent_within(
-        &self,
-        key: Key,
-    ) -> impl Iterator<Item = (InstanceId, &Instance)> {
-        let all = self.instances_of(key);
-        let all = all.map(|id| (id, self.facts.tracker.instance(id)));
-        all.filter(|(id, instance)| self.is_silent(*id, instance) == Some(true))
+    /// The group of a target, where it is one.
+    pub(in crate::core) fn group_of(&self, target: u32) -> Option<GroupId> {
+        match self.targets.table.get(target).watched() {
+            Watched::Group(group) => Some(group),
+            Watched::Beat(_) | Watched::Logs(_) => None,
+        }
     }
 }

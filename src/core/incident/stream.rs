@@ -1,22 +1,42 @@
 //! Incidents of the stream itself: silent, refused, late, losing messages, or full.
 
-use crate::core::incident::Incidents;
+use crate::core::incident::flapping::Flapper;
+use crate::core::incident::kind::{Alarm, CloseReason, IncidentId};
 use crate::core::incident::scope::Key;
 use crate::core::incident::view::View;
+use crate::core::incident::{Incident, Incidents, MAX_OPEN};
 use crate::core::listening::{Blind, Blindness};
-use crate::core::notice::{Alarm, CloseReason, IncidentId, Notice, NoticeKind, Scope, Who};
-use crate::core::output::STREAM_RULE;
 use crate::core::rule::Severity;
 use crate::core::time::Mono;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+/// A stall within a flapping stream that lasts this many `max_gap` is one of its own.
+const DEAD_AFTER: u32 = 2;
+
+/// What an incident of the stream knows beyond its times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamFacts {
+    /// How long it was silent when it opened; how late, where that is what it is about.
+    pub gap: Duration,
+    /// How much of it lastbeat listened.
+    pub listened: Duration,
+    /// How long it may be silent, or how late; zero where that says nothing.
+    pub max_gap: Duration,
+    /// The region that is late; `None` where it is the stream.
+    pub region: Option<u32>,
+}
 
 /// Which of them are open.
 #[derive(Debug, Default)]
 pub struct StreamIncidents {
-    /// Nothing arrives.
+    /// Whether nothing arrives.
+    pub is_stalled: bool,
+    /// The incident that says so; `None` while the stream flaps.
     pub stalled: Option<IncidentId>,
-    /// Whether that one says that the server refuses lastbeat.
+    /// The stream comes and goes.
+    pub flapping: Option<IncidentId>,
+    /// Whether the stall is that the server refuses lastbeat.
     pub refused: bool,
     /// Entries arrive late.
     pub lagging: Option<IncidentId>,
@@ -28,6 +48,29 @@ pub struct StreamIncidents {
     pub blind: Option<IncidentId>,
     /// There is no room for new instances.
     pub full: Option<IncidentId>,
+    /// There are too many incidents.
+    pub overflow: Option<IncidentId>,
+}
+
+impl StreamIncidents {
+    /// An incident is over, whichever it was.
+    pub(super) fn closed(&mut self, id: IncidentId) {
+        let all = [
+            &mut self.stalled,
+            &mut self.flapping,
+            &mut self.lagging,
+            &mut self.losing,
+            &mut self.blind,
+            &mut self.full,
+            &mut self.overflow,
+        ];
+        for one in all {
+            if *one == Some(id) {
+                *one = None;
+            }
+        }
+        self.lagging_regions.retain(|_, one| *one != id);
+    }
 }
 
 impl Incidents {
@@ -42,8 +85,6 @@ impl Incidents {
         region: Option<u32>,
     ) -> IncidentId {
         let rule = &view.facts.rules.stream;
-        // The stream flows: what its rule says of its silence is not meant.
-        let of_room = matches!(alarm, Alarm::Full | Alarm::Blind);
         let blind = view.facts.listening.blind_now();
         let detail = match (alarm, blind) {
             (Alarm::Lagging, _) => "entries arrive late, from everyone there".to_owned(),
@@ -52,35 +93,12 @@ impl Incidents {
             }
             (Alarm::Full, _) => view.facts.full_words(),
             (Alarm::Blind, _) => view.blind_words(),
+            (Alarm::Flapping, _) => String::new(),
             _ if !view.facts.feed_words.is_empty() => view.facts.feed_words.clone(),
             (_, None) => "connected, and nothing arrives".to_owned(),
             (_, Some(why)) => format!("lastbeat is blind: {}", why.label()),
         };
-        let notice = Notice {
-            incident: IncidentId(0),
-            kind: NoticeKind::Opened,
-            alarm,
-            scope: if region.is_some() {
-                Scope::Region
-            } else {
-                Scope::Stream
-            },
-            rule: STREAM_RULE.to_owned(),
-            notify: None,
-            affected: Vec::new(),
-            affected_total: 0,
-            severity: if of_room {
-                Severity::Error
-            } else {
-                rule.severity
-            },
-            who: Who {
-                region: region
-                    .map(|id| view.facts.tracker.region_names.get(id).to_string())
-                    .unwrap_or_default(),
-                ..Who::default()
-            },
-            since: view.facts.now.wall_of(since),
+        let facts = StreamFacts {
             gap,
             listened: if blind.is_none() { gap } else { Duration::ZERO },
             max_gap: match alarm {
@@ -88,22 +106,123 @@ impl Incidents {
                 Alarm::Lagging => rule.max_lag,
                 _ => view.facts.stream_max_gap(),
             },
-            due: view.facts.now.wall_of(due),
-            due_mono: due,
-            decided: view.facts.now.wall,
-            last_text: String::new(),
-            detail,
-            summary: rule.summary.clone().filter(|_| !of_room),
-            runbook: rule.runbook.clone().filter(|_| !of_room),
+            region,
         };
-        self.open(view, Key::Stream, notice)
+        let severity = match alarm {
+            Alarm::Full | Alarm::Blind => Severity::Error,
+            _ => rule.severity,
+        };
+        self.open_of_stream(view, alarm, (since, due), facts, severity, detail)
+    }
+
+    fn open_of_stream(
+        &mut self,
+        view: View<'_>,
+        alarm: Alarm,
+        (since, due): (Mono, Mono),
+        facts: StreamFacts,
+        severity: Severity,
+        detail: String,
+    ) -> IncidentId {
+        let now = view.facts.now;
+        self.open(
+            view,
+            Incident {
+                key: Key::Stream,
+                regions: BTreeSet::new(),
+                alarm,
+                members: BTreeMap::new(),
+                firing: 0,
+                severity,
+                since: now.wall_of(since),
+                since_listened: view.facts.listening.listened(),
+                due,
+                due_at: now.wall_of(due),
+                opened_at: now.wall,
+                joined_at: now.mono,
+                looked_at: Mono::ZERO,
+                detail,
+                causes: 0,
+                changes: 0,
+                restart_considered: false,
+                stream: Some(facts),
+            },
+        )
+    }
+
+    /// There are as many incidents as may be: one more says so, and holds what else falls silent.
+    pub(super) fn overflow(&mut self, view: View<'_>) -> IncidentId {
+        if let Some(open) = self.stream.overflow {
+            return open;
+        }
+        let facts = StreamFacts {
+            gap: Duration::ZERO,
+            listened: Duration::ZERO,
+            max_gap: Duration::ZERO,
+            region: None,
+        };
+        let detail = format!(
+            "{MAX_OPEN} incidents are open, and there are no more than that; what else falls silent is part of this one"
+        );
+        let now = view.facts.now.mono;
+        let times = (now, now);
+        let open = self.open_of_stream(view, Alarm::Full, times, facts, Severity::Critical, detail);
+        self.stream.overflow = Some(open);
+        open
+    }
+
+    /// Nothing arrived for longer than allowed.
+    pub(in crate::core) fn stream_stalls(&mut self, view: View<'_>, since: Mono, deadline: Mono) {
+        let gap = view.facts.now.mono.since(since);
+        let max_gap = view.facts.stream_max_gap();
+        self.stream.is_stalled = true;
+        let listened = view.facts.listening.listened();
+        let who = Flapper::Scope(Key::Stream);
+        let flaps = self.flaps.fired(who, listened, max_gap);
+        if self.stream.flapping.is_some() {
+            return;
+        }
+        let alarm = if flaps {
+            Alarm::Flapping
+        } else {
+            Alarm::Stalled
+        };
+        let open = self.open_stream(view, alarm, since, gap, deadline, None);
+        if flaps {
+            self.stream.flapping = Some(open);
+        } else {
+            self.stream.stalled = Some(open);
+        }
+    }
+
+    /// A stream that flaps is steady by now, or dead.
+    pub(in crate::core) fn stream_steadies(&mut self, view: View<'_>, since: Mono) {
+        let Some(flapping) = self.stream.flapping else {
+            return;
+        };
+        let max_gap = view.facts.stream_max_gap();
+        let gap = view.facts.now.mono.since(since);
+        let who = Flapper::Scope(Key::Stream);
+        if self.stream.is_stalled {
+            if self.stream.stalled.is_none() && gap >= max_gap.saturating_mul(DEAD_AFTER) {
+                let due = since + max_gap;
+                let open = self.open_stream(view, Alarm::Stalled, since, gap, due, None);
+                self.stream.stalled = Some(open);
+                self.close(flapping, CloseReason::Superseded);
+            }
+        } else if self.flaps.take_steady(who, view.facts.listening.listened()) {
+            self.close(flapping, CloseReason::Resolved);
+        }
     }
 
     /// An entry arrived while the stream's alert fired.
     pub(in crate::core) fn stream_resumed(&mut self, view: View<'_>) {
         self.stream.refused = false;
+        self.stream.is_stalled = false;
+        let listened = view.facts.listening.listened();
+        self.flaps.changed_scope(Key::Stream, listened);
         if let Some(incident) = self.stream.stalled.take() {
-            self.close(view, incident, CloseReason::Resolved);
+            self.close(incident, CloseReason::Resolved);
         }
     }
 
@@ -115,25 +234,27 @@ impl Incidents {
         measured: bool,
         slow: Option<Duration>,
     ) {
+        let now = view.facts.now.mono;
         let open = match region {
             Some(region) => self.stream.lagging_regions.get(&region).copied(),
             None => self.stream.lagging,
         };
-        let now = view.facts.now.mono;
-        let then = match (open, slow) {
+        match (open, slow) {
             (None, Some(lag)) => {
-                Some(self.open_stream(view, Alarm::Lagging, now, lag, now, region))
+                let open = self.open_stream(view, Alarm::Lagging, now, lag, now, region);
+                match region {
+                    Some(region) => drop(self.stream.lagging_regions.insert(region, open)),
+                    None => {
+                        self.stream.lagging = Some(open);
+                        let regions = std::mem::take(&mut self.stream.lagging_regions);
+                        for region in regions.into_values() {
+                            self.close(region, CloseReason::Superseded);
+                        }
+                    }
+                }
             }
-            (Some(incident), None) if measured => {
-                self.close(view, incident, CloseReason::Resolved);
-                None
-            }
-            _ => return,
-        };
-        match (region, then) {
-            (None, then) => self.stream.lagging = then,
-            (Some(region), Some(then)) => drop(self.stream.lagging_regions.insert(region, then)),
-            (Some(region), None) => drop(self.stream.lagging_regions.remove(&region)),
+            (Some(incident), None) if measured => self.close(incident, CloseReason::Resolved),
+            _ => {}
         }
     }
 
@@ -147,10 +268,7 @@ impl Incidents {
                 let open = self.open_stream(view, Alarm::Losing, since, gap, since + max_gap, None);
                 self.stream.losing = Some(open);
             }
-            (Some(incident), None) => {
-                self.stream.losing = None;
-                self.close(view, incident, CloseReason::Resolved);
-            }
+            (Some(incident), None) => self.close(incident, CloseReason::Resolved),
             _ => {}
         }
     }

@@ -77,6 +77,19 @@ impl Pauses {
         unusual
     }
 
+    /// For a store: what is usual.
+    pub fn saved(&self) -> Longest {
+        self.usual
+    }
+
+    /// As [`Self::saved`] gave it.
+    pub fn restored(usual: Longest) -> Self {
+        Pauses {
+            usual,
+            ..Pauses::default()
+        }
+    }
+
     fn limit(&self) -> Duration {
         let usual = self.usual.longest().unwrap_or_default();
         usual.saturating_mul(FACTOR).max(SHORTEST)
@@ -84,22 +97,25 @@ impl Pauses {
 }
 
 /// The longest of the lengths learned within the last one to two windows.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Longest {
-    before: Duration,
-    current: Duration,
-    turned: Mono,
+    /// The longest of the window before.
+    pub before: Duration,
+    /// The longest of the window that runs.
+    pub current: Duration,
+    /// Arrival clock: when the window that runs began.
+    pub began: Mono,
 }
 
 impl Longest {
     /// Learns a length at `now`.
     #[inline]
     pub fn learn(&mut self, length: Duration, now: Mono, window: Duration) {
-        if now.since(self.turned) >= window {
-            let stale = now.since(self.turned) >= window * 2;
+        if now.since(self.began) >= window {
+            let stale = now.since(self.began) >= window * 2;
             self.before = if stale { Duration::ZERO } else { self.current };
             self.current = Duration::ZERO;
-            self.turned = now;
+            self.began = now;
         }
         self.current = self.current.max(length);
     }
@@ -153,6 +169,16 @@ impl Silences {
     /// The longest usual silence; `None` if none is known.
     pub fn longest(&self) -> Option<Duration> {
         self.usual.longest()
+    }
+
+    /// For a store: what is usual, and a long one that is not usual yet.
+    pub fn saved(&self) -> (Longest, Option<Duration>) {
+        (self.usual, self.candidate)
+    }
+
+    /// As [`Self::saved`] gave it.
+    pub fn restored(usual: Longest, candidate: Option<Duration>) -> Self {
+        Silences { usual, candidate }
     }
 }
 

@@ -1,168 +1,270 @@
-//! The words and figures of notices.
+//! The words and figures of notifications, from all members of an incident.
 
-use crate::core::incident::scope::Key;
-use crate::core::incident::view::View;
-use crate::core::notice::{Alarm, IncidentId, Notice, NoticeKind, Scope, Who};
-use crate::core::rule::{By, Rule, Severity};
+use crate::core::incident::Incident;
+use crate::core::incident::kind::{Alarm, IncidentId, Scope};
+use crate::core::incident::scope::{Key, Sign};
+use crate::core::notice::view::NoticeView;
+use crate::core::notice::{Between, Notice, NoticeKind, Who};
+use crate::core::output::STREAM_RULE;
+use crate::core::rule::{By, Rule};
 use crate::core::targets::table::Watched;
-use crate::core::time::{Mono, Stamp};
-use crate::core::tracker::InstanceId;
+use crate::core::tracker::{InstanceId, UNDECIDED};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Of those who are part of an incident this many are named; the rest are counted.
 const NAMED: usize = 20;
+/// Of several rules, runbooks and regions this many are named.
+const RULES_NAMED: usize = 10;
 
-impl View<'_> {
-    /// The opening notice of an incident about targets that fire, each with its deadline.
-    pub(in crate::core) fn notice_of(&self, key: Key, members: &[(u32, Mono)]) -> Notice {
-        let first = members
-            .iter()
-            .min_by_key(|(target, _)| self.targets.table.get(*target).rule());
-        // Incidents of targets are made of at least one.
-        let &(first, _) = first.unwrap_or(&members[0]);
-        let due = members
-            .iter()
-            .map(|(_, due)| *due)
-            .min()
-            .unwrap_or(self.facts.now.mono);
-        let severity = self.severity_of(members.iter().map(|&(target, _)| target));
-        let (affected, total, seen) = self.affected(key, members);
-        let mut notice = self.notice(first, key.scope(), severity, seen, due);
-        notice.who = self.who_of(key, members);
-        (notice.affected, notice.affected_total) = (affected, total);
-        notice
-    }
-
-    /// The worst severity of the rules of firing targets.
-    pub(in crate::core) fn severity_of(&self, targets: impl Iterator<Item = u32>) -> Severity {
-        let rules = targets
-            .map(|target| &self.facts.rules.rules[self.targets.table.get(target).rule() as usize]);
-        rules.map(|rule| rule.severity).min().unwrap_or_default()
-    }
-
-    /// The notice that says that a target flaps.
-    pub(in crate::core) fn flapping_notice(&self, target: u32, due: Mono) -> Notice {
-        let row = self.targets.table.get(target);
-        let severity = self.facts.rules.rules[row.rule() as usize].severity;
-        let mut notice = self.notice(
-            target,
-            Scope::Instance,
-            severity,
-            self.targets.seen(self.facts, target),
-            due,
-        );
-        notice.alarm = Alarm::Flapping;
-        "it comes and goes; single silences are not told until it is steady"
-            .clone_into(&mut notice.detail);
-        notice
-    }
-
-    fn notice(
-        &self,
-        target: u32,
-        scope: Scope,
-        severity: Severity,
-        seen: Stamp,
-        due: Mono,
-    ) -> Notice {
-        let row = self.targets.table.get(target);
-        let rule = &self.facts.rules.rules[row.rule() as usize];
-        let (detail, text) = match row.watched() {
-            Watched::Beat(beat) => {
-                let beat = self.facts.tracker.beat_row(beat);
-                let known = self.facts.known_at(InstanceId(beat.instance), due);
-                (known, self.facts.tracker.text(beat))
-            }
-            Watched::Logs(id) => (self.facts.known_at(id, due), String::new()),
-            Watched::Group(group) => (
-                self.group_detail(rule, self.targets.groups.get(group)),
-                String::new(),
-            ),
+impl NoticeView<'_> {
+    /// An incident in words and figures when it opens.
+    pub(super) fn opening(&self, id: IncidentId, incident: &Incident) -> Notice {
+        let now = self.facts.now;
+        let listened = self.facts.listening.listened();
+        let mut notice = Notice {
+            incident: id,
+            kind: NoticeKind::Opened,
+            alarm: incident.alarm,
+            scope: incident.key.scope(),
+            rule: STREAM_RULE.to_owned(),
+            notify: Some(Vec::new()),
+            affected: Vec::new(),
+            affected_total: 0,
+            severity: incident.severity,
+            who: Who::default(),
+            since: incident.since,
+            gap: now.wall.since(incident.since),
+            listened: listened.since(incident.since_listened),
+            max_gap: Duration::ZERO,
+            due: incident.due_at,
+            due_mono: incident.due,
+            decided: now.wall,
+            last_text: String::new(),
+            detail: String::new(),
+            summary: None,
+            runbook: None,
+            labels: BTreeMap::new(),
+            fingerprint: String::new(),
+            between: Between::default(),
         };
+        self.refresh(&mut notice, incident);
+        notice.fingerprint = fingerprint(&notice);
+        notice
+    }
+
+    /// Brings what is said of an incident up to date.
+    pub(super) fn refresh(&self, notice: &mut Notice, incident: &Incident) {
+        notice.severity = incident.severity;
+        notice.detail.clone_from(&incident.detail);
+        if incident.stream.is_some() && incident.members.is_empty() {
+            return self.of_stream(notice, incident);
+        }
+        let firing: Vec<u32> = incident.firing().collect();
+        // Of an incident whose members are all back the last that was known of them stands.
+        if !firing.is_empty() {
+            self.of_members(notice, incident, &firing);
+        }
+    }
+
+    /// An incident that is over.
+    pub(super) fn finish(&self, notice: &mut Notice, _incident: &Incident) {
+        notice.between.back = 0;
+    }
+
+    fn of_stream(&self, notice: &mut Notice, incident: &Incident) {
+        let rule = &self.facts.rules.stream;
+        let Some(facts) = incident.stream else {
+            return;
+        };
+        // The stream flows: what its rule says of its silence is not meant.
+        let of_room = matches!(incident.alarm, Alarm::Full | Alarm::Blind);
+        if let Some(region) = facts.region {
+            notice.scope = Scope::Region;
+            notice.who.region = self.facts.tracker.region_names.get(region).to_string();
+        }
+        if notice.kind == NoticeKind::Opened {
+            (notice.gap, notice.listened) = (facts.gap, facts.listened);
+        }
+        notice.max_gap = facts.max_gap;
+        notice.summary = rule.summary.clone().filter(|_| !of_room);
+        notice.runbook = rule.runbook.clone().filter(|_| !of_room);
+        notice.labels.clone_from(&rule.labels);
+        if incident.alarm == Alarm::Flapping {
+            notice.detail = comes_and_goes("");
+        }
+    }
+
+    fn of_members(&self, notice: &mut Notice, incident: &Incident, firing: &[u32]) {
+        let view = self.below();
+        let rules = firing.iter().map(|&one| self.targets.table.get(one).rule());
+        let rules: BTreeSet<u32> = rules.collect();
+        let all: Vec<&Rule> = rules
+            .iter()
+            .map(|&rule| &self.facts.rules.rules[rule as usize])
+            .collect();
+        // There is at least one that fires.
+        let first = firing
+            .iter()
+            .copied()
+            .min_by_key(|&one| self.targets.table.get(one).rule())
+            .unwrap_or(firing[0]);
+        let rule = self.targets.rule_of(self.facts, first);
+        let row = self.targets.table.get(first);
+        notice.rule.clone_from(&rule.name);
+        notice.who = self.who_of(incident, firing);
+        notice.labels = labels_of(&all);
+        let gaps = firing
+            .iter()
+            .map(|&one| self.targets.max_gap(self.facts, one));
+        let (least, most) = gaps.fold((Duration::MAX, Duration::ZERO), |(least, most), gap| {
+            (least.min(gap), most.max(gap))
+        });
+        notice.max_gap = least;
+        let sign = view.probe_of(first).sign;
+        let silent = self.silent_of(incident, firing, sign);
+        notice.affected_total = silent.len() as u64;
+        let named = if silent.len() < 2 { 0 } else { NAMED };
+        notice.affected = silent.iter().take(named).map(|&id| self.name(id)).collect();
+        if let Some(words) = self.targets.rate_in_words(self.facts, first) {
+            notice.detail = match notice.detail.as_str() {
+                "" => words,
+                known => format!("{words}; {known}"),
+            };
+        }
+        notice.between = Between {
+            rules: several(all.iter().map(|rule| rule.name.clone())),
+            runbooks: several(all.iter().filter_map(|rule| rule.runbook.clone())),
+            longest_max_gap: if most > least { most } else { Duration::ZERO },
+            of_total: self.of_total(incident, silent.len()),
+            regions: incident.regions.len() as u64,
+            back: (incident.members.len() - incident.firing) as u64,
+            logging: match sign {
+                Sign::Beat => silent.iter().filter(|id| view.still_logs(**id)).count() as u64,
+                Sign::Entry => 0,
+            },
+            cut_off: self.is_cut_off(incident),
+        };
+        let runbook = all.iter().find_map(|rule| rule.runbook.clone());
+        notice.runbook = runbook;
+        notice.last_text = String::new();
+        let one = firing.len() == 1 && silent.len() < 2;
+        if let (true, Watched::Beat(beat)) = (one, row.watched()) {
+            notice.last_text = self.facts.tracker.text(self.facts.tracker.beat_row(beat));
+        }
         // A summary is written for the rule's own targets.
         let own = matches!(
-            (rule.by, scope),
-            (By::Instance, Scope::Instance)
-                | (By::AppRegion, Scope::AppRegion)
-                | (By::App, Scope::App)
-                | (By::Region, Scope::Region)
+            (rule.by, notice.scope),
+            (By::AppRegion, Scope::AppRegion) | (By::App, Scope::App) | (By::Region, Scope::Region)
         );
-        Notice {
-            incident: IncidentId(0),
-            kind: NoticeKind::Opened,
-            alarm: self.alarm_of(target),
-            scope,
-            rule: rule.name.clone(),
-            notify: rule.notify.clone(),
-            affected: Vec::new(),
-            affected_total: 1,
-            severity,
-            who: self.targets.who(self.facts, row.watched()),
-            since: self.facts.now.wall_of(seen.at),
-            gap: self.facts.now.mono.since(seen.at),
-            listened: self.facts.listening.listened().since(seen.listened),
-            max_gap: self.targets.max_gap(self.facts, target),
-            due: self.facts.now.wall_of(due),
-            due_mono: due,
-            decided: self.facts.now.wall,
-            last_text: text,
-            detail,
-            summary: rule.summary.clone().filter(|_| own),
-            runbook: rule.runbook.clone(),
+        let own = own || (rule.by == By::Instance && notice.scope == Scope::Instance && one);
+        notice.summary = rule.summary.clone().filter(|_| own);
+        if let Watched::Group(group) = row.watched() {
+            self.of_group(notice, rule, self.targets.groups.get(group));
+        }
+        if incident.alarm == Alarm::Flapping {
+            notice.detail = comes_and_goes(&notice.detail);
         }
     }
 
-    fn group_detail(&self, rule: &Rule, group: &crate::core::targets::groups::Group) -> String {
-        let nobody = self.targets.members(self.facts, group).next().is_none();
-        match rule.at_least {
-            _ if nobody => "never heard since lastbeat watches it".to_owned(),
+    /// What is special of a group.
+    fn of_group(
+        &self,
+        notice: &mut Notice,
+        rule: &Rule,
+        group: &crate::core::targets::groups::Group,
+    ) {
+        let known = self.targets.members(self.facts, group).next().is_some();
+        let words = match rule.at_least {
+            _ if !known => "never heard since lastbeat watches it".to_owned(),
             Some(wanted) => format!("fewer than {wanted} are live"),
             None => String::new(),
+        };
+        if known {
+            // Too few of it live, though each that lives is heard.
+            notice.affected_total = notice.affected_total.max(1);
+        }
+        if !words.is_empty() && !notice.detail.contains(&words) {
+            let between = if notice.detail.is_empty() { "" } else { "; " };
+            notice.detail = format!("{words}{between}{}", notice.detail);
         }
     }
 
-    /// Who is part of an incident: the first of them, how many there are, and when any of them was last heard.
-    pub(in crate::core) fn affected(
-        &self,
-        key: Key,
-        members: &[(u32, Mono)],
-    ) -> (Vec<String>, u64, Stamp) {
-        let silent = self
-            .silent_within(key)
-            .map(|(id, instance)| (id, instance.seen));
-        let mut all: Vec<(InstanceId, Stamp)> = silent.collect();
-        let targets = || members.iter().map(|&(target, _)| target);
-        if all.is_empty() {
-            let seen = |id| {
-                Some((
-                    (self.targets.table.get(id).watched()).instance(&self.facts.tracker)?,
-                    self.targets.seen(self.facts, id),
-                ))
-            };
-            all.extend(targets().filter_map(seen));
+    /// The silent instances of an incident, in the order of their numbers within their app-regions.
+    fn silent_of(&self, incident: &Incident, firing: &[u32], sign: Sign) -> Vec<InstanceId> {
+        let view = self.below();
+        let silent = |key: Key| {
+            let all = view.instances_of(key);
+            all.filter(|id| view.is_silent(*id, sign))
+                .collect::<Vec<_>>()
+        };
+        let within: Vec<InstanceId> = match incident.key {
+            Key::Part(_) | Key::Stream => Vec::new(),
+            Key::Regions => {
+                let regions = incident.regions.iter();
+                regions.flat_map(|&one| silent(Key::Region(one))).collect()
+            }
+            key => silent(key),
+        };
+        if !within.is_empty() {
+            return within;
         }
-        // Of groups nobody may ever have been heard.
-        let seen = all.iter().map(|(_, seen)| *seen).max_by_key(|seen| seen.at);
-        let seen = seen
-            .or_else(|| {
-                targets()
-                    .map(|id| self.targets.seen(self.facts, id))
-                    .max_by_key(|seen| seen.at)
-            })
-            .unwrap_or_default();
-        let named = if all.len() < 2 { 0 } else { NAMED };
-        let names = all
+        let mut seen = BTreeSet::new();
+        let own = firing
             .iter()
-            .take(named)
-            .map(|(id, _)| self.name(*id))
-            .collect();
-        (names, all.len() as u64, seen)
+            .filter_map(|&one| self.targets.instance_of(self.facts, one));
+        own.filter(|id| seen.insert(id.0)).collect()
     }
 
-    fn who_of(&self, key: Key, members: &[(u32, Mono)]) -> Who {
+    /// How many there are of those of which some are silent.
+    fn of_total(&self, incident: &Incident, silent: usize) -> u64 {
+        let view = self.below();
+        match incident.key {
+            Key::Regions => view.other_regions().0.len() as u64,
+            Key::Part(_) if silent < 2 => 0,
+            Key::Part(app) => {
+                let watched = |id: &InstanceId| {
+                    let instance = self.facts.tracker.instance(*id);
+                    let mut beats = self.facts.tracker.beats_of(*id);
+                    let of_beat = beats.any(|beat| {
+                        let beat = self.facts.tracker.beat_row(beat);
+                        !beat.stopped() && self.targets.table.row(beat.target).is_some()
+                    });
+                    of_beat || instance.logs < UNDECIDED
+                };
+                view.instances_of(Key::App(app)).filter(watched).count() as u64
+            }
+            _ => 0,
+        }
+    }
+
+    /// Whether every region but lastbeat's own is silent.
+    fn is_cut_off(&self, incident: &Incident) -> bool {
+        if incident.key != Key::Regions {
+            return false;
+        }
+        let (others, known) = self.below().other_regions();
+        known && others.is_subset(&incident.regions)
+    }
+
+    fn who_of(&self, incident: &Incident, firing: &[u32]) -> Who {
         let app = |id: u32| self.facts.tracker.app_names.get(id).to_string();
         let region = |id: u32| self.facts.tracker.region_names.get(id).to_string();
-        match key {
+        match incident.key {
             Key::Stream => Who::default(),
+            Key::Regions => {
+                let names = incident
+                    .regions
+                    .iter()
+                    .take(RULES_NAMED)
+                    .map(|&id| region(id));
+                let names: BTreeSet<String> = names.collect();
+                let names: Vec<String> = names.into_iter().collect();
+                Who {
+                    region: names.join(", "),
+                    ..Who::default()
+                }
+            }
             Key::Region(id) => Who {
                 region: region(id),
                 ..Who::default()
@@ -183,10 +285,10 @@ impl View<'_> {
                 host: self.facts.tracker.host_names.get(id).to_string(),
                 ..Who::default()
             },
-            Key::Alone { .. } => {
-                let mut all = members.iter().map(|(target, _)| {
-                    self.targets
-                        .who(self.facts, self.targets.table.get(*target).watched())
+            Key::Part(_) => {
+                let mut all = firing.iter().map(|target| {
+                    let watched = self.targets.table.get(*target).watched();
+                    self.targets.who(self.facts, watched)
                 });
                 let first = all.next().unwrap_or_default();
                 all.fold(first, in_common)
@@ -197,38 +299,65 @@ impl View<'_> {
     /// An instance in words.
     fn name(&self, id: InstanceId) -> String {
         let instance = self.facts.tracker.instance(id);
-        let place = &self.facts.tracker.places[instance.place as usize];
-        let (app, region) = (
-            self.facts.tracker.app_names.get(place.app),
-            self.facts.tracker.region_names.get(place.region),
-        );
-        format!("{app}/{region}/{}", self.facts.tracker.name(id))
-    }
-
-    /// The alarm of what a target watches.
-    pub(in crate::core) fn alarm_of(&self, target: u32) -> Alarm {
-        let row = self.targets.table.get(target);
-        let logs =
-            self.facts.rules.rules[row.rule() as usize].watch == crate::core::rule::Watch::Logs;
-        debug_assert!(
-            logs || !matches!(row.watched(), Watched::Logs(_)),
-            "logs are watched by rules for logs"
-        );
-        if logs { Alarm::Logs } else { Alarm::Heartbeat }
-    }
-
-    pub(in crate::core) fn alone(&self, target: u32) -> Key {
-        let row = self.targets.table.get(target);
-        let app = self
-            .targets
-            .instance_of(self.facts, target)
-            .map_or(crate::core::tracker::NONE, |id| self.facts.app_of(id));
-        Key::Alone {
-            rule: row.rule(),
-            app,
-        }
+        let (app, region) = self.below().app_region(instance.place);
+        let tracker = &self.facts.tracker;
+        let (app, region) = (tracker.app_names.get(app), tracker.region_names.get(region));
+        format!("{app}/{region}/{}", tracker.name(id))
     }
 }
+
+fn comes_and_goes(known: &str) -> String {
+    const WORDS: &str = "it comes and goes; single silences are not told until it is steady";
+    match known {
+        "" => WORDS.to_owned(),
+        known if known.contains(WORDS) => known.to_owned(),
+        known => format!("{WORDS}; {known}"),
+    }
+}
+
+/// What the incident is about, as a key: the alert's name and the parts of the target, in full.
+fn fingerprint(notice: &Notice) -> String {
+    let who = &notice.who;
+    let name = notice.alarm.name(notice.scope);
+    let parts = [&who.app, &who.region, &who.instance, &who.beat];
+    let host = if notice.scope == Scope::Host {
+        who.host.as_str()
+    } else {
+        ""
+    };
+    let parts = parts.into_iter().map(String::as_str).chain([host]);
+    let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+    format!("{name}:{}:{}", notice.scope.label(), parts.join("/"))
+}
+
+/// Several texts, each once and in order; none where there are not two.
+fn several(all: impl Iterator<Item = String>) -> Vec<String> {
+    let mut seen = Vec::new();
+    for one in all {
+        if !seen.contains(&one) {
+            seen.push(one);
+        }
+    }
+    seen.truncate(RULES_NAMED);
+    if seen.len() < 2 { Vec::new() } else { seen }
+}
+
+/// The labels of rules; where they differ, the values are joined by commas.
+fn labels_of(rules: &[&Rule]) -> BTreeMap<String, String> {
+    let mut values: BTreeMap<&String, BTreeSet<&String>> = BTreeMap::new();
+    for (name, value) in rules.iter().flat_map(|rule| &rule.labels) {
+        values.entry(name).or_default().insert(value);
+    }
+    let join = |values: BTreeSet<&String>| {
+        let values: Vec<&str> = values.into_iter().map(String::as_str).collect();
+        values.join(",")
+    };
+    values
+        .into_iter()
+        .map(|(name, values)| (name.clone(), join(values)))
+        .collect()
+}
+
 /// What two have in common.
 fn in_common(one: Who, other: Who) -> Who {
     let same = |one: String, other: String| if one == other { one } else { String::new() };

@@ -4,13 +4,19 @@
 //! that is read later was heard later, so that no stored gap is too long.
 
 use crate::core::engine::Engine;
+use crate::core::incident::kind::IncidentId;
 use crate::core::listening::KEPT;
+use crate::core::listening::pauses::Longest;
 use crate::core::persist::{
-    Checkpoint, Decision, SavedBeat, SavedBlind, SavedClock, SavedGroup, SavedInstance, SavedStamp,
+    Checkpoint, Decision, SavedBeat, SavedBlind, SavedClock, SavedGroup, SavedIncident,
+    SavedInstance, SavedLongest, SavedRhythm, SavedStamp,
 };
+use crate::core::targets::groups::{Group, GroupId};
+use crate::core::targets::table::Watched;
 use crate::core::time::{Listened, Mono, Now, Stamp};
 use crate::core::tracker::names::name_of;
-use crate::core::tracker::{InstanceId, NONE, UNDECIDED};
+use crate::core::tracker::usual::Usual;
+use crate::core::tracker::{BeatId, InstanceId, NONE, UNDECIDED};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -42,7 +48,7 @@ impl Engine {
         let heard = self.facts.listening.last_arrival();
         let quiet = self.unsaved.forgotten.is_empty()
             && self.facts.touched.is_empty()
-            && self.incidents.changes.marked.is_empty();
+            && self.notices.changes.marked.is_empty();
         !quiet || heard.is_some_and(|at| at >= self.unsaved.since)
     }
 
@@ -108,18 +114,16 @@ impl Engine {
             .instances
             .extend(unheard.filter_map(|slot| self.saved_instance(slot)));
         checkpoint.groups = self.saved_groups();
-        let marked = std::mem::take(&mut self.incidents.changes.marked);
+        let marked = std::mem::take(&mut self.notices.changes.marked);
         let wanted = |id: &_| checkpoint.whole || marked.contains(id);
         let open = self.incidents.iter().filter(|(id, _)| wanted(id));
-        checkpoint.incidents = open
-            .map(|(_, incident)| self.incidents.saved(self.view(), incident, None))
-            .collect();
+        checkpoint.incidents = open.filter_map(|(id, _)| self.saved_incident(id)).collect();
         Ok(checkpoint)
     }
 
     /// The decisions since the last call, to be stored before anybody is notified; `None` if there were none.
     pub fn decision(&mut self) -> Option<Decision> {
-        let changes = &mut self.incidents.changes;
+        let changes = &mut self.notices.changes;
         if changes.decided.is_empty() && changes.over.is_empty() {
             return None;
         }
@@ -130,8 +134,8 @@ impl Engine {
         decided.iter().for_each(|id| {
             changes.marked.remove(id);
         });
-        let open = decided.iter().filter_map(|id| self.incidents.open.get(id));
-        incidents.extend(open.map(|incident| self.incidents.saved(self.view(), incident, None)));
+        let open = decided.iter().filter_map(|id| self.saved_incident(*id));
+        incidents.extend(open);
         let instances = touched
             .into_iter()
             .filter_map(|slot| self.saved_instance(slot))
@@ -142,7 +146,40 @@ impl Engine {
         })
     }
 
+    fn saved_incident(&self, id: IncidentId) -> Option<SavedIncident> {
+        let (incident, ledger) = (self.incidents.get(id)?, self.notices.get(id)?);
+        Some(self.notice_view().saved(incident, ledger, None))
+    }
+
+    fn saved_longest(&self, longest: Longest) -> SavedLongest {
+        SavedLongest {
+            before: longest.before,
+            current: longest.current,
+            began: self.facts.now.wall_of(longest.began),
+        }
+    }
+
+    fn saved_rhythm(&self, watched: Watched, usual: Usual) -> SavedRhythm {
+        let (usual_ms, is_partial) = usual.saved();
+        SavedRhythm {
+            usual_ms,
+            is_partial,
+            long_ms: self.targets.candidates.saved(watched),
+        }
+    }
+
+    /// The rhythm of a target that is no beat.
+    fn rhythm_of_target(&self, target: u32, watched: Watched) -> SavedRhythm {
+        let known = self.targets.table.row(target).is_some();
+        let usual = known.then(|| self.targets.table.usual(target)).flatten();
+        usual.map_or_else(SavedRhythm::default, |usual| {
+            self.saved_rhythm(watched, usual)
+        })
+    }
+
     fn saved_clock(&self) -> SavedClock {
+        let (pauses, silences) = self.facts.listening.usual();
+        let (usual, long_silence) = silences.saved();
         let ledger = self.facts.listening.ledger();
         let older = ledger.len().saturating_sub(KEPT);
         let blind = ledger.skip(older).map(|interval| SavedBlind {
@@ -160,6 +197,9 @@ impl Engine {
                 .last_arrival()
                 .map(|at| self.facts.now.wall_of(at)),
             blind: blind.collect(),
+            silences: self.saved_longest(usual),
+            long_silence,
+            pauses: self.saved_longest(pauses.saved()),
         }
     }
 
@@ -189,6 +229,7 @@ impl Engine {
             crash: life.crash.map(|(crash, _)| crash),
             said_bye: life.said_bye,
             verdict: self.instance_verdict(id, instance),
+            logs_rhythm: self.rhythm_of_target(instance.logs, Watched::Logs(id)),
             beats: self
                 .facts
                 .tracker
@@ -198,8 +239,8 @@ impl Engine {
         })
     }
 
-    fn saved_beat(&self, beat: u32) -> SavedBeat {
-        let beat = &self.facts.tracker.beats[beat as usize];
+    fn saved_beat(&self, id: u32) -> SavedBeat {
+        let beat = &self.facts.tracker.beats[id as usize];
         SavedBeat {
             marker: self.facts.marker_text(beat.marker.0),
             name: Arc::clone(self.facts.tracker.beat_names.get(beat.name())),
@@ -208,18 +249,19 @@ impl Engine {
             every_ms: beat.every_ms,
             seq: beat.count(),
             offset_ms: beat.offset.saved(),
-            usual_ms: beat.usual.saved(),
+            rhythm: self.saved_rhythm(Watched::Beat(BeatId(id)), beat.usual),
             text: self.facts.tracker.text(beat),
         }
     }
 
     fn saved_groups(&self) -> Vec<SavedGroup> {
-        let row = |(_, group): (_, &crate::core::targets::groups::Group)| SavedGroup {
+        let row = |(id, group): (GroupId, &Group)| SavedGroup {
             rule: Arc::clone(&self.facts.rule_names[group.rule as usize]),
             app: name_of(&self.facts.tracker.app_names, group.app),
             region: name_of(&self.facts.tracker.region_names, group.region),
             since: self.saved_stamp(group.since),
             every_ms: group.every_ms,
+            rhythm: self.rhythm_of_target(group.target, Watched::Group(id)),
         };
         self.targets.groups.iter().map(row).collect()
     }

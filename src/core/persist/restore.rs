@@ -3,22 +3,26 @@
 
 use crate::core::engine::Engine;
 use crate::core::entry::{MarkerId, Subject};
-use crate::core::incident::Incident;
+use crate::core::incident::flapping::Flapper;
 use crate::core::incident::scope::Key;
+use crate::core::incident::stream::StreamFacts;
+use crate::core::incident::{Back, Incident, Member};
+use crate::core::listening::pauses::{Longest, Pauses, Silences};
 use crate::core::listening::{BlindInterval, Listening};
-use crate::core::notice::due::Told;
-use crate::core::notice::{Alarm, CloseReason, IncidentId};
+use crate::core::notice::ledger::{Ledger, Notified};
+use crate::core::notice::{Alarm, CloseReason, IncidentId, NoticeKind};
 use crate::core::persist::{
-    Saved, SavedBeat, SavedClock, SavedGroup, SavedIncident, SavedInstance, SavedKey, SavedStamp,
-    SavedTarget, SavedWatched,
+    EVERY_NOTIFIER, Saved, SavedBeat, SavedClock, SavedGroup, SavedIncident, SavedInstance,
+    SavedKey, SavedLongest, SavedNotified, SavedRhythm, SavedStamp, SavedTarget, SavedWatched,
 };
-use crate::core::targets::table::State;
+use crate::core::targets::table::{State, Watched};
 use crate::core::time::{Listened, Mono, Now, Stamp, Wall};
 use crate::core::tracker::life::Life;
 use crate::core::tracker::offset::Offset;
 use crate::core::tracker::usual::Usual;
 use crate::core::tracker::{Admitted, InstanceId, NONE, UNDECIDED};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A marker that no rule looks for.
 const UNUSED: MarkerId = MarkerId(u16::MAX);
@@ -124,7 +128,7 @@ impl Engine {
             self.restore_beat(id, beat, clocks);
         }
         if saved.logs {
-            self.restore_logs(id);
+            self.restore_logs(id, saved.logs_rhythm);
         }
         Some(id.0)
     }
@@ -166,8 +170,12 @@ impl Engine {
         row.seq = saved.seq.unwrap_or(u64::MAX);
         row.offset = Offset::restored(saved.offset_ms);
         row.phrase = phrase;
-        row.usual = Usual::restored(saved.usual_ms);
+        row.usual = usual_of(saved.rhythm);
         let (name, every_ms) = (row.name(), row.every_ms);
+        let watched = Watched::Beat(beat);
+        self.targets
+            .candidates
+            .restored(watched, saved.rhythm.long_ms);
         self.targets.watch_beat(&mut self.facts, beat);
         let target = self.facts.tracker.beat_row(beat).target;
         if target != NONE {
@@ -178,12 +186,13 @@ impl Engine {
             .beat_of_groups(&mut self.facts, place, marker, name, every_ms);
     }
 
-    fn restore_logs(&mut self, id: InstanceId) {
+    fn restore_logs(&mut self, id: InstanceId, rhythm: SavedRhythm) {
         self.targets.watch_logs(&mut self.facts, id);
         let row = self.facts.tracker.instance(id);
         let (logs, spoke, place) = (row.logs, row.spoke, row.place);
         let stopped = self.facts.tracker.life(id).has_left();
         if logs < UNDECIDED {
+            self.restore_rhythm(logs, Watched::Logs(id), rhythm);
             if spoke != Listened::NEVER {
                 let at = self.targets.seen(&self.facts, logs).at;
                 let listened = spoke;
@@ -192,6 +201,13 @@ impl Engine {
             self.judge_next_turn(logs, stopped);
         }
         self.targets.entry_of_groups(&mut self.facts, place);
+    }
+
+    fn restore_rhythm(&mut self, target: u32, watched: Watched, rhythm: SavedRhythm) {
+        if let Some(usual) = self.targets.table.usual_mut(target) {
+            *usual = usual_of(rhythm);
+        }
+        self.targets.candidates.restored(watched, rhythm.long_ms);
     }
 
     /// Has a target evaluated in the next turn, since its threshold may have changed.
@@ -240,96 +256,201 @@ impl Engine {
             .restored(id, watched_since, saved.every_ms);
         let target = self.targets.groups.get(id).target;
         self.targets.table.set_seen(target, since);
+        self.restore_rhythm(target, Watched::Group(id), saved.rhythm);
         self.judge_next_turn(target, false);
     }
 
     fn restore_incident(&mut self, saved: &SavedIncident, clocks: &Clocks) {
         let id = saved.notice.incident;
-        if saved.closed.is_some() || self.incidents.open.contains_key(&id) {
+        if saved.closed.is_some() || self.incidents.get(id).is_some() {
             return;
         }
-        let members: BTreeSet<u32> = saved
-            .members
-            .iter()
-            .filter_map(|member| self.target_named(member))
-            .filter(|&target| !self.targets.fires(target))
-            .collect();
+        let mut members: BTreeMap<u32, Member> = BTreeMap::new();
+        for target in &saved.members {
+            if let Some(target) = self.member_named(target) {
+                members.insert(target, self.restored_member(target, None));
+            }
+        }
+        let firing = members.len();
+        if let (SavedKey::Flapping(target), 0) = (&saved.key, firing)
+            && let Some(target) = self.member_named(target)
+        {
+            // It was well when this was kept.
+            let back = Back {
+                listened: self.facts.listening.listened(),
+                at: clocks.now.wall,
+            };
+            members.insert(target, self.restored_member(target, Some(back)));
+        }
+        for back in &saved.back {
+            if let Some(target) = self.member_named(&back.target) {
+                let back = Back {
+                    listened: clocks.listened(back.at.listened),
+                    at: back.at.at,
+                };
+                members.insert(target, self.restored_member(target, Some(back)));
+            }
+        }
+        let opened = clocks.mono(saved.opened_at);
+        let opened = self.facts.listening.listened_at(opened);
+        for (&target, member) in &members {
+            if member.back.is_none() {
+                self.targets.silent_since(target, opened);
+                self.targets.table.get_mut(target).state = State::Firing;
+                self.targets.table.set_due(target, Listened::NEVER);
+            }
+        }
         let key = self.key_named(&saved.key, &members);
-        let mut notice = saved.notice.clone();
-        notice.due_mono = clocks.now.mono;
+        let regions = match &saved.key {
+            SavedKey::Regions(names) => {
+                let names = names.iter();
+                names
+                    .filter_map(|name| self.facts.tracker.intern_region(name))
+                    .collect()
+            }
+            _ => BTreeSet::new(),
+        };
+        let notice = &saved.notice;
         let incident = Incident {
             key: key.unwrap_or(Key::Stream),
-            notice,
-            members: members.clone(),
-            told: saved.told.map(|told| Told {
-                at: clocks.mono(told.at),
-                reminders: told.reminders,
-                updates: told.updates,
-                affected_total: saved.notice.affected_total,
-            }),
-            remind: saved.remind,
-            news: false,
+            regions,
+            alarm: notice.alarm,
+            firing,
+            severity: notice.severity,
+            since: notice.since,
+            since_listened: self.facts.listening.listened() - notice.listened,
+            due: clocks.now.mono,
+            due_at: notice.due,
             opened_at: saved.opened_at,
-            broken: None,
+            joined_at: clocks.mono(saved.opened_at),
+            looked_at: Mono::ZERO,
+            detail: notice.detail.clone(),
+            causes: 0,
+            changes: 0,
+            restart_considered: !saved.notified.is_empty(),
+            stream: (saved.key == SavedKey::Stream).then(|| self.stream_facts(saved)),
+            members,
         };
+        let every = self.notice_view().every_notifier();
+        let named = |one: &SavedNotified| match &*one.notifier {
+            EVERY_NOTIFIER => every.clone(),
+            _ => vec![Arc::clone(&one.notifier)],
+        };
+        let notified = saved.notified.iter().flat_map(|one| {
+            let notified = Notified {
+                at: clocks.mono(one.at),
+                updated_at: (one.updates > 0).then(|| clocks.mono(one.at)),
+                reminders: one.reminders,
+                updates: one.updates,
+                severity: one.severity,
+                silent: one.silent,
+                back: saved.back.len() as u64,
+                causes: 0,
+                notifiers: saved.notified.len(),
+                differs_since: None,
+            };
+            named(one).into_iter().map(move |name| (name, notified))
+        });
+        let mut text = notice.clone();
+        text.kind = NoticeKind::Opened;
+        text.due_mono = clocks.now.mono;
+        let ledger = Ledger::restored(text, notified.collect());
         self.incidents.resume(id, incident);
-        for &target in &members {
-            let row = self.targets.table.get_mut(target);
-            row.state = State::Firing;
-            let since = clocks.mono(saved.opened_at);
-            let since = self.facts.listening.listened_at(since);
-            self.targets.silent_since(target, since);
-            self.targets.table.set_due(target, Listened::NEVER);
-        }
-        let held = key.is_some() && self.hold(id, saved, &members);
+        self.notices.resume(id, ledger);
+        let held = key.is_some() && self.hold(id, saved);
         if !held {
             // What it was about is watched no more.
-            let (incidents, view) = self.split();
-            incidents.close(view, id, CloseReason::RuleRemoved);
+            self.incidents.close(id, CloseReason::RuleRemoved);
+        }
+        self.announce();
+    }
+
+    /// A target that is part of no incident yet.
+    fn member_named(&self, saved: &SavedTarget) -> Option<u32> {
+        let target = self.target_named(saved)?;
+        let free = !self.targets.fires(target) && self.incidents.of_target(target).is_none();
+        free.then_some(target)
+    }
+
+    fn restored_member(&self, target: u32, back: Option<Back>) -> Member {
+        Member {
+            since: (self.facts.now).wall_of(self.targets.seen(&self.facts, target).at),
+            max_gap: self.targets.max_gap(&self.facts, target),
+            back,
+        }
+    }
+
+    fn stream_facts(&mut self, saved: &SavedIncident) -> StreamFacts {
+        let notice = &saved.notice;
+        let region = &notice.who.region;
+        let region = (!region.is_empty()).then(|| self.facts.tracker.intern_region(region));
+        StreamFacts {
+            gap: notice.gap,
+            listened: notice.listened,
+            max_gap: notice.max_gap,
+            region: region.flatten(),
         }
     }
 
     /// Ties an incident to what it is about; whether there is anything.
-    fn hold(&mut self, id: IncidentId, saved: &SavedIncident, members: &BTreeSet<u32>) -> bool {
-        if let SavedKey::Flapping(target) = &saved.key {
-            let Some(target) = self.target_named(target) else {
-                return false;
-            };
-            self.incidents
-                .flaps
-                .resume(target, id, self.facts.listening.listened());
+    fn hold(&mut self, id: IncidentId, saved: &SavedIncident) -> bool {
+        let Some(incident) = self.incidents.get(id) else {
+            return false;
+        };
+        let listened = self.facts.listening.listened();
+        if saved.key != SavedKey::Stream {
+            let (key, flaps) = (incident.key, incident.alarm == Alarm::Flapping);
+            let members: Vec<u32> = incident.members.keys().copied().collect();
+            let first = members.first().copied();
+            for target in members.iter().filter(|_| flaps) {
+                let max_gap = self.targets.max_gap(&self.facts, *target);
+                let who = match key {
+                    Key::Part(_) => Flapper::Target(*target),
+                    key => Flapper::Scope(key),
+                };
+                self.incidents.flaps.resume(who, listened, max_gap);
+            }
+            return first.is_some();
+        }
+        let full = incident.alarm == Alarm::Full;
+        if full && !incident.members.is_empty() {
+            self.incidents.stream.overflow = Some(id);
             return true;
         }
-        if saved.key != SavedKey::Stream {
-            return !members.is_empty();
-        }
-        let region = &saved.notice.who.region;
+        let region = incident.stream.and_then(|facts| facts.region);
+        let stream = &mut self.incidents.stream;
         let taken = match saved.notice.alarm {
             Alarm::Stalled | Alarm::Refused => {
-                self.incidents.stream.refused |= saved.notice.alarm == Alarm::Refused;
-                self.incidents.stream.stalled.replace(id)
+                stream.refused |= saved.notice.alarm == Alarm::Refused;
+                stream.is_stalled = true;
+                stream.stalled.replace(id)
             }
-            Alarm::Losing => self.incidents.stream.losing.replace(id),
-            Alarm::Blind => self.incidents.stream.blind.replace(id),
+            Alarm::Flapping => {
+                let max_gap = self.facts.stream_max_gap();
+                let who = Flapper::Scope(Key::Stream);
+                self.incidents.flaps.resume(who, listened, max_gap);
+                self.incidents.stream.flapping.replace(id)
+            }
+            Alarm::Losing => stream.losing.replace(id),
+            Alarm::Blind => stream.blind.replace(id),
             Alarm::Full => {
-                self.facts.capacity.last = self.facts.listening.listened();
-                self.incidents.stream.full.replace(id)
+                self.facts.capacity.last = listened;
+                stream.full.replace(id)
             }
-            Alarm::Lagging if region.is_empty() => self.incidents.stream.lagging.replace(id),
-            Alarm::Lagging => match self.facts.tracker.intern_region(region) {
-                Some(region) => self.incidents.stream.lagging_regions.insert(region, id),
+            Alarm::Lagging if saved.notice.who.region.is_empty() => stream.lagging.replace(id),
+            Alarm::Lagging => match region {
+                Some(region) => stream.lagging_regions.insert(region, id),
                 None => return false,
             },
-            Alarm::Heartbeat | Alarm::Logs | Alarm::Flapping | Alarm::Drill => return false,
+            Alarm::Heartbeat | Alarm::Logs | Alarm::Rate | Alarm::Drill => return false,
         };
         if let Some(other) = taken {
-            let (incidents, view) = self.split();
-            incidents.close(view, other, CloseReason::Superseded);
+            self.incidents.close(other, CloseReason::Superseded);
         }
         true
     }
 
-    fn key_named(&mut self, key: &SavedKey, members: &BTreeSet<u32>) -> Option<Key> {
+    fn key_named(&mut self, key: &SavedKey, members: &BTreeMap<u32, Member>) -> Option<Key> {
         let tracker = &mut self.facts.tracker;
         Some(match key {
             SavedKey::Stream => Key::Stream,
@@ -340,10 +461,10 @@ impl Engine {
                 Key::Place(tracker.find_place(app, region)?)
             }
             SavedKey::Host(host) => Key::Host(tracker.host_names.find(host)?),
-            SavedKey::Alone(_) => self.view().alone(*members.first()?),
-            SavedKey::Flapping(target) => {
-                let target = self.target_named(target)?;
-                self.view().alone(target)
+            SavedKey::Regions(_) => Key::Regions,
+            SavedKey::Alone(_) | SavedKey::Flapping(_) => {
+                let (&first, _) = members.first_key_value()?;
+                Key::Part(self.view().app_region_of(first).0)
             }
         })
     }
@@ -397,5 +518,16 @@ fn resumed(clock: &SavedClock, now: Now) -> Listening {
         BlindInterval::new(from, to, interval.reason, interval.listened)
     });
     let last = clock.last_arrival.map(mono);
+    let longest = |saved: SavedLongest| Longest {
+        before: saved.before,
+        current: saved.current,
+        began: mono(saved.began),
+    };
+    let silences = Silences::restored(longest(clock.silences), clock.long_silence);
     Listening::resumed(last, clock.listened, blind, now.mono)
+        .with_usual(Pauses::restored(longest(clock.pauses)), silences)
+}
+
+fn usual_of(saved: SavedRhythm) -> Usual {
+    Usual::restored(saved.usual_ms, saved.is_partial)
 }

@@ -125,7 +125,7 @@ impl Engine {
         let all = self.facts.tracker.len() + self.facts.tracker.beat_count();
         let rows = copying.instances.len() + copying.beats.len();
         let blind = Blind::ALL.into_iter();
-        let open = self.incidents.iter().rev().take(SHOWN);
+        let open = self.open_incidents().rev().take(SHOWN);
         Snapshot {
             now,
             stream_seen: self
@@ -133,7 +133,7 @@ impl Engine {
                 .listening
                 .last_arrival()
                 .map(|at| now.wall_of(at)),
-            stalled: self.incidents.stream.stalled.is_some(),
+            stalled: self.is_stalled(),
             blind_now: self.facts.listening.blind_now(),
             lag: self.facts.lags.typical,
             canary: None,
@@ -142,7 +142,7 @@ impl Engine {
                 .map(|why| (why, self.facts.listening.blind(why, now.mono)))
                 .collect(),
             blind_intervals: self.blind_rows(now),
-            open: open.map(|(_, open)| open.notice.clone()).collect(),
+            open: open.collect(),
             rejected: self
                 .rejected()
                 .map(|(why, count)| (why.label(), count))
@@ -177,12 +177,13 @@ impl Engine {
     }
 
     fn alert_rows(&self, of_rules: &[States]) -> Vec<AlertRow> {
+        let stream = &self.incidents.stream;
         let own = [
-            self.incidents.stream.stalled,
-            self.incidents.stream.lagging,
-            self.incidents.stream.losing,
+            stream.is_stalled,
+            stream.lagging.is_some(),
+            stream.losing.is_some(),
         ];
-        let firing = own.iter().flatten().count() as u64;
+        let firing = own.iter().filter(|fires| **fires).count() as u64;
         let of_stream = (
             Arc::from(STREAM_RULE),
             self.facts.rules.stream.severity,

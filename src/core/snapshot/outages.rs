@@ -40,6 +40,10 @@ impl Outages {
         let concerns = |outage: &&Outage| match outage.scope {
             _ if silences_no_instance(outage.alarm) => false,
             Scope::Stream => true,
+            Scope::Regions => {
+                let mut silent = outage.region.split(", ");
+                silent.any(|region| regions.contains(region))
+            }
             Scope::Region => regions.contains(&*outage.region),
             Scope::Host => outage.affected.iter().any(|one| app_of(one) == app),
             Scope::App | Scope::AppRegion | Scope::Instance => outage.app == app,

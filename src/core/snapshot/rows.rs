@@ -180,8 +180,8 @@ impl Engine {
     /// Open incidents by scope.
     pub(in crate::core) fn incident_rows(&self) -> Vec<(Scope, u64)> {
         let count = |scope| {
-            self.open_incidents()
-                .filter(|notice| notice.scope == scope)
+            let open = self.notices.iter();
+            open.filter(|(_, ledger)| ledger.notice.scope == scope)
                 .count() as u64
         };
         Scope::ALL

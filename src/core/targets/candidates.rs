@@ -21,6 +21,18 @@ impl Candidates {
         self.0.is_empty()
     }
 
+    /// For a store: the long interval of what is watched, in milliseconds; 0 if none is remembered.
+    pub fn saved(&self, watched: Watched) -> u32 {
+        self.0.get(&watched).copied().unwrap_or_default()
+    }
+
+    /// Restores an interval that [`Self::saved`] gave.
+    pub fn restored(&mut self, watched: Watched, long_ms: u32) {
+        if long_ms > 0 && self.0.len() < MAX_CANDIDATES {
+            self.0.insert(watched, long_ms);
+        }
+    }
+
     /// Removes something that is not watched any more.
     pub fn forget(&mut self, watched: Watched) {
         self.0.remove(&watched);

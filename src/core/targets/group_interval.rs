@@ -39,7 +39,7 @@ impl Targets {
                 let lives = !beat.stopped() && listened.since(beat.seen.listened) <= max_gap;
                 if lives && self.is_of_group(facts, instance, beat, group) {
                     longest = longest.max(match beat.every_ms {
-                        0 => beat.usual.saved(),
+                        0 => beat.usual.longest_ms(),
                         every_ms => every_ms,
                     });
                 }

@@ -99,6 +99,9 @@ impl Targets {
         let rules = facts.rules.rules.iter().enumerate().filter(matching);
         let (mut plan, mut links) = (Vec::new(), Vec::new());
         for (id, rule) in rules {
+            if rule.min_rate.is_some() {
+                self.rates.expect();
+            }
             if rule.by == By::Instance {
                 plan.push(id as u32);
             } else {
@@ -215,6 +218,7 @@ impl Targets {
             Watched::Group(group) => self.drop_group(facts, group),
         }
         self.candidates.forget(self.table.get(id).watched());
+        self.rates.forget(id);
         self.silent.remove(&id);
         self.counted.remove(&id);
         self.events.push(AlertEvent::Removed(id));

@@ -27,6 +27,7 @@ impl Targets {
         match logs {
             NONE => {}
             UNDECIDED => self.watch_logs(facts, id),
+            target if self.rates.are_used() => self.entry_of_rate(facts, target),
             target => self.sign(facts, target),
         }
         if !self.plan.links[place as usize].is_empty() {
@@ -58,7 +59,7 @@ impl Targets {
             let place = facts.tracker.instance(id).place;
             let record = facts.tracker.beat_row(beaten.beat);
             let every_ms = match record.every_ms {
-                0 => record.usual.saved(),
+                0 => record.usual.longest_ms(),
                 every_ms => every_ms,
             };
             self.beat_of_groups(facts, place, marker, name, every_ms);
@@ -124,7 +125,7 @@ impl Targets {
 
     /// Records a sign of life of a target at `stamp`, after the previous one at `before`.
     #[inline]
-    fn sign_at(&mut self, facts: &mut Facts, id: u32, before: Stamp, stamp: Stamp) {
+    pub(super) fn sign_at(&mut self, facts: &mut Facts, id: u32, before: Stamp, stamp: Stamp) {
         let max_gap = self.max_gap(facts, id);
         let due = stamp.listened + max_gap;
         self.table.set_due(id, due);

@@ -35,6 +35,13 @@ impl Targets {
 
     /// Interval between two signs of life of a target: declared or learned, else half of its longest allowed silence.
     pub(in crate::core) fn interval(&self, facts: &Facts, id: u32) -> Rhythm {
+        if self.rule_of(facts, id).min_rate.is_some() {
+            // What a window held is known when all of it was listened.
+            return Rhythm {
+                interval: self.max_gap(facts, id),
+                is_known: false,
+            };
+        }
         let (every, usual) = self.own_rhythm(facts, id, self.table.get(id).watched());
         let known = every.or(usual);
         Rhythm {

@@ -4,7 +4,7 @@ use crate::core::engine::{Engine, Feed, Options, Output};
 use crate::core::entry::{BeatLine, MarkerId, Provider, Subject};
 use crate::core::notice::NoticeKind;
 use crate::core::rule::{
-    By, FORGET_AFTER, Globs, MaxGap, Rule, RuleSet, Severity, StreamRule, Watch,
+    By, FORGET_AFTER, FalseAlarms, Globs, MaxGap, Rule, RuleSet, Severity, StreamRule, Watch,
 };
 use crate::core::time::{Mono, Now, Wall};
 use crate::core::tracker::InstanceId;
@@ -36,9 +36,13 @@ pub(in crate::core) fn rule(name: &str, app: &str, max_gap: f64) -> Rule {
         host: Globs::default(),
         by: By::Instance,
         max_gap: MaxGap::Fixed(seconds(max_gap)),
+        false_alarms: FalseAlarms::default(),
+        min_rate: None,
         hold: Duration::ZERO,
         on_crash: false,
         restart_silent: false,
+        active: None,
+        labels: Default::default(),
         recover: 1,
         severity: Severity::Error,
         summary: None,
@@ -68,6 +72,8 @@ pub(in crate::core) fn engine(rules: Vec<Rule>, second: f64) -> Engine {
         inventory: false,
         limits: Default::default(),
         first_incident: 1,
+        own: None,
+        notifiers: Vec::new(),
     };
     Engine::new(set, options, at(second))
 }

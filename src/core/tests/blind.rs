@@ -59,6 +59,7 @@ fn the_streams_incident_keeps_what_it_opened_with_and_the_last_of_what_followed(
     for words in ["refused", "connected"] {
         bench.engine.feed_words(words);
     }
+    bench.tick(81.0);
     let detail = bench
         .engine
         .open_incidents()

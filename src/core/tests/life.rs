@@ -67,6 +67,7 @@ fn a_stop_closes_what_it_explains_and_a_crash_is_told_in_the_incident() {
     let notice = bench.engine.open_incidents().next().expect("it is open");
     assert_eq!(notice.detail, "it ran out of memory");
     told_by(&mut bench, TWO[1], Lifecycle::GaveUp, 55.0);
+    bench.tick(55.0);
     let notice = bench
         .engine
         .open_incidents()

@@ -36,18 +36,32 @@ impl Usual {
     /// Forgets all but this interval, which becomes the usual one.
     pub fn learned(interval: Duration) -> Self {
         let ms = u32::try_from(interval.as_millis()).unwrap_or(u32::MAX);
-        Usual::restored(ms)
+        Usual::restored(ms, false)
     }
 
-    /// The longest usual interval in milliseconds, for the store; 0 if none is known.
-    pub fn saved(self) -> u32 {
+    /// The longest usual interval in milliseconds; 0 if none is known.
+    pub fn longest_ms(self) -> u32 {
         let longest = self.longest().map(|span| span.as_millis() as u32);
         longest.unwrap_or_default()
     }
 
-    /// Restores an interval that [`Self::saved`] gave.
-    pub fn restored(longest_ms: u32) -> Self {
-        Usual::of(0, short(longest_ms), 0, longest_ms > 0)
+    /// For a store: the longest interval in milliseconds, 0 where none is known, and true if only one is known, which is
+    /// not enough.
+    pub fn saved(self) -> (u32, bool) {
+        match self.longest_ms() {
+            0 => (long(self.current()), self.current() > 0),
+            longest => (longest, false),
+        }
+    }
+
+    /// As [`Self::saved`] gave it.
+    pub fn restored(longest_ms: u32, is_partial: bool) -> Self {
+        let longest = short(longest_ms);
+        if is_partial {
+            Usual::of(longest, 0, 1, false)
+        } else {
+            Usual::of(0, longest, 0, longest_ms > 0)
+        }
     }
 
     /// The longest usual interval; `None` until enough are known.
@@ -125,6 +139,23 @@ mod tests {
             "32 intervals later it is forgotten"
         );
         assert_eq!(size_of::<Usual>(), 4);
+    }
+
+    #[test]
+    fn one_interval_is_kept_and_the_next_one_is_enough() {
+        let restored = |usual: Usual| {
+            let (longest_ms, is_partial) = usual.saved();
+            Usual::restored(longest_ms, is_partial)
+        };
+        assert_eq!(restored(Usual::default()), Usual::default());
+        let mut usual = Usual::default();
+        usual.learn(seconds(30));
+        usual = restored(usual);
+        assert_eq!(usual.longest(), None);
+        usual.learn(seconds(20));
+        assert_eq!(usual.longest(), Some(seconds(30)));
+        usual = restored(usual);
+        assert_eq!(usual.longest(), Some(seconds(30)));
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! One fault with its position, as a person reads it.
 
 use super::position::Position;
+pub(super) use crate::decode::quoted::{quoted, shortened};
 use std::fmt;
 
 /// A fault (or, as a warning, something likely not meant) at one position of one file.
@@ -83,21 +84,5 @@ impl fmt::Display for Fault {
     /// `file:line:col: rule "x": key: what is wrong; what is allowed`, always one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.position(), self.message())
-    }
-}
-
-/// Characters of a file's own text that a fault repeats: enough to find it by, and still one line.
-const MAX_REPEATED: usize = 60;
-
-/// A text of the file within quotes, on one line, cut where it is long.
-pub(super) fn quoted(text: &str) -> String {
-    format!("\"{}\"", shortened(text))
-}
-
-/// A text of the file on one line, cut where it is long.
-pub(super) fn shortened(text: &str) -> String {
-    match text.char_indices().nth(MAX_REPEATED) {
-        Some((end, _)) => format!("{}...", text[..end].escape_debug()),
-        None => text.escape_debug().to_string(),
     }
 }

@@ -4,8 +4,9 @@ use super::fault::{Wrong, quoted};
 use super::position::Position;
 use super::report::Report;
 use super::value;
-use crate::core::rule::Globs;
+use crate::core::rule::{Globs, Severity};
 use crate::decode::nearest;
+use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -79,6 +80,11 @@ impl<'d, 'r, 't> Fields<'d, 'r, 't> {
             .map_or(self.at, |value| value.span().start)
     }
 
+    /// The key as faults show it, as `stream.notify`.
+    pub(super) fn shown(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
     /// The name of the rule that the table is.
     pub(super) fn rule(&self) -> Option<String> {
         self.rule.clone()
@@ -100,28 +106,77 @@ impl<'d, 'r, 't> Fields<'d, 'r, 't> {
         }
     }
 
-    /// A glob or a list of them; each that is wrong is reported at its own position.
+    /// A glob or a list of them, of names in subjects; each that is wrong is reported at its own position.
     pub(super) fn take_globs(&mut self, key: &str) -> Globs {
         self.take_globs_by(key, value::glob)
     }
 
-    /// As [`Self::take_globs`], of names that may hold spaces, as those of rules do.
-    pub(super) fn take_rule_globs(&mut self, key: &str) -> Globs {
-        self.take_globs_by(key, value::rule_glob)
-    }
-
-    fn take_globs_by(
+    /// As [`Self::take_globs`], by another check of each.
+    pub(super) fn take_globs_by(
         &mut self,
         key: &str,
         check: impl Fn(&DeValue<'_>) -> Result<String, Wrong>,
     ) -> Globs {
+        let before = self.faults;
         let globs = self.take_list(key, value::glob_count, check);
-        // One that matches every name makes the list that of all names.
-        if globs.iter().any(|glob| glob == "*" || glob == "**") {
-            Globs::default()
-        } else {
-            Globs(globs)
+        if self.faults > before {
+            return Globs::default();
         }
+        value::glob_list(globs).unwrap_or_else(|(index, wrong)| {
+            let at = match self.table.get(key).map(|value| (value, value.get_ref())) {
+                Some((_, DeValue::Array(list))) => list.get(index).map(|item| item.span().start),
+                Some((value, _)) => Some(value.span().start),
+                None => None,
+            };
+            self.fault_at(at.unwrap_or(self.at), Some(key), wrong);
+            Globs::default()
+        })
+    }
+
+    /// Severities: one or a list; none where the key is not there.
+    pub(super) fn take_severities(&mut self, key: &str) -> Vec<Severity> {
+        let label = |value: &DeValue<'_>| value::severity(value).map(|one| one.label().to_owned());
+        let labels = self.take_list(key, value::severity_count, label);
+        let all = Severity::ALL.into_iter();
+        all.filter(|one| labels.iter().any(|label| label == one.label()))
+            .collect()
+    }
+
+    /// A table of at most `most` keys through a check of each; each that is wrong is reported at its own position.
+    pub(super) fn take_table<T>(
+        &mut self,
+        key: &str,
+        most: usize,
+        check: impl Fn(&str, &DeValue<'_>) -> Result<T, Wrong>,
+    ) -> BTreeMap<String, T> {
+        let mut taken = BTreeMap::new();
+        let Some(value) = self.table.get(key) else {
+            return taken;
+        };
+        let DeValue::Table(table) = value.get_ref() else {
+            let allowed = format!("a table like {key} = {{ team = \"core\" }}");
+            let wrong = Wrong::new("not a table", allowed);
+            self.fault_at(value.span().start, Some(key), wrong);
+            return taken;
+        };
+        if table.len() > most {
+            let wrong = Wrong::new(format!("{} {key}", table.len()), format!("at most {most}"));
+            self.fault_at(value.span().start, Some(key), wrong);
+            return taken;
+        }
+        for (name, value) in table {
+            let name = name.get_ref().as_ref();
+            match check(name, value.get_ref()) {
+                Ok(one) => {
+                    taken.insert(name.to_owned(), one);
+                }
+                Err(wrong) => {
+                    let key = format!("{key}.{name}");
+                    self.fault_at(value.span().start, Some(&key), wrong);
+                }
+            }
+        }
+        taken
     }
 
     /// A value or a list of them; each that is wrong or listed twice is reported at its own position.
@@ -173,7 +228,7 @@ impl<'d, 'r, 't> Fields<'d, 'r, 't> {
 
     fn fault_at(&mut self, at: usize, key: Option<&str>, wrong: Wrong) {
         self.faults += 1;
-        let key = key.map(|key| format!("{}{key}", self.prefix));
+        let key = key.map(|key| self.shown(key));
         self.report
             .fault(at, self.rule.as_deref(), key.as_deref(), wrong);
     }

@@ -10,7 +10,7 @@ use super::position::Position;
 use super::report::Report;
 use super::value::{self, MAX_NOTIFIER};
 use super::variables::Lookup;
-use crate::core::rule::NotifierRule;
+use crate::core::rule::{NotifierRule, Severity};
 use crate::decode::nearest;
 use kind::{OF_SETTINGS, SENTRY_DSN, is_set};
 use std::collections::BTreeMap;
@@ -36,8 +36,22 @@ pub(super) struct Wanted {
     pub(super) position: Position,
     /// The rule's name.
     pub(super) rule: Option<String>,
+    /// The key, as `notify` or `stream.notify`.
+    pub(super) key: String,
     /// The notifiers that it names.
     pub(super) names: Vec<String>,
+}
+
+/// What a rule wants of notifiers.
+pub(super) struct Want<'a> {
+    /// The rule's position.
+    pub(super) position: &'a Position,
+    /// Its name; `None`: the stream's.
+    pub(super) rule: Option<&'a str>,
+    /// Its severity.
+    pub(super) severity: Severity,
+    /// The notifiers that it names; `None`: all.
+    pub(super) notify: Option<&'a [String]>,
 }
 
 impl Notifiers {
@@ -65,10 +79,12 @@ impl Notifiers {
                 }
             };
             let mut fields = Fields::of_table(table, at, &format!("notify.{name}."), report);
+            let severity = fields.take_severities("severity");
             if let Some(kind) = kind::read(name, &mut fields, lookup) {
                 self.list.push(NotifierRule {
                     name: name.to_owned(),
                     kind,
+                    severity,
                 });
             }
         }
@@ -100,9 +116,19 @@ impl Notifiers {
         Ok(())
     }
 
-    /// Keeps the `notify` of a rule, until all files are read.
-    pub(super) fn want(&mut self, wanted: Wanted) {
-        self.wanted.push(wanted);
+    /// Reads the `notify` of a table; that those exist is checked once all files are read.
+    pub(super) fn read_wanted(&mut self, fields: &mut Fields<'_, '_, '_>) -> Option<Vec<String>> {
+        if !fields.has("notify") {
+            return None;
+        }
+        let names = fields.take_list("notify", value::name_count, value::notifier);
+        self.wanted.push(Wanted {
+            position: fields.position("notify"),
+            rule: fields.rule(),
+            key: fields.shown("notify"),
+            names: names.clone(),
+        });
+        Some(names)
     }
 
     /// A fault for each name that no notifier has.
@@ -139,6 +165,53 @@ impl Notifiers {
         self.wanted.iter().filter(names_it).map(warn).collect()
     }
 
+    /// A warning for each rule that notifies nobody, since none of its notifiers accepts its severity.
+    pub(super) fn refused<'a>(
+        &self,
+        wants: impl Iterator<Item = Want<'a>>,
+        lookup: Lookup<'_>,
+    ) -> Vec<Fault> {
+        let settings = lookup.is_none_or(|lookup| is_set(lookup, SENTRY_DSN));
+        let all: Vec<&str> = self.list.iter().map(|one| one.name.as_str()).collect();
+        let accepts = |name: &str, severity: Severity| {
+            let rule = self.list.iter().find(|one| one.name == name);
+            rule.is_none_or(|one| one.severity.is_empty() || one.severity.contains(&severity))
+        };
+        let mut faults = Vec::new();
+        for want in wants {
+            let named: Vec<&str> = match want.notify {
+                Some(names) => names.iter().map(String::as_str).collect(),
+                None if settings && !all.contains(&OF_SETTINGS) && !all.is_empty() => continue,
+                None => all.clone(),
+            };
+            if named.is_empty() || named.iter().any(|name| accepts(name, want.severity)) {
+                continue;
+            }
+            let what = format!(
+                "no notifier of it accepts severity {}: it notifies nobody",
+                want.severity.label()
+            );
+            let allowed = format!("add it to the severity of {}", named.join(" or "));
+            let key = if want.rule.is_some() {
+                "notify"
+            } else {
+                "stream.notify"
+            };
+            faults.push(Fault::new(
+                want.position,
+                want.rule,
+                Some(key),
+                Wrong::new(what, allowed),
+            ));
+        }
+        faults
+    }
+
+    /// True where a notifier has that name.
+    pub(super) fn is_known(&self, name: &str) -> bool {
+        name == OF_SETTINGS || self.names.contains_key(name)
+    }
+
     /// The notifiers, by name.
     pub(super) fn into_list(mut self) -> Vec<NotifierRule> {
         self.list.sort_by(|a, b| a.name.cmp(&b.name));
@@ -149,7 +222,7 @@ impl Notifiers {
 impl Wanted {
     fn fault(&self, what: String, allowed: String) -> Fault {
         let wrong = Wrong::new(what, allowed);
-        Fault::new(&self.position, self.rule.as_deref(), Some("notify"), wrong)
+        Fault::new(&self.position, self.rule.as_deref(), Some(&self.key), wrong)
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::variables;
 use crate::core::rule::{
-    By, Globs, MaxGap, NotifierKind, NotifierRule, Rule, RuleSet, ScheduledSilence, StreamRule,
-    Watch,
+    By, Globs, MaxGap, NotifierKind, NotifierRule, Rule, RuleSet, ScheduledSilence, Severity,
+    StreamRule, Watch,
 };
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -43,6 +44,13 @@ fn stream(out: &mut String, stream: &StreamRule) {
     line(out, "severity", &text(stream.severity.label()));
     optional(out, "summary", stream.summary.as_deref());
     optional(out, "runbook", stream.runbook.as_deref());
+    routed(out, stream.remind, stream.notify.as_deref());
+    line(
+        out,
+        "active",
+        &text(stream.active.as_deref().unwrap_or("always")),
+    );
+    labels(out, &stream.labels);
 }
 
 fn rule(out: &mut String, rule: &Rule, markers: &[String]) {
@@ -64,7 +72,20 @@ fn rule(out: &mut String, rule: &Rule, markers: &[String]) {
     line(out, "region", &globs(&rule.region));
     some(out, "host", &rule.host);
     line(out, "by", &by(rule.by));
-    line(out, "max_gap", &max_gap(rule.max_gap));
+    match (rule.min_rate, rule.max_gap) {
+        (Some(count), MaxGap::Fixed(window)) => {
+            let window = humantime::format_duration(window);
+            line(out, "min_rate", &text(&format!("{count} per {window}")));
+        }
+        _ => line(out, "max_gap", &max_gap(rule.max_gap)),
+    }
+    let budget = rule.false_alarms;
+    let per = humantime::format_duration(budget.per);
+    line(
+        out,
+        "false_alarms",
+        &text(&format!("{} per {per}", budget.count)),
+    );
     if !rule.expect.is_empty() {
         line(out, "expect", &list(&rule.expect));
     }
@@ -76,12 +97,13 @@ fn rule(out: &mut String, rule: &Rule, markers: &[String]) {
     line(out, "severity", &text(rule.severity.label()));
     optional(out, "summary", rule.summary.as_deref());
     optional(out, "runbook", rule.runbook.as_deref());
-    if let Some(every) = rule.remind {
-        line(out, "remind", &span(every));
-    }
-    if let Some(names) = &rule.notify {
-        line(out, "notify", &list(names));
-    }
+    routed(out, rule.remind, rule.notify.as_deref());
+    line(
+        out,
+        "active",
+        &text(rule.active.as_deref().unwrap_or("always")),
+    );
+    labels(out, &rule.labels);
     line(out, "group_wait", &span(rule.group_wait));
     line(out, "forget_after", &span(rule.forget_after));
     line(out, "on_crash", &rule.on_crash.to_string());
@@ -101,6 +123,13 @@ fn silence(out: &mut String, silence: &ScheduledSilence) {
     some(out, "instance", &matchers.instance);
     some(out, "host", &matchers.host);
     some(out, "rule", &matchers.rule);
+    severities(out, &matchers.severity);
+    let table = |(name, value): (&String, &Globs)| format!("{name} = {}", globs(value));
+    let labels: Vec<String> = matchers.labels.iter().map(table).collect();
+    if !labels.is_empty() {
+        line(out, "labels", &format!("{{ {} }}", labels.join(", ")));
+    }
+    some(out, "notifier", &matchers.notifier);
     line(out, "schedule", &text(&silence.schedule));
     line(out, "timezone", &text(&silence.timezone));
     line(out, "duration", &span(silence.duration));
@@ -140,6 +169,35 @@ fn notifier(out: &mut String, notifier: &NotifierRule) {
             let shown: Vec<String> = urls.iter().map(|url| secret(url)).collect();
             line(out, "urls", &format!("[{}]", shown.join(", ")));
         }
+    }
+    severities(out, &notifier.severity);
+}
+
+fn routed(out: &mut String, remind: Option<Duration>, notify: Option<&[String]>) {
+    if let Some(every) = remind {
+        line(out, "remind", &span(every));
+    }
+    if let Some(names) = notify {
+        line(out, "notify", &list(names));
+    }
+}
+
+fn labels(out: &mut String, labels: &BTreeMap<String, String>) {
+    if labels.is_empty() {
+        return;
+    }
+    let one = |(name, value): (&String, &String)| format!("{name} = {}", text(value));
+    let all: Vec<String> = labels.iter().map(one).collect();
+    line(out, "labels", &format!("{{ {} }}", all.join(", ")));
+}
+
+fn severities(out: &mut String, severities: &[Severity]) {
+    if !severities.is_empty() {
+        let labels: Vec<String> = severities
+            .iter()
+            .map(|one| one.label().to_owned())
+            .collect();
+        line(out, "severity", &list(&labels));
     }
 }
 

@@ -1,18 +1,20 @@
 //! `[[rule]]`.
 
+use super::defaults::{Defaults, Values};
 use super::fault::{Fault, Wrong, quoted};
 use super::fields::Fields;
 use super::key::{Key, keys};
-use super::notify::{Notifiers, Wanted};
+use super::notify::{Notifiers, Want};
 use super::position::Position;
 use super::report::{MAX_SHOWN, Report};
-use super::value::{self, RULE_WORDS, SEVERITIES};
-use super::{key, shadow, targets};
+use super::value::{self, RULE_WORDS};
+use super::{counts, key, shadow, targets};
 use crate::core::entry::MarkerId;
 use crate::core::rule::{
-    DEFAULT_MARKER, FORGET_AFTER, GROUP_WAIT, MAX_MARKERS, MaxGap, Rule, RuleSet, StreamRule, Watch,
+    By, DEFAULT_MARKER, FORGET_AFTER, FalseAlarms, GROUP_WAIT, MAX_MARKERS, MaxGap, Rule, RuleSet,
+    Severity, StreamRule, Watch,
 };
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use toml::de::{DeArray, DeTable};
 
@@ -30,6 +32,8 @@ pub(super) const KEYS: &[Key] = keys! {
     "marker": "word", "\"HEARTBEAT\"", "Word that marks an entry as a heartbeat";
     "beat": "text", "", "`name=` of the heartbeat; without it each name is a target of its own";
     "max_gap": "duration or auto", "\"auto\"", "Longest silence of a target, in listened time; auto follows the interval";
+    "min_rate": "count per duration", "", "Fewest entries of each instance, as \"10 per 1m\", in listened time; for watch = \"logs\", in place of max_gap";
+    "false_alarms": "count per duration", "\"1 per 30d\"", "Most false alarms of the rule by lost heartbeats; auto allows as many as that takes";
     "expect": "list of names", "", "Regions or apps that must be there from the start, by app-region, region or app";
     "at_least": "number", "", "Fewest live instances in each target, by app-region, region or app";
     "for": "duration", "\"0s\"", "Time that an alert stays pending before it fires, in listened time";
@@ -39,6 +43,8 @@ pub(super) const KEYS: &[Key] = keys! {
     "runbook": "URL", "", "Page that says what to do";
     "remind": "duration", "", "Interval of reminders while the incident is open; without it there are none";
     "notify": "list of notifiers", "", "Notifiers of the rule; without it every notifier";
+    "active": "hours", "\"always\"", "Hours in which it notifies, like \"Mon-Fri 08:00-18:00 Europe/Berlin\"; it is evaluated at all times";
+    "labels": "table of texts", "", "Labels on every notification: Alertmanager's labels, Sentry's tags";
     "group_wait": "duration", "\"1s\"", "Time that the first alert of an incident waits for others of the same cause";
     "forget_after": "duration", "\"24h\"", "Time without a sign of life after which a target is forgotten, in listened time";
     "on_crash": "flag", "false", "Fire at once when the platform reports a crash";
@@ -54,6 +60,8 @@ const WATCHES: &[(&str, bool)] = &[("heartbeat", true), ("logs", false)];
 /// The rules as read so far.
 pub(super) struct Rules {
     rules: Vec<Rule>,
+    /// The values that each has itself of the keys of `[defaults]`, in the order of `rules`.
+    own: Vec<Values>,
     /// The position of each rule's name, in the order of `rules`.
     positions: Vec<Position>,
     /// The position of each name, those of rules at fault included.
@@ -69,6 +77,7 @@ impl Default for Rules {
     fn default() -> Self {
         Rules {
             rules: Vec::new(),
+            own: Vec::new(),
             positions: Vec::new(),
             names: HashMap::new(),
             markers: vec![DEFAULT_MARKER.to_owned()],
@@ -121,6 +130,8 @@ impl Rules {
         if self.warnings.len() < MAX_SHOWN {
             self.warnings.extend(found);
         }
+        let (max_gap, min_rate) = limits(&mut fields, &watch, targets.by);
+        let own = Values::read(&mut fields, notifiers);
         let rule = Rule {
             name,
             watch,
@@ -128,22 +139,23 @@ impl Rules {
             region: targets.region,
             host: targets.host,
             by: targets.by,
-            max_gap: fields
-                .take("max_gap", value::max_gap)
-                .unwrap_or(MaxGap::Auto),
+            max_gap,
+            min_rate,
             hold: fields.take("for", value::hold).unwrap_or(Duration::ZERO),
             recover: fields
                 .take("recover", |v| value::whole(v, value::RECOVER))
                 .unwrap_or(1),
-            severity: fields
-                .take("severity", |v| value::choice(v, SEVERITIES))
-                .unwrap_or_default(),
             summary: fields.take("summary", |v| value::summary(v, RULE_WORDS)),
-            runbook: fields.take("runbook", value::runbook),
+            // These are filled in when all files are read.
+            severity: Severity::default(),
+            runbook: None,
+            false_alarms: FalseAlarms::default(),
+            remind: None,
+            notify: None,
+            active: None,
+            labels: BTreeMap::new(),
             expect: targets.expect,
             at_least: targets.at_least,
-            remind: fields.take("remind", |v| value::span_within(v, &value::REMIND)),
-            notify: notify(&mut fields, notifiers),
             group_wait: fields
                 .take("group_wait", |v| value::span_within(v, &value::GROUP_WAITS))
                 .unwrap_or(GROUP_WAIT),
@@ -158,6 +170,7 @@ impl Rules {
         if fields.is_clean() {
             self.positions.push(fields.position("name"));
             self.rules.push(rule);
+            self.own.push(own);
         }
     }
 
@@ -227,6 +240,20 @@ impl Rules {
         self.rules.is_empty()
     }
 
+    /// The severity and the notifiers of each rule as it is in force, with its position.
+    pub(super) fn wants<'a>(&'a self, defaults: &'a Defaults) -> impl Iterator<Item = Want<'a>> {
+        let rules = self.rules.iter().zip(&self.own).zip(&self.positions);
+        rules.map(|((rule, own), position)| {
+            let (severity, notify) = defaults.route(own);
+            Want {
+                position,
+                rule: Some(&rule.name),
+                severity,
+                notify,
+            }
+        })
+    }
+
     /// Warnings: rules that never match, and those found on the way.
     pub(super) fn warnings(&mut self) -> Vec<Fault> {
         let mut found = std::mem::take(&mut self.warnings);
@@ -239,8 +266,16 @@ impl Rules {
         self.rules.iter().map(|rule| rule.name.as_str()).collect()
     }
 
+    /// The labels that rules have.
+    pub(super) fn labels(&self) -> Vec<&str> {
+        self.own.iter().flat_map(Values::label_names).collect()
+    }
+
     /// The checked set, of rules alone.
-    pub(super) fn into_set(self, stream: StreamRule) -> RuleSet {
+    pub(super) fn into_set(mut self, stream: StreamRule, defaults: &Defaults) -> RuleSet {
+        for (rule, own) in self.rules.iter_mut().zip(&self.own) {
+            defaults.fill(rule, own);
+        }
         RuleSet {
             stream,
             rules: self.rules,
@@ -250,18 +285,38 @@ impl Rules {
     }
 }
 
-/// The notifiers of a rule; that they exist is checked once all files are read.
-fn notify(fields: &mut Fields<'_, '_, '_>, notifiers: &mut Notifiers) -> Option<Vec<String>> {
-    if !fields.has("notify") {
-        return None;
+/// How long a target may be silent, and how many entries it has to have in that time.
+fn limits(fields: &mut Fields<'_, '_, '_>, watch: &Watch, by: By) -> (MaxGap, Option<u32>) {
+    let max_gap = fields.take("max_gap", value::max_gap);
+    let rate = fields.take("min_rate", counts::min_rate);
+    if !fields.has("min_rate") {
+        return (max_gap.unwrap_or(MaxGap::Auto), None);
     }
-    let names = fields.take_list("notify", value::name_count, value::notifier);
-    notifiers.want(Wanted {
-        position: fields.position("notify"),
-        rule: fields.rule(),
-        names: names.clone(),
-    });
-    Some(names)
+    for (is_wrong, what, allowed) in [
+        (
+            *watch != Watch::Logs,
+            "counts entries, and this rule watches heartbeats",
+            "remove it, or set watch = \"logs\"",
+        ),
+        (
+            by != By::Instance,
+            "counts the entries of each instance",
+            "remove it, or set by = \"instance\"",
+        ),
+        (
+            fields.has("max_gap"),
+            "its duration takes the place of max_gap",
+            "one of the two",
+        ),
+    ] {
+        if is_wrong {
+            fields.fault("min_rate", Wrong::new(what, allowed));
+        }
+    }
+    match rate {
+        Some((count, window)) => (MaxGap::Fixed(window), Some(count)),
+        None => (MaxGap::Auto, None),
+    }
 }
 
 /// The fault of rules that are not a list.

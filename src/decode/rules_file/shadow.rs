@@ -5,8 +5,8 @@
 
 use super::fault::{Fault, Wrong, quoted};
 use super::position::Position;
-use super::value::MAX_WAYS;
 use crate::core::rule::{Globs, Rule, Watch};
+use crate::decode::globs;
 
 /// Steps spent on comparing at most: about a tenth of a second, and all pairs of a thousand simple rules.
 /// Beyond it nothing more is claimed.
@@ -50,22 +50,28 @@ fn watches(earlier: &Watch, rule: &Watch) -> bool {
     }
 }
 
-fn covers(earlier: &Globs, globs: &Globs, left: &mut usize) -> bool {
-    earlier.0.is_empty()
-        || (!globs.0.is_empty()
-            && globs
-                .0
+fn covers(earlier: &Globs, later: &Globs, left: &mut usize) -> bool {
+    let (earlier_in, earlier_out) = globs::parts(earlier);
+    let (ins, outs) = globs::parts(later);
+    let all_in = earlier_in.is_empty()
+        || (!ins.is_empty()
+            && ins
                 .iter()
-                .all(|glob| earlier.0.iter().any(|wide| holds(wide, glob, left))))
+                .all(|glob| earlier_in.iter().any(|wide| holds(wide, glob, left))));
+    // What the earlier rule leaves must be nothing that the later one has.
+    all_in
+        && earlier_out.iter().all(|out| {
+            outs.iter().any(|wide| holds(wide, out, left))
+                || (!ins.is_empty() && ins.iter().all(|glob| globs::is_left(glob, out)))
+        })
 }
 
 fn holds(wide: &str, glob: &str, left: &mut usize) -> bool {
-    let ways = if wide.contains('{') { MAX_WAYS } else { 1 };
+    let ways = if wide.contains('{') {
+        globs::MAX_WAYS
+    } else {
+        1
+    };
     *left = left.saturating_sub(wide.len() * glob.len() * ways);
-    *left > 0 && (wide == glob || (is_plain(glob) && fast_glob::glob_match(wide, glob)))
-}
-
-/// True where a glob is a name and nothing else.
-pub(super) fn is_plain(glob: &str) -> bool {
-    !glob.contains(['*', '?', '[', ']', '{', '}', '!', '\\'])
+    *left > 0 && globs::covers(wide, glob)
 }

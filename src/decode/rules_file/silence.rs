@@ -3,10 +3,12 @@
 use super::fault::{Fault, Wrong, quoted};
 use super::fields::Fields;
 use super::key::{self, Key, keys};
+use super::labels;
+use super::notify::Notifiers;
 use super::position::Position;
 use super::report::Report;
 use super::value;
-use crate::core::rule::{Matchers, ScheduledSilence};
+use crate::core::rule::{Globs, Matchers, ScheduledSilence};
 use crate::decode::nearest;
 use crate::decode::schedule::{self, Schedule, ScheduleFault};
 use std::time::Duration;
@@ -14,18 +16,23 @@ use toml::de::{DeArray, DeTable};
 
 /// Keys of `[[silence]]`.
 pub(super) const KEYS: &[Key] = keys! {
-    "app": "globs", "\"*\"", "Apps that are silenced; at least one of app, region, instance, host and rule is required";
+    "app": "globs", "\"*\"", "Apps that are silenced; at least one of the keys down to notifier is required";
     "region": "globs", "\"*\"", "Regions that are silenced";
     "instance": "globs", "\"*\"", "Instances that are silenced";
     "host": "globs", "\"*\"", "Physical hosts that are silenced";
     "rule": "globs", "\"*\"", "Rules that are silenced, by name; \"stream\" is the stream's own";
+    "severity": "list of words", "", "Severities of the rules that are silenced; without it all";
+    "labels": "table of globs", "", "Labels of the rules that are silenced, all of them; a label that a rule has not is the empty text";
+    "notifier": "globs", "\"*\"", "Notifiers that are silenced; the others are notified";
     "schedule": "cron", "required", "Begin: minute, hour, day of month, month, day of week";
     "timezone": "text", "\"UTC\"", "IANA time zone of the schedule";
     "duration": "duration", "required", "Length of each silence";
     "reason": "text", "required", "Reason, for people";
 };
 /// Matchers, of which at least one is required.
-const MATCHERS: &[&str] = &["app", "region", "instance", "host", "rule"];
+const MATCHERS: &[&str] = &[
+    "app", "region", "instance", "host", "rule", "severity", "labels", "notifier",
+];
 /// Silences of one set: each is asked for every alert, and for its windows every hour.
 const MAX_SILENCES: usize = 200;
 const CRON: &str =
@@ -35,8 +42,8 @@ const CRON: &str =
 #[derive(Default)]
 pub(super) struct Silences {
     list: Vec<ScheduledSilence>,
-    /// The position of the `rule` of each, in the order of `list`.
-    positions: Vec<Position>,
+    /// The positions of the `rule`, `labels` and `notifier` of each, in the order of `list`.
+    positions: Vec<[Position; 3]>,
     seen: usize,
 }
 
@@ -66,15 +73,18 @@ impl Silences {
         if !MATCHERS.iter().any(|key| fields.has(key)) {
             fields.missing(
                 "app",
-                "at least one of app, region, instance, host, rule; app = \"*\" is everything",
+                "at least one of app, region, instance, host, rule, severity, labels, notifier; app = \"*\" is everything",
             );
         }
         let matchers = Matchers {
             app: fields.take_globs("app"),
             region: fields.take_globs("region"),
             instance: fields.take_globs("instance"),
-            host: fields.take_globs("host"),
-            rule: fields.take_rule_globs("rule"),
+            host: fields.take_globs_by("host", value::host_glob),
+            rule: fields.take_globs_by("rule", value::any_glob),
+            severity: fields.take_severities("severity"),
+            labels: labels::globs(&mut fields),
+            notifier: fields.take_globs_by("notifier", value::any_glob),
         };
         for (key, allowed) in [
             ("schedule", CRON),
@@ -93,11 +103,11 @@ impl Silences {
         let reason = fields.take("reason", value::reason);
         let text = fields.take("schedule", |v| value::text(v, CRON).map(str::to_owned));
         let schedule = text.and_then(|text| when(&mut fields, text, &timezone, duration));
-        let position = fields.position("rule");
+        let positions = ["rule", "labels", "notifier"].map(|key| fields.position(key));
         if let (true, Some(schedule), Some(duration), Some(reason)) =
             (fields.is_clean(), schedule, duration, reason)
         {
-            self.positions.push(position);
+            self.positions.push(positions);
             self.list.push(ScheduledSilence {
                 matchers,
                 schedule,
@@ -108,24 +118,55 @@ impl Silences {
         }
     }
 
-    /// A warning for each plain name that no rule has.
-    pub(super) fn warnings(&self, rules: &[&str]) -> Vec<Fault> {
+    /// A warning for each plain name that no rule or notifier has, and for each label that no rule has.
+    pub(super) fn warnings(
+        &self,
+        rules: &[&str],
+        labels: &[&str],
+        notifiers: &Notifiers,
+    ) -> Vec<Fault> {
         let mut found = Vec::new();
-        for (silence, position) in self.list.iter().zip(&self.positions) {
-            for name in &silence.matchers.rule.0 {
-                if !super::shadow::is_plain(name)
-                    || name == "stream"
-                    || rules.contains(&name.as_str())
-                {
-                    continue;
-                }
-                let what = format!(
-                    "no rule is named {}{}",
-                    quoted(name),
-                    nearest::hint(name, rules)
+        let mut warn = |position: &Position, key: &str, what: String, allowed: &str| {
+            found.push(Fault::new(
+                position,
+                None,
+                Some(key),
+                Wrong::new(what, allowed),
+            ));
+        };
+        for (silence, [rule, label, notifier]) in self.list.iter().zip(&self.positions) {
+            let matchers = &silence.matchers;
+            let known = |name: &str| name == "stream" || rules.contains(&name);
+            for name in plain(&matchers.rule).filter(|name| !known(name)) {
+                let hint = nearest::hint(name, rules);
+                let what = format!("no rule is named {}{hint}", quoted(name));
+                warn(
+                    rule,
+                    "silence.rule",
+                    what,
+                    "the name of a [[rule]], or \"stream\"",
                 );
-                let wrong = Wrong::new(what, "the name of a [[rule]], or \"stream\"");
-                found.push(Fault::new(position, None, Some("silence.rule"), wrong));
+            }
+            for what in matchers
+                .labels
+                .keys()
+                .filter_map(|name| labels::unknown(name, labels))
+            {
+                warn(
+                    label,
+                    "silence.labels",
+                    what,
+                    "a label of a [[rule]], [stream] or [defaults]",
+                );
+            }
+            for name in plain(&matchers.notifier).filter(|name| !notifiers.is_known(name)) {
+                let what = format!("no notifier is named {}", quoted(name));
+                warn(
+                    notifier,
+                    "silence.notifier",
+                    what,
+                    "the NAME of a [notify.NAME], or \"sentry\"",
+                );
             }
         }
         found
@@ -135,6 +176,15 @@ impl Silences {
     pub(super) fn into_list(self) -> Vec<ScheduledSilence> {
         self.list
     }
+}
+
+/// The globs that are names and nothing else, also those that take out.
+fn plain(globs: &Globs) -> impl Iterator<Item = &str> {
+    let bare = globs
+        .0
+        .iter()
+        .map(|glob| glob.strip_prefix('!').unwrap_or(glob));
+    bare.filter(|name| crate::decode::globs::is_plain(name))
 }
 
 /// The schedule's text, where it is valid; else reports why not.

@@ -1,8 +1,11 @@
 //! `[stream]`.
 
+use super::defaults::Defaults;
 use super::fault::Wrong;
 use super::fields::Fields;
 use super::key::{self, Key, keys};
+use super::labels;
+use super::notify::{Notifiers, Want};
 use super::position::Position;
 use super::report::Report;
 use super::value::{self, SEVERITIES, STREAM_WORDS};
@@ -16,6 +19,10 @@ pub(super) const KEYS: &[Key] = keys! {
     "severity": "word", "\"critical\"", "critical, error, warning or info";
     "summary": "text", "", "Sentence of the notification; {since}, {rule} and {scope} are filled in";
     "runbook": "URL", "", "Page that says what to do";
+    "notify": "list of notifiers", "", "Notifiers of the stream; without it every notifier";
+    "remind": "duration", "", "Interval of reminders while the incident is open; without it there are none";
+    "active": "hours", "\"always\"", "Hours in which it notifies, like \"Mon-Fri 08:00-18:00 Europe/Berlin\"";
+    "labels": "table of texts", "", "Labels on every notification";
 };
 
 /// The stream's rule as read so far.
@@ -28,7 +35,13 @@ pub(super) struct Stream {
 
 impl Stream {
     /// Reads a `[stream]`; a second one in another file is a fault.
-    pub(super) fn read(&mut self, table: &DeTable<'_>, at: usize, report: &mut Report<'_>) {
+    pub(super) fn read(
+        &mut self,
+        table: &DeTable<'_>,
+        at: usize,
+        notifiers: &mut Notifiers,
+        report: &mut Report<'_>,
+    ) {
         if let Some(Position { file, line, .. }) = &self.first {
             let what = format!("a second [stream]; the first is in {file}:{line}");
             let wrong = Wrong::new(what, "at most one in all files");
@@ -47,11 +60,32 @@ impl Stream {
             .unwrap_or(rule.severity);
         rule.summary = fields.take("summary", |v| value::summary(v, STREAM_WORDS));
         rule.runbook = fields.take("runbook", value::runbook);
+        rule.notify = notifiers.read_wanted(&mut fields);
+        rule.remind = fields.take("remind", |v| value::span_within(v, &value::REMIND));
+        rule.active = fields.take("active", value::active).flatten();
+        rule.labels = labels::read(&mut fields).unwrap_or_default();
+    }
+
+    /// Its severity and its notifiers, with its position.
+    pub(super) fn want(&self) -> Option<Want<'_>> {
+        Some(Want {
+            position: self.first.as_ref()?,
+            rule: None,
+            severity: self.rule.severity,
+            notify: self.rule.notify.as_deref(),
+        })
+    }
+
+    /// The names of its labels.
+    pub(super) fn label_names(&self) -> impl Iterator<Item = &str> {
+        self.rule.labels.keys().map(String::as_str)
     }
 
     /// The rule in force.
-    pub(super) fn into_rule(self) -> StreamRule {
-        self.rule
+    pub(super) fn into_rule(self, defaults: &Defaults) -> StreamRule {
+        let mut rule = self.rule;
+        defaults.label(&mut rule.labels);
+        rule
     }
 }
 

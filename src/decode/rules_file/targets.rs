@@ -39,7 +39,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_, '_>, is_beat: bool) -> Targets {
     let targets = Targets {
         app: fields.take_globs("app"),
         region: fields.take_globs("region"),
-        host: fields.take_globs("host"),
+        host: fields.take_globs_by("host", value::host_glob),
         by: by.unwrap_or_default(),
         expect: fields.take_list("expect", value::name_count, value::expected),
         at_least: fields.take("at_least", |v| value::whole(v, value::AT_LEAST)),

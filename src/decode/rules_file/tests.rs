@@ -1,7 +1,9 @@
 //! Texts in, exact faults out.
 
 mod bounds;
+mod defaults;
 mod notifiers;
+mod routing;
 mod silences;
 mod targets;
 mod values;
@@ -9,8 +11,8 @@ mod values;
 use super::{Reading, read};
 use crate::core::entry::MarkerId;
 use crate::core::rule::{
-    AUTO_LEARNING, By, FORGET_AFTER, GROUP_WAIT, Globs, MaxGap, Rule, RuleSet, Severity,
-    StreamRule, Watch,
+    AUTO_LEARNING, By, FORGET_AFTER, FalseAlarms, GROUP_WAIT, Globs, MaxGap, Rule, RuleSet,
+    Severity, StreamRule, Watch,
 };
 use std::time::Duration;
 
@@ -79,6 +81,8 @@ fn defaults() {
             region: Globs::default(),
             by: By::Instance,
             max_gap: MaxGap::Auto,
+            false_alarms: FalseAlarms::default(),
+            min_rate: None,
             hold: Duration::ZERO,
             recover: 1,
             severity: Severity::Error,
@@ -93,6 +97,8 @@ fn defaults() {
             forget_after: FORGET_AFTER,
             on_crash: false,
             restart_silent: false,
+            active: None,
+            labels: Default::default(),
         }]
     );
     assert_eq!(MaxGap::Auto.span(None), AUTO_LEARNING);
@@ -100,7 +106,10 @@ fn defaults() {
 
 /// True where two values are the same, durations by their length.
 fn same(declared: &toml::Value, printed: &toml::Value) -> bool {
-    let span = |value: &toml::Value| super::duration(value.as_str()?).ok();
+    let span = |value: &toml::Value| {
+        let text = value.as_str()?;
+        super::duration(text.strip_prefix("1 per ").unwrap_or(text)).ok()
+    };
     declared == printed || span(declared).is_some_and(|one| Some(one) == span(printed))
 }
 
@@ -111,6 +120,7 @@ fn each_declared_default_is_the_one_in_force() {
     for (table, keys) in [
         (&printed["stream"], super::stream::KEYS),
         (&printed["rule"][0], super::rule::KEYS),
+        (&printed["rule"][0], super::defaults::KEYS),
     ] {
         for key in keys.iter().filter(|key| key.default != "required") {
             let declared: toml::Table = format!("x = {}", key.default).parse().unwrap_or_default();
@@ -164,6 +174,7 @@ fn every_key() {
         severity: Severity::Warning,
         summary: Some("nothing since {since}".to_owned()),
         runbook: Some("https://example.com/stream".to_owned()),
+        ..StreamRule::default()
     };
     assert_eq!(set.stream, stream);
     assert_eq!(set.markers, ["HEARTBEAT", "PULSE"]);
@@ -200,13 +211,13 @@ fn five_faults_of_two_files() {
         &[
             "a.toml:2:11: stream.max_gap: \"0s\" is zero; \"auto\", or a duration like \"90s\", \"5m\" or \"1h 30m\"",
             "a.toml:6:1: rule \"web\": maxgap: unknown key, nearest is max_gap; known are name, watch, app, region, \
-             host, by, marker, beat, max_gap, expect, at_least, for, recover, severity, summary, runbook, remind, \
-             notify, group_wait, forget_after, on_crash, on_silent",
+             host, by, marker, beat, max_gap, min_rate, false_alarms, expect, at_least, for, recover, severity, summary, runbook, remind, \
+             notify, active, labels, group_wait, forget_after, on_crash, on_silent",
             "a.toml:7:12: rule \"web\": severity: unknown value \"eror\", nearest is error; allowed are critical, \
              error, warning, info",
             "b.toml:2:8: rule \"web\": name: duplicate name; \"web\" is in a.toml:5; each rule has a name of its own",
-            "b.toml:3:7: rule \"web\": app: \"[ab\" has a [ without its ]; a glob is like \"web\", \"batch-*\" or \
-             \"{iad,lhr}\", or a list of such",
+            "b.toml:3:7: rule \"web\": app: \"[ab\" has a [ without its ]; a glob is like \"web\", \"batch-*\", \
+             \"{iad,lhr}\" or \"!web-staging\", or a list of such",
         ],
     );
 }
@@ -244,9 +255,9 @@ fn tables() {
         &[
             "a.toml:1:1: max_gap: a key outside of any table; move it below [stream] or a [[rule]]",
             "a.toml:2:1: foo: a key outside of any table; keys belong below [stream] or a [[rule]]",
-            "a.toml:3:2: rules: unknown table, nearest is rule; tables are [stream], [[rule]], [[silence]] and [notify.NAME]",
-            "a.toml:4:3: streams: unknown table, nearest is stream; tables are [stream], [[rule]], [[silence]] and [notify.NAME]",
-            "a.toml:5:2: notifier: unknown table; tables are [stream], [[rule]], [[silence]] and [notify.NAME]",
+            "a.toml:3:2: rules: unknown table, nearest is rule; tables are [stream], [defaults], [[rule]], [[silence]] and [notify.NAME]",
+            "a.toml:4:3: streams: unknown table, nearest is stream; tables are [stream], [defaults], [[rule]], [[silence]] and [notify.NAME]",
+            "a.toml:5:2: notifier: unknown table; tables are [stream], [defaults], [[rule]], [[silence]] and [notify.NAME]",
         ],
     );
     expect(
@@ -300,7 +311,7 @@ fn places_in_texts_of_other_editors() {
         &["[[rule]]\nname = 'x'\nsummary = 'ünï' # ö\n'ü' = { a = 1 }"],
         &[
             "a.toml:4:1: rule \"x\": ü: unknown key; known are name, watch, app, region, host, by, marker, beat, \
-           max_gap, expect, at_least, for, recover, severity, summary, runbook, remind, notify, group_wait, forget_after, on_crash, on_silent",
+           max_gap, min_rate, false_alarms, expect, at_least, for, recover, severity, summary, runbook, remind, notify, active, labels, group_wait, forget_after, on_crash, on_silent",
         ],
     );
 }

@@ -1,22 +1,16 @@
 //! Checks of single values: text in, a checked value or what is wrong with it out.
 
 use super::fault::{Wrong, quoted, shortened};
-use crate::core::rule::{LONGEST_SPAN, MaxGap, Severity};
+use crate::core::rule::{Globs, LONGEST_SPAN, MaxGap, Severity};
+use crate::decode::active_hours::{ActiveHours, HoursFault};
 use crate::decode::http_url::http_url;
-use crate::decode::nearest;
+use crate::decode::{globs, nearest, schedule};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 use toml::de::DeValue;
 
 /// Characters of a rule's name: it is a label's value and stands in titles.
 const MAX_NAME: usize = 100;
-/// Bytes of a glob: the longest names of apps have 63, and a match takes longer with every `*` and brace.
-const MAX_GLOB: usize = 200;
-/// Globs in one list: each is tried for every new target.
-const MAX_GLOBS: usize = 100;
-/// Texts that the braces of a glob stand for: each may be tried at each place of a name, and ten pairs of
-/// braces with eight words each would take a minute.
-pub(super) const MAX_WAYS: usize = 256;
 /// Characters of a marker: shorter ones turn up in any line, and none needs to be longer.
 const MARKER: RangeInclusive<usize> = 3..=64;
 /// Characters of a beat's name; longer ones are refused in beats as well.
@@ -100,7 +94,11 @@ pub(super) fn name(value: &DeValue<'_>) -> Result<String, Wrong> {
 }
 
 /// One line of text, neither empty nor longer than `most` characters.
-fn line<'v>(value: &'v DeValue<'_>, most: usize, allowed: &str) -> Result<&'v str, Wrong> {
+pub(super) fn line<'v>(
+    value: &'v DeValue<'_>,
+    most: usize,
+    allowed: &str,
+) -> Result<&'v str, Wrong> {
     let text = text(value, allowed)?;
     let what = if text.trim().is_empty() {
         "empty".to_owned()
@@ -114,6 +112,19 @@ fn line<'v>(value: &'v DeValue<'_>, most: usize, allowed: &str) -> Result<&'v st
         return Ok(text);
     };
     Err(Wrong::new(what, allowed))
+}
+
+/// A severity.
+pub(super) fn severity(value: &DeValue<'_>) -> Result<Severity, Wrong> {
+    choice(value, SEVERITIES)
+}
+
+/// The number of severities in a list.
+pub(super) fn severity_count(count: usize) -> Result<(), Wrong> {
+    match count {
+        0 => Err(Wrong::new("an empty list", "remove the key to mean all")),
+        _ => Ok(()),
+    }
 }
 
 /// One of a few words.
@@ -209,87 +220,56 @@ pub(super) fn glob_count(count: usize) -> Result<(), Wrong> {
             "an empty list matches nothing",
             "remove the key to match everything",
         )),
-        1..=MAX_GLOBS => Ok(()),
+        1..=globs::MAX_GLOBS => Ok(()),
         _ => Err(Wrong::new(
             format!("{count} globs"),
-            format!("a list may have {MAX_GLOBS}"),
+            format!("a list may have {}", globs::MAX_GLOBS),
         )),
     }
 }
 
+/// What a glob may be.
+pub(super) const A_GLOB: &str =
+    "a glob is like \"web\", \"batch-*\", \"{iad,lhr}\" or \"!web-staging\", or a list of such";
+
 /// One glob.
 pub(super) fn glob(value: &DeValue<'_>) -> Result<String, Wrong> {
-    const ALLOWED: &str = "a glob is like \"web\", \"batch-*\" or \"{iad,lhr}\", or a list of such";
-    let glob = text(value, ALLOWED)?;
-    if glob.contains(char::is_whitespace) {
-        let what = format!("{} holds a space, which no name has", quoted(glob));
-        return Err(Wrong::new(what, ALLOWED));
-    }
-    glob_of(glob, ALLOWED)
+    glob_without(value, &[(' ', "a space"), ('.', "a dot")])
 }
 
-/// One glob over names of rules, which may hold spaces.
-pub(super) fn rule_glob(value: &DeValue<'_>) -> Result<String, Wrong> {
-    const ALLOWED: &str = "the name of a rule, a glob like \"web *\", or a list of such";
+fn glob_without(value: &DeValue<'_>, none_has: &[(char, &str)]) -> Result<String, Wrong> {
+    let glob = text(value, A_GLOB)?;
+    for (char, name) in none_has {
+        if globs::needs(glob, *char) {
+            let what = format!("{} holds {name}, which no name has", quoted(glob));
+            return Err(Wrong::new(what, A_GLOB));
+        }
+    }
+    glob_of(glob, A_GLOB)
+}
+
+/// One glob of a physical host.
+pub(super) fn host_glob(value: &DeValue<'_>) -> Result<String, Wrong> {
+    glob_without(value, &[(' ', "a space")])
+}
+
+/// One glob over texts that may hold anything, as the names of rules and hosts.
+pub(super) fn any_glob(value: &DeValue<'_>) -> Result<String, Wrong> {
+    const ALLOWED: &str = "a name, a glob like \"web *\" or \"!web *\", or a list of such";
     glob_of(text(value, ALLOWED)?, ALLOWED)
 }
 
-/// One glob of a name, from elsewhere than a rule file.
-///
-/// # Errors
-/// The fault.
-pub fn glob_text(glob: &str) -> Result<String, String> {
-    glob_of(glob, "").map_err(|wrong| wrong.what)
+/// Globs, each checked, as a list; else the place in the list of the one that is wrong, and what is wrong.
+pub(super) fn glob_list(list: Vec<String>) -> Result<Globs, (usize, Wrong)> {
+    match globs::check_list(&list) {
+        Ok(()) => Ok(globs::simplified(list)),
+        Err((at, what)) => Err((at, Wrong::new(what, A_GLOB))),
+    }
 }
 
-/// Checks that a glob cannot take exponential time.
-///
-/// # Errors
-/// The fault, with `allowed`.
 fn glob_of(glob: &str, allowed: &str) -> Result<String, Wrong> {
-    let what = if glob.is_empty() {
-        "an empty glob matches nothing".to_owned()
-    } else if glob.len() > MAX_GLOB {
-        format!("the glob is longer than {MAX_GLOB} bytes")
-    } else if glob.chars().any(char::is_control) {
-        format!("{} holds a control character", quoted(glob))
-    } else if let Err(error) = fast_glob::validate(glob) {
-        format!("{} {}", quoted(glob), glob_fault(error.kind))
-    } else if ways(glob) > MAX_WAYS {
-        format!(
-            "the braces of {} stand for more than {MAX_WAYS} texts",
-            quoted(glob)
-        )
-    } else {
-        return Ok(glob.to_owned());
-    };
-    Err(Wrong::new(what, allowed))
-}
-
-fn glob_fault(kind: fast_glob::ErrorKind) -> &'static str {
-    use fast_glob::ErrorKind as K;
-    match kind {
-        K::UnclosedBrace => "has a { without its }",
-        K::UnclosedBracket => "has a [ without its ]",
-        K::TrailingBackslash => "ends with a lone \\",
-        K::BraceNestingTooDeep | K::TooManyBraceGroups => "has more than 10 pairs of braces",
-        _ => "is not a glob",
-    }
-}
-
-/// The number of texts that the braces of a checked glob stand for, or more: commas are counted wherever they stand.
-fn ways(glob: &str) -> usize {
-    let mut open = Vec::new();
-    let mut ways = 1_usize;
-    for byte in glob.bytes() {
-        match (byte, open.last_mut()) {
-            (b'{', _) => open.push(1),
-            (b',', Some(words)) => *words += 1,
-            (b'}', Some(_)) => ways = ways.saturating_mul(open.pop().unwrap_or(1)),
-            _ => {}
-        }
-    }
-    open.into_iter().fold(ways, usize::saturating_mul)
+    let checked = globs::check(glob).map(|()| glob.to_owned());
+    checked.map_err(|what| Wrong::new(what, allowed))
 }
 
 /// A marker: a word that a beat carries.
@@ -457,6 +437,27 @@ pub(super) fn runbook(value: &DeValue<'_>) -> Result<String, Wrong> {
     }
     let what = format!("invalid address {}", quoted(runbook));
     Err(Wrong::new(what, ALLOWED))
+}
+
+/// Hours; `None`: always.
+pub(super) fn active(value: &DeValue<'_>) -> Result<Option<String>, Wrong> {
+    const ALLOWED: &str = "hours are like \"Mon-Fri 08:00-18:00 Europe/Berlin\", or \"always\"";
+    let text = text(value, ALLOWED)?.trim();
+    if text == "always" {
+        return Ok(None);
+    }
+    let Err(fault) = ActiveHours::new(text) else {
+        return Ok(Some(text.to_owned()));
+    };
+    let hint = match &fault {
+        HoursFault::Zone(name) => {
+            let zones = schedule::zone_names();
+            let zones: Vec<&str> = zones.iter().map(String::as_str).collect();
+            nearest::hint(name, &zones)
+        }
+        _ => String::new(),
+    };
+    Err(Wrong::new(format!("{fault}{hint}"), ALLOWED))
 }
 
 /// True or false.

@@ -61,7 +61,7 @@ settings! {
     STATE: StatePlace = parse::state, ["LASTBEAT_STATE"], "--state FILE",
         Depends("/data/lastbeat.db where /data is a folder, else memory"),
         "File that keeps the state across restarts; memory or an empty value: keep none";
-    IGNORE: Globs = parse::globs, ["LASTBEAT_IGNORE"], "--ignore GLOBS",
+    IGNORE: Globs = parse::glob_list, ["LASTBEAT_IGNORE"], "--ignore GLOBS",
         Text("fly-builder-*"),
         "Apps that only prove that the stream flows, as globs separated by commas";
     CANARY: Option<Duration> = parse::every_or_off, ["LASTBEAT_CANARY"], "--canary DURATION",

@@ -5,7 +5,7 @@ use super::state::StatePlace;
 use crate::core::rule::Globs;
 use crate::core::tracker::Limits;
 use crate::decode::http_url::request_url;
-use crate::decode::rules_file;
+use crate::decode::{globs, rules_file};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -53,15 +53,16 @@ pub(super) fn state(text: &str) -> Result<StatePlace, String> {
     })
 }
 
-/// Globs separated by commas.
-pub(super) fn globs(text: &str) -> Result<Globs, String> {
-    let globs = text.split(',').map(str::trim);
-    Ok(Globs(
-        globs
-            .filter(|glob| !glob.is_empty())
-            .map(str::to_owned)
-            .collect(),
-    ))
+/// Globs separated by commas; one that begins with `!` takes out.
+pub(super) fn glob_list(text: &str) -> Result<Globs, String> {
+    let all = text.split(',').map(str::trim);
+    let all: Vec<String> = all
+        .filter(|glob| !glob.is_empty())
+        .map(str::to_owned)
+        .collect();
+    all.iter().try_for_each(|glob| globs::check(glob))?;
+    globs::check_list(&all).map_err(|(_, why)| why)?;
+    Ok(Globs(all))
 }
 
 /// A switch; any other word is on.

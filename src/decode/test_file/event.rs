@@ -4,7 +4,8 @@ use super::names::{self, Name, Pattern};
 use super::speech::{self, Speech};
 use super::words::{Bad, Span, Times, Words, bad, duration};
 use crate::core::inventory::Listed;
-use crate::core::rule::{Globs, Matchers};
+use crate::core::rule::{Matchers, Severity};
+use crate::decode::globs;
 use crate::decode::inventory::machines::listed;
 use std::time::Duration;
 
@@ -239,7 +240,8 @@ fn host(words: &mut Words<'_>) -> Result<Event, Bad> {
 }
 
 fn silence(words: &mut Words<'_>) -> Result<Event, Bad> {
-    const KEYS: &str = "silence app=GLOB region=GLOB instance=GLOB host=GLOB rule=GLOB from A to B";
+    const KEYS: &str = "silence app=GLOB region=GLOB instance=GLOB host=GLOB rule=GLOB severity=WORD \
+        label.NAME=GLOB notifier=GLOB from A to B; the same key again adds to it";
     let mut matchers = Matchers::default();
     while words.next_word().is_some_and(|word| word != "from") {
         let at = words.at();
@@ -248,15 +250,29 @@ fn silence(words: &mut Words<'_>) -> Result<Event, Bad> {
             "" => words.take(KEYS)?,
             value => value,
         };
+        if key == "severity" {
+            let found = Severity::ALL.into_iter().find(|one| one.label() == value);
+            let unknown = || bad(at, "unknown severity", "critical, error, warning, info");
+            matchers.severity.push(found.ok_or_else(unknown)?);
+            continue;
+        }
         let globs = match key {
             "app" => &mut matchers.app,
             "region" => &mut matchers.region,
             "instance" => &mut matchers.instance,
             "host" => &mut matchers.host,
             "rule" => &mut matchers.rule,
+            "notifier" => &mut matchers.notifier,
+            _ if key.starts_with("label.") => {
+                let name = key.trim_start_matches("label.").to_owned();
+                matchers.labels.entry(name).or_default()
+            }
             _ => return Err(bad(at, "unknown matcher", KEYS)),
         };
-        *globs = Globs(vec![value.to_owned()]);
+        globs.0.push(value.to_owned());
+        let checked =
+            globs::check(value).and_then(|()| globs::check_list(&globs.0).map_err(|(_, why)| why));
+        checked.map_err(|why| bad(at, &why, KEYS))?;
     }
     let span = words.span()?;
     Ok(Event::Silence { matchers, span })

@@ -256,9 +256,10 @@ fn name(words: &mut Words<'_>) -> Result<Option<String>, Bad> {
     let Some(word) = words.next_word().filter(capital) else {
         return Ok(None);
     };
-    const ALARMS: [Alarm; 10] = [
+    const ALARMS: [Alarm; 11] = [
         Alarm::Heartbeat,
         Alarm::Logs,
+        Alarm::Rate,
         Alarm::Stalled,
         Alarm::Refused,
         Alarm::Lagging,

@@ -73,14 +73,18 @@ fn level(notice: &Notice) -> sentry::Level {
     }
 }
 
-/// The identity of an issue: a rule, a scope, a target. It holds no number of the text, so that every silence of one
-/// instance, and its end, is one issue.
-pub(super) fn fingerprint(notice: &Notice) -> [String; 3] {
-    [
-        format::name(&notice.rule),
-        notice.scope.label().to_owned(),
-        format::target_key(notice),
-    ]
+/// The identity of an issue: what the incident is about. It holds no number of the text, so that every silence of one
+/// instance, and its end, is one issue; and no rule, since several may be concerned. A notice of an earlier version of
+/// lastbeat has the identity of that time, so that its end reaches its issue.
+pub(super) fn fingerprint(notice: &Notice) -> Vec<String> {
+    if notice.fingerprint.is_empty() {
+        return vec![
+            format::name(&notice.rule),
+            notice.scope.label().to_owned(),
+            format::target_key(notice),
+        ];
+    }
+    vec![format::key(&notice.fingerprint, format::TEXT_CHARS)]
 }
 
 fn tags(notice: &Notice) -> Map<String, String> {
@@ -98,16 +102,16 @@ fn tags(notice: &Notice) -> Map<String, String> {
         ("severity", notice.severity.label()),
         ("reason", reason(notice)),
     ];
-    let cleaned = all.map(|(key, value)| {
+    // The rules' own first: those of lastbeat, whose names none of them has, come last.
+    let labels = notice.labels.iter();
+    let labels = labels.map(|(name, value)| (name.as_str(), value.as_str()));
+    let cleaned = labels.chain(all).map(|(key, value)| {
         (
             key.to_owned(),
             format::sanitize(value, TAG_CHARS).trim().to_owned(),
         )
     });
-    cleaned
-        .into_iter()
-        .filter(|(_, value)| !value.is_empty())
-        .collect()
+    cleaned.filter(|(_, value)| !value.is_empty()).collect()
 }
 
 fn reason(notice: &Notice) -> &'static str {

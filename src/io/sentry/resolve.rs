@@ -116,7 +116,7 @@ impl Notifier for SentryResolver {
 
     /// The fingerprint.
     fn render(&self, notice: &Notice) -> Bytes {
-        serde_json::Value::from(fingerprint(notice).to_vec())
+        serde_json::Value::from(fingerprint(notice))
             .to_string()
             .into()
     }

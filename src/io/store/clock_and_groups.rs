@@ -1,7 +1,8 @@
 //! The listened clock and the groups: little, and rewritten whole where it changed.
 
+use super::instances::{rhythm, rhythm_columns};
 use super::stored_enums::StoredEnum;
-use super::{Skipped, back, stamp_back, to, wall_back};
+use super::{Skipped, back, json_columns, stamp_back, to, wall_back};
 use crate::core::listening::Blind;
 use crate::core::persist::{SavedBlind, SavedClock, SavedGroup};
 use crate::core::time::{Listened, Wall};
@@ -34,10 +35,11 @@ fn same_group(one: &SavedGroup, other: &SavedGroup) -> bool {
         region,
         since,
         every_ms,
+        rhythm,
     } = one;
     let named = *rule == other.rule && *app == other.app && *region == other.region;
     let since = is_near(since.at, other.since.at) && since.listened == other.since.listened;
-    named && since && *every_ms == other.every_ms
+    named && since && *every_ms == other.every_ms && *rhythm == other.rhythm
 }
 
 fn all_same<T>(before: Option<&Vec<T>>, now: &[T], same: fn(&T, &T) -> bool) -> bool {
@@ -54,11 +56,12 @@ pub(super) fn write(
     groups: &[SavedGroup],
 ) -> rusqlite::Result<Written> {
     db.execute(
-        "INSERT OR REPLACE INTO clock (id, taken_at, listened, last_arrival_at) VALUES (1,?,?,?)",
+        "INSERT OR REPLACE INTO clock (id, taken_at, listened, last_arrival_at, usual) VALUES (1,?,?,?,?)",
         params![
             to(clock.taken_at.nanos()),
             to(clock.listened.nanos()),
             clock.last_arrival.map(|at| to(at.nanos())),
+            json_columns::usual(clock)?,
         ],
     )?;
     db.execute(
@@ -103,9 +106,11 @@ fn write_blind(db: &Connection, blind: &[SavedBlind]) -> rusqlite::Result<()> {
 fn write_groups(db: &Connection, groups: &[SavedGroup]) -> rusqlite::Result<()> {
     db.execute("DELETE FROM target_group", [])?;
     let mut into = db.prepare(
-        "INSERT INTO target_group (rule, app, region, since_at, listened, every_ms) VALUES (?,?,?,?,?,?)",
+        "INSERT INTO target_group (rule, app, region, since_at, listened, every_ms, usual, long_ms)
+            VALUES (?,?,?,?,?,?,?,?)",
     )?;
     for one in groups {
+        let (usual, long_ms) = rhythm_columns(one.rhythm);
         into.execute(params![
             one.rule,
             one.app,
@@ -113,6 +118,8 @@ fn write_groups(db: &Connection, groups: &[SavedGroup]) -> rusqlite::Result<()> 
             to(one.since.at.nanos()),
             to(one.since.listened.nanos()),
             one.every_ms,
+            usual,
+            long_ms,
         ])?;
     }
     Ok(())
@@ -123,7 +130,8 @@ pub(super) fn read(
     db: &Connection,
     skipped: &mut Skipped,
 ) -> rusqlite::Result<(SavedClock, Vec<SavedGroup>)> {
-    let mut statement = db.prepare("SELECT taken_at, listened, last_arrival_at FROM clock")?;
+    let mut statement =
+        db.prepare("SELECT taken_at, listened, last_arrival_at, usual FROM clock")?;
     let clocks = statement.query_map([], |row| Ok(clock(row)))?;
     let mut clock = skipped.leave_out(clocks)?.pop().unwrap_or_default();
     let mut statement =
@@ -131,7 +139,7 @@ pub(super) fn read(
     let rows = statement.query_map([], |row| Ok(blind(row)))?;
     clock.blind = skipped.leave_out(rows)?;
     let mut statement = db.prepare(
-        "SELECT rule, app, region, since_at, listened, every_ms FROM target_group ORDER BY id",
+        "SELECT rule, app, region, since_at, listened, every_ms, usual, long_ms FROM target_group ORDER BY id",
     )?;
     let rows = statement.query_map([], |row| Ok(group(row)))?;
     Ok((clock, skipped.leave_out(rows)?))
@@ -139,11 +147,12 @@ pub(super) fn read(
 
 fn clock(row: &Row<'_>) -> Option<SavedClock> {
     let listened: i64 = row.get(1).ok()?;
+    let usual = json_columns::usual_of(row.get_ref(3).ok()?.as_str().ok()?)?;
     Some(SavedClock {
         taken_at: wall_back(row, 0)??,
         listened: Listened::from_nanos(back(listened)),
         last_arrival: wall_back(row, 2)?,
-        blind: Vec::new(),
+        ..usual
     })
 }
 
@@ -165,5 +174,6 @@ fn group(row: &Row<'_>) -> Option<SavedGroup> {
         region: row.get(2).ok()?,
         since: stamp_back(row, 3)?,
         every_ms: row.get(5).ok()?,
+        rhythm: rhythm(row.get(6).ok()?, row.get(7).ok()?)?,
     })
 }

@@ -2,8 +2,11 @@
 
 use super::stored_enums::StoredEnum;
 use super::{Skipped, back, json_columns, to, wall_back};
+use crate::core::notice::Notice;
 use crate::core::notice::{Alarm, CloseReason, IncidentId, Scope};
-use crate::core::persist::{IncidentQuery, PastIncident, SavedIncident, SavedTold, TimelineRow};
+use crate::core::persist::{
+    EVERY_NOTIFIER, IncidentQuery, PastIncident, SavedIncident, SavedNotified, TimelineRow,
+};
 use crate::core::snapshot::outages::{Outage, Outages};
 use crate::core::time::{Wall, nanos};
 use rusqlite::types::Value;
@@ -23,7 +26,7 @@ pub const MAX_TIMELINE: u32 = 300;
 pub const MAX_PAGE: u32 = 1_000;
 
 const COLUMNS: &str = "id, opened_at, closed_at, close_reason, told_at, reminders, updates, remind_ns, \
-    about, notice, members";
+    about, notice, members, notified, back";
 
 /// Writes incidents, over what stands there of them.
 pub(super) fn write(db: &Connection, incidents: &[SavedIncident]) -> rusqlite::Result<()> {
@@ -32,11 +35,13 @@ pub(super) fn write(db: &Connection, incidents: &[SavedIncident]) -> rusqlite::R
     }
     let mut into = db.prepare(
         "INSERT OR REPLACE INTO incident (id, opened_at, closed_at, close_reason, scope, severity, rule, app, region,
-            instance, told_at, reminders, updates, remind_ns, about, notice, members)
-            VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            instance, told_at, reminders, updates, remind_ns, about, notice, members, notified, back)
+            VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     )?;
     for one in incidents {
         let notice = &one.notice;
+        // For people who read the file.
+        let last = one.notified.iter().max_by_key(|one| one.at);
         into.execute(params![
             to(notice.incident.0),
             to(one.opened_at.nanos()),
@@ -48,13 +53,15 @@ pub(super) fn write(db: &Connection, incidents: &[SavedIncident]) -> rusqlite::R
             notice.who.app,
             notice.who.region,
             notice.who.instance,
-            one.told.map(|told| to(told.at.nanos())),
-            one.told.map(|told| told.reminders),
-            one.told.map(|told| told.updates),
+            last.map(|last| to(last.at.nanos())),
+            last.map(|last| last.reminders),
+            last.map(|last| last.updates),
             one.remind.map(|remind| to(nanos(remind))),
             json_columns::key(&one.key)?,
             json_columns::notice(notice)?,
             json_columns::members(&one.members)?,
+            json_columns::notified(&one.notified)?,
+            json_columns::back(&one.back)?,
         ])?;
     }
     Ok(())
@@ -245,25 +252,42 @@ fn incident(row: &Row<'_>) -> Option<SavedIncident> {
         }
         None => None,
     };
-    let told = match wall_back(row, 4)? {
-        Some(at) => Some(SavedTold {
-            at,
-            reminders: row.get(5).ok()?,
-            updates: row.get(6).ok()?,
-        }),
-        None => None,
-    };
     let remind: Option<i64> = row.get(7).ok()?;
     let text = |column: usize| row.get_ref(column).ok()?.as_str().ok();
+    let notice = json_columns::notice_of(IncidentId(back(id)), text(9)?)?;
+    let notified = match text(11)? {
+        "" => notified_before(row, &notice)?,
+        text => json_columns::notified_of(text)?,
+    };
     Some(SavedIncident {
         key: json_columns::key_of(text(8)?)?,
-        notice: json_columns::notice_of(IncidentId(back(id)), text(9)?)?,
+        notice,
         opened_at: wall_back(row, 1)??,
         closed,
-        told,
+        notified,
         remind: remind.map(|remind| Duration::from_nanos(back(remind))),
         members: json_columns::members_of(text(10)?)?,
+        back: json_columns::back_of(text(12)?)?,
     })
+}
+
+/// What a file before version 4 knows: when all notifiers of the rule were notified last.
+fn notified_before(row: &Row<'_>, notice: &Notice) -> Option<Vec<SavedNotified>> {
+    let Some(at) = wall_back(row, 4)? else {
+        return Some(Vec::new());
+    };
+    let (reminders, updates) = (row.get(5).ok()?, row.get(6).ok()?);
+    let every = || vec![EVERY_NOTIFIER.to_owned()];
+    let names = notice.notify.clone().unwrap_or_else(every);
+    let one = |name: String| SavedNotified {
+        notifier: name.into(),
+        at,
+        reminders,
+        updates,
+        severity: notice.severity,
+        silent: notice.affected_total,
+    };
+    Some(names.into_iter().map(one).collect())
 }
 
 fn timeline_row(row: &Row<'_>) -> Option<TimelineRow> {

@@ -2,13 +2,14 @@
 
 use super::stored_enums::StoredEnum;
 use super::{Skipped, back, stamp_back, to};
-use crate::core::persist::{SavedBeat, SavedInstance, SavedStamp};
+use crate::core::persist::{SavedBeat, SavedInstance, SavedRhythm, SavedStamp};
 use crate::core::snapshot::Verdict;
 use crate::core::time::{Listened, Wall};
 use crate::core::tracker::life::{Crash, StopWhy};
 use foldhash::fast::FixedState;
 use memchr::memmem;
 use rusqlite::{Connection, Row, Statement, params};
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -16,10 +17,33 @@ use std::hash::{BuildHasher, Hash, Hasher};
 /// Slots beyond are damage: the core has at most a million instances.
 const MAX_SLOT: u32 = 1 << 21;
 
-/// The part of a beat that seldom changes, in JSON: marker, name, stopped, every_ms, text.
-type Rare<T> = (T, T, bool, u32, T);
-/// The part that changes with each beat, in JSON: distance to the instance's own time on both clocks, seq, offset_ms, usual_ms.
-type Often = (i64, i64, Option<u64>, Option<i32>, u32);
+/// The part of a beat that seldom changes, in JSON: marker, name, stopped, every_ms, text, long_ms. Files of the first
+/// versions have no long_ms.
+#[derive(Serialize, Deserialize)]
+struct Rare<T>(T, T, bool, u32, T, #[serde(default)] u32);
+
+/// The part that changes with each beat, in JSON: distance to the instance's own time on both clocks, seq, offset_ms, usual.
+type Often = (i64, i64, Option<u64>, Option<i32>, i64);
+
+/// Milliseconds, negative where only one interval is known.
+fn usual(rhythm: SavedRhythm) -> i64 {
+    let ms = i64::from(rhythm.usual_ms);
+    if rhythm.is_partial { -ms } else { ms }
+}
+
+/// As [`usual`] gave it. `None` where the number makes no sense.
+pub(super) fn rhythm(usual: i64, long_ms: u32) -> Option<SavedRhythm> {
+    Some(SavedRhythm {
+        usual_ms: u32::try_from(usual.unsigned_abs()).ok()?,
+        is_partial: usual < 0,
+        long_ms,
+    })
+}
+
+/// The columns of a rhythm.
+pub(super) fn rhythm_columns(rhythm: SavedRhythm) -> (i64, u32) {
+    (usual(rhythm), rhythm.long_ms)
+}
 
 /// Stands for a beat's number in its text, which else would be another text each time.
 const NUMBER: char = '\u{1}';
@@ -68,8 +92,10 @@ fn hash(instance: &SavedInstance) -> u64 {
     stop.hash(&mut hasher);
     instance.crash.map(|crash| crash.stored()).hash(&mut hasher);
     instance.said_bye.hash(&mut hasher);
+    rhythm_columns(instance.logs_rhythm).hash(&mut hasher);
     for beat in &instance.beats {
         (&beat.marker, &beat.name, beat.stopped, beat.every_ms).hash(&mut hasher);
+        beat.rhythm.long_ms.hash(&mut hasher);
         around_number(&beat.text, beat.seq).hash(&mut hasher);
     }
     hasher.finish()
@@ -142,7 +168,7 @@ pub(super) fn write(
     if instances.is_empty() {
         return Ok(());
     }
-    let mut rare = db.prepare("INSERT OR REPLACE INTO instance VALUES (?,?,?,?,?,?,?,?,?)")?;
+    let mut rare = db.prepare("INSERT OR REPLACE INTO instance VALUES (?,?,?,?,?,?,?,?,?,?,?)")?;
     let mut often = db.prepare("INSERT OR REPLACE INTO seen VALUES (?,?,?,?,?,?)")?;
     let mut text = Vec::new();
     for one in instances {
@@ -161,9 +187,11 @@ fn write_rare(into: &mut Statement<'_>, one: &SavedInstance) -> rusqlite::Result
     let beats = one.beats.iter().map(|beat| -> Rare<Cow<'_, str>> {
         let text = text_without_number(beat).into();
         let (marker, name) = (Cow::from(&*beat.marker), Cow::from(&*beat.name));
-        (marker, name, beat.stopped, beat.every_ms, text)
+        let long_ms = beat.rhythm.long_ms;
+        Rare(marker, name, beat.stopped, beat.every_ms, text, long_ms)
     });
     let beats: Vec<_> = beats.collect();
+    let (logs_usual, logs_long_ms) = rhythm_columns(one.logs_rhythm);
     into.execute(params![
         one.slot,
         one.subject,
@@ -174,6 +202,8 @@ fn write_rare(into: &mut Statement<'_>, one: &SavedInstance) -> rusqlite::Result
         one.crash.map(|crash| crash.stored()),
         one.said_bye,
         serde_json::to_string(&beats).map_err(json_fault)?,
+        logs_usual,
+        logs_long_ms,
     ])?;
     Ok(())
 }
@@ -195,7 +225,7 @@ fn write_often(
             before(listened.nanos(), beat.seen.listened.nanos()),
             beat.seq,
             beat.offset_ms,
-            beat.usual_ms,
+            usual(beat.rhythm),
         );
         serde_json::to_writer(&mut *text, &row).map_err(json_fault)?;
     }
@@ -261,7 +291,7 @@ pub(super) fn read(
     skipped: &mut Skipped,
 ) -> rusqlite::Result<Vec<SavedInstance>> {
     let sql = "SELECT slot, seen_at, listened, spoke_before, verdict, seen.beats,
-        subject, host, logs, stop, stopped_at, crash, said_bye, instance.beats
+        subject, host, logs, stop, stopped_at, crash, said_bye, instance.beats, logs_usual, logs_long_ms
         FROM seen LEFT JOIN instance USING (slot) ORDER BY slot";
     let mut statement = db.prepare(sql)?;
     let mut rows = statement.query([])?;
@@ -303,6 +333,7 @@ fn instance(row: &Row<'_>) -> Option<SavedInstance> {
         return None;
     }
     let beats = rare.into_iter().zip(often);
+    let beats = beats.map(|(rare, often)| beat(seen, rare, often));
     Some(SavedInstance {
         slot: row.get(0).ok()?,
         subject: row.get(6).ok()?,
@@ -314,14 +345,16 @@ fn instance(row: &Row<'_>) -> Option<SavedInstance> {
         crash,
         said_bye: row.get(12).ok()?,
         verdict: Verdict::from_stored(text(4)?)?,
-        beats: beats.map(|(rare, often)| beat(seen, rare, often)).collect(),
+        logs_rhythm: rhythm(row.get(14).ok()?, row.get(15).ok()?)?,
+        beats: beats.collect::<Option<_>>()?,
     })
 }
 
-fn beat(seen: SavedStamp, rare: Rare<String>, often: Often) -> SavedBeat {
-    let (marker, name, stopped, every_ms, text) = rare;
-    let (at, listened, seq, offset_ms, usual_ms) = often;
-    SavedBeat {
+/// `None` where the rows make no sense.
+fn beat(seen: SavedStamp, rare: Rare<String>, often: Often) -> Option<SavedBeat> {
+    let Rare(marker, name, stopped, every_ms, text, long_ms) = rare;
+    let (at, listened, seq, offset_ms, usual) = often;
+    Some(SavedBeat {
         marker: marker.into(),
         name: name.into(),
         seen: SavedStamp {
@@ -332,7 +365,7 @@ fn beat(seen: SavedStamp, rare: Rare<String>, often: Often) -> SavedBeat {
         every_ms,
         seq,
         offset_ms,
-        usual_ms,
+        rhythm: rhythm(usual, long_ms)?,
         text: text_with_number(text, seq),
-    }
+    })
 }

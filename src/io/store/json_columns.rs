@@ -1,13 +1,17 @@
-//! JSON columns: an incident's notice, key and members; and a silence's matchers. A new
+//! JSON columns: an incident's notice, key and members; a silence's matchers; and what is usual of the stream. A new
 //! field gets `#[serde(default)]`: files exist without it.
 
 use super::stored_enums::{StoredEnum, kind_from_stored, stored_kind};
-use crate::core::notice::{Alarm, IncidentId, Notice, Scope, Who};
-use crate::core::persist::{SavedKey, SavedTarget, SavedWatched};
+use crate::core::notice::{Alarm, Between, IncidentId, Notice, Scope, Who};
+use crate::core::persist::{
+    SavedBack, SavedClock, SavedKey, SavedLongest, SavedNotified, SavedStamp, SavedTarget,
+    SavedWatched,
+};
 use crate::core::rule::{Globs, Matchers, Severity};
-use crate::core::time::{Mono, Wall, nanos};
+use crate::core::time::{Listened, Mono, Wall, nanos};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +46,53 @@ struct NoticeRow<'a> {
     detail: Cow<'a, str>,
     summary: Option<Cow<'a, str>>,
     runbook: Option<Cow<'a, str>>,
+    #[serde(default)]
+    labels: Cow<'a, BTreeMap<String, String>>,
+    #[serde(default)]
+    fingerprint: Cow<'a, str>,
+    #[serde(default)]
+    between: BetweenRow<'a>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct BetweenRow<'a> {
+    rules: Cow<'a, [String]>,
+    runbooks: Cow<'a, [String]>,
+    longest_max_gap_ns: u64,
+    of_total: u64,
+    regions: u64,
+    back: u64,
+    logging: u64,
+    cut_off: bool,
+}
+
+impl<'a> BetweenRow<'a> {
+    fn of(between: &'a Between) -> Self {
+        BetweenRow {
+            rules: Cow::Borrowed(&between.rules),
+            runbooks: Cow::Borrowed(&between.runbooks),
+            longest_max_gap_ns: nanos(between.longest_max_gap),
+            of_total: between.of_total,
+            regions: between.regions,
+            back: between.back,
+            logging: between.logging,
+            cut_off: between.cut_off,
+        }
+    }
+
+    fn into(self) -> Between {
+        Between {
+            rules: self.rules.into_owned(),
+            runbooks: self.runbooks.into_owned(),
+            longest_max_gap: Duration::from_nanos(self.longest_max_gap_ns),
+            of_total: self.of_total,
+            regions: self.regions,
+            back: self.back,
+            logging: self.logging,
+            cut_off: self.cut_off,
+        }
+    }
 }
 
 /// A notice but for its incident's number, which is the row's.
@@ -71,6 +122,9 @@ pub(super) fn notice(notice: &Notice) -> rusqlite::Result<String> {
         detail: notice.detail.as_str().into(),
         summary: notice.summary.as_deref().map(Cow::Borrowed),
         runbook: notice.runbook.as_deref().map(Cow::Borrowed),
+        labels: Cow::Borrowed(&notice.labels),
+        fingerprint: notice.fingerprint.as_str().into(),
+        between: BetweenRow::of(&notice.between),
     })
 }
 
@@ -105,6 +159,9 @@ pub(super) fn notice_of(incident: IncidentId, text: &str) -> Option<Notice> {
         detail: row.detail.into_owned(),
         summary: row.summary.map(Cow::into_owned),
         runbook: row.runbook.map(Cow::into_owned),
+        labels: row.labels.into_owned(),
+        fingerprint: row.fingerprint.into_owned(),
+        between: row.between.into(),
     })
 }
 
@@ -183,6 +240,81 @@ pub(super) fn members_of(text: &str) -> Option<Vec<SavedTarget>> {
 }
 
 #[derive(Serialize, Deserialize)]
+struct BackRow<'a> {
+    target: TargetRow<'a>,
+    at: u64,
+    listened: u64,
+}
+
+/// Members that were heard again.
+pub(super) fn back(back: &[SavedBack]) -> rusqlite::Result<String> {
+    let row = |one: &'_ SavedBack| {
+        serde_json::to_value(BackRow {
+            target: TargetRow::of(&one.target),
+            at: one.at.at.nanos(),
+            listened: one.at.listened.nanos(),
+        })
+    };
+    let rows: Result<Vec<_>, _> = back.iter().map(row).collect();
+    text(&rows.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?)
+}
+
+/// `None` where the text makes no sense.
+pub(super) fn back_of(text: &str) -> Option<Vec<SavedBack>> {
+    let rows: Vec<BackRow<'_>> = serde_json::from_str(text).ok()?;
+    let back = |row: BackRow<'_>| SavedBack {
+        target: row.target.into(),
+        at: SavedStamp {
+            at: Wall::from_nanos(row.at),
+            listened: Listened::from_nanos(row.listened),
+        },
+    };
+    Some(rows.into_iter().map(back).collect())
+}
+
+#[derive(Serialize, Deserialize)]
+struct NotifiedRow<'a> {
+    to: Cow<'a, str>,
+    at: u64,
+    reminders: u32,
+    updates: u32,
+    severity: Cow<'a, str>,
+    silent: u64,
+}
+
+/// What each notifier was notified.
+pub(super) fn notified(notified: &[SavedNotified]) -> rusqlite::Result<String> {
+    let row = |one: &'_ SavedNotified| {
+        serde_json::to_value(NotifiedRow {
+            to: cow(&one.notifier),
+            at: one.at.nanos(),
+            reminders: one.reminders,
+            updates: one.updates,
+            severity: one.severity.stored().into(),
+            silent: one.silent,
+        })
+    };
+    let rows: Result<Vec<_>, _> = notified.iter().map(row).collect();
+    text(&rows.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?)
+}
+
+/// `None` where the text makes no sense.
+pub(super) fn notified_of(text: &str) -> Option<Vec<SavedNotified>> {
+    let rows: Vec<NotifiedRow<'_>> = serde_json::from_str(text).ok()?;
+    let row = |row: NotifiedRow<'_>| {
+        Some(SavedNotified {
+            notifier: row.to.into(),
+            at: Wall::from_nanos(row.at),
+            reminders: row.reminders,
+            updates: row.updates,
+            severity: Severity::from_stored(&row.severity)?,
+            silent: row.silent,
+        })
+    };
+    rows.into_iter().map(row).collect()
+}
+
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum KeyRow<'a> {
     Stream,
@@ -190,6 +322,7 @@ enum KeyRow<'a> {
     App(Cow<'a, str>),
     Place(Cow<'a, str>, Cow<'a, str>),
     Host(Cow<'a, str>),
+    Regions(Vec<Cow<'a, str>>),
     Alone(Cow<'a, str>),
     Flapping(TargetRow<'a>),
 }
@@ -202,6 +335,7 @@ pub(super) fn key(key: &SavedKey) -> rusqlite::Result<String> {
         SavedKey::App(app) => KeyRow::App(cow(app)),
         SavedKey::Place(app, region) => KeyRow::Place(cow(app), cow(region)),
         SavedKey::Host(host) => KeyRow::Host(cow(host)),
+        SavedKey::Regions(names) => KeyRow::Regions(names.iter().map(cow).collect()),
         SavedKey::Alone(rule) => KeyRow::Alone(cow(rule)),
         SavedKey::Flapping(target) => KeyRow::Flapping(TargetRow::of(target)),
     })
@@ -215,6 +349,7 @@ pub(super) fn key_of(text: &str) -> Option<SavedKey> {
         KeyRow::App(app) => SavedKey::App(app.into()),
         KeyRow::Place(app, region) => SavedKey::Place(app.into(), region.into()),
         KeyRow::Host(host) => SavedKey::Host(host.into()),
+        KeyRow::Regions(names) => SavedKey::Regions(names.into_iter().map(Arc::from).collect()),
         KeyRow::Alone(rule) => SavedKey::Alone(rule.into()),
         KeyRow::Flapping(target) => SavedKey::Flapping(target.into()),
     })
@@ -227,6 +362,12 @@ struct MatchersRow<'a> {
     instance: Cow<'a, [String]>,
     host: Cow<'a, [String]>,
     rule: Cow<'a, [String]>,
+    #[serde(default)]
+    severity: Vec<String>,
+    #[serde(default)]
+    labels: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    notifier: Cow<'a, [String]>,
 }
 
 /// Targets that a silence concerns.
@@ -237,25 +378,40 @@ pub(super) fn matchers(matchers: &Matchers) -> rusqlite::Result<String> {
         instance,
         host,
         rule,
+        severity,
+        labels,
+        notifier,
     } = matchers;
+    let severity = severity.iter().map(|one| one.stored().to_owned());
+    let labels = labels.iter();
     text(&MatchersRow {
         app: Cow::Borrowed(&app.0),
         region: Cow::Borrowed(&region.0),
         instance: Cow::Borrowed(&instance.0),
         host: Cow::Borrowed(&host.0),
         rule: Cow::Borrowed(&rule.0),
+        severity: severity.collect(),
+        labels: labels
+            .map(|(name, globs)| (name.clone(), globs.0.clone()))
+            .collect(),
+        notifier: Cow::Borrowed(&notifier.0),
     })
 }
 
 /// `None` where the text makes no sense.
 pub(super) fn matchers_of(text: &str) -> Option<Matchers> {
     let row: MatchersRow<'_> = serde_json::from_str(text).ok()?;
+    let severity = row.severity.iter().map(|word| Severity::from_stored(word));
+    let labels = row.labels.into_iter();
     Some(Matchers {
         app: Globs(row.app.into_owned()),
         region: Globs(row.region.into_owned()),
         instance: Globs(row.instance.into_owned()),
         host: Globs(row.host.into_owned()),
         rule: Globs(row.rule.into_owned()),
+        severity: severity.collect::<Option<_>>()?,
+        labels: labels.map(|(name, globs)| (name, Globs(globs))).collect(),
+        notifier: Globs(row.notifier.into_owned()),
     })
 }
 
@@ -273,4 +429,54 @@ pub(super) fn windows_of(text: &str) -> Option<Vec<(Wall, Wall)>> {
     let rows: Vec<(u64, u64)> = serde_json::from_str(text).ok()?;
     let wall = |(from, until)| (Wall::from_nanos(from), Wall::from_nanos(until));
     Some(rows.into_iter().map(wall).collect())
+}
+
+/// The longest of a window before, of the window that runs, in nanoseconds; and when that one began.
+#[derive(Default, Serialize, Deserialize)]
+struct LongestRow(u64, u64, u64);
+
+impl LongestRow {
+    fn of(longest: SavedLongest) -> Self {
+        LongestRow(
+            nanos(longest.before),
+            nanos(longest.current),
+            longest.began.nanos(),
+        )
+    }
+
+    fn into(self) -> SavedLongest {
+        SavedLongest {
+            before: Duration::from_nanos(self.0),
+            current: Duration::from_nanos(self.1),
+            began: Wall::from_nanos(self.2),
+        }
+    }
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct UsualRow {
+    silences: LongestRow,
+    long_silence_ns: Option<u64>,
+    pauses: LongestRow,
+}
+
+/// What is usual of the stream, of a clock.
+pub(super) fn usual(clock: &SavedClock) -> rusqlite::Result<String> {
+    text(&UsualRow {
+        silences: LongestRow::of(clock.silences),
+        long_silence_ns: clock.long_silence.map(nanos),
+        pauses: LongestRow::of(clock.pauses),
+    })
+}
+
+/// A clock with nothing but what is usual of the stream. `None` where the text makes no sense.
+pub(super) fn usual_of(text: &str) -> Option<SavedClock> {
+    let row: UsualRow = serde_json::from_str(text).ok()?;
+    Some(SavedClock {
+        silences: row.silences.into(),
+        long_silence: row.long_silence_ns.map(Duration::from_nanos),
+        pauses: row.pauses.into(),
+        ..SavedClock::default()
+    })
 }

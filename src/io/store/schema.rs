@@ -15,7 +15,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(super) const APPLICATION_ID: i64 = 0x6c62_7431;
 
 /// Migrations: the n-th makes version n of version n - 1. Files of each exist: none of these ever changes, a new one is added.
-pub(super) const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
+pub(super) const MIGRATIONS: [&str; 4] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 /// The newest version.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -138,6 +138,21 @@ INSERT INTO begun SELECT 1, min(at) FROM (
     UNION ALL SELECT min(from_at) FROM blind
     UNION ALL SELECT taken_at FROM clock
 ) HAVING min(at) IS NOT NULL;
+";
+
+/// What each notifier was notified, and which members were heard again, as lists in JSON. Before, one time stood for all
+/// notifiers (`told_at`): an empty text says that it holds.
+///
+/// What is learned of rhythms: of the stream (JSON), of log entries and groups. In `seen.beats` and in the columns `*usual`
+/// a negative number is from now on one interval alone, and `instance.beats` has a sixth element, long_ms.
+const VERSION_4: &str = "
+ALTER TABLE incident ADD COLUMN notified TEXT NOT NULL DEFAULT '';
+ALTER TABLE incident ADD COLUMN back TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE clock ADD COLUMN usual TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE instance ADD COLUMN logs_usual INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE instance ADD COLUMN logs_long_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE target_group ADD COLUMN usual INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE target_group ADD COLUMN long_ms INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// The file's version.

@@ -48,6 +48,7 @@ stored_enums! {
     }
     Scope {
         Stream "stream",
+        Regions "regions",
         Region "region",
         App "app",
         AppRegion "app-region",
@@ -57,6 +58,7 @@ stored_enums! {
     Alarm {
         Heartbeat "heartbeat",
         Logs "logs",
+        Rate "rate",
         Stalled "stalled",
         Refused "refused",
         Lagging "lagging",

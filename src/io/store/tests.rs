@@ -8,7 +8,9 @@ mod volume;
 use super::*;
 use crate::core::notice::NoticeKind;
 use crate::core::notice::{Alarm, CloseReason, Notice, Scope, Who};
-use crate::core::persist::{SavedBeat, SavedClock, SavedKey, SavedTarget, SavedTold, SavedWatched};
+use crate::core::persist::{
+    SavedBeat, SavedClock, SavedKey, SavedNotified, SavedRhythm, SavedTarget, SavedWatched,
+};
 use crate::core::rule::Severity;
 use crate::core::snapshot::Verdict;
 use crate::core::time::Mono;
@@ -84,6 +86,7 @@ fn instance(slot: u32, seconds: u64) -> SavedInstance {
         crash: None,
         said_bye: false,
         verdict: Verdict::Live,
+        logs_rhythm: SavedRhythm::default(),
         beats: vec![SavedBeat {
             marker: "HEARTBEAT".into(),
             name: "".into(),
@@ -92,7 +95,7 @@ fn instance(slot: u32, seconds: u64) -> SavedInstance {
             every_ms: 30_000,
             seq: Some(seconds),
             offset_ms: None,
-            usual_ms: 0,
+            rhythm: SavedRhythm::default(),
             text: format!("HEARTBEAT every=30s seq={seconds} from {slot}"),
         }],
     }
@@ -133,14 +136,21 @@ fn incident(id: u64, app: &str) -> SavedIncident {
             detail: String::new(),
             summary: None,
             runbook: None,
+            labels: Default::default(),
+            fingerprint: String::new(),
+            between: Default::default(),
         },
         opened_at: at(id),
         closed: None,
-        told: Some(SavedTold {
+        notified: vec![SavedNotified {
+            notifier: "oncall".into(),
             at: at(id),
             reminders: 0,
             updates: 0,
-        }),
+            severity: Severity::Error,
+            silent: 1,
+        }],
+        back: Vec::new(),
         remind: None,
         members: Vec::new(),
     }

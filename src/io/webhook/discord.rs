@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 const TITLE: usize = 256;
 const DESCRIPTION: usize = 4_096;
 const FIELD: usize = 1_024;
+/// Labels that are shown: an embed has 25 fields at most.
+const MOST_LABELS: usize = 20;
 
 /// The body, as a value.
 pub(super) fn body(notice: &Notice) -> Value {
@@ -18,16 +20,19 @@ pub(super) fn body(notice: &Notice) -> Value {
         let text = if text.is_empty() { "-" } else { text };
         json!({"name": name, "value": escape(text, FIELD), "inline": true})
     };
+    let mut fields = vec![
+        field("rule", &format::name(&notice.rule)),
+        field("scope", notice.scope.label()),
+        field("incident", &notice.incident.to_string()),
+    ];
+    let labels = notice.labels.iter().take(MOST_LABELS);
+    fields.extend(labels.map(|(name, value)| field(name, &format::name(value))));
     let mut embed = json!({
         "title": escape(&headline(notice), TITLE),
         "description": escape(&format::description(notice), DESCRIPTION),
         "color": colour(notice),
         "timestamp": format::rfc3339(notice.decided),
-        "fields": [
-            field("rule", &format::name(&notice.rule)),
-            field("scope", notice.scope.label()),
-            field("incident", &notice.incident.to_string()),
-        ],
+        "fields": fields,
     });
     if let Some(runbook) = link(notice) {
         embed["url"] = runbook.into();

@@ -12,11 +12,14 @@
 //! | `affected`, `affected_total` | the first of those concerned, as `app/region/instance`; how many in all |
 //! | `since`, `due`, `decided` | RFC 3339: last heard, deadline, decided |
 //! | `gap_seconds`, `listened_seconds`, `max_gap_seconds` | how long silent, how much of it listened, how long allowed |
+//! | `labels`, `rules`, `runbooks` | labels of the rules, by name; every rule by which members fire, and their runbooks |
+//! | `fingerprint` | what it is about: the same from its opening to its end, and the next time |
 //! | `last_text`, `detail`, `runbook` | the last beat's text, what else is known, where to read on |
 
 use crate::core::notice::{Notice, NoticeKind};
 use crate::format;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Counts up where a key leaves or changes its meaning.
@@ -33,6 +36,17 @@ pub(super) fn body(notice: &Notice) -> serde_json::Value {
         NoticeKind::Closed(reason) => (None, None, reason.label()),
     };
     let text = |text: &str| format::sanitize(text, format::TEXT_CHARS);
+    let labels = notice.labels.iter();
+    let labels: BTreeMap<&String, String> =
+        labels.map(|(name, value)| (name, text(value))).collect();
+    let rules: Vec<String> = match notice.between.rules.as_slice() {
+        [] => vec![format::name(&notice.rule)],
+        rules => rules.iter().map(|rule| format::name(rule)).collect(),
+    };
+    let runbooks: Vec<&String> = match notice.between.runbooks.as_slice() {
+        [] => notice.runbook.iter().collect(),
+        runbooks => runbooks.iter().collect(),
+    };
     json!({
         "schema": SCHEMA,
         "incident": notice.incident.to_string(),
@@ -64,6 +78,10 @@ pub(super) fn body(notice: &Notice) -> serde_json::Value {
         "last_text": text(&notice.last_text),
         "detail": text(&notice.detail),
         "runbook": notice.runbook.clone().unwrap_or_default(),
+        "labels": labels,
+        "rules": rules,
+        "runbooks": runbooks,
+        "fingerprint": format::key(&notice.fingerprint, format::TEXT_CHARS),
     })
 }
 
@@ -87,15 +105,19 @@ mod tests {
             "decided",
             "detail",
             "due",
+            "fingerprint",
             "gap_seconds",
             "incident",
+            "labels",
             "last_text",
             "listened_seconds",
             "max_gap_seconds",
             "reason",
             "reminder",
             "rule",
+            "rules",
             "runbook",
+            "runbooks",
             "schema",
             "scope",
             "severity",

@@ -1,4 +1,4 @@
-//! An event of PagerDuty's Events API v2. The incident is the key by which PagerDuty knows it again: what opens it,
+//! An event of PagerDuty's Events API v2. What the incident is about is the key by which PagerDuty knows it again: what opens it,
 //! updates and reminders trigger, the end resolves.
 
 use super::wording::link;
@@ -10,10 +10,12 @@ use serde_json::{Value, json};
 
 /// Characters of a summary that PagerDuty takes.
 const SUMMARY: usize = 1_024;
+/// Characters of a dedup key that PagerDuty takes are 255; with room for what stands before it.
+const DEDUP_KEY: usize = 240;
 
 /// The body, as a value, without the key of the service: what waits may be written to a file.
 pub(super) fn body(notice: &Notice) -> Value {
-    let dedup_key = format!("lastbeat-{}", notice.incident);
+    let dedup_key = dedup_key(notice);
     if let NoticeKind::Closed(_) = notice.kind {
         return json!({"event_action": "resolve", "dedup_key": dedup_key});
     }
@@ -37,6 +39,14 @@ pub(super) fn body(notice: &Notice) -> Value {
             "custom_details": super::json::body(notice),
         },
     })
+}
+
+/// What the incident is about; its number, where an earlier version of lastbeat opened it by that.
+fn dedup_key(notice: &Notice) -> String {
+    if notice.fingerprint.is_empty() {
+        return format!("lastbeat-{}", notice.incident);
+    }
+    format!("lastbeat-{}", format::key(&notice.fingerprint, DEDUP_KEY))
 }
 
 /// The body with the key of the service.

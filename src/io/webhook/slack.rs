@@ -21,6 +21,9 @@ pub(super) fn body(notice: &Notice) -> Value {
         notice.scope.label(),
         notice.incident
     );
+    for (name, value) in &notice.labels {
+        context.push_str(&format!(" · {name} {}", format::name(value)));
+    }
     context = escape(&context, TEXT);
     if let Some(runbook) = link(notice) {
         context.push_str(&format!(" · <{}|runbook>", runbook.replace('&', "&amp;")));

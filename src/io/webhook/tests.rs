@@ -203,6 +203,44 @@ async fn pagerduty_knows_an_incident_again() {
 }
 
 #[tokio::test]
+async fn labels_and_what_it_is_about_reach_every_receiver() {
+    let notice = Notice {
+        labels: [("team".to_owned(), "core,data".to_owned())].into(),
+        fingerprint: "RegionSilent:region:iad".to_owned(),
+        ..nasty()
+    };
+    let json = value(BodyFormat::Json, &notice);
+    assert_eq!(json["labels"], json!({"team": "core,data"}));
+    assert_eq!(json["fingerprint"], "RegionSilent:region:iad");
+    let pagerduty = value(BodyFormat::PagerDuty, &notice);
+    assert_eq!(pagerduty["dedup_key"], "lastbeat-RegionSilent:region:iad");
+    let details = &pagerduty["payload"]["custom_details"];
+    assert_eq!(details["labels"]["team"], "core,data");
+    let slack = value(BodyFormat::Slack, &notice);
+    let context = &slack["attachments"][0]["blocks"][1]["elements"][0]["text"];
+    assert!(
+        context
+            .as_str()
+            .expect("text")
+            .contains(" · team core,data"),
+        "{context}"
+    );
+    let discord = value(BodyFormat::Discord, &notice);
+    assert_eq!(
+        discord["embeds"][0]["fields"][3],
+        json!({"name": "team", "value": "core,data", "inline": true})
+    );
+    let over = Notice {
+        kind: NoticeKind::Closed(CloseReason::Resolved),
+        ..notice
+    };
+    assert_eq!(
+        value(BodyFormat::PagerDuty, &over)["dedup_key"],
+        pagerduty["dedup_key"]
+    );
+}
+
+#[tokio::test]
 async fn text_is_what_a_person_reads() {
     let (headers, body) = sent(BodyFormat::Text, &nasty()).await;
     assert_eq!(headers["content-type"], "text/plain; charset=utf-8");

@@ -104,6 +104,8 @@ pub fn day(mut platform: Platform, knows: Knows) -> Report {
         ignore: Globs::default(),
         limits: Default::default(),
         first_incident: 1,
+        own: None,
+        notifiers: Vec::new(),
     };
     let mut watcher = Watcher {
         engine: Engine::new(rules, options, at(0)),

@@ -157,6 +157,8 @@ impl Organisation {
             inventory: false,
             ignore: Globs::default(),
             first_incident: 1,
+            own: None,
+            notifiers: Vec::new(),
             limits: Limits::default(),
         };
         let start = Wall::from_nanos(1_700_000_000_000_000_000);

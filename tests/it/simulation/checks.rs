@@ -187,7 +187,7 @@ fn is_part(narrow: &Notice, wide: &Notice) -> bool {
         Scope::App => one.app == all.app,
         Scope::AppRegion => one.app == all.app && one.region == all.region,
         Scope::Host => one.host == all.host,
-        Scope::Stream | Scope::Instance => false,
+        Scope::Stream | Scope::Regions | Scope::Instance => false,
     };
     let single = narrow.scope == Scope::Instance && !one.instance.is_empty();
     inside && single && narrow.alarm != Alarm::Flapping
@@ -210,7 +210,7 @@ fn wholly_silent(world: &World, model: &Model<'_>, notice: &Notice) -> Result<()
                 let known = model.known[number];
                 actor.host == who.host && known.is_some_and(|known| known.hosted)
             }
-            Scope::Stream | Scope::Instance => false,
+            Scope::Stream | Scope::Regions | Scope::Instance => false,
         }
     };
     if wide {

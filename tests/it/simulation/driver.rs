@@ -26,6 +26,8 @@ pub fn play(world: &World) -> (History<'_>, Engine) {
         ignore: Globs::default(),
         limits: Default::default(),
         first_incident: 1,
+        own: None,
+        notifiers: Vec::new(),
     };
     let mut player = Player {
         engine: Engine::new(world.rules.clone(), options, now(0)),

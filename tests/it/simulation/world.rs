@@ -3,7 +3,7 @@
 use crate::support::random::Random;
 use lastbeat::core::entry::MarkerId;
 use lastbeat::core::rule::{
-    By, FORGET_AFTER, Globs, MaxGap, Rule, RuleSet, Severity, StreamRule, Watch,
+    By, FORGET_AFTER, FalseAlarms, Globs, MaxGap, Rule, RuleSet, Severity, StreamRule, Watch,
 };
 use std::time::Duration;
 
@@ -185,6 +185,8 @@ fn rule(dice: &mut Random, number: usize, declares: bool) -> Rule {
     Rule {
         on_crash: false,
         restart_silent: false,
+        active: None,
+        labels: Default::default(),
         name: format!("rule{number}"),
         watch: Watch::Heartbeat {
             marker: MarkerId(0),
@@ -199,6 +201,8 @@ fn rule(dice: &mut Random, number: usize, declares: bool) -> Rule {
             0 if declares => MaxGap::Auto,
             _ => MaxGap::Fixed(seconds(20 + dice.below(100))),
         },
+        false_alarms: FalseAlarms::default(),
+        min_rate: None,
         hold: seconds(*dice.pick(&holds)),
         recover: 1 + dice.below(3) as u32,
         severity: Severity::Error,

@@ -34,6 +34,12 @@ impl Alertmanager {
         Alertmanager::start_with(receiver, (group_by, AT_ONCE), &alone)
     }
 
+    /// One by itself with a configuration of the test's own, in which `{RECEIVER}` is the receiver's address.
+    pub fn configured(receiver: &Hook, config: &str) -> Self {
+        let config = config.replace("{RECEIVER}", &receiver.url());
+        Alertmanager::run(&config, &["--cluster.listen-address=".to_owned()])
+    }
+
     /// Two that know each other, and both tell `receiver`; each alert is a group of its own. The second waits for a few
     /// seconds for the first's word before it tells, and both look for what is new much less often, as they do in earnest:
     /// what changes while the second waits is told by both.
@@ -81,12 +87,16 @@ impl Alertmanager {
 
     /// `grouped`: by which labels, and how often a group is looked at.
     fn start_with(receiver: &Hook, grouped: (&str, &str), arguments: &[String]) -> Self {
-        let folder = Folder::new("alertmanager");
         let config = template("alertmanager.yml")
             .replace("{RECEIVER}", &receiver.url())
             .replace("{GROUP_BY}", grouped.0)
             .replace("{GROUP_INTERVAL}", grouped.1);
-        let config = folder.write("alertmanager.yml", &config);
+        Alertmanager::run(&config, arguments)
+    }
+
+    fn run(config: &str, arguments: &[String]) -> Self {
+        let folder = Folder::new("alertmanager");
+        let config = folder.write("alertmanager.yml", config);
         let mut command = command(fetched("bin/alertmanager"));
         command
             .arg(format!("--config.file={}", config.display()))

@@ -6,7 +6,8 @@ use super::*;
 const EVERY: Duration = Duration::from_secs(60);
 const CLOSED: NoticeKind = NoticeKind::Closed(CloseReason::Resolved);
 
-/// A notifier that keeps what is open, to which incidents are the same where they are modulo 100, with two peers.
+/// A notifier that keeps what is open, to which incidents are the same where they are modulo 100, and another alert once
+/// they were updated, with two peers.
 struct Again {
     send_delay: Duration,
     peers: &'static [&'static str],
@@ -49,7 +50,19 @@ impl Notifier for Again {
     }
 
     fn dedup_key(&self, rendered: &RenderedNotice) -> Option<Bytes> {
-        Some((rendered.incident.0 % 100).to_string().into())
+        let updated = matches!(rendered.kind, NoticeKind::Updated(_));
+        let key = rendered.incident.0 % 100;
+        Some(format!("{key}{}", if updated { "+" } else { "" }).into())
+    }
+
+    fn replace(
+        &self,
+        before: &RenderedNotice,
+        rendered: &RenderedNotice,
+        now: Wall,
+    ) -> Vec<Request<Full<Bytes>>> {
+        assert!(matches!(before.kind, NoticeKind::Closed(_)));
+        self.resend(&[before, rendered], now)
     }
 
     fn resend_interval(&self) -> Option<Duration> {
@@ -93,6 +106,42 @@ async fn what_is_open_is_told_again_and_its_end_for_a_while() {
     assert_eq!(later[12], "2 opened, 1 closed", "a quarter of an hour");
     assert_eq!(later[19], "2 opened");
     assert!(bench.shows("lastbeat_notices_total{notifier=\"again\",outcome=\"delivered\"} 3"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alert_that_becomes_another_is_ended_in_the_same_request() {
+    let mut bench = again(Duration::ZERO, &["one"]);
+    bench.tell(1);
+    bench.next().await.answer(StatusCode::OK);
+    bench.tell_kind(1, NoticeKind::Updated(1));
+    let both = bench.next().await;
+    assert_eq!(both.said, "1 opened, 1 updated");
+    // What is not taken is sent again whole.
+    both.answer(StatusCode::BAD_GATEWAY);
+    let both = bench.next().await;
+    assert_eq!(both.said, "1 opened, 1 updated");
+    both.answer(StatusCode::OK);
+    let said = bench.answer_all(StatusCode::OK, EVERY + EVERY / 2).await;
+    assert_eq!(said, ["1 updated, 1 opened"], "the end is told again");
+    // Another update is the same alert.
+    bench.tell_kind(1, NoticeKind::Updated(2));
+    let update = bench.next().await;
+    assert_eq!(update.said, "1 updated");
+    update.answer(StatusCode::OK);
+    // Its end is told as the first alert's: that of the second is in the same request.
+    bench.tell_kind(1, CLOSED);
+    assert_eq!(bench.next().await.said, "1 updated, 1 closed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alert_that_stands_for_another_incident_too_is_not_ended_when_one_becomes_another() {
+    let mut bench = again(Duration::ZERO, &["one"]);
+    bench.tell(1);
+    bench.next().await.answer(StatusCode::OK);
+    bench.tell(101);
+    bench.next().await.answer(StatusCode::OK);
+    bench.tell_kind(1, NoticeKind::Updated(1));
+    assert_eq!(bench.next().await.said, "1 updated");
 }
 
 #[tokio::test(start_paused = true)]

@@ -126,7 +126,7 @@ impl Cast {
     }
 }
 
-fn speeches(case: &Case) -> impl Iterator<Item = &Speech> {
+pub(super) fn speeches(case: &Case) -> impl Iterator<Item = &Speech> {
     case.lines.iter().filter_map(|line| match &line.what {
         Event::Speech(speech) => Some(speech),
         _ => None,

@@ -11,9 +11,10 @@ use std::time::Duration;
 use toml::de::DeValue;
 use url::Url;
 
-/// The key that every `[notify.NAME]` has.
+/// The keys that every `[notify.NAME]` has.
 pub(in super::super) const TYPE: &[Key] = keys! {
     "type": "word", "required", "sentry, webhook or alertmanager; `[notify.sentry]`, about the project of `SENTRY_DSN`, needs none";
+    "severity": "list of words", "", "Severities of the rules that it is notified of: critical, error, warning, info; without it all";
 };
 /// Keys of type sentry.
 pub(in super::super) const SENTRY: &[Key] = keys! {
@@ -131,7 +132,10 @@ pub(super) fn read(
         fields.take("type", |v| value::choice(v, TYPES))?
     };
     let own = kind.keys();
-    for key in known[1..].iter().filter(|key| !own.contains(key)) {
+    for key in known
+        .iter()
+        .filter(|key| !own.contains(key) && !key::has(TYPE, key))
+    {
         if fields.has(key) {
             let allowed = format!("type {} has {}", kind.label(), own.join(", "));
             fields.fault(key, Wrong::new("does not go with this type", allowed));

@@ -102,7 +102,7 @@ fn what_is_wrong_with_a_notifier_names_no_value() {
             "a.toml:19:9: notify.a b: invalid name \"a b\"; a name is letters, digits, - and _, of 1 to 40 \
              characters",
             "a.toml:23:7: notify.g.url: a ${ without its }; a variable is written ${NAME}, its name of A-Z a-z 0-9 _",
-            "a.toml:24:1: notify.g.uri: unknown key, nearest is url; known are type, dsn, resolve, api_token, \
+            "a.toml:24:1: notify.g.uri: unknown key, nearest is url; known are type, severity, dsn, resolve, api_token, \
              organization, api_url, url, secret, timeout, format, routing_key, urls",
         ],
     );

@@ -36,6 +36,7 @@ fn every_key() {
             instance: globs(&["0e*"]),
             host: globs(&["0ad1"]),
             rule: globs(&["sandwich beats"]),
+            ..Matchers::default()
         },
         schedule: "0 3 * * 0".to_owned(),
         timezone: "Europe/Berlin".to_owned(),
@@ -62,7 +63,7 @@ fn what_is_missing() {
     expect(
         &["[[silence]]\n"],
         &[
-            "a.toml:1:1: silence.app: missing; at least one of app, region, instance, host, rule; app = \"*\" is \
+            "a.toml:1:1: silence.app: missing; at least one of app, region, instance, host, rule, severity, labels, notifier; app = \"*\" is \
              everything",
             &format!("a.toml:1:1: silence.schedule: missing; {CRON}"),
             "a.toml:1:1: silence.duration: missing; a duration like \"2h\"",
@@ -86,7 +87,7 @@ fn what_is_wrong() {
                 "a.toml:6:12: silence.schedule: \"0 25 * * 0\": value must be in range 0..=23, found 25; {CRON}"
             ),
             "a.toml:7:12: silence.duration: \"30s\" is too short; a duration from 1m to 1month 13h 26m 24s",
-            "a.toml:8:1: silence.until: unknown key; known are app, region, instance, host, rule, schedule, timezone, \
+            "a.toml:8:1: silence.until: unknown key; known are app, region, instance, host, rule, severity, labels, notifier, schedule, timezone, \
              duration, reason",
         ],
     );

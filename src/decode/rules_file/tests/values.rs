@@ -62,7 +62,8 @@ fn durations() {
 
 #[test]
 fn globs() {
-    const ALLOWED: &str = "a glob is like \"web\", \"batch-*\" or \"{iad,lhr}\", or a list of such";
+    const ALLOWED: &str =
+        "a glob is like \"web\", \"batch-*\", \"{iad,lhr}\" or \"!web-staging\", or a list of such";
     let long = "a".repeat(201);
     let ways = "{a,b,c,d,e,f,g,h}".repeat(3);
     let cases = [

@@ -165,11 +165,15 @@ impl From<&SavedIncident> for Incident {
             opened_at: saved.opened_at.into(),
             closed_at: saved.closed.map(|(at, _)| at.into()),
             reason: saved.closed.map(|(_, reason)| CloseReason(reason)),
-            told: saved.told.map(|told| Notified {
-                at: told.at.into(),
-                reminders: told.reminders,
-                updates: told.updates,
-            }),
+            told: saved
+                .notified
+                .iter()
+                .max_by_key(|one| one.at)
+                .map(|told| Notified {
+                    at: told.at.into(),
+                    reminders: told.reminders,
+                    updates: told.updates,
+                }),
             ..Incident::from(&saved.notice)
         }
     }

@@ -5,6 +5,7 @@ use crate::core::rule;
 use crate::format;
 use crate::io::http::backend::{SilenceRow, Source};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use utoipa::openapi::schema::{
     AdditionalProperties, AllOfBuilder, AnyOfBuilder, ArrayBuilder, KnownFormat, ObjectBuilder,
     OneOfBuilder, Schema, SchemaFormat, SchemaType,
@@ -35,6 +36,12 @@ pub struct Silence {
     pub host: Vec<String>,
     /// Globs of rules' names; empty: all.
     pub rule: Vec<String>,
+    /// Severities of rules; empty: all.
+    pub severity: Vec<String>,
+    /// Globs of labels of rules, by name; all of them match.
+    pub labels: BTreeMap<String, Vec<String>>,
+    /// Globs of notifiers' names; empty: all.
+    pub notifier: Vec<String>,
     /// It holds now.
     pub holds: bool,
     /// The times in which it holds, from now on.
@@ -88,6 +95,17 @@ impl From<&SilenceRow> for Silence {
             instance: globs(&matchers.instance),
             host: globs(&matchers.host),
             rule: globs(&matchers.rule),
+            severity: matchers
+                .severity
+                .iter()
+                .map(|one| one.label().to_owned())
+                .collect(),
+            labels: matchers
+                .labels
+                .iter()
+                .map(|(name, value)| (name.clone(), globs(value)))
+                .collect(),
+            notifier: globs(&matchers.notifier),
             holds: row.holds,
             windows: windows.collect(),
             reason: silence.reason.clone(),
@@ -101,6 +119,9 @@ impl From<&SilenceRow> for Silence {
 
 /// One line of text with a character that is neither a blank nor a control character.
 const LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u001f\u007f-\u009f \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\u0000-\u001f\u007f-\u009f]*$";
+
+/// The name of a label.
+const LABEL_NAME: &str = "^(?!__)[a-zA-Z_][a-zA-Z0-9_]{0,31}$";
 
 /// A glob.
 pub(in crate::io::http) struct Glob;
@@ -152,12 +173,31 @@ impl PartialSchema for SilenceRequest {
         let duration = super::text("Its length, at most 31 days.")
             .format(Some(SchemaFormat::Custom("humantime".to_owned())))
             .examples(["2h", "1h 30m"]);
+        let severity = || {
+            let labels = rule::Severity::ALL.map(rule::Severity::label);
+            super::text("A severity.").enum_values(Some(labels))
+        };
+        let severities = OneOfBuilder::new()
+            .item(severity())
+            .item(ArrayBuilder::new().items(severity()).min_items(Some(1)))
+            .description(Some("Severities of rules."));
+        let labels = ObjectBuilder::new()
+            .description(Some("Labels of rules, by name; all of them match."))
+            .property_names(Some(
+                ObjectBuilder::new()
+                    .schema_type(SchemaType::new(utoipa::openapi::schema::Type::String))
+                    .pattern(Some(LABEL_NAME)),
+            ))
+            .additional_properties(Some(Schema::OneOf(globs("The value of a label.").build())));
         let fields = ObjectBuilder::new()
             .property("app", globs("Apps."))
             .property("region", globs("Regions."))
             .property("instance", globs("Instances."))
             .property("host", globs("Physical hosts."))
             .property("rule", globs("Names of rules."))
+            .property("severity", severities)
+            .property("labels", labels)
+            .property("notifier", globs("Names of notifiers."))
             .property("starts_at", date_time("Its start; now by default."))
             .property(
                 "ends_at",
@@ -174,8 +214,11 @@ impl PartialSchema for SilenceRequest {
                 .schema_type(SchemaType::AnyValue)
                 .required(field)
         };
-        let matchers = ["app", "region", "instance", "host", "rule"].into_iter();
-        let about = "The targets (at least one of app, region, instance, host and rule; one that is left out matches all), \
+        let matchers = [
+            "app", "region", "instance", "host", "rule", "severity", "labels", "notifier",
+        ]
+        .into_iter();
+        let about = "The targets (at least one of app, region, instance, host, rule, severity, labels and notifier; one that is left out matches all), \
                      the end, the reason, and the author.";
         AllOfBuilder::new()
             .description(Some(about))

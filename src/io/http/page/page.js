@@ -430,14 +430,26 @@ function globs(glob) {
   }
 }
 
+/** Whether a list of globs matches a name: those that begin with `!` take out. */
+function matches(list, name) {
+  const outs = list.filter((glob) => glob[0] === '!');
+  const ins = list.filter((glob) => glob[0] !== '!');
+  return !outs.some((glob) => globs(glob.slice(1)).test(name)) && (!ins.length || ins.some((glob) => globs(glob).test(name)));
+}
+
+/** The silence of an incident. One by labels or notifiers is never claimed: the page does not know those. */
 const silenceOf = (one) => state.silences.find((silence) => silence.holds
-  && PARTS.every((part) => !silence[part].length || silence[part].some((glob) => globs(glob).test(one[part] ?? ''))));
+  && PARTS.every((part) => matches(silence[part], one[part] ?? ''))
+  && (!silence.severity.length || silence.severity.includes(one.severity))
+  && !silence.notifier.length && !Object.keys(silence.labels).length);
 const ends = (silence) => silence.windows[0]?.until ?? '';
 
 function showSilences() {
   $('silences-part').hidden = !state.silences.length;
   keep($('silences'), state.silences, (one) => `${one.id} ${one.holds} ${ends(one)}`, (one) => {
-    const whom = PARTS.filter((part) => one[part].length).map((part) => `${part} ${one[part].join(', ')}`).join(', ');
+    const labels = Object.entries(one.labels).map(([name, list]) => `label ${name} ${list.join(', ')}`);
+    const whom = [...PARTS, 'severity', 'notifier'].filter((part) => one[part].length)
+      .map((part) => `${part} ${one[part].join(', ')}`).concat(labels).join(', ');
     const end = el('button', {type: 'button', onclick: () => endSilence(one.id)}, 'End');
     return el('li', {}, el('span', {class: 'grow'}, `${whom || 'everyone'}: ${one.reason} (${one.author || 'rules'})`),
       el('span', {}, one.holds ? 'until ' : 'next ends ', ends(one) ? when(ends(one)) : 'never'), one.from_rules ? null : end);

@@ -110,7 +110,8 @@ fn history(asked: &IncidentQuery) -> Result<Vec<PastIncident>, String> {
             notice,
             opened_at,
             closed,
-            told,
+            notified: told.into_iter().collect(),
+            back: Vec::new(),
             remind: None,
             members: Vec::new(),
         };

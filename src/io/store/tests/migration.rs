@@ -4,8 +4,8 @@ use super::*;
 
 /// A file of the first version, as SQL. Each version that ships leaves such a text here.
 const VERSION_1: &str = "
-INSERT INTO clock VALUES (1, 1795269302000000000, 7, NULL);
-INSERT INTO instance VALUES (4, 'logs.web.iad.0004', NULL, 0, NULL, NULL, NULL, 0,
+INSERT INTO clock (id, taken_at, listened, last_arrival_at) VALUES (1, 1795269302000000000, 7, NULL);
+INSERT INTO instance (slot, subject, host, logs, stop, stopped_at, crash, said_bye, beats) VALUES (4, 'logs.web.iad.0004', NULL, 0, NULL, NULL, NULL, 0,
     '[[\"HEARTBEAT\",\"\",false,30000,\"HEARTBEAT every=30s seq=\\u0001 from 4\"]]');
 INSERT INTO seen VALUES (4, 1795269304000000000, 2, NULL, 'live', '[[0,0,2,null,0]]');
 INSERT INTO parcel VALUES (1, 'sentry', 1, 'opened', 1795269303000000000, 1795269303000000000, x'7b7d0a00');

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::core::listening::Blind;
-use crate::core::persist::{SavedBlind, SavedGroup};
+use crate::core::persist::{SavedBlind, SavedGroup, SavedLongest};
 use crate::core::rule::{Globs, Matchers};
 use crate::core::tracker::life::{Crash, StopWhy};
 use proptest::collection::{btree_map, vec};
@@ -40,6 +40,24 @@ fn verdict() -> impl Strategy<Value = Verdict> {
     proptest::sample::select(&Verdict::ALL[..])
 }
 
+fn rhythm() -> impl Strategy<Value = SavedRhythm> {
+    (any::<u32>(), any::<bool>(), any::<u32>()).prop_map(|(usual_ms, is_partial, long_ms)| {
+        SavedRhythm {
+            usual_ms,
+            is_partial: is_partial && usual_ms > 0,
+            long_ms,
+        }
+    })
+}
+
+fn longest() -> impl Strategy<Value = SavedLongest> {
+    (any::<u64>(), any::<u64>(), wall()).prop_map(|(before, current, began)| SavedLongest {
+        before: Duration::from_nanos(before),
+        current: Duration::from_nanos(current),
+        began,
+    })
+}
+
 fn beat() -> impl Strategy<Value = SavedBeat> {
     let numbers = (
         any::<bool>(),
@@ -47,8 +65,8 @@ fn beat() -> impl Strategy<Value = SavedBeat> {
         option::of(prop_oneof![0..120_u64, any::<u64>()]),
         option::of(any::<i32>()),
     );
-    (name(), name(), stamp(), numbers, any::<u32>(), text()).prop_map(
-        |(marker, name, seen, (stopped, every_ms, seq, offset_ms), usual_ms, text)| SavedBeat {
+    (name(), name(), stamp(), numbers, rhythm(), text()).prop_map(
+        |(marker, name, seen, (stopped, every_ms, seq, offset_ms), rhythm, text)| SavedBeat {
             marker,
             name,
             seen,
@@ -56,7 +74,7 @@ fn beat() -> impl Strategy<Value = SavedBeat> {
             every_ms,
             seq,
             offset_ms,
-            usual_ms,
+            rhythm,
             text,
         },
     )
@@ -75,8 +93,15 @@ fn any_instance() -> impl Strategy<Value = SavedInstance> {
     ];
     let life = (option::of((why, wall())), option::of(crash), any::<bool>());
     let heard = (stamp(), option::of(any::<u64>()), any::<bool>(), verdict());
-    (name(), option::of(name()), heard, life, vec(beat(), 0..4)).prop_map(
-        |(subject, host, (seen, spoke, logs, verdict), (stop, crash, said_bye), beats)| {
+    let beats = (rhythm(), vec(beat(), 0..4));
+    (name(), option::of(name()), heard, life, beats).prop_map(
+        |(
+            subject,
+            host,
+            (seen, spoke, logs, verdict),
+            (stop, crash, said_bye),
+            (logs_rhythm, beats),
+        )| {
             SavedInstance {
                 slot: 0,
                 subject,
@@ -88,6 +113,7 @@ fn any_instance() -> impl Strategy<Value = SavedInstance> {
                 crash,
                 said_bye,
                 verdict,
+                logs_rhythm,
                 beats,
             }
         },
@@ -108,27 +134,39 @@ fn clock() -> impl Strategy<Value = SavedClock> {
             listened: Listened::from_nanos(listened),
         }
     });
-    (wall(), any::<u64>(), option::of(wall()), vec(blind, 0..4)).prop_map(
-        |(taken_at, listened, last_arrival, blind)| SavedClock {
-            taken_at,
-            listened: Listened::from_nanos(listened),
-            last_arrival,
-            blind,
-        },
+    let usual = (longest(), option::of(any::<u64>()), longest());
+    (
+        wall(),
+        any::<u64>(),
+        option::of(wall()),
+        vec(blind, 0..4),
+        usual,
     )
+        .prop_map(
+            |(taken_at, listened, last_arrival, blind, (silences, long, pauses))| SavedClock {
+                taken_at,
+                listened: Listened::from_nanos(listened),
+                last_arrival,
+                blind,
+                silences,
+                long_silence: long.map(Duration::from_nanos),
+                pauses,
+            },
+        )
 }
 
 fn group() -> impl Strategy<Value = SavedGroup> {
     let place = (option::of(name()), option::of(name()));
-    (name(), place, stamp(), any::<u32>()).prop_map(|(rule, (app, region), since, every_ms)| {
-        SavedGroup {
+    (name(), place, stamp(), any::<u32>(), rhythm()).prop_map(
+        |(rule, (app, region), since, every_ms, rhythm)| SavedGroup {
             rule,
             app,
             region,
             since,
             every_ms,
-        }
-    })
+            rhythm,
+        },
+    )
 }
 
 /// One step of a run: what is forgotten, and what is heard.

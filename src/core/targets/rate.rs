@@ -1,0 +1,260 @@
+//! Targets of rules with `min_rate`: fewer entries in a window than the rule asks for are a silence.
+//!
+//! A window, which is the rule's `max_gap` of listened time, holds `n` entries exactly while the n-th newest is no older than
+//! it. So that entry is the target's last sign of life, and all else is as for any other silence: deadlines, blindness,
+//! `for`, incidents. Entries are counted in slices of the window, so that a target takes the same room at any rate; it is
+//! found one slice late at most.
+
+use crate::core::facts::Facts;
+use crate::core::targets::Targets;
+use crate::core::targets::table::State;
+use crate::core::time::{Listened, Stamp};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Slices of a window: a tenth or so is what a limit of this kind is chosen by.
+const SLICES: usize = 12;
+/// Slices that are kept: those of a whole window, and the one that has just begun.
+const KEPT: usize = SLICES + 1;
+
+/// The entries of all targets with a least rate.
+#[derive(Debug, Default)]
+pub struct Rates {
+    /// True from when a rule asks for a rate.
+    used: bool,
+    by_target: BTreeMap<u32, Rate>,
+}
+
+/// The entries of one target.
+#[derive(Clone, Debug, Default)]
+struct Rate {
+    /// By slice, in a ring.
+    counts: [u32; KEPT],
+    /// The number of the newest slice since the listened clock began.
+    newest: u64,
+    /// Length of a slice in nanoseconds.
+    width: u64,
+    /// Listened clock: since when each window held enough; `None` where the last did not.
+    enough_since: Option<Listened>,
+}
+
+impl Rates {
+    /// Whether any rule asks for a rate.
+    #[inline]
+    pub const fn are_used(&self) -> bool {
+        self.used
+    }
+
+    /// A rule asks for a rate.
+    pub(super) const fn expect(&mut self) {
+        self.used = true;
+    }
+
+    /// A target is gone.
+    pub(super) fn forget(&mut self, target: u32) {
+        self.by_target.remove(&target);
+    }
+}
+
+impl Rate {
+    /// Makes room for the slice of `now`; what a window that ends now does not hold leaves.
+    fn advance(&mut self, now: Listened, window: Duration) {
+        let width = (crate::core::time::nanos(window) / SLICES as u64).max(1);
+        if self.width != width {
+            *self = Rate {
+                width,
+                newest: now.nanos() / width,
+                ..Rate::default()
+            };
+        }
+        let slice = now.nanos() / width;
+        let passed = slice.saturating_sub(self.newest).min(KEPT as u64);
+        for back in 0..passed {
+            self.counts[((slice - back) % KEPT as u64) as usize] = 0;
+        }
+        self.newest = self.newest.max(slice);
+    }
+
+    /// Entries in the newest `slices` slices.
+    fn total(&self, slices: usize) -> u64 {
+        let counts = (0..slices as u64).map(|back| self.slice(back));
+        counts.map(u64::from).sum()
+    }
+
+    /// Entries in the slice that is so many before the newest.
+    fn slice(&self, back: u64) -> u32 {
+        let number = (self.newest + KEPT as u64 - back) % KEPT as u64;
+        self.counts[number as usize]
+    }
+
+    /// An entry arrived at `now`. Gives when the one arrived that was `wanted` entries ago, this one included, to the
+    /// end of its slice; `None` where that is longer ago than a window.
+    fn count(&mut self, now: Listened, window: Duration, wanted: u32) -> Option<Listened> {
+        self.advance(now, window);
+        if self.total(KEPT) < u64::from(wanted) {
+            self.enough_since = None;
+        }
+        let newest = &mut self.counts[(self.newest % KEPT as u64) as usize];
+        *newest = newest.saturating_add(1);
+        let mut found = 0;
+        let enough = |back: &u64| {
+            found += u64::from(self.slice(*back));
+            found >= u64::from(wanted)
+        };
+        let back = (0..KEPT as u64).find(enough)?;
+        self.enough_since.get_or_insert(now);
+        let end = Listened::from_nanos((self.newest - back + 1).saturating_mul(self.width));
+        Some(end.min(now))
+    }
+
+    /// Whether the windows of half a window's time held enough: a rate about the limit is one alert, not many.
+    fn is_steady(&self, now: Listened, window: Duration) -> bool {
+        self.enough_since
+            .is_some_and(|since| now.since(since) >= window / 2)
+    }
+}
+
+impl Targets {
+    /// An instance whose logs are a target said something, where some rule asks for a rate.
+    pub(super) fn entry_of_rate(&mut self, facts: &mut Facts, target: u32) {
+        let rule = self.rule_of(facts, target);
+        let Some(wanted) = rule.min_rate else {
+            return self.sign(facts, target);
+        };
+        let window = self.max_gap(facts, target);
+        let now = facts.listening.listened();
+        let rate = self.rates.by_target.entry(target).or_default();
+        let Some(sign) = rate.count(now, window, wanted) else {
+            return;
+        };
+        let fires = self.table.get(target).state == State::Firing;
+        if fires && !rate.is_steady(now, window) {
+            return;
+        }
+        let before = self.table.seen(target).unwrap_or_default();
+        if sign <= before.listened {
+            return;
+        }
+        let stamp = Stamp {
+            at: facts.listening.date_of(sign),
+            listened: sign,
+        };
+        self.table.set_seen(target, stamp);
+        self.sign_at(facts, target, before, stamp);
+    }
+
+    /// How many entries a target of a least rate had in the last window, in words; `None` for others.
+    pub fn rate_in_words(&self, facts: &Facts, target: u32) -> Option<String> {
+        let wanted = self.rule_of(facts, target).min_rate?;
+        let window = self.max_gap(facts, target);
+        let mut rate = self
+            .rates
+            .by_target
+            .get(&target)
+            .cloned()
+            .unwrap_or_default();
+        rate.advance(facts.listening.listened(), window);
+        // The oldest slices may reach beyond the window.
+        let most = u64::from(wanted).saturating_sub(u64::from(self.fires(target)));
+        let entries = rate.total(SLICES).min(most);
+        let noun = if entries == 1 { "entry" } else { "entries" };
+        let window = in_words(window);
+        Some(format!(
+            "{entries} {noun} in the last {window} (at least {wanted})"
+        ))
+    }
+}
+
+/// A span as rule files have it, to the second: `1h 30m`.
+fn in_words(span: Duration) -> String {
+    let mut left = span.as_secs();
+    let mut words: Vec<String> = Vec::new();
+    for (unit, length) in [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)] {
+        if left >= length {
+            words.push(format!("{}{unit}", left / length));
+            left %= length;
+        }
+    }
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: Duration = Duration::from_secs(60);
+
+    fn at(seconds: f64) -> Listened {
+        Listened::from_nanos((seconds * 1e9) as u64)
+    }
+
+    /// Entries every `every` seconds from 1000 s on, so many; the last sign of life in seconds.
+    fn last_sign(every: f64, entries: u32, wanted: u32) -> Option<f64> {
+        let mut rate = Rate::default();
+        let mut last = None;
+        for entry in 0..entries {
+            let now = at(1000.0 + f64::from(entry) * every);
+            last = rate.count(now, WINDOW, wanted).or(last);
+        }
+        last.map(|sign| sign.nanos() as f64 / 1e9)
+    }
+
+    #[test]
+    fn the_sign_of_life_is_the_entry_that_completes_a_window() {
+        // One a second, ten wanted: of the last, at 1099 s, the tenth newest came at 1090 s, in the slice up to 1095 s.
+        assert_eq!(last_sign(1.0, 100, 10), Some(1095.0));
+        // Ten at once are enough for a window.
+        assert_eq!(last_sign(0.0, 10, 10), Some(1000.0));
+        assert_eq!(last_sign(0.0, 9, 10), None);
+        // One in seven seconds is never ten a minute, whatever came before.
+        assert_eq!(last_sign(7.0, 1_000, 10), None);
+        // One in six is, to the second.
+        assert!(last_sign(6.0, 1_000, 10).is_some());
+        // One is wanted: each is a sign of life.
+        assert_eq!(last_sign(50.0, 3, 1), Some(1100.0));
+    }
+
+    #[test]
+    fn after_a_long_pause_nothing_of_before_counts() {
+        let mut rate = Rate::default();
+        for _ in 0..100 {
+            rate.count(at(1000.0), WINDOW, 10);
+        }
+        assert_eq!(rate.count(at(1000.0 + 66.0), WINDOW, 10), None);
+        assert_eq!(rate.total(KEPT), 1);
+        assert_eq!(rate.count(at(9_000_000.0), WINDOW, 2), None);
+    }
+
+    #[test]
+    fn a_window_of_another_length_begins_anew() {
+        let mut rate = Rate::default();
+        for _ in 0..100 {
+            rate.count(at(1000.0), WINDOW, 10);
+        }
+        assert_eq!(rate.count(at(1001.0), WINDOW * 2, 10), None);
+    }
+
+    #[test]
+    fn a_window_is_shown_as_it_is_written() {
+        let shown = |seconds| in_words(Duration::from_secs(seconds));
+        assert_eq!(
+            (shown(60), shown(90), shown(5_400)),
+            ("1m".to_owned(), "1m 30s".to_owned(), "1h 30m".to_owned())
+        );
+    }
+
+    #[test]
+    fn it_is_steady_when_windows_held_enough_for_half_a_window() {
+        let mut rate = Rate::default();
+        let mut steady_at = None;
+        for second in 0..100 {
+            rate.count(at(1000.0 + f64::from(second)), WINDOW, 10);
+            let now = at(1000.0 + f64::from(second));
+            if rate.is_steady(now, WINDOW) {
+                steady_at.get_or_insert(second);
+            }
+        }
+        // Enough from the tenth entry on, at 9 s.
+        assert_eq!(steady_at, Some(39));
+    }
+}

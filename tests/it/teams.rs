@@ -1,0 +1,215 @@
+//! A region in which three teams have machines dies: each team's receiver hears of its beginning and of its end, once.
+
+use crate::support::alertmanager::Alertmanager;
+use crate::support::bugsink::Project;
+use crate::support::feed::Feed;
+use crate::support::hook::Hook;
+use crate::support::lastbeat::Setup;
+use crate::support::nats::{Nats, Peer};
+use crate::support::org::org;
+use crate::support::wait::wait_until;
+use serde_json::Value;
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(60);
+
+const RULES: &str = "
+[[rule]]
+name = 'web'
+app = 'web'
+max_gap = '2s'
+group_wait = '2s'
+severity = 'warning'
+labels = { team = 'web' }
+notify = ['slack', 'alertmanager']
+
+[[rule]]
+name = 'api'
+app = 'api'
+max_gap = '2s'
+group_wait = '2s'
+labels = { team = 'api' }
+notify = ['discord', 'sentry']
+
+[[rule]]
+name = 'db'
+app = 'db'
+max_gap = '2s'
+group_wait = '2s'
+severity = 'critical'
+labels = { team = 'db' }
+notify = ['pagerduty', 'alertmanager']
+
+[notify.slack]
+type = 'webhook'
+format = 'slack'
+url = '${HOOK}/slack'
+
+[notify.discord]
+type = 'webhook'
+format = 'discord'
+url = '${HOOK}/discord'
+
+[notify.pagerduty]
+type = 'webhook'
+format = 'pagerduty'
+url = '${HOOK}/pagerduty'
+routing_key = 'r0uting'
+severity = ['critical', 'error']
+
+[notify.everything]
+type = 'webhook'
+url = '${HOOK}/everything'
+
+[notify.alertmanager]
+type = 'alertmanager'
+url = '${ALERTMANAGER}'
+";
+
+const ROUTES: &str = r#"
+route:
+  receiver: rest
+  group_by: ['...']
+  group_wait: 1s
+  group_interval: 1s
+  repeat_interval: 1h
+  routes:
+    - receiver: pager
+      matchers: ['severity="critical"', 'team=~"(.*,)?db(,.*)?"']
+      continue: true
+    - receiver: web
+      matchers: ['team=~"(.*,)?web(,.*)?"']
+receivers:
+  - name: rest
+    webhook_configs: [{ url: "{RECEIVER}", send_resolved: true }]
+  - name: pager
+    webhook_configs: [{ url: "{RECEIVER}", send_resolved: true }]
+  - name: web
+    webhook_configs: [{ url: "{RECEIVER}", send_resolved: true }]
+"#;
+
+/// What stands within the first brackets of a title, as `[critical] ...`, also where the brackets are escaped.
+fn mark(title: &Value) -> String {
+    let title = title.as_str().unwrap_or_default().replace('\\', "");
+    let inner = title
+        .split_once('[')
+        .and_then(|(_, rest)| rest.split_once(']'));
+    inner.map_or(title.clone(), |(mark, _)| mark.to_owned())
+}
+
+/// What each message to a receiver says of the incident, updates left out.
+fn said(hook: &Hook, path: &str, what: impl Fn(&Value) -> String) -> Vec<String> {
+    let taken = hook.taken();
+    let bodies = taken.iter().filter(|one| one.path == path);
+    let said = bodies.map(|one| what(&one.json()));
+    said.filter(|said| !said.contains("update")).collect()
+}
+
+/// The groups that a receiver of Alertmanager's was told of: their status.
+fn routed(hook: &Hook, receiver: &str) -> Vec<String> {
+    let taken = hook.taken();
+    let bodies = taken.iter().map(|one| one.json());
+    let own = bodies.filter(|body| body["receiver"] == receiver);
+    own.map(|body| body["status"].as_str().unwrap_or_default().to_owned())
+        .collect()
+}
+
+#[test]
+fn each_team_of_a_region_hears_of_its_beginning_and_of_its_end_once() {
+    let nats = Nats::start(Peer::Current);
+    let feed = Feed::connect(&nats);
+    let project = Project::new("teams");
+    let (hook, receivers) = (Hook::start(), Hook::start());
+    let alertmanager = Alertmanager::configured(&receivers, ROUTES);
+    let instances = org(&["web", "api", "db"], &["sjc", "ams"]);
+    feed.beat(&instances, Duration::from_millis(500));
+    let lastbeat = Setup::new()
+        .nats(&nats)
+        .sentry(project.dsn())
+        .env("HOOK", &hook.url())
+        .env("ALERTMANAGER", &alertmanager.url())
+        .rules("rules.toml", RULES)
+        .start();
+    lastbeat.wait_live(6);
+    let gone = || instances.iter().filter(|one| one.region == "ams");
+    for one in gone() {
+        feed.silence(one);
+    }
+
+    let slack = || said(&hook, "/slack", |body| mark(&body["text"]));
+    let discord = || said(&hook, "/discord", |body| mark(&body["embeds"][0]["title"]));
+    let pagerduty = || {
+        let action = |body: &Value| body["event_action"].as_str().unwrap_or_default().to_owned();
+        let mut actions = said(&hook, "/pagerduty", action);
+        // PagerDuty takes an update as another trigger of the same incident.
+        actions.dedup();
+        actions
+    };
+    wait_until("all openings", SOON, || {
+        let told = [slack(), discord(), pagerduty()];
+        told.iter().all(|told| told.len() == 1)
+            && project.events().len() == 1
+            && ["pager", "web"]
+                .iter()
+                .all(|one| routed(&receivers, one).len() == 1)
+    });
+    for one in gone() {
+        feed.resume(one);
+    }
+    wait_until("all ends", SOON, || {
+        let told = [slack(), discord(), pagerduty()];
+        told.iter().all(|told| told.len() == 2)
+            && project.events().len() == 2
+            && ["pager", "web"]
+                .iter()
+                .all(|one| routed(&receivers, one).len() == 2)
+    });
+    // Nothing waits to be told.
+    lastbeat.wait_metrics("nothing pending", SOON, |metrics| {
+        metrics.sum("lastbeat_notices_pending", &[]) == 0.0
+    });
+    // Each hears of its own severity: that of its worst member.
+    assert_eq!(slack(), ["warning", "resolved"]);
+    assert_eq!(discord(), ["error", "resolved"]);
+    assert_eq!(pagerduty(), ["trigger", "resolve"]);
+    for receiver in ["pager", "web"] {
+        assert_eq!(
+            routed(&receivers, receiver),
+            ["firing", "resolved"],
+            "{receiver}"
+        );
+    }
+    assert_eq!(routed(&receivers, "rest"), [""; 0]);
+    let taken = hook.taken();
+    let to = |path: &str| {
+        taken
+            .iter()
+            .find(|one| one.path == path)
+            .map(|one| one.json())
+    };
+    let page = to("/pagerduty").expect("a page");
+    assert_eq!(page["payload"]["severity"], "critical");
+    assert_eq!(page["payload"]["class"], "RegionSilent");
+    assert_eq!(
+        page["payload"]["custom_details"]["labels"]["team"],
+        "api,db,web"
+    );
+    let keys: Vec<String> = taken
+        .iter()
+        .filter(|one| one.path == "/pagerduty")
+        .map(|one| one.json()["dedup_key"].to_string())
+        .collect();
+    assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+    assert_eq!(to("/everything"), None, "no rule names it");
+    let events = project.events();
+    let tags = |tag: &str| {
+        events
+            .iter()
+            .map(|event| event.tag(tag).to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(tags("state"), ["opened", "closed"]);
+    assert_eq!(tags("team"), ["api,db,web", "api,db,web"]);
+    assert_eq!(tags("severity"), ["error", "error"]);
+    lastbeat.stop();
+}
