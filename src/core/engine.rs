@@ -1,4 +1,4 @@
-//! The whole core: entries, beats and blindness in; changes, notifications and restarts out.
+//! The core: entries, beats and blindness in; changes, notifications and restarts out.
 //!
 //! It composes the layers, each of which knows only those below it: facts, targets, incidents, notifications. What a
 //! layer decides goes up as an event.
@@ -12,9 +12,10 @@ use crate::core::incident::Incidents;
 use crate::core::incident::view::View;
 use crate::core::inventory::{Poll, Suspect};
 use crate::core::listening::Blind;
+use crate::core::notice::ledger::Notices;
 use crate::core::notice::routing::Hours;
 use crate::core::notice::view::NoticeView;
-use crate::core::notice::{IncidentId, Notice, NoticeKind, Notices};
+use crate::core::notice::{IncidentId, Notice, NoticeKind};
 pub use crate::core::options::Options;
 pub use crate::core::output::{Output, STREAM_RULE};
 use crate::core::persist::changes::Unsaved;
@@ -261,8 +262,8 @@ impl Engine {
         }
     }
 
-    /// The state of the feed in words, for the incidents of the stream; empty where nothing is known. An open
-    /// one adds them: its next notices say what was tried meanwhile.
+    /// Sets the state of the feed in words, for the incidents of the stream; empty if nothing is known. An open
+    /// incident adds it, so that its next notifications say what was tried meanwhile.
     pub fn feed_words(&mut self, words: &str) {
         if self.facts.feed_words == words {
             return;
@@ -274,14 +275,14 @@ impl Engine {
         }
     }
 
-    /// Puts other silences in force.
+    /// Replaces the silences.
     pub fn set_silences(&mut self, silences: Vec<Silence>, now: Now) {
         self.facts.now = now;
         self.notices.set_silences(silences);
         self.notify();
     }
 
-    /// Puts other hours in force, in which rules notify.
+    /// Replaces the hours in which rules notify.
     pub fn set_hours(&mut self, hours: Hours, now: Now) {
         self.facts.now = now;
         self.notices.set_hours(hours);
@@ -327,7 +328,7 @@ impl Engine {
         left
     }
 
-    /// More became known of an open incident, in words: its next notice says it.
+    /// Adds a text to an open incident, for its next notification.
     pub fn note(&mut self, incident: IncidentId, words: &str) {
         self.incidents.add_detail(incident, words);
         self.announce();
@@ -348,7 +349,7 @@ impl Engine {
         self.facts.tracker.len()
     }
 
-    /// Whether the stream's own alert fires.
+    /// True if the stream's own alert fires.
     pub fn is_stalled(&self) -> bool {
         self.incidents.stream.is_stalled
     }
@@ -370,12 +371,12 @@ impl Engine {
         self.targets.take_doubts()
     }
 
-    /// Takes what came out since the last call.
+    /// Takes the output since the last call.
     pub fn drain(&mut self) -> std::vec::Drain<'_, Output> {
         self.outputs.drain(..)
     }
 
-    /// Incidents that are open, by number, as they stand, each for the notifiers that had its opening.
+    /// Open incidents by number, in their present state, each for the notifiers that were notified of its opening.
     pub fn open_incidents(&self) -> impl DoubleEndedIterator<Item = Notice> {
         self.notices.iter().map(|(_, ledger)| Notice {
             notify: Some(ledger.notifiers()),
@@ -383,7 +384,7 @@ impl Engine {
         })
     }
 
-    /// Incidents that are open, each for the notifiers that had its opening, at the severity that they were told.
+    /// Open incidents, each for the notifiers that were notified of its opening, at the severity that they know.
     pub fn notified_incidents(&self) -> Vec<Notice> {
         let all = self.notices.iter();
         all.flat_map(|(_, ledger)| ledger.as_told()).collect()
@@ -427,7 +428,7 @@ impl Engine {
         self.announce();
     }
 
-    /// What the layer of notifications sees of the layers below.
+    /// The layers that notifications see.
     pub(in crate::core) fn notice_view(&self) -> NoticeView<'_> {
         NoticeView {
             facts: &self.facts,
@@ -436,7 +437,7 @@ impl Engine {
         }
     }
 
-    /// Hands what happened to incidents to the notifications.
+    /// Passes the events of the incidents to the notifications.
     pub(in crate::core) fn announce(&mut self) {
         while self.incidents.has_events() {
             for event in self.incidents.take_events() {
@@ -451,7 +452,7 @@ impl Engine {
         }
     }
 
-    /// Notifies of what is due by now.
+    /// Sends the notifications that are due.
     pub(in crate::core) fn notify(&mut self) {
         let view = NoticeView {
             facts: &self.facts,

@@ -1,26 +1,27 @@
-//! Incidents: which firing targets are one cause, from the first that fires to the last that is back.
+//! Incidents: groups of firing targets with one cause, from the first firing to the last recovery.
 //!
-//! A target that fires is gathered for its rule's `group_wait`. Then its scope is found, and it joins the incident of that
-//! scope, or opens it; narrower incidents within are superseded. A member that is heard again stays until all others are:
-//! the incident closes once all were live for a while. This layer knows no notifications: what happens to an incident goes
-//! up as an [`IncidentEvent`].
+//! A firing target waits for its rule's `group_wait`. Then its scope is determined, and it joins the incident of that
+//! scope or opens it, which supersedes narrower incidents within. A member that is heard again stays until all others
+//! are: the incident closes once all were live for a while. This layer knows no notifications: changes of incidents
+//! leave as [`IncidentEvent`]s.
 
 pub mod flapping;
 pub mod kind;
 pub mod placing;
+pub mod restart_limit;
 pub mod restarts;
 pub mod returning;
 pub mod saved;
 pub mod scope;
 pub mod stream;
+pub mod stream_state;
 pub mod view;
 
 use crate::core::incident::flapping::Flaps;
 use crate::core::incident::kind::{Alarm, CloseReason, IncidentId};
-use crate::core::incident::placing::Gathered;
-use crate::core::incident::restarts::Restarts;
+use crate::core::incident::restart_limit::Restarts;
 use crate::core::incident::scope::{Key, ScopeCache};
-use crate::core::incident::stream::{StreamFacts, StreamIncidents};
+use crate::core::incident::stream_state::{StreamFacts, StreamIncidents};
 use crate::core::incident::view::View;
 use crate::core::rule::Severity;
 use crate::core::targets::AlertEvent;
@@ -28,17 +29,18 @@ use crate::core::targets::table::{Reason, State};
 use crate::core::time::{Listened, Mono, Wall};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Open incidents at most; beyond it one says that there are more. Made-up names cost so many rows, and no more.
+/// Limit on open incidents; beyond it, one incident reports that there are more. Invented names cost no more rows than
+/// that.
 pub const MAX_OPEN: usize = 10_000;
 
-/// A target of an incident.
+/// A target in an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
     /// Wall clock: its last sign of life before the silence.
     pub since: Wall,
-    /// How long it may be silent, when it joined.
+    /// Its longest allowed silence when it joined.
     pub max_gap: std::time::Duration,
-    /// Since when it is heard again; `None` while it fires.
+    /// Its return; `None` while it fires.
     pub back: Option<Back>,
 }
 
@@ -51,18 +53,18 @@ pub struct Back {
     pub at: Wall,
 }
 
-/// One incident that is open.
+/// An open incident.
 #[derive(Clone, Debug)]
 pub struct Incident {
-    /// What it is about.
+    /// Its subject.
     pub key: Key,
     /// The regions of [`Key::Regions`].
     pub regions: BTreeSet<u32>,
-    /// What went wrong.
+    /// Its alarm.
     pub alarm: Alarm,
     /// Its targets; the stream's own have none.
     pub members: BTreeMap<u32, Member>,
-    /// How many of them fire.
+    /// Number of members that fire.
     pub firing: usize,
     /// The worst severity of any member so far.
     pub severity: Severity,
@@ -78,22 +80,22 @@ pub struct Incident {
     pub opened_at: Wall,
     /// Arrival clock: when the last member joined.
     pub joined_at: Mono,
-    /// Arrival clock: when it was last looked at for what it has become.
+    /// Arrival clock: the last check for a wider scope.
     pub(in crate::core) looked_at: Mono,
-    /// What became known of the cause, in words; empty where nothing did.
+    /// Known causes, in words; empty if none is known.
     pub detail: String,
-    /// How many causes became known.
+    /// Number of causes that became known.
     pub causes: u32,
-    /// Counts up with every change of its members.
+    /// Counter of changes of its members.
     pub changes: u32,
-    /// Whether its machine was considered for a restart.
+    /// True if a restart of its machine was considered.
     pub(in crate::core) restart_considered: bool,
-    /// What an incident of the stream itself knows beyond.
+    /// Measurements of an incident of the stream itself; `None` for others.
     pub stream: Option<StreamFacts>,
 }
 
 impl Incident {
-    /// How many members are silent.
+    /// Number of silent members.
     pub fn silent(&self) -> u64 {
         self.firing as u64
     }
@@ -104,35 +106,44 @@ impl Incident {
         firing.map(|(&target, _)| target)
     }
 
-    /// Wall clock: when the last member came back; `None` where none did.
+    /// Wall clock: the last return of a member; `None` if none has returned.
     pub fn back_at(&self) -> Option<Wall> {
         let backs = self.members.values().filter_map(|one| one.back);
         backs.map(|back| back.at).max()
     }
 }
 
-/// What happened to an incident.
+/// An event for the layer above.
 #[derive(Clone, Debug)]
 pub enum IncidentEvent {
     /// It opened.
     Opened(IncidentId),
-    /// Members joined or came back, or more became known of it.
+    /// Members joined or returned, or more became known.
     Changed(IncidentId),
-    /// It is over.
+    /// It closed.
     Closed(IncidentId, Box<Incident>, CloseReason),
 }
 
-/// All that are open, and those that gather.
+/// A firing target that waits for others with the same cause.
+#[derive(Clone, Copy, Debug)]
+struct Gathered {
+    target: u32,
+    due: Mono,
+    deadline: Listened,
+    settle_at: Mono,
+}
+
+/// All open incidents, and the targets that wait to be grouped.
 #[derive(Debug)]
 pub struct Incidents {
     open: BTreeMap<IncidentId, Incident>,
-    /// Those that are open, by what they are about.
+    /// Open incidents by subject.
     by_key: BTreeSet<(Key, IncidentId)>,
     /// The incident of each member.
     of_target: BTreeMap<u32, IncidentId>,
-    /// Those of which every member is back.
+    /// Incidents all of whose members have returned.
     returning: BTreeSet<IncidentId>,
-    /// Those that say that a scope flaps.
+    /// Incidents that report a flapping scope.
     flapping: BTreeSet<IncidentId>,
     gathered: Vec<Gathered>,
     pub(in crate::core) cache: ScopeCache,
@@ -144,7 +155,7 @@ pub struct Incidents {
 }
 
 impl Incidents {
-    /// None is open; the first gets this number.
+    /// Without open incidents; the first one gets this number.
     pub fn new(first: u64) -> Self {
         Incidents {
             open: BTreeMap::new(),
@@ -162,7 +173,7 @@ impl Incidents {
         }
     }
 
-    /// Takes what a target's alert tells.
+    /// Applies an event of the targets.
     pub fn apply(&mut self, view: View<'_>, event: &AlertEvent) {
         match event {
             AlertEvent::Changed { target, change } => {
@@ -187,7 +198,7 @@ impl Incidents {
         }
     }
 
-    /// Whether events wait for the layer above.
+    /// True if there are events for the layer above.
     #[inline]
     pub fn has_events(&self) -> bool {
         !self.events.is_empty()
@@ -198,12 +209,12 @@ impl Incidents {
         std::mem::take(&mut self.events)
     }
 
-    /// An incident that is open.
+    /// An open incident.
     pub fn get(&self, id: IncidentId) -> Option<&Incident> {
         self.open.get(&id)
     }
 
-    /// Incidents that are open, by number.
+    /// Open incidents, by number.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (IncidentId, &Incident)> {
         self.open.iter().map(|(&id, incident)| (id, incident))
     }
@@ -213,7 +224,7 @@ impl Incidents {
         self.of_target.get(&target).copied()
     }
 
-    /// An incident of an earlier life is open.
+    /// Resumes an open incident of a previous run.
     pub(in crate::core) fn resume(&mut self, id: IncidentId, incident: Incident) {
         self.next_incident = self.next_incident.max(id.0 + 1);
         for &target in incident.members.keys() {
@@ -228,7 +239,7 @@ impl Incidents {
         self.open.insert(id, incident);
     }
 
-    /// What is known of an open incident has changed: it keeps what it opened with, and the last of what followed.
+    /// Updates the known causes of an open incident: keeps the first text and the latest one.
     pub(in crate::core) fn now_known(&mut self, id: IncidentId, detail: &str) {
         const THEN: &str = "; then ";
         let Some(open) = self.open.get_mut(&id) else {
@@ -243,9 +254,9 @@ impl Incidents {
         self.events.push(IncidentEvent::Changed(id));
     }
 
-    /// Adds what has become known to an open incident: its next notifications say it.
+    /// Adds a text to the known causes of an open incident, for its next notifications.
     pub(in crate::core) fn add_detail(&mut self, id: IncidentId, detail: &str) {
-        /// Bytes of all details together: what a notification quotes of them is shorter.
+        /// Limit of all texts together, in bytes: a notification quotes less.
         const MOST: usize = 4_000;
         let Some(open) = self.open.get_mut(&id) else {
             return;
@@ -261,7 +272,7 @@ impl Incidents {
         self.events.push(IncidentEvent::Changed(id));
     }
 
-    /// The rules are others now: severities may have grown.
+    /// Applies changed rules: severities may have risen.
     pub(in crate::core) fn rules_changed(&mut self, view: View<'_>) {
         for (&id, open) in &mut self.open {
             let firing = open.members.iter().filter(|(_, one)| one.back.is_none());
@@ -274,7 +285,7 @@ impl Incidents {
         }
     }
 
-    /// Opens an incident; gives its number. Beyond [`MAX_OPEN`] it is the one that says so.
+    /// Opens an incident; gives its number, or at [`MAX_OPEN`] that of the overflow incident.
     pub(in crate::core) fn open(&mut self, view: View<'_>, incident: Incident) -> IncidentId {
         if self.open.len() >= MAX_OPEN && incident.stream.is_none() {
             return self.overflow(view);
@@ -290,7 +301,7 @@ impl Incidents {
         id
     }
 
-    /// Closes an incident now.
+    /// Closes an incident.
     pub(in crate::core) fn close(&mut self, id: IncidentId, why: CloseReason) {
         let Some(incident) = self.open.remove(&id) else {
             return;
@@ -308,13 +319,13 @@ impl Incidents {
         self.events.push(closed);
     }
 
-    /// The incident about a key that is open.
+    /// The open incident with a subject; `None` if there is none.
     fn of(&self, key: Key) -> Option<IncidentId> {
         let mut own = self.by_key.range((key, IncidentId(0))..);
         own.next().filter(|own| own.0 == key).map(|own| own.1)
     }
 
-    /// All incidents about a key that are open, the oldest first.
+    /// All open incidents with a subject, the oldest first.
     fn all_of(&self, key: Key) -> impl DoubleEndedIterator<Item = IncidentId> {
         let all = (key, IncidentId(0))..=(key, IncidentId(u64::MAX));
         self.by_key.range(all).map(|own| own.1)

@@ -1,14 +1,12 @@
-//! Notifications: which notifier is notified of what of an incident, and when.
+//! Notifications: their content, recipients and times.
 //!
-//! A [`Notice`] is a self-contained value, without ids that only the core could resolve. [`Notices`] is fed with what
-//! happens to incidents, and looks at them; incidents know nothing of it.
+//! A [`Notice`] is a self-contained value, without ids that only the core could resolve. Incidents know nothing of
+//! their notifications, which follow from the incidents' events and state.
 
 pub mod build;
 pub mod ledger;
 pub mod routing;
 pub mod view;
-
-pub use crate::core::notice::ledger::Notices;
 
 pub use crate::core::incident::kind::{Alarm, CloseReason, IncidentId, Scope};
 use crate::core::rule::Severity;
@@ -16,7 +14,7 @@ use crate::core::time::{Mono, Wall};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Who is silent. What does not apply at the incident's scope is empty.
+/// Names of the affected target; empty where the scope has none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Who {
     /// The app.
@@ -31,16 +29,16 @@ pub struct Who {
     pub beat: String,
 }
 
-/// What a notice says of its incident.
+/// Kind of a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NoticeKind {
-    /// It began.
+    /// The incident opened.
     Opened,
-    /// More of it became known: the how manieth time this is said, from 1.
+    /// More became known; with the number of the update, from 1.
     Updated(u32),
-    /// It is still so: the how manieth time this is said again, from 1.
+    /// The incident is still open; with the number of the reminder, from 1.
     Reminder(u32),
-    /// It is over.
+    /// The incident closed.
     Closed(CloseReason),
 }
 
@@ -56,84 +54,82 @@ impl NoticeKind {
     }
 }
 
-/// What several members of an incident have between them. Of one that has a single target all is empty or zero.
+/// Totals over several members of an incident; empty or zero for an incident of a single target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Between {
-    /// The names of all rules by which members fire; empty where it is one.
+    /// The names of all rules of firing members, if there are several.
     pub rules: Vec<String>,
-    /// The runbooks of those rules; empty where there is at most one.
+    /// The runbooks of those rules, if there are several.
     pub runbooks: Vec<String>,
-    /// The longest that a member may be silent; zero where all may be as long.
+    /// The longest `max_gap` of a member; zero if all are equal.
     pub longest_max_gap: Duration,
-    /// How many there are in the scope of which some are silent: instances of the app, or regions; 0 where all are silent.
+    /// Number of instances or regions in the scope, if only a part is silent; else 0.
     pub of_total: u64,
-    /// How many regions are silent; 0 where it is not about several regions.
+    /// Number of silent regions; 0 unless several regions are silent.
     pub regions: u64,
-    /// How many members were heard again while others were not.
+    /// Number of members that returned while others did not.
     pub back: u64,
-    /// How many still log without their beats.
+    /// Number of members that still log without their beats.
     pub logging: u64,
-    /// Whether every region but lastbeat's own is silent.
+    /// True if every region but lastbeat's own is silent.
     pub cut_off: bool,
 }
 
 /// One message about one incident, for the notifiers that it names.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
-    /// The incident it is about.
+    /// Its incident.
     pub incident: IncidentId,
-    /// What it says of it.
+    /// Its kind.
     pub kind: NoticeKind,
-    /// What went wrong.
+    /// Alarm of the incident.
     pub alarm: Alarm,
-    /// How far it reaches.
+    /// Scope of the incident.
     pub scope: Scope,
     /// The rule's name; `stream` for the stream's own.
     pub rule: String,
-    /// Names of the notifiers that it goes to; `None`: every one there is, as in a drill.
+    /// Names of the notifiers; `None`: all of them, as in a drill.
     pub notify: Option<Vec<String>>,
-    /// Who else is part of it: the first of them in words, `app/region/instance`; empty where the incident is one
-    /// target's.
+    /// The first affected instances, as `app/region/instance`; empty if the incident has a single target.
     pub affected: Vec<String>,
-    /// How many there are in all.
+    /// Number of affected instances.
     pub affected_total: u64,
-    /// How bad it is.
+    /// Severity of the incident.
     pub severity: Severity,
-    /// Who is silent.
+    /// Names of the affected target.
     pub who: Who,
-    /// Wall clock: when it was last heard before the silence.
+    /// Wall clock: the last sign of life before the silence.
     pub since: Wall,
-    /// How long it had been silent when this was decided, on the clock on the wall.
+    /// Length of the silence when this was decided, by the wall clock.
     pub gap: Duration,
-    /// How much of the gap lastbeat listened.
+    /// Listened part of the gap.
     pub listened: Duration,
-    /// How long it may be silent: the rule's `max_gap`, in force for this target.
+    /// The longest allowed silence: the rule's `max_gap` as in force for this target.
     pub max_gap: Duration,
     /// Wall clock: its deadline; the change is dated by it, not by the tick that saw it.
     pub due: Wall,
-    /// Arrival clock: the moment from which the notice's delay is measured (deadline, or the closing beat).
+    /// Arrival clock: the moment from which the notice's delay is measured (deadline, or closing beat).
     pub due_mono: Mono,
-    /// Wall clock: when this was decided; for a closing notice the time of the last sign of life.
+    /// Wall clock: the decision; for a closing notice, the last sign of life.
     pub decided: Wall,
-    /// The last beat's text; empty where there was none.
+    /// Text of the last beat; empty if there was none.
     pub last_text: String,
-    /// What else is known of the cause, in words; empty where nothing is.
+    /// Known causes, in words; empty if none is known.
     pub detail: String,
     /// The rule's `summary`, not yet filled in.
     pub summary: Option<String>,
-    /// Where to read what to do.
+    /// Page that says what to do.
     pub runbook: Option<String>,
-    /// Labels of the rules by which members fire; where they differ, the values are joined by commas.
+    /// Labels of the rules of firing members; different values are joined by commas.
     pub labels: BTreeMap<String, String>,
-    /// What the incident is about, as a key that stays the same from its opening to its end; empty in files of earlier
-    /// versions.
+    /// Identifies the subject of the incident from its opening to its end; empty in files of earlier versions.
     pub fingerprint: String,
-    /// What several members have between them.
+    /// Totals over several members.
     pub between: Between,
 }
 
 impl Notice {
-    /// Whether it is about somebody who was expected and never heard.
+    /// True if it is about an instance that was expected and never heard.
     pub fn is_never_seen(&self) -> bool {
         let of_stream = matches!(
             self.alarm,
@@ -145,7 +141,7 @@ impl Notice {
                 | Alarm::Full
                 | Alarm::Drill
         );
-        // A beat's own words are never empty: the marker stands in them.
+        // The text of a beat is never empty: it contains the marker.
         let no_words = self.alarm == Alarm::Heartbeat
             && self.scope == Scope::Instance
             && self.affected_total == 1

@@ -14,8 +14,8 @@ pub struct Options {
     pub limits: Limits,
     /// The number of the first incident; the caller takes it from the wall clock, so that numbers never return.
     pub first_incident: u64,
-    /// The app, region and instance of lastbeat itself in the stream: its own entries prove nothing for others. `None` where
-    /// it has no place there.
+    /// App, region and instance of lastbeat itself in the stream, whose entries prove nothing for others. `None` if it
+    /// has none there.
     pub own: Option<(String, String, String)>,
     /// Notifiers that exist without a rule of their own.
     pub notifiers: Vec<String>,

@@ -205,23 +205,23 @@ pub enum SavedKey {
     Flapping(SavedTarget),
 }
 
-/// Stands for all notifiers there are in what an earlier version kept; no notifier has this name.
+/// Stands for all notifiers in a file of an earlier version; no notifier has this name.
 pub const EVERY_NOTIFIER: &str = "*";
 
-/// What a notifier was notified of an incident.
+/// The notifications of one notifier about an incident.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedNotified {
-    /// The notifier's name; empty: the log, where there was no notifier.
+    /// The notifier's name; empty for the log, if there was no notifier.
     pub notifier: Arc<str>,
-    /// Wall clock: when it was notified last.
+    /// Wall clock: the last notification.
     pub at: Wall,
-    /// How many reminders it got.
+    /// Number of reminders.
     pub reminders: u32,
-    /// How many updates it got.
+    /// Number of updates.
     pub updates: u32,
-    /// The worst severity that it was told.
+    /// The worst severity in a notification.
     pub severity: Severity,
-    /// How many members were silent then.
+    /// Number of silent members in the last notification.
     pub silent: u64,
 }
 
@@ -237,18 +237,18 @@ pub struct SavedBack {
 /// An incident, open or over.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SavedIncident {
-    /// What it is about.
+    /// Its subject.
     pub key: SavedKey,
-    /// As it stands: of an open one its opening notice with what became known since, of one that is over its closing
-    /// one. `notice.incident` is its number; `notice.due_mono` means nothing in another process.
+    /// Of an open incident, its present notice; of a closed one, its closing notice. `notice.incident` is its number;
+    /// `notice.due_mono` means nothing in another process.
     pub notice: Notice,
     /// Wall clock: when it opened.
     pub opened_at: Wall,
     /// Wall clock and reason of its end; `None` while it is open.
     pub closed: Option<(Wall, CloseReason)>,
-    /// The notifiers that had its opening; none where a silence kept it from all.
+    /// The notifiers that were notified of its opening; empty if a silence suppressed it.
     pub notified: Vec<SavedNotified>,
-    /// How often it is told again.
+    /// Interval of reminders.
     pub remind: Option<Duration>,
     /// Targets that fire within it.
     pub members: Vec<SavedTarget>,

@@ -65,13 +65,13 @@ pub struct StreamRule {
     pub severity: Severity,
     /// Replaces the ordinary sentence of a notification.
     pub summary: Option<String>,
-    /// Where to read what to do.
+    /// Page that says what to do.
     pub runbook: Option<String>,
     /// Names of notifiers; `None`: all of them.
     pub notify: Option<Vec<String>>,
-    /// How often an open incident of the stream is notified of again; `None`: never.
+    /// Interval of reminders of an open incident of the stream; `None`: no reminders.
     pub remind: Option<Duration>,
-    /// The hours in which it is notified of; `None`: always.
+    /// Hours in which it notifies; `None`: always.
     pub active: Option<String>,
     /// On every notification.
     pub labels: BTreeMap<String, String>,
@@ -141,9 +141,9 @@ pub struct Rule {
     pub forget_after: Duration,
     /// True if a crash that the platform reports fires at once.
     pub on_crash: bool,
-    /// Whether a machine that is silent alone is restarted by the platform.
+    /// True if a machine that is silent alone is restarted through the platform.
     pub restart_silent: bool,
-    /// The hours in which it is notified of, as in `Mon-Fri 08:00-18:00 Europe/Berlin`; `None`: always.
+    /// Hours in which it notifies, such as `Mon-Fri 08:00-18:00 Europe/Berlin`; `None`: always.
     pub active: Option<String>,
     /// On every notification.
     pub labels: BTreeMap<String, String>,
@@ -442,13 +442,13 @@ impl Severity {
     }
 }
 
-/// Globs, some of which begin with `!` and take out what they match; none matches all.
+/// Globs; those with a leading `!` exclude what they match. None matches all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Globs(pub Vec<String>);
 
 impl Globs {
-    /// Whether any of them matches `name`, and none with `!` does, in whatever order they stand. Without any that takes
-    /// in, everything is in.
+    /// True if any of them matches `name` and none with a leading `!` does, in any order. Without any that includes,
+    /// all names are included.
     pub fn matches(&self, name: &str) -> bool {
         let (mut takes_in, mut is_in) = (false, false);
         for glob in &self.0 {

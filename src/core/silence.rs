@@ -1,4 +1,4 @@
-//! Silences: times in which what matches is still evaluated, but sends no notifications.
+//! Silences: times in which matching alerts are still evaluated, but send no notifications.
 
 use crate::core::notice::Who;
 use crate::core::rule::{Matchers, Severity};
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 pub struct Silence {
     /// Its number, or its name in the rule files.
     pub id: String,
-    /// What it concerns.
+    /// The targets that it concerns.
     pub matchers: Matchers,
     /// Times at which it is in force: start and end on the wall clock. The caller keeps those of schedules up to date.
     pub windows: Vec<(Wall, Wall)>,
@@ -20,7 +20,7 @@ pub struct Silence {
     pub author: String,
 }
 
-/// What a silence is asked about.
+/// An alert, as silences match it.
 #[derive(Clone, Copy, Debug)]
 pub struct Alerting<'a> {
     /// The rule's name; `stream` for the stream's own.
@@ -41,7 +41,7 @@ impl Silence {
             .any(|(from, until)| *from <= now && now < *until)
     }
 
-    /// Whether it may concern targets of a rule.
+    /// True if it may concern targets of a rule.
     pub fn may_concern(
         &self,
         rule: &str,
@@ -58,7 +58,7 @@ impl Silence {
             && matchers.labels.iter().all(has)
     }
 
-    /// Whether it keeps an alert from a notifier.
+    /// True if it keeps an alert from a notifier.
     pub fn concerns(&self, alerting: &Alerting<'_>, notifier: &str) -> bool {
         let Matchers {
             app,

@@ -22,7 +22,7 @@ const MAX_WORDS: usize = 50;
 const MAX_TEXT: usize = 500;
 /// Minutes of a day.
 const DAY: u16 = 24 * 60;
-/// How far beyond what is asked for is looked: a window of one day may last over midnight.
+/// Time around the requested one that is also searched: a window of one day may last over midnight.
 const BEFORE: Duration = Duration::from_secs(2 * 24 * 3600);
 /// Days of the week, Monday first, in the order of their numbers.
 const DAYS: [&str; 7] = [
@@ -208,7 +208,7 @@ pub fn windows(rules: &RuleSet, at: Wall) -> Hours {
     let of_rules = rules.rules.iter().filter_map(|rule| rule.active.as_deref());
     let all: BTreeSet<&str> = of_rules.chain(rules.stream.active.as_deref()).collect();
     let windows = |text: &str| {
-        // The reader of rule files has refused what is none.
+        // The rules were parsed, so the text is valid.
         let hours = ActiveHours::new(text).ok()?;
         Some((text.to_owned(), hours.windows(at)))
     };

@@ -8,9 +8,9 @@
 //! sent every minute (`REFRESH_EVERY`) while its incident is open: where lastbeat dies nothing is resolved at once,
 //! and nothing fires for ever.
 //!
-//! What an incident is may change while it is open: its severity grows, its scope widens, a rule with other labels joins.
-//! Then its alert is another one, and the request in which that begins ends the one before, so that groups and routes see
-//! both at once: an end that is given in a request rules over the one that was set ahead.
+//! An incident may change while it is open: its severity rises, its scope widens, a rule with other labels joins. Then
+//! it is another alert, and the request that starts it ends the previous one, so that groups and routes see both at
+//! once: an end in a request overrides the one that was set ahead.
 
 use crate::core::notice::{Notice, NoticeKind, Scope};
 use crate::core::time::Wall;

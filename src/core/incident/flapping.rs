@@ -1,38 +1,37 @@
-//! Scopes that come and go.
+//! Flapping scopes.
 //!
-//! A scope that fires more than three times within ten `max_gap`, or more than twelve times in a day, flaps: one incident
-//! says so, and what fires of it meanwhile is quiet, until it was steady for ten `max_gap` and for twice the longest pause
-//! between its firings.
+//! A scope that fires more than three times within ten `max_gap`, or more than twelve times in a day, flaps: one
+//! incident reports that, and its further firings are not notified until it was steady for ten `max_gap` and for twice
+//! the longest pause between its firings.
 
 use crate::core::incident::scope::Key;
 use crate::core::time::Listened;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-/// Firings within [`SPAN`] times `max_gap` that are still single ones.
+/// Number of firings within [`SPAN`] times `max_gap` that are no flapping.
 const FIRINGS: usize = 3;
-/// In units of `max_gap`: over how long firings are counted, and how long is steady.
+/// Window for counting firings, and time to be steady, in units of `max_gap`.
 const SPAN: u32 = 10;
-/// Firings in [`DAY`] that are still single ones.
+/// Number of firings in [`DAY`] that are no flapping.
 const FIRINGS_A_DAY: usize = 12;
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// Of those that fired lately as many are looked at in a turn: to forget them is not urgent, and a whole region may be
-/// among them.
+/// Number of records examined for removal in one turn: removal is not urgent, and a whole region may have records.
 const LOOKED_AT: usize = 500;
 
-/// What comes and goes.
+/// A target or scope that may flap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Flapper {
-    /// A target that is silent without its scope.
+    /// A target that fires without its scope.
     Target(u32),
     /// A whole scope.
     Scope(Key),
 }
 
-/// The firings of one.
+/// The firings of one target or scope.
 #[derive(Debug, Default)]
 struct Record {
-    /// The last of them, at most one more than a day may have.
+    /// The latest firings, at most one more than [`FIRINGS_A_DAY`].
     fired: VecDeque<Listened>,
     last_change: Listened,
     max_gap: Duration,
@@ -54,23 +53,23 @@ impl Record {
         now.since(self.last_change) >= steady
     }
 
-    /// Whether none of its firings counts any more.
+    /// True if none of its firings counts any more.
     fn is_over(&self, now: Listened) -> bool {
         let counts = self.max_gap.saturating_mul(SPAN).max(DAY);
         now.since(self.last_change) > counts
     }
 }
 
-/// The firings of those that fired lately.
+/// The recent firings of all targets and scopes.
 #[derive(Debug, Default)]
 pub struct Flaps {
     records: BTreeMap<Flapper, Record>,
-    /// The one to look at next.
+    /// The next one to examine for removal.
     next: Option<Flapper>,
 }
 
 impl Flaps {
-    /// It fires when the listened clock shows `at`. Whether it flaps.
+    /// Records a firing at `at` on the listened clock; true if it flaps.
     pub fn fired(&mut self, who: Flapper, at: Listened, max_gap: Duration) -> bool {
         let record = self.records.entry(who).or_default();
         if let Some(&last) = record.fired.back() {
@@ -89,12 +88,12 @@ impl Flaps {
         record.flaps(at)
     }
 
-    /// A target is well again, or stopped.
+    /// Records that a target recovered or stopped.
     pub fn changed(&mut self, target: u32, at: Listened) {
         self.touch(Flapper::Target(target), at);
     }
 
-    /// Something of a scope is well again.
+    /// Records that a part of a scope recovered.
     pub fn changed_scope(&mut self, key: Key, at: Listened) {
         self.touch(Flapper::Scope(key), at);
     }
@@ -105,14 +104,14 @@ impl Flaps {
         }
     }
 
-    /// It flapped already in an earlier life.
+    /// Restores one that flapped in a previous run.
     pub fn resume(&mut self, who: Flapper, now: Listened, max_gap: Duration) {
         let record = self.records.entry(who).or_default();
         record.last_change = now;
         record.max_gap = max_gap;
     }
 
-    /// Whether it was steady for long enough; it is forgotten then.
+    /// True if it was steady for long enough; its record is removed then.
     pub fn take_steady(&mut self, who: Flapper, now: Listened) -> bool {
         let steady = self
             .records
@@ -129,7 +128,7 @@ impl Flaps {
         self.records.remove(&Flapper::Target(target));
     }
 
-    /// Forgets some of those whose firings do not count any more.
+    /// Removes some of the records that do not count any more.
     pub fn sweep(&mut self, now: Listened) {
         let from = self.next.take();
         let mut over = Vec::new();

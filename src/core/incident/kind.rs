@@ -1,8 +1,8 @@
-//! The kinds of incidents: number, scope, alarm, reason of the end.
+//! Kinds of incidents: number, scope, alarm, reason for closing.
 
 use std::fmt;
 
-/// One incident, for ever: unique over restarts, since it counts up from the wall clock at start.
+/// Number of an incident: unique across restarts, since it counts up from the wall clock at start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IncidentId(pub u64);
 
@@ -12,16 +12,16 @@ impl fmt::Display for IncidentId {
     }
 }
 
-/// How far a silence reaches; the widest first.
+/// Scope of a silence, the widest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
-    /// Everything.
+    /// The whole stream.
     Stream,
-    /// All of several regions.
+    /// All instances of several regions.
     Regions,
-    /// All of a region.
+    /// All instances of a region.
     Region,
-    /// All of an app.
+    /// All instances of an app.
     App,
     /// An app in one region.
     AppRegion,
@@ -32,7 +32,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// Every one, the widest first.
+    /// All scopes, the widest first.
     pub const ALL: [Scope; 7] = [
         Scope::Stream,
         Scope::Regions,
@@ -43,7 +43,7 @@ impl Scope {
         Scope::Instance,
     ];
 
-    /// As it stands in tags and labels.
+    /// The word in tags and labels.
     pub const fn label(self) -> &'static str {
         match self {
             Scope::Stream => "stream",
@@ -57,7 +57,7 @@ impl Scope {
     }
 }
 
-/// What went wrong; with the scope it gives an alert its name.
+/// Problem of an incident; with the scope it gives the alert its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Alarm {
     /// No heartbeat for longer than allowed.
@@ -66,26 +66,26 @@ pub enum Alarm {
     Logs,
     /// Fewer log entries than asked for.
     Rate,
-    /// Nothing from anyone for longer than allowed.
+    /// No entry at all for longer than allowed.
     Stalled,
-    /// The stream's server takes our user or token no more.
+    /// The server rejects lastbeat's user or token.
     Refused,
-    /// Entries arrive too far behind their own time.
+    /// Entries arrive too late.
     Lagging,
-    /// Messages are lost on their way to us, without a pause.
+    /// Messages are continuously lost on the way to lastbeat.
     Losing,
-    /// lastbeat is blind so often that it sees little.
+    /// lastbeat is blind too often.
     Blind,
-    /// There is no room for new instances: they are not watched.
+    /// A limit is reached: new instances are not watched.
     Full,
-    /// A scope comes and goes.
+    /// A scope flaps.
     Flapping,
-    /// Nothing: somebody tries the notifiers.
+    /// None: a drill of the notifiers.
     Drill,
 }
 
 impl Alarm {
-    /// The name people see first, in the way of an exception's type.
+    /// Name of the alert, in the style of an exception's type.
     pub const fn name(self, scope: Scope) -> &'static str {
         match (self, scope) {
             (Alarm::Stalled, _) => "StreamStalled",
@@ -110,23 +110,23 @@ impl Alarm {
     }
 }
 
-/// Why an incident was closed. Each is a value of the tag and label `reason`.
+/// Reason for closing an incident. Each is a value of the tag and label `reason`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseReason {
     /// It was heard again.
     Resolved,
     /// It stopped on purpose.
     Stopped,
-    /// Nobody expects it any more.
+    /// It is not expected any more.
     Forgotten,
-    /// An incident of a wider scope says it now.
+    /// An incident of a wider scope replaced it.
     Superseded,
-    /// Its rule is gone.
+    /// Its rule was removed.
     RuleRemoved,
 }
 
 impl CloseReason {
-    /// As it stands in tags.
+    /// The word in tags.
     pub const fn label(self) -> &'static str {
         match self {
             CloseReason::Resolved => "resolved",

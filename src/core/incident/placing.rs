@@ -1,30 +1,21 @@
-//! From targets that fire to the incidents that they are part of.
+//! Placement of firing targets into incidents.
 
 use crate::core::incident::flapping::Flapper;
 use crate::core::incident::kind::{Alarm, CloseReason, IncidentId};
 use crate::core::incident::scope::{GROUP_WINDOW, Key, Probe, Reach, Sign};
 use crate::core::incident::view::View;
-use crate::core::incident::{Incident, IncidentEvent, Incidents, Member};
+use crate::core::incident::{Gathered, Incident, IncidentEvent, Incidents, Member};
 use crate::core::time::{Listened, Mono};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// A member of a flapping incident that is silent for this many of its `max_gap` is dead, and no flap.
+/// Number of `max_gap` after which a silent member of a flapping incident counts as dead rather than flapping.
 const DEAD_AFTER: u32 = 2;
-/// Incidents of more members than this are looked at for what they have become no more often than [`WIDEN_EVERY`].
+/// Incidents with more members than this are checked for a wider scope at most every [`WIDEN_EVERY`].
 const LARGE: usize = 200;
 const WIDEN_EVERY: Duration = Duration::from_secs(1);
 
-/// A firing target that waits for others of the same cause.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::core) struct Gathered {
-    target: u32,
-    due: Mono,
-    deadline: Listened,
-    settle_at: Mono,
-}
-
-/// A firing target that is to be placed.
+/// A firing target to be placed.
 #[derive(Clone, Copy, Debug)]
 struct Fire {
     target: u32,
@@ -33,7 +24,7 @@ struct Fire {
 }
 
 impl Incidents {
-    /// A target fires whose deadline lay at `due`.
+    /// Lets a firing target with this deadline wait for others.
     pub(super) fn gather(&mut self, view: View<'_>, target: u32, due: Mono, deadline: Listened) {
         let wait = view.targets.rule_of(view.facts, target).group_wait;
         self.gathered.push(Gathered {
@@ -44,14 +35,14 @@ impl Incidents {
         });
     }
 
-    /// When this layer is to be asked again at the latest: a wait is over, or an incident ends.
+    /// Arrival clock: the next time at which a wait ends or an incident may close.
     pub fn next_wake(&self, view: View<'_>) -> Mono {
         let settle = self.gathered.iter().map(|gathered| gathered.settle_at);
         let settle = settle.min().unwrap_or(Mono::NEVER);
         settle.min(self.next_return(view))
     }
 
-    /// Places gathered targets whose wait is over, and ends what is over.
+    /// Places the targets whose wait is over, and closes the incidents that are over.
     pub fn settle(&mut self, view: View<'_>) {
         let now = view.facts.now.mono;
         if self.gathered.iter().any(|one| one.settle_at <= now) {
@@ -74,7 +65,8 @@ impl Incidents {
         self.flaps.sweep(view.facts.listening.listened());
     }
 
-    /// Puts firing targets into the incidents of their scopes; `may_flap`: or into the one that says that they flap.
+    /// Places firing targets into the incidents of their scopes; with `may_flap`, flapping ones into the incidents that
+    /// report the flapping.
     fn place(&mut self, view: View<'_>, fires: &[Fire], may_flap: bool) {
         if fires.is_empty() {
             return;
@@ -113,8 +105,8 @@ impl Incidents {
         self.cache = cache;
     }
 
-    /// The incident that a target that fires is part of, whatever is silent beside it: the one it is a member of, or a
-    /// wider one that holds it.
+    /// The open incident that a firing target belongs to, whatever else is silent: the one it is a member of, or a
+    /// wider one that contains it.
     fn open_for(&self, view: View<'_>, target: u32) -> Option<IncidentId> {
         if let Some(own) = self.of_target(target) {
             return Some(own);
@@ -140,12 +132,12 @@ impl Incidents {
         };
         let of_group = view.group_of(target).is_some();
         let keys = keys.into_iter().flatten();
-        // A group is a scope of its own: a narrower incident within it does not hold it.
+        // A group is a scope of its own: a narrower incident within it does not contain it.
         let keys = keys.filter(|key| !of_group || matches!(key, Key::Regions | Key::Region(_)));
         keys.flat_map(|key| self.all_of(key).rev()).find(holds)
     }
 
-    /// Puts targets of one scope into its incident, open or new; gives the ones that more joined.
+    /// Places targets of one scope into its incident, open or new; gives the incidents that gained members.
     fn place_together(
         &mut self,
         view: View<'_>,
@@ -169,7 +161,7 @@ impl Incidents {
             self.open_with(view, reach, fires, flaps);
             return None;
         };
-        // Those that flap by themselves are apart from those that fell silent now.
+        // Targets that flap on their own are kept apart from those that just fell silent.
         let mut flapping = Vec::new();
         let mut single = Vec::new();
         for &fire in fires {
@@ -191,7 +183,7 @@ impl Incidents {
         None
     }
 
-    /// The incident of an app that what fires of it joins.
+    /// The incident of an app that a newly firing target of it joins; `None` if there is none.
     fn of_app(&self, view: View<'_>, app: u32, flaps: bool) -> Option<IncidentId> {
         let now = view.facts.now.mono;
         let takes = |id: &IncidentId| {
@@ -205,7 +197,7 @@ impl Incidents {
         keys.flat_map(|key| self.all_of(key).rev()).find(takes)
     }
 
-    /// Opens an incident with its first members; narrower ones within are part of it.
+    /// Opens an incident with its first members; it supersedes narrower ones within.
     fn open_with(
         &mut self,
         view: View<'_>,
@@ -260,7 +252,7 @@ impl Incidents {
         Some(id)
     }
 
-    /// A firing target is a member of an incident.
+    /// Makes a firing target a member of an incident.
     fn join(&mut self, view: View<'_>, id: IncidentId, fire: Fire) {
         let now = view.facts.now;
         let target = fire.target;
@@ -293,7 +285,7 @@ impl Incidents {
         }
     }
 
-    /// A wider incident has a member of another one, which ends where none of it is left.
+    /// Moves a member to a wider incident; its previous one closes if it was the last.
     fn taken_from(&mut self, from: IncidentId, target: u32, due: Mono, by: IncidentId) {
         let Some(open) = self.open.get_mut(&from) else {
             return;
@@ -310,7 +302,7 @@ impl Incidents {
         }
     }
 
-    /// An incident that more joined may be part of a wider one by now, which takes it over.
+    /// Checks a grown incident for a wider scope, whose incident then supersedes it.
     fn widen(
         &mut self,
         view: View<'_>,
@@ -366,7 +358,7 @@ impl Incidents {
         self.open_with(view, &reach, &[first], false);
     }
 
-    /// A new incident takes over the narrower ones of which all that fire lie within it.
+    /// Supersedes the narrower incidents all of whose firing members lie within a new incident.
     fn supersede_within(&mut self, view: View<'_>, wider: IncidentId) {
         let Some(wide) = self.open.get(&wider) else {
             return;
@@ -404,7 +396,7 @@ impl Incidents {
         }
     }
 
-    /// Of what flaps, what was steady for long enough flaps no more, and what is silent for too long is dead.
+    /// Ends the flapping of what was steady for long enough, and treats what is silent for too long as dead.
     fn steady_down(&mut self, view: View<'_>) {
         let listened = view.facts.listening.listened();
         let all: Vec<IncidentId> = self.flapping.iter().copied().collect();
@@ -451,7 +443,7 @@ impl Incidents {
         }
     }
 
-    /// What is dead within a flapping incident is one of its own.
+    /// Opens a separate incident for the dead members of a flapping incident.
     fn leave_flapping(&mut self, view: View<'_>, id: IncidentId, fires: &[Fire]) {
         if let Some(open) = self.open.get_mut(&id) {
             for fire in fires {
@@ -459,7 +451,7 @@ impl Incidents {
                 self.of_target.remove(&fire.target);
             }
             open.firing = 0;
-            // What takes over is another of the same scope.
+            // Its successor has the same scope.
             self.by_key.remove(&(open.key, id));
         }
         self.place(view, fires, false);

@@ -1,40 +1,15 @@
-//! Restarting a silent machine, where a rule asks for it: once for an incident, only few an hour, never while lastbeat
-//! itself may be deaf, and never one that is meant to be stopped.
+//! Restarts of silent machines, if their rule asks for them: once per incident, a few per hour, never while lastbeat
+//! may be blind, and never of a machine that is meant to be stopped.
 
 use crate::core::incident::Incidents;
 use crate::core::incident::kind::{Alarm, IncidentId};
+use crate::core::incident::restart_limit::RESTARTS_AN_HOUR;
 use crate::core::incident::scope::Key;
 use crate::core::incident::view::View;
 use crate::core::inventory::{Listed, Suspect};
-use crate::core::time::Mono;
-use std::collections::VecDeque;
-use std::time::Duration;
-
-/// Restarts within an hour at most, over all apps: more silences than that are no machine's own fault.
-pub const RESTARTS_AN_HOUR: usize = 6;
-const HOUR: Duration = Duration::from_secs(3600);
-
-/// The restarts of the last hour.
-#[derive(Debug, Default)]
-pub(in crate::core) struct Restarts(VecDeque<Mono>);
-
-impl Restarts {
-    /// Whether there may be one more; counts it.
-    fn may(&mut self, now: Mono) -> bool {
-        while self.0.front().is_some_and(|&at| now.since(at) >= HOUR) {
-            self.0.pop_front();
-        }
-        let may = self.0.len() < RESTARTS_AN_HOUR;
-        if may {
-            self.0.push_back(now);
-        }
-        may
-    }
-}
 
 impl Incidents {
-    /// Somebody was notified that an incident opened: gives the one machine that it is about, where its rule wants that to
-    /// be restarted.
+    /// The single machine of an incident whose opening was notified, if its rule asks for a restart; `None` otherwise.
     pub(in crate::core) fn take_restart(
         &mut self,
         view: View<'_>,
@@ -44,7 +19,7 @@ impl Incidents {
         if std::mem::replace(&mut open.restart_considered, true) {
             return None;
         }
-        // What is silent together is no machine's own fault.
+        // A silence of several instances has another cause than one machine.
         let alone = open.members.len() == 1 && matches!(open.key, Key::Part(_));
         let silent = matches!(open.alarm, Alarm::Heartbeat | Alarm::Logs);
         let target = open.firing().next().filter(|_| alone && silent)?;

@@ -1,7 +1,7 @@
-//! From a member's first sign of life to the end of its incident.
+//! Returning members: from the first sign of life to the end of the incident.
 //!
-//! A member that is back stays a member: where it falls silent again, that is the same incident. Once all are back, and were
-//! live for `max_gap`, at most a minute, it is over.
+//! A member that returned stays a member: if it falls silent again, that is the same incident. The incident closes once
+//! all have returned and were live for `max_gap`, at most a minute.
 
 use crate::core::incident::kind::{Alarm, CloseReason, IncidentId};
 use crate::core::incident::view::View;
@@ -10,11 +10,11 @@ use crate::core::targets::table::Reason;
 use crate::core::time::Mono;
 use std::time::Duration;
 
-/// A member that was live for this long is back, however long its `max_gap` is.
+/// Time for which a member must be live again, at most.
 const LIVE_FOR: Duration = Duration::from_secs(60);
 
 impl Incidents {
-    /// A target does not fire any more.
+    /// Records that a target stopped firing.
     pub(super) fn ended(&mut self, view: View<'_>, target: u32, reason: Reason) {
         self.flaps.changed(target, view.facts.listening.listened());
         match CloseReason::from(reason) {
@@ -53,7 +53,7 @@ impl Incidents {
         self.events.push(IncidentEvent::Changed(id));
     }
 
-    /// A target leaves its incident for good, which closes where it was the last one in it.
+    /// Removes a member for good, and closes its incident if it was the last.
     pub(super) fn drop_member(&mut self, view: View<'_>, target: u32, why: CloseReason) {
         let Some(id) = self.of_target.remove(&target) else {
             return;
@@ -70,7 +70,7 @@ impl Incidents {
             if let (Some(back), CloseReason::Forgotten | CloseReason::RuleRemoved) =
                 (member.back, why)
             {
-                // It was heard again, and nobody waited for more than that.
+                // It was heard again, and nothing more was expected.
                 open.members.insert(target, member);
                 debug_assert!(back.at <= view.facts.now.wall, "it was heard before");
                 return self.close(id, CloseReason::Resolved);
@@ -83,14 +83,14 @@ impl Incidents {
         self.events.push(IncidentEvent::Changed(id));
     }
 
-    /// When the first of the incidents whose members are all back may close.
+    /// Arrival clock: the earliest time at which an incident whose members have all returned may close.
     pub(super) fn next_return(&self, view: View<'_>) -> Mono {
         let ends = self.returning.iter().filter_map(|id| self.ends_at(*id));
         let first = ends.min();
         let first = first.map_or(Mono::NEVER, |at| {
             view.facts.listening.date_of(at) + Duration::from_nanos(1)
         });
-        // One in the past waits for the next entry.
+        // A time in the past waits for the next entry.
         if first > view.facts.now.mono {
             first
         } else {

@@ -1,4 +1,4 @@
-//! Incidents by name, for a store.
+//! Incidents by name, for the store.
 
 use crate::core::incident::Incident;
 use crate::core::incident::kind::{Alarm, CloseReason};
@@ -16,7 +16,7 @@ use crate::core::tracker::names::name_of;
 use std::sync::Arc;
 
 impl NoticeView<'_> {
-    /// An incident with what was notified of it; `closed`: when it ended, and why.
+    /// An incident with its notifications; `closed`: time and reason of its end.
     pub(in crate::core) fn saved(
         self,
         incident: &Incident,
@@ -77,7 +77,7 @@ fn saved_key(view: View<'_>, incident: &Incident, ledger: &Ledger) -> SavedKey {
             let first = incident.members.keys().next();
             match first.filter(|_| incident.alarm == Alarm::Flapping) {
                 Some(&target) => SavedKey::Flapping(saved_target(view, target)),
-                // After a reload the number may be another rule's; the notice keeps the name.
+                // After a reload the number may belong to another rule; the notice keeps the name.
                 None => SavedKey::Alone(Arc::from(ledger.notice.rule.as_str())),
             }
         }

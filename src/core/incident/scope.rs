@@ -1,4 +1,4 @@
-//! How far a silence reaches: one cause is one incident, at the widest scope that is wholly silent.
+//! Scopes: one cause is one incident, at the widest scope that is wholly silent.
 
 use crate::core::incident::kind::Scope;
 use crate::core::incident::view::View;
@@ -10,16 +10,16 @@ use crate::core::tracker::{InstanceId, NONE, UNDECIDED, record::Instance};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Members of one app join its incident within this long of the last that joined, and regions that fall silent within
-/// it of one another are one incident. Prometheus' users wait as long for a group to settle (`group_interval`).
+/// Members of one app join its incident within this time of its last joining, and regions that fall silent within it of
+/// one another are one incident. Prometheus' default for a group (`group_interval`) is as long.
 pub const GROUP_WINDOW: Duration = Duration::from_secs(300);
 
-/// What an incident is about.
+/// Subject of an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
     /// The stream itself.
     Stream,
-    /// Several regions; the incident knows which.
+    /// Several regions, which the incident lists.
     Regions,
     /// A region.
     Region(u32),
@@ -34,7 +34,7 @@ pub enum Key {
 }
 
 impl Key {
-    /// The scope it stands for.
+    /// Its scope.
     pub const fn scope(self) -> Scope {
         match self {
             Key::Stream => Scope::Stream,
@@ -47,8 +47,8 @@ impl Key {
         }
     }
 
-    /// Of scopes with as many silent instances, and as many that abstain, the one of the lowest preference is named: an app
-    /// that lives nowhere else before its region, a host before the app-region that lives on it alone.
+    /// Rank among scopes with equally many silent and abstaining instances; the lowest is chosen: an app that has no
+    /// other region before that region, a host before the app-region that lives only on it.
     const fn preference(self) -> u8 {
         match self {
             Key::App(_) => 0,
@@ -61,7 +61,7 @@ impl Key {
     }
 }
 
-/// What a silence is measured on.
+/// Kind of a sign of life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sign {
     /// Beats.
@@ -70,95 +70,96 @@ pub enum Sign {
     Entry,
 }
 
-/// The moment after which a sign of life proves that a scope lives, and what counts as one.
+/// A search for signs of life in a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// The listened clock.
+    /// Listened clock: signs of life after this prove that the scope lives.
     pub after: Listened,
-    /// What counts as heard.
+    /// The signs of life that count.
     pub sign: Sign,
 }
 
-/// What an instance says of its scope.
+/// Verdict of an instance on its scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Say {
     /// It was heard since others fell silent.
     Heard,
     /// It should have been heard, and was not.
     Silent,
-    /// It speaks too rarely to be due yet.
+    /// It beats too rarely to be due yet.
     Abstains,
 }
 
-/// How many instances of a scope are silent that is silent as far as anybody says.
+/// Numbers of instances of a wholly silent scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
-    /// Those that should have been heard.
+    /// Instances that should have been heard.
     pub silent: u32,
-    /// Those that are not due yet.
+    /// Instances that are not due yet.
     pub abstaining: u32,
-    /// When the last of the silent ones was heard, on the listened clock.
+    /// Listened clock: the last sign of life of the silent ones.
     pub last: Listened,
 }
 
 impl Count {
-    /// Whether more of it are silent than abstain.
+    /// True if more instances are silent than abstain.
     const fn is_silent(&self) -> bool {
         self.silent > self.abstaining
     }
 }
 
-/// Which scopes are wholly silent, and of how many instances.
+/// The wholly silent scopes, with their numbers of instances.
 #[derive(Debug, Default)]
 pub struct ScopeCache {
-    /// What was found this turn: asked once for all targets that fire together.
+    /// Results of this turn, shared by all targets that fire together.
     asked: BTreeMap<(Key, Sign), Option<Count>>,
-    /// What was found of large scopes before, and still tells what holds now.
+    /// Results for large scopes from earlier turns, which shorten the next search.
     before: BTreeMap<(Key, Sign), Found>,
 }
 
-/// What was found of a scope.
+/// A remembered result for a scope.
 #[derive(Clone, Copy, Debug)]
 enum Found {
-    /// This one was heard: as long as it counts as heard, no other needs to be looked at.
+    /// This instance was heard: while it counts as heard, no other needs a look.
     Heard(InstanceId),
     /// Wholly silent at an arrival, on both clocks.
     Silent(Count, Mono, Listened),
 }
 
 impl ScopeCache {
-    /// What was found is remembered of scopes of which more were looked at: others are looked at again as fast.
+    /// Results are remembered for scopes in which more instances than this were examined; smaller ones are searched
+    /// again as fast.
     const LARGE: u32 = 64;
-    /// A large scope of which something was heard, or of which some abstain, is looked through again after this long.
+    /// Interval after which a large scope that is live, or partly abstaining, is searched again.
     const AGAIN: Duration = Duration::from_millis(500);
 
-    /// The turn is over: in the next one what was silent may have been heard.
+    /// Ends the turn: in the next one, silent instances may have been heard.
     pub(in crate::core) fn end(&mut self) {
         self.asked.clear();
     }
 
-    /// More changed than that instances were heard: nothing that was found before holds for sure.
+    /// Forgets all results, since more changed than signs of life.
     pub(in crate::core) fn forget(&mut self) {
         self.before.clear();
         self.asked.clear();
     }
 }
 
-/// What a silence is part of.
+/// The scope that a silence belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reach {
     /// The widest silent scope.
     pub key: Key,
-    /// How many silent instances it has.
+    /// Number of silent instances.
     pub silent: u32,
-    /// How many of its instances are not due yet.
+    /// Number of instances that are not due yet.
     pub abstaining: u32,
-    /// The regions, where there are several.
+    /// The regions, if there are several.
     pub regions: BTreeSet<u32>,
 }
 
 impl View<'_> {
-    /// The instances of a scope; none of the stream's, of several regions', and of parts.
+    /// The instances of a scope; none for the stream, several regions and parts of an app.
     pub(in crate::core) fn instances_of(
         &self,
         key: Key,
@@ -167,7 +168,7 @@ impl View<'_> {
         match key {
             Key::Region(id) => Box::new(tracker.members_of(tracker.places_of(NONE, id))),
             Key::App(id) | Key::Part(id) => {
-                // In the order of their numbers, as a region's are: texts name the first.
+                // In the order of their numbers, as for a region: texts name the first.
                 let places: BTreeSet<u32> = tracker.places_of(id, NONE).collect();
                 Box::new(tracker.members_of(places.into_iter()))
             }
@@ -183,8 +184,8 @@ impl View<'_> {
         }
     }
 
-    /// How many instances of a scope are silent; `None` where any is heard, or where nothing of it should have been. Mostly
-    /// the first that is looked at is heard, and no other needs to be.
+    /// The numbers of a scope; `None` if any instance was heard, or none should have been. Usually the first instance
+    /// examined was heard, and no other needs a look.
     fn silent_in(&self, key: Key, probe: Probe, cache: &mut ScopeCache) -> Option<Count> {
         let entry = (key, probe.sign);
         if let Some(&known) = cache.asked.get(&entry) {
@@ -205,8 +206,8 @@ impl View<'_> {
         found
     }
 
-    /// Looks through a scope: how many are silent where nothing is heard, how many were looked at, and what is to be
-    /// remembered.
+    /// Searches a scope: its numbers if it is wholly silent, the number of instances examined, and the result to
+    /// remember.
     fn count(&self, key: Key, probe: Probe) -> (Option<Count>, u32, Found) {
         let mut looked_at = 0;
         let mut count = Count {
@@ -234,7 +235,7 @@ impl View<'_> {
         (known.then_some(count), looked_at, found)
     }
 
-    /// What was found of a scope, if that still holds.
+    /// A remembered result for a scope, if it still holds.
     fn still(&self, key: Key, probe: Probe, found: Found) -> Option<Option<Count>> {
         match found {
             Found::Heard(id) => {
@@ -245,7 +246,7 @@ impl View<'_> {
             }
             Found::Silent(count, at, listened) => {
                 let now = self.facts.listening.stamp();
-                // A silence grows longer with the listened clock, which goes back where messages were lost.
+                // A silence lasts longer as the listened clock advances; the clock goes back when messages were lost.
                 let quiet = self.seen_of(key) < at && count.abstaining == 0;
                 let fresh = now.listened.since(listened) < ScopeCache::AGAIN;
                 let holds = now.listened >= listened && (quiet || (fresh && now.at > at));
@@ -254,20 +255,20 @@ impl View<'_> {
         }
     }
 
-    /// When anything of a scope was last heard.
+    /// Arrival clock: last sign of life of any kind in a scope.
     fn seen_of(&self, key: Key) -> Mono {
         let tracker = &self.facts.tracker;
         let seen = match key {
             Key::Region(id) => tracker.regions[id as usize].seen,
             Key::App(id) | Key::Part(id) => tracker.apps[id as usize].seen,
             Key::Place(id) => tracker.places[id as usize].seen,
-            // Of a host that is not known apart: anything at all.
+            // Not recorded for each host: anything at all.
             Key::Host(_) | Key::Stream | Key::Regions => self.facts.listening.stamp(),
         };
         seen.at
     }
 
-    /// Whether an instance is part of a scope.
+    /// True if an instance is part of a scope.
     pub(in crate::core) fn is_in(&self, instance: &Instance, key: Key) -> bool {
         let place = &self.facts.tracker.places[instance.place as usize];
         instance.is_tracked()
@@ -280,7 +281,7 @@ impl View<'_> {
             }
     }
 
-    /// The app and the region of a target; none (`u32::MAX`) of what it does not have.
+    /// The app and the region of a target; `u32::MAX` for one that it does not have.
     pub(in crate::core) fn app_region_of(&self, target: u32) -> (u32, u32) {
         match self.targets.table.get(target).watched() {
             Watched::Group(group) => {
@@ -295,7 +296,7 @@ impl View<'_> {
         }
     }
 
-    /// Whether a target lies within a scope.
+    /// True if a target lies within a scope.
     pub(in crate::core) fn is_within(
         &self,
         target: u32,
@@ -319,10 +320,10 @@ impl View<'_> {
         }
     }
 
-    /// The widest wholly silent scope that holds an instance, or a region: that of the most silent instances. A scope has
-    /// at least two, and more than abstain.
+    /// The widest wholly silent scope of those given: the one with the most silent instances, which are at least two
+    /// and more than abstain.
     fn widest_of(&self, keys: &[Key], probe: Probe, cache: &mut ScopeCache) -> Option<Reach> {
-        // The most silent instances, of these the fewest that abstain.
+        // The most silent instances, and of those the fewest that abstain.
         let rank = |reach: &Reach| {
             let most_silent = std::cmp::Reverse(reach.silent);
             (most_silent, reach.abstaining, reach.key.preference())
@@ -349,7 +350,7 @@ impl View<'_> {
         found.into_iter().min_by_key(rank)
     }
 
-    /// The regions that fell silent together with this one, if there are any.
+    /// The regions that fell silent together with this one; `None` if there are none.
     fn regions_with(
         &self,
         region: u32,
@@ -371,7 +372,7 @@ impl View<'_> {
                 regions.insert(other);
             }
         }
-        // Two single machines of two regions are likelier a coincidence.
+        // Two single machines in two regions are probably a coincidence.
         let several = regions.len() > 1 && silent > 2 && regions.contains(&region);
         several.then_some(Reach {
             key: Key::Regions,
@@ -381,7 +382,7 @@ impl View<'_> {
         })
     }
 
-    /// How many regions have instances that are watched, but for the own one; and whether it is known which that is.
+    /// The regions with watched instances, without lastbeat's own; and true if its own region is known.
     pub(in crate::core) fn other_regions(&self) -> (BTreeSet<u32>, bool) {
         let tracker = &self.facts.tracker;
         let own = self.facts.options.own.as_ref();
@@ -400,7 +401,7 @@ impl View<'_> {
             && !self.targets.targets_of(self.facts, id).is_empty()
     }
 
-    /// Whether an instance is lastbeat itself.
+    /// True if an instance is lastbeat itself.
     fn is_own(&self, id: InstanceId, instance: &Instance) -> bool {
         let Some((app, region, name)) = &self.facts.options.own else {
             return false;
@@ -412,9 +413,8 @@ impl View<'_> {
             && tracker.name(id) == name
     }
 
-    /// For how long a target may be quiet until it counts as silent in what is said of its scope: one and a half of its
-    /// intervals, so that siblings that beat at other moments are found with the first; half of `max_gap` where no interval
-    /// is known.
+    /// Time without a sign of life after which a target counts as silent for its scope: one and a half intervals, so
+    /// that siblings that beat at other moments are found with the first; half of `max_gap` if no interval is known.
     pub(in crate::core) fn patience(&self, target: u32) -> Duration {
         let rhythm = self.targets.interval(self.facts, target);
         match rhythm.is_known {
@@ -423,7 +423,7 @@ impl View<'_> {
         }
     }
 
-    /// The probe of a target that fires.
+    /// The search for a firing target.
     pub(in crate::core) fn probe_of(&self, target: u32) -> Probe {
         let sign = if self.targets.is_of_logs(self.facts, target) {
             Sign::Entry
@@ -437,8 +437,8 @@ impl View<'_> {
         }
     }
 
-    /// What an instance says of its scope, and when it was last heard; `None` where its silence says nothing: it stopped,
-    /// nobody knows how often it should speak, or it is lastbeat itself.
+    /// Verdict of an instance on its scope, and its last sign of life; `None` if its silence proves nothing: it
+    /// stopped, its interval is unknown, or it is lastbeat itself.
     fn say_of(&self, id: InstanceId, instance: &Instance, probe: Probe) -> (Option<Say>, Listened) {
         if self.is_own(id, instance) {
             return (None, Listened::ZERO);
@@ -473,20 +473,20 @@ impl View<'_> {
             Some(_) if last > probe.after => Some(Say::Heard),
             Some(_) => Some(Say::Abstains),
             None if stopped => None,
-            // Nobody watches it: heard lately it proves that its region flows, else it proves nothing.
+            // No rule watches it: a recent entry proves that its region is live, its silence proves nothing.
             None => (spoke > probe.after).then_some(Say::Heard),
         };
         (say, last)
     }
 
-    /// Whether an instance is silent by now.
+    /// True if an instance is silent by now.
     pub(in crate::core) fn is_silent(&self, id: InstanceId, sign: Sign) -> bool {
         let after = self.facts.listening.listened();
         let instance = self.facts.tracker.instance(id);
         self.say_of(id, instance, Probe { after, sign }).0 == Some(Say::Silent)
     }
 
-    /// Whether an instance's app itself said something since its last beat.
+    /// True if an instance's app itself logged something since its last beat.
     pub(in crate::core) fn still_logs(&self, id: InstanceId) -> bool {
         let instance = self.facts.tracker.instance(id);
         let beats = self.facts.tracker.beats_of(id);
@@ -498,7 +498,7 @@ impl View<'_> {
             && quiet < self.facts.stream_max_gap()
     }
 
-    /// What a firing target is part of: the widest silent scope, or its own.
+    /// The widest silent scope of a firing target, or its own.
     pub(in crate::core) fn reach_of(
         &self,
         target: u32,
@@ -552,7 +552,7 @@ impl View<'_> {
         keys
     }
 
-    /// The key of a group's own scope.
+    /// The subject of an incident of a whole group.
     pub(in crate::core) fn group_key(&self, by: By, app: u32, region: u32) -> Key {
         match by {
             By::Region => Key::Region(region),
@@ -569,7 +569,7 @@ impl View<'_> {
         (place.app, place.region)
     }
 
-    /// The group of a target, where it is one.
+    /// The group of a target; `None` for other targets.
     pub(in crate::core) fn group_of(&self, target: u32) -> Option<GroupId> {
         match self.targets.table.get(target).watched() {
             Watched::Group(group) => Some(group),

@@ -1,8 +1,9 @@
-//! Incidents of the stream itself: silent, refused, late, losing messages, or full.
+//! Incidents of the stream itself: stalled, rejected, late, losing messages, at a limit.
 
 use crate::core::incident::flapping::Flapper;
 use crate::core::incident::kind::{Alarm, CloseReason, IncidentId};
 use crate::core::incident::scope::Key;
+use crate::core::incident::stream_state::StreamFacts;
 use crate::core::incident::view::View;
 use crate::core::incident::{Incident, Incidents, MAX_OPEN};
 use crate::core::listening::{Blind, Blindness};
@@ -11,70 +12,11 @@ use crate::core::time::Mono;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// A stall within a flapping stream that lasts this many `max_gap` is one of its own.
+/// Number of `max_gap` after which a stall within a flapping stream is an incident of its own.
 const DEAD_AFTER: u32 = 2;
 
-/// What an incident of the stream knows beyond its times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StreamFacts {
-    /// How long it was silent when it opened; how late, where that is what it is about.
-    pub gap: Duration,
-    /// How much of it lastbeat listened.
-    pub listened: Duration,
-    /// How long it may be silent, or how late; zero where that says nothing.
-    pub max_gap: Duration,
-    /// The region that is late; `None` where it is the stream.
-    pub region: Option<u32>,
-}
-
-/// Which of them are open.
-#[derive(Debug, Default)]
-pub struct StreamIncidents {
-    /// Whether nothing arrives.
-    pub is_stalled: bool,
-    /// The incident that says so; `None` while the stream flaps.
-    pub stalled: Option<IncidentId>,
-    /// The stream comes and goes.
-    pub flapping: Option<IncidentId>,
-    /// Whether the stall is that the server refuses lastbeat.
-    pub refused: bool,
-    /// Entries arrive late.
-    pub lagging: Option<IncidentId>,
-    /// Entries of a region arrive late, by its number.
-    pub lagging_regions: BTreeMap<u32, IncidentId>,
-    /// Messages are lost without a pause.
-    pub losing: Option<IncidentId>,
-    /// lastbeat is blind too often.
-    pub blind: Option<IncidentId>,
-    /// There is no room for new instances.
-    pub full: Option<IncidentId>,
-    /// There are too many incidents.
-    pub overflow: Option<IncidentId>,
-}
-
-impl StreamIncidents {
-    /// An incident is over, whichever it was.
-    pub(super) fn closed(&mut self, id: IncidentId) {
-        let all = [
-            &mut self.stalled,
-            &mut self.flapping,
-            &mut self.lagging,
-            &mut self.losing,
-            &mut self.blind,
-            &mut self.full,
-            &mut self.overflow,
-        ];
-        for one in all {
-            if *one == Some(id) {
-                *one = None;
-            }
-        }
-        self.lagging_regions.retain(|_, one| *one != id);
-    }
-}
-
 impl Incidents {
-    /// Opens an incident of the stream itself: silent since `since`, or as late as `gap` says.
+    /// Opens an incident of the stream itself, silent since `since`, or late by `gap`.
     pub(in crate::core) fn open_stream(
         &mut self,
         view: View<'_>,
@@ -150,7 +92,7 @@ impl Incidents {
         )
     }
 
-    /// There are as many incidents as may be: one more says so, and holds what else falls silent.
+    /// Opens the overflow incident, which holds all further silences.
     pub(super) fn overflow(&mut self, view: View<'_>) -> IncidentId {
         if let Some(open) = self.stream.overflow {
             return open;
@@ -171,7 +113,7 @@ impl Incidents {
         open
     }
 
-    /// Nothing arrived for longer than allowed.
+    /// Records that nothing arrived for longer than allowed.
     pub(in crate::core) fn stream_stalls(&mut self, view: View<'_>, since: Mono, deadline: Mono) {
         let gap = view.facts.now.mono.since(since);
         let max_gap = view.facts.stream_max_gap();
@@ -195,7 +137,7 @@ impl Incidents {
         }
     }
 
-    /// A stream that flaps is steady by now, or dead.
+    /// Checks a flapping stream: it may be steady by now, or dead.
     pub(in crate::core) fn stream_steadies(&mut self, view: View<'_>, since: Mono) {
         let Some(flapping) = self.stream.flapping else {
             return;
@@ -215,7 +157,7 @@ impl Incidents {
         }
     }
 
-    /// An entry arrived while the stream's alert fired.
+    /// Records an entry while the stream's alert fires.
     pub(in crate::core) fn stream_resumed(&mut self, view: View<'_>) {
         self.stream.refused = false;
         self.stream.is_stalled = false;
@@ -226,7 +168,7 @@ impl Incidents {
         }
     }
 
-    /// Entries of the stream, or of a region, are late by `slow`, or not late; `measured`: whether that is known.
+    /// Opens or closes the incident of a lag. `slow`: the lag, if it is too large; `measured`: the lag is known.
     pub(in crate::core) fn lag_is(
         &mut self,
         view: View<'_>,
@@ -258,7 +200,7 @@ impl Incidents {
         }
     }
 
-    /// Messages are lost without a pause, or no more.
+    /// Opens or closes the incident of lost messages.
     pub(in crate::core) fn losses_are(&mut self, view: View<'_>) {
         let now = view.facts.now.mono;
         let max_gap = view.facts.stream_max_gap();
@@ -274,26 +216,26 @@ impl Incidents {
     }
 }
 
-/// Blindness is looked at over so long.
+/// Window in which blindness is measured.
 pub(in crate::core) const BLIND_WINDOW: Duration = Duration::from_secs(900);
-/// Stretches of blindness below which no incident tells of it.
+/// Fewer blind stretches than this are not reported.
 const BLIND_STRETCHES: u32 = 3;
 
 impl View<'_> {
-    /// Blindness of the last quarter of an hour of which no other incident tells.
+    /// Blindness of the last quarter of an hour that no other incident reports.
     pub(in crate::core) fn unreported_blindness(&self) -> Blindness {
         let listening = &self.facts.listening;
         listening.blindness(self.facts.now.mono, BLIND_WINDOW, true)
     }
 
-    /// Whether lastbeat is blind too often: for more than a fifth of the window. Once it is, for more than a tenth.
+    /// True if lastbeat is blind too often: for more than a fifth of the window, or a tenth if it `was` before.
     pub(in crate::core) fn is_blind_too_often(&self, was: bool) -> bool {
         let blind = self.unreported_blindness();
         let share = if was { 10 } else { 5 };
         (was || blind.stretches >= BLIND_STRETCHES) && blind.time * share > BLIND_WINDOW
     }
 
-    /// Share and reasons of the blindness, and what to do.
+    /// Share and reasons of the blindness, and the remedy.
     fn blind_words(&self) -> String {
         let blind = self.unreported_blindness();
         let share = 100.0 * blind.time.as_secs_f64() / BLIND_WINDOW.as_secs_f64();

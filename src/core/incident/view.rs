@@ -1,13 +1,13 @@
-//! What the layer of incidents sees of the layers below it: everything, and changes nothing.
+//! The layers that incidents see; they change none of them.
 
 use crate::core::facts::Facts;
 use crate::core::targets::Targets;
 
-/// A borrowed look at facts and targets.
+/// Borrowed facts and targets.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
-    /// What was heard.
+    /// The facts.
     pub facts: &'a Facts,
-    /// What follows from it for each target.
+    /// The targets.
     pub targets: &'a Targets,
 }

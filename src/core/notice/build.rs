@@ -1,4 +1,4 @@
-//! The words and figures of notifications, from all members of an incident.
+//! Content of notifications, built from all members of an incident.
 
 use crate::core::incident::Incident;
 use crate::core::incident::kind::{Alarm, IncidentId, Scope};
@@ -12,13 +12,13 @@ use crate::core::tracker::{InstanceId, UNDECIDED};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Of those who are part of an incident this many are named; the rest are counted.
+/// Number of affected instances that are named; the others are counted.
 const NAMED: usize = 20;
-/// Of several rules, runbooks and regions this many are named.
+/// Number of rules, runbooks and regions that are named.
 const RULES_NAMED: usize = 10;
 
 impl NoticeView<'_> {
-    /// An incident in words and figures when it opens.
+    /// The notice of an incident that opens.
     pub(super) fn opening(&self, id: IncidentId, incident: &Incident) -> Notice {
         let now = self.facts.now;
         let listened = self.facts.listening.listened();
@@ -53,7 +53,7 @@ impl NoticeView<'_> {
         notice
     }
 
-    /// Brings what is said of an incident up to date.
+    /// Updates a notice to the present state of its incident.
     pub(super) fn refresh(&self, notice: &mut Notice, incident: &Incident) {
         notice.severity = incident.severity;
         notice.detail.clone_from(&incident.detail);
@@ -61,13 +61,13 @@ impl NoticeView<'_> {
             return self.of_stream(notice, incident);
         }
         let firing: Vec<u32> = incident.firing().collect();
-        // Of an incident whose members are all back the last that was known of them stands.
+        // Once all members have returned, the last known state is kept.
         if !firing.is_empty() {
             self.of_members(notice, incident, &firing);
         }
     }
 
-    /// An incident that is over.
+    /// Completes the notice of a closed incident.
     pub(super) fn finish(&self, notice: &mut Notice, _incident: &Incident) {
         notice.between.back = 0;
     }
@@ -77,7 +77,7 @@ impl NoticeView<'_> {
         let Some(facts) = incident.stream else {
             return;
         };
-        // The stream flows: what its rule says of its silence is not meant.
+        // The stream is live: its rule's text about a silence does not apply.
         let of_room = matches!(incident.alarm, Alarm::Full | Alarm::Blind);
         if let Some(region) = facts.region {
             notice.scope = Scope::Region;
@@ -103,7 +103,7 @@ impl NoticeView<'_> {
             .iter()
             .map(|&rule| &self.facts.rules.rules[rule as usize])
             .collect();
-        // There is at least one that fires.
+        // At least one member fires.
         let first = firing
             .iter()
             .copied()
@@ -167,7 +167,7 @@ impl NoticeView<'_> {
         }
     }
 
-    /// What is special of a group.
+    /// Adds the numbers of a group.
     fn of_group(
         &self,
         notice: &mut Notice,
@@ -181,7 +181,7 @@ impl NoticeView<'_> {
             None => String::new(),
         };
         if known {
-            // Too few of it live, though each that lives is heard.
+            // Too few instances are live, though each of them is heard.
             notice.affected_total = notice.affected_total.max(1);
         }
         if !words.is_empty() && !notice.detail.contains(&words) {
@@ -216,7 +216,7 @@ impl NoticeView<'_> {
         own.filter(|id| seen.insert(id.0)).collect()
     }
 
-    /// How many there are of those of which some are silent.
+    /// Number of instances or regions in a partly silent scope.
     fn of_total(&self, incident: &Incident, silent: usize) -> u64 {
         let view = self.below();
         match incident.key {
@@ -238,7 +238,7 @@ impl NoticeView<'_> {
         }
     }
 
-    /// Whether every region but lastbeat's own is silent.
+    /// True if every region but lastbeat's own is silent.
     fn is_cut_off(&self, incident: &Incident) -> bool {
         if incident.key != Key::Regions {
             return false;
@@ -315,7 +315,7 @@ fn comes_and_goes(known: &str) -> String {
     }
 }
 
-/// What the incident is about, as a key: the alert's name and the parts of the target, in full.
+/// Identifies the subject of an incident: the alert's name and all names of the target.
 fn fingerprint(notice: &Notice) -> String {
     let who = &notice.who;
     let name = notice.alarm.name(notice.scope);
@@ -330,7 +330,7 @@ fn fingerprint(notice: &Notice) -> String {
     format!("{name}:{}:{}", notice.scope.label(), parts.join("/"))
 }
 
-/// Several texts, each once and in order; none where there are not two.
+/// Distinct texts, in order; empty if there are fewer than two.
 fn several(all: impl Iterator<Item = String>) -> Vec<String> {
     let mut seen = Vec::new();
     for one in all {
@@ -342,7 +342,7 @@ fn several(all: impl Iterator<Item = String>) -> Vec<String> {
     if seen.len() < 2 { Vec::new() } else { seen }
 }
 
-/// The labels of rules; where they differ, the values are joined by commas.
+/// The labels of rules; different values are joined by commas.
 fn labels_of(rules: &[&Rule]) -> BTreeMap<String, String> {
     let mut values: BTreeMap<&String, BTreeSet<&String>> = BTreeMap::new();
     for (name, value) in rules.iter().flat_map(|rule| &rule.labels) {
@@ -358,7 +358,7 @@ fn labels_of(rules: &[&Rule]) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// What two have in common.
+/// The names that two targets share.
 fn in_common(one: Who, other: Who) -> Who {
     let same = |one: String, other: String| if one == other { one } else { String::new() };
     Who {

@@ -1,5 +1,5 @@
-//! What was notified to whom, held against what holds now. Openings, updates and reminders all come out of this one
-//! comparison; closings out of the incident's end.
+//! The ledger: notifications sent, compared with the present state of incidents. Openings, updates and reminders follow
+//! from this comparison, closings from the end of the incident.
 
 use crate::core::incident::kind::{Alarm, CloseReason, IncidentId};
 use crate::core::incident::{Incident, IncidentEvent};
@@ -14,42 +14,43 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An update follows the one before after this long at the earliest, unless the severity rose.
+/// Least interval of updates, unless the severity rose.
 const UPDATE_AFTER: Duration = Duration::from_secs(60);
-/// All open incidents are looked at this often for what is due by time, and large ones no more often.
+/// Interval in which all open incidents are checked for what is due, and large ones at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// An incident of more members than this is large: to look at it takes a tenth of a millisecond and more.
+/// Incidents with more members than this are large: a check takes a tenth of a millisecond or more.
 const LARGE: usize = 500;
-/// Members that come and go are told of no more often than this.
+/// Least interval of updates about members that return and fall silent again.
 const CHANGES_AFTER: Duration = Duration::from_secs(300);
 
-/// What one notifier was notified of an incident.
+/// The notifications of one notifier about one incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Notified {
-    /// Arrival clock: when it was notified last.
+    /// Arrival clock: the last notification.
     pub at: Mono,
-    /// Arrival clock: when it got its last update; `None` where it got none.
+    /// Arrival clock: the last update; `None` if there was none.
     pub updated_at: Option<Mono>,
-    /// How many reminders it got.
+    /// Number of reminders.
     pub reminders: u32,
-    /// How many updates it got.
+    /// Number of updates.
     pub updates: u32,
-    /// The worst severity that it was told.
+    /// The worst severity in a notification.
     pub severity: Severity,
-    /// How many it was told are silent.
+    /// Number of silent members in the last notification.
     pub silent: u64,
-    /// How many it was told are heard again.
+    /// Number of returned members in the last notification.
     pub back: u64,
-    /// How many causes were known then.
+    /// Number of known causes at that time.
     pub causes: u32,
-    /// How many notifiers had the incident then.
+    /// Number of notifiers of the incident at that time.
     pub notifiers: usize,
-    /// Arrival clock: since when other members are silent than it was told; `None` where they are the same.
+    /// Arrival clock: time since which the silent members differ from those in the last notification; `None` if they do
+    /// not.
     pub differs_since: Option<Mono>,
 }
 
 impl Notified {
-    /// What is known of an incident is what it was told.
+    /// Records that the notifier knows the present state.
     fn is_told(&mut self, incident: &Incident, notice: &Notice, notifiers: usize) {
         self.silent = notice.affected_total;
         self.back = notice.between.back;
@@ -58,7 +59,7 @@ impl Notified {
         self.differs_since = None;
     }
 
-    /// What it is to be notified of at `now`.
+    /// The notification that is due at `now`; `None` if none is.
     fn due(
         &mut self,
         incident: &Incident,
@@ -77,7 +78,7 @@ impl Notified {
         let doubled = silent >= self.silent.max(1) * 2;
         let differs = (silent, back) != (self.silent, self.back);
         self.differs_since = differs.then(|| self.differs_since.unwrap_or(now));
-        // What comes back together, or dies together, is waited for.
+        // Members that return or fall silent together go into one update.
         let changed = self
             .differs_since
             .is_some_and(|since| now.since(since) >= UPDATE_AFTER);
@@ -94,26 +95,26 @@ impl Notified {
     }
 }
 
-/// What is known of the notifications of one incident.
+/// State of the notifications of one incident.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    /// The incident in words and figures, as of its last change.
+    /// The notice of the incident's present state.
     pub notice: Notice,
-    /// The notifiers that had its opening.
+    /// The notifiers that were notified of its opening.
     pub notified: BTreeMap<Arc<str>, Notified>,
     routes: Routes,
-    /// Whether [`Self::notice`] is older than the incident.
+    /// True if [`Self::notice`] is older than the incident.
     stale: bool,
-    /// Arrival clock: when it was looked at last.
+    /// Arrival clock: the last check.
     looked_at: Mono,
-    /// The most that were silent at once: their names, and how many.
+    /// The largest set of members that were silent at once: their names, and their number.
     most: (Vec<String>, u64),
-    /// Of which of the routing's states [`Self::routes`] are.
+    /// The routing state that [`Self::routes`] belongs to.
     routed: u64,
 }
 
 impl Ledger {
-    /// One of an earlier life.
+    /// Restores a ledger of a previous run.
     pub fn restored(notice: Notice, notified: BTreeMap<Arc<str>, Notified>) -> Self {
         Ledger {
             notice,
@@ -132,12 +133,12 @@ impl Ledger {
         }
     }
 
-    /// The names of the notifiers that had its opening.
+    /// The names of the notifiers that were notified of its opening.
     pub fn notifiers(&self) -> Vec<String> {
         names(self.notified.keys())
     }
 
-    /// The incident for each notifier that had its opening, at the severity that it was told.
+    /// A notice for each of those notifiers, at the severity that it knows.
     pub fn as_told(&self) -> Vec<Notice> {
         let mut by_severity: BTreeMap<Severity, Vec<&Arc<str>>> = BTreeMap::new();
         for (name, notified) in &self.notified {
@@ -151,7 +152,7 @@ impl Ledger {
         by_severity.into_iter().map(notice).collect()
     }
 
-    /// How often the most impatient of them is reminded.
+    /// The shortest interval of reminders; `None` without reminders.
     pub fn remind(&self) -> Option<Duration> {
         self.routes.values().filter_map(|route| route.remind).min()
     }
@@ -162,41 +163,41 @@ fn names<'a>(all: impl Iterator<Item = &'a Arc<str>>) -> Vec<String> {
     named.map(|name| name.to_string()).collect()
 }
 
-/// The notifications of all incidents that are open.
+/// The notifications of all open incidents.
 #[derive(Debug, Default)]
 pub struct Notices {
     ledgers: BTreeMap<IncidentId, Ledger>,
     silences: Vec<Silence>,
     hours: Hours,
-    /// What held when the routes were looked at last: silences by their place, and hours.
+    /// State of the last routing: indices of the silences in force, and hours.
     holding: (Vec<usize>, Vec<bool>),
-    /// Counts up with every change of what mutes, or of the rules.
+    /// Counter of changes of silences, hours and rules.
     routing: u64,
-    /// Incidents that changed since they were looked at.
+    /// Incidents that changed since their last check.
     dirty: BTreeSet<IncidentId>,
-    /// Arrival clock: when all were looked at last.
+    /// Arrival clock: the last check of all.
     looked_at: Mono,
-    /// What changed since it was last kept.
+    /// Changes that the store has not received.
     pub(in crate::core) changes: Changes,
     out: Vec<Notice>,
 }
 
 impl Notices {
-    /// Puts other silences in force.
+    /// Replaces the silences.
     pub fn set_silences(&mut self, silences: Vec<Silence>) {
         self.silences = silences;
         self.routing += 1;
         self.looked_at = Mono::ZERO;
     }
 
-    /// Puts other hours in force.
+    /// Replaces the hours.
     pub fn set_hours(&mut self, hours: Hours) {
         self.hours = hours;
         self.routing += 1;
         self.looked_at = Mono::ZERO;
     }
 
-    /// The rules are others now.
+    /// Applies changed rules.
     pub fn rules_changed(&mut self) {
         self.routing += 1;
         self.looked_at = Mono::ZERO;
@@ -205,17 +206,17 @@ impl Notices {
             .for_each(|ledger| ledger.stale = true);
     }
 
-    /// What is known of the notifications of an incident that is open.
+    /// The ledger of an open incident.
     pub fn get(&self, id: IncidentId) -> Option<&Ledger> {
         self.ledgers.get(&id)
     }
 
-    /// All that are open, by number, each in words and figures.
+    /// All ledgers, by number of the incident.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (IncidentId, &Ledger)> {
         self.ledgers.iter().map(|(&id, ledger)| (id, ledger))
     }
 
-    /// An incident of an earlier life is open.
+    /// Resumes an open incident of a previous run.
     pub(in crate::core) fn resume(&mut self, id: IncidentId, ledger: Ledger) {
         self.ledgers.insert(id, ledger);
     }
@@ -225,7 +226,7 @@ impl Notices {
         std::mem::take(&mut self.out)
     }
 
-    /// Takes what happened to an incident.
+    /// Applies an event of the incidents.
     pub fn apply(&mut self, view: NoticeView<'_>, event: IncidentEvent) {
         match event {
             IncidentEvent::Opened(id) => {
@@ -250,7 +251,7 @@ impl Notices {
         }
     }
 
-    /// Notifies of what is due, of all incidents that are open.
+    /// Sends the notifications that are due, for all open incidents.
     pub fn notify(&mut self, view: NoticeView<'_>) {
         let now = view.facts.now;
         let before = self.routing;
@@ -266,7 +267,7 @@ impl Notices {
         }
     }
 
-    /// Whether a silence begins or ends to hold, or hours do.
+    /// Detects silences and hours that begin or end.
     fn look_at_routing(&mut self, now: Wall) {
         let silences = self.silences.iter().enumerate();
         let silences = silences.filter(|(_, one)| one.holds(now)).map(|(at, _)| at);
@@ -281,7 +282,7 @@ impl Notices {
         }
     }
 
-    /// Notifies of what is due of these incidents.
+    /// Sends the notifications that are due for these incidents.
     fn look(&mut self, view: NoticeView<'_>, some: &BTreeSet<IncidentId>) {
         let now = view.facts.now;
         let muting = Muting {
@@ -340,7 +341,7 @@ impl Notices {
         if most > notice.affected_total {
             (notice.affected, notice.affected_total) = (names, most);
         }
-        // It is over since its last member was heard, not since we were sure of it.
+        // It ended when its last member was heard, not when that was certain.
         let ended = incident.back_at().filter(|_| why == CloseReason::Resolved);
         let ended = ended.unwrap_or(now.wall);
         notice.kind = NoticeKind::Closed(why);
@@ -355,7 +356,7 @@ impl Notices {
     }
 }
 
-/// What is due, and to whom at which severity.
+/// Due notifications: kind, severity and notifiers of each.
 type Due = Vec<(NoticeKind, Severity, Vec<Arc<str>>)>;
 
 impl Ledger {
@@ -387,7 +388,7 @@ impl Ledger {
             };
             if route.is_some_and(|route| route.muted) {
                 if matches!(kind, NoticeKind::Reminder(_)) {
-                    // A reminder that a silence swallows is not made up for.
+                    // A reminder that is suppressed by a silence is not sent later.
                     notified.at = now;
                 }
                 continue;

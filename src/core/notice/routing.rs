@@ -1,4 +1,4 @@
-//! Which notifiers an incident goes to, how bad it is for each, and how often each is reminded.
+//! Routing: the notifiers of an incident, with severity and interval of reminders for each.
 
 use crate::core::incident::Incident;
 use crate::core::notice::view::NoticeView;
@@ -10,33 +10,33 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The notifier that is there where no other is: the log.
+/// Name of the log, which stands in if there is no notifier.
 pub(in crate::core) const LOG: &str = "";
 
-/// The hours in which rules notify: windows on the wall clock by the words of the rule's `active`; the caller keeps them up
-/// to date.
+/// The hours in which rules notify: windows on the wall clock, by the text of the rule's `active`. The caller keeps
+/// them up to date.
 pub type Hours = BTreeMap<String, Vec<(Wall, Wall)>>;
 
-/// What a notifier gets of an incident.
+/// Route of an incident to a notifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
     /// The worst severity of the members that route to it.
     pub severity: Severity,
-    /// Whether a silence, or the rule's hours, keep all of those from it.
+    /// True if silences or the rule's hours suppress all of those.
     pub muted: bool,
-    /// How often it is reminded; `None`: never.
+    /// Interval of reminders; `None`: no reminders.
     pub remind: Option<Duration>,
 }
 
-/// The notifiers of an incident.
+/// Routes to all notifiers of an incident.
 pub type Routes = BTreeMap<Arc<str>, Route>;
 
-/// What decides beside the incident itself.
+/// Inputs of the routing beside the incident.
 #[derive(Debug)]
 pub(super) struct Muting<'a> {
-    /// The silences that hold now.
+    /// The silences in force.
     pub silences: Vec<&'a Silence>,
-    /// As in [`Hours`].
+    /// The hours.
     pub hours: &'a Hours,
 }
 
@@ -52,14 +52,14 @@ struct Source<'a> {
 
 impl Muting<'_> {
     fn is_active(&self, active: Option<&str>, now: Wall) -> bool {
-        // Hours that nobody worked out keep nobody from being notified.
+        // Without known windows, nothing is suppressed.
         let windows = active.and_then(|active| self.hours.get(active));
         windows.is_none_or(|windows| windows.iter().any(|(from, to)| *from <= now && now < *to))
     }
 }
 
 impl NoticeView<'_> {
-    /// The notifiers of what fires in an incident.
+    /// The routes of the firing members of an incident.
     pub(super) fn routes(&self, incident: &Incident, muting: &Muting<'_>) -> Routes {
         let mut routes = Routes::new();
         if incident.stream.is_some() && incident.members.is_empty() {
@@ -102,7 +102,7 @@ impl NoticeView<'_> {
         routes
     }
 
-    /// Adds the notifiers of one rule; `own`: its members.
+    /// Adds the routes of one rule; `own`: its members.
     fn route(
         &self,
         routes: &mut Routes,
@@ -121,7 +121,7 @@ impl NoticeView<'_> {
             BTreeSet::new()
         };
         if !inactive && !muted.is_empty() {
-            // A notifier is silenced where every member is, for it.
+            // A notifier is silenced if every member is, for it.
             for who in own {
                 muted.retain(|notifier| {
                     let alerting = Alerting {
@@ -146,7 +146,7 @@ impl NoticeView<'_> {
                 muted: is_muted,
                 remind: None,
             });
-            // Of those that reach it the worst counts; of muted ones nothing but that they are there.
+            // The worst severity of the members that are not suppressed counts; suppressed ones only keep the route.
             match (route.muted, is_muted) {
                 (true, false) => {
                     route.severity = source.severity;
@@ -159,7 +159,7 @@ impl NoticeView<'_> {
         }
     }
 
-    /// All notifiers there are; the log where there is none.
+    /// All notifiers; the log if there are none.
     pub(in crate::core) fn every_notifier(&self) -> Vec<Arc<str>> {
         let own = self.facts.rules.notifiers.iter();
         let own = own.map(|rule| rule.name.as_str());
@@ -171,7 +171,7 @@ impl NoticeView<'_> {
         all.into_iter().map(Arc::from).collect()
     }
 
-    /// The notifiers that a rule names, or all, without those that do not want its severity.
+    /// The notifiers that a rule names, or all, without those that do not accept its severity.
     fn notifiers_of(&self, source: &Source<'_>) -> Vec<Arc<str>> {
         let rules = &self.facts.rules.notifiers;
         let mut named: Vec<Arc<str>> = match source.notify {

@@ -1,23 +1,23 @@
-//! What the layer of notifications sees of the layers below it.
+//! The layers that notifications see.
 
 use crate::core::facts::Facts;
 use crate::core::incident::Incidents;
 use crate::core::incident::view::View;
 use crate::core::targets::Targets;
 
-/// A borrowed look at facts, targets and incidents.
+/// Borrowed facts, targets and incidents.
 #[derive(Clone, Copy, Debug)]
 pub struct NoticeView<'a> {
-    /// What was heard.
+    /// The facts.
     pub facts: &'a Facts,
-    /// What follows from it for each target.
+    /// The targets.
     pub targets: &'a Targets,
-    /// Which of it is one cause.
+    /// The incidents.
     pub incidents: &'a Incidents,
 }
 
 impl<'a> NoticeView<'a> {
-    /// What incidents see.
+    /// The layers that incidents see.
     pub const fn below(self) -> View<'a> {
         View {
             facts: self.facts,

@@ -1,11 +1,11 @@
-//! The core's state taken back from a store: who was known keeps its gap, what was open stays open and is not told
-//! again, and the time in which nobody listened is blind.
+//! Restore of the core's state from the store: known instances keep their gaps, open incidents stay open without a new
+//! notification, and the time without lastbeat is blind.
 
 use crate::core::engine::Engine;
 use crate::core::entry::{MarkerId, Subject};
 use crate::core::incident::flapping::Flapper;
 use crate::core::incident::scope::Key;
-use crate::core::incident::stream::StreamFacts;
+use crate::core::incident::stream_state::StreamFacts;
 use crate::core::incident::{Back, Incident, Member};
 use crate::core::listening::pauses::{Longest, Pauses, Silences};
 use crate::core::listening::{BlindInterval, Listening};
@@ -24,7 +24,7 @@ use crate::core::tracker::{Admitted, InstanceId, NONE, UNDECIDED};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A marker that no rule looks for.
+/// Number of a marker that no rule uses.
 const UNUSED: MarkerId = MarkerId(u16::MAX);
 
 /// Conversion of saved times to those of this process.
@@ -53,9 +53,9 @@ impl Clocks {
 }
 
 impl Engine {
-    /// Takes back what an earlier process knew. Into a core that has heard nothing yet, the listened clock goes on from
-    /// where it stood; else what is known here already stands, and only the rest is taken. Whether every instance has
-    /// its slot as saved, so that the store need not be written anew.
+    /// Restores the state of a previous run. In a core that has heard nothing, the listened clock continues from its
+    /// last reading; otherwise the present state prevails, and only the rest is restored. True if every instance has
+    /// its stored slot, so that the store need not be rewritten.
     pub fn restore(&mut self, saved: &Saved, now: Now) -> bool {
         self.facts.now = now;
         let fresh = !self.has_heard() && self.facts.tracker.is_empty();
@@ -133,7 +133,7 @@ impl Engine {
         Some(id.0)
     }
 
-    /// `None`: its app is ignored by now, or there is no room.
+    /// Admits an instance; `None` if its app is ignored by now, or a limit is reached.
     fn readmit(&mut self, subject: &Subject<'_>, seen: Stamp) -> Option<InstanceId> {
         let is_new = self.facts.tracker.app_names.find(subject.app).is_none();
         let ignore = &self.facts.options.ignore;
@@ -275,7 +275,7 @@ impl Engine {
         if let (SavedKey::Flapping(target), 0) = (&saved.key, firing)
             && let Some(target) = self.member_named(target)
         {
-            // It was well when this was kept.
+            // It was ok when this was stored.
             let back = Back {
                 listened: self.facts.listening.listened(),
                 at: clocks.now.wall,
@@ -359,7 +359,7 @@ impl Engine {
         self.notices.resume(id, ledger);
         let held = key.is_some() && self.hold(id, saved);
         if !held {
-            // What it was about is watched no more.
+            // Its subject is not watched any more.
             self.incidents.close(id, CloseReason::RuleRemoved);
         }
         self.announce();
@@ -392,7 +392,7 @@ impl Engine {
         }
     }
 
-    /// Ties an incident to what it is about; whether there is anything.
+    /// Ties an incident to its subject; true if that exists.
     fn hold(&mut self, id: IncidentId, saved: &SavedIncident) -> bool {
         let Some(incident) = self.incidents.get(id) else {
             return false;

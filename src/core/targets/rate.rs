@@ -1,4 +1,4 @@
-//! Targets of rules with `min_rate`: fewer entries in a window than the rule asks for are a silence.
+//! Rates of entries: fewer entries in a window than the rule's `min_rate` are a silence.
 //!
 //! A window, which is the rule's `max_gap` of listened time, holds `n` entries exactly while the n-th newest is no older than
 //! it. So that entry is the target's last sign of life, and all else is as for any other silence: deadlines, blindness,
@@ -6,22 +6,19 @@
 //! found one slice late at most. Of what was lost while lastbeat was blind nothing is known, so a window counts only where
 //! all of it was listened.
 
-use crate::core::facts::Facts;
-use crate::core::targets::Targets;
-use crate::core::targets::table::State;
-use crate::core::time::{Listened, Stamp};
+use crate::core::time::Listened;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Slices of a window: a tenth or so is what a limit of this kind is chosen by.
+/// Slices of a window: a precision of about a tenth is enough for such a limit.
 const SLICES: usize = 12;
-/// Slices that are kept: those of a whole window, and the one that has just begun.
+/// Slices that are kept: those of a whole window, and the current one.
 const KEPT: usize = SLICES + 1;
 
-/// The entries of all targets with a least rate.
+/// The entries of all targets with `min_rate`.
 #[derive(Debug, Default)]
 pub struct Rates {
-    /// True from when a rule asks for a rate.
+    /// True once a rule has `min_rate`.
     used: bool,
     by_target: BTreeMap<u32, Rate>,
 }
@@ -35,30 +32,64 @@ struct Rate {
     newest: u64,
     /// Length of a slice in nanoseconds.
     width: u64,
-    /// Listened clock: since when each window held enough; `None` where the last did not.
+    /// Listened clock: time since which each window held enough; `None` if the last did not.
     enough_since: Option<Listened>,
 }
 
 impl Rates {
-    /// Whether any rule asks for a rate.
+    /// True if any rule has `min_rate`.
     #[inline]
     pub const fn are_used(&self) -> bool {
         self.used
     }
 
-    /// A rule asks for a rate.
+    /// Records that a rule has `min_rate`.
     pub(super) const fn expect(&mut self) {
         self.used = true;
     }
 
-    /// A target is gone.
+    /// Records an entry of a target at `now`. Gives its last sign of life; `None` if the window holds fewer than `wanted`, or
+    /// if it fires and is not steady yet.
+    pub(super) fn entry(
+        &mut self,
+        target: u32,
+        now: Listened,
+        window: Duration,
+        wanted: u32,
+        fires: bool,
+    ) -> Option<Listened> {
+        let rate = self.by_target.entry(target).or_default();
+        let sign = rate.count(now, window, wanted)?;
+        (!fires || rate.is_steady(now, window)).then_some(sign)
+    }
+
+    /// Number of entries of a target in the window before `now`, in words.
+    pub(super) fn in_words(
+        &self,
+        target: u32,
+        now: Listened,
+        window: Duration,
+        wanted: u32,
+        fires: bool,
+    ) -> String {
+        let mut rate = self.by_target.get(&target).cloned().unwrap_or_default();
+        rate.advance(now, window);
+        // The oldest slices may reach beyond the window.
+        let most = u64::from(wanted).saturating_sub(u64::from(fires));
+        let entries = rate.total(SLICES).min(most);
+        let noun = if entries == 1 { "entry" } else { "entries" };
+        let window = in_words(window);
+        format!("{entries} {noun} in the last {window} (at least {wanted})")
+    }
+
+    /// Removes a target.
     pub(super) fn forget(&mut self, target: u32) {
         self.by_target.remove(&target);
     }
 }
 
 impl Rate {
-    /// Makes room for the slice of `now`; what a window that ends now does not hold leaves.
+    /// Begins the slice of `now`, and drops those that a window ending now does not include.
     fn advance(&mut self, now: Listened, window: Duration) {
         let width = (crate::core::time::nanos(window) / SLICES as u64).max(1);
         if self.width != width {
@@ -88,8 +119,8 @@ impl Rate {
         self.counts[number as usize]
     }
 
-    /// An entry arrived at `now`. Gives when the one arrived that was `wanted` entries ago, this one included, to the
-    /// end of its slice; `None` where that is longer ago than a window.
+    /// Records an entry at `now`. Gives the time of the entry that was `wanted` entries ago, this one included, as the
+    /// end of its slice; `None` if that is longer ago than a window.
     fn count(&mut self, now: Listened, window: Duration, wanted: u32) -> Option<Listened> {
         self.advance(now, window);
         if self.total(KEPT) < u64::from(wanted) {
@@ -108,76 +139,14 @@ impl Rate {
         Some(end.min(now))
     }
 
-    /// Whether the windows of half a window's time held enough: a rate about the limit is one alert, not many.
+    /// True if the windows of the last half window's time held enough: a rate near the limit is one alert, not many.
     fn is_steady(&self, now: Listened, window: Duration) -> bool {
         self.enough_since
             .is_some_and(|since| now.since(since) >= window / 2)
     }
 }
 
-impl Targets {
-    /// An instance whose logs are a target said something, where some rule asks for a rate.
-    pub(super) fn entry_of_rate(&mut self, facts: &mut Facts, target: u32) {
-        let rule = self.rule_of(facts, target);
-        let Some(wanted) = rule.min_rate else {
-            return self.sign(facts, target);
-        };
-        let window = self.max_gap(facts, target);
-        let now = facts.listening.listened();
-        let rate = self.rates.by_target.entry(target).or_default();
-        let Some(sign) = rate.count(now, window, wanted) else {
-            return;
-        };
-        let fires = self.table.get(target).state == State::Firing;
-        if fires && !rate.is_steady(now, window) {
-            return;
-        }
-        let before = self.table.seen(target).unwrap_or_default();
-        if sign <= before.listened {
-            return;
-        }
-        let stamp = Stamp {
-            at: facts.listening.date_of(sign),
-            listened: sign,
-        };
-        self.table.set_seen(target, stamp);
-        self.sign_at(facts, target, before, stamp);
-    }
-
-    /// When the window of a target that was last heard at `seen` is over, where lastbeat was blind since: a whole window after
-    /// that, on the listened clock.
-    #[cold]
-    pub(super) fn rate_late_at(&self, facts: &Facts, seen: Stamp, window: Duration) -> Listened {
-        let listening = &facts.listening;
-        let blind = listening
-            .last_stretch()
-            .map(|(_, to)| listening.listened_at(to));
-        seen.listened.max(blind.unwrap_or_default()) + window
-    }
-
-    /// How many entries a target of a least rate had in the last window, in words; `None` for others.
-    pub fn rate_in_words(&self, facts: &Facts, target: u32) -> Option<String> {
-        let wanted = self.rule_of(facts, target).min_rate?;
-        let window = self.max_gap(facts, target);
-        let mut rate = self
-            .rates
-            .by_target
-            .get(&target)
-            .cloned()
-            .unwrap_or_default();
-        rate.advance(facts.listening.listened(), window);
-        // The oldest slices may reach beyond the window.
-        let most = u64::from(wanted).saturating_sub(u64::from(self.fires(target)));
-        let entries = rate.total(SLICES).min(most);
-        let noun = if entries == 1 { "entry" } else { "entries" };
-        let window = in_words(window);
-        Some(format!(
-            "{entries} {noun} in the last {window} (at least {wanted})"
-        ))
-    }
-}
-
-/// A span as rule files have it, to the second: `1h 30m`.
+/// A duration as in rule files, to the second: `1h 30m`.
 fn in_words(span: Duration) -> String {
     let mut left = span.as_secs();
     let mut words: Vec<String> = Vec::new();

@@ -151,6 +151,35 @@ impl Targets {
         self.end(facts, target, Reason::Bye);
     }
 
+    /// Records an entry of an instance whose logs are a target, if some rule has `min_rate`.
+    fn entry_of_rate(&mut self, facts: &mut Facts, target: u32) {
+        let Some(wanted) = self.rule_of(facts, target).min_rate else {
+            return self.sign(facts, target);
+        };
+        let (now, window) = (facts.listening.listened(), self.max_gap(facts, target));
+        let fires = self.fires(target);
+        let Some(sign) = self.rates.entry(target, now, window, wanted, fires) else {
+            return;
+        };
+        let before = self.table.seen(target).unwrap_or_default();
+        if sign > before.listened {
+            let stamp = Stamp {
+                at: facts.listening.date_of(sign),
+                listened: sign,
+            };
+            self.table.set_seen(target, stamp);
+            self.sign_at(facts, target, before, stamp);
+        }
+    }
+
+    /// Number of entries of a target with `min_rate` in the last window, in words; `None` for other targets.
+    pub fn rate_in_words(&self, facts: &Facts, target: u32) -> Option<String> {
+        let wanted = self.rule_of(facts, target).min_rate?;
+        let (now, window) = (facts.listening.listened(), self.max_gap(facts, target));
+        let fires = self.fires(target);
+        Some(self.rates.in_words(target, now, window, wanted, fires))
+    }
+
     /// Ends an alert for another reason than a sign of life.
     pub(in crate::core) fn end(&mut self, facts: &mut Facts, target: u32, reason: Reason) {
         let from = std::mem::replace(&mut self.table.get_mut(target).state, State::Ok);

@@ -122,7 +122,7 @@ impl Targets {
         let late = if facts.listening.is_clear_since(seen.at) {
             seen.listened + max_gap
         } else if self.rule_of(facts, id).min_rate.is_some() {
-            self.rate_late_at(facts, seen, max_gap)
+            rate_late_at(facts, seen, max_gap)
         } else {
             let interval = self.interval(facts, id);
             facts.listening.late_at(seen, interval, max_gap)
@@ -230,6 +230,17 @@ impl Targets {
         );
         self.events.push(AlertEvent::Known { target, words });
     }
+}
+
+/// End of the window of a target with a least rate that was last heard at `seen`, where lastbeat was blind since: a whole
+/// window after that, on the listened clock.
+#[cold]
+fn rate_late_at(facts: &Facts, seen: Stamp, window: Duration) -> Listened {
+    let listening = &facts.listening;
+    let blind = listening
+        .last_stretch()
+        .map(|(_, to)| listening.listened_at(to));
+    seen.listened.max(blind.unwrap_or_default()) + window
 }
 
 /// The time between two signs of life, if lastbeat listened for at least nine tenths of it; else `None`.

@@ -443,7 +443,10 @@ fn a_silent_machine_is_restarted_once_for_an_incident_and_few_times_an_hour() {
         .filter(|line| line.ends_with("opened"))
         .count();
     assert!(opened >= 7, "{opened}");
-    assert_eq!(restarts, crate::core::incident::restarts::RESTARTS_AN_HOUR);
+    assert_eq!(
+        restarts,
+        crate::core::incident::restart_limit::RESTARTS_AN_HOUR
+    );
     let refused =
         |notice: &crate::core::notice::Notice| notice.detail.contains("within an hour already");
     assert_eq!(

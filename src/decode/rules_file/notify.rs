@@ -42,7 +42,7 @@ pub(super) struct Wanted {
     pub(super) names: Vec<String>,
 }
 
-/// What a rule wants of notifiers.
+/// The notifiers that a rule names.
 pub(super) struct Want<'a> {
     /// The rule's position.
     pub(super) position: &'a Position,

@@ -285,7 +285,7 @@ impl Rules {
     }
 }
 
-/// How long a target may be silent, and how many entries it has to have in that time.
+/// The longest silence of a target, and the number of entries that it must have in that time.
 fn limits(fields: &mut Fields<'_, '_, '_>, watch: &Watch, by: By) -> (MaxGap, Option<u32>) {
     let max_gap = fields.take("max_gap", value::max_gap);
     let rate = fields.take("min_rate", counts::min_rate);

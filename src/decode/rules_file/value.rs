@@ -228,7 +228,7 @@ pub(super) fn glob_count(count: usize) -> Result<(), Wrong> {
     }
 }
 
-/// What a glob may be.
+/// Description of valid globs.
 pub(super) const A_GLOB: &str =
     "a glob is like \"web\", \"batch-*\", \"{iad,lhr}\" or \"!web-staging\", or a list of such";
 

@@ -271,7 +271,7 @@ fn incident(row: &Row<'_>) -> Option<SavedIncident> {
     })
 }
 
-/// What a file before version 4 knows: when all notifiers of the rule were notified last.
+/// Content of a file before version 4: the last notification of all notifiers of the rule together.
 fn notified_before(row: &Row<'_>, notice: &Notice) -> Option<Vec<SavedNotified>> {
     let Some(at) = wall_back(row, 4)? else {
         return Some(Vec::new());

@@ -282,7 +282,7 @@ struct NotifiedRow<'a> {
     silent: u64,
 }
 
-/// What each notifier was notified.
+/// The notifications of each notifier.
 pub(super) fn notified(notified: &[SavedNotified]) -> rusqlite::Result<String> {
     let row = |one: &'_ SavedNotified| {
         serde_json::to_value(NotifiedRow {
@@ -461,7 +461,7 @@ struct UsualRow {
     pauses: LongestRow,
 }
 
-/// What is usual of the stream, of a clock.
+/// The usual silences and pauses of the stream.
 pub(super) fn usual(clock: &SavedClock) -> rusqlite::Result<String> {
     text(&UsualRow {
         silences: LongestRow::of(clock.silences),

@@ -140,11 +140,11 @@ INSERT INTO begun SELECT 1, min(at) FROM (
 ) HAVING min(at) IS NOT NULL;
 ";
 
-/// What each notifier was notified, and which members were heard again, as lists in JSON. Before, one time stood for all
-/// notifiers (`told_at`): an empty text says that it holds.
+/// The notifications of each notifier, and the members that returned, as JSON lists. Before, one time stood for all
+/// notifiers (`told_at`), which still applies where the text is empty.
 ///
-/// What is learned of rhythms: of the stream (JSON), of log entries and groups. In `seen.beats` and in the columns `*usual`
-/// a negative number is from now on one interval alone, and `instance.beats` has a sixth element, long_ms.
+/// Learned rhythms: of the stream (JSON), of log entries and of groups. In `seen.beats` and in the columns `*usual` a
+/// negative number stands for a single interval from now on, and `instance.beats` has a sixth element, long_ms.
 const VERSION_4: &str = "
 ALTER TABLE incident ADD COLUMN notified TEXT NOT NULL DEFAULT '';
 ALTER TABLE incident ADD COLUMN back TEXT NOT NULL DEFAULT '[]';

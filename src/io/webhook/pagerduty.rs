@@ -41,7 +41,7 @@ pub(super) fn body(notice: &Notice) -> Value {
     })
 }
 
-/// What the incident is about; its number, where an earlier version of lastbeat opened it by that.
+/// Identifies the subject of the incident; its number, if an earlier version of lastbeat opened it under that.
 fn dedup_key(notice: &Notice) -> String {
     if notice.fingerprint.is_empty() {
         return format!("lastbeat-{}", notice.incident);
