@@ -104,7 +104,9 @@ impl Targets {
     fn rhythm_of_siblings(&self, facts: &Facts, beat: BeatId) -> Option<Duration> {
         let own = facts.tracker.beat_row(beat);
         let app = facts.app_of(InstanceId(own.instance));
-        let siblings = facts.tracker.members_of(facts.tracker.places_of(app, NONE));
+        let siblings = facts
+            .tracker
+            .members_of(facts.tracker.app_regions_of(app, NONE));
         let beats = siblings
             .take(SIBLINGS)
             .flat_map(|id| facts.tracker.beats_of(id));
@@ -187,14 +189,14 @@ impl Targets {
             self.max_gap(facts, target)
         };
         let watched = Watched::Beat(beaten.beat);
-        if interval <= limit && self.candidates.is_empty() {
+        if interval <= limit && self.new_rhythms.is_empty() {
             return facts.tracker.beat_mut(beaten.beat).usual.learn(interval);
         }
         let started = facts.tracker.life(id).started_since(beaten.before.listened);
         let anew = beaten.restarted || started > Listened::ZERO;
         let usual = &mut facts.tracker.beat_mut(beaten.beat).usual;
         if self
-            .candidates
+            .new_rhythms
             .learn(usual, watched, interval, limit, anew, follows)
         {
             self.learned(target, interval);
@@ -217,7 +219,7 @@ impl Targets {
             return;
         };
         if self
-            .candidates
+            .new_rhythms
             .learn(usual, watched, interval, limit, anew, follows)
         {
             self.learned(target, interval);
