@@ -374,7 +374,7 @@ pub fn name(text: &str) -> String {
 /// A text of at most `chars` characters that is an identity: cleaned as [`sanitize`] does, and, where anything of it is
 /// lost by that, with a hash of all of it at its end, so that two that differ stay two.
 pub fn key(text: &str, chars: usize) -> String {
-    let whole = sanitize(text, usize::MAX);
+    let whole = sanitize(text, text.len());
     if whole.trim() == text && text.chars().count() <= chars {
         return whole;
     }

@@ -101,7 +101,8 @@ lastbeat and the stream.
   inventory lists WHO as STATE [from A [to B]]   "inventory lists web/iad/a as started from 0s to 5m"; a machine that no
                                              line lists at a moment is not in the inventory
   inventory fails TIMES                      it does not answer
-  silence app=GLOB region=GLOB instance=GLOB host=GLOB rule=GLOB from A to B
+  silence app=GLOB region=GLOB instance=GLOB host=GLOB rule=GLOB severity=WORD label.NAME=GLOB notifier=GLOB from A to B
+                                             "silence app=web-* app=!web-1 from 4m to 6m"; a silence by hand
   rules become NAME at T                     "rules become 'strict' at 5m", with other_rules = { strict = "..." }
 
 In expect, TARGET is app/region/instance, app/region, app A, region R, host H or stream, then perhaps beat NAME. N is a

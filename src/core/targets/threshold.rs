@@ -35,13 +35,6 @@ impl Targets {
 
     /// Interval between two signs of life of a target: declared or learned, else half of its longest allowed silence.
     pub(in crate::core) fn interval(&self, facts: &Facts, id: u32) -> Rhythm {
-        if self.rule_of(facts, id).min_rate.is_some() {
-            // What a window held is known when all of it was listened.
-            return Rhythm {
-                interval: self.max_gap(facts, id),
-                is_known: false,
-            };
-        }
         let (every, usual) = self.own_rhythm(facts, id, self.table.get(id).watched());
         let known = every.or(usual);
         Rhythm {
@@ -130,6 +123,8 @@ impl Targets {
         let seen = self.seen(facts, id);
         let late = if facts.listening.is_clear_since(seen.at) {
             seen.listened + max_gap
+        } else if self.rule_of(facts, id).min_rate.is_some() {
+            self.rate_late_at(facts, seen, max_gap)
         } else {
             let interval = self.interval(facts, id);
             facts.listening.late_at(seen, interval, max_gap)
@@ -141,6 +136,15 @@ impl Targets {
             Some(started) if started > Listened::ZERO => late.max(started + max_gap),
             _ => late,
         }
+    }
+
+    /// Listened clock: end of the window of a target with `min_rate` that was last heard at `seen`, if lastbeat was blind
+    /// since: a whole window after that.
+    #[cold]
+    fn rate_late_at(&self, facts: &Facts, seen: Stamp, window: Duration) -> Listened {
+        let stretch = facts.listening.last_stretch();
+        let blind = stretch.map(|(_, to)| facts.listening.listened_at(to));
+        seen.listened.max(blind.unwrap_or_default()) + window
     }
 
     /// True if beats of at least two instances that were live at `from`, when arrivals ceased, are a whole interval

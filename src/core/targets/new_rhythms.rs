@@ -1,0 +1,79 @@
+//! NewRhythms: long intervals that may turn out to be the new rhythm of a target.
+
+use crate::core::targets::table::Watched;
+use crate::core::time::nanos;
+use crate::core::tracker::usual::Usual;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Number of long intervals remembered until the next one shows whether they are a rhythm; the lowest numbers are
+/// dropped.
+const MAX_INTERVALS: usize = 100_000;
+
+/// Intervals that were longer than allowed, in milliseconds, until the next one shows whether they are a rhythm.
+#[derive(Debug, Default)]
+pub struct NewRhythms(BTreeMap<Watched, u32>);
+
+impl NewRhythms {
+    /// True if none is remembered.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// For a store: the long interval of what is watched, in milliseconds; 0 if none is remembered.
+    pub fn saved(&self, watched: Watched) -> u32 {
+        self.0.get(&watched).copied().unwrap_or_default()
+    }
+
+    /// Restores an interval that [`Self::saved`] gave.
+    pub fn restored(&mut self, watched: Watched, long_ms: u32) {
+        if long_ms > 0 && self.0.len() < MAX_INTERVALS {
+            self.0.insert(watched, long_ms);
+        }
+    }
+
+    /// Removes something that is not watched any more.
+    pub fn forget(&mut self, watched: Watched) {
+        self.0.remove(&watched);
+    }
+
+    /// Learns an interval; true if it is a new rhythm. `anew`: the machine started within it; `follows`: the limit
+    /// follows what is learned.
+    pub(in crate::core) fn learn(
+        &mut self,
+        usual: &mut Usual,
+        watched: Watched,
+        interval: Duration,
+        limit: Duration,
+        anew: bool,
+        follows: bool,
+    ) -> bool {
+        let before = if self.0.is_empty() {
+            None
+        } else {
+            self.0.remove(&watched)
+        };
+        if interval <= limit {
+            usual.learn(interval);
+            return false;
+        }
+        if anew || !follows {
+            return false;
+        }
+        let ms = u32::try_from(nanos(interval) / 1_000_000).unwrap_or(u32::MAX);
+        let alike = |before: &u32| {
+            let (short, long) = (ms.min(*before), ms.max(*before));
+            u64::from(long) * 2 <= u64::from(short) * 3
+        };
+        if let Some(before) = before.filter(alike) {
+            *usual = Usual::learned(interval.max(Duration::from_millis(u64::from(before))));
+            return true;
+        }
+        if self.0.len() >= MAX_INTERVALS {
+            self.0.pop_first();
+        }
+        self.0.insert(watched, ms);
+        false
+    }
+}
