@@ -138,7 +138,7 @@ fn tick_over_all(bencher: Bencher, instances: usize) {
     assert_eq!(ingest.engine.drain().count(), 0, "nobody was late");
 }
 
-/// Who speaks under a subject: everyone in turn, in no order of memory.
+/// TargetName speaks under a subject: everyone in turn, in no order of memory.
 #[divan::bench(args = [1_000, 100_000, 1_000_000])]
 fn find(bencher: Bencher, instances: usize) {
     let mut ingest = ingest();

@@ -1,4 +1,4 @@
-//! Who takes part, and how each is started and asked.
+//! TargetName takes part, and how each is started and asked.
 
 use futures_util::StreamExt;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::{env, fs};
 
-/// Who does the job.
+/// TargetName does the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Contender {
     /// Counts, and does nothing else.

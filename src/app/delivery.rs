@@ -10,11 +10,12 @@
 
 mod attempts;
 mod backlog;
+mod messages;
 mod open_alerts;
 mod queue;
 mod status;
 
-pub use queue::{Finished, OnFinished};
+pub use messages::{Finished, OnFinished};
 pub use status::{NotifierStatus, StuckNotifier};
 
 use crate::clock::NowFn;
@@ -26,7 +27,8 @@ use crate::io::http_client::HttpSend;
 use crate::io::metrics::{Metrics, NotifierMetrics};
 use crate::io::notifier::{Delivery, Notifier, Outcome, RenderedNotice};
 use arc_swap::ArcSwap;
-use queue::{Queue, QueueCommand, QueueDeps};
+use messages::QueueCommand;
+use queue::{Queue, QueueDeps};
 use status::QueueStatus;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -3,7 +3,7 @@
 //! It is rendered and sent as every notice, but not queued: one attempt, at once.
 
 use crate::clock::NowFn;
-use crate::core::notice::{Alarm, CloseReason, IncidentId, Notice, NoticeKind, Scope, Who};
+use crate::core::notice::{Alarm, CloseReason, IncidentId, Notice, NoticeKind, Scope, TargetName};
 use crate::core::rule::Severity;
 use crate::core::time::Now;
 use crate::format;
@@ -127,7 +127,7 @@ fn notice(incident: IncidentId, kind: NoticeKind, began: Now, now: Now) -> Notic
         affected: Vec::new(),
         affected_total: 0,
         severity: Severity::Info,
-        who: Who::default(),
+        who: TargetName::default(),
         since: began.wall,
         gap: Duration::ZERO,
         listened: Duration::ZERO,

@@ -18,7 +18,7 @@ use super::snapshots::SnapshotPublisher;
 use super::suspend_detector::SuspendDetector;
 use crate::clock::Clock;
 use crate::core::engine::{Feed, Output};
-use crate::core::inventory::Suspect;
+use crate::core::inventory::Candidate;
 use crate::core::time::{Mono, Now, Wall};
 use crate::decode::{active_hours, log_line};
 use crate::format;
@@ -56,7 +56,7 @@ pub struct EventLoop<S> {
     give_up_after: Option<Duration>,
     checkpointer: Checkpointer,
     outputs: OutputSink,
-    suspects: Box<dyn Fn(Vec<Suspect>) + Send>,
+    candidates: Box<dyn Fn(Vec<Candidate>) + Send>,
     connections: Connections<S>,
     connection_status: ConnectionStatus,
     canary: Option<Canary>,
@@ -90,7 +90,7 @@ impl<S: MessageSource> EventLoop<S> {
             give_up_after: deps.give_up_after,
             checkpointer: Checkpointer::new(deps.store, now.mono),
             outputs: deps.outputs,
-            suspects: deps.suspects,
+            candidates: deps.candidates,
             connections: Connections::new(),
             canary: deps.canary.map(canary),
             snapshots: SnapshotPublisher::new(deps.max_series),
@@ -355,8 +355,8 @@ impl<S: MessageSource> EventLoop<S> {
         for (form, count) in self.ingest.take_unrecognised() {
             self.metrics.beats_unrecognised(form, count);
         }
-        if let Some(suspects) = self.ingest.engine.take_suspects() {
-            (self.suspects)(suspects);
+        if let Some(candidates) = self.ingest.engine.take_candidates() {
+            (self.candidates)(candidates);
         }
         let outputs: Vec<Output> = self.ingest.engine.drain().collect();
         let decision = self.ingest.engine.decision();

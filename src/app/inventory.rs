@@ -6,7 +6,7 @@
 mod poll_schedule;
 
 use crate::clock::NowFn;
-use crate::core::inventory::{Listed, Poll, Suspect};
+use crate::core::inventory::{Candidate, Listed, Poll};
 use crate::core::time::{Mono, Now};
 use crate::decode::inventory::Read;
 use crate::format;
@@ -24,8 +24,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-/// Limit of suspects of a poll. Only the first few are queried one by one; the others are in the list anyhow.
-const MAX_SUSPECTS: usize = 100;
+/// Limit of candidates of a poll. Only the first few are queried one by one; the others are in the list anyhow.
+const MAX_CANDIDATES: usize = 100;
 /// Limit of restarts in progress: the rules allow a few an hour, and the API one a second.
 const MAX_RESTARTS: usize = 4;
 /// Outcome label of a poll that was read.
@@ -44,11 +44,11 @@ const LISTED: [(Listed, &str); 6] = [
 #[derive(Debug)]
 pub enum InventoryRequest {
     /// Alerts of these instances wait for the answer: poll as soon as allowed.
-    Suspects(Vec<Suspect>),
+    Candidates(Vec<Candidate>),
     /// Restart a machine.
     Restart {
         /// The machine.
-        suspect: Suspect,
+        candidate: Candidate,
         /// Receives the result; an error is a text for people.
         answer: oneshot::Sender<Result<(), String>>,
     },
@@ -90,9 +90,9 @@ pub async fn run(
     loop {
         tokio::select! {
             request = requests.recv(), if is_open => match request {
-                Some(InventoryRequest::Suspects(suspects)) => task.hurry(suspects),
-                Some(InventoryRequest::Restart { suspect, answer }) => {
-                    if let Some(restart) = task.restart(suspect, answer, restarts.len()) {
+                Some(InventoryRequest::Candidates(candidates)) => task.hurry(candidates),
+                Some(InventoryRequest::Restart { candidate, answer }) => {
+                    if let Some(restart) = task.restart(candidate, answer, restarts.len()) {
                         restarts.push(restart);
                     }
                 }
@@ -115,7 +115,7 @@ pub async fn run(
 /// A finished poll.
 struct Polled {
     asked_at: Mono,
-    suspects: BTreeSet<Suspect>,
+    candidates: BTreeSet<Candidate>,
     result: Result<Read, InventoryFault>,
 }
 
@@ -127,8 +127,8 @@ struct Poller {
     source: Option<Arc<InventorySource>>,
     deps: InventoryDeps,
     schedule: PollSchedule,
-    /// Suspects of the next poll.
-    suspects: BTreeSet<Suspect>,
+    /// Candidates of the next poll.
+    candidates: BTreeSet<Candidate>,
     /// Failed polls in a row.
     failed: u32,
 }
@@ -149,7 +149,7 @@ impl Poller {
             source,
             schedule: PollSchedule::new((deps.now)().mono),
             deps,
-            suspects: BTreeSet::new(),
+            candidates: BTreeSet::new(),
             failed: 0,
         }
     }
@@ -162,14 +162,14 @@ impl Poller {
         self.schedule.due().since(self.now().mono)
     }
 
-    fn hurry(&mut self, suspects: Vec<Suspect>) {
+    fn hurry(&mut self, candidates: Vec<Candidate>) {
         self.schedule.hurry();
-        self.remember(suspects);
+        self.remember(candidates);
     }
 
-    fn remember(&mut self, suspects: impl IntoIterator<Item = Suspect>) {
-        let room = MAX_SUSPECTS.saturating_sub(self.suspects.len());
-        self.suspects.extend(suspects.into_iter().take(room));
+    fn remember(&mut self, candidates: impl IntoIterator<Item = Candidate>) {
+        let room = MAX_CANDIDATES.saturating_sub(self.candidates.len());
+        self.candidates.extend(candidates.into_iter().take(room));
     }
 
     fn poll(&mut self) -> BoxFuture<'static, Polled> {
@@ -179,13 +179,13 @@ impl Poller {
         // Read before the request leaves: the answer is at least as new.
         let asked_at = self.now().mono;
         self.schedule.began(asked_at);
-        let suspects = std::mem::take(&mut self.suspects);
+        let candidates = std::mem::take(&mut self.candidates);
         Box::pin(async move {
-            let asked: Vec<Suspect> = suspects.iter().cloned().collect();
+            let asked: Vec<Candidate> = candidates.iter().cloned().collect();
             Polled {
                 asked_at,
                 result: source.poll(&asked).await,
-                suspects,
+                candidates,
             }
         })
     }
@@ -208,7 +208,7 @@ impl Poller {
                 let limited = fault.kind() == InventoryFaultKind::RateLimited;
                 let limited = limited.then(|| fault.retry_after());
                 self.schedule.failed(self.now().mono, limited);
-                self.remember(polled.suspects);
+                self.remember(polled.candidates);
                 self.is_ill(label, &fault);
             }
         }
@@ -248,7 +248,7 @@ impl Poller {
     /// Restarts a machine and answers; `None`: it cannot, which is answered at once.
     fn restart(
         &self,
-        suspect: Suspect,
+        candidate: Candidate,
         answer: oneshot::Sender<Result<(), String>>,
         under_way: usize,
     ) -> Option<BoxFuture<'static, ()>> {
@@ -263,8 +263,8 @@ impl Poller {
             return None;
         }
         Some(Box::pin(async move {
-            let result = api.restart(&suspect).await;
-            let (app, machine) = (format::name(&suspect.app), format::name(&suspect.id));
+            let result = api.restart(&candidate).await;
+            let (app, machine) = (format::name(&candidate.app), format::name(&candidate.id));
             let result = result.map_err(|fault| format::error_chain(&fault));
             match &result {
                 Ok(()) => info!(app, machine, "restarted a machine"),

@@ -295,7 +295,7 @@ impl VirtualTime {
 
     fn keep(&mut self) {
         let at = self.now;
-        if self.inventory.is_some() && self.ingest.engine.take_suspects().is_some() {
+        if self.inventory.is_some() && self.ingest.engine.take_candidates().is_some() {
             let soon = self.moment().mono + INVENTORY_SOON;
             self.next_poll = self.next_poll.min(soon);
         }

@@ -7,7 +7,7 @@ use super::inventory::InventoryRequest;
 use super::silences::Silences;
 use super::store_thread::{Adopt, Decided, StoreHandle};
 use crate::core::engine::Output;
-use crate::core::inventory::{Poll, Suspect};
+use crate::core::inventory::{Candidate, Poll};
 use crate::core::notice::IncidentId;
 use crate::format;
 use std::sync::Arc;
@@ -45,12 +45,12 @@ pub(super) fn polls(core: mpsc::Sender<CoreRequest>) -> Box<dyn Fn(Poll) + Send>
 }
 
 /// The core to the inventory: the instances whose alerts wait for its answer.
-pub(super) fn suspects(
+pub(super) fn candidates(
     inventory: mpsc::Sender<InventoryRequest>,
-) -> Box<dyn Fn(Vec<Suspect>) + Send> {
-    Box::new(move |suspects| {
+) -> Box<dyn Fn(Vec<Candidate>) + Send> {
+    Box::new(move |candidates| {
         // If the queue is full, the poll that answers it answers this request too.
-        let _ = inventory.try_send(InventoryRequest::Suspects(suspects));
+        let _ = inventory.try_send(InventoryRequest::Candidates(candidates));
     })
 }
 
@@ -67,7 +67,9 @@ pub(super) fn outputs(
             listener(&output);
             match output {
                 Output::Tell(notice) => notices.push(*notice),
-                Output::Restart(incident, suspect) => restart(incident, suspect, &inventory, &core),
+                Output::Restart(incident, candidate) => {
+                    restart(incident, candidate, &inventory, &core)
+                }
                 Output::Changed(change) => debug!(
                     rule = &*change.rule,
                     target_app = format::name(&change.who.app),
@@ -91,13 +93,13 @@ pub(super) fn outputs(
 /// Restarts a machine, and adds the result to its incident.
 fn restart(
     incident: IncidentId,
-    suspect: Suspect,
+    candidate: Candidate,
     inventory: &mpsc::Sender<InventoryRequest>,
     core: &mpsc::Sender<CoreRequest>,
 ) {
     let (answer, answered) = oneshot::channel();
-    let machine = format!("{}/{}/{}", suspect.app, suspect.region, suspect.id);
-    let asked = inventory.try_send(InventoryRequest::Restart { suspect, answer });
+    let machine = format!("{}/{}/{}", candidate.app, candidate.region, candidate.id);
+    let asked = inventory.try_send(InventoryRequest::Restart { candidate, answer });
     let core = core.clone();
     tokio::spawn(async move {
         let result = match asked {

@@ -43,7 +43,12 @@ impl Capacity {
                 (tracker.len(), limits.instances, "instances", raise)
             }
             Table::Apps => (tracker.app_names.len(), limits.apps, "apps", raise_apps),
-            Table::Places => (limits.places(), limits.places(), "app-regions", raise_apps),
+            Table::AppRegions => (
+                limits.app_regions(),
+                limits.app_regions(),
+                "app-regions",
+                raise_apps,
+            ),
             Table::Regions => (tracker.region_names.len(), MAX_REGIONS, "regions", ""),
             Table::Hosts => (tracker.host_names.len(), MAX_HOSTS, "hosts", ""),
             Table::BeatNames => (tracker.beat_names.len(), MAX_BEAT_NAMES, "beat names", ""),

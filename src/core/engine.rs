@@ -10,7 +10,7 @@ use crate::core::entry::{BeatLine, Lifecycle, Provider, Reject, Subject};
 use crate::core::facts::Facts;
 use crate::core::incident::Incidents;
 use crate::core::incident::view::View;
-use crate::core::inventory::{Poll, Suspect};
+use crate::core::inventory::{Candidate, Poll};
 use crate::core::listening::Blind;
 use crate::core::notice::ledger::Notices;
 use crate::core::notice::routing::Hours;
@@ -75,7 +75,7 @@ impl Engine {
         let mut facts = Facts::new(rules, options, now);
         let mut targets = Targets::default();
         targets.expect_groups(&mut facts);
-        targets.plan_places(&mut facts);
+        targets.plan_app_regions(&mut facts);
         Engine {
             facts,
             targets,
@@ -142,7 +142,7 @@ impl Engine {
             admitted = admit(self);
         }
         if admitted.is_err() {
-            self.facts.found_no_room(|_| subject.raw.to_owned());
+            self.facts.record_rejection(|_| subject.raw.to_owned());
         }
         match admitted? {
             Admitted::Ignored(app) => {
@@ -194,7 +194,7 @@ impl Engine {
         }
         let facts = &mut self.facts;
         let subject = |tracker: &Tracker| tracker.subject(id).unwrap_or_default().to_string();
-        let no_room = facts.found_no_room(subject);
+        let no_room = facts.record_rejection(subject);
         if no_room && beaten.is_ok() {
             // Only its host was rejected: the beat counts.
             facts.reject(Reject::Limit);
@@ -230,8 +230,8 @@ impl Engine {
     }
 
     /// The instances that alerts wait for, to be queried first; `None` if no wait began since the last call.
-    pub fn take_suspects(&mut self) -> Option<Vec<Suspect>> {
-        self.targets.confirmation.take_suspects()
+    pub fn take_candidates(&mut self) -> Option<Vec<Candidate>> {
+        self.targets.confirmation.take_candidates()
     }
 
     /// Records the lag of an entry that is not a beat.
@@ -469,8 +469,8 @@ impl Engine {
             self.outputs.push(Output::Tell(Box::new(notice)));
             let (incidents, view) = self.split();
             let restart = opened.and_then(|id| Some((id, incidents.take_restart(view, id)?)));
-            if let Some((id, suspect)) = restart {
-                self.outputs.push(Output::Restart(id, suspect));
+            if let Some((id, candidate)) = restart {
+                self.outputs.push(Output::Restart(id, candidate));
             }
         }
     }

@@ -53,7 +53,7 @@ impl Engine {
             self.facts.tracker.move_some();
         }
         let (incidents, view) = self.split();
-        incidents.settle(view);
+        incidents.evaluate(view);
         self.announce();
         self.notify();
         self.next_wake()
@@ -193,8 +193,8 @@ impl Engine {
             Listened::ZERO
         };
         let freed = self.facts.tracker.reclaim(&needed, before);
-        for place in freed.places {
-            self.targets.plan.forget(place);
+        for app_region in freed.app_regions {
+            self.targets.plan.forget(app_region);
         }
         for region in freed.regions {
             if let Some(lag) = self.facts.lags.regions.get_mut(region as usize) {
@@ -215,8 +215,8 @@ impl Engine {
         for (_, group) in self.targets.groups.iter() {
             needed.apps.insert(group.app);
             needed.regions.insert(group.region);
-            let place = self.facts.tracker.find_place(group.app, group.region);
-            needed.places.extend(place);
+            let app_region = self.facts.tracker.find_app_region(group.app, group.region);
+            needed.app_regions.extend(app_region);
         }
         for (_, incident) in self.incidents.iter() {
             match incident.key {
@@ -224,7 +224,7 @@ impl Engine {
                 Key::Region(id) => drop(needed.regions.insert(id)),
                 Key::Regions => needed.regions.extend(&incident.regions),
                 Key::App(id) | Key::Part(id) => drop(needed.apps.insert(id)),
-                Key::Place(id) => drop(needed.places.insert(id)),
+                Key::AppRegion(id) => drop(needed.app_regions.insert(id)),
                 Key::Host(id) => drop(needed.hosts.insert(id)),
             }
         }

@@ -5,7 +5,7 @@
 use crate::core::capacity::Capacity;
 use crate::core::entry::Reject;
 use crate::core::inventory::listing::{Beating, Inventory};
-use crate::core::inventory::{Listed, Suspect};
+use crate::core::inventory::{Candidate, Listed};
 use crate::core::lag::Lags;
 use crate::core::listening::Listening;
 use crate::core::options::Options;
@@ -95,7 +95,7 @@ impl Facts {
     /// Records a rejection if the last admission failed on a full table; true if it did.
     /// `subject` gives the rejected subject.
     #[inline]
-    pub fn found_no_room(&mut self, subject: impl FnOnce(&Tracker) -> String) -> bool {
+    pub fn record_rejection(&mut self, subject: impl FnOnce(&Tracker) -> String) -> bool {
         let Some(table) = self.tracker.take_full() else {
             return false;
         };
@@ -105,14 +105,14 @@ impl Facts {
     }
 
     /// Describes the full table, the first rejected subject and the remedy; empty if nothing was rejected.
-    pub fn full_words(&self) -> String {
+    pub fn capacity_words(&self) -> String {
         self.capacity.words(&self.tracker)
     }
 
     /// The number of an instance's app.
     pub fn app_of(&self, id: InstanceId) -> u32 {
-        let place = self.tracker.instance(id).place;
-        self.tracker.places[place as usize].app
+        let app_region = self.tracker.instance(id).app_region;
+        self.tracker.app_regions[app_region as usize].app
     }
 
     /// True if the options ignore an app.
@@ -122,11 +122,11 @@ impl Facts {
     }
 
     /// An instance, named as the inventory names it.
-    pub fn suspect_of(&self, id: InstanceId) -> Suspect {
-        let place = &self.tracker.places[self.tracker.instance(id).place as usize];
-        Suspect {
-            app: Arc::clone(self.tracker.app_names.get(place.app)),
-            region: Arc::clone(self.tracker.region_names.get(place.region)),
+    pub fn candidate_of(&self, id: InstanceId) -> Candidate {
+        let app_region = &self.tracker.app_regions[self.tracker.instance(id).app_region as usize];
+        Candidate {
+            app: Arc::clone(self.tracker.app_names.get(app_region.app)),
+            region: Arc::clone(self.tracker.region_names.get(app_region.region)),
             id: Arc::from(self.tracker.name(id)),
         }
     }
@@ -176,7 +176,7 @@ impl Facts {
             if !self.has_beaten(id) {
                 continue;
             }
-            let app = self.tracker.places[instance.place as usize].app;
+            let app = self.tracker.app_regions[instance.app_region as usize].app;
             beating.apps.insert(app);
             let entry = self.inventory.entries.get(&id.0);
             if let Some(group) = entry.and_then(|entry| entry.group.clone()) {

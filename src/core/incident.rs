@@ -130,7 +130,7 @@ struct Gathered {
     target: u32,
     due: Mono,
     deadline: Listened,
-    settle_at: Mono,
+    waits_until: Mono,
 }
 
 /// All open incidents, and the targets that wait to be grouped.

@@ -69,7 +69,7 @@ pub struct Machine {
 
 /// A machine whose silence is about to become an alert.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Suspect {
+pub struct Candidate {
     /// Its app.
     pub app: Arc<str>,
     /// Its region.

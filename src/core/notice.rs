@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// Names of the affected target; empty where the scope has none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Who {
+pub struct TargetName {
     /// The app.
     pub app: String,
     /// The region.
@@ -97,7 +97,7 @@ pub struct Notice {
     /// Severity of the incident.
     pub severity: Severity,
     /// Names of the affected target.
-    pub who: Who,
+    pub who: TargetName,
     /// Wall clock: the last sign of life before the silence.
     pub since: Wall,
     /// Length of the silence when this was decided, by the wall clock.

@@ -1,6 +1,6 @@
 //! Output of the core, in order.
 
-use crate::core::inventory::Suspect;
+use crate::core::inventory::Candidate;
 use crate::core::notice::{IncidentId, Notice};
 use crate::core::targets::table::Change;
 
@@ -15,5 +15,5 @@ pub enum Output {
     /// A notification is to be sent.
     Tell(Box<Notice>),
     /// A silent machine is to be restarted, because of an incident.
-    Restart(IncidentId, Suspect),
+    Restart(IncidentId, Candidate),
 }

@@ -196,7 +196,7 @@ pub enum SavedKey {
     /// Several regions.
     Regions(Vec<Arc<str>>),
     /// An app in a region.
-    Place(Arc<str>, Arc<str>),
+    AppRegion(Arc<str>, Arc<str>),
     /// A physical host.
     Host(Arc<str>),
     /// Targets of one rule that fired together.

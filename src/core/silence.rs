@@ -1,6 +1,6 @@
 //! Silences: times in which matching alerts are still evaluated, but send no notifications.
 
-use crate::core::notice::Who;
+use crate::core::notice::TargetName;
 use crate::core::rule::{Matchers, Severity};
 use crate::core::time::Wall;
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ pub struct Alerting<'a> {
     /// The rule's labels.
     pub labels: &'a BTreeMap<String, String>,
     /// The target.
-    pub who: &'a Who,
+    pub who: &'a TargetName,
 }
 
 impl Silence {

@@ -2,7 +2,6 @@
 //!
 //! Its decisions leave as [`AlertEvent`]s, which the layer above takes.
 
-pub mod candidates;
 pub mod confirmation;
 pub mod evaluate;
 pub mod forgetting;
@@ -13,6 +12,7 @@ pub mod lifecycle;
 pub mod membership;
 mod moved;
 pub mod never_seen;
+pub mod new_rhythms;
 pub mod plan;
 pub mod rate;
 pub mod reload;
@@ -22,11 +22,11 @@ pub mod threshold;
 
 use crate::core::entry::{Reject, Subject};
 use crate::core::facts::Facts;
-use crate::core::notice::Who;
+use crate::core::notice::TargetName;
 use crate::core::rule::{MaxGap, Watch};
-use crate::core::targets::candidates::Candidates;
 use crate::core::targets::confirmation::Confirmation;
 use crate::core::targets::groups::{GroupLink, Groups};
+use crate::core::targets::new_rhythms::NewRhythms;
 use crate::core::targets::rate::Rates;
 use crate::core::targets::table::{Change, Reason, State, Table, Watched};
 use crate::core::time::{Listened, Mono, Stamp, Wall};
@@ -42,7 +42,7 @@ pub struct Doubt {
     /// The rule's name.
     pub rule: Arc<str>,
     /// The target.
-    pub who: Who,
+    pub who: TargetName,
     /// Limit that the rule sets.
     pub max_gap: Duration,
     /// Interval that the beat declares.
@@ -110,7 +110,7 @@ pub struct Targets {
     /// Alerts that wait for the inventory's confirmation.
     pub confirmation: Confirmation,
     /// Long intervals that may turn out to be a new rhythm.
-    pub(in crate::core) candidates: Candidates,
+    pub(in crate::core) new_rhythms: NewRhythms,
     events: Vec<AlertEvent>,
     /// Rules that were doubted already, by number; and the doubts that were not taken yet.
     doubted: BTreeSet<u32>,
@@ -243,7 +243,7 @@ impl Targets {
     }
 
     /// The names of what a target watches.
-    pub fn who(&self, facts: &Facts, watched: Watched) -> Who {
+    pub fn who(&self, facts: &Facts, watched: Watched) -> TargetName {
         let tracker = &facts.tracker;
         // [`NONE`] has the empty name.
         let app = |id: u32| tracker.app_names.get(id).to_string();
@@ -256,21 +256,21 @@ impl Targets {
             Watched::Logs(_) => String::new(),
             Watched::Group(group) => {
                 let group = self.groups.get(group);
-                return Who {
+                return TargetName {
                     app: app(group.app),
                     region: region(group.region),
-                    ..Who::default()
+                    ..TargetName::default()
                 };
             }
         };
         let Some(id) = watched.instance(tracker) else {
-            return Who::default();
+            return TargetName::default();
         };
         let instance = tracker.instance(id);
-        let place = &tracker.places[instance.place as usize];
-        Who {
-            app: app(place.app),
-            region: region(place.region),
+        let app_region = &tracker.app_regions[instance.app_region as usize];
+        TargetName {
+            app: app(app_region.app),
+            region: region(app_region.region),
             instance: tracker.name(id).to_owned(),
             host: tracker.host_names.get(instance.host).to_string(),
             beat,
@@ -294,11 +294,11 @@ impl Targets {
         let admitted = facts.tracker.admit(subject, ignored, seen)?;
         if let Admitted::New(id) = admitted {
             self.note_namesake(facts, id);
-            self.plan_places(facts);
+            self.plan_app_regions(facts);
             let app = facts.app_of(id);
             if is_new_app(&facts.tracker, app) {
                 self.expect_of_app(facts, app);
-                self.plan_places(facts);
+                self.plan_app_regions(facts);
             }
         }
         Ok(admitted)

@@ -26,7 +26,7 @@ use crate::core::entry::{BeatLine, MarkerId, Reject};
 use crate::core::time::{Listened, Stamp};
 use crate::core::tracker::life::Life;
 use crate::core::tracker::names::Names;
-pub use crate::core::tracker::record::{App, Beat, Beaten, Instance, Place, Region};
+pub use crate::core::tracker::record::{App, AppRegion, Beat, Beaten, Instance, Region};
 use crate::core::tracker::text::{Phrases, Texts, cut};
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
@@ -53,7 +53,7 @@ pub struct Tracker {
     /// By number of [`Self::region_names`].
     pub regions: Vec<Region>,
     /// By number.
-    pub places: Vec<Place>,
+    pub app_regions: Vec<AppRegion>,
     /// By number of [`Self::host_names`]: the instances on each.
     pub hosts: Vec<BTreeSet<u32>>,
     /// Names of apps.
@@ -70,14 +70,14 @@ pub struct Tracker {
     pub(in crate::core) phrases: Phrases,
     names: Texts,
     subjects: Index,
-    place_ids: HashTable<u32>,
+    app_region_ids: HashTable<u32>,
     free_instances: Vec<u32>,
     free_beats: Vec<u32>,
-    free_places: Vec<u32>,
+    free_app_regions: Vec<u32>,
     /// App-regions for which the matching rules were not searched yet.
-    pub(in crate::core) new_places: Vec<u32>,
+    pub(in crate::core) new_app_regions: Vec<u32>,
     /// App-regions that still list forgotten members.
-    left_places: Vec<u32>,
+    left_app_regions: Vec<u32>,
     /// The latest `bye` of each beat that said one lately.
     byes: Byes,
     pub(in crate::core) limits: Limits,
@@ -96,7 +96,7 @@ impl Tracker {
             beats: Vec::new(),
             apps: Vec::new(),
             regions: Vec::new(),
-            places: Vec::new(),
+            app_regions: Vec::new(),
             hosts: Vec::new(),
             app_names: Names::new(limits.apps),
             region_names: Names::new(MAX_REGIONS),
@@ -106,12 +106,12 @@ impl Tracker {
             phrases: Phrases::default(),
             names: Texts::default(),
             subjects: Index::default(),
-            place_ids: HashTable::new(),
+            app_region_ids: HashTable::new(),
             free_instances: Vec::new(),
             free_beats: Vec::new(),
-            free_places: Vec::new(),
-            new_places: Vec::new(),
-            left_places: Vec::new(),
+            free_app_regions: Vec::new(),
+            new_app_regions: Vec::new(),
+            left_app_regions: Vec::new(),
             byes: Byes::default(),
             limits,
             full: None,
@@ -141,7 +141,9 @@ impl Tracker {
     #[inline]
     fn speaks_under(&self, id: u32, subject: &str) -> bool {
         let instance = &self.instances[id as usize];
-        let prefix = self.places[instance.place as usize].prefix.as_bytes();
+        let prefix = self.app_regions[instance.app_region as usize]
+            .prefix
+            .as_bytes();
         let name = self.names.bytes(&instance.name);
         let subject = subject.as_bytes();
         // App-regions are few, so their prefixes are in the cache; the name distinguishes most instances.
@@ -182,7 +184,7 @@ impl Tracker {
     /// The whole subject of an instance; `None` for a free slot.
     pub fn subject(&self, id: InstanceId) -> Option<Arc<str>> {
         let instance = self.instances.get(id.0 as usize)?;
-        let prefix = &*self.places.get(instance.place as usize)?.prefix;
+        let prefix = &*self.app_regions.get(instance.app_region as usize)?.prefix;
         let whole = || Arc::from([prefix, self.names.get(&instance.name)].concat());
         instance.is_tracked().then(whole)
     }
@@ -230,10 +232,10 @@ impl Tracker {
     pub fn heard(&mut self, id: InstanceId, bytes: usize, now: Stamp) {
         let instance = &mut self.instances[id.0 as usize];
         instance.seen = now;
-        let place = &mut self.places[instance.place as usize];
-        place.seen = now;
-        self.regions[place.region as usize].seen = now;
-        let app = &mut self.apps[place.app as usize];
+        let app_region = &mut self.app_regions[instance.app_region as usize];
+        app_region.seen = now;
+        self.regions[app_region.region as usize].seen = now;
+        let app = &mut self.apps[app_region.app as usize];
         app.seen = now;
         app.entries += 1;
         app.bytes += bytes as u64;
@@ -272,8 +274,8 @@ impl Tracker {
                 None => return Err(self.is_full(Table::Beats)),
             },
         };
-        let app =
-            &mut self.apps[self.places[self.instances[id.0 as usize].place as usize].app as usize];
+        let app = &mut self.apps
+            [self.app_regions[self.instances[id.0 as usize].app_region as usize].app as usize];
         let record = &mut self.beats[beat as usize];
         let beaten = Beaten {
             beat: BeatId(beat),
@@ -311,10 +313,10 @@ impl Tracker {
     /// The instances of app-regions.
     pub fn members_of(
         &self,
-        places: impl Iterator<Item = u32>,
+        app_regions: impl Iterator<Item = u32>,
     ) -> impl Iterator<Item = InstanceId> {
-        places.flat_map(|place| {
-            let members = self.places[place as usize].members.iter();
+        app_regions.flat_map(|app_region| {
+            let members = self.app_regions[app_region as usize].members.iter();
             members.map(|&id| InstanceId(id))
         })
     }
@@ -377,10 +379,10 @@ impl Tracker {
             }
         };
         self.instances[id.0 as usize].seen = seen;
-        let place = &mut self.places[self.instances[id.0 as usize].place as usize];
-        latest(&mut place.seen);
-        latest(&mut self.regions[place.region as usize].seen);
-        latest(&mut self.apps[place.app as usize].seen);
+        let app_region = &mut self.app_regions[self.instances[id.0 as usize].app_region as usize];
+        latest(&mut app_region.seen);
+        latest(&mut self.regions[app_region.region as usize].seen);
+        latest(&mut self.apps[app_region.app as usize].seen);
         if let Some(host) = host.and_then(|name| self.host_names.intern(name)) {
             self.runs_on(id, host);
         }
@@ -448,7 +450,7 @@ impl Tracker {
         }
     }
 
-    fn hash_of_place(&self, app: u32, region: u32) -> u64 {
+    fn hash_of_app_region(&self, app: u32, region: u32) -> u64 {
         self.hash.hash_one((app, region))
     }
 }

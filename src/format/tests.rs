@@ -1,5 +1,5 @@
 use super::*;
-use crate::core::notice::{IncidentId, Who};
+use crate::core::notice::{IncidentId, TargetName};
 use crate::core::rule::Severity;
 use crate::core::time::Mono;
 
@@ -19,7 +19,7 @@ pub(crate) fn notice() -> Notice {
         affected: Vec::new(),
         affected_total: 1,
         severity: Severity::Error,
-        who: Who {
+        who: TargetName {
             app: "sandwich".to_owned(),
             region: "iad".to_owned(),
             instance: "0e286551c30586".to_owned(),

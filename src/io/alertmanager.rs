@@ -212,7 +212,7 @@ fn texts<const N: usize>(all: [(&str, String); N]) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::notice::{CloseReason, IncidentId, Who};
+    use crate::core::notice::{CloseReason, IncidentId, TargetName};
     use crate::format::tests::{closed, notice};
     use futures_util::FutureExt;
     use http_body_util::BodyExt;
@@ -266,9 +266,9 @@ mod tests {
         assert_eq!(alert(&theirs), alert(&notice()));
         let host = |host: &str| Notice {
             scope: Scope::Host,
-            who: Who {
+            who: TargetName {
                 host: host.to_owned(),
-                ..Who::default()
+                ..TargetName::default()
             },
             ..notice()
         };
@@ -285,7 +285,7 @@ mod tests {
         let alert = |notice: &Notice| cluster().dedup_key(&rendered(notice.kind, notice));
         assert_ne!(alert(&labelled), alert(&notice()));
         let long = |end: &str| Notice {
-            who: Who {
+            who: TargetName {
                 app: format!("{}{end}", "a".repeat(79)),
                 ..notice().who
             },

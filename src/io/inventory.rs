@@ -9,7 +9,7 @@ pub mod machines;
 pub use fault_kind::InventoryFaultKind;
 pub use machines::POLL_WITHIN;
 
-use crate::core::inventory::Suspect;
+use crate::core::inventory::Candidate;
 use crate::decode::inventory::Read;
 use dns::{Dns, DnsFault};
 use machines::{MachinesApiFault, Organisation};
@@ -67,17 +67,17 @@ impl InventorySource {
         }
     }
 
-    /// Asks once, for at most [`POLL_WITHIN`]. How `suspects` ended is asked for where they are listed as stopped or
+    /// Asks once, for at most [`POLL_WITHIN`]. How `candidates` ended is asked for where they are listed as stopped or
     /// failed, and where there is one to ask.
     ///
     /// # Errors
     /// [`InventoryFault`] where not every machine could be asked for: such an answer says nothing of those it lacks.
-    pub async fn poll(&self, suspects: &[Suspect]) -> Result<Read, InventoryFault> {
+    pub async fn poll(&self, candidates: &[Candidate]) -> Result<Read, InventoryFault> {
         let asked = async {
             match self {
                 InventorySource::Dns(dns) => dns.poll().await.map_err(InventoryFault::from),
                 InventorySource::Machines(organisation) => organisation
-                    .poll(suspects)
+                    .poll(candidates)
                     .await
                     .map_err(InventoryFault::from),
             }

@@ -5,7 +5,7 @@ mod loops;
 
 use crate::support::dns_server::{DnsServer, Said};
 use crate::support::machines_api::{Failing, MachinesServer, ORGANISATION, TOKEN, machine};
-use lastbeat::core::inventory::{Exit, Listed, Purpose, Suspect};
+use lastbeat::core::inventory::{Candidate, Exit, Listed, Purpose};
 use lastbeat::decode::inventory::Read;
 use lastbeat::decode::settings::ApiSettings;
 use lastbeat::decode::settings::{Secret, TokenSource};
@@ -199,8 +199,8 @@ fn source(server: &MachinesServer) -> InventorySource {
     InventorySource::Machines(MachinesApi::new(settings(server, TOKEN)).organisation(ORGANISATION))
 }
 
-fn suspect(id: &str) -> Suspect {
-    Suspect {
+fn candidate(id: &str) -> Candidate {
+    Candidate {
         app: Arc::from("web"),
         region: Arc::from("yyz"),
         id: Arc::from(id),
@@ -256,8 +256,8 @@ async fn how_a_suspect_ended_is_asked_where_it_ended() {
             .collect(),
         1000,
     );
-    let suspects: Vec<Suspect> = ["m0", "m1", "m2", "m4", "m5", "m6"].map(suspect).to_vec();
-    let read = source(&server).poll(&suspects).await.expect("read");
+    let candidates: Vec<Candidate> = ["m0", "m1", "m2", "m4", "m5", "m6"].map(candidate).to_vec();
+    let read = source(&server).poll(&candidates).await.expect("read");
     let killed = Exit {
         requested: false,
         code: Some(137),
@@ -279,12 +279,15 @@ async fn how_a_suspect_ended_is_asked_where_it_ended() {
     );
     server.fail("/apps/", Failing::Status(500, None, String::new()));
     let read = source(&server)
-        .poll(&suspects)
+        .poll(&candidates)
         .await
         .expect("read nonetheless");
     assert!(read.machines.iter().all(|machine| machine.exit.is_none()));
     server.fail("/apps/", Failing::Silence);
-    let read = source(&server).poll(&suspects).await.expect("read in time");
+    let read = source(&server)
+        .poll(&candidates)
+        .await
+        .expect("read in time");
     assert_eq!(read.machines.len(), 7);
 }
 
@@ -404,10 +407,10 @@ async fn a_machine_is_restarted_or_it_is_said_why_not() {
     let server = MachinesServer::start();
     server.has(vec![machine("web", "yyz", "m0", "started")], 1000);
     let api = MachinesApi::new(settings(&server, TOKEN));
-    api.restart(&suspect("m0")).await.expect("restarted");
+    api.restart(&candidate("m0")).await.expect("restarted");
     assert_eq!(server.requests(), ["POST /v1/apps/web/machines/m0/restart"]);
     let gone = api
-        .restart(&suspect("m1"))
+        .restart(&candidate("m1"))
         .await
         .expect_err("404")
         .to_string();
@@ -416,7 +419,7 @@ async fn a_machine_is_restarted_or_it_is_said_why_not() {
         "{gone}"
     );
     let trick = api
-        .restart(&suspect("m0/../m1"))
+        .restart(&candidate("m0/../m1"))
         .await
         .expect_err("no name")
         .to_string();
@@ -427,7 +430,7 @@ async fn a_machine_is_restarted_or_it_is_said_why_not() {
         Failing::Status(403, None, "read only".to_owned()),
     );
     let refused = api
-        .restart(&suspect("m0"))
+        .restart(&candidate("m0"))
         .await
         .expect_err("403")
         .to_string();

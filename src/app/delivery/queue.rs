@@ -2,11 +2,12 @@
 
 use super::attempts::{self, AttemptResult};
 use super::backlog::Backlog;
+use super::messages::{Finished, OnFinished, QueueCommand};
 use super::open_alerts::OpenAlerts;
 use super::status::QueueStatus;
 use crate::backoff::Backoff;
 use crate::clock::NowFn;
-use crate::core::notice::{IncidentId, NoticeKind};
+use crate::core::notice::NoticeKind;
 use crate::format;
 use crate::io::http_client::HttpSend;
 use crate::io::metrics::NotifierMetrics;
@@ -18,39 +19,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
-
-/// Called when a delivery has ended, so that the store removes it.
-pub type OnFinished = Arc<dyn Fn(Finished) + Send + Sync>;
-
-/// The end of a delivery.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finished {
-    /// The delivery's number; 0: not stored.
-    pub id: u64,
-    /// Its incident.
-    pub incident: IncidentId,
-    /// The kind of its notice.
-    pub kind: NoticeKind,
-    /// Its notifier's name.
-    pub notifier: String,
-    /// Delivered, rejected or given up.
-    pub outcome: Outcome,
-    /// Time from the deadline to its end.
-    pub delay: Duration,
-}
-
-/// A command to a notifier's task.
-pub(super) enum QueueCommand {
-    Tell(Delivery),
-    /// An open incident's last notice, sent earlier.
-    Hold(RenderedNotice),
-    /// Forget open alerts: another notifier takes them over.
-    Retire,
-    /// Retry at once from now on; answer when nothing is pending.
-    Flush(oneshot::Sender<()>),
-    /// Drop what is pending.
-    GiveUp,
-}
 
 /// Wait between attempts; a notifier that is back gets the notice within a minute.
 const BACKOFF: Backoff = Backoff {

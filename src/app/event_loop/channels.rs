@@ -3,7 +3,7 @@
 use crate::app::canary::CanaryPlan;
 use crate::app::store_thread::StoreHandle;
 use crate::core::engine::Output;
-use crate::core::inventory::{Poll, Suspect};
+use crate::core::inventory::{Candidate, Poll};
 use crate::core::notice::IncidentId;
 use crate::core::persist::{Decision, Saved};
 use crate::core::rule::RuleSet;
@@ -69,7 +69,7 @@ pub struct EventLoopDeps {
     pub outputs: OutputSink,
     /// Receives the instances that the inventory is to be asked about at once, since alerts wait for its answer.
     /// Must not block.
-    pub suspects: Box<dyn Fn(Vec<Suspect>) + Send>,
+    pub candidates: Box<dyn Fn(Vec<Candidate>) + Send>,
     /// The canary; `None`: no canary.
     pub canary: Option<CanaryPlan>,
     /// The live metrics.

@@ -68,7 +68,7 @@ fn event_loop() -> EventLoop<Pipe> {
         missed: watch::channel(false).0,
         tails: Arc::default(),
         give_up_after: None,
-        suspects: Box::new(drop),
+        candidates: Box::new(drop),
         canary: None,
     };
     EventLoop::new(Ingest::new(engine), clock, deps)

@@ -185,7 +185,7 @@ pub(super) async fn start<S: MessageSource>(service: Service<S>) -> Result<Parts
         missed: missed_to,
         tails: tails.clone(),
         give_up_after: service.give_up_after,
-        suspects: wiring::suspects(inventory),
+        candidates: wiring::candidates(inventory),
         canary: service.canary,
     };
     let ingest = Ingest::new(engine);

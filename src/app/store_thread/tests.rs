@@ -1,5 +1,5 @@
 use super::*;
-use crate::core::notice::{Alarm, CloseReason, IncidentId, NoticeKind, Scope, Who};
+use crate::core::notice::{Alarm, CloseReason, IncidentId, NoticeKind, Scope, TargetName};
 use crate::core::persist::{
     SavedClock, SavedIncident, SavedInstance, SavedKey, SavedRhythm, SavedStamp,
 };
@@ -193,7 +193,7 @@ fn decided(id: u64, kind: NoticeKind) -> Decided {
         affected: Vec::new(),
         affected_total: 1,
         severity: Severity::Error,
-        who: Who::default(),
+        who: TargetName::default(),
         since: at(0),
         gap: Duration::from_secs(91),
         listened: Duration::from_secs(90),

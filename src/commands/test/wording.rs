@@ -2,7 +2,7 @@
 
 use crate::app::virtual_time::TimedOutput;
 use crate::core::engine::Output;
-use crate::core::notice::{Notice, NoticeKind, Scope, Who};
+use crate::core::notice::{Notice, NoticeKind, Scope, TargetName};
 use std::time::Duration;
 
 /// The notifications in the output.
@@ -14,8 +14,8 @@ pub(super) fn notices(said: &[TimedOutput]) -> impl Iterator<Item = (Duration, &
 }
 
 /// The target of an alert or a notification, as test files write it.
-pub(super) fn target(who: &Who, scope: Option<Scope>) -> String {
-    let Who {
+pub(super) fn target(who: &TargetName, scope: Option<Scope>) -> String {
+    let TargetName {
         app,
         region,
         instance,

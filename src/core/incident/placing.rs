@@ -31,24 +31,24 @@ impl Incidents {
             target,
             due,
             deadline,
-            settle_at: view.facts.now.mono + wait,
+            waits_until: view.facts.now.mono + wait,
         });
     }
 
     /// Arrival clock: the next time at which a wait ends or an incident may close.
     pub fn next_wake(&self, view: View<'_>) -> Mono {
-        let settle = self.gathered.iter().map(|gathered| gathered.settle_at);
-        let settle = settle.min().unwrap_or(Mono::NEVER);
-        settle.min(self.next_return(view))
+        let wait = self.gathered.iter().map(|gathered| gathered.waits_until);
+        let wait = wait.min().unwrap_or(Mono::NEVER);
+        wait.min(self.next_return(view))
     }
 
     /// Places the targets whose wait is over, and closes the incidents that are over.
-    pub fn settle(&mut self, view: View<'_>) {
+    pub fn evaluate(&mut self, view: View<'_>) {
         let now = view.facts.now.mono;
-        if self.gathered.iter().any(|one| one.settle_at <= now) {
+        if self.gathered.iter().any(|one| one.waits_until <= now) {
             let gathered = std::mem::take(&mut self.gathered);
             let (ready, waiting): (Vec<_>, Vec<_>) =
-                gathered.into_iter().partition(|one| one.settle_at <= now);
+                gathered.into_iter().partition(|one| one.waits_until <= now);
             self.gathered = waiting;
             let fires = ready.iter().filter(|one| view.targets.fires(one.target));
             let fires: Vec<Fire> = fires
@@ -118,7 +118,10 @@ impl Incidents {
             Some(Key::Regions),
             Some(Key::Region(region)),
             Some(Key::App(app)),
-            view.facts.tracker.find_place(app, region).map(Key::Place),
+            view.facts
+                .tracker
+                .find_app_region(app, region)
+                .map(Key::AppRegion),
             instance.map(|instance| Key::Host(instance.host)),
         ];
         let now = view.facts.now.mono;
@@ -192,8 +195,14 @@ impl Incidents {
                 flapping == flaps && (flaps || now.since(open.joined_at) <= GROUP_WINDOW)
             })
         };
-        let places = view.facts.tracker.places_of(app, u32::MAX).map(Key::Place);
-        let keys = [Key::Part(app), Key::App(app)].into_iter().chain(places);
+        let app_regions = view
+            .facts
+            .tracker
+            .app_regions_of(app, u32::MAX)
+            .map(Key::AppRegion);
+        let keys = [Key::Part(app), Key::App(app)]
+            .into_iter()
+            .chain(app_regions);
         keys.flat_map(|key| self.all_of(key).rev()).find(takes)
     }
 

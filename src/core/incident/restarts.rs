@@ -6,7 +6,7 @@ use crate::core::incident::kind::{Alarm, IncidentId};
 use crate::core::incident::restart_limit::RESTARTS_AN_HOUR;
 use crate::core::incident::scope::Key;
 use crate::core::incident::view::View;
-use crate::core::inventory::{Listed, Suspect};
+use crate::core::inventory::{Candidate, Listed};
 
 impl Incidents {
     /// The single machine of an incident whose opening was notified, if its rule asks for a restart; `None` otherwise.
@@ -14,7 +14,7 @@ impl Incidents {
         &mut self,
         view: View<'_>,
         incident: IncidentId,
-    ) -> Option<Suspect> {
+    ) -> Option<Candidate> {
         let open = self.open.get_mut(&incident)?;
         if std::mem::replace(&mut open.restart_considered, true) {
             return None;
@@ -48,6 +48,6 @@ impl Incidents {
             self.add_detail(incident, &words);
             return None;
         }
-        Some(view.facts.suspect_of(id))
+        Some(view.facts.candidate_of(id))
     }
 }

@@ -68,9 +68,9 @@ fn saved_key(view: View<'_>, incident: &Incident, ledger: &Ledger) -> SavedKey {
         Key::Regions => SavedKey::Regions(incident.regions.iter().map(|&id| region(id)).collect()),
         Key::Region(id) => SavedKey::Region(region(id)),
         Key::App(id) => SavedKey::App(app(id)),
-        Key::Place(id) => {
-            let place = &view.facts.tracker.places[id as usize];
-            SavedKey::Place(app(place.app), region(place.region))
+        Key::AppRegion(id) => {
+            let app_region = &view.facts.tracker.app_regions[id as usize];
+            SavedKey::AppRegion(app(app_region.app), region(app_region.region))
         }
         Key::Host(id) => SavedKey::Host(Arc::clone(view.facts.tracker.host_names.get(id))),
         Key::Part(_) => {

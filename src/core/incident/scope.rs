@@ -26,7 +26,7 @@ pub enum Key {
     /// An app.
     App(u32),
     /// An app in a region.
-    Place(u32),
+    AppRegion(u32),
     /// A physical host.
     Host(u32),
     /// Some targets of an app.
@@ -41,7 +41,7 @@ impl Key {
             Key::Regions => Scope::Regions,
             Key::Region(_) => Scope::Region,
             Key::App(_) => Scope::App,
-            Key::Place(_) => Scope::AppRegion,
+            Key::AppRegion(_) => Scope::AppRegion,
             Key::Host(_) => Scope::Host,
             Key::Part(_) => Scope::Instance,
         }
@@ -55,7 +55,7 @@ impl Key {
             Key::Region(_) => 1,
             Key::Regions => 2,
             Key::Host(_) => 3,
-            Key::Place(_) => 4,
+            Key::AppRegion(_) => 4,
             Key::Part(_) | Key::Stream => 5,
         }
     }
@@ -81,7 +81,7 @@ pub struct Probe {
 
 /// Verdict of an instance on its scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Say {
+pub enum Vote {
     /// It was heard since others fell silent.
     Heard,
     /// It should have been heard, and was not.
@@ -166,15 +166,15 @@ impl View<'_> {
     ) -> Box<dyn Iterator<Item = InstanceId> + '_> {
         let tracker = &self.facts.tracker;
         match key {
-            Key::Region(id) => Box::new(tracker.members_of(tracker.places_of(NONE, id))),
+            Key::Region(id) => Box::new(tracker.members_of(tracker.app_regions_of(NONE, id))),
             Key::App(id) | Key::Part(id) => {
                 // In the order of their numbers, as for a region: texts name the first.
-                let places: BTreeSet<u32> = tracker.places_of(id, NONE).collect();
-                Box::new(tracker.members_of(places.into_iter()))
+                let app_regions: BTreeSet<u32> = tracker.app_regions_of(id, NONE).collect();
+                Box::new(tracker.members_of(app_regions.into_iter()))
             }
-            Key::Place(id) => {
-                let place = tracker.places.get(id as usize);
-                Box::new(tracker.members_of(place.map(|_| id).into_iter()))
+            Key::AppRegion(id) => {
+                let app_region = tracker.app_regions.get(id as usize);
+                Box::new(tracker.members_of(app_region.map(|_| id).into_iter()))
             }
             Key::Host(id) => {
                 let there = tracker.hosts.get(id as usize);
@@ -218,16 +218,16 @@ impl View<'_> {
         let heard = self.instances_of(key).find(|id| {
             looked_at += 1;
             let instance = self.facts.tracker.instance(*id);
-            let (say, last) = self.say_of(*id, instance, probe);
+            let (say, last) = self.vote_of(*id, instance, probe);
             match say {
-                Some(Say::Silent) => {
+                Some(Vote::Silent) => {
                     count.silent += 1;
                     count.last = count.last.max(last);
                 }
-                Some(Say::Abstains) => count.abstaining += 1,
-                Some(Say::Heard) | None => {}
+                Some(Vote::Abstains) => count.abstaining += 1,
+                Some(Vote::Heard) | None => {}
             }
-            say == Some(Say::Heard)
+            say == Some(Vote::Heard)
         });
         let now = self.facts.listening.stamp();
         let found = heard.map_or(Found::Silent(count, now.at, now.listened), Found::Heard);
@@ -241,7 +241,7 @@ impl View<'_> {
             Found::Heard(id) => {
                 let instance = self.facts.tracker.instance(id);
                 let heard = self.is_in(instance, key)
-                    && self.say_of(id, instance, probe).0 == Some(Say::Heard);
+                    && self.vote_of(id, instance, probe).0 == Some(Vote::Heard);
                 heard.then_some(None)
             }
             Found::Silent(count, at, listened) => {
@@ -261,7 +261,7 @@ impl View<'_> {
         let seen = match key {
             Key::Region(id) => tracker.regions[id as usize].seen,
             Key::App(id) | Key::Part(id) => tracker.apps[id as usize].seen,
-            Key::Place(id) => tracker.places[id as usize].seen,
+            Key::AppRegion(id) => tracker.app_regions[id as usize].seen,
             // Not recorded for each host: anything at all.
             Key::Host(_) | Key::Stream | Key::Regions => self.facts.listening.stamp(),
         };
@@ -270,12 +270,12 @@ impl View<'_> {
 
     /// True if an instance is part of a scope.
     pub(in crate::core) fn is_in(&self, instance: &Instance, key: Key) -> bool {
-        let place = &self.facts.tracker.places[instance.place as usize];
+        let app_region = &self.facts.tracker.app_regions[instance.app_region as usize];
         instance.is_tracked()
             && match key {
-                Key::Region(id) => place.region == id,
-                Key::App(id) | Key::Part(id) => place.app == id,
-                Key::Place(id) => instance.place == id,
+                Key::Region(id) => app_region.region == id,
+                Key::App(id) | Key::Part(id) => app_region.app == id,
+                Key::AppRegion(id) => instance.app_region == id,
                 Key::Host(id) => instance.host == id,
                 Key::Stream | Key::Regions => false,
             }
@@ -290,8 +290,8 @@ impl View<'_> {
             }
             watched => {
                 let id = watched.instance(&self.facts.tracker);
-                let id = id.map(|id| self.facts.tracker.instance(id).place);
-                id.map_or((NONE, NONE), |place| self.app_region(place))
+                let id = id.map(|id| self.facts.tracker.instance(id).app_region);
+                id.map_or((NONE, NONE), |app_region| self.app_region(app_region))
             }
         }
     }
@@ -308,9 +308,10 @@ impl View<'_> {
             Key::Regions => regions.contains(&region),
             Key::Region(id) => region == id,
             Key::App(id) | Key::Part(id) => app == id,
-            Key::Place(id) => {
-                let place = self.facts.tracker.places.get(id as usize);
-                place.is_some_and(|place| place.app == app && place.region == region)
+            Key::AppRegion(id) => {
+                let app_region = self.facts.tracker.app_regions.get(id as usize);
+                app_region
+                    .is_some_and(|app_region| app_region.app == app && app_region.region == region)
             }
             Key::Host(id) => {
                 let instance = self.targets.instance_of(self.facts, target);
@@ -407,9 +408,9 @@ impl View<'_> {
             return false;
         };
         let tracker = &self.facts.tracker;
-        let place = &tracker.places[instance.place as usize];
-        **tracker.region_names.get(place.region) == **region
-            && **tracker.app_names.get(place.app) == **app
+        let app_region = &tracker.app_regions[instance.app_region as usize];
+        **tracker.region_names.get(app_region.region) == **region
+            && **tracker.app_names.get(app_region.app) == **app
             && tracker.name(id) == name
     }
 
@@ -439,7 +440,12 @@ impl View<'_> {
 
     /// Verdict of an instance on its scope, and its last sign of life; `None` if its silence proves nothing: it
     /// stopped, its interval is unknown, or it is lastbeat itself.
-    fn say_of(&self, id: InstanceId, instance: &Instance, probe: Probe) -> (Option<Say>, Listened) {
+    fn vote_of(
+        &self,
+        id: InstanceId,
+        instance: &Instance,
+        probe: Probe,
+    ) -> (Option<Vote>, Listened) {
         if self.is_own(id, instance) {
             return (None, Listened::ZERO);
         }
@@ -468,13 +474,13 @@ impl View<'_> {
         }
         let say = match patience {
             Some(patience) if self.facts.listening.listened().since(last) >= patience => {
-                Some(Say::Silent)
+                Some(Vote::Silent)
             }
-            Some(_) if last > probe.after => Some(Say::Heard),
-            Some(_) => Some(Say::Abstains),
+            Some(_) if last > probe.after => Some(Vote::Heard),
+            Some(_) => Some(Vote::Abstains),
             None if stopped => None,
             // No rule watches it: a recent entry proves that its region is live, its silence proves nothing.
-            None => (spoke > probe.after).then_some(Say::Heard),
+            None => (spoke > probe.after).then_some(Vote::Heard),
         };
         (say, last)
     }
@@ -483,7 +489,7 @@ impl View<'_> {
     pub(in crate::core) fn is_silent(&self, id: InstanceId, sign: Sign) -> bool {
         let after = self.facts.listening.listened();
         let instance = self.facts.tracker.instance(id);
-        self.say_of(id, instance, Probe { after, sign }).0 == Some(Say::Silent)
+        self.vote_of(id, instance, Probe { after, sign }).0 == Some(Vote::Silent)
     }
 
     /// True if an instance's app itself logged something since its last beat.
@@ -518,7 +524,7 @@ impl View<'_> {
                 let own = self.group_key(group.by, group.app, group.region);
                 let judged = |id: &InstanceId| {
                     let instance = self.facts.tracker.instance(*id);
-                    self.say_of(*id, instance, probe).0.is_some()
+                    self.vote_of(*id, instance, probe).0.is_some()
                 };
                 let own_count = self.instances_of(own).filter(judged).count() as u32;
                 let member = self.targets.members(self.facts, group).next();
@@ -540,11 +546,11 @@ impl View<'_> {
 
     fn keys_of(&self, id: InstanceId) -> Vec<Key> {
         let instance = self.facts.tracker.instance(id);
-        let (app, region) = self.app_region(instance.place);
+        let (app, region) = self.app_region(instance.app_region);
         let mut keys = vec![
             Key::Region(region),
             Key::App(app),
-            Key::Place(instance.place),
+            Key::AppRegion(instance.app_region),
         ];
         if instance.host != NONE {
             keys.push(Key::Host(instance.host));
@@ -557,16 +563,19 @@ impl View<'_> {
         match by {
             By::Region => Key::Region(region),
             By::App => Key::App(app),
-            By::Instance | By::AppRegion => {
-                Key::Place(self.facts.tracker.find_place(app, region).unwrap_or(NONE))
-            }
+            By::Instance | By::AppRegion => Key::AppRegion(
+                self.facts
+                    .tracker
+                    .find_app_region(app, region)
+                    .unwrap_or(NONE),
+            ),
         }
     }
 
     /// The app and the region of an app-region.
-    pub(in crate::core) fn app_region(&self, place: u32) -> (u32, u32) {
-        let place = &self.facts.tracker.places[place as usize];
-        (place.app, place.region)
+    pub(in crate::core) fn app_region(&self, app_region: u32) -> (u32, u32) {
+        let app_region = &self.facts.tracker.app_regions[app_region as usize];
+        (app_region.app, app_region.region)
     }
 
     /// The group of a target; `None` for other targets.

@@ -33,7 +33,7 @@ impl Incidents {
             (Alarm::Losing, _) => {
                 "messages come faster than they are taken, and are lost".to_owned()
             }
-            (Alarm::Full, _) => view.facts.full_words(),
+            (Alarm::Full, _) => view.facts.capacity_words(),
             (Alarm::Blind, _) => view.blind_words(),
             (Alarm::Flapping, _) => String::new(),
             _ if !view.facts.feed_words.is_empty() => view.facts.feed_words.clone(),

@@ -29,8 +29,8 @@ impl Facts {
     pub(in crate::core) fn sample_lag(&mut self, id: InstanceId, lag: Duration) {
         let now = self.now.mono;
         self.lags.stream.sample(id.0, lag, now);
-        let place = self.tracker.instance(id).place;
-        let region = self.tracker.places[place as usize].region as usize;
+        let app_region = self.tracker.instance(id).app_region;
+        let region = self.tracker.app_regions[app_region as usize].region as usize;
         self.region_lag(region).sample(id.0, lag, now);
     }
 

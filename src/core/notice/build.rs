@@ -4,7 +4,7 @@ use crate::core::incident::Incident;
 use crate::core::incident::kind::{Alarm, IncidentId, Scope};
 use crate::core::incident::scope::{Key, Sign};
 use crate::core::notice::view::NoticeView;
-use crate::core::notice::{Between, Notice, NoticeKind, Who};
+use crate::core::notice::{Between, Notice, NoticeKind, TargetName};
 use crate::core::output::STREAM_RULE;
 use crate::core::rule::{By, Rule};
 use crate::core::targets::table::Watched;
@@ -32,7 +32,7 @@ impl NoticeView<'_> {
             affected: Vec::new(),
             affected_total: 0,
             severity: incident.severity,
-            who: Who::default(),
+            who: TargetName::default(),
             since: incident.since,
             gap: now.wall.since(incident.since),
             listened: listened.since(incident.since_listened),
@@ -247,11 +247,11 @@ impl NoticeView<'_> {
         known && others.is_subset(&incident.regions)
     }
 
-    fn who_of(&self, incident: &Incident, firing: &[u32]) -> Who {
+    fn who_of(&self, incident: &Incident, firing: &[u32]) -> TargetName {
         let app = |id: u32| self.facts.tracker.app_names.get(id).to_string();
         let region = |id: u32| self.facts.tracker.region_names.get(id).to_string();
         match incident.key {
-            Key::Stream => Who::default(),
+            Key::Stream => TargetName::default(),
             Key::Regions => {
                 let names = incident
                     .regions
@@ -260,30 +260,30 @@ impl NoticeView<'_> {
                     .map(|&id| region(id));
                 let names: BTreeSet<String> = names.collect();
                 let names: Vec<String> = names.into_iter().collect();
-                Who {
+                TargetName {
                     region: names.join(", "),
-                    ..Who::default()
+                    ..TargetName::default()
                 }
             }
-            Key::Region(id) => Who {
+            Key::Region(id) => TargetName {
                 region: region(id),
-                ..Who::default()
+                ..TargetName::default()
             },
-            Key::App(id) => Who {
+            Key::App(id) => TargetName {
                 app: app(id),
-                ..Who::default()
+                ..TargetName::default()
             },
-            Key::Place(id) => {
-                let place = &self.facts.tracker.places[id as usize];
-                Who {
-                    app: app(place.app),
-                    region: region(place.region),
-                    ..Who::default()
+            Key::AppRegion(id) => {
+                let app_region = &self.facts.tracker.app_regions[id as usize];
+                TargetName {
+                    app: app(app_region.app),
+                    region: region(app_region.region),
+                    ..TargetName::default()
                 }
             }
-            Key::Host(id) => Who {
+            Key::Host(id) => TargetName {
                 host: self.facts.tracker.host_names.get(id).to_string(),
-                ..Who::default()
+                ..TargetName::default()
             },
             Key::Part(_) => {
                 let mut all = firing.iter().map(|target| {
@@ -299,7 +299,7 @@ impl NoticeView<'_> {
     /// An instance in words.
     fn name(&self, id: InstanceId) -> String {
         let instance = self.facts.tracker.instance(id);
-        let (app, region) = self.below().app_region(instance.place);
+        let (app, region) = self.below().app_region(instance.app_region);
         let tracker = &self.facts.tracker;
         let (app, region) = (tracker.app_names.get(app), tracker.region_names.get(region));
         format!("{app}/{region}/{}", tracker.name(id))
@@ -359,9 +359,9 @@ fn labels_of(rules: &[&Rule]) -> BTreeMap<String, String> {
 }
 
 /// The names that two targets share.
-fn in_common(one: Who, other: Who) -> Who {
+fn in_common(one: TargetName, other: TargetName) -> TargetName {
     let same = |one: String, other: String| if one == other { one } else { String::new() };
-    Who {
+    TargetName {
         app: same(one.app, other.app),
         region: same(one.region, other.region),
         instance: same(one.instance, other.instance),

@@ -74,7 +74,7 @@ impl NoticeView<'_> {
             };
             let region = incident.stream.and_then(|facts| facts.region);
             let region = region.map(|id| self.facts.tracker.region_names.get(id).to_string());
-            let who = crate::core::notice::Who {
+            let who = crate::core::notice::TargetName {
                 region: region.unwrap_or_default(),
                 ..Default::default()
             };
@@ -108,7 +108,7 @@ impl NoticeView<'_> {
         routes: &mut Routes,
         source: &Source<'_>,
         muting: &Muting<'_>,
-        own: impl Iterator<Item = crate::core::notice::Who>,
+        own: impl Iterator<Item = crate::core::notice::TargetName>,
     ) {
         let mut names = self.notifiers_of(source);
         let inactive = !muting.is_active(source.active, self.facts.now.wall);

@@ -164,7 +164,7 @@ impl Engine {
         SavedRhythm {
             usual_ms,
             is_partial,
-            long_ms: self.targets.candidates.saved(watched),
+            long_ms: self.targets.new_rhythms.saved(watched),
         }
     }
 

@@ -139,14 +139,14 @@ impl Engine {
         let ignore = &self.facts.options.ignore;
         let ignored = |app: &str| !ignore.0.is_empty() && ignore.matches(app);
         let Ok(Admitted::New(id)) = self.facts.tracker.admit(subject, ignored, seen) else {
-            self.facts.found_no_room(|_| subject.raw.to_owned());
+            self.facts.record_rejection(|_| subject.raw.to_owned());
             return None;
         };
-        self.targets.plan_places(&mut self.facts);
+        self.targets.plan_app_regions(&mut self.facts);
         if is_new {
             let app = self.facts.app_of(id);
             self.targets.expect_of_app(&mut self.facts, app);
-            self.targets.plan_places(&mut self.facts);
+            self.targets.plan_app_regions(&mut self.facts);
         }
         Some(id)
     }
@@ -174,22 +174,22 @@ impl Engine {
         let (name, every_ms) = (row.name(), row.every_ms);
         let watched = Watched::Beat(beat);
         self.targets
-            .candidates
+            .new_rhythms
             .restored(watched, saved.rhythm.long_ms);
         self.targets.watch_beat(&mut self.facts, beat);
         let target = self.facts.tracker.beat_row(beat).target;
         if target != NONE {
-            self.judge_next_turn(target, saved.stopped);
+            self.evaluate_next_turn(target, saved.stopped);
         }
-        let place = self.facts.tracker.instance(id).place;
+        let app_region = self.facts.tracker.instance(id).app_region;
         self.targets
-            .beat_of_groups(&mut self.facts, place, marker, name, every_ms);
+            .beat_of_groups(&mut self.facts, app_region, marker, name, every_ms);
     }
 
     fn restore_logs(&mut self, id: InstanceId, rhythm: SavedRhythm) {
         self.targets.watch_logs(&mut self.facts, id);
         let row = self.facts.tracker.instance(id);
-        let (logs, spoke, place) = (row.logs, row.spoke, row.place);
+        let (logs, spoke, app_region) = (row.logs, row.spoke, row.app_region);
         let stopped = self.facts.tracker.life(id).has_left();
         if logs < UNDECIDED {
             self.restore_rhythm(logs, Watched::Logs(id), rhythm);
@@ -198,20 +198,20 @@ impl Engine {
                 let listened = spoke;
                 self.targets.table.set_seen(logs, Stamp { at, listened });
             }
-            self.judge_next_turn(logs, stopped);
+            self.evaluate_next_turn(logs, stopped);
         }
-        self.targets.entry_of_groups(&mut self.facts, place);
+        self.targets.entry_of_groups(&mut self.facts, app_region);
     }
 
     fn restore_rhythm(&mut self, target: u32, watched: Watched, rhythm: SavedRhythm) {
         if let Some(usual) = self.targets.table.usual_mut(target) {
             *usual = usual_of(rhythm);
         }
-        self.targets.candidates.restored(watched, rhythm.long_ms);
+        self.targets.new_rhythms.restored(watched, rhythm.long_ms);
     }
 
     /// Has a target evaluated in the next turn, since its threshold may have changed.
-    fn judge_next_turn(&mut self, target: u32, stopped: bool) {
+    fn evaluate_next_turn(&mut self, target: u32, stopped: bool) {
         let due = if stopped {
             Listened::NEVER
         } else {
@@ -239,12 +239,12 @@ impl Engine {
             if self
                 .facts
                 .tracker
-                .intern_place(app, region, since)
+                .intern_app_region(app, region, since)
                 .is_none()
             {
                 return;
             }
-            self.targets.plan_places(&mut self.facts);
+            self.targets.plan_app_regions(&mut self.facts);
         }
         let id = self
             .targets
@@ -257,7 +257,7 @@ impl Engine {
         let target = self.targets.groups.get(id).target;
         self.targets.table.set_seen(target, since);
         self.restore_rhythm(target, Watched::Group(id), saved.rhythm);
-        self.judge_next_turn(target, false);
+        self.evaluate_next_turn(target, false);
     }
 
     fn restore_incident(&mut self, saved: &SavedIncident, clocks: &Clocks) {
@@ -456,9 +456,9 @@ impl Engine {
             SavedKey::Stream => Key::Stream,
             SavedKey::Region(region) => Key::Region(tracker.intern_region(region)?),
             SavedKey::App(app) => Key::App(tracker.intern_app(app)?),
-            SavedKey::Place(app, region) => {
+            SavedKey::AppRegion(app, region) => {
                 let (app, region) = (tracker.intern_app(app)?, tracker.intern_region(region)?);
-                Key::Place(tracker.find_place(app, region)?)
+                Key::AppRegion(tracker.find_app_region(app, region)?)
             }
             SavedKey::Host(host) => Key::Host(tracker.host_names.find(host)?),
             SavedKey::Regions(_) => Key::Regions,

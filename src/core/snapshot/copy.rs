@@ -82,15 +82,15 @@ impl Engine {
     fn copy_instances(&self, copying: &mut Copying, slots: usize, now: Now) {
         let end = copying.instance.saturating_add(slots);
         let end = end.min(self.facts.tracker.instances.len());
-        let places = self.facts.tracker.places.len();
-        copying.tallies.resize(places, Tally::default());
+        let app_regions = self.facts.tracker.app_regions.len();
+        copying.tallies.resize(app_regions, Tally::default());
         for slot in copying.instance..end {
             let (id, instance) = (InstanceId(slot as u32), &self.facts.tracker.instances[slot]);
             if !instance.is_tracked() {
                 continue;
             }
             let verdict = self.instance_verdict(id, instance);
-            copying.tallies[instance.place as usize][verdict as usize] += 1;
+            copying.tallies[instance.app_region as usize][verdict as usize] += 1;
             self.copy_rows(copying, id, now);
         }
         copying.instance = end;
@@ -160,14 +160,20 @@ impl Engine {
     }
 
     fn verdict_rows(&self, tallies: &[Tally]) -> Vec<VerdictRow> {
-        let places = self.facts.tracker.places.iter().zip(tallies);
+        let app_regions = self.facts.tracker.app_regions.iter().zip(tallies);
         // Names that were forgotten during the copy are gone.
-        let heard = places
-            .filter(|(place, tally)| place.app != NONE && tally.iter().any(|&count| count > 0));
-        let rows = heard.flat_map(|(place, tally)| {
+        let heard = app_regions.filter(|(app_region, tally)| {
+            app_region.app != NONE && tally.iter().any(|&count| count > 0)
+        });
+        let rows = heard.flat_map(|(app_region, tally)| {
             let row = |(verdict, &count)| VerdictRow {
-                app: self.facts.tracker.app_names.get(place.app).clone(),
-                region: self.facts.tracker.region_names.get(place.region).clone(),
+                app: self.facts.tracker.app_names.get(app_region.app).clone(),
+                region: self
+                    .facts
+                    .tracker
+                    .region_names
+                    .get(app_region.region)
+                    .clone(),
                 verdict,
                 count,
             };

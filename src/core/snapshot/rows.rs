@@ -17,11 +17,16 @@ impl Engine {
     pub(in crate::core) fn instance_row(&self, id: InstanceId, now: Now) -> Option<InstanceRow> {
         let instance = self.facts.tracker.instance(id);
         let subject = self.facts.tracker.subject(id)?;
-        let place = &self.facts.tracker.places[instance.place as usize];
+        let app_region = &self.facts.tracker.app_regions[instance.app_region as usize];
         let (reason, since) = self.reason_of(id, now);
         Some(InstanceRow {
-            app: self.facts.tracker.app_names.get(place.app).clone(),
-            region: self.facts.tracker.region_names.get(place.region).clone(),
+            app: self.facts.tracker.app_names.get(app_region.app).clone(),
+            region: self
+                .facts
+                .tracker
+                .region_names
+                .get(app_region.region)
+                .clone(),
             subject,
             seen: now.wall_of(instance.seen.at),
             verdict: self.instance_verdict(id, instance),

@@ -1,7 +1,7 @@
 //! Confirmation by the inventory: the silence of an instance becomes an alert only after an answer newer than its
 //! deadline, or after five seconds without one.
 
-use crate::core::inventory::Suspect;
+use crate::core::inventory::Candidate;
 use crate::core::time::Mono;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Longest wait for an answer.
 const AWAITED_FOR: Duration = Duration::from_secs(5);
 /// Number of candidates named in one request; every answer covers all machines anyway.
-const MAX_SUSPECTS: usize = 64;
+const MAX_CANDIDATES: usize = 64;
 
 /// Targets whose alerts wait for an answer.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ pub struct Confirmation {
     until: BTreeMap<u32, Mono>,
     /// Targets whose wait ended without an answer.
     waited: BTreeSet<u32>,
-    suspects: BTreeSet<Suspect>,
+    candidates: BTreeSet<Candidate>,
     /// True if a wait began since the last request.
     asks: bool,
 }
@@ -30,16 +30,16 @@ impl Confirmation {
     }
 
     /// The instances that alerts wait for; `None` if no wait began since the last call.
-    pub(in crate::core) fn take_suspects(&mut self) -> Option<Vec<Suspect>> {
+    pub(in crate::core) fn take_candidates(&mut self) -> Option<Vec<Candidate>> {
         let asks = std::mem::take(&mut self.asks);
-        asks.then(|| std::mem::take(&mut self.suspects).into_iter().collect())
+        asks.then(|| std::mem::take(&mut self.candidates).into_iter().collect())
     }
 
     /// Requests an answer at once; with the last exit of an instance, if one is given.
-    pub(in crate::core) fn ask(&mut self, suspect: Option<Suspect>) {
+    pub(in crate::core) fn ask(&mut self, candidate: Option<Candidate>) {
         self.asks = true;
-        if self.suspects.len() < MAX_SUSPECTS {
-            self.suspects.extend(suspect);
+        if self.candidates.len() < MAX_CANDIDATES {
+            self.candidates.extend(candidate);
         }
     }
 

@@ -150,7 +150,7 @@ impl Targets {
             if waited || facts.inventory.answered_since(deadline) {
                 return false;
             }
-            self.confirmation.ask(id.map(|id| facts.suspect_of(id)));
+            self.confirmation.ask(id.map(|id| facts.candidate_of(id)));
         }
         self.confirmation.wait(target, now);
         self.table.set_due(target, Listened::NEVER);

@@ -107,7 +107,7 @@ impl Targets {
             return true;
         }
         let silent_for = listened.since(instance.spoke);
-        let links = self.plan.links[instance.place as usize].iter();
+        let links = self.plan.links[instance.app_region as usize].iter();
         let of_logs = links.filter(|link| {
             facts.rules.rules[link.rule as usize].watch == Watch::Logs && link.by != By::Instance
         });

@@ -86,12 +86,12 @@ impl Targets {
         }
         let unread = |region: &str| poll.unread_regions.iter().any(|one| **one == *region);
         let gone = |(id, instance): (InstanceId, &crate::core::tracker::record::Instance)| {
-            let place = &facts.tracker.places[instance.place as usize];
-            let app: &str = facts.tracker.app_names.get(place.app);
+            let app_region = &facts.tracker.app_regions[instance.app_region as usize];
+            let app: &str = facts.tracker.app_names.get(app_region.app);
             let seen = apps.contains(app) || facts.inventory.entries.contains_key(&id.0);
             let is = seen
                 && !listed.contains(&id.0)
-                && !unread(facts.tracker.region_names.get(place.region))
+                && !unread(facts.tracker.region_names.get(app_region.region))
                 && facts.heard_at(id) < poll.asked_at;
             is.then_some(id)
         };
@@ -180,7 +180,7 @@ impl Targets {
                 && entry.purpose == Purpose::Service
         });
         if unsaid && !self.targets_of(facts, id).is_empty() {
-            self.confirmation.ask(Some(facts.suspect_of(id)));
+            self.confirmation.ask(Some(facts.candidate_of(id)));
         }
     }
 }

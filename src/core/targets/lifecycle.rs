@@ -99,7 +99,7 @@ impl Targets {
         for target in self.targets_of(facts, id) {
             self.stop(facts, target);
         }
-        self.fewer_in_groups(facts, facts.tracker.instance(id).place);
+        self.fewer_in_groups(facts, facts.tracker.instance(id).app_region);
     }
 
     /// Restarts an instance, as the platform reports: what is expected of it has `max_gap` from now on.
@@ -154,7 +154,7 @@ impl Targets {
         }
         if expects {
             facts.touched.insert(id.0);
-            self.more_in_groups(facts.tracker.instance(id).place);
+            self.more_in_groups(facts.tracker.instance(id).app_region);
         }
     }
 
@@ -187,7 +187,7 @@ impl Targets {
                 self.table.set_due(target, due);
             }
         }
-        self.more_in_groups(facts.tracker.instance(id).place);
+        self.more_in_groups(facts.tracker.instance(id).app_region);
     }
 
     /// Records a beat, or a `bye` of the whole instance; true if it proves that the instance lives and will go on.
@@ -263,7 +263,7 @@ impl Targets {
         if target != NONE {
             self.stop(facts, target);
         }
-        self.fewer_in_groups(facts, facts.tracker.instance(id).place);
+        self.fewer_in_groups(facts, facts.tracker.instance(id).app_region);
         beat
     }
 

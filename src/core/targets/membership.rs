@@ -114,7 +114,12 @@ impl Targets {
             return;
         };
         let stamp = facts.listening.stamp();
-        if app != NONE && region != NONE && facts.tracker.intern_place(app, region, stamp).is_none()
+        if app != NONE
+            && region != NONE
+            && facts
+                .tracker
+                .intern_app_region(app, region, stamp)
+                .is_none()
         {
             return;
         }
@@ -125,12 +130,12 @@ impl Targets {
     pub(in crate::core) fn link(
         &self,
         facts: &Facts,
-        place: u32,
+        app_region: u32,
         by: By,
         marker: MarkerId,
         name: u32,
     ) -> Option<usize> {
-        let links = self.plan.links.get(place as usize)?;
+        let links = self.plan.links.get(app_region as usize)?;
         links
             .iter()
             .position(|link| link.by == by && self.watches(facts, link.rule, marker, name))
@@ -140,29 +145,32 @@ impl Targets {
     pub(in crate::core) fn beat_of_groups(
         &mut self,
         facts: &mut Facts,
-        place: u32,
+        app_region: u32,
         marker: MarkerId,
         name: u32,
         every_ms: u32,
     ) {
-        if self.plan.links[place as usize].is_empty() {
+        if self.plan.links[app_region as usize].is_empty() {
             return;
         }
         for by in [By::AppRegion, By::App, By::Region] {
-            if let Some(link) = self.link(facts, place, by, marker, name) {
-                self.heard_link(facts, place, link, every_ms);
+            if let Some(link) = self.link(facts, app_region, by, marker, name) {
+                self.heard_link(facts, app_region, link, every_ms);
             }
         }
     }
 
     /// Records an entry of the app itself in the same way, for rules that watch logs.
-    pub(in crate::core) fn entry_of_groups(&mut self, facts: &mut Facts, place: u32) {
+    pub(in crate::core) fn entry_of_groups(&mut self, facts: &mut Facts, app_region: u32) {
         for by in [By::AppRegion, By::App, By::Region] {
             let rules = &facts.rules.rules;
             let watches =
                 |link: &GroupLink| link.by == by && rules[link.rule as usize].watch == Watch::Logs;
-            if let Some(link) = self.plan.links[place as usize].iter().position(watches) {
-                let target = self.heard_link(facts, place, link, 0);
+            if let Some(link) = self.plan.links[app_region as usize]
+                .iter()
+                .position(watches)
+            {
+                let target = self.heard_link(facts, app_region, link, 0);
                 let stamp = facts.listening.stamp();
                 let before = self.table.seen(target).unwrap_or(stamp);
                 self.table.set_seen(target, stamp);
@@ -172,13 +180,19 @@ impl Targets {
     }
 
     /// Records a sign of life in a group by a member with this interval; gives the group's target.
-    fn heard_link(&mut self, facts: &mut Facts, place: u32, link: usize, every_ms: u32) -> u32 {
-        let GroupLink { rule, group, .. } = self.plan.links[place as usize][link];
+    fn heard_link(
+        &mut self,
+        facts: &mut Facts,
+        app_region: u32,
+        link: usize,
+        every_ms: u32,
+    ) -> u32 {
+        let GroupLink { rule, group, .. } = self.plan.links[app_region as usize][link];
         let id = group.unwrap_or_else(|| {
-            let at = &facts.tracker.places[place as usize];
+            let at = &facts.tracker.app_regions[app_region as usize];
             let (app, region) = (at.app, at.region);
             let id = self.group(facts, rule, app, region, false);
-            self.plan.links[place as usize][link].group = Some(id);
+            self.plan.links[app_region as usize][link].group = Some(id);
             id
         });
         let row = &mut self.groups.rows[id.0 as usize];
@@ -203,9 +217,9 @@ impl Targets {
         beat: &Beat,
         group: &Group,
     ) -> bool {
-        let place = facts.tracker.instance(id).place;
-        let link = self.link(facts, place, group.by, beat.marker, beat.name());
-        link.is_some_and(|link| self.plan.links[place as usize][link].rule == group.rule)
+        let app_region = facts.tracker.instance(id).app_region;
+        let link = self.link(facts, app_region, group.by, beat.marker, beat.name());
+        link.is_some_and(|link| self.plan.links[app_region as usize][link].rule == group.rule)
     }
 
     /// The instances in a group's app-regions.
@@ -216,7 +230,7 @@ impl Targets {
     ) -> impl Iterator<Item = InstanceId> {
         facts
             .tracker
-            .members_of(facts.tracker.places_of(group.app, group.region))
+            .members_of(facts.tracker.app_regions_of(group.app, group.region))
     }
 
     /// The time, on the listened clock, at which a group falls silent unless it is heard again: when fewer than
@@ -310,24 +324,24 @@ impl Targets {
         beat: BeatId,
     ) -> impl Iterator<Item = GroupId> {
         let row = facts.tracker.beat_row(beat);
-        let place = facts.tracker.instances[row.instance as usize].place;
+        let app_region = facts.tracker.instances[row.instance as usize].app_region;
         let links = [By::AppRegion, By::App, By::Region]
-            .map(|by| self.link(facts, place, by, row.marker, row.name()));
+            .map(|by| self.link(facts, app_region, by, row.marker, row.name()));
         let links = links.into_iter().flatten();
-        links.filter_map(move |link| self.plan.links[place as usize][link].group)
+        links.filter_map(move |link| self.plan.links[app_region as usize][link].group)
     }
 
     /// The targets of the groups that an app-region belongs to.
-    pub(in crate::core) fn groups_of_place(&self, place: u32) -> Vec<u32> {
-        let links = self.plan.links[place as usize].iter();
+    pub(in crate::core) fn groups_of_app_region(&self, app_region: u32) -> Vec<u32> {
+        let links = self.plan.links[app_region as usize].iter();
         links
             .filter_map(|link| Some(self.groups.get(link.group?).target))
             .collect()
     }
 
     /// Records that the groups of an app-region have fewer live members.
-    pub(in crate::core) fn fewer_in_groups(&mut self, facts: &mut Facts, place: u32) {
-        for target in self.groups_of_place(place) {
+    pub(in crate::core) fn fewer_in_groups(&mut self, facts: &mut Facts, app_region: u32) {
+        for target in self.groups_of_app_region(app_region) {
             let Watched::Group(group) = self.table.get(target).watched() else {
                 continue;
             };
@@ -341,8 +355,8 @@ impl Targets {
     }
 
     /// Records that the groups of an app-region have more members to expect.
-    pub(in crate::core) fn more_in_groups(&mut self, place: u32) {
-        for target in self.groups_of_place(place) {
+    pub(in crate::core) fn more_in_groups(&mut self, app_region: u32) {
+        for target in self.groups_of_app_region(app_region) {
             if self.table.get(target).state != State::Firing {
                 self.table.set_due(target, Listened::ZERO);
             }
@@ -377,9 +391,9 @@ impl Targets {
     pub(in crate::core) fn drop_group(&mut self, facts: &mut Facts, id: GroupId) {
         let &Group { app, region, .. } = self.groups.get(id);
         self.groups.remove(id);
-        for place in facts.tracker.places_of(app, region) {
+        for app_region in facts.tracker.app_regions_of(app, region) {
             // A new app-region has no links yet.
-            let links = self.plan.links.get_mut(place as usize);
+            let links = self.plan.links.get_mut(app_region as usize);
             links
                 .into_iter()
                 .flatten()

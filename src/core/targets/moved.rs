@@ -18,9 +18,9 @@ impl Targets {
         let now = facts.listening.stamp().at;
         let tracker = &facts.tracker;
         let (app, name) = (facts.app_of(id), tracker.name(id));
-        let others = tracker.apps[app as usize].places.iter();
-        let namesakes = others.filter_map(|&place| {
-            let subject = [&*tracker.places[place as usize].prefix, name].concat();
+        let others = tracker.apps[app as usize].app_regions.iter();
+        let namesakes = others.filter_map(|&app_region| {
+            let subject = [&*tracker.app_regions[app_region as usize].prefix, name].concat();
             tracker.find(&subject).filter(|other| *other != id)
         });
         let last = namesakes.max_by_key(|other| tracker.instance(*other).seen.at);

@@ -50,10 +50,10 @@ impl Targets {
         let ignored = |app: &str| !ignore.0.is_empty() && ignore.matches(app);
         let stamp = facts.listening.stamp();
         let Ok(Admitted::New(id)) = facts.tracker.admit(&subject, ignored, stamp) else {
-            facts.found_no_room(|_| raw.to_owned());
+            facts.record_rejection(|_| raw.to_owned());
             return None;
         };
-        self.plan_places(facts);
+        self.plan_app_regions(facts);
         match watch {
             Watch::Logs => self.watch_logs(facts, id),
             Watch::Heartbeat { marker, beat } => {
@@ -73,8 +73,8 @@ impl Targets {
         if !runs || !silent || !self.should_beat(facts, id) {
             return;
         }
-        let place = facts.tracker.instance(id).place;
-        let rules = self.plan.rules[place as usize].iter();
+        let app_region = facts.tracker.instance(id).app_region;
+        let rules = self.plan.rules[app_region as usize].iter();
         let watch = rules.map(|&rule| facts.rules.rules[rule as usize].watch.clone());
         let beat = watch.into_iter().find_map(|watch| match watch {
             Watch::Heartbeat { marker, beat } => Some((marker, beat)),

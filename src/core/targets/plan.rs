@@ -21,7 +21,7 @@ impl Targets {
         };
         let has =
             |&&rule: &&u32| self.watches(facts, rule, beat.marker, beat.name()) && on_host(rule);
-        self.plan.rules[instance.place as usize]
+        self.plan.rules[instance.app_region as usize]
             .iter()
             .find(has)
             .copied()
@@ -29,9 +29,12 @@ impl Targets {
 
     /// The rule by instance that watches an instance's logs; `None` if there is none.
     pub(in crate::core) fn rule_of_logs(&self, facts: &Facts, id: InstanceId) -> Option<u32> {
-        let place = facts.tracker.instance(id).place;
+        let app_region = facts.tracker.instance(id).app_region;
         let is = |&&rule: &&u32| facts.rules.rules[rule as usize].watch == Watch::Logs;
-        self.plan.rules[place as usize].iter().find(is).copied()
+        self.plan.rules[app_region as usize]
+            .iter()
+            .find(is)
+            .copied()
     }
 
     /// True if a rule watches beats with this marker and name.
@@ -83,17 +86,17 @@ impl Targets {
     }
 
     /// Finds the rules that match each new app-region.
-    pub(in crate::core) fn plan_places(&mut self, facts: &mut Facts) {
-        for id in std::mem::take(&mut facts.tracker.new_places) {
-            self.plan_place(facts, id);
+    pub(in crate::core) fn plan_app_regions(&mut self, facts: &mut Facts) {
+        for id in std::mem::take(&mut facts.tracker.new_app_regions) {
+            self.plan_app_region(facts, id);
         }
     }
 
     /// Finds the rules that match an app-region, in order: those by instance, and those by something wider.
-    pub(in crate::core) fn plan_place(&mut self, facts: &mut Facts, id: u32) {
-        let place = &facts.tracker.places[id as usize];
-        let app = facts.tracker.app_names.get(place.app);
-        let region = facts.tracker.region_names.get(place.region);
+    pub(in crate::core) fn plan_app_region(&mut self, facts: &mut Facts, id: u32) {
+        let app_region = &facts.tracker.app_regions[id as usize];
+        let app = facts.tracker.app_names.get(app_region.app);
+        let region = facts.tracker.region_names.get(app_region.region);
         let matching =
             |(_, rule): &(usize, &Rule)| rule.app.matches(app) && rule.region.matches(region);
         let rules = facts.rules.rules.iter().enumerate().filter(matching);
@@ -156,12 +159,16 @@ impl Targets {
             Watched::Logs(instance) => self.rule_of_logs(facts, instance) == Some(rule),
             Watched::Group(group) => {
                 let group = self.groups.get(group);
-                let has = |place: u32| {
-                    let mut links = self.plan.links[place as usize].iter();
-                    let place = &facts.tracker.places[place as usize];
-                    !place.members.is_empty() && links.any(|link| link.rule == rule)
+                let has = |app_region: u32| {
+                    let mut links = self.plan.links[app_region as usize].iter();
+                    let app_region = &facts.tracker.app_regions[app_region as usize];
+                    !app_region.members.is_empty() && links.any(|link| link.rule == rule)
                 };
-                group.expected || facts.tracker.places_of(group.app, group.region).any(has)
+                group.expected
+                    || facts
+                        .tracker
+                        .app_regions_of(group.app, group.region)
+                        .any(has)
             }
         }
     }
@@ -172,7 +179,7 @@ impl Targets {
         if !instance.is_tracked() {
             return;
         }
-        let place = instance.place;
+        let app_region = instance.app_region;
         let beats: Vec<BeatId> = facts.tracker.beats_of(id).collect();
         for beat in beats {
             let row = facts.tracker.beat_row(beat);
@@ -180,14 +187,14 @@ impl Targets {
             if row.target == NONE {
                 self.watch_beat(facts, beat);
             }
-            self.beat_of_groups(facts, place, marker, name, every_ms);
+            self.beat_of_groups(facts, app_region, marker, name, every_ms);
         }
         match facts.tracker.instance(id).logs {
             UNDECIDED => return,
             NONE => self.watch_logs(facts, id),
             _ => {}
         }
-        self.entry_of_groups(facts, place);
+        self.entry_of_groups(facts, app_region);
     }
 
     /// Ends the alert of a target whose rule is removed.
@@ -217,7 +224,7 @@ impl Targets {
             }
             Watched::Group(group) => self.drop_group(facts, group),
         }
-        self.candidates.forget(self.table.get(id).watched());
+        self.new_rhythms.forget(self.table.get(id).watched());
         self.rates.forget(id);
         self.silent.remove(&id);
         self.counted.remove(&id);
@@ -237,7 +244,7 @@ impl Targets {
     pub(in crate::core) fn expect_of_slot(&mut self, facts: &mut Facts, app: u32) {
         if !facts.tracker.app_names.get(app).is_empty() {
             self.expect_of_app(facts, app);
-            self.plan_places(facts);
+            self.plan_app_regions(facts);
         }
     }
 }

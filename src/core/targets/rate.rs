@@ -3,8 +3,8 @@
 //! A window, which is the rule's `max_gap` of listened time, holds `n` entries exactly while the n-th newest is no older than
 //! it. So that entry is the target's last sign of life, and all else is as for any other silence: deadlines, blindness,
 //! `for`, incidents. Entries are counted in slices of the window, so that a target takes the same room at any rate; it is
-//! found one slice late at most. Of what was lost while lastbeat was blind nothing is known, so a window counts only where
-//! all of it was listened.
+//! found one slice late at most. Since it is unknown what was lost while lastbeat was blind, a window counts only if all
+//! of it was listened.
 
 use crate::core::time::Listened;
 use std::collections::BTreeMap;

@@ -82,7 +82,7 @@ impl Targets {
         let matched = (slots.saturating_mul(RULES_A_SLOT) / rules_each).max(1);
         let (all, slots) = match reload.stage {
             Stage::End | Stage::Govern => (self.table.len(), slots),
-            Stage::Plan => (facts.tracker.places.len(), matched),
+            Stage::Plan => (facts.tracker.app_regions.len(), matched),
             Stage::Expect => (facts.tracker.apps.len(), matched),
             Stage::Watch => (facts.tracker.instances.len(), slots),
         };
@@ -90,7 +90,7 @@ impl Targets {
         for slot in reload.at as u32..end as u32 {
             match reload.stage {
                 Stage::End => self.end_of_removed(facts, slot, &reload.renumbered),
-                Stage::Plan => self.plan_place(facts, slot),
+                Stage::Plan => self.plan_app_region(facts, slot),
                 Stage::Expect => self.expect_of_slot(facts, slot),
                 Stage::Govern => self.govern(facts, slot),
                 Stage::Watch => self.watch_instance(facts, InstanceId(slot)),
@@ -135,13 +135,13 @@ impl Targets {
             self.table.renumber(number);
             self.groups.renumber(number);
         }
-        let places = facts.tracker.places.len();
-        self.plan.rules = vec![Box::default(); places];
-        self.plan.links = vec![Vec::new(); places];
-        facts.tracker.new_places.clear();
+        let app_regions = facts.tracker.app_regions.len();
+        self.plan.rules = vec![Box::default(); app_regions];
+        self.plan.links = vec![Vec::new(); app_regions];
+        facts.tracker.new_app_regions.clear();
         self.groups.clear_expected();
         self.expect_groups(facts);
-        self.plan_places(facts);
+        self.plan_app_regions(facts);
     }
 
     /// Renumbers the markers of beats. Beats whose marker no rule uses any more stay until they are forgotten.

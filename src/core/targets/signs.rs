@@ -23,15 +23,15 @@ impl Targets {
             self.first_entry(facts, id);
         }
         let instance = facts.tracker.instance(id);
-        let (logs, place) = (instance.logs, instance.place);
+        let (logs, app_region) = (instance.logs, instance.app_region);
         match logs {
             NONE => {}
             UNDECIDED => self.watch_logs(facts, id),
             target if self.rates.are_used() => self.entry_of_rate(facts, target),
             target => self.sign(facts, target),
         }
-        if !self.plan.links[place as usize].is_empty() {
-            self.entry_of_groups(facts, place);
+        if !self.plan.links[app_region as usize].is_empty() {
+            self.entry_of_groups(facts, app_region);
         }
     }
 
@@ -56,13 +56,13 @@ impl Targets {
             if target != NONE && !self.is_repeated(facts, target, line, beaten) {
                 self.sign_of_beat(facts, target, beaten);
             }
-            let place = facts.tracker.instance(id).place;
+            let app_region = facts.tracker.instance(id).app_region;
             let record = facts.tracker.beat_row(beaten.beat);
             let every_ms = match record.every_ms {
                 0 => record.usual.longest_ms(),
                 every_ms => every_ms,
             };
-            self.beat_of_groups(facts, place, marker, name, every_ms);
+            self.beat_of_groups(facts, app_region, marker, name, every_ms);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Targets of rules and the state of each alert.
 
-use crate::core::notice::Who;
+use crate::core::notice::TargetName;
 use crate::core::targets::groups::GroupId;
 use crate::core::time::{Listened, Stamp, Wall};
 use crate::core::tracker::usual::Usual;
@@ -92,7 +92,7 @@ pub struct Change {
     /// The rule's name.
     pub rule: Arc<str>,
     /// The target.
-    pub who: Who,
+    pub who: TargetName,
     /// State before.
     pub from: State,
     /// State after.

@@ -97,7 +97,9 @@ impl Targets {
     fn rhythm_of_siblings(&self, facts: &Facts, beat: BeatId) -> Option<Duration> {
         let own = facts.tracker.beat_row(beat);
         let app = facts.app_of(InstanceId(own.instance));
-        let siblings = facts.tracker.members_of(facts.tracker.places_of(app, NONE));
+        let siblings = facts
+            .tracker
+            .members_of(facts.tracker.app_regions_of(app, NONE));
         let beats = siblings
             .take(SIBLINGS)
             .flat_map(|id| facts.tracker.beats_of(id));
@@ -134,6 +136,15 @@ impl Targets {
             Some(started) if started > Listened::ZERO => late.max(started + max_gap),
             _ => late,
         }
+    }
+
+    /// Listened clock: end of the window of a target with `min_rate` that was last heard at `seen`, if lastbeat was blind
+    /// since: a whole window after that.
+    #[cold]
+    fn rate_late_at(&self, facts: &Facts, seen: Stamp, window: Duration) -> Listened {
+        let stretch = facts.listening.last_stretch();
+        let blind = stretch.map(|(_, to)| facts.listening.listened_at(to));
+        seen.listened.max(blind.unwrap_or_default()) + window
     }
 
     /// True if beats of at least two instances that were live at `from`, when arrivals ceased, are a whole interval
@@ -182,14 +193,14 @@ impl Targets {
             self.max_gap(facts, target)
         };
         let watched = Watched::Beat(beaten.beat);
-        if interval <= limit && self.candidates.is_empty() {
+        if interval <= limit && self.new_rhythms.is_empty() {
             return facts.tracker.beat_mut(beaten.beat).usual.learn(interval);
         }
         let started = facts.tracker.life(id).started_since(beaten.before.listened);
         let anew = beaten.restarted || started > Listened::ZERO;
         let usual = &mut facts.tracker.beat_mut(beaten.beat).usual;
         if self
-            .candidates
+            .new_rhythms
             .learn(usual, watched, interval, limit, anew, follows)
         {
             self.learned(target, interval);
@@ -212,7 +223,7 @@ impl Targets {
             return;
         };
         if self
-            .candidates
+            .new_rhythms
             .learn(usual, watched, interval, limit, anew, follows)
         {
             self.learned(target, interval);

@@ -4,7 +4,7 @@ use crate::core::rule::FORGET_AFTER;
 use crate::core::tests::bench::{Bench, at, rule};
 
 #[test]
-fn an_instance_in_the_place_of_a_forgotten_one_has_its_own_times_alone() {
+fn an_instance_in_the_app_region_of_a_forgotten_one_has_its_own_times_alone() {
     let mut bench = Bench::new(vec![rule("r", "*", 300.0)]);
     bench.beats(&["web.iad.a", "web.iad.b"], (0..100).step_by(10));
     let now = at(95.0);

@@ -183,7 +183,7 @@ impl Bench {
         let second = |wall: Wall| wall.seconds() - EPOCH as f64;
         for output in self.engine.drain() {
             self.said.push(match output {
-                Output::Restart(_, suspect) => format!("restart {}", suspect.id),
+                Output::Restart(_, candidate) => format!("restart {}", candidate.id),
                 Output::Changed(change) => {
                     let who = format!(
                         "{}.{}.{}",

@@ -56,7 +56,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn a_live_target_is_not_blamed_across_one_blind_stretch_of_any_length_and_place(
+    fn a_live_target_is_not_blamed_across_one_blind_stretch_of_any_length_and_app_region(
         every in 4.0..120.0_f64,
         phase in 0.0..1.0_f64,
         jitter in proptest::collection::vec(-20..=20, 1..20),

@@ -132,7 +132,7 @@ fn a_million_made_up_subjects_neither_take_memory_nor_hide_who_dies_and_leave_in
         (tracker.instances.len(), tracker.app_names.len()),
         (MOST, 2_000)
     );
-    assert!(tracker.places.len() <= MOST && tracker.region_names.len() <= 1_000);
+    assert!(tracker.app_regions.len() <= MOST && tracker.region_names.len() <= 1_000);
     for now in (120..900).step_by(10) {
         second(engine, now, 1, &mut |_| {});
     }
@@ -172,22 +172,22 @@ fn a_million_made_up_subjects_neither_take_memory_nor_hide_who_dies_and_leave_in
         (20, 1)
     );
     let live = tracker
-        .places
+        .app_regions
         .iter()
-        .filter(|place| !place.members.is_empty());
+        .filter(|app_region| !app_region.members.is_empty());
     assert_eq!(live.count(), 20);
     assert_eq!(engine.targets.groups.iter().count(), 20, "one for each app");
     assert_eq!(engine.snapshot(at(90_000.0), 10).apps.len(), 20);
     for new in 0..1_900 {
         hear(engine, &format!("logs.new{new}.nrt.1")).expect("there is room again");
     }
-    let (places, instances) = (
-        engine.facts.tracker.places.len(),
+    let (app_regions, instances) = (
+        engine.facts.tracker.app_regions.len(),
         engine.facts.tracker.instances.len(),
     );
     assert!(
-        places <= MOST && instances == MOST,
-        "slots are used again: {places}"
+        app_regions <= MOST && instances == MOST,
+        "slots are used again: {app_regions}"
     );
     let apps = engine.take_forgotten_apps();
     assert!(apps.len() > 1_900 && apps.iter().all(|(_, name)| !name.starts_with("web")));
@@ -347,7 +347,7 @@ fn what_a_rule_expects_and_what_an_incident_is_about_keeps_its_name() {
         "the number is used again"
     );
     assert_eq!(
-        engine.facts.tracker.places.len(),
+        engine.facts.tracker.app_regions.len(),
         4,
         "web's two, the other's, and the new one's"
     );

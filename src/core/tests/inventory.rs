@@ -90,10 +90,10 @@ fn an_answer_newer_than_the_deadline_is_awaited_for_five_seconds() {
     bench.beats(&[WEB, API], [30, 40]);
     poll(&mut bench, 45.0, started(&[WEB, API, LONE]));
     bench.beats(&[WEB, API], [51]);
-    let suspects = bench.engine.take_suspects().expect("it asks");
-    assert_eq!(suspects.len(), 1);
-    assert_eq!(&*suspects[0].id, "c");
-    assert_eq!(bench.engine.take_suspects(), None, "asked once");
+    let candidates = bench.engine.take_candidates().expect("it asks");
+    assert_eq!(candidates.len(), 1);
+    assert_eq!(&*candidates[0].id, "c");
+    assert_eq!(bench.engine.take_candidates(), None, "asked once");
     let wake = bench.tick(53.0);
     assert!(wake <= at(56.0).mono, "it wakes when the wait is over");
     assert_eq!(bench.told(), Vec::<&str>::new());
@@ -371,7 +371,7 @@ fn how_one_ended_that_a_poll_saw_stopped_before_its_deadline_is_asked_once_and_d
         let mut all = started(&[WEB, API]);
         all.push(stopped);
         poll(&mut bench, 32.0, all.clone());
-        let asked = bench.engine.take_suspects().expect("it asks");
+        let asked = bench.engine.take_candidates().expect("it asks");
         assert_eq!((asked.len(), &*asked[0].id), (1, "c"));
         all[2].exit = Some(Exit {
             requested,
@@ -379,7 +379,7 @@ fn how_one_ended_that_a_poll_saw_stopped_before_its_deadline_is_asked_once_and_d
             oom: true,
         });
         poll(&mut bench, 33.0, all.clone());
-        assert_eq!(bench.engine.take_suspects(), None, "once");
+        assert_eq!(bench.engine.take_candidates(), None, "once");
         bench.beats(&[WEB, API], [40, 50]);
         // The next answer does not repeat it.
         all[2].exit = None;

@@ -26,7 +26,7 @@ impl Tracker {
         now: Stamp,
     ) -> Option<BeatId> {
         self.host(id, line.host);
-        let app = self.places[self.instance(id).place as usize].app;
+        let app = self.app_regions[self.instance(id).app_region as usize].app;
         self.apps[app as usize].beats += 1;
         self.byes.remember(id, line, now.at);
         let beat = self.beat_of_line(id, line)?;

@@ -23,7 +23,7 @@ impl Tracker {
         self.names.drop(row.name);
         self.lives.remove(&id.0);
         self.byes.forget(id);
-        self.left_places.push(row.place);
+        self.left_app_regions.push(row.app_region);
         self.free_instances.push(id.0);
     }
 
@@ -51,12 +51,12 @@ impl Tracker {
     /// Removes forgotten instances from their app-regions: to be called after forgetting and before the next admission.
     /// Done once for all of them, as one app-region may have a million.
     pub fn remove_forgotten_members(&mut self) {
-        let mut left = std::mem::take(&mut self.left_places);
+        let mut left = std::mem::take(&mut self.left_app_regions);
         left.sort_unstable();
         left.dedup();
-        for place in left {
+        for app_region in left {
             let instances = &self.instances;
-            let members = &mut self.places[place as usize].members;
+            let members = &mut self.app_regions[app_region as usize].members;
             members.retain(|&member| instances[member as usize].is_tracked());
             if members.is_empty() {
                 *members = Vec::new();

@@ -38,13 +38,13 @@ impl Limits {
         apps: 1_000_000,
     };
     /// Limit on app-regions per app. An app has at most all regions; invented app-regions have few instances each.
-    const PLACES_PER_APP: usize = 4;
+    const APP_REGIONS_PER_APP: usize = 4;
     /// Least limit on the beats of all instances, as some have several. One instance has a limit of its own.
     const MIN_BEATS: usize = 2_000_000;
 
     /// Limit on app-regions.
-    pub fn places(self) -> usize {
-        self.apps.saturating_mul(Limits::PLACES_PER_APP)
+    pub fn app_regions(self) -> usize {
+        self.apps.saturating_mul(Limits::APP_REGIONS_PER_APP)
     }
 
     /// Limit on beats.
@@ -71,7 +71,7 @@ pub enum Table {
     /// Names of apps.
     Apps,
     /// App-regions.
-    Places,
+    AppRegions,
     /// Names of regions.
     Regions,
     /// Names of physical hosts.

@@ -2,7 +2,7 @@
 
 use crate::core::time::Listened;
 use crate::core::tracker::names::Names;
-use crate::core::tracker::record::{App, Place, Region};
+use crate::core::tracker::record::{App, AppRegion, Region};
 use crate::core::tracker::slots::Reclaimed;
 use crate::core::tracker::{NONE, Needed, Tracker};
 use std::collections::BTreeSet;
@@ -13,17 +13,20 @@ impl Tracker {
     /// if it was last heard before `before`, on the listened clock.
     pub fn reclaim(&mut self, needed: &Needed, before: Listened) -> Reclaimed {
         let mut freed = Reclaimed::default();
-        for id in 0..self.places.len() as u32 {
-            let place = &self.places[id as usize];
-            if place.app != NONE && place.members.is_empty() && !needed.places.contains(&id) {
-                self.free_place(id);
-                freed.places.push(id);
+        for id in 0..self.app_regions.len() as u32 {
+            let app_region = &self.app_regions[id as usize];
+            if app_region.app != NONE
+                && app_region.members.is_empty()
+                && !needed.app_regions.contains(&id)
+            {
+                self.free_app_region(id);
+                freed.app_regions.push(id);
             }
         }
         let apps = self.app_names.iter().filter(|(id, _)| {
             let app = &self.apps[*id as usize];
             let heard = app.ignored && app.seen.listened >= before;
-            app.places.is_empty() && !heard && !needed.apps.contains(id)
+            app.app_regions.is_empty() && !heard && !needed.apps.contains(id)
         });
         freed.apps = apps.map(|(id, name)| (id, Arc::clone(name))).collect();
         for (id, _) in &freed.apps {
@@ -31,7 +34,7 @@ impl Tracker {
             self.apps[*id as usize] = App::default();
         }
         let mut used = needed.regions.clone();
-        used.extend(self.places.iter().map(|place| place.region));
+        used.extend(self.app_regions.iter().map(|app_region| app_region.region));
         freed.regions = unused(&self.region_names, |id| used.contains(&id));
         for id in &freed.regions {
             self.region_names.remove(*id);
@@ -42,16 +45,18 @@ impl Tracker {
         freed
     }
 
-    fn free_place(&mut self, id: u32) {
-        let place = std::mem::replace(&mut self.places[id as usize], Place::free());
-        let own = &mut self.apps[place.app as usize].places;
+    fn free_app_region(&mut self, id: u32) {
+        let app_region = std::mem::replace(&mut self.app_regions[id as usize], AppRegion::free());
+        let own = &mut self.apps[app_region.app as usize].app_regions;
         own.retain(|own| *own != id);
-        self.regions[place.region as usize].places.remove(&id);
-        let hash = self.hash_of_place(place.app, place.region);
-        if let Ok(entry) = self.place_ids.find_entry(hash, |other| *other == id) {
+        self.regions[app_region.region as usize]
+            .app_regions
+            .remove(&id);
+        let hash = self.hash_of_app_region(app_region.app, app_region.region);
+        if let Ok(entry) = self.app_region_ids.find_entry(hash, |other| *other == id) {
             entry.remove();
         }
-        self.free_places.push(id);
+        self.free_app_regions.push(id);
     }
 
     /// Searches all hosts, so it runs only if many are known.

@@ -15,7 +15,7 @@ pub struct Instance {
     /// Its name, the last token of its subject; empty in a free slot.
     pub(in crate::core) name: Text,
     /// Its app-region.
-    pub place: u32,
+    pub app_region: u32,
     /// Its physical host; none (`u32::MAX`) until a beat names it.
     pub host: u32,
     /// Its last sign of life of any kind.
@@ -40,7 +40,7 @@ impl Instance {
     pub(in crate::core) fn free() -> Self {
         Instance {
             name: Text::default(),
-            place: 0,
+            app_region: 0,
             host: u32::MAX,
             seen: Stamp::default(),
             spoke: Listened::NEVER,
@@ -155,7 +155,7 @@ pub struct App {
     /// Number of beats lost, by holes in `seq=`.
     pub lost: u64,
     /// Its app-regions.
-    pub(in crate::core) places: Vec<u32>,
+    pub(in crate::core) app_regions: Vec<u32>,
 }
 
 /// A region.
@@ -164,12 +164,12 @@ pub struct Region {
     /// Its last sign of life of any kind.
     pub seen: Stamp,
     /// Its app-regions.
-    pub(in crate::core) places: BTreeSet<u32>,
+    pub(in crate::core) app_regions: BTreeSet<u32>,
 }
 
 /// An app in a region; without either in a free slot.
 #[derive(Debug)]
-pub struct Place {
+pub struct AppRegion {
     /// The app, a number of the names of apps.
     pub app: u32,
     /// The region, a number of the names of regions.
@@ -182,10 +182,10 @@ pub struct Place {
     pub(in crate::core) prefix: Box<str>,
 }
 
-impl Place {
+impl AppRegion {
     /// An empty slot.
     pub(in crate::core) fn free() -> Self {
-        Place {
+        AppRegion {
             app: u32::MAX,
             region: u32::MAX,
             seen: Stamp::default(),

@@ -24,7 +24,7 @@ pub struct Needed {
     /// Regions.
     pub regions: BTreeSet<u32>,
     /// App-regions.
-    pub places: BTreeSet<u32>,
+    pub app_regions: BTreeSet<u32>,
     /// Hosts.
     pub hosts: BTreeSet<u32>,
 }
@@ -37,7 +37,7 @@ pub struct Reclaimed {
     /// Regions.
     pub regions: Vec<u32>,
     /// App-regions.
-    pub places: Vec<u32>,
+    pub app_regions: Vec<u32>,
 }
 
 pub(in crate::core) fn grow<T>(rows: &mut Vec<T>, id: u32, new: impl Fn() -> T) {

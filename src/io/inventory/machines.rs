@@ -1,7 +1,7 @@
 //! Fly's Machines API: every machine of an organisation, how one of them ended, and a restart.
 
 use super::fault_kind::InventoryFaultKind;
-use crate::core::inventory::{Exit, Listed, Suspect};
+use crate::core::inventory::{Candidate, Exit, Listed};
 use crate::decode::inventory::machines::{PageFault, Pages, last_exit};
 use crate::decode::inventory::{Read, is_name};
 use crate::decode::settings::ApiSettings;
@@ -19,13 +19,13 @@ use std::time::Duration;
 /// Time limit of a whole poll with all its requests: an alert waits 5 s for an answer at most.
 pub const POLL_WITHIN: Duration = Duration::from_secs(4);
 const AGENT: &str = concat!("lastbeat/", env!("CARGO_PKG_VERSION"));
-/// For all pages together: of a poll's 4s, one is left for asking how suspects ended.
+/// For all pages together: of a poll's 4s, one is left for querying the exits of candidates.
 const LIST_WITHIN: Duration = Duration::from_secs(3);
 /// For asking how one machine ended.
 const EXIT_WITHIN: Duration = Duration::from_millis(900);
 /// A machine is stopped before it is started again, and may take its time for that.
 const RESTART_WITHIN: Duration = Duration::from_secs(20);
-/// Suspects of a poll whose end is asked for: as many requests at once as the API allows.
+/// Limit of candidates of a poll whose exits are queried: as many requests at once as the API allows.
 const MAX_EXITS: usize = 3;
 /// Pages of a poll. A page holds up to 1,000 machines, and one a second is allowed: more do not fit into the time.
 const MAX_PAGES: usize = 8;
@@ -183,8 +183,8 @@ impl MachinesApi {
     ///
     /// # Errors
     /// [`MachinesApiFault`].
-    pub async fn last_exit(&self, suspect: &Suspect) -> Result<Option<Exit>, MachinesApiFault> {
-        let ask = ApiRequest::read(path(suspect)?, EXIT_WITHIN);
+    pub async fn last_exit(&self, candidate: &Candidate) -> Result<Option<Exit>, MachinesApiFault> {
+        let ask = ApiRequest::read(path(candidate)?, EXIT_WITHIN);
         let answer = self.ask(&ask).await?;
         last_exit(&answer.body).map_err(|source| unreadable(&ask, source))
     }
@@ -193,10 +193,10 @@ impl MachinesApi {
     ///
     /// # Errors
     /// [`MachinesApiFault`]. After one of [`InventoryFaultKind::TimedOut`] it may have been restarted nonetheless.
-    pub async fn restart(&self, suspect: &Suspect) -> Result<(), MachinesApiFault> {
+    pub async fn restart(&self, candidate: &Candidate) -> Result<(), MachinesApiFault> {
         let ask = ApiRequest {
             method: Method::POST,
-            path: format!("{}/restart", path(suspect)?),
+            path: format!("{}/restart", path(candidate)?),
             within: RESTART_WITHIN,
             needed: "restarting needs one that may change machines: `fly tokens create org ORG`",
         };
@@ -272,15 +272,15 @@ impl MachinesApi {
 }
 
 impl Organisation {
-    /// Every machine, and how the first few suspects ended that are stopped or have failed. That this could not be found
+    /// Every machine, and how the first few candidates ended that are stopped or have failed. That this could not be found
     /// out is no fault: it stays unsaid.
     ///
     /// # Errors
     /// [`MachinesApiFault`] where a page could not be read.
-    pub async fn poll(&self, suspects: &[Suspect]) -> Result<Read, MachinesApiFault> {
+    pub async fn poll(&self, candidates: &[Candidate]) -> Result<Read, MachinesApiFault> {
         let listed = tokio::time::timeout(LIST_WITHIN, self.list()).await;
         let mut read = listed.unwrap_or(Err(MachinesApiFault::Slow))?;
-        self.exits(&mut read, suspects).await;
+        self.exits(&mut read, candidates).await;
         Ok(read)
     }
 
@@ -304,19 +304,21 @@ impl Organisation {
         Err(MachinesApiFault::TooMany)
     }
 
-    async fn exits(&self, read: &mut Read, suspects: &[Suspect]) {
+    async fn exits(&self, read: &mut Read, candidates: &[Candidate]) {
         let mut asked = Vec::new();
         for (at, machine) in read.machines.iter().enumerate() {
             // One that is suspended did not end: its last exit is of another time.
             let ended = machine.listed == Listed::Failed || &*machine.word == "stopped";
-            let suspect = suspects.iter().find(|suspect| suspect.id == machine.id);
-            if let (true, Some(suspect)) = (ended, suspect)
+            let candidate = candidates
+                .iter()
+                .find(|candidate| candidate.id == machine.id);
+            if let (true, Some(candidate)) = (ended, candidate)
                 && asked.len() < MAX_EXITS
             {
-                asked.push((at, suspect));
+                asked.push((at, candidate));
             }
         }
-        let ask = |(at, suspect)| async move { (at, self.api.last_exit(suspect).await) };
+        let ask = |(at, candidate)| async move { (at, self.api.last_exit(candidate).await) };
         for (at, exit) in join_all(asked.into_iter().map(ask)).await {
             read.machines[at].exit = exit.unwrap_or_default();
         }
@@ -324,14 +326,17 @@ impl Organisation {
 }
 
 /// Where a machine is. Its names come out of the stream, and may be anything.
-fn path(suspect: &Suspect) -> Result<String, MachinesApiFault> {
-    for name in [&suspect.app, &suspect.id] {
+fn path(candidate: &Candidate) -> Result<String, MachinesApiFault> {
+    for name in [&candidate.app, &candidate.id] {
         if !is_name(name) {
             let name = name.to_string();
             return Err(MachinesApiFault::Name { name });
         }
     }
-    Ok(format!("/v1/apps/{}/machines/{}", suspect.app, suspect.id))
+    Ok(format!(
+        "/v1/apps/{}/machines/{}",
+        candidate.app, candidate.id
+    ))
 }
 
 fn asked(ask: &ApiRequest) -> String {

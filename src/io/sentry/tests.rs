@@ -1,5 +1,5 @@
 use super::*;
-use crate::core::notice::{Alarm, CloseReason, IncidentId, NoticeKind, Scope, Who};
+use crate::core::notice::{Alarm, CloseReason, IncidentId, NoticeKind, Scope, TargetName};
 use crate::core::rule::Severity;
 use crate::core::time::Wall;
 use crate::format;
@@ -184,7 +184,7 @@ fn what_does_not_apply_at_a_scope_is_left_out() {
         alarm: Alarm::Stalled,
         scope: Scope::Stream,
         rule: "stream".to_owned(),
-        who: Who::default(),
+        who: TargetName::default(),
         last_text: String::new(),
         ..notice()
     };

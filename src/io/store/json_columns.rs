@@ -2,7 +2,7 @@
 //! field gets `#[serde(default)]`: files exist without it.
 
 use super::stored_enums::{StoredEnum, kind_from_stored, stored_kind};
-use crate::core::notice::{Alarm, Between, IncidentId, Notice, Scope, Who};
+use crate::core::notice::{Alarm, Between, IncidentId, Notice, Scope, TargetName};
 use crate::core::persist::{
     SavedBack, SavedClock, SavedKey, SavedLongest, SavedNotified, SavedStamp, SavedTarget,
     SavedWatched,
@@ -141,7 +141,7 @@ pub(super) fn notice_of(incident: IncidentId, text: &str) -> Option<Notice> {
         affected: row.affected.into_owned(),
         affected_total: row.affected_total,
         severity: Severity::from_stored(&row.severity)?,
-        who: Who {
+        who: TargetName {
             app: row.app.into_owned(),
             region: row.region.into_owned(),
             instance: row.instance.into_owned(),
@@ -333,7 +333,7 @@ pub(super) fn key(key: &SavedKey) -> rusqlite::Result<String> {
         SavedKey::Stream => KeyRow::Stream,
         SavedKey::Region(region) => KeyRow::Region(cow(region)),
         SavedKey::App(app) => KeyRow::App(cow(app)),
-        SavedKey::Place(app, region) => KeyRow::Place(cow(app), cow(region)),
+        SavedKey::AppRegion(app, region) => KeyRow::Place(cow(app), cow(region)),
         SavedKey::Host(host) => KeyRow::Host(cow(host)),
         SavedKey::Regions(names) => KeyRow::Regions(names.iter().map(cow).collect()),
         SavedKey::Alone(rule) => KeyRow::Alone(cow(rule)),
@@ -347,7 +347,7 @@ pub(super) fn key_of(text: &str) -> Option<SavedKey> {
         KeyRow::Stream => SavedKey::Stream,
         KeyRow::Region(region) => SavedKey::Region(region.into()),
         KeyRow::App(app) => SavedKey::App(app.into()),
-        KeyRow::Place(app, region) => SavedKey::Place(app.into(), region.into()),
+        KeyRow::Place(app, region) => SavedKey::AppRegion(app.into(), region.into()),
         KeyRow::Host(host) => SavedKey::Host(host.into()),
         KeyRow::Regions(names) => SavedKey::Regions(names.into_iter().map(Arc::from).collect()),
         KeyRow::Alone(rule) => SavedKey::Alone(rule.into()),

@@ -7,7 +7,7 @@ mod volume;
 
 use super::*;
 use crate::core::notice::NoticeKind;
-use crate::core::notice::{Alarm, CloseReason, Notice, Scope, Who};
+use crate::core::notice::{Alarm, CloseReason, Notice, Scope, TargetName};
 use crate::core::persist::{
     SavedBeat, SavedClock, SavedKey, SavedNotified, SavedRhythm, SavedTarget, SavedWatched,
 };
@@ -119,11 +119,11 @@ fn incident(id: u64, app: &str) -> SavedIncident {
             affected: Vec::new(),
             affected_total: 1,
             severity: Severity::Error,
-            who: Who {
+            who: TargetName {
                 app: app.to_owned(),
                 region: "iad".to_owned(),
                 instance: format!("m{id}"),
-                ..Who::default()
+                ..TargetName::default()
             },
             since: at(id),
             gap: Duration::from_secs(91),

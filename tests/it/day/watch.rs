@@ -130,8 +130,8 @@ pub fn day(mut platform: Platform, knows: Knows) -> Report {
 
 impl Watcher {
     fn turn(&mut self, platform: &Platform, now: u64) {
-        let suspects = self.engine.take_suspects().is_some();
-        if self.knows != Knows::Lines && (now >= self.next_poll || suspects) {
+        let candidates = self.engine.take_candidates().is_some();
+        if self.knows != Knows::Lines && (now >= self.next_poll || candidates) {
             self.next_poll = now + POLL_EVERY;
             self.poll(platform, now);
         }

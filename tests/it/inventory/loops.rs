@@ -1,6 +1,6 @@
 //! The task that keeps the inventory: what it hands on, when it asks, and what it says of its faults.
 
-use super::{DEPLOYED, STARTED, items, settings, source, suspect};
+use super::{DEPLOYED, STARTED, candidate, items, settings, source};
 use crate::support::dns_server::{DnsServer, Said};
 use crate::support::machines_api::{Failing, MachinesServer, TOKEN, machine};
 use crate::support::metrics::Metrics as Scraped;
@@ -8,7 +8,7 @@ use crate::support::wait::wall;
 use arc_swap::ArcSwapOption;
 use lastbeat::app::inventory::{InventoryDeps, InventoryRequest, Machines, run};
 use lastbeat::clock::Clock;
-use lastbeat::core::inventory::{Poll, Suspect};
+use lastbeat::core::inventory::{Candidate, Poll};
 use lastbeat::core::time::Mono;
 use lastbeat::io::inventory::InventorySource;
 use lastbeat::io::inventory::dns::Dns;
@@ -60,18 +60,18 @@ impl Kept {
             .expect("the task lives")
     }
 
-    async fn hurry(&self, suspects: Vec<Suspect>) {
+    async fn hurry(&self, candidates: Vec<Candidate>) {
         self.asks
-            .send(InventoryRequest::Suspects(suspects))
+            .send(InventoryRequest::Candidates(candidates))
             .await
             .expect("the task lives");
     }
 
     async fn restart(&self, id: &str) -> Result<(), String> {
         let (answer, answered) = oneshot::channel();
-        let suspect = suspect(id);
+        let candidate = candidate(id);
         self.asks
-            .send(InventoryRequest::Restart { suspect, answer })
+            .send(InventoryRequest::Restart { candidate, answer })
             .await
             .expect("the task lives");
         answered.await.expect("an answer")
@@ -114,8 +114,8 @@ async fn the_first_poll_comes_at_once_and_a_hurried_one_a_second_later() {
     assert!(first.asked_at.since(before) < SOON && first.machines.len() == 3);
     server.say(STARTED, Said::NoSuchName);
     let hurried_at = kept.clock.mono();
-    kept.hurry(vec![suspect("m0")]).await;
-    kept.hurry(vec![suspect("m1")]).await;
+    kept.hurry(vec![candidate("m0")]).await;
+    kept.hurry(vec![candidate("m1")]).await;
     let second = kept.poll().await;
     assert!(second.asked_at >= hurried_at, "asked after the hurry");
     let apart = second.asked_at.since(first.asked_at);
@@ -148,7 +148,7 @@ async fn a_poll_that_fails_hands_nothing_on_and_one_that_hurries_is_tried_again(
     .await;
     let trouble = kept.trouble.load_full().expect("trouble is told");
     assert!(trouble.contains("500"), "{trouble}");
-    kept.hurry(vec![suspect("m0")]).await;
+    kept.hurry(vec![candidate("m0")]).await;
     kept.until("a hurried poll that fails", |kept| {
         kept.count(POLLS, &[("outcome", "failed")]) == 2.0
     })
@@ -158,7 +158,7 @@ async fn a_poll_that_fails_hands_nothing_on_and_one_that_hurries_is_tried_again(
     assert_eq!(poll.machines.len(), 1);
     assert!(
         poll.machines[0].exit.is_some(),
-        "the suspect is remembered over the fault"
+        "the candidate is remembered over the fault"
     );
     assert!(kept.trouble.load().is_none());
     assert!(kept.polls.try_recv().is_err());
@@ -175,7 +175,7 @@ async fn being_told_to_wait_is_obeyed_however_much_anybody_hurries() {
     .await;
     let refused_at = kept.clock.mono();
     server.recover();
-    kept.hurry(vec![suspect("m0")]).await;
+    kept.hurry(vec![candidate("m0")]).await;
     let poll = kept.poll().await;
     let waited = poll.asked_at.since(refused_at);
     assert!(waited > Duration::from_millis(2800), "{waited:?}");
@@ -207,7 +207,7 @@ async fn without_a_source_or_a_token_it_says_so_and_lives() {
     let kept = Kept::start(None, None);
     let why = kept.restart("m0").await.expect_err("no token");
     assert!(why.contains("LASTBEAT_INVENTORY_TOKEN"), "{why}");
-    kept.hurry(vec![suspect("m0")]).await;
+    kept.hurry(vec![candidate("m0")]).await;
     assert_eq!(kept.count(POLLS, &[]), 0.0);
     assert!(kept.clock.mono() > Mono::ZERO && !kept.task.is_finished());
 }

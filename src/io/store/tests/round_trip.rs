@@ -326,7 +326,7 @@ fn incidents_parcels_and_silences_come_back_as_they_were() {
         SavedKey::Stream,
         SavedKey::Region("iad".into()),
         SavedKey::App("api".into()),
-        SavedKey::Place("api".into(), "iad".into()),
+        SavedKey::AppRegion("api".into(), "iad".into()),
         SavedKey::Host("b1c2".into()),
         SavedKey::Alone("beats".into()),
     ];

@@ -1,4 +1,4 @@
-//! Candidates: long intervals that may turn out to be the new rhythm of a target.
+//! NewRhythms: long intervals that may turn out to be the new rhythm of a target.
 
 use crate::core::targets::table::Watched;
 use crate::core::time::nanos;
@@ -8,13 +8,13 @@ use std::time::Duration;
 
 /// Number of long intervals remembered until the next one shows whether they are a rhythm; the lowest numbers are
 /// dropped.
-const MAX_CANDIDATES: usize = 100_000;
+const MAX_INTERVALS: usize = 100_000;
 
 /// Intervals that were longer than allowed, in milliseconds, until the next one shows whether they are a rhythm.
 #[derive(Debug, Default)]
-pub struct Candidates(BTreeMap<Watched, u32>);
+pub struct NewRhythms(BTreeMap<Watched, u32>);
 
-impl Candidates {
+impl NewRhythms {
     /// True if none is remembered.
     #[inline]
     pub fn is_empty(&self) -> bool {
@@ -28,7 +28,7 @@ impl Candidates {
 
     /// Restores an interval that [`Self::saved`] gave.
     pub fn restored(&mut self, watched: Watched, long_ms: u32) {
-        if long_ms > 0 && self.0.len() < MAX_CANDIDATES {
+        if long_ms > 0 && self.0.len() < MAX_INTERVALS {
             self.0.insert(watched, long_ms);
         }
     }
@@ -70,7 +70,7 @@ impl Candidates {
             *usual = Usual::learned(interval.max(Duration::from_millis(u64::from(before))));
             return true;
         }
-        if self.0.len() >= MAX_CANDIDATES {
+        if self.0.len() >= MAX_INTERVALS {
             self.0.pop_first();
         }
         self.0.insert(watched, ms);
