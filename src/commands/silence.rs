@@ -33,7 +33,7 @@ pub struct SilenceArgs {
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Action {
     /// Silence targets that match, from now on
-    Add(AddArgs),
+    Add(Box<AddArgs>),
     /// Show active and coming silences
     List,
     /// End a silence that `add` made

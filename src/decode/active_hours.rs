@@ -227,7 +227,7 @@ fn looks_like_days(word: &str) -> bool {
             .get(..3)
             .is_some_and(|head| head.eq_ignore_ascii_case(&day[..3]))
     };
-    DAYS.iter().any(|day| begins(&day))
+    DAYS.iter().any(begins)
 }
 
 /// `Mon` or `Mon-Fri`, `Fri-Mon` over the weekend.
@@ -241,7 +241,7 @@ fn days(word: &str) -> Result<Vec<usize>, HoursFault> {
 fn day(word: &str) -> Result<usize, HoursFault> {
     let lower = word.to_ascii_lowercase();
     let is_it = |day: &&str| **day == lower || day[..3] == lower;
-    let found = DAYS.iter().position(|day| is_it(&day));
+    let found = DAYS.iter().position(is_it);
     found.ok_or_else(|| HoursFault::Day(word.to_owned()))
 }
 

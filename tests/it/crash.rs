@@ -162,12 +162,13 @@ impl Stage {
     }
 }
 
-/// Each incident with its states, in the order in which they came; what came twice with the same key counts once.
+/// Each incident with its states but updates, in the order in which they came; what came twice with the same key counts
+/// once.
 fn told(keys: impl Iterator<Item = (String, String)>) -> BTreeMap<String, Vec<String>> {
     let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (incident, state) in keys {
         let states = told.entry(incident).or_default();
-        if !states.contains(&state) {
+        if state != "updated" && !states.contains(&state) {
             states.push(state);
         }
     }

@@ -126,14 +126,14 @@ fn what_is_open_in_a_file_of_the_version_before_is_closed_once_to_everyone_notif
     let owned = |some: &[&Instance]| some.iter().map(|one| (*one).clone()).collect::<Vec<_>>();
     feed.beat(&owned(&live), Duration::from_secs(1));
     let lastbeat = setup.start();
-    let (region, alone) = ("region 01a221aa559200", "instance 01a221aa559201");
+    let (region, alone) = ("region 1a221aa559200", "instance 1a221aa559201");
     let opened = [format!("opened {region}"), format!("opened {alone}")];
     wait_until("what waited is sent", SOON, || {
         told(&hook, "/dead").len() == 2
     });
     assert_eq!(told(&hook, "/dead"), opened);
     let open = lastbeat.get("/api/v1/incidents?state=open");
-    for incident in ["01a221aa559200", "01a221aa559201"] {
+    for incident in ["1a221aa559200", "1a221aa559201"] {
         assert!(open.body.contains(incident), "{}", open.body);
     }
 

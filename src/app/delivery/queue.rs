@@ -239,7 +239,7 @@ impl Queue {
         let requests = match (self.goes_on(rendered), &before) {
             (false, None) => self.notifier.requests(rendered, now),
             (false, Some(before)) => self.notifier.replace(before, rendered, now),
-            // What it is now stands for another incident too; what it was ends.
+            // Another incident keeps what it is now; what it was ends.
             (true, Some(before)) => self.notifier.requests(before, now),
             (true, None) => Vec::new(),
         };
@@ -249,9 +249,6 @@ impl Queue {
 
     /// The open alert of its incident, where it was another at the peer than it is now.
     fn replaced(&self, rendered: &RenderedNotice) -> Option<RenderedNotice> {
-        if !self.notifier.tracks_open_alerts() {
-            return None;
-        }
         let subject = self.notifier.dedup_key(rendered);
         self.open_alerts.before(rendered, subject.as_ref())
     }

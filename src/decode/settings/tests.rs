@@ -220,3 +220,33 @@ fn limits_are_numbers_within_reason() {
     let (instances, apps) = (10_000_000, 1);
     assert_eq!(limits(&given), Limits { instances, apps });
 }
+
+#[test]
+fn globs_of_ignored_apps_are_checked_and_may_take_out() {
+    let ignored = |globs: &str| {
+        let vars = [
+            ("NATS_URL", "a:1"),
+            ("FLY_APP_NAME", "own"),
+            ("LASTBEAT_IGNORE", globs),
+        ];
+        with(&vars).map(|settings| settings.ignore)
+    };
+    let all_but_web = ignored("!web").expect("a list");
+    let names = ["own", "api", "web"].map(|name| all_but_web.matches(name));
+    assert_eq!(names, [true, true, false]);
+    let some = ignored("review-*,!review-1").expect("a list");
+    let names = ["own", "api", "review-2", "review-1"].map(|name| some.matches(name));
+    assert_eq!(names, [true, false, true, false]);
+    for (globs, what) in [
+        ("[a", "has a [ without its ]"),
+        ("web,!*", "takes out everything"),
+        ("!!web", "more than one !"),
+    ] {
+        let faults = ignored(globs).expect_err(globs);
+        let text = faults[0].to_string();
+        assert!(
+            text.contains(what) && text.contains("LASTBEAT_IGNORE"),
+            "{text}"
+        );
+    }
+}

@@ -183,6 +183,8 @@ impl PartialSchema for SilenceRequest {
             .description(Some("Severities of rules."));
         let labels = ObjectBuilder::new()
             .description(Some("Labels of rules, by name; all of them match."))
+            .min_properties(Some(1))
+            .max_properties(Some(16))
             .property_names(Some(
                 ObjectBuilder::new()
                     .schema_type(SchemaType::new(utoipa::openapi::schema::Type::String))
