@@ -1,7 +1,8 @@
 //! Lateness of beats: arrival later than their own time says.
 //!
 //! A beat counts from its arrival. In the catch-up after a pause of reception, a beat that is later than its instance's
-//! usual lag counts from its own time, so that a backlog does not revive the dead.
+//! usual lag counts from its own time, so that a backlog does not revive the dead. So does one that comes after
+//! a pause of its own and is later than others are: a machine that restarts while the lag of all grows is no backlog.
 
 use crate::core::facts::Facts;
 use crate::core::lag::{Lag, millis};
@@ -56,10 +57,16 @@ impl Facts {
         let (arrival, offset) = (row.seen.at, row.offset);
         let interval = row.every().or_else(|| row.usual.longest()).unwrap_or(USUAL);
         let paused = arrival.since(beaten.before.at) > interval * AUTO_FACTOR;
-        if beaten.new || !(paused || self.is_catching_up(arrival)) {
+        let catches_up = self.is_catching_up(arrival);
+        if beaten.new || !(paused || catches_up) {
             return self.tracker.beat_mut(beaten.beat).offset.learn(offset_ms);
         }
-        match self.old_news(beaten, offset, offset_ms, arrival) {
+        let of_others = if catches_up {
+            0
+        } else {
+            self.lag_of_others(id)
+        };
+        match self.old_news(beaten, offset, offset_ms - of_others, arrival) {
             Some(at) => {
                 let listened = self.listening.listened_at(at);
                 let listened = listened.max(beaten.before.listened);
@@ -67,6 +74,15 @@ impl Facts {
             }
             None => self.tracker.beat_mut(beaten.beat).offset.learn(offset_ms),
         }
+    }
+
+    /// How late others are, in milliseconds: the stream, or the instance's region. As of the last look, before this beat and what
+    /// came with it.
+    fn lag_of_others(&self, id: InstanceId) -> i64 {
+        let place = self.tracker.instance(id).place;
+        let region = self.tracker.places[place as usize].region as usize;
+        let of_region = self.lags.regions.get(region).map(Lag::at_last_look);
+        millis(self.lags.typical.max(of_region.unwrap_or_default()))
     }
 
     /// Time at which a beat in a catch-up was sent; `None` if it counts from its arrival.
