@@ -66,7 +66,7 @@ impl Facts {
         } else {
             self.lag_of_others(id)
         };
-        match self.old_news(beaten, offset, offset_ms - of_others, arrival) {
+        match self.old_news(id, beaten, offset, offset_ms, of_others) {
             Some(at) => {
                 let listened = self.listening.listened_at(at);
                 let listened = listened.max(beaten.before.listened);
@@ -88,14 +88,21 @@ impl Facts {
     /// Time at which a beat in a catch-up was sent; `None` if it counts from its arrival.
     fn old_news(
         &mut self,
+        id: InstanceId,
         beaten: Beaten,
         offset: Offset,
         offset_ms: i64,
-        arrival: Mono,
+        of_others: i64,
     ) -> Option<Mono> {
+        let arrival = self.tracker.beat_row(beaten.beat).seen.at;
+        let stop = self.tracker.life(id).stop;
+        // After a stop there is another life: only what was said before the stop is old.
+        let is_of_this_life =
+            |said: &Mono| !beaten.was_stopped || stop.is_some_and(|(_, since)| *said < since);
         let catch_up = &mut self.lags.catch_up;
         let before = catch_up.late.remove(&beaten.beat.0);
-        let Some(said) = offset.said_at(offset_ms, arrival, beaten.before.at) else {
+        let said = offset.said_at(offset_ms, of_others, arrival, beaten.before.at);
+        let Some(said) = said.filter(is_of_this_life) else {
             catch_up.fresh += 1;
             return None;
         };

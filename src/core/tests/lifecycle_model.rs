@@ -205,6 +205,9 @@ impl Play {
                 .is_some();
             if is_known {
                 model.polled(self.machines[who], at_second, self.now);
+            } else {
+                // Whatever is listed of it begins when it is known.
+                model.listed = None;
             }
         }
     }

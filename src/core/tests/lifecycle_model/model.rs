@@ -59,7 +59,7 @@ pub(super) struct Model {
     said_bye: bool,
     crash: Option<u64>,
     /// How the inventory lists it, and since when.
-    listed: Option<(Listed, u64)>,
+    pub(super) listed: Option<(Listed, u64)>,
 }
 
 impl Model {
