@@ -150,6 +150,8 @@ async fn a_machine_that_stays_in_created_is_told_after_five_minutes() {
         ignore: Globs::default(),
         limits: Default::default(),
         first_incident: 1,
+        own: None,
+        notifiers: Vec::new(),
     };
     let mut engine = Engine::new(rules.set.expect("good rules"), options, at(0));
     let witness = Subject {

@@ -116,6 +116,8 @@ mod tests {
             ignore: Globs::default(),
             limits: Default::default(),
             first_incident: 1,
+            own: None,
+            notifiers: Vec::new(),
         };
         let mut engine = Engine::new(rules(), options, at(0));
         let subject = Subject {
