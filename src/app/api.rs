@@ -6,7 +6,7 @@ use super::event_loop::CoreRequest;
 use super::silences::Silences;
 use super::store_thread::StoreHandle;
 use crate::clock::NowFn;
-use crate::core::persist::{IncidentQuery, PastIncident};
+use crate::core::persist::{ForgottenTarget, IncidentQuery, PastIncident};
 use crate::core::rule::RuleSet;
 use crate::core::snapshot::Snapshot;
 use crate::core::snapshot::detail::Detail;
@@ -15,7 +15,7 @@ use crate::core::time::Wall;
 use crate::decode::silence_request::SilenceRequest;
 use crate::io::http::backend::{Backend, SilenceRow};
 use crate::io::http::dto::drill::Drilled;
-use crate::io::http::dto::status::{NotifierStatus, StoreStatus};
+use crate::io::http::dto::status::{NotifierStatus, StoreStatus, UnrecognisedBeats};
 use crate::io::http_client::HttpSend;
 use crate::io::metrics::Metrics;
 use arc_swap::ArcSwap;
@@ -71,6 +71,21 @@ impl Backend for ApiBackend {
 
     fn outages(&self, from: Wall) -> BoxFuture<'_, Result<Outages, String>> {
         self.store.outages(from).boxed()
+    }
+
+    fn forgotten(&self, from: Wall) -> BoxFuture<'_, Result<Vec<ForgottenTarget>, String>> {
+        self.store.forgotten(from).boxed()
+    }
+
+    fn unrecognised_beats(&self) -> Vec<UnrecognisedBeats> {
+        let forms = self.metrics.unrecognised().into_iter();
+        let forms = forms.map(|(form, count, last)| UnrecognisedBeats {
+            form: form.label(),
+            count,
+            last,
+            hint: form.hint(),
+        });
+        forms.collect()
     }
 
     fn write_metrics(&self, snapshot: Option<&Snapshot>, to: &mut dyn Write) -> io::Result<()> {

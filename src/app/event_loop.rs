@@ -352,9 +352,9 @@ impl<S: MessageSource> EventLoop<S> {
                 *interval = None;
             }
         }
-        for (form, count) in self.ingest.take_unrecognised() {
-            self.metrics.beats_unrecognised(form, count);
-        }
+        let metrics = &self.metrics;
+        self.ingest
+            .take_unrecognised(|form, count, last| metrics.beats_unrecognised(form, count, last));
         if let Some(candidates) = self.ingest.engine.take_candidates() {
             (self.candidates)(candidates);
         }

@@ -17,7 +17,25 @@ pub struct Ingest {
     pub engine: Engine,
     markers: Markers,
     /// Entries that look like a beat and are none, by form, since they were last taken.
-    unrecognised: [u64; Unrecognised::ALL.len()],
+    unrecognised: [Near; Unrecognised::ALL.len()],
+}
+
+/// Entries of one form that look like a beat and are none.
+#[derive(Debug, Default)]
+struct Near {
+    count: u64,
+    /// The subject of the last one.
+    last: String,
+}
+
+impl Near {
+    fn count(&mut self, subject: &str) {
+        self.count += 1;
+        if self.last != subject {
+            self.last.clear();
+            self.last.push_str(subject);
+        }
+    }
 }
 
 /// A beat's interval, for the histogram of its app.
@@ -40,11 +58,15 @@ impl Ingest {
         }
     }
 
-    /// Takes the numbers of entries that looked like a beat and were none, by form, since the last call.
-    pub fn take_unrecognised(&mut self) -> impl Iterator<Item = (Unrecognised, u64)> + use<> {
-        let counts = std::mem::take(&mut self.unrecognised);
-        let all = Unrecognised::ALL.into_iter().zip(counts);
-        all.filter(|(_, count)| *count > 0)
+    /// Takes the numbers of entries that looked like a beat and were none since the last call: by form, with the subject of
+    /// the last one.
+    pub fn take_unrecognised(&mut self, mut taken: impl FnMut(Unrecognised, u64, &str)) {
+        for (form, near) in Unrecognised::ALL.into_iter().zip(&mut self.unrecognised) {
+            let count = std::mem::take(&mut near.count);
+            if count > 0 {
+                taken(form, count, &near.last);
+            }
+        }
     }
 
     /// Puts another rule set in force in one go, and looks for its markers from now on.
@@ -122,7 +144,7 @@ impl Ingest {
                 Err(why) => engine.reject(why),
             },
             Found::Rejected(why) => engine.reject(why),
-            Found::Unrecognised(form) => unrecognised[form as usize] += 1,
+            Found::Unrecognised(form) => unrecognised[form as usize].count(subject),
         });
         interval.map(|length| Interval {
             app: self.engine.app_of(id),
@@ -267,9 +289,11 @@ mod tests {
         for line in ["heartbeat", "GET /HEARTBEAT", "GET /HEARTBEAT", "HEARTBEAT"] {
             ingest.message("logs.web.iad.a", line.as_bytes());
         }
+        let mut taken = Vec::new();
+        ingest.take_unrecognised(|form, count, _| taken.push((form, count)));
         let expected = [(Unrecognised::OtherCase, 1), (Unrecognised::Value, 2)];
-        assert_eq!(ingest.take_unrecognised().collect::<Vec<_>>(), expected);
-        assert_eq!(ingest.take_unrecognised().count(), 0);
+        assert_eq!(taken, expected);
+        ingest.take_unrecognised(|form, _, _| panic!("{form:?} was taken before"));
     }
 
     #[test]

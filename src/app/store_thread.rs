@@ -11,7 +11,9 @@ mod worker;
 use super::delivery::{Finished, Outbox};
 use crate::clock::Clock;
 use crate::core::notice::Notice;
-use crate::core::persist::{Checkpoint, Decision, IncidentQuery, PastIncident, Saved};
+use crate::core::persist::{
+    Checkpoint, Decision, ForgottenTarget, IncidentQuery, PastIncident, Saved,
+};
 use crate::core::silence::Silence;
 use crate::core::snapshot::outages::Outages;
 use crate::core::time::Wall;
@@ -41,6 +43,8 @@ pub struct Decided {
     pub notices: Vec<Notice>,
     /// State to write before they are sent.
     pub decision: Decision,
+    /// Targets that fired and are no longer watched.
+    pub forgotten: Vec<ForgottenTarget>,
 }
 
 /// Gives the core the state and silences of a file that could be opened only after the start. Returns once the core
@@ -71,6 +75,7 @@ enum StoreCommand {
         oneshot::Sender<Result<Vec<PastIncident>, String>>,
     ),
     Outages(Wall, oneshot::Sender<Result<Outages, String>>),
+    Forgotten(Wall, oneshot::Sender<Result<Vec<ForgottenTarget>, String>>),
     /// Answered once all before it is written, or could not be.
     Flush(oneshot::Sender<bool>),
 }
@@ -182,6 +187,17 @@ impl StoreHandle {
         answer_of(answered).await
     }
 
+    /// Targets that fired and were forgotten since `from`, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// In words: why the store cannot answer.
+    pub async fn forgotten(&self, from: Wall) -> Result<Vec<ForgottenTarget>, String> {
+        let (answer, answered) = oneshot::channel();
+        self.order(StoreCommand::Forgotten(from, answer));
+        answer_of(answered).await
+    }
+
     /// True if the next checkpoint must hold everything.
     pub fn wants_whole(&self) -> bool {
         self.status.wants_whole.load(Ordering::Acquire)
@@ -258,6 +274,7 @@ fn lost(order: &StoreCommand, why: &str) {
         // The receiver gets the fault; the next checkpoint has everything.
         StoreCommand::History(..)
         | StoreCommand::Outages(..)
+        | StoreCommand::Forgotten(..)
         | StoreCommand::Flush(_)
         | StoreCommand::Checkpoint(_) => {}
     }

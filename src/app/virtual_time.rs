@@ -164,6 +164,7 @@ impl VirtualTime {
             instances: checkpoint.instances,
             groups: checkpoint.groups,
             incidents: checkpoint.incidents,
+            ..Saved::default()
         };
         let rules = engine.rules().clone();
         self.now = self.now.max(to);

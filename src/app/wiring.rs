@@ -9,6 +9,8 @@ use super::store_thread::{Adopt, Decided, StoreHandle};
 use crate::core::engine::Output;
 use crate::core::inventory::{Candidate, Poll};
 use crate::core::notice::IncidentId;
+use crate::core::persist::ForgottenTarget;
+use crate::core::targets::table::{Change, Reason, State};
 use crate::format;
 use std::sync::Arc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -62,7 +64,7 @@ pub(super) fn outputs(
     mut listener: Box<dyn FnMut(&Output) + Send>,
 ) -> OutputSink {
     Box::new(move |outputs, decision| {
-        let mut notices = Vec::new();
+        let (mut notices, mut forgotten) = (Vec::new(), Vec::new());
         for output in outputs {
             listener(&output);
             match output {
@@ -70,23 +72,39 @@ pub(super) fn outputs(
                 Output::Restart(incident, candidate) => {
                     restart(incident, candidate, &inventory, &core)
                 }
-                Output::Changed(change) => debug!(
-                    rule = &*change.rule,
-                    target_app = format::name(&change.who.app),
-                    target_region = format::name(&change.who.region),
-                    target_instance = format::name(&change.who.instance),
-                    from = change.from.label(),
-                    to = change.to.label(),
-                    at = format::rfc3339(change.at),
-                    "{}",
-                    change.reason.label()
-                ),
+                Output::Changed(change) => {
+                    debug!(
+                        rule = &*change.rule,
+                        target_app = format::name(&change.who.app),
+                        target_region = format::name(&change.who.region),
+                        target_instance = format::name(&change.who.instance),
+                        from = change.from.label(),
+                        to = change.to.label(),
+                        at = format::rfc3339(change.at),
+                        "{}",
+                        change.reason.label()
+                    );
+                    forgotten.extend(forgotten_target(change));
+                }
             }
         }
-        if decision.is_some() || !notices.is_empty() {
-            let decision = decision.unwrap_or_default();
-            store.decided(Decided { notices, decision });
+        if decision.is_some() || !notices.is_empty() || !forgotten.is_empty() {
+            store.decided(Decided {
+                notices,
+                decision: decision.unwrap_or_default(),
+                forgotten,
+            });
         }
+    })
+}
+
+/// The target of a change, where it fired and is forgotten.
+fn forgotten_target(change: Change) -> Option<ForgottenTarget> {
+    let is_forgotten = change.from == State::Firing && change.reason == Reason::Forgotten;
+    is_forgotten.then_some(ForgottenTarget {
+        rule: change.rule,
+        who: change.who,
+        at: change.at,
     })
 }
 

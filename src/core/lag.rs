@@ -96,6 +96,11 @@ impl Lag {
         self.typical
     }
 
+    /// The middle lag at the last look; zero where it was not known.
+    pub fn at_last_look(&self) -> Duration {
+        self.typical.unwrap_or_default()
+    }
+
     fn look(&self, now: Mono) -> Option<Duration> {
         let fresh = self.samples.iter().flatten();
         let fresh = fresh.filter(|sample| now.since(sample.at) <= WINDOW);

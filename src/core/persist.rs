@@ -8,7 +8,7 @@ pub mod export;
 pub mod restore;
 
 use crate::core::listening::Blind;
-use crate::core::notice::{CloseReason, Notice};
+use crate::core::notice::{CloseReason, Notice, TargetName};
 use crate::core::rule::Severity;
 use crate::core::snapshot::Verdict;
 use crate::core::time::{Listened, Wall};
@@ -293,6 +293,19 @@ pub struct Saved {
     pub groups: Vec<SavedGroup>,
     /// The incidents that are open.
     pub incidents: Vec<SavedIncident>,
+    /// Targets that fired and were forgotten in the last 30 days.
+    pub forgotten: Vec<ForgottenTarget>,
+}
+
+/// A target that was found silent and is no longer watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForgottenTarget {
+    /// The rule's name.
+    pub rule: Arc<str>,
+    /// The target.
+    pub who: TargetName,
+    /// Wall clock: when it was forgotten.
+    pub at: Wall,
 }
 
 /// Query of the history of incidents, the newest first. Fields that are `None` or empty do not restrict it.

@@ -12,6 +12,7 @@ mod flood;
 mod growth;
 mod inventory;
 mod life;
+mod lifecycle_model;
 mod restart;
 mod rules;
 

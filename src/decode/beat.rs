@@ -85,6 +85,28 @@ impl Unrecognised {
             Unrecognised::TooMany => "too_many",
         }
     }
+
+    /// The remedy, for people.
+    pub const fn hint(self) -> &'static str {
+        match self {
+            Unrecognised::OtherCase => {
+                "Write the marker as the rule does, in upper case: HEARTBEAT."
+            }
+            Unrecognised::Sentence => {
+                "If it is meant as a heartbeat, begin the line with the marker: HEARTBEAT every=30s."
+            }
+            Unrecognised::Value => {
+                "If it is meant as a heartbeat, write the marker as a word of its own, at the start of the line."
+            }
+            Unrecognised::JsonField => {
+                "Write the marker into the message: message, msg, event, text, log or body."
+            }
+            Unrecognised::BrokenJson => "The JSON is cut or has a fault: write less in one line.",
+            Unrecognised::TooMany => {
+                "More than 64 heartbeats are in one entry: write one entry for each."
+            }
+        }
+    }
 }
 
 /// Reads the payload of an entry in which [`Markers::in_bytes`] found a marker, and hands over what it holds, in

@@ -12,6 +12,7 @@ mod snapshot;
 use crate::core::snapshot::Snapshot;
 use crate::decode::beat::Unrecognised;
 use crate::io::notifier::Outcome;
+use arc_swap::ArcSwapOption;
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
@@ -19,6 +20,7 @@ use prometheus::{
     IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use std::io::{self, Write};
+use std::sync::Arc;
 
 /// From a fast path's tens of milliseconds to `max_lag`'s default of 2m, which is a bound, and beyond it.
 const LAG: &[f64] = &[
@@ -131,6 +133,8 @@ pub struct Metrics {
     pub store_bytes: IntGauge,
     store_errors: IntCounterVec,
     unrecognised: IntCounterVec,
+    /// The subject of the last entry of each form.
+    unrecognised_last: [ArcSwapOption<String>; Unrecognised::ALL.len()],
 }
 
 /// One notifier's own metrics.
@@ -305,10 +309,11 @@ impl Metrics {
                 ),
                 &["form"],
             )),
+            unrecognised_last: Default::default(),
             registry: declare.0,
         };
         for form in Unrecognised::ALL {
-            metrics.beats_unrecognised(form, 0);
+            metrics.unrecognised.with_label_values(&[form.label()]);
         }
         let process = Box::new(ProcessCollector::for_self());
         metrics
@@ -344,10 +349,24 @@ impl Metrics {
             .set(count);
     }
 
-    /// Counts entries that look like a heartbeat and are none.
-    pub fn beats_unrecognised(&self, form: Unrecognised, count: u64) {
+    /// Counts entries that look like a heartbeat and are none; `last`: the subject of the last one.
+    pub fn beats_unrecognised(&self, form: Unrecognised, count: u64, last: &str) {
         let forms = self.unrecognised.with_label_values(&[form.label()]);
         forms.inc_by(count);
+        let known = &self.unrecognised_last[form as usize];
+        if known.load().as_deref().is_none_or(|known| known != last) {
+            known.store(Some(Arc::new(last.to_owned())));
+        }
+    }
+
+    /// Entries since the start that look like a heartbeat and are none: the form, the number, the subject of the last one.
+    pub fn unrecognised(&self) -> Vec<(Unrecognised, u64, String)> {
+        let forms = Unrecognised::ALL.into_iter().map(|form| {
+            let count = self.unrecognised.with_label_values(&[form.label()]).get();
+            let last = self.unrecognised_last[form as usize].load();
+            (form, count, last.as_deref().cloned().unwrap_or_default())
+        });
+        forms.filter(|(_, count, _)| *count > 0).collect()
     }
 
     /// Shows a reason at zero, before its first reconnect.

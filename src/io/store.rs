@@ -7,6 +7,7 @@
 
 mod clock_and_groups;
 mod fault;
+mod forgotten;
 mod incidents;
 mod instances;
 mod json_columns;
@@ -23,8 +24,8 @@ pub use stored_enums::stored_kind;
 
 use crate::core::notice::IncidentId;
 use crate::core::persist::{
-    Checkpoint, IncidentQuery, PastIncident, Saved, SavedIncident, SavedInstance, SavedStamp,
-    TimelineRow,
+    Checkpoint, ForgottenTarget, IncidentQuery, PastIncident, Saved, SavedIncident, SavedInstance,
+    SavedStamp, TimelineRow,
 };
 use crate::core::silence::Silence;
 use crate::core::snapshot::outages::Outages;
@@ -68,6 +69,8 @@ pub struct Batch {
     pub timeline: Vec<(IncidentId, TimelineRow)>,
     /// The silences made while running, in file of those there.
     pub silences: Option<Vec<Silence>>,
+    /// Targets that fired and are no longer watched.
+    pub forgotten: Vec<ForgottenTarget>,
 }
 
 /// An open store with all that it held.
@@ -114,10 +117,10 @@ impl Store {
     ///
     /// [`StoreFault`], where there is nothing to write on.
     pub fn open(path: Option<&Path>, now: Wall) -> Result<Opened, StoreFault> {
-        match (Store::read(path), path) {
+        match (Store::read(path, now), path) {
             (Err(StoreFault::Corrupt { .. }), Some(path)) => {
                 let aside = set_aside(path, "corrupt", now)?;
-                let mut opened = Store::read(Some(path))?;
+                let mut opened = Store::read(Some(path), now)?;
                 opened.set_aside = aside;
                 Ok(opened)
             }
@@ -125,7 +128,7 @@ impl Store {
         }
     }
 
-    fn read(path: Option<&Path>) -> Result<Opened, StoreFault> {
+    fn read(path: Option<&Path>, now: Wall) -> Result<Opened, StoreFault> {
         let mut store = Store::connect(path)?;
         let mut skipped = Skipped::default();
         let read = |store: &mut Store, skipped: &mut Skipped| {
@@ -135,6 +138,7 @@ impl Store {
                 instances: instances::read(&store.db, &mut store.slots, skipped)?,
                 groups,
                 incidents: incidents::read_open(&store.db, skipped)?,
+                forgotten: forgotten::read(&store.db, now - forgotten::KEPT_FOR)?,
             };
             let deliveries = outbox::read(&store.db, skipped)?;
             let silences = outbox::read_silences(&store.db, skipped)?;
@@ -257,6 +261,7 @@ impl Store {
         outbox::write(&step, &batch.deliveries)?;
         outbox::remove(&step, &batch.done)?;
         incidents::write_timeline(&step, &batch.timeline)?;
+        forgotten::write(&step, &batch.forgotten)?;
         if let Some(silences) = &batch.silences {
             outbox::write_silences(&step, silences)?;
         }
@@ -283,6 +288,15 @@ impl Store {
         found.map_err(|error| self.fault(error))
     }
 
+    /// Targets that fired and were forgotten since `from`, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreFault`], where the file cannot be read.
+    pub fn forgotten(&self, from: Wall) -> Result<Vec<ForgottenTarget>, StoreFault> {
+        forgotten::read(&self.db, from).map_err(|error| self.fault(error))
+    }
+
     fn most_kept(&self) -> u32 {
         match self.file {
             Some(_) => MAX_KEPT,
@@ -303,6 +317,7 @@ impl Store {
     fn prune_to(&mut self, now: Wall, kept: u32) -> rusqlite::Result<usize> {
         let step = self.db.transaction()?;
         let gone = incidents::prune(&step, now, kept)?;
+        forgotten::prune(&step, now)?;
         step.commit()?;
         self.db.execute_batch("PRAGMA incremental_vacuum")?;
         Ok(gone)

@@ -1,6 +1,8 @@
 //! The program with an inventory, as its user runs it: who is silent and stopped on purpose is told to nobody, who is silent
 //! and meant to run is told at once, and an inventory that does not answer hides nobody.
 
+mod deaths;
+
 use crate::support::dns_server::{DnsServer, Said};
 use crate::support::feed::Feed;
 use crate::support::hook::{Hook, Taken};

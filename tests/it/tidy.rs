@@ -10,6 +10,7 @@ mod guide;
 mod language;
 mod layers;
 pub mod markdown;
+mod numbers;
 mod paths;
 
 use crate::support::testbed::project;

@@ -229,6 +229,7 @@ fn decided(id: u64, kind: NoticeKind) -> Decided {
             incidents: vec![incident],
             instances: Vec::new(),
         },
+        forgotten: Vec::new(),
     }
 }
 

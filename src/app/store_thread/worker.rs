@@ -135,6 +135,7 @@ impl Worker {
                     }
                     batch.incidents.extend(decided.decision.incidents);
                     batch.instances.extend(decided.decision.instances);
+                    batch.forgotten.extend(decided.forgotten);
                 }
                 StoreCommand::Finished(finished) => self.done(&finished, &mut batch),
                 StoreCommand::Silences(silences) => {
@@ -168,6 +169,10 @@ impl Worker {
             }
             StoreCommand::Outages(from, answer) => {
                 let found = self.read(|store| store.outages(from));
+                let _ = answer.send(found);
+            }
+            StoreCommand::Forgotten(from, answer) => {
+                let found = self.read(|store| store.forgotten(from));
                 let _ = answer.send(found);
             }
             StoreCommand::Flush(answer) => {
@@ -448,4 +453,5 @@ fn rows(batch: &Batch) -> usize {
         + batch.deliveries.len()
         + batch.timeline.len()
         + batch.done.len()
+        + batch.forgotten.len()
 }

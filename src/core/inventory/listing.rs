@@ -37,6 +37,9 @@ pub struct Inventory {
     pub(in crate::core) on_their_way: BTreeMap<String, Mono>,
     /// Subjects of machines that already ran at the first poll: their quiet says nothing.
     pub(in crate::core) quiet: BTreeSet<String>,
+    /// Machines of which something fired and was forgotten, by subject, while they are listed as started without a break: they
+    /// are not expected again until they are heard or start anew.
+    pub(in crate::core) given_up: BTreeSet<String>,
     /// Apps and process groups that sent beats, as of the newest answer.
     pub(in crate::core) beating: Beating,
 }
@@ -44,7 +47,7 @@ pub struct Inventory {
 impl Inventory {
     /// Remembers the machines that already ran at the first answer, until they are restarted.
     pub(in crate::core) fn remember_running(&mut self, poll: &Poll, first: bool) {
-        if !first && self.quiet.is_empty() {
+        if !first && self.quiet.is_empty() && self.given_up.is_empty() {
             return;
         }
         let started = poll
@@ -54,6 +57,7 @@ impl Inventory {
         let started: BTreeSet<String> = started
             .map(|one| format!("logs.{}.{}.{}", one.app, one.region, one.id))
             .collect();
+        self.given_up.retain(|raw| started.contains(raw));
         if first {
             self.quiet = started;
         } else {

@@ -1,7 +1,8 @@
 //! Lateness of beats: arrival later than their own time says.
 //!
 //! A beat counts from its arrival. In the catch-up after a pause of reception, a beat that is later than its instance's
-//! usual lag counts from its own time, so that a backlog does not revive the dead.
+//! usual lag counts from its own time, so that a backlog does not revive the dead. So does one that comes after
+//! a pause of its own and is later than others are: a machine that restarts while the lag of all grows is no backlog.
 
 use crate::core::facts::Facts;
 use crate::core::lag::{Lag, millis};
@@ -56,10 +57,16 @@ impl Facts {
         let (arrival, offset) = (row.seen.at, row.offset);
         let interval = row.every().or_else(|| row.usual.longest()).unwrap_or(USUAL);
         let paused = arrival.since(beaten.before.at) > interval * AUTO_FACTOR;
-        if beaten.new || !(paused || self.is_catching_up(arrival)) {
+        let catches_up = self.is_catching_up(arrival);
+        if beaten.new || !(paused || catches_up) {
             return self.tracker.beat_mut(beaten.beat).offset.learn(offset_ms);
         }
-        match self.old_news(beaten, offset, offset_ms, arrival) {
+        let of_others = if catches_up {
+            0
+        } else {
+            self.lag_of_others(id)
+        };
+        match self.old_news(id, beaten, offset, offset_ms, of_others) {
             Some(at) => {
                 let listened = self.listening.listened_at(at);
                 let listened = listened.max(beaten.before.listened);
@@ -69,17 +76,33 @@ impl Facts {
         }
     }
 
+    /// How late others are, in milliseconds: the stream, or the instance's region. As of the last look, before this beat and what
+    /// came with it.
+    fn lag_of_others(&self, id: InstanceId) -> i64 {
+        let app_region = self.tracker.instance(id).app_region;
+        let region = self.tracker.app_regions[app_region as usize].region as usize;
+        let of_region = self.lags.regions.get(region).map(Lag::at_last_look);
+        millis(self.lags.typical.max(of_region.unwrap_or_default()))
+    }
+
     /// Time at which a beat in a catch-up was sent; `None` if it counts from its arrival.
     fn old_news(
         &mut self,
+        id: InstanceId,
         beaten: Beaten,
         offset: Offset,
         offset_ms: i64,
-        arrival: Mono,
+        of_others: i64,
     ) -> Option<Mono> {
+        let arrival = self.tracker.beat_row(beaten.beat).seen.at;
+        let stop = self.tracker.life(id).stop;
+        // After a stop there is another life: only what was said before the stop is old.
+        let is_of_this_life =
+            |said: &Mono| !beaten.was_stopped || stop.is_some_and(|(_, since)| *said < since);
         let catch_up = &mut self.lags.catch_up;
         let before = catch_up.late.remove(&beaten.beat.0);
-        let Some(said) = offset.said_at(offset_ms, arrival, beaten.before.at) else {
+        let said = offset.said_at(offset_ms, of_others, arrival, beaten.before.at);
+        let Some(said) = said.filter(is_of_this_life) else {
             catch_up.fresh += 1;
             return None;
         };

@@ -78,6 +78,13 @@ impl Engine {
         for incident in &saved.incidents {
             self.restore_incident(incident, &clocks);
         }
+        for target in &saved.forgotten {
+            let who = &target.who;
+            if self.facts.options.inventory && !who.instance.is_empty() {
+                let subject = format!("logs.{}.{}.{}", who.app, who.region, who.instance);
+                self.facts.inventory.given_up.insert(subject);
+            }
+        }
         self.unsaved.since = now.mono;
         // The restored instances may have been heard lately.
         self.incidents.cache.forget();
@@ -200,7 +207,13 @@ impl Engine {
             }
             self.evaluate_next_turn(logs, stopped);
         }
-        self.targets.entry_of_groups(&mut self.facts, app_region);
+        let listened = spoke;
+        let at = self.facts.tracker.instance(id).seen.at;
+        if spoke != Listened::NEVER {
+            let seen = Stamp { at, listened };
+            self.targets
+                .restored_entry_of_groups(&mut self.facts, app_region, seen);
+        }
     }
 
     fn restore_rhythm(&mut self, target: u32, watched: Watched, rhythm: SavedRhythm) {

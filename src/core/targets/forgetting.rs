@@ -169,6 +169,15 @@ impl Targets {
         slots.map(BeatId).filter(is_idle).collect()
     }
 
+    /// A target that fires is forgotten: an inventory that still lists its machine as started does not bring it back.
+    pub(in crate::core) fn give_up(&self, facts: &mut Facts, target: u32) {
+        let id = self.table.get(target).watched().instance(&facts.tracker);
+        let subject = id.and_then(|id| facts.tracker.subject(id));
+        let listed = subject.filter(|_| facts.options.inventory);
+        let subject = listed.map(|subject| subject.to_string());
+        facts.inventory.given_up.extend(subject);
+    }
+
     /// Removes the target of a beat or of logs, before the beat itself is forgotten.
     pub(in crate::core) fn forget_target(&mut self, facts: &mut Facts, target: u32) {
         let watched = self.table.get(target).watched();

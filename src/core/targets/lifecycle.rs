@@ -114,6 +114,11 @@ impl Targets {
     /// restarts over and over is noticed.
     fn start(&mut self, facts: &mut Facts, id: InstanceId, beaten: Option<Beaten>) {
         let last_word = last_word(facts, id, beaten);
+        if !facts.inventory.given_up.is_empty()
+            && let Some(subject) = facts.tracker.subject(id)
+        {
+            facts.inventory.given_up.remove(&*subject);
+        }
         let listened = facts.listening.listened();
         let had_left = facts.tracker.change_life(id, |life| {
             if life.restarted == Listened::ZERO {
@@ -214,8 +219,13 @@ impl Targets {
         });
         let is_overtaken = beaten.was_stopped && is_old(beaten);
         if (announced && !beaten.restarted) || is_overtaken {
-            // One of its last beats: the stop remains in force.
-            facts.tracker.beat_mut(beaten.beat).set_stopped(true);
+            // One of its last beats: the stop remains in force, of a beat that is new as well.
+            let row = facts.tracker.beat_mut(beaten.beat);
+            row.set_stopped(true);
+            let target = row.target;
+            if target != NONE {
+                self.stop(facts, target);
+            }
             return false;
         }
         if life.has_left() || beaten.restarted {
@@ -224,18 +234,22 @@ impl Targets {
         if life.has_left() {
             self.spoke(facts, id);
         }
-        let restarted = facts.tracker.life(id).restarted;
-        let is_awaited = |beat: BeatId| {
-            let row = facts.tracker.beat_row(beat);
-            !row.stopped() && row.target != NONE && row.seen.listened <= restarted
+        // What did not beat since a start has `max_gap` from it.
+        let life = facts.tracker.life(id);
+        let awaits = |start: Listened| {
+            let mut others = facts.tracker.beats_of(id).filter(|one| *one != beaten.beat);
+            let is_awaited = |beat: BeatId| {
+                let row = facts.tracker.beat_row(beat);
+                !row.stopped() && row.target != NONE && row.seen.listened <= start
+            };
+            start != Listened::ZERO && others.any(is_awaited)
         };
-        let is_awaited = facts.tracker.beats_of(id).any(is_awaited);
+        let starts = [life.restarted, life.again];
+        let restarted = starts.into_iter().find(|start| awaits(*start));
         facts.tracker.change_life(id, |life| {
             life.crash = None;
             life.again = Listened::ZERO;
-            if !is_awaited {
-                life.restarted = Listened::ZERO;
-            }
+            life.restarted = restarted.unwrap_or(Listened::ZERO);
         });
         true
     }

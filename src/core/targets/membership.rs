@@ -179,6 +179,28 @@ impl Targets {
         }
     }
 
+    /// Records an entry of the app itself that was heard at `seen`, in an earlier life: nothing is learned of it.
+    pub(in crate::core) fn restored_entry_of_groups(
+        &mut self,
+        facts: &mut Facts,
+        place: u32,
+        seen: Stamp,
+    ) {
+        for by in [By::AppRegion, By::App, By::Region] {
+            let watches = |link: &GroupLink| {
+                link.by == by && facts.rules.rules[link.rule as usize].watch == Watch::Logs
+            };
+            let Some(link) = self.plan.links[place as usize].iter().position(watches) else {
+                continue;
+            };
+            let target = self.heard_link(facts, place, link, 0);
+            let before = self.table.seen(target).unwrap_or_default();
+            if before.listened < seen.listened {
+                self.table.set_seen(target, seen);
+            }
+        }
+    }
+
     /// Records a sign of life in a group by a member with this interval; gives the group's target.
     fn heard_link(
         &mut self,

@@ -27,7 +27,8 @@ impl Targets {
     ) -> Option<InstanceId> {
         let stuck = on_its_way.is_some_and(|since| is_stuck(since, facts.now.mono));
         let runs = machine.listed == Listed::Started || (stuck && !machine.unreachable);
-        if !runs || machine.purpose == Purpose::Ephemeral {
+        let given_up = facts.inventory.given_up.contains(raw);
+        if !runs || given_up || machine.purpose == Purpose::Ephemeral {
             return None;
         }
         let app = facts.tracker.app_names.find(&machine.app);
@@ -70,7 +71,7 @@ impl Targets {
             entry.listed == Listed::Started || entry.stuck_since(now).is_some()
         });
         let silent = facts.tracker.instance(id).first_beat == NONE;
-        if !runs || !silent || !self.should_beat(facts, id) {
+        if !runs || !silent || !self.should_beat(facts, id) || is_given_up(facts, id) {
             return;
         }
         let app_region = facts.tracker.instance(id).app_region;
@@ -127,4 +128,10 @@ impl Targets {
             }
         }
     }
+}
+
+/// Whether something of an instance fired and was forgotten, and it was listed as started ever since.
+fn is_given_up(facts: &Facts, id: InstanceId) -> bool {
+    let given_up = &facts.inventory.given_up;
+    !given_up.is_empty() && (facts.tracker.subject(id)).is_some_and(|raw| given_up.contains(&*raw))
 }

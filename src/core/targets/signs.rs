@@ -184,6 +184,9 @@ impl Targets {
     pub(in crate::core) fn end(&mut self, facts: &mut Facts, target: u32, reason: Reason) {
         let from = std::mem::replace(&mut self.table.get_mut(target).state, State::Ok);
         self.table.get_mut(target).good = 0;
+        if from == State::Firing && reason == Reason::Forgotten {
+            self.give_up(facts, target);
+        }
         if from != State::Ok {
             self.changed(facts, target, from, reason, facts.now.mono);
         }

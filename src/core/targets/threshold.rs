@@ -138,15 +138,6 @@ impl Targets {
         }
     }
 
-    /// Listened clock: end of the window of a target with `min_rate` that was last heard at `seen`, if lastbeat was blind
-    /// since: a whole window after that.
-    #[cold]
-    fn rate_late_at(&self, facts: &Facts, seen: Stamp, window: Duration) -> Listened {
-        let stretch = facts.listening.last_stretch();
-        let blind = stretch.map(|(_, to)| facts.listening.listened_at(to));
-        seen.listened.max(blind.unwrap_or_default()) + window
-    }
-
     /// True if beats of at least two instances that were live at `from`, when arrivals ceased, are a whole interval
     /// late at `to`: that is no silence of the instances themselves.
     #[cold]

@@ -34,8 +34,11 @@ impl Tracker {
         record.seq = line.seq.unwrap_or(record.seq);
         record.seen = now;
         record.set_stopped(true);
-        let text = cut(line.text, MAX_TEXT);
-        record.phrase = self.phrases.say(record.phrase, text, line.seq);
+        // One that was never heard stays so: its first beat makes the target.
+        if record.is_heard() {
+            let text = cut(line.text, MAX_TEXT);
+            record.phrase = self.phrases.say(record.phrase, text, line.seq);
+        }
         Some(beat)
     }
 

@@ -42,14 +42,20 @@ impl Offset {
     }
 
     /// Time at which a beat was sent that arrived in a catch-up at `arrival` with this offset; `None` if it is not old
-    /// news. `before`: the time from which its predecessor counts. A clock that does not advance proves nothing.
-    pub fn said_at(self, offset_ms: i64, arrival: Mono, before: Mono) -> Option<Mono> {
+    /// news. `before`: the time from which its predecessor counts; `others_ms`: the lag of others. A clock that does not advance proves nothing.
+    pub fn said_at(
+        self,
+        offset_ms: i64,
+        others_ms: i64,
+        arrival: Mono,
+        before: Mono,
+    ) -> Option<Mono> {
         let late_ms = offset_ms - i64::from(self.saved()?);
-        if late_ms <= LATE_MS {
+        if late_ms - others_ms <= LATE_MS {
             return None;
         }
-        let said = arrival - Duration::from_millis(late_ms.unsigned_abs());
-        (said > before).then_some(said)
+        let said = |late_ms: i64| arrival - Duration::from_millis(late_ms.unsigned_abs());
+        (said(late_ms) > before).then(|| said(late_ms - others_ms))
     }
 }
 
@@ -71,18 +77,18 @@ mod tests {
         let hour = 3_600_000;
         let mut offset = Offset::default();
         assert_eq!(
-            offset.said_at(hour, at(500), at(10)),
+            offset.said_at(hour, 0, at(500), at(10)),
             None,
             "nothing is known"
         );
         offset.learn(hour);
         assert_eq!(
-            offset.said_at(hour + 60_000, at(500), at(10)),
+            offset.said_at(hour + 60_000, 0, at(500), at(10)),
             Some(at(440))
         );
-        assert_eq!(offset.said_at(hour + 5_000, at(500), at(10)), None);
+        assert_eq!(offset.said_at(hour + 5_000, 0, at(500), at(10)), None);
         assert_eq!(
-            offset.said_at(0, at(500), at(10)),
+            offset.said_at(0, 0, at(500), at(10)),
             None,
             "earlier than usual"
         );
@@ -94,7 +100,19 @@ mod tests {
         let mut offset = Offset::default();
         offset.learn(100);
         // Heard at 100 s; the beat at 130 s has the same entry time, or an earlier one.
-        assert_eq!(offset.said_at(30_100, at(130), at(100)), None);
-        assert_eq!(offset.said_at(600_100, at(130), at(100)), None);
+        assert_eq!(offset.said_at(30_100, 0, at(130), at(100)), None);
+        assert_eq!(offset.said_at(600_100, 0, at(130), at(100)), None);
+    }
+
+    #[test]
+    fn what_is_as_late_as_others_is_no_old_news_and_a_frozen_clock_stays_frozen() {
+        let mut offset = Offset::default();
+        offset.learn(100);
+        let late = |others: i64| offset.said_at(130_100, others, at(500), at(10));
+        assert_eq!(late(0), Some(at(370)));
+        assert_eq!(late(100_000), Some(at(470)));
+        assert_eq!(late(125_000), None);
+        // Heard at 370 s for the last time, with the same entry time.
+        assert_eq!(offset.said_at(130_100, 60_000, at(500), at(370)), None);
     }
 }

@@ -1,8 +1,8 @@
 //! The rest of the program, as HTTP asks it.
 
 use super::dto::drill::Drilled;
-use super::dto::status::{NotifierStatus, StoreStatus};
-use crate::core::persist::{IncidentQuery, PastIncident};
+use super::dto::status::{NotifierStatus, StoreStatus, UnrecognisedBeats};
+use crate::core::persist::{ForgottenTarget, IncidentQuery, PastIncident};
 use crate::core::rule::RuleSet;
 use crate::core::silence::Silence;
 use crate::core::snapshot::Snapshot;
@@ -49,6 +49,10 @@ pub trait Backend: Send + Sync {
     fn incidents(&self, asked: IncidentQuery) -> BoxFuture<'_, Result<Vec<PastIncident>, String>>;
     /// The times since `from` (wall clock) in which incidents were open.
     fn outages(&self, from: Wall) -> BoxFuture<'_, Result<Outages, String>>;
+    /// Targets that fired and were forgotten since `from` (wall clock), the newest first.
+    fn forgotten(&self, from: Wall) -> BoxFuture<'_, Result<Vec<ForgottenTarget>, String>>;
+    /// Entries since the start that look like a heartbeat in a form that does not count.
+    fn unrecognised_beats(&self) -> Vec<UnrecognisedBeats>;
     /// Writes the text of `/metrics`, on a blocking thread; `snapshot` is `None` where the core is late.
     ///
     /// # Errors

@@ -41,6 +41,7 @@ use utoipa::OpenApi;
     paths(
         handlers::apps::list,
         handlers::drill::run,
+        handlers::forgotten::list,
         handlers::incidents::list,
         handlers::incidents::one,
         handlers::instances::list,

@@ -54,6 +54,7 @@ From this machine, or with the token of LASTBEAT_TOKEN:
   /api/v1/status      the status of lastbeat, as JSON
   /api/v1/instances   each instance, by name; ?app=&region=&instance=&verdict=&limit=&cursor=
   /api/v1/incidents   the newest first; ?state=open and more; /api/v1/incidents/ID for one
+  /api/v1/forgotten   targets that are still silent and no longer watched
   /api/v1/rules       the rules in force
   /api/v1/silences    the silences in force
   /api/v1/events      changes, as server-sent events

@@ -3,7 +3,9 @@
 use super::auth::{Access, check_origin};
 use super::compression::compress;
 use super::error::{ApiError, method_not_allowed};
-use super::handlers::{apps, drill, incidents, instances, live, probes, sign_in, silences, status};
+use super::handlers::{
+    apps, drill, forgotten, incidents, instances, live, probes, sign_in, silences, status,
+};
 use super::response::{TEXT, typed};
 use super::state::AppState;
 use super::{openapi, page};
@@ -25,6 +27,7 @@ pub(super) fn router(state: Arc<AppState>) -> Router {
         .route("/api/v1/apps", get(apps::list))
         .route("/api/v1/drill", post(drill::run))
         .route("/api/v1/events", get(live::events))
+        .route("/api/v1/forgotten", get(forgotten::list))
         .route("/api/v1/incidents", get(incidents::list))
         .route("/api/v1/incidents/{id}", get(incidents::one))
         .route("/api/v1/instances", get(instances::list))

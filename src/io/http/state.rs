@@ -75,6 +75,7 @@ impl AppState {
             &readiness,
             self.backend.store(),
             self.backend.notifiers(),
+            self.backend.unrecognised_beats(),
         )
     }
 

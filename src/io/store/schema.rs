@@ -145,6 +145,8 @@ INSERT INTO begun SELECT 1, min(at) FROM (
 ///
 /// Learned rhythms: of the stream (JSON), of log entries and of groups. In `seen.beats` and in the columns `*usual` a
 /// negative number stands for a single interval from now on, and `instance.beats` has a sixth element, long_ms.
+///
+/// Targets that fired and are no longer watched.
 const VERSION_4: &str = "
 ALTER TABLE incident ADD COLUMN notified TEXT NOT NULL DEFAULT '';
 ALTER TABLE incident ADD COLUMN back TEXT NOT NULL DEFAULT '[]';
@@ -153,6 +155,16 @@ ALTER TABLE instance ADD COLUMN logs_usual INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE instance ADD COLUMN logs_long_ms INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE target_group ADD COLUMN usual INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE target_group ADD COLUMN long_ms INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE forgotten (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    rule TEXT NOT NULL,
+    app TEXT NOT NULL,
+    region TEXT NOT NULL,
+    instance TEXT NOT NULL,
+    host TEXT NOT NULL,
+    beat TEXT NOT NULL
+);
 ";
 
 /// The file's version.

@@ -1,11 +1,12 @@
 //! The real core watches the day: lines decoded as they come, 2% of them lost, every tenth poll failed.
 
-use super::platform::{Machine as Real, Platform, Said, State};
+use super::machine::{Death, Kind, Machine as Real, Said, State, Trouble, WrongClock};
+use super::platform::{BEGIN, EVERY, Platform, SLOW};
 use crate::support::random::Random;
-use lastbeat::core::engine::{Engine, Options, Output};
+use lastbeat::core::engine::{Engine, Feed, Options, Output};
 use lastbeat::core::entry::{BeatLine, MarkerId, Provider, Subject};
-use lastbeat::core::inventory::{Listed, Machine, Poll, Purpose};
-use lastbeat::core::notice::NoticeKind;
+use lastbeat::core::inventory::{Exit, Listed, Machine, Poll, Purpose};
+use lastbeat::core::notice::{Alarm, NoticeKind};
 use lastbeat::core::rule::Globs;
 use lastbeat::core::time::{Mono, Now, Wall};
 use lastbeat::decode::lifecycle;
@@ -21,8 +22,32 @@ const POLL_EVERY: u64 = 30;
 const TICK: u64 = 5;
 /// The list follows the platform by so much.
 const LIST_LAGS: u64 = 5;
-const MAX_GAP: Duration = Duration::from_secs(180);
-const RULES: &str = "[[rule]]\nname = \"beats\"\nmax_gap = \"3m\"\n";
+const RULES: &str = r#"
+[[rule]]
+name = "beats"
+app = "app*"
+max_gap = "3m"
+
+[[rule]]
+name = "slow"
+app = "slow"
+max_gap = "auto"
+
+[[rule]]
+name = "jobs"
+app = "job"
+max_gap = "25h"
+"#;
+
+/// How long a machine may be silent by these rules.
+fn max_gap(kind: Kind) -> Duration {
+    Duration::from_secs(match kind {
+        Kind::Usual { .. } | Kind::Canary => 180,
+        // Three times the longest usual interval, which is kept to a hundredth.
+        Kind::Slow => 3 * (SLOW + 30) * 101 / 100 + 1,
+        Kind::Job => 25 * 3_600,
+    })
+}
 
 /// What the watcher is told beside beats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +61,10 @@ pub enum Knows {
 #[derive(Debug)]
 pub struct Found {
     pub who: String,
+    /// From its last beat, or from the start that was to be followed by one.
     pub after: Option<Duration>,
-    pub max_gap: Duration,
+    /// `max_gap`, and for each blind stretch its length and an interval.
+    pub within: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -63,7 +90,7 @@ impl fmt::Display for Report {
         let (days, alarms, deaths) = (self.days, self.false_alarms.len(), self.deaths.len());
         write!(
             f,
-            "{days} days, {alarms} false alarms, {count} of {deaths} deaths told, the last {longest:?} after its last beat"
+            "{days} days, {alarms} false alarms, {count} of {deaths} deaths notified, at most {longest:?} after the last beat"
         )
     }
 }
@@ -81,6 +108,7 @@ struct Told {
     at: u64,
     opened: bool,
     name: String,
+    alarm: Alarm,
     whom: Vec<String>,
 }
 
@@ -92,6 +120,7 @@ struct Watcher {
     told: Vec<Told>,
     next_poll: u64,
     last_beat: Vec<u64>,
+    is_blind: bool,
 }
 
 /// Plays a day.
@@ -114,15 +143,17 @@ pub fn day(mut platform: Platform, knows: Knows) -> Report {
         told: Vec::new(),
         next_poll: 5,
         last_beat: Vec::new(),
+        is_blind: false,
     };
     let mut tick = 0;
     while let Some((now, said)) = platform.next() {
         while tick < now {
             watcher.turn(&platform, tick);
-            tick += TICK;
+            // Before the day itself little happens.
+            tick += if tick < BEGIN { 12 * TICK } else { TICK };
         }
         for (who, said) in said {
-            watcher.hear(&platform.machines[who], who, &said, now);
+            watcher.hear(&platform, who, &said, now);
         }
     }
     watcher.report(&platform)
@@ -130,36 +161,69 @@ pub fn day(mut platform: Platform, knows: Knows) -> Report {
 
 impl Watcher {
     fn turn(&mut self, platform: &Platform, now: u64) {
+        let is_blind = platform.is_blind(now);
+        if is_blind && !self.is_blind {
+            self.engine.feed(Feed::Lost, at(now));
+        }
+        self.is_blind = is_blind;
         let candidates = self.engine.take_candidates().is_some();
         if self.knows != Knows::Lines && (now >= self.next_poll || candidates) {
             self.next_poll = now + POLL_EVERY;
             self.poll(platform, now);
         }
         self.engine.evaluate(at(now));
-        for output in self.engine.drain() {
+        let outputs: Vec<Output> = self.engine.drain().collect();
+        for output in outputs {
             if let Output::Tell(notice) = output
                 && !matches!(notice.kind, NoticeKind::Closed(_))
             {
                 let who = &notice.who;
                 let name = format!(
-                    "{} {}/{}/{}",
+                    "{} {}/{}/{}{}",
                     notice.alarm.name(notice.scope),
                     who.app,
                     who.region,
-                    who.instance
+                    who.instance,
+                    self.circumstances(platform, &who.instance, now)
                 );
-                let mut whom = notice.affected.clone();
-                whom.push(format!("{}/{}/{}", who.app, who.region, who.instance));
                 let mut whom = notice.affected.clone();
                 whom.push(format!("{}/{}/{}", who.app, who.region, who.instance));
                 self.told.push(Told {
                     at: now,
                     opened: notice.kind == NoticeKind::Opened,
                     name,
+                    alarm: notice.alarm,
                     whom,
                 });
             }
         }
+    }
+
+    /// What is true of a machine when its alert is notified.
+    fn circumstances(&self, platform: &Platform, id: &str, now: u64) -> String {
+        let mut machines = platform.machines.iter().enumerate();
+        let Some((who, machine)) = machines.find(|(_, machine)| *machine.id == *id) else {
+            return String::new();
+        };
+        let ago = |at: u64| now.saturating_sub(at);
+        let last_beat = self.last_beat.get(who).copied().unwrap_or_default();
+        let holds = |hour: &Trouble| hour.from <= now && now < hour.to + 600;
+        format!(
+            " ({:?} for {} s, last beat {} s ago{}{})",
+            machine.state,
+            ago(machine.since),
+            ago(last_beat),
+            if platform.blind.as_ref().is_some_and(holds) {
+                ", blind at times"
+            } else {
+                ""
+            },
+            if platform.lag.as_ref().is_some_and(holds) {
+                ", late"
+            } else {
+                ""
+            },
+        )
     }
 
     fn poll(&mut self, platform: &Platform, now: u64) {
@@ -172,6 +236,8 @@ impl Watcher {
             let fresh = now < machine.since + LIST_LAGS;
             let listed = match machine.state {
                 State::Started | State::Dead => Listed::Started,
+                State::Crashed if fresh => Listed::Started,
+                State::Crashed => Listed::Stopped,
                 State::Replacing => Listed::Starting,
                 State::Stopped if fresh => Listed::Started,
                 State::Stopped => Listed::Stopped,
@@ -187,7 +253,13 @@ impl Watcher {
                 unreachable: false,
                 purpose: Purpose::Unknown,
                 group: None,
-                exit: None,
+                // The lines tell of a crash; where they are not read, the platform's record does.
+                exit: (machine.state == State::Crashed && self.knows == Knows::Inventory)
+                    .then_some(Exit {
+                        requested: false,
+                        code: Some(137),
+                        oom: true,
+                    }),
             })
         };
         let poll = Poll {
@@ -199,13 +271,20 @@ impl Watcher {
         self.engine.inventory(&poll, at(now));
     }
 
-    fn hear(&mut self, machine: &Real, who: usize, said: &Said, now: u64) {
+    fn hear(&mut self, platform: &Platform, who: usize, said: &Said, now: u64) {
+        let machine = &platform.machines[who];
         self.last_beat.resize(self.last_beat.len().max(who + 1), 0);
         let (provider, message) = match said {
-            Said::Beat => (Provider::App, "HEARTBEAT"),
+            _ if platform.is_blind(now) => return,
+            Said::Beat | Said::Bye => (Provider::App, "HEARTBEAT"),
             Said::Line(..) if self.knows == Knows::Inventory => return,
-            Said::Line(..) if self.luck.below(100) < LINES_LOST => return,
+            Said::Line(..)
+                if machine.state != State::Crashed && self.luck.below(100) < LINES_LOST =>
+            {
+                return;
+            }
             Said::Line("proxy", line) => (Provider::Proxy, line.as_str()),
+            Said::Line("app", line) => (Provider::App, line.as_str()),
             Said::Line(_, line) => (Provider::Runner, line.as_str()),
         };
         self.engine.arrive(at(now));
@@ -224,17 +303,18 @@ impl Watcher {
                 .expect("none is ignored"),
         };
         self.engine.heard(id, provider, 100);
-        if provider == Provider::App {
+        if matches!(said, Said::Beat | Said::Bye) {
             self.last_beat[who] = now;
+            let is_named = machine.kind == (Kind::Usual { named: true });
             let line = BeatLine {
                 marker: MarkerId(0),
                 text: message,
-                name: "",
+                name: if is_named { "worker" } else { "" },
                 every: None,
                 seq: None,
-                bye: false,
+                bye: matches!(said, Said::Bye),
                 host: "",
-                entry_time: None,
+                entry_time: Some(entry_time(platform, machine, now)),
             };
             self.engine.beat(id, &line).expect("room");
         } else if let Some(what) = lifecycle::read(provider, message, &machine.id) {
@@ -247,23 +327,29 @@ impl Watcher {
             let id = &*platform.machines[who].id;
             told.whom.iter().any(|one| one.ends_with(id))
         };
-        let found = |&(who, at): &(usize, u64)| {
+        let found = |death: &Death| {
+            let Death { who, at, started } = *death;
             let told = self
                 .told
                 .iter()
                 .find(|told| told.at >= at && names(told, who));
+            let machine = &platform.machines[who];
+            let from = started.unwrap_or(self.last_beat[who]);
+            let until = told.map_or(from, |told| told.at);
             Found {
-                who: format!(
-                    "day {}: {} dead at {at}s",
-                    platform.seed, platform.machines[who].subject
-                ),
-                after: told.map(|told| Duration::from_secs(told.at - self.last_beat[who])),
-                max_gap: MAX_GAP,
+                who: format!("day {}: {} dead at {at}s", platform.seed, machine.subject),
+                after: told.map(|told| Duration::from_secs(told.at - from)),
+                within: max_gap(machine.kind) + blindness(platform, machine.kind, from, until),
             }
         };
         let is_false = |told: &&Told| {
-            let a_death = platform.deaths.iter().any(|(who, _)| names(told, *who));
-            told.opened && !a_death
+            let a_death = platform.deaths.iter().any(|death| names(told, death.who));
+            let is_true = match told.alarm {
+                Alarm::Lagging => platform.lag.is_some(),
+                Alarm::Blind => platform.blind.is_some(),
+                _ => a_death,
+            };
+            told.opened && !is_true
         };
         let words = |told: &Told| format!("day {}: at {}s {}", platform.seed, told.at, told.name);
         Report {
@@ -272,4 +358,36 @@ impl Watcher {
             false_alarms: self.told.iter().filter(is_false).map(words).collect(),
         }
     }
+}
+
+/// The time in the payload of an entry that arrives at `now`.
+fn entry_time(platform: &Platform, machine: &Real, now: u64) -> Wall {
+    let true_time = platform
+        .lag
+        .filter(|hour| hour.holds(now))
+        .map_or(now, |hour| {
+            // The lag grows for half of the time to five minutes, and shrinks again.
+            let half = (hour.to - hour.from) / 2;
+            let into = (now - hour.from).min(hour.to - now);
+            now - into * 300 / half
+        });
+    let shown = match machine.clock {
+        None => true_time,
+        Some(WrongClock::Frozen) => BEGIN,
+        Some(WrongClock::Ahead) => true_time + 3_600,
+        Some(WrongClock::Coarse) => true_time - true_time % 3_600,
+    };
+    at(shown).wall
+}
+
+/// The blind time that delays the notification of a death: of each stretch its length, and one interval.
+fn blindness(platform: &Platform, kind: Kind, from: u64, until: u64) -> Duration {
+    let interval = match kind {
+        Kind::Slow => SLOW,
+        Kind::Usual { .. } | Kind::Job | Kind::Canary => EVERY,
+    };
+    let blind = (from..until).filter(|second| platform.is_blind(*second));
+    let begins = |second: &u64| platform.is_blind(*second) && !platform.is_blind(second - 1);
+    let stretches = (from..until).filter(begins).count() as u64;
+    Duration::from_secs(blind.count() as u64 + stretches * interval)
 }

@@ -161,6 +161,8 @@ impl Clock {
                 return false;
             }
             let from = from.max(seen.at);
+            // Signs of life in the same millisecond have no interval.
+            let interval = interval.max(1);
             let half = if known { (to - from) / 2 } else { u64::MAX };
             let about = (interval / 10).min(half);
             let due = |times: u64| {

@@ -38,6 +38,23 @@ pub struct Status {
     pub store: StoreStatus,
     /// Each notifier.
     pub notifiers: Vec<NotifierStatus>,
+    /// Entries since the start that look like a heartbeat in a form that does not count, by form.
+    pub unrecognised_beats: Vec<UnrecognisedBeats>,
+}
+
+/// Entries that look like a heartbeat in a form that does not count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct UnrecognisedBeats {
+    /// The form, as in `lastbeat_beats_unrecognised_total{form}`.
+    #[schema(examples("sentence"))]
+    pub form: &'static str,
+    /// The number of entries.
+    pub count: u64,
+    /// The subject of the last one.
+    #[schema(examples("logs.web.iad.148ed123a00089"))]
+    pub last: String,
+    /// The remedy.
+    pub hint: &'static str,
 }
 
 /// The log stream.
@@ -114,6 +131,7 @@ impl Status {
         readiness: &Readiness,
         store: StoreStatus,
         notifiers: Vec<NotifierStatus>,
+        unrecognised_beats: Vec<UnrecognisedBeats>,
     ) -> Self {
         let mut instances = Counts::default();
         for row in &snapshot.verdicts {
@@ -148,6 +166,7 @@ impl Status {
             version: env!("CARGO_PKG_VERSION"),
             store,
             notifiers,
+            unrecognised_beats,
         }
     }
 }

@@ -12,7 +12,10 @@ function askPast() {
   const open = state.open.map((one) => one.id).sort().join();
   const isNew = open !== past.open;
   if (isNew) showHistory().catch((fault) => { past.open = null; trouble(fault); });
-  if (isNew || Date.now() - past.asked > SHARES_EVERY_MS) askShares().catch(trouble);
+  if (isNew || Date.now() - past.asked > SHARES_EVERY_MS) {
+    askShares().catch(trouble);
+    askForgotten().catch(trouble);
+  }
   past.open = open;
 }
 
@@ -21,6 +24,14 @@ async function askShares() {
   past.apps = (await ask('/api/v1/apps')).apps;
   past.apps.sort((a, b) => (a.live_ratio ?? 2) - (b.live_ratio ?? 2) || (a.app < b.app ? -1 : 1));
   showShares();
+}
+
+async function askForgotten() {
+  const {forgotten} = await ask('/api/v1/forgotten');
+  $('forgotten-part').hidden = !forgotten.length;
+  const name = (one) => [one.app, one.region, one.instance].filter(Boolean).join('/') + (one.beat ? `, beat ${one.beat}` : '');
+  keep($('forgotten'), forgotten, (one) => `${one.rule} ${name(one)} ${one.forgotten_at}`, (one) => el('li', {},
+    when(one.forgotten_at), el('span', {class: 'grow'}, name(one)), el('span', {}, `rule "${one.rule}"`)));
 }
 
 /** Never rounded up: what is 100% had no incident. */

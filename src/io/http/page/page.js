@@ -186,8 +186,8 @@ function trouble(fault) {
 }
 
 /** What is drawn of a status; its stream and all ages are looked at each second anyway. */
-const drawnOf = ({ready, reasons, apps, instances, rules, version}) =>
-  JSON.stringify([ready, reasons, apps, instances, rules, version]);
+const drawnOf = ({ready, reasons, apps, instances, rules, version, unrecognised_beats: near}) =>
+  JSON.stringify([ready, reasons, apps, instances, rules, version, near]);
 
 /** A status came, made at about this time of ours. Where it tells nothing new, nothing is touched. */
 function heard(status, at = Date.now()) {
@@ -333,6 +333,7 @@ function show() {
     (one) => el('li', {}, `${one.part}: ${one.what}`));
   showIncidents();
   showSilences();
+  showNear(status.unrecognised_beats);
   // Thousands of squares: not looked at where none of them can have changed.
   const drawn = drawnOf(status);
   if (state.changed || drawn !== state.drawn) showMap();
@@ -397,6 +398,14 @@ function runbook(address) {
   const url = URL.canParse(address) ? new URL(address) : null;
   const opens = url && ['http:', 'https:'].includes(url.protocol);
   return opens ? el('a', {href: url.href, rel: 'noreferrer noopener', target: '_blank'}, 'Runbook') : el('span', {}, address);
+}
+
+/** Entries that look like a heartbeat and do not count, with the remedy. */
+function showNear(forms) {
+  $('near-part').hidden = !forms.length;
+  keep($('near'), forms, (one) => one.form,
+    (one) => el('li', {'data-form': one.form}, el('span', {class: 'mono'}), el('span', {class: 'grow'}, one.hint)),
+    (node, one) => put(node.firstChild, `${one.count} × ${one.form}, last by ${one.last.split('.').slice(1).join('/')}`));
 }
 
 // ---- silences ----

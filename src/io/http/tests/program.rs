@@ -1,6 +1,6 @@
 //! The rest of the program, as the tests of the listener have it.
 
-use crate::core::persist::{IncidentQuery, PastIncident};
+use crate::core::persist::{ForgottenTarget, IncidentQuery, PastIncident};
 use crate::core::rule::RuleSet;
 use crate::core::snapshot::Snapshot;
 use crate::core::snapshot::detail::Detail;
@@ -9,7 +9,7 @@ use crate::core::time::Wall;
 use crate::decode::silence_request::SilenceRequest;
 use crate::io::http::backend::{Backend, SilenceRow};
 use crate::io::http::dto::drill::{Drilled, Told};
-use crate::io::http::dto::status::{NotifierStatus, StoreStatus};
+use crate::io::http::dto::status::{NotifierStatus, StoreStatus, UnrecognisedBeats};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::io::{self, Write};
@@ -41,6 +41,14 @@ impl Backend for Program {
 
     fn outages(&self, _: Wall) -> BoxFuture<'_, Result<Outages, String>> {
         async { Ok(Outages::default()) }.boxed()
+    }
+
+    fn forgotten(&self, _: Wall) -> BoxFuture<'_, Result<Vec<ForgottenTarget>, String>> {
+        async { Ok(Vec::new()) }.boxed()
+    }
+
+    fn unrecognised_beats(&self) -> Vec<UnrecognisedBeats> {
+        Vec::new()
     }
 
     fn write_metrics(&self, snapshot: Option<&Snapshot>, to: &mut dyn Write) -> io::Result<()> {

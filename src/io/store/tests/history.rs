@@ -235,3 +235,40 @@ fn outages_are_those_that_were_open_and_it_is_known_since_when_all_are() {
     let few = incidents::outages(&store.db, at(0), 9).expect("readable");
     assert_eq!(few.since, Some(at(101)), "what was before may have gone");
 }
+
+#[test]
+fn forgotten_targets_are_kept_for_thirty_days_and_at_most_a_thousand() {
+    let folder = Folder::new();
+    let mut store = open(&folder.db()).store;
+    let target = |hours: u64, instance: &str| ForgottenTarget {
+        rule: "beats".into(),
+        who: TargetName {
+            app: "web".to_owned(),
+            region: "iad".to_owned(),
+            instance: instance.to_owned(),
+            host: "0ad1".to_owned(),
+            beat: "worker".to_owned(),
+        },
+        at: at(hours * 3600),
+    };
+    let forgotten = |targets: Vec<ForgottenTarget>| Batch {
+        forgotten: targets,
+        ..Batch::default()
+    };
+    let (old, new) = (target(1, "a"), target(2, "b"));
+    store
+        .save(&forgotten(vec![old.clone(), new.clone()]))
+        .expect("saved");
+    assert_eq!(store.forgotten(at(0)).expect("read"), [new.clone(), old]);
+    assert_eq!(store.forgotten(at(7200)).expect("read"), [new.clone()]);
+    store.prune(at(30 * 86_400 + 5400)).expect("pruned");
+    drop(store);
+    let mut store = open(&folder.db()).store;
+    assert_eq!(store.forgotten(at(0)).expect("read"), [new]);
+    let many = (0..1_200).map(|number| target(3, &format!("{number}")));
+    store.save(&forgotten(many.collect())).expect("saved");
+    store.prune(at(4 * 3600)).expect("pruned");
+    let left = store.forgotten(at(0)).expect("read");
+    assert_eq!(left.len(), 1_000);
+    assert_eq!(left[0].who.instance, "1199");
+}
