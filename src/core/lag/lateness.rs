@@ -76,7 +76,7 @@ impl Facts {
         }
     }
 
-    /// How late others are, in milliseconds: the stream, or the instance's region. As of the last look, before this beat and what
+    /// The lag of others in milliseconds: of the stream, or of the instance's region. As of the last look, before this beat and what
     /// came with it.
     fn lag_of_others(&self, id: InstanceId) -> i64 {
         let app_region = self.tracker.instance(id).app_region;

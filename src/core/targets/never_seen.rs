@@ -130,7 +130,7 @@ impl Targets {
     }
 }
 
-/// Whether something of an instance fired and was forgotten, and it was listed as started ever since.
+/// True if a target of an instance fired and was forgotten, and the instance is listed as started ever since.
 fn is_given_up(facts: &Facts, id: InstanceId) -> bool {
     let given_up = &facts.inventory.given_up;
     !given_up.is_empty() && (facts.tracker.subject(id)).is_some_and(|raw| given_up.contains(&*raw))

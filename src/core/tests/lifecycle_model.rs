@@ -20,13 +20,13 @@ use std::time::Duration;
 const TICK: u64 = 10;
 const MAX_GAP: u64 = 60;
 const FORGET_AFTER: u64 = 1_200;
-/// What is over is forgotten within this time.
+/// Limit of the time in which a target that is over is forgotten.
 const SWEPT_WITHIN: u64 = 130;
 const WITNESS: &str = "witness.fra.x";
 const SUBJECTS: [&str; 2] = ["web.iad.a", "web.iad.b"];
 const NAMES: [&str; 2] = ["", "name=w"];
 
-/// What happens to one instance.
+/// An event of one instance.
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Beat(usize),
@@ -45,7 +45,7 @@ enum Step {
     Passes(u64),
 }
 
-/// What the core thinks of a beat.
+/// The core's state of a beat.
 fn thought(bench: &Bench, who: &str, name: usize) -> Thought {
     let facts = &bench.engine.facts;
     let Some(id) = bench.engine.find(&format!("logs.{who}")) else {

@@ -94,7 +94,7 @@ const NUMBERS: [(&str, &str, &str); 34] = [
     ),
     (
         "about as long (within a half)",
-        "core/targets/threshold.rs",
+        "core/targets/candidates.rs",
         "u64::from(long) * 2 <= u64::from(short) * 3",
     ),
     (
@@ -164,7 +164,7 @@ const NUMBERS: [(&str, &str, &str); 34] = [
     ),
     (
         "at most six times an hour",
-        "core/incident/restarts.rs",
+        "core/incident/restart_limit.rs",
         "RESTARTS_AN_HOUR: usize = 6;",
     ),
     (

@@ -15,7 +15,7 @@ enum Stop {
     Gone,
 }
 
-/// What is thought of one beat.
+/// The state of one beat.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Thought {
     /// It is not waited for.
@@ -58,7 +58,7 @@ pub(super) struct Model {
     stop: Option<(Stop, u64)>,
     said_bye: bool,
     crash: Option<u64>,
-    /// How the inventory lists it, and since when.
+    /// Its listing in the inventory, and the start of it.
     pub(super) listed: Option<(Listed, u64)>,
 }
 
@@ -258,7 +258,7 @@ impl Model {
         }
     }
 
-    /// Whether something of it is about to be forgotten, or was just now: the exact moment is the core's own affair.
+    /// True if something of it is about to be forgotten, or was just now: the exact moment is the core's own affair.
     pub(super) fn is_being_forgotten(&self, now: u64) -> bool {
         let mut beats = self.beats.iter().flatten();
         beats.any(|beat| {
@@ -267,7 +267,7 @@ impl Model {
         })
     }
 
-    /// Whether something of it is over and not yet forgotten by the model.
+    /// True if something of it is over and not yet forgotten by the model.
     pub(super) fn has_over(&self, now: u64) -> bool {
         let mut beats = self.beats.iter().flatten();
         beats.any(|beat| self.forgotten_at(beat).is_some_and(|at| at < now))
