@@ -10,6 +10,7 @@ mod fault;
 mod incidents;
 mod instances;
 mod json_columns;
+mod loss;
 mod outbox;
 mod schema;
 mod state_file;
@@ -134,6 +135,8 @@ impl Store {
                 clock,
                 instances: instances::read(&store.db, &mut store.slots, skipped)?,
                 groups,
+                losses: loss::read(&store.db, skipped)?,
+                factors: loss::read_factors(&store.db, skipped)?,
                 incidents: incidents::read_open(&store.db, skipped)?,
             };
             let deliveries = outbox::read(&store.db, skipped)?;
@@ -245,6 +248,8 @@ impl Store {
             }
             instances::write(&step, slots, instances)?;
             incidents::write(&step, &checkpoint.incidents)?;
+            loss::write(&step, &checkpoint.losses)?;
+            loss::write_factors(&step, &checkpoint.factors)?;
             written = clock_and_groups::write(
                 &step,
                 &self.written,
