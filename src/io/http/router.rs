@@ -3,7 +3,9 @@
 use super::auth::{Access, check_origin};
 use super::compression::compress;
 use super::error::{ApiError, method_not_allowed};
-use super::handlers::{apps, drill, incidents, instances, live, probes, sign_in, silences, status};
+use super::handlers::{
+    apps, drill, incidents, instances, live, probes, report, sign_in, silences, status,
+};
 use super::response::{TEXT, typed};
 use super::state::AppState;
 use super::{openapi, page};
@@ -33,6 +35,7 @@ pub(super) fn router(state: Arc<AppState>) -> Router {
             get(instances::one),
         )
         .route("/api/v1/openapi.json", get(openapi::document))
+        .route("/api/v1/report", get(report::get))
         .route("/api/v1/rules", get(status::rules))
         .route("/api/v1/silences", get(silences::list).post(silences::add))
         .route("/api/v1/silences/{id}", delete(silences::expire))

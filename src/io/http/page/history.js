@@ -12,7 +12,10 @@ function askPast() {
   const open = state.open.map((one) => one.id).sort().join();
   const isNew = open !== past.open;
   if (isNew) showHistory().catch((fault) => { past.open = null; trouble(fault); });
-  if (isNew || Date.now() - past.asked > SHARES_EVERY_MS) askShares().catch(trouble);
+  if (isNew || Date.now() - past.asked > SHARES_EVERY_MS) {
+    askShares().catch(trouble);
+    askRules().catch(trouble);
+  }
   past.open = open;
 }
 
