@@ -10,6 +10,7 @@ mod environment;
 pub mod exit;
 pub mod man;
 mod notifiers;
+pub mod report;
 mod rules;
 pub mod run;
 mod runtime;

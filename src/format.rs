@@ -3,6 +3,8 @@
 //! Names and log lines come from the stream, where anyone may write anything. They are shown through [`sanitize`] alone:
 //! no control characters, no escape sequences, no endless texts.
 
+pub mod threshold;
+
 use crate::core::notice::{Alarm, CloseReason, Notice, NoticeKind, Scope};
 use crate::core::time::Wall;
 use data_encoding::HEXLOWER;

@@ -2,7 +2,7 @@
 
 use clap::{CommandFactory, Parser, Subcommand};
 use lastbeat::commands::{
-    beat, check, completions, demo, drill, exit, man, run, silence, status, tail, test,
+    beat, check, completions, demo, drill, exit, man, report, run, silence, status, tail, test,
 };
 use std::process::ExitCode;
 
@@ -38,6 +38,8 @@ enum Command {
     Test(test::TestArgs),
     /// Show the status of a running lastbeat
     Status(status::StatusArgs),
+    /// Show the detection time and the false alarms of each rule
+    Report(report::ReportArgs),
     /// Show entries as they reach a running lastbeat
     Tail(tail::TailArgs),
     /// Send a test incident through every notifier
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
             Command::Check(args) => check::run(&args),
             Command::Test(args) => test::run(&args),
             Command::Status(args) => status::run(&args),
+            Command::Report(args) => report::run(&args),
             Command::Tail(args) => tail::run(&args),
             Command::Drill(args) => drill::run(&args),
             Command::Silence(args) => silence::run(&args),

@@ -8,6 +8,7 @@ mod channels;
 mod rules_change;
 #[cfg(test)]
 mod tests;
+mod thresholds;
 
 use super::canary::Canary;
 use super::checkpoints::Checkpointer;
@@ -21,7 +22,6 @@ use crate::core::engine::{Feed, Output};
 use crate::core::inventory::Candidate;
 use crate::core::time::{Mono, Now, Wall};
 use crate::decode::{active_hours, log_line};
-use crate::format;
 use crate::io::feed::{ConnectionEvent, ConnectionState, MessageSource, RawMessage, Remaining};
 use crate::io::http::logs::Tails;
 use crate::io::metrics::Metrics;
@@ -337,15 +337,7 @@ impl<S: MessageSource> EventLoop<S> {
     }
 
     fn outputs(&mut self) {
-        for doubt in self.ingest.engine.take_doubts() {
-            warn!(
-                rule = &*doubt.rule,
-                target_app = format::name(&doubt.who.app),
-                "max_gap {} is less than two intervals of {}, as the beat declares: one lost entry fires; use at least three",
-                format::exact_duration(doubt.max_gap),
-                format::exact_duration(doubt.every),
-            );
-        }
+        thresholds::log(&mut self.ingest.engine);
         for (app, name) in self.ingest.engine.take_forgotten_apps() {
             self.metrics.forget_app(&name);
             if let Some(interval) = self.intervals.get_mut(app as usize) {
@@ -359,6 +351,7 @@ impl<S: MessageSource> EventLoop<S> {
             (self.candidates)(candidates);
         }
         let outputs: Vec<Output> = self.ingest.engine.drain().collect();
+        thresholds::observe(&self.metrics, &outputs, self.clock.now().wall);
         let decision = self.ingest.engine.decision();
         if !outputs.is_empty() || decision.is_some() {
             (self.outputs)(outputs, decision);

@@ -163,6 +163,8 @@ impl VirtualTime {
             clock: checkpoint.clock,
             instances: checkpoint.instances,
             groups: checkpoint.groups,
+            losses: checkpoint.losses,
+            factors: checkpoint.factors,
             incidents: checkpoint.incidents,
             ..Saved::default()
         };

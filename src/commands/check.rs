@@ -3,12 +3,17 @@
 //! Findings go to standard error, one line each, as compilers do it; standard output holds nothing but the set that
 //! `--print` asks for, or the object of `--format json`.
 
+mod thresholds;
+
 use super::exit::{Stop, verdict};
 use super::rules::{self, Rules, counted};
 use super::{environment, notifiers};
 use crate::core::rule::RuleSet;
+use crate::core::snapshot::thresholds::ThresholdRow;
 use crate::decode::rules_file::{self, Fault};
-use crate::decode::settings::{self, Flags, SettingFault};
+use crate::decode::settings::{self, Flags, STATE, SettingFault};
+use crate::format;
+use crate::format::threshold::threshold;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -38,6 +43,9 @@ pub struct CheckArgs {
     /// Print the rules in force as one rule file, in order, with the defaults filled in and without secrets
     #[arg(long, conflicts_with = "format")]
     pub print: bool,
+    /// Judge the rules by the loss and the instances in this state file; it may be in use [env: LASTBEAT_STATE]
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
     /// Treat warnings as faults
     #[arg(long)]
     pub strict: bool,
@@ -63,7 +71,7 @@ pub fn run(args: &CheckArgs) -> ExitCode {
     let written = match args.format {
         Format::Text => {
             eprint!("{}", findings.text(args.strict));
-            match (args.print && valid).then(|| printed(&findings.path)) {
+            match (args.print && valid).then(|| findings.printed()) {
                 None => Ok(()),
                 Some(set) => write(&set),
             }
@@ -100,6 +108,8 @@ struct Findings {
     unknown: Vec<SettingFault>,
     /// The rules, or why their files cannot be read.
     rules: Result<Rules, String>,
+    /// Silences that the rules allow by the state file; none without one.
+    thresholds: Vec<ThresholdRow>,
 }
 
 impl Findings {
@@ -110,17 +120,47 @@ impl Findings {
     ) -> Self {
         let path = rules::path(args.path.as_deref().or(args.rules.as_deref()));
         let rules = rules::read(&path, !args.no_env);
-        let (settings, unknown) = if args.no_env {
+        let state = args.state.clone().or_else(|| {
+            let named = || env(STATE.about.name()).map(PathBuf::from);
+            let known = if args.no_env { None } else { named() };
+            known.filter(|file| file.is_file())
+        });
+        let (mut settings, unknown) = if args.no_env {
             (Vec::new(), Vec::new())
         } else {
             (settings_faults(env), settings::unknown(names))
+        };
+        let set = rules.as_ref().ok();
+        let set = set.and_then(|rules| rules.reading.set.as_ref());
+        let thresholds = match set.zip(state).map(|(set, file)| thresholds::of(set, &file)) {
+            Some(Ok(rows)) => rows,
+            Some(Err(fault)) => {
+                settings.push(fault);
+                Vec::new()
+            }
+            None => Vec::new(),
         };
         Findings {
             path,
             settings,
             unknown,
             rules,
+            thresholds,
         }
+    }
+
+    /// The rules in force as a rule file, and what they allow.
+    fn printed(&self) -> String {
+        printed(&self.path) + &thresholds::comment(&self.thresholds)
+    }
+
+    /// Rules of which more than one false alarm a week is to be expected.
+    fn noisy(&self) -> impl Iterator<Item = String> {
+        let noisy = self.thresholds.iter().filter(|row| row.is_noisy());
+        noisy.map(|row| {
+            let (rule, text) = (format::name(&row.rule), threshold(row));
+            format!("rule \"{rule}\": {text}; more than one a week")
+        })
     }
 
     fn warnings(&self) -> usize {
@@ -128,7 +168,7 @@ impl Findings {
             .rules
             .as_ref()
             .map_or(0, |rules| rules.reading.warnings.len());
-        self.unknown.len() + of_rules
+        self.unknown.len() + of_rules + self.noisy().count()
     }
 
     fn are_valid(&self, strict: bool) -> bool {
@@ -149,6 +189,9 @@ impl Findings {
         for unknown in &self.unknown {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "warning: {unknown}");
+        }
+        for noisy in self.noisy() {
+            let _ = writeln!(text, "warning: {noisy}");
         }
         match &self.rules {
             Err(why) => text + why + "\n",
@@ -171,6 +214,7 @@ impl Findings {
         );
         let unknown = self.unknown.iter().map(ToString::to_string);
         findings.extend(unknown.map(|what| placeless("warning", None, &what)));
+        findings.extend(self.noisy().map(|what| placeless("warning", None, &what)));
         let mut more_faults = 0;
         match &self.rules {
             Err(why) => findings.push(placeless("fault", Some(&self.path), why)),

@@ -1,6 +1,6 @@
 //! `lastbeat status`: the state of the running lastbeat, for a person at a terminal.
 
-mod stored;
+pub(super) mod stored;
 mod view;
 
 use super::client::{AskFault, Client, ClientArgs};

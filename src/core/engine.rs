@@ -22,6 +22,7 @@ use crate::core::persist::changes::Unsaved;
 use crate::core::rule::RuleSet;
 use crate::core::silence::Silence;
 pub use crate::core::targets::Doubt;
+use crate::core::targets::budget::FactorChange;
 use crate::core::targets::reload::Reload;
 use crate::core::targets::{AlertEvent, Targets};
 use crate::core::time::{Mono, Now};
@@ -369,6 +370,17 @@ impl Engine {
     /// Takes the doubts about rules since the last call. Each rule is doubted once.
     pub fn take_doubts(&mut self) -> Vec<Doubt> {
         self.targets.take_doubts()
+    }
+
+    /// Looks at the factors of "auto" of some targets, where it is time to; evaluating does so too.
+    pub fn keep_budget(&mut self, now: Now) {
+        self.facts.now = now;
+        self.targets.keep_budget(&self.facts);
+    }
+
+    /// Takes the changes of factors of "auto" since the last call.
+    pub fn take_factor_changes(&mut self) -> Vec<FactorChange> {
+        self.targets.take_factor_changes()
     }
 
     /// Takes the output since the last call.

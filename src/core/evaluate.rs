@@ -40,6 +40,7 @@ impl Engine {
         self.evaluate_lag();
         self.evaluate_capacity();
         self.evaluate_blindness();
+        self.targets.keep_budget(&self.facts);
         self.targets.end_waits(&self.facts);
         self.targets.evaluate(&mut self.facts);
         self.digest();

@@ -11,6 +11,7 @@ use crate::core::listening::Listening;
 use crate::core::options::Options;
 use crate::core::rule::{AUTO_FACTOR, MaxGap, RuleSet, STREAM_MAX_GAP};
 use crate::core::time::{Listened, Mono, Now};
+use crate::core::tracker::loss::Odds;
 use crate::core::tracker::{InstanceId, NONE, Tracker, UNDECIDED};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -78,6 +79,36 @@ impl Facts {
                 let usual = self.listening.usual_silence().unwrap_or_default();
                 usual.saturating_mul(AUTO_FACTOR).max(STREAM_MAX_GAP)
             }
+        }
+    }
+
+    /// The odds that a beat of an app is lost; of none (`u32::MAX`) what is assumed where nobody counts.
+    pub fn odds(&self, app: u32) -> Odds {
+        let app = self.tracker.apps.get(app as usize);
+        let loss = app.and_then(|app| app.loss.as_deref());
+        loss.map(|loss| loss.odds(self.hour())).unwrap_or_default()
+    }
+
+    /// Hours of the wall clock since the Unix epoch.
+    #[inline]
+    pub fn hour(&self) -> u32 {
+        (self.now.wall.nanos() / 3_600_000_000_000) as u32
+    }
+
+    /// A beat of an app came after `hole` that were lost, in a time in which lastbeat listened.
+    #[inline]
+    pub fn count_loss(&mut self, app: u32, hole: u32) {
+        let hour = self.hour();
+        let loss = &mut self.tracker.apps[app as usize].loss;
+        loss.get_or_insert_default().count(hour, hole);
+    }
+
+    /// A beat of an instance came that counts as lost.
+    #[cold]
+    pub fn came_after_all(&mut self, id: InstanceId) {
+        let (app, hour) = (self.app_of(id), self.hour());
+        if let Some(loss) = &mut self.tracker.apps[app as usize].loss {
+            loss.came_after_all(hour);
         }
     }
 

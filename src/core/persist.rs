@@ -149,6 +149,36 @@ pub struct SavedGroup {
     pub rhythm: SavedRhythm,
 }
 
+/// Lost beats of an app in one hour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedLoss {
+    /// The app.
+    pub app: Arc<str>,
+    /// Hours of the wall clock since the Unix epoch.
+    pub hour: u32,
+    /// Beats that were sent, the lost ones included.
+    pub counted: u32,
+    /// Beats that were lost.
+    pub lost: u32,
+    /// Of those the ones that followed a lost one.
+    pub after_lost: u32,
+    /// The most that were lost in a row.
+    pub longest: u32,
+}
+
+/// Number of beats of an interval that must be lost in an app before a rule under "auto" alerts, where it is not as usual.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedFactor {
+    /// The rule's name.
+    pub rule: Arc<str>,
+    /// The app; empty where the targets are of no single one.
+    pub app: Arc<str>,
+    /// The interval, in milliseconds.
+    pub every_ms: u32,
+    /// The number.
+    pub factor: u32,
+}
+
 /// A target by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedTarget {
@@ -269,6 +299,10 @@ pub struct Checkpoint {
     pub instances: Vec<SavedInstance>,
     /// Every group.
     pub groups: Vec<SavedGroup>,
+    /// Lost beats of the hour that runs; where this is everything, of the last day.
+    pub losses: Vec<SavedLoss>,
+    /// Every factor that is not as usual.
+    pub factors: Vec<SavedFactor>,
     /// Open incidents that changed; all open ones if this is everything.
     pub incidents: Vec<SavedIncident>,
 }
@@ -291,6 +325,10 @@ pub struct Saved {
     pub instances: Vec<SavedInstance>,
     /// Every group.
     pub groups: Vec<SavedGroup>,
+    /// Lost beats of the last day.
+    pub losses: Vec<SavedLoss>,
+    /// Every factor that is not as usual.
+    pub factors: Vec<SavedFactor>,
     /// The incidents that are open.
     pub incidents: Vec<SavedIncident>,
     /// Targets that fired and were forgotten in the last 30 days.

@@ -12,9 +12,11 @@ pub const DEFAULT_MARKER: &str = "HEARTBEAT";
 pub const STREAM_MAX_GAP: Duration = Duration::from_secs(60);
 /// Value of `max_gap = "auto"` until an interval is declared or learned.
 pub const AUTO_LEARNING: Duration = Duration::from_secs(3600);
-/// Factor of the declared interval in `max_gap = "auto"`: two lost entries in a row are normal.
+/// `max_gap = "auto"` is this many times the declared interval, or more: two lost entries in a row are normal.
 pub const AUTO_FACTOR: u32 = 3;
-/// Least slack for lateness that "auto" adds.
+/// From this interval on a single lost beat may be an alert under "auto": nobody waits for three days for a daily job.
+pub const LONG_INTERVAL: Duration = Duration::from_secs(3600);
+/// The least slack for lateness that "auto" adds; of a long interval a tenth of it.
 pub const AUTO_SLACK: Duration = Duration::from_secs(1);
 /// Least value of "auto" with a learned interval: nobody asked for an alert within seconds.
 pub const AUTO_FLOOR: Duration = Duration::from_secs(30);
@@ -366,26 +368,54 @@ pub enum MaxGap {
 }
 
 impl MaxGap {
-    /// The duration for a beat that declares `every` and has no learned interval.
-    pub fn span(self, every: Option<Duration>) -> Duration {
+    /// The span for a beat that declares `every`, and of which nothing is learned yet; `factor`: under "auto".
+    pub fn span(self, factor: u32, every: Option<Duration>) -> Duration {
         match self {
             MaxGap::Fixed(span) => span,
-            MaxGap::Auto => MaxGap::auto(every, None),
+            MaxGap::Auto => MaxGap::auto_of(factor, every, None),
         }
     }
 
-    /// The value of "auto": three times the declared interval, else three times the longest usual one with a lower
-    /// limit; plus slack for lateness, so that three beats must be lost. [`AUTO_LEARNING`] without any interval.
+    /// As [`Self::auto_of`], with the usual factor.
     #[inline]
     pub fn auto(every: Option<Duration>, usual: Option<Duration>) -> Duration {
+        MaxGap::auto_of(AUTO_FACTOR, every, usual)
+    }
+
+    /// The length of "auto": `factor` times the declared interval, else as many times the longest of the usual ones, but never
+    /// below a floor; with slack for lateness, so that as many beats must be lost. Else [`AUTO_LEARNING`].
+    #[inline]
+    pub fn auto_of(factor: u32, every: Option<Duration>, usual: Option<Duration>) -> Duration {
         match (every, usual) {
             (Some(every), usual) => {
-                let late = usual.unwrap_or_default().saturating_sub(every);
-                every.saturating_mul(AUTO_FACTOR) + late.max(AUTO_SLACK).min(every / 2)
+                let factor = factor.max(least_factor(every));
+                every.saturating_mul(factor) + auto_slack(every, usual)
             }
-            (None, Some(usual)) => usual.saturating_mul(AUTO_FACTOR).max(AUTO_FLOOR) + AUTO_SLACK,
+            (None, Some(usual)) => usual.saturating_mul(factor).max(AUTO_FLOOR) + AUTO_SLACK,
             (None, None) => AUTO_LEARNING,
         }
+    }
+}
+
+/// The slack that "auto" adds for the usual lateness of a target that declares its interval.
+#[inline]
+pub fn auto_slack(every: Duration, usual: Option<Duration>) -> Duration {
+    let late = usual.unwrap_or_default().saturating_sub(every);
+    let least = if every < LONG_INTERVAL {
+        AUTO_SLACK
+    } else {
+        every / 10
+    };
+    late.max(least).min(every / 2)
+}
+
+/// The fewest lost beats that may be an alert under "auto".
+#[inline]
+pub fn least_factor(every: Duration) -> u32 {
+    if every < LONG_INTERVAL {
+        AUTO_FACTOR
+    } else {
+        1
     }
 }
 

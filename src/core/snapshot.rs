@@ -2,13 +2,18 @@
 
 pub mod copy;
 pub mod detail;
+pub mod grades;
 pub mod outages;
 pub mod rows;
+pub mod thresholds;
 
 use crate::core::listening::Blind;
 use crate::core::notice::{Notice, Scope};
 use crate::core::rule::Severity;
+use crate::core::snapshot::thresholds::ThresholdRow;
+pub use crate::core::targets::alive::AliveReason;
 use crate::core::time::{Now, Wall};
+pub use crate::core::tracker::loss::Odds;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +50,10 @@ pub struct Snapshot {
     pub verdicts: Vec<VerdictRow>,
     /// Numbers of alerts by rule and state.
     pub alerts: Vec<AlertRow>,
+    /// Silences that rules allow the targets that declare their interval; a rule without such targets has no row.
+    pub thresholds: Vec<ThresholdRow>,
+    /// False alarms that are known, by rule, since the start.
+    pub false_alarms: Vec<FalseAlarmRow>,
     /// Numbers of open incidents by scope.
     pub incidents: Vec<(Scope, u64)>,
     /// Instances, the first `max_series` of them.
@@ -72,6 +81,17 @@ pub struct AppRow {
     pub beats: u64,
     /// Number of beats lost, by holes in `seq=`.
     pub lost: u64,
+    /// The odds that a beat of it is lost.
+    pub odds: Odds,
+}
+
+/// False alarms of a rule.
+#[derive(Clone, Debug)]
+pub struct FalseAlarmRow {
+    /// The rule's name.
+    pub rule: Arc<str>,
+    /// Numbers, in the order of [`AliveReason::LABELS`].
+    pub counts: [u64; AliveReason::LABELS.len()],
 }
 
 /// Number of instances of an app-region with a verdict.

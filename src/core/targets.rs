@@ -2,6 +2,8 @@
 //!
 //! Its decisions leave as [`AlertEvent`]s, which the layer above takes.
 
+pub mod alive;
+pub mod budget;
 pub mod confirmation;
 pub mod evaluate;
 pub mod forgetting;
@@ -24,6 +26,8 @@ use crate::core::entry::{Reject, Subject};
 use crate::core::facts::Facts;
 use crate::core::notice::TargetName;
 use crate::core::rule::{MaxGap, Watch};
+use crate::core::targets::alive::FalseAlarmCounts;
+use crate::core::targets::budget::Budget;
 use crate::core::targets::confirmation::Confirmation;
 use crate::core::targets::groups::{GroupLink, Groups};
 use crate::core::targets::new_rhythms::NewRhythms;
@@ -105,6 +109,10 @@ pub struct Targets {
     pub groups: Groups,
     /// The rules that match each app-region.
     pub plan: Plan,
+    /// The looks at the factors of "auto".
+    budget: Budget,
+    /// False alarms that are known.
+    pub false_alarms: FalseAlarmCounts,
     /// The entries of those whose rule asks for a rate.
     pub rates: Rates,
     /// Alerts that wait for the inventory's confirmation.
@@ -194,6 +202,7 @@ impl Targets {
         if self.table.get(target).state != State::Firing {
             self.silent.remove(&target);
             self.counted.remove(&target);
+            self.close_as_alive(facts, target, from, reason);
         }
         let row = self.table.get(target);
         let change = Change {
@@ -209,6 +218,7 @@ impl Targets {
 
     fn fired(&mut self, target: u32, due: Mono, deadline: Listened) {
         self.silent_since(target, deadline);
+        self.false_alarms.fired(target, deadline);
         self.events.push(AlertEvent::Fired {
             target,
             due,

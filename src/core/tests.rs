@@ -3,6 +3,7 @@
 mod beats;
 mod bench;
 mod blind;
+mod budget;
 mod cause;
 mod changing;
 mod copying;

@@ -8,6 +8,7 @@ mod forgetting;
 mod index;
 pub mod life;
 mod limits;
+pub mod loss;
 pub mod names;
 pub mod offset;
 mod reclaim;
@@ -286,6 +287,7 @@ impl Tracker {
             is_stale: line.seq.is_some_and(|seq| seq < record.seq)
                 && record.seq != u64::MAX
                 && !steps_back(record.seq, line.seq),
+            hole: hole(record.seq, line.seq),
             is_same: line.seq == Some(record.seq) && record.seq != u64::MAX,
         };
         app.beats += 1;
@@ -453,6 +455,13 @@ impl Tracker {
     fn hash_of_app_region(&self, app: u32, region: u32) -> u64 {
         self.hash.hash_one((app, region))
     }
+}
+
+/// As [`lost`], where both count and the count goes on.
+#[inline]
+fn hole(before: u64, now: Option<u64>) -> Option<u32> {
+    let now = now.filter(|now| before != u64::MAX && *now > before)?;
+    Some(u32::try_from(now - before - 1).unwrap_or(u32::MAX))
 }
 
 /// Number of entries missing between two values of a counter that counts up by one; a step back is a restart.

@@ -101,6 +101,23 @@ impl FromQuery for InstanceQuery {
     }
 }
 
+/// The query of `/api/v1/report`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReportQuery {
+    /// Wall clock: incidents that opened at or after.
+    pub from: Option<Wall>,
+}
+
+impl FromQuery for ReportQuery {
+    fn from_query(query: &str) -> Result<Self, Vec<String>> {
+        let mut read = Read::new(query, &["from"]);
+        let asked = ReportQuery {
+            from: read.time("from"),
+        };
+        read.done(asked)
+    }
+}
+
 impl FromQuery for IncidentQuery {
     fn from_query(query: &str) -> Result<Self, Vec<String>> {
         let mut read = Read::new(query, &INCIDENTS);

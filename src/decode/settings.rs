@@ -13,7 +13,7 @@ mod state;
 mod subjects;
 mod table;
 
-pub use declared::{LogFormat, NATS_URL, RULES, TOKEN, URL};
+pub use declared::{LogFormat, NATS_URL, RULES, STATE, TOKEN, URL};
 pub use flags::Flags;
 pub use inventory::{ApiSettings, InventorySettings, SourceSettings};
 pub use nats::NatsSettings;

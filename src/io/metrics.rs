@@ -21,6 +21,7 @@ use prometheus::{
 };
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// From a fast path's tens of milliseconds to `max_lag`'s default of 2m, which is a bound, and beyond it.
 const LAG: &[f64] = &[
@@ -48,6 +49,11 @@ const DELAY: &[f64] = &[
     0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0,
 ];
 
+/// From the fastest beats to daily jobs; the usual limits lie between the bounds.
+const DETECTION: &[f64] = &[
+    0.5, 1.0, 2.0, 5.0, 15.0, 40.0, 75.0, 100.0, 130.0, 200.0, 330.0, 1000.0, 4000.0, 15_000.0,
+    100_000.0,
+];
 /// A checkpoint takes a millisecond where a hundred instances changed, tens where tens of thousands did; a disk that hangs
 /// takes seconds.
 const CHECKPOINT: &[f64] = &[
@@ -135,6 +141,7 @@ pub struct Metrics {
     unrecognised: IntCounterVec,
     /// The subject of the last entry of each form.
     unrecognised_last: [ArcSwapOption<String>; Unrecognised::ALL.len()],
+    detection: HistogramVec,
 }
 
 /// One notifier's own metrics.
@@ -310,6 +317,14 @@ impl Metrics {
                 &["form"],
             )),
             unrecognised_last: Default::default(),
+            detection: declare.add(HistogramVec::new(
+                HistogramOpts::from(opts(
+                    "detection_seconds",
+                    "Time to the notification of a silence, in seconds, by rule, from the last heartbeat and from the deadline.",
+                ))
+                .buckets(DETECTION.to_vec()),
+                &["rule", "since"],
+            )),
             registry: declare.0,
         };
         for form in Unrecognised::ALL {
@@ -333,6 +348,14 @@ impl Metrics {
     pub fn forget_app(&self, app: &str) {
         // An app that never had two beats has no series: nothing to take away is no fault.
         let _ = self.interval.remove_label_values(&[app]);
+    }
+
+    /// A silence was notified, so long after the last heartbeat and after the deadline.
+    pub fn detected(&self, rule: &str, last_beat: Duration, deadline: Duration) {
+        for (since, after) in [("heartbeat", last_beat), ("deadline", deadline)] {
+            let histogram = self.detection.with_label_values(&[rule, since]);
+            histogram.observe(after.as_secs_f64());
+        }
     }
 
     /// Counts polls of the inventory; zero shows the outcome before its first. Labels of enums, never free text.

@@ -11,6 +11,7 @@ mod forgotten;
 mod incidents;
 mod instances;
 mod json_columns;
+mod loss;
 mod outbox;
 mod schema;
 mod state_file;
@@ -137,6 +138,8 @@ impl Store {
                 clock,
                 instances: instances::read(&store.db, &mut store.slots, skipped)?,
                 groups,
+                losses: loss::read(&store.db, skipped)?,
+                factors: loss::read_factors(&store.db, skipped)?,
                 incidents: incidents::read_open(&store.db, skipped)?,
                 forgotten: forgotten::read(&store.db, now - forgotten::KEPT_FOR)?,
             };
@@ -249,6 +252,8 @@ impl Store {
             }
             instances::write(&step, slots, instances)?;
             incidents::write(&step, &checkpoint.incidents)?;
+            loss::write(&step, &checkpoint.losses)?;
+            loss::write_factors(&step, &checkpoint.factors)?;
             written = clock_and_groups::write(
                 &step,
                 &self.written,

@@ -9,6 +9,7 @@ mod support;
 
 mod access;
 mod alertmanager;
+mod budget;
 mod cases;
 mod commands;
 mod compression;

@@ -14,6 +14,14 @@ use std::path::{Path, PathBuf};
 
 /// Reads a copy of the file, so that nothing of it is changed, locked or set aside.
 pub(super) fn read(file: &Path) -> Result<(Value, Value), String> {
+    saved(file).map(|saved| answers(&saved, file))
+}
+
+/// The core's state in a copy of the file.
+///
+/// # Errors
+/// The file cannot be read, in words.
+pub(in crate::commands) fn saved(file: &Path) -> Result<Saved, String> {
     let wrong = |why: String| format!("the state file {}: {why}", file.display());
     let folder = std::env::temp_dir().join(format!("lastbeat-status-{}", std::process::id()));
     fs::create_dir(&folder)
@@ -31,7 +39,7 @@ pub(super) fn read(file: &Path) -> Result<(Value, Value), String> {
     if opened.set_aside.is_some() {
         return Err(wrong("not a state file, or damaged".to_owned()));
     }
-    Ok(answers(&opened.saved, file))
+    Ok(opened.saved)
 }
 
 /// The copy; removed with its folder.
@@ -80,6 +88,7 @@ fn answers(saved: &Saved, file: &Path) -> (Value, Value) {
         "blind_seconds": {},
         "instances": sums,
         "apps": apps.collect::<Vec<_>>(),
+        "losses": [],
         "open_incidents": saved.incidents.len(),
         "rules": null,
         "version": env!("CARGO_PKG_VERSION"),

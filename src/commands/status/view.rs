@@ -104,6 +104,14 @@ fn head(page: &mut Page<'_>, status: &Value) {
         "",
         &format!("listened   {}, blind {}", span(listened), span(blind)),
     );
+    for loss in list(&status["losses"]) {
+        let percent = loss["lost_ratio"].as_f64().unwrap_or(0.0) * 100.0;
+        let app = text(&loss["app"]);
+        page.line(
+            "",
+            &format!("loss       {percent:.1}% of the heartbeats of {app}"),
+        );
+    }
     let store = &status["store"];
     let file = store["file"]
         .as_str()

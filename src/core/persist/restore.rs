@@ -15,9 +15,11 @@ use crate::core::persist::{
     EVERY_NOTIFIER, Saved, SavedBeat, SavedClock, SavedGroup, SavedIncident, SavedInstance,
     SavedKey, SavedLongest, SavedNotified, SavedRhythm, SavedStamp, SavedTarget, SavedWatched,
 };
+use crate::core::targets::budget::FactorInForce;
 use crate::core::targets::table::{State, Watched};
 use crate::core::time::{Listened, Mono, Now, Stamp, Wall};
 use crate::core::tracker::life::Life;
+use crate::core::tracker::loss::LossHour;
 use crate::core::tracker::offset::Offset;
 use crate::core::tracker::usual::Usual;
 use crate::core::tracker::{Admitted, InstanceId, NONE, UNDECIDED};
@@ -67,6 +69,13 @@ impl Engine {
             then: saved.clock.listened,
             here: self.facts.listening.listened(),
         };
+        let factors = saved.factors.iter().map(|one| FactorInForce {
+            rule: Arc::clone(&one.rule),
+            app: Arc::clone(&one.app),
+            every_ms: one.every_ms,
+            factor: one.factor,
+        });
+        self.targets.restore_factors(factors, now.mono);
         for group in &saved.groups {
             self.restore_group(group, &clocks);
         }
@@ -74,6 +83,19 @@ impl Engine {
         for instance in &saved.instances {
             let slot = self.restore_instance(instance, fresh, &clocks);
             as_saved &= slot == Some(instance.slot);
+        }
+        self.targets.restore_factors(std::iter::empty(), now.mono);
+        for one in &saved.losses {
+            if let Some(app) = self.facts.tracker.app_names.find(&one.app) {
+                let loss = &mut self.facts.tracker.apps[app as usize].loss;
+                loss.get_or_insert_default().restore(LossHour {
+                    hour: one.hour,
+                    counted: one.counted,
+                    lost: one.lost,
+                    after_lost: one.after_lost,
+                    longest: one.longest,
+                });
+            }
         }
         for incident in &saved.incidents {
             self.restore_incident(incident, &clocks);

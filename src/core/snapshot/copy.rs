@@ -4,6 +4,7 @@
 use crate::core::engine::{Engine, STREAM_RULE};
 use crate::core::listening::Blind;
 use crate::core::snapshot::rows::SHOWN;
+use crate::core::snapshot::thresholds::Thresholds;
 use crate::core::snapshot::{AlertRow, BeatRow, InstanceRow, Snapshot, Verdict, VerdictRow};
 use crate::core::targets::table::State;
 use crate::core::time::{Listened, Now};
@@ -27,6 +28,7 @@ pub struct Copying {
     tallies: Vec<Tally>,
     /// By the number of the rule.
     alerts: Vec<States>,
+    thresholds: Thresholds,
     /// The next slot of instances.
     instance: usize,
     /// The next slot of targets.
@@ -54,6 +56,7 @@ impl Engine {
             beats: Vec::new(),
             tallies: Vec::new(),
             alerts: vec![States::default(); self.facts.rules.rules.len()],
+            thresholds: Thresholds::default(),
             instance: 0,
             target: 0,
         })
@@ -118,6 +121,9 @@ impl Engine {
         for target in self.targets.table.live_in(copying.target..end) {
             copying.alerts[target.rule() as usize][target.state as usize] += 1;
         }
+        for target in copying.target..end {
+            self.add_threshold(&mut copying.thresholds, target as u32);
+        }
         copying.target = end;
     }
 
@@ -151,6 +157,8 @@ impl Engine {
             regions: self.region_rows(now),
             verdicts: self.verdict_rows(&copying.tallies),
             alerts: self.alert_rows(&copying.alerts),
+            thresholds: self.threshold_rows(&copying.thresholds),
+            false_alarms: self.false_alarm_rows(),
             incidents: self.incident_rows(),
             suppressed: all.saturating_sub(rows) as u64,
             instances: copying.instances,

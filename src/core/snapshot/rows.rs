@@ -3,7 +3,7 @@
 use crate::core::engine::Engine;
 use crate::core::listening::Blind;
 use crate::core::notice::Scope;
-use crate::core::snapshot::{AppRow, BeatRow, InstanceRow, Verdict};
+use crate::core::snapshot::{AppRow, BeatRow, FalseAlarmRow, InstanceRow, Verdict};
 use crate::core::targets::table::State;
 use crate::core::time::{Listened, Now, Wall};
 use crate::core::tracker::{App, Beat, BeatId, Instance, InstanceId};
@@ -162,7 +162,13 @@ impl Engine {
     pub(in crate::core) fn app_rows(&self, now: Now) -> Vec<AppRow> {
         let known = self.facts.tracker.app_names.iter();
         let known = known.map(|(id, name)| (&self.facts.tracker.apps[id as usize], name));
+        let hour = self.facts.hour();
         let row = |(app, name): (&App, &Arc<str>)| AppRow {
+            odds: app
+                .loss
+                .as_ref()
+                .map(|loss| loss.odds(hour))
+                .unwrap_or_default(),
             name: Arc::clone(name),
             seen: now.wall_of(app.seen.at),
             entries: app.entries,
@@ -180,6 +186,16 @@ impl Engine {
             (Arc::clone(name), now.wall_of(seen.at))
         };
         self.facts.tracker.region_names.iter().map(row).collect()
+    }
+
+    /// False alarms that are known.
+    pub(in crate::core) fn false_alarm_rows(&self) -> Vec<FalseAlarmRow> {
+        let rules = self.facts.rule_names.iter();
+        let row = |rule: &Arc<str>| FalseAlarmRow {
+            rule: Arc::clone(rule),
+            counts: self.targets.false_alarms.of_rule(rule),
+        };
+        rules.map(row).collect()
     }
 
     /// Open incidents by scope.

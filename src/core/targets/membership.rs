@@ -2,7 +2,7 @@
 
 use crate::core::entry::MarkerId;
 use crate::core::facts::Facts;
-use crate::core::rule::{By, Rule, Watch};
+use crate::core::rule::{AUTO_FACTOR, By, Rule, Watch};
 use crate::core::targets::Targets;
 use crate::core::targets::groups::{Group, GroupId, GroupLink};
 use crate::core::targets::table::{State, Watched};
@@ -42,7 +42,10 @@ impl Targets {
         let id = self.groups.next_id();
         let since = facts.listening.stamp();
         // Evaluated for the first time when its members had `max_gap` to be heard.
-        let due = since.listened + facts.rules.rules[rule as usize].max_gap.span(None);
+        let due = since.listened
+            + facts.rules.rules[rule as usize]
+                .max_gap
+                .span(AUTO_FACTOR, None);
         let target = self.table.add(Watched::Group(id), rule, since, due);
         self.groups.add(Group {
             rule,

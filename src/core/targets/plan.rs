@@ -2,8 +2,9 @@
 
 use crate::core::entry::MarkerId;
 use crate::core::facts::Facts;
-use crate::core::rule::{By, Rule, Watch};
+use crate::core::rule::{AUTO_FACTOR, By, Rule, Watch};
 use crate::core::targets::groups::GroupLink;
+use crate::core::targets::table::factor::Factor;
 use crate::core::targets::table::{Reason, Watched};
 use crate::core::targets::{AlertEvent, Targets};
 use crate::core::time::Listened;
@@ -65,10 +66,17 @@ impl Targets {
             return;
         };
         let beat = facts.tracker.beat_row(id);
-        let (seen, stopped) = (beat.seen, beat.stopped());
-        let due = seen.listened + facts.rules.rules[rule as usize].max_gap.span(beat.every());
+        let (seen, stopped, every) = (beat.seen, beat.stopped(), beat.every());
+        let app = facts.app_of(InstanceId(beat.instance));
+        let factor = every.map_or(AUTO_FACTOR, |every| {
+            self.first_factor(facts, rule, every, app)
+        });
+        let max_gap = facts.rules.rules[rule as usize].max_gap;
+        let due = seen.listened + max_gap.span(factor, every);
         let due = if stopped { Listened::NEVER } else { due };
-        facts.tracker.beat_mut(id).target = self.table.add(Watched::Beat(id), rule, seen, due);
+        let target = self.table.add(Watched::Beat(id), rule, seen, due);
+        self.table.get_mut(target).factor = Factor::of(factor);
+        facts.tracker.beat_mut(id).target = target;
     }
 
     /// Creates the target of an instance's logs, if a rule applies to them.
@@ -78,7 +86,10 @@ impl Targets {
             let due = if facts.tracker.life(id).has_left() {
                 Listened::NEVER
             } else {
-                seen.listened + facts.rules.rules[rule as usize].max_gap.span(None)
+                seen.listened
+                    + facts.rules.rules[rule as usize]
+                        .max_gap
+                        .span(AUTO_FACTOR, None)
             };
             self.table.add(Watched::Logs(id), rule, seen, due)
         });
@@ -226,6 +237,7 @@ impl Targets {
         }
         self.new_rhythms.forget(self.table.get(id).watched());
         self.rates.forget(id);
+        self.forget_alive(id);
         self.silent.remove(&id);
         self.counted.remove(&id);
         self.events.push(AlertEvent::Removed(id));

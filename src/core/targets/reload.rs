@@ -129,6 +129,7 @@ impl Targets {
         self.rename_markers(facts, &rules);
         facts.set_rules(rules);
         self.doubted.clear();
+        self.count_budget_anew();
         let is_as_before = |(id, new): (u32, &Option<u32>)| new.is_none_or(|new| new == id);
         if !(0..).zip(&renumbered).all(is_as_before) {
             let number = |rule: u32| renumbered[rule as usize].unwrap_or(NONE);

@@ -54,6 +54,9 @@ impl Targets {
                 self.doubt(facts, target, every);
             }
             if target != NONE && !self.is_repeated(facts, target, line, beaten) {
+                if self.table.get(target).state == State::Firing {
+                    self.prove_alive(facts, target, beaten);
+                }
                 self.sign_of_beat(facts, target, beaten);
             }
             let app_region = facts.tracker.instance(id).app_region;
@@ -126,6 +129,7 @@ impl Targets {
     /// Records a sign of life of a target at `stamp`, after the previous one at `before`.
     #[inline]
     pub(super) fn sign_at(&mut self, facts: &mut Facts, id: u32, before: Stamp, stamp: Stamp) {
+        self.table.get_mut(id).factor.take_next();
         let max_gap = self.max_gap(facts, id);
         let due = stamp.listened + max_gap;
         self.table.set_due(id, due);

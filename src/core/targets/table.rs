@@ -1,7 +1,10 @@
 //! Targets of rules and the state of each alert.
 
+pub mod factor;
+
 use crate::core::notice::TargetName;
 use crate::core::targets::groups::GroupId;
+use crate::core::targets::table::factor::Factor;
 use crate::core::time::{Listened, Stamp, Wall};
 use crate::core::tracker::usual::Usual;
 use crate::core::tracker::{BeatId, InstanceId, NONE, Tracker, store};
@@ -116,6 +119,8 @@ pub struct Target {
     pub good: u16,
     /// Kind of its number.
     kind: Kind,
+    /// Number of beats that must be lost under "auto".
+    pub factor: Factor,
     /// The alert.
     pub state: State,
 }
@@ -254,6 +259,7 @@ impl Table {
             rule: rule_number(rule),
             good: 0,
             kind,
+            factor: Factor::default(),
             state: State::Ok,
         };
         let id = match self.free.pop() {
@@ -382,6 +388,11 @@ impl Table {
     /// A target; `None` for a number that means none.
     pub fn row(&self, id: u32) -> Option<&Target> {
         self.rows.get(id as usize)
+    }
+
+    /// Number of targets.
+    pub fn in_use(&self) -> usize {
+        self.rows.len() - self.free.len()
     }
 
     /// Number of slots, free ones included.

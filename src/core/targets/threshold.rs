@@ -8,9 +8,11 @@
 use crate::core::facts::Facts;
 use crate::core::listening::Rhythm;
 use crate::core::rule::MaxGap;
+use crate::core::targets::alive::AliveReason;
+use crate::core::targets::budget::MOST_FACTOR;
 use crate::core::targets::table::Watched;
 use crate::core::targets::{AlertEvent, Targets};
-use crate::core::time::{Listened, Mono, Stamp};
+use crate::core::time::{Listened, Mono, Stamp, nanos};
 use crate::core::tracker::usual::Usual;
 use crate::core::tracker::{BeatId, Beaten, InstanceId, NONE};
 use std::time::Duration;
@@ -28,7 +30,7 @@ impl Targets {
             MaxGap::Fixed(span) => span,
             MaxGap::Auto => {
                 let (every, usual) = self.rhythm(facts, id, target.watched());
-                MaxGap::auto(every, usual)
+                MaxGap::auto_of(target.factor.now(), every, usual)
             }
         }
     }
@@ -184,8 +186,13 @@ impl Targets {
             self.max_gap(facts, target)
         };
         let watched = Watched::Beat(beaten.beat);
-        if interval <= limit && self.new_rhythms.is_empty() {
-            return facts.tracker.beat_mut(beaten.beat).usual.learn(interval);
+        if interval <= limit {
+            if !self.new_rhythms.is_empty() {
+                self.new_rhythms.forget(watched);
+            }
+            let one = of_one_beat(interval, row.every(), beaten.hole);
+            count_loss(facts, id, beaten);
+            return facts.tracker.beat_mut(beaten.beat).usual.learn(one);
         }
         let started = facts.tracker.life(id).started_since(beaten.before.listened);
         let anew = beaten.restarted || started > Listened::ZERO;
@@ -226,10 +233,9 @@ impl Targets {
         if target == NONE {
             return;
         }
-        let words = format!(
-            "its interval is {} s now, which was learned: it is no failure any more",
-            interval.as_secs()
-        );
+        let reason = AliveReason::Rhythm(interval);
+        self.is_known_alive(target, reason);
+        let words = reason.words();
         self.events.push(AlertEvent::Known { target, words });
     }
 }
@@ -251,4 +257,40 @@ fn ordinary(before: Stamp, now: Stamp) -> Option<Duration> {
     let (interval, listened) = (now.at.since(before.at), now.listened.since(before.listened));
     let blind = interval.saturating_sub(listened);
     (!interval.is_zero() && blind * 10 <= interval).then_some(interval)
+}
+
+/// The part of an interval that is one beat's: those that were lost in it took the rest. Without a count they are guessed
+/// by the declared interval.
+#[inline]
+fn of_one_beat(interval: Duration, every: Option<Duration>, hole: Option<u32>) -> Duration {
+    let Some(every) = every.filter(|every| interval > *every + *every / 2) else {
+        return interval;
+    };
+    let lost = hole.unwrap_or_else(|| {
+        let half = every / 2;
+        let over = nanos(interval - every - half);
+        u32::try_from(over.div_ceil(nanos(every))).unwrap_or(u32::MAX)
+    });
+    interval.saturating_sub(every.saturating_mul(lost))
+}
+
+/// Counts a beat, and those that were lost before it, where lastbeat listened all the time. What is longer than the target's
+/// limit is an outage and does not come here.
+#[inline]
+fn count_loss(facts: &mut Facts, id: InstanceId, beaten: Beaten) {
+    let Some(hole) = beaten.hole else {
+        if beaten.is_stale {
+            facts.came_after_all(id);
+        }
+        return;
+    };
+    let row = facts.tracker.beat_row(beaten.beat);
+    let interval = row.seen.at.since(beaten.before.at);
+    let is_clear = row.seen.listened.since(beaten.before.listened) == interval;
+    // More than there was time for: it counts from elsewhere.
+    let every = row.every().unwrap_or_else(|| interval / MOST_FACTOR);
+    if is_clear && every.saturating_mul(hole) <= interval {
+        let app = facts.app_of(id);
+        facts.count_loss(app, hole);
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::core::engine::Feed;
 use crate::core::entry::Lifecycle;
-use crate::core::persist::{Checkpoint, Decision, Saved, SavedIncident, SavedInstance};
+use crate::core::persist::{Checkpoint, Decision, Saved, SavedIncident, SavedInstance, SavedLoss};
 use crate::core::rule::{By, MaxGap, Rule, Watch};
 use crate::core::tests::bench::{Bench, at, engine, rule, seconds};
 use proptest::prelude::*;
@@ -31,6 +31,11 @@ impl Disk {
         }
         self.saved.clock = checkpoint.clock;
         self.saved.groups = checkpoint.groups;
+        self.saved.factors = checkpoint.factors;
+        let hour = |one: &SavedLoss| (one.app.clone(), one.hour);
+        let losses = &mut self.saved.losses;
+        losses.retain(|old| !checkpoint.losses.iter().any(|new| hour(old) == hour(new)));
+        losses.extend(checkpoint.losses);
         self.take(checkpoint.instances, checkpoint.incidents);
     }
 

@@ -2,6 +2,7 @@
 
 use crate::core::entry::MarkerId;
 use crate::core::time::{Listened, Stamp};
+use crate::core::tracker::loss::Loss;
 use crate::core::tracker::offset::Offset;
 use crate::core::tracker::slots::BeatId;
 use crate::core::tracker::text::{PhraseId, Text};
@@ -154,6 +155,8 @@ pub struct App {
     pub beats: u64,
     /// Number of beats lost, by holes in `seq=`.
     pub lost: u64,
+    /// Lost beats of the last day; `None` where its beats do not count.
+    pub loss: Option<Box<Loss>>,
     /// Its app-regions.
     pub(in crate::core) app_regions: Vec<u32>,
 }
@@ -210,6 +213,8 @@ pub struct Beaten {
     pub restarted: bool,
     /// True if its counter is below the previous one without a restart: a later beat overtook it.
     pub is_stale: bool,
+    /// Beats that are missing between its count and the one before; `None` where the count does not go on, or there is none.
+    pub hole: Option<u32>,
     /// True if its counter equals the previous one.
     pub is_same: bool,
 }

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 /// The meaning of `auto`, for readers of the rules in force.
 const AUTO: &str = "
-# max_gap = \"auto\" is 3 x the every= of the beat, and slack for its usual lateness (1s to every / 2). Without every= it is
-# learned: 3 x the longest of the target's last 16 to 32 intervals, at least 30s, and 1s; until two intervals are known
-# that of the app's other instances, else 1h. That of [stream] is 1m, or 3 x the longest silence that is usual.
+# max_gap = \"auto\" is 3 x the every= of the beat, or up to 10 x where lost heartbeats would make more false alarms than
+# false_alarms allows, and slack for its usual lateness (1s to every / 2). Without every= it is learned: 3 x the longest of
+# the target's last 16 to 32 intervals, at least 30s, and 1s; until two intervals are known that of the app's other
+# instances, else 1h. That of [stream] is 1m, or 3 x the longest silence that is usual.
 ";
 
 /// The whole set as one rule file, in order, with the defaults filled in. Read again it gives the same set, but for

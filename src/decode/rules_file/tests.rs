@@ -101,7 +101,7 @@ fn defaults() {
             labels: Default::default(),
         }]
     );
-    assert_eq!(MaxGap::Auto.span(None), AUTO_LEARNING);
+    assert_eq!(MaxGap::auto(None, None), AUTO_LEARNING);
 }
 
 /// True where two values are the same, durations by their length.

@@ -23,6 +23,7 @@ pub mod incident;
 pub mod instance;
 pub mod live;
 pub(super) mod query;
+pub mod report;
 pub mod silence;
 pub mod status;
 

@@ -7,6 +7,7 @@ pub(super) mod incidents;
 pub(super) mod instances;
 pub(super) mod live;
 pub(super) mod probes;
+pub(super) mod report;
 pub(super) mod sign_in;
 pub(super) mod silences;
 pub(super) mod status;

@@ -54,6 +54,7 @@ use utoipa::OpenApi;
         handlers::silences::add,
         handlers::silences::expire,
         handlers::silences::list,
+        handlers::report::get,
         handlers::status::rules,
         handlers::status::status,
         document,

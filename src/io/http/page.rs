@@ -56,6 +56,7 @@ From this machine, or with the token of LASTBEAT_TOKEN:
   /api/v1/incidents   the newest first; ?state=open and more; /api/v1/incidents/ID for one
   /api/v1/forgotten   targets that are still silent and no longer watched
   /api/v1/rules       the rules in force
+  /api/v1/report      the detection time and the false alarms of each rule; ?from=
   /api/v1/silences    the silences in force
   /api/v1/events      changes, as server-sent events
   /api/logs           entries as they arrive, as server-sent events; ?app=&region=&instance=&q=
@@ -69,7 +70,7 @@ struct File {
     text: &'static str,
 }
 
-const FILES: [File; 7] = [
+const FILES: [File; 8] = [
     File {
         path: "/",
         media_type: "text/html; charset=utf-8",
@@ -94,6 +95,11 @@ const FILES: [File; 7] = [
         path: "/history.js",
         media_type: "text/javascript; charset=utf-8",
         text: include_str!("page/history.js"),
+    },
+    File {
+        path: "/rules.js",
+        media_type: "text/javascript; charset=utf-8",
+        text: include_str!("page/rules.js"),
     },
     File {
         path: "/tail.js",

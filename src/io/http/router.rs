@@ -4,7 +4,7 @@ use super::auth::{Access, check_origin};
 use super::compression::compress;
 use super::error::{ApiError, method_not_allowed};
 use super::handlers::{
-    apps, drill, forgotten, incidents, instances, live, probes, sign_in, silences, status,
+    apps, drill, forgotten, incidents, instances, live, probes, report, sign_in, silences, status,
 };
 use super::response::{TEXT, typed};
 use super::state::AppState;
@@ -36,6 +36,7 @@ pub(super) fn router(state: Arc<AppState>) -> Router {
             get(instances::one),
         )
         .route("/api/v1/openapi.json", get(openapi::document))
+        .route("/api/v1/report", get(report::get))
         .route("/api/v1/rules", get(status::rules))
         .route("/api/v1/silences", get(silences::list).post(silences::add))
         .route("/api/v1/silences/{id}", delete(silences::expire))

@@ -1,7 +1,8 @@
 //! The metrics that are read from the core's published copy, built anew for each scrape.
 
 use crate::core::notice::Scope;
-use crate::core::snapshot::{AppRow, BeatRow, Snapshot};
+use crate::core::rule::MaxGap;
+use crate::core::snapshot::{AliveReason, AppRow, BeatRow, Snapshot};
 use crate::core::time::Wall;
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -15,7 +16,7 @@ const PORTION: usize = 16 * 1024;
 /// # Errors
 /// Those of `to`.
 pub(super) fn write_families(snapshot: &Snapshot, to: &mut dyn Write) -> io::Result<()> {
-    let families: [fn(&Snapshot, &mut Text<'_>); 18] = [
+    let families: [fn(&Snapshot, &mut Text<'_>); 21] = [
         stream_seen,
         region_seen,
         log_seen,
@@ -29,6 +30,9 @@ pub(super) fn write_families(snapshot: &Snapshot, to: &mut dyn Write) -> io::Res
         entry_bytes,
         heartbeats,
         heartbeats_lost,
+        lost_ratio,
+        max_gap_factor,
+        false_alarms,
         rejected,
         listened,
         blind,
@@ -308,6 +312,40 @@ fn heartbeats_lost(from: &Snapshot, text: &mut Text<'_>) {
         "Heartbeats lost, from gaps in seq=, by app.",
     );
     per_app(from, family, |app| app.lost);
+}
+
+fn lost_ratio(from: &Snapshot, text: &mut Text<'_>) {
+    let mut family = text.gauge(
+        "lost_beats_ratio",
+        "Share of lost heartbeats of the last day, by app, from gaps in seq=; absent if none counts.",
+    );
+    for app in from.apps.iter().filter(|app| !app.odds.is_assumed()) {
+        family.put([("target_app", &app.name)], app.odds.lost);
+    }
+}
+
+fn max_gap_factor(from: &Snapshot, text: &mut Text<'_>) {
+    let mut family = text.gauge(
+        "max_gap_factor",
+        "Heartbeats that must be lost before an alert under max_gap = \"auto\", by rule: the most of its targets.",
+    );
+    for row in &from.thresholds {
+        if row.max_gap == MaxGap::Auto {
+            family.put([("rule", &row.rule)], f64::from(row.longest.factor));
+        }
+    }
+}
+
+fn false_alarms(from: &Snapshot, text: &mut Text<'_>) {
+    let mut family = text.counter(
+        "false_alarms_total",
+        "Alerts of targets that turned out to be alive, by rule and reason.",
+    );
+    for row in &from.false_alarms {
+        for (reason, count) in AliveReason::LABELS.into_iter().zip(row.counts) {
+            family.put([("rule", &row.rule), ("reason", reason)], count as f64);
+        }
+    }
 }
 
 fn rejected(from: &Snapshot, text: &mut Text<'_>) {

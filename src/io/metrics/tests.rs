@@ -2,7 +2,7 @@ use super::*;
 use crate::core::listening::Blind;
 use crate::core::notice::Scope;
 use crate::core::rule::Severity;
-use crate::core::snapshot::{AlertRow, AppRow, Snapshot, Verdict, VerdictRow};
+use crate::core::snapshot::{AlertRow, AppRow, Odds, Snapshot, Verdict, VerdictRow};
 use crate::core::time::{Mono, Now, Wall};
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ fn snapshot(app: &str) -> Snapshot {
             bytes: 700,
             beats: 5,
             lost: 1,
+            odds: Odds::default(),
         }],
         regions: vec![("iad".into(), wall)],
         verdicts: vec![VerdictRow {
@@ -46,6 +47,8 @@ fn snapshot(app: &str) -> Snapshot {
             state: "ok",
             count: 2,
         }],
+        thresholds: Vec::new(),
+        false_alarms: Vec::new(),
         incidents: vec![(Scope::Stream, 1)],
         instances: Vec::new(),
         beats: Vec::new(),

@@ -15,7 +15,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(super) const APPLICATION_ID: i64 = 0x6c62_7431;
 
 /// Migrations: the n-th makes version n of version n - 1. Files of each exist: none of these ever changes, a new one is added.
-pub(super) const MIGRATIONS: [&str; 4] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+pub(super) const MIGRATIONS: [&str; 5] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
 
 /// The newest version.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -165,6 +165,26 @@ CREATE TABLE forgotten (
     host TEXT NOT NULL,
     beat TEXT NOT NULL
 );
+";
+
+/// The origin of the thresholds of "auto": lost beats by the hour, and the factors that are not as usual.
+const VERSION_5: &str = "
+CREATE TABLE loss (
+    app TEXT NOT NULL,
+    hour INTEGER NOT NULL,
+    counted INTEGER NOT NULL,
+    lost INTEGER NOT NULL,
+    after_lost INTEGER NOT NULL,
+    longest INTEGER NOT NULL,
+    PRIMARY KEY (app, hour)
+) WITHOUT ROWID;
+CREATE TABLE factor (
+    rule TEXT NOT NULL,
+    app TEXT NOT NULL,
+    every_ms INTEGER NOT NULL,
+    factor INTEGER NOT NULL,
+    PRIMARY KEY (rule, app, every_ms)
+) WITHOUT ROWID;
 ";
 
 /// The file's version.

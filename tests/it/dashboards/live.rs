@@ -18,10 +18,13 @@ const SOON: Duration = Duration::from_secs(30);
 const MAY_PUBLISH: (&str, &str) = (r#"publish: { deny: ">" }"#, r#"publish: "logs.lastbeat.>""#);
 
 /// What may be empty where nothing is wrong, by a part of the expression, each with its reason.
-const MAY_BE_EMPTY: [(&str, &str); 1] = [(
-    "lastbeat_blind_seconds_total{instance=~\"$monitor\"}[$__rate_interval])) > 0",
-    "an annotation of blind times, and it was never blind",
-)];
+const MAY_BE_EMPTY: [(&str, &str); 2] = [
+    (
+        "lastbeat_blind_seconds_total{instance=~\"$monitor\"}[$__rate_interval])) > 0",
+        "an annotation of blind times, and it was never blind",
+    ),
+    ("lastbeat_max_gap_factor", "its rule has a fixed max_gap"),
+];
 
 /// A lastbeat that has everything to show: live ones, a stopped one, a silent one, a notice that was sent, a canary, a
 /// state file, an inventory, a watchdog; and the Prometheus that has watched it from before all that.
@@ -57,6 +60,7 @@ fn scene() -> Scene {
     feed.silence(stops);
     feed.say(stops, "HEARTBEAT every=1s name=worker seq=1");
     feed.say(stops, "HEARTBEAT every=1s name=worker seq=4");
+    feed.say(stops, "HEARTBEAT every=1s name=worker seq=5");
     feed.say(stops, "HEARTBEAT bye");
     feed.say(stops, "HEARTBEAT bye name=worker");
     feed.publish(vec![("logs.short".to_owned(), b"hello world".to_vec())]);

@@ -1,7 +1,9 @@
 //! The status of lastbeat.
 
 use super::{Blind, BlindSeconds, Counts, Seconds, Timestamp};
-use crate::core::snapshot::{Snapshot, VerdictRow};
+use crate::core::snapshot::thresholds::ThresholdRow;
+use crate::core::snapshot::{AppRow, Snapshot, VerdictRow};
+use crate::format::threshold::threshold;
 use crate::io::http::readiness::{Readiness, Reason};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -28,6 +30,8 @@ pub struct Status {
     pub instances: Counts,
     /// Each app in each region, by name.
     pub apps: Vec<AppRegion>,
+    /// Apps whose heartbeats have `seq=`, and the share that is lost; of others three in a thousand are assumed.
+    pub losses: Vec<Loss>,
     /// Open incidents.
     pub open_incidents: u64,
     /// Rules in force.
@@ -94,6 +98,16 @@ pub struct AppRegion {
     pub instances: Counts,
 }
 
+/// The share of lost heartbeats of an app.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Loss {
+    /// The app.
+    pub app: String,
+    /// The share in the last day, from gaps in `seq=`.
+    #[schema(minimum = 0, maximum = 1)]
+    pub lost_ratio: f64,
+}
+
 /// The state file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct StoreStatus {
@@ -122,6 +136,46 @@ pub struct Rules {
     /// The rules as in a rule file, with every default; secrets are `***`.
     #[schema(value_type = Option<Object>)]
     pub rules: Option<serde_json::Value>,
+    /// The silence that each rule allows, of those whose targets declare their interval; null where the core does not answer.
+    pub thresholds: Option<Vec<Threshold>>,
+}
+
+/// The silence that a rule allows the targets that declare their interval.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Threshold {
+    /// The rule.
+    pub rule: String,
+    /// All of it in a sentence.
+    pub text: String,
+    /// Targets that declare their interval.
+    pub targets: u64,
+    /// Heartbeats in a row that must be lost before an alert: the most of its targets.
+    pub factor: u32,
+    /// The share of heartbeats that are lost in the app of that target.
+    #[schema(minimum = 0, maximum = 1)]
+    pub lost_ratio: f64,
+    /// That share is assumed: its heartbeats have no `seq=`.
+    pub lost_ratio_is_assumed: bool,
+    /// False alarms by lost heartbeats to expect in a day.
+    pub expected_false_alarms_per_day: f64,
+    /// More than one a week is to be expected.
+    pub is_noisy: bool,
+}
+
+impl From<&ThresholdRow> for Threshold {
+    fn from(row: &ThresholdRow) -> Self {
+        let longest = &row.longest;
+        Threshold {
+            rule: row.rule.to_string(),
+            text: threshold(row),
+            targets: row.targets,
+            factor: longest.factor,
+            lost_ratio: longest.odds.lost,
+            lost_ratio_is_assumed: longest.odds.is_assumed(),
+            expected_false_alarms_per_day: row.expected_a_day(),
+            is_noisy: row.is_noisy(),
+        }
+    }
 }
 
 impl Status {
@@ -161,6 +215,7 @@ impl Status {
             blind_intervals: intervals.collect(),
             instances,
             apps: app_regions(&snapshot.verdicts),
+            losses: losses(&snapshot.apps),
             open_incidents: snapshot.incidents.iter().map(|(_, count)| count).sum(),
             rules: snapshot.rules,
             version: env!("CARGO_PKG_VERSION"),
@@ -169,6 +224,15 @@ impl Status {
             unrecognised_beats,
         }
     }
+}
+
+fn losses(apps: &[AppRow]) -> Vec<Loss> {
+    let counted = apps.iter().filter(|app| !app.odds.is_assumed());
+    let loss = |app: &AppRow| Loss {
+        app: app.name.to_string(),
+        lost_ratio: app.odds.lost,
+    };
+    counted.map(loss).collect()
 }
 
 fn app_regions(rows: &[VerdictRow]) -> Vec<AppRegion> {

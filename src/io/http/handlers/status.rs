@@ -2,7 +2,7 @@
 
 use crate::decode::rules_file;
 use crate::io::http::dto::Error;
-use crate::io::http::dto::status::{Rules, Status};
+use crate::io::http::dto::status::{Rules, Status, Threshold};
 use crate::io::http::error::ApiError;
 use crate::io::http::response::Json;
 use crate::io::http::state::AppState;
@@ -37,5 +37,11 @@ pub(in crate::io::http) async fn status(
 )]
 pub(in crate::io::http) async fn rules(State(state): State<Arc<AppState>>) -> Json<Rules> {
     let rules = toml::from_str(&rules_file::print(&state.backend.rules()));
-    Json(Rules { rules: rules.ok() })
+    let snapshot = state.snapshot().await.ok();
+    let thresholds =
+        snapshot.map(|snapshot| snapshot.thresholds.iter().map(Threshold::from).collect());
+    Json(Rules {
+        rules: rules.ok(),
+        thresholds,
+    })
 }

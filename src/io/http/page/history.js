@@ -15,6 +15,7 @@ function askPast() {
   if (isNew || Date.now() - past.asked > SHARES_EVERY_MS) {
     askShares().catch(trouble);
     askForgotten().catch(trouble);
+    askRules().catch(trouble);
   }
   past.open = open;
 }

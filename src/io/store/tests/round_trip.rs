@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::core::listening::Blind;
-use crate::core::persist::{SavedBlind, SavedGroup, SavedLongest};
+use crate::core::persist::{SavedBlind, SavedFactor, SavedGroup, SavedLongest, SavedLoss};
 use crate::core::rule::{Globs, Matchers};
 use crate::core::tracker::life::{Crash, StopWhy};
 use proptest::collection::{btree_map, vec};
@@ -208,7 +208,7 @@ proptest! {
             let instances = numbered(heard);
             known.extend(instances.iter().map(|one| (one.slot, one.clone())));
             last = (clock.clone(), groups.clone());
-            let checkpoint = Checkpoint { whole, clock, forgotten, instances, groups, incidents: Vec::new() };
+            let checkpoint = Checkpoint { whole, clock, forgotten, instances, groups, ..Checkpoint::default() };
             store.save(&Batch { checkpoint: Some(checkpoint), ..Batch::default() }).expect("it can be written");
         }
         drop(store);
@@ -218,6 +218,53 @@ proptest! {
         prop_assert_eq!(opened.saved.clock, last.0);
         prop_assert_eq!(opened.saved.groups, last.1);
     }
+}
+
+#[test]
+fn lost_beats_and_factors_come_back_and_those_of_yesterday_go() {
+    let folder = Folder::new();
+    let mut store = open(&folder.db()).store;
+    let loss = |app: &str, hour: u32, lost: u32| SavedLoss {
+        app: app.into(),
+        hour,
+        counted: 100,
+        lost,
+        after_lost: lost / 2,
+        longest: 2,
+    };
+    let factor = |app: &str, factor: u32| SavedFactor {
+        rule: "beats".into(),
+        app: app.into(),
+        every_ms: 30_000,
+        factor,
+    };
+    let steps = [
+        (
+            vec![loss("web", 100, 1), loss("api", 100, 3)],
+            vec![factor("web", 4), factor("api", 5)],
+        ),
+        (
+            vec![loss("web", 100, 2), loss("web", 101, 0)],
+            vec![factor("web", 4)],
+        ),
+        (vec![loss("web", 125, 7)], vec![factor("web", 4)]),
+    ];
+    for (losses, factors) in steps {
+        let checkpoint = Checkpoint {
+            losses,
+            factors,
+            ..Checkpoint::default()
+        };
+        let batch = Batch {
+            checkpoint: Some(checkpoint),
+            ..Batch::default()
+        };
+        store.save(&batch).expect("it can be written");
+    }
+    drop(store);
+    let saved = open(&folder.db()).saved;
+    assert_eq!(saved.losses, [loss("web", 101, 0), loss("web", 125, 7)]);
+    assert_eq!(saved.factors, [factor("web", 4)]);
 }
 
 #[test]

@@ -1,0 +1,21 @@
+// The silence that each rule allows, the false alarms that lost heartbeats make of it, and how good the rules were.
+'use strict';
+
+async function askRules() {
+  const rows = (await ask('/api/v1/rules')).thresholds ?? [];
+  $('rules-part').hidden = !rows.length;
+  keep($('rules'), rows, (one) => one.rule, () => el('li', {}, el('span', {class: 'grow'}), el('span', {class: 'less'})),
+    (row, one) => {
+      const [what, noisy] = row.children;
+      put(what, `${one.rule}: ${one.text}`);
+      put(noisy, one.is_noisy ? 'more than one false alarm a week' : '');
+    });
+  const report = await ask('/api/v1/report');
+  $('report-part').hidden = !report.rules.length;
+  const within = (time) => (time ? `${seconds(time.p50_seconds)}, at worst ${seconds(time.worst_seconds)}` : 'unknown');
+  keep($('report'), report.rules, (one) => one.rule, () => el('tr', {}, el('th', {scope: 'row'}), el('td'), el('td'), el('td'), el('td'), el('td')),
+    (row, one) => {
+      const cells = [one.rule, one.incidents, within(one.detection), within(one.delay), one.false_alarms, percent(one.query_accuracy)];
+      cells.forEach((text, at) => put(row.children[at], String(text)));
+    });
+}
