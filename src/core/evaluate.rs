@@ -3,7 +3,7 @@
 //! A change is dated by its deadline, so a late evaluation gives the same result.
 
 use crate::core::engine::Engine;
-use crate::core::incident::scope::Key;
+use crate::core::incident::key::Key;
 use crate::core::incident::stream::BLIND_WINDOW;
 use crate::core::lag::Lag;
 use crate::core::listening::Blind;

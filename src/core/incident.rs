@@ -6,6 +6,7 @@
 //! leave as [`IncidentEvent`]s.
 
 pub mod flapping;
+pub mod key;
 pub mod kind;
 pub mod placing;
 pub mod restart_limit;
@@ -13,14 +14,16 @@ pub mod restarts;
 pub mod returning;
 pub mod saved;
 pub mod scope;
+pub mod scope_cache;
 pub mod stream;
 pub mod stream_state;
 pub mod view;
 
 use crate::core::incident::flapping::Flaps;
+use crate::core::incident::key::Key;
 use crate::core::incident::kind::{Alarm, CloseReason, IncidentId};
 use crate::core::incident::restart_limit::Restarts;
-use crate::core::incident::scope::{Key, ScopeCache};
+use crate::core::incident::scope_cache::ScopeCache;
 use crate::core::incident::stream_state::{StreamFacts, StreamIncidents};
 use crate::core::incident::view::View;
 use crate::core::rule::Severity;
@@ -51,6 +54,8 @@ pub struct Back {
     pub listened: Listened,
     /// Wall clock.
     pub at: Wall,
+    /// Arrival clock.
+    pub mono: Mono,
 }
 
 /// An open incident.
@@ -72,6 +77,8 @@ pub struct Incident {
     pub since: Wall,
     /// The listened clock at that moment.
     pub since_listened: Listened,
+    /// Arrival clock at [`Self::since`]: durations come from it, since the wall clock may be set meanwhile.
+    pub since_mono: Mono,
     /// The first deadline that passed, on the arrival clock and on the wall clock.
     pub due: Mono,
     /// As [`Self::due`].
@@ -106,10 +113,10 @@ impl Incident {
         firing.map(|(&target, _)| target)
     }
 
-    /// Wall clock: the last return of a member; `None` if none has returned.
-    pub fn back_at(&self) -> Option<Wall> {
+    /// The last return of a member; `None` if none has returned.
+    pub fn last_back(&self) -> Option<Back> {
         let backs = self.members.values().filter_map(|one| one.back);
-        backs.map(|back| back.at).max()
+        backs.max_by_key(|back| back.mono)
     }
 }
 

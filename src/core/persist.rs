@@ -6,6 +6,8 @@
 pub mod changes;
 pub mod export;
 pub mod restore;
+mod restore_incident;
+mod saved_clocks;
 
 use crate::core::listening::Blind;
 use crate::core::notice::{CloseReason, Notice, TargetName};

@@ -4,7 +4,7 @@
 //! incident reports that, and its further firings are not notified until it was steady for ten `max_gap` and for twice
 //! the longest pause between its firings.
 
-use crate::core::incident::scope::Key;
+use crate::core::incident::key::Key;
 use crate::core::time::Listened;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

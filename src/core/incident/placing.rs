@@ -1,8 +1,10 @@
 //! Placement of firing targets into incidents.
 
 use crate::core::incident::flapping::Flapper;
+use crate::core::incident::key::Key;
 use crate::core::incident::kind::{Alarm, CloseReason, IncidentId};
-use crate::core::incident::scope::{GROUP_WINDOW, Key, Probe, Reach, Sign};
+use crate::core::incident::scope::{GROUP_WINDOW, Probe, Reach};
+use crate::core::incident::scope_cache::{ScopeCache, Sign};
 use crate::core::incident::view::View;
 use crate::core::incident::{Gathered, Incident, IncidentEvent, Incidents, Member};
 use crate::core::time::{Listened, Mono};
@@ -243,6 +245,7 @@ impl Incidents {
                 firing: 0,
                 severity,
                 since: now.wall,
+                since_mono: now.mono,
                 since_listened: view.facts.listening.listened(),
                 due: first.due,
                 due_at: now.wall_of(first.due),
@@ -273,8 +276,9 @@ impl Incidents {
             return;
         };
         let since = now.wall_of(seen.at);
-        if open.stream.is_none() && (open.members.is_empty() || since < open.since) {
+        if open.stream.is_none() && (open.members.is_empty() || seen.at < open.since_mono) {
             (open.since, open.since_listened) = (since, seen.listened);
+            open.since_mono = seen.at;
         }
         let member = Member {
             since,
@@ -312,12 +316,7 @@ impl Incidents {
     }
 
     /// Checks a grown incident for a wider scope, whose incident then supersedes it.
-    fn widen(
-        &mut self,
-        view: View<'_>,
-        id: IncidentId,
-        cache: &mut crate::core::incident::scope::ScopeCache,
-    ) {
+    fn widen(&mut self, view: View<'_>, id: IncidentId, cache: &mut ScopeCache) {
         let Some(open) = self.open.get(&id) else {
             return;
         };

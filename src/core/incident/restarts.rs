@@ -2,9 +2,9 @@
 //! may be blind, and never of a machine that is meant to be stopped.
 
 use crate::core::incident::Incidents;
+use crate::core::incident::key::Key;
 use crate::core::incident::kind::{Alarm, IncidentId};
 use crate::core::incident::restart_limit::RESTARTS_AN_HOUR;
-use crate::core::incident::scope::Key;
 use crate::core::incident::view::View;
 use crate::core::inventory::{Candidate, Listed};
 

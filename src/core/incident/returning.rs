@@ -39,6 +39,7 @@ impl Incidents {
         member.back = Some(Back {
             listened: view.facts.listening.listened(),
             at: view.facts.now.wall,
+            mono: view.facts.now.mono,
         });
         open.firing -= 1;
         open.changes += 1;

@@ -1,8 +1,8 @@
 //! Incidents by name, for the store.
 
 use crate::core::incident::Incident;
+use crate::core::incident::key::Key;
 use crate::core::incident::kind::{Alarm, CloseReason};
-use crate::core::incident::scope::Key;
 use crate::core::incident::view::View;
 use crate::core::notice::ledger::Ledger;
 use crate::core::notice::view::NoticeView;

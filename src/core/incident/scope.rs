@@ -1,74 +1,19 @@
 //! Scopes: one cause is one incident, at the widest scope that is wholly silent.
 
-use crate::core::incident::kind::Scope;
+use crate::core::incident::key::Key;
+use crate::core::incident::scope_cache::{Count, Found, ScopeCache, Sign};
 use crate::core::incident::view::View;
 use crate::core::rule::By;
 use crate::core::targets::groups::GroupId;
 use crate::core::targets::table::Watched;
 use crate::core::time::{Listened, Mono};
 use crate::core::tracker::{InstanceId, NONE, UNDECIDED, record::Instance};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Members of one app join its incident within this time of its last joining, and regions that fall silent within it of
 /// one another are one incident. Prometheus' default for a group (`group_interval`) is as long.
 pub const GROUP_WINDOW: Duration = Duration::from_secs(300);
-
-/// Subject of an incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Key {
-    /// The stream itself.
-    Stream,
-    /// Several regions, which the incident lists.
-    Regions,
-    /// A region.
-    Region(u32),
-    /// An app.
-    App(u32),
-    /// An app in a region.
-    AppRegion(u32),
-    /// A physical host.
-    Host(u32),
-    /// Some targets of an app.
-    Part(u32),
-}
-
-impl Key {
-    /// Its scope.
-    pub const fn scope(self) -> Scope {
-        match self {
-            Key::Stream => Scope::Stream,
-            Key::Regions => Scope::Regions,
-            Key::Region(_) => Scope::Region,
-            Key::App(_) => Scope::App,
-            Key::AppRegion(_) => Scope::AppRegion,
-            Key::Host(_) => Scope::Host,
-            Key::Part(_) => Scope::Instance,
-        }
-    }
-
-    /// Rank among scopes with equally many silent and abstaining instances; the lowest is chosen: an app that has no
-    /// other region before that region, a host before the app-region that lives only on it.
-    const fn preference(self) -> u8 {
-        match self {
-            Key::App(_) => 0,
-            Key::Region(_) => 1,
-            Key::Regions => 2,
-            Key::Host(_) => 3,
-            Key::AppRegion(_) => 4,
-            Key::Part(_) | Key::Stream => 5,
-        }
-    }
-}
-
-/// Kind of a sign of life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Sign {
-    /// Beats.
-    Beat,
-    /// Entries of the app itself.
-    Entry,
-}
 
 /// A search for signs of life in a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,61 +33,6 @@ pub enum Vote {
     Silent,
     /// It beats too rarely to be due yet.
     Abstains,
-}
-
-/// Numbers of instances of a wholly silent scope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Count {
-    /// Instances that should have been heard.
-    pub silent: u32,
-    /// Instances that are not due yet.
-    pub abstaining: u32,
-    /// Listened clock: the last sign of life of the silent ones.
-    pub last: Listened,
-}
-
-impl Count {
-    /// True if more instances are silent than abstain.
-    const fn is_silent(&self) -> bool {
-        self.silent > self.abstaining
-    }
-}
-
-/// The wholly silent scopes, with their numbers of instances.
-#[derive(Debug, Default)]
-pub struct ScopeCache {
-    /// Results of this turn, shared by all targets that fire together.
-    asked: BTreeMap<(Key, Sign), Option<Count>>,
-    /// Results for large scopes from earlier turns, which shorten the next search.
-    before: BTreeMap<(Key, Sign), Found>,
-}
-
-/// A remembered result for a scope.
-#[derive(Clone, Copy, Debug)]
-enum Found {
-    /// This instance was heard: while it counts as heard, no other needs a look.
-    Heard(InstanceId),
-    /// Wholly silent at an arrival, on both clocks.
-    Silent(Count, Mono, Listened),
-}
-
-impl ScopeCache {
-    /// Results are remembered for scopes in which more instances than this were examined; smaller ones are searched
-    /// again as fast.
-    const LARGE: u32 = 64;
-    /// Interval after which a large scope that is live, or partly abstaining, is searched again.
-    const AGAIN: Duration = Duration::from_millis(500);
-
-    /// Ends the turn: in the next one, silent instances may have been heard.
-    pub(in crate::core) fn end(&mut self) {
-        self.asked.clear();
-    }
-
-    /// Forgets all results, since more changed than signs of life.
-    pub(in crate::core) fn forget(&mut self) {
-        self.before.clear();
-        self.asked.clear();
-    }
 }
 
 /// The scope that a silence belongs to.

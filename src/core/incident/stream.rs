@@ -1,8 +1,8 @@
 //! Incidents of the stream itself: stalled, rejected, late, losing messages, at a limit.
 
 use crate::core::incident::flapping::Flapper;
+use crate::core::incident::key::Key;
 use crate::core::incident::kind::{Alarm, CloseReason, IncidentId};
-use crate::core::incident::scope::Key;
 use crate::core::incident::stream_state::StreamFacts;
 use crate::core::incident::view::View;
 use crate::core::incident::{Incident, Incidents, MAX_OPEN};
@@ -77,6 +77,7 @@ impl Incidents {
                 firing: 0,
                 severity,
                 since: now.wall_of(since),
+                since_mono: since,
                 since_listened: view.facts.listening.listened(),
                 due,
                 due_at: now.wall_of(due),

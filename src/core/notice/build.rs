@@ -1,8 +1,9 @@
 //! Content of notifications, built from all members of an incident.
 
 use crate::core::incident::Incident;
+use crate::core::incident::key::Key;
 use crate::core::incident::kind::{Alarm, IncidentId, Scope};
-use crate::core::incident::scope::{Key, Sign};
+use crate::core::incident::scope_cache::Sign;
 use crate::core::notice::view::NoticeView;
 use crate::core::notice::{Between, Notice, NoticeKind, TargetName};
 use crate::core::output::STREAM_RULE;
@@ -34,7 +35,7 @@ impl NoticeView<'_> {
             severity: incident.severity,
             who: TargetName::default(),
             since: incident.since,
-            gap: now.wall.since(incident.since),
+            gap: now.mono.since(incident.since_mono),
             listened: listened.since(incident.since_listened),
             max_gap: Duration::ZERO,
             due: incident.due_at,

@@ -342,12 +342,14 @@ impl Notices {
             (notice.affected, notice.affected_total) = (names, most);
         }
         // It ended when its last member was heard, not when that was certain.
-        let ended = incident.back_at().filter(|_| why == CloseReason::Resolved);
-        let ended = ended.unwrap_or(now.wall);
+        let ended = incident
+            .last_back()
+            .filter(|_| why == CloseReason::Resolved);
+        let (ended, ended_mono) = ended.map_or((now.wall, now.mono), |back| (back.at, back.mono));
         notice.kind = NoticeKind::Closed(why);
         notice.detail.clone_from(&incident.detail);
         view.finish(notice, incident);
-        notice.gap = ended.since(notice.since);
+        notice.gap = ended_mono.since(incident.since_mono);
         notice.decided = ended;
         notice.due_mono = now.mono;
         let saved = view.saved(incident, &ledger, Some((now.wall, why)));
@@ -439,7 +441,7 @@ impl Ledger {
                 ..self.notice.clone()
             };
             if kind != NoticeKind::Opened {
-                notice.gap = now.wall.since(notice.since);
+                notice.gap = now.mono.since(incident.since_mono);
                 notice.decided = now.wall;
                 notice.due_mono = now.mono;
             }
