@@ -133,7 +133,7 @@ mod tests {
             (78.0, "2.6 a day"),
             (3_000.0, "100 a day"),
             (3.0, "3 a month"),
-            (0.3, "3.7 a year"),
+            (0.3, "3.6 a year"),
             (0.000_01, "fewer than 0.01 a year"),
         ] {
             assert_eq!(
