@@ -12,6 +12,7 @@ pub mod entry;
 pub mod evaluate;
 pub mod facts;
 mod forgetting;
+pub mod globs;
 pub mod incident;
 pub mod inventory;
 pub mod lag;
