@@ -18,6 +18,8 @@ pub mod self_report;
 pub mod service;
 pub mod silences;
 mod snapshots;
+#[cfg(test)]
+mod still_silent_tests;
 pub mod store_thread;
 mod suspend_detector;
 pub mod virtual_time;

@@ -298,13 +298,17 @@ fn one_that_is_silent_alone_is_restarted_once_and_everybody_told_so() {
         .wait_listened(MAX_GAP * 2 + Duration::from_secs(1));
     assert_eq!(restarts(), std::slice::from_ref(&asked));
     stage.feed.resume(&all[0]);
-    let told = stage.hook.wait(2, SOON);
-    let closed = told[1].json();
-    println!("{}", text(&closed));
-    assert_eq!(closed["state"], "closed", "{closed}");
-    assert!(text(&closed).contains("lastbeat restarted it"), "{closed}");
+    // An update says at once that it was restarted.
+    let told = stage.hook.wait(3, SOON);
+    let states: Vec<Value> = told.iter().map(|one| one.json()["state"].clone()).collect();
+    assert_eq!(states, ["opened", "updated", "closed"]);
+    for one in &told[1..] {
+        let one = one.json();
+        println!("{}", text(&one));
+        assert!(text(&one).contains("lastbeat restarted it"), "{one}");
+    }
     assert_eq!(restarts(), [asked]);
-    stage.nothing_else(2);
+    stage.nothing_else(3);
 }
 
 #[test]
@@ -326,7 +330,10 @@ fn a_restart_that_is_not_allowed_says_which_token_is() {
     println!("{detail}");
     assert!(detail.contains("fly tokens create org"), "{detail}");
     assert_eq!(stage.lastbeat.said(&[TOKEN]), 0, "a token is in the log");
-    stage.nothing_else(1);
+    // An update says so.
+    let told = stage.hook.wait(2, SOON);
+    assert_eq!(told[1].json()["state"], "updated");
+    stage.nothing_else(2);
 }
 
 #[test]

@@ -74,6 +74,8 @@ struct Play {
     now: u64,
     /// When the inventory was asked last, where there is one.
     asked: Option<u64>,
+    /// True once the core knew of the instance.
+    was_known: [bool; SUBJECTS.len()],
     /// Until when the core may still know something that the model forgot.
     forgets_until: [u64; SUBJECTS.len()],
 }
@@ -93,6 +95,7 @@ impl Play {
             beating: Default::default(),
             now: 0,
             asked: inventory.then_some(0),
+            was_known: [false; SUBJECTS.len()],
             forgets_until: [0; SUBJECTS.len()],
         }
     }
@@ -205,9 +208,12 @@ impl Play {
                 .is_some();
             if is_known {
                 model.polled(self.machines[who], at_second, self.now);
-            } else {
-                // Whatever is listed of it begins when it is known.
+                self.was_known[who] = true;
+            } else if self.was_known[who] {
+                // It was forgotten, and its listing with it.
                 model.listed = None;
+            } else {
+                model.is_listed(self.machines[who], at_second);
             }
         }
     }

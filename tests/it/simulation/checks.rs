@@ -217,8 +217,8 @@ fn wholly_silent(world: &World, model: &Model<'_>, notice: &Notice) -> Result<()
         let members: Vec<usize> = (0..world.cast.len())
             .filter(|&number| inside(notice.scope, number))
             .collect();
-        let quiet = |number: &&usize| model.may_be_silent(**number);
-        if let Some(loud) = members.iter().find(|number| !quiet(number)) {
+        let heard = |number: &&usize| model.is_surely_heard(**number, &members);
+        if let Some(loud) = members.iter().find(heard) {
             return Err(format!("{} was heard just now", world.cast[*loud].subject));
         }
         let silent: Vec<usize> = members

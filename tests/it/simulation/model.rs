@@ -192,12 +192,19 @@ impl<'w> Model<'w> {
         self.known[who].is_some_and(|known| known.stopped.contains(&true))
     }
 
-    /// Whether nothing forbids to call it silent: half of its shortest `max_gap` is over, or it is no matter.
-    pub fn may_be_silent(&self, who: usize) -> bool {
-        match self.live(who).map(|target| self.max_gap(target) / 2).min() {
-            Some(patience) => self.quiet(who) >= patience,
-            None => !self.matters(who),
-        }
+    /// True if one was heard for certain when these fell silent: a beat of it that is expected came after the deadlines of
+    /// all of them that fire. Entries are no beats, and an earlier beat may only mean that it is not due yet.
+    pub fn is_surely_heard(&self, who: usize, members: &[usize]) -> bool {
+        let fire = self
+            .targets
+            .iter()
+            .filter(|target| members.contains(&target.who) && target.state == State::Firing);
+        let deadline = fire
+            .map(|target| target.seen.listened + self.max_gap(target))
+            .max();
+        let beats = self.live(who).filter(|target| target.beat.is_some());
+        let last = beats.map(|target| target.seen.listened).max();
+        deadline.is_some_and(|deadline| last.is_some_and(|last| last > deadline))
     }
 
     /// Whether its silence is one of those that count.

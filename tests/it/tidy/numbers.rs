@@ -94,7 +94,7 @@ const NUMBERS: [(&str, &str, &str); 34] = [
     ),
     (
         "about as long (within a half)",
-        "core/targets/candidates.rs",
+        "core/targets/new_rhythms.rs",
         "u64::from(long) * 2 <= u64::from(short) * 3",
     ),
     (

@@ -178,13 +178,19 @@ impl Model {
         self.crash.is_some_and(|at| heard || !talks(at))
     }
 
-    /// An answer of the inventory at `now`; `stamp`: the last arrival before it.
-    pub(super) fn polled(&mut self, listed: Option<Listed>, now: u64, stamp: u64) {
+    /// The inventory lists the machine like this at `now`.
+    pub(super) fn is_listed(&mut self, listed: Option<Listed>, now: u64) {
         let before = self.listed;
         self.listed = listed.map(|listed| match before {
             Some((same, since)) if same == listed => (listed, since),
             _ => (listed, now),
         });
+    }
+
+    /// An answer of the inventory at `now`; `stamp`: the last arrival before it.
+    pub(super) fn polled(&mut self, listed: Option<Listed>, now: u64, stamp: u64) {
+        let before = self.listed;
+        self.is_listed(listed, now);
         let Some((listed, since)) = self.listed else {
             if self.stop.is_none() {
                 self.stop(Stop::Gone, now);
