@@ -9,7 +9,7 @@ use super::exit::{Stop, verdict};
 use super::rules::{self, Rules, counted};
 use super::{environment, notifiers};
 use crate::core::rule::RuleSet;
-use crate::core::snapshot::thresholds::ThresholdRow;
+use crate::core::snapshot::threshold_rows::ThresholdRow;
 use crate::decode::rules_file::{self, Fault};
 use crate::decode::settings::{self, Flags, STATE, SettingFault};
 use crate::format;

@@ -5,12 +5,13 @@ pub mod detail;
 pub mod grades;
 pub mod outages;
 pub mod rows;
+pub mod threshold_rows;
 pub mod thresholds;
 
 use crate::core::listening::Blind;
 use crate::core::notice::{Notice, Scope};
 use crate::core::rule::Severity;
-use crate::core::snapshot::thresholds::ThresholdRow;
+use crate::core::snapshot::threshold_rows::ThresholdRow;
 pub use crate::core::targets::alive::AliveReason;
 use crate::core::time::{Now, Wall};
 pub use crate::core::tracker::loss::Odds;

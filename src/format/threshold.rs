@@ -2,7 +2,7 @@
 
 use super::exact_duration;
 use crate::core::rule::{FalseAlarms, MaxGap};
-use crate::core::snapshot::thresholds::ThresholdRow;
+use crate::core::snapshot::threshold_rows::ThresholdRow;
 use crate::core::targets::budget::FactorChange;
 use crate::core::tracker::loss::Odds;
 use std::time::Duration;
@@ -99,7 +99,7 @@ fn counted(count: u64, word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::snapshot::thresholds::Longest;
+    use crate::core::snapshot::threshold_rows::Longest;
 
     fn row(max_gap: MaxGap, expected: f64) -> ThresholdRow {
         ThresholdRow {

@@ -19,7 +19,7 @@ const RUN: Duration = Duration::from_secs(240);
 const TOKEN: &str = "s3cret-token";
 const DESCRIPTION: &str = "/api/v1/openapi.json";
 /// All that can be asked, with and without a token.
-const OPERATIONS: usize = 18;
+const OPERATIONS: usize = 19;
 /// What goes on until the reader goes.
 const LIVE: [&str; 2] = ["/api/logs", "/api/v1/events"];
 
@@ -117,7 +117,7 @@ fn with_the_token(tags: &[&str], operations: usize) {
 
 #[test]
 fn what_is_told_with_the_token_is_as_described() {
-    with_the_token(&["state", "probes"], 12);
+    with_the_token(&["state", "probes"], 13);
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn other_methods_and_other_paths_are_refused_with_what_there_is() {
     let server = &watched.lastbeat.server;
     let described = json(server, DESCRIPTION);
     let paths = described["paths"].as_object().expect("paths");
-    assert_eq!(paths.len(), 17);
+    assert_eq!(paths.len(), 18);
     for (path, operations) in paths {
         let asked = path.replace(['{', '}'], "");
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"] {

@@ -4,7 +4,7 @@ use crate::clock;
 use crate::commands::status::stored;
 use crate::core::engine::{Engine, Options};
 use crate::core::rule::{Globs, RuleSet};
-use crate::core::snapshot::thresholds::ThresholdRow;
+use crate::core::snapshot::threshold_rows::ThresholdRow;
 use crate::core::time::{Mono, Now};
 use crate::format;
 use crate::format::threshold::threshold;

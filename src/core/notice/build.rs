@@ -9,7 +9,7 @@ use crate::core::notice::{Between, Notice, NoticeKind, TargetName};
 use crate::core::output::STREAM_RULE;
 use crate::core::rule::{By, Rule};
 use crate::core::targets::table::Watched;
-use crate::core::tracker::{InstanceId, UNDECIDED};
+use crate::core::tracker::{InstanceId, NONE, UNDECIDED};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -96,6 +96,17 @@ impl NoticeView<'_> {
         }
     }
 
+    /// Labels of the rules of all members, those that are back included: they are the same when the incident closes.
+    fn labels_of_all(&self, incident: &Incident) -> BTreeMap<String, String> {
+        let members = incident.members.keys();
+        let rules = members.filter_map(|&one| self.targets.table.row(one).map(|row| row.rule()));
+        let rules: BTreeSet<u32> = rules.filter(|&rule| rule != NONE).collect();
+        let rules = rules
+            .iter()
+            .map(|&rule| &self.facts.rules.rules[rule as usize]);
+        labels_of(&rules.collect::<Vec<&Rule>>())
+    }
+
     fn of_members(&self, notice: &mut Notice, incident: &Incident, firing: &[u32]) {
         let view = self.below();
         let rules = firing.iter().map(|&one| self.targets.table.get(one).rule());
@@ -114,7 +125,7 @@ impl NoticeView<'_> {
         let row = self.targets.table.get(first);
         notice.rule.clone_from(&rule.name);
         notice.who = self.who_of(incident, firing);
-        notice.labels = labels_of(&all);
+        notice.labels = self.labels_of_all(incident);
         let gaps = firing
             .iter()
             .map(|&one| self.targets.max_gap(self.facts, one));

@@ -97,6 +97,7 @@ impl Engine {
             EVERY_NOTIFIER => every.clone(),
             _ => vec![Arc::clone(&one.notifier)],
         };
+        let notifiers = saved.notified.iter().map(|one| named(one).len()).sum();
         let notified = saved.notified.iter().flat_map(|one| {
             let notified = Notified {
                 at: clocks.mono(one.at),
@@ -107,7 +108,7 @@ impl Engine {
                 silent: one.silent,
                 back: saved.back.len() as u64,
                 causes: 0,
-                notifiers: saved.notified.len(),
+                notifiers,
                 differs_since: None,
             };
             named(one).into_iter().map(move |name| (name, notified))

@@ -2,7 +2,7 @@
 
 use crate::core::persist::Saved;
 use crate::core::rule::{MaxGap, Rule};
-use crate::core::snapshot::thresholds::ThresholdRow;
+use crate::core::snapshot::threshold_rows::ThresholdRow;
 use crate::core::tests::bench::{Bench, at, engine, rule};
 use crate::core::time::Now;
 use std::time::Duration;

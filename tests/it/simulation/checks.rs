@@ -182,13 +182,8 @@ impl Told {
 /// Whether one instance's silence is part of a wider one.
 fn is_part(narrow: &Notice, wide: &Notice) -> bool {
     let (one, all) = (&narrow.who, &wide.who);
-    let inside = match wide.scope {
-        Scope::Region => one.region == all.region,
-        Scope::App => one.app == all.app,
-        Scope::AppRegion => one.app == all.app && one.region == all.region,
-        Scope::Host => one.host == all.host,
-        Scope::Stream | Scope::Regions | Scope::Instance => false,
-    };
+    // Others of its app may have joined an incident since it opened: only the app surely holds all of them.
+    let inside = wide.scope == Scope::App && one.app == all.app;
     let single = narrow.scope == Scope::Instance && !one.instance.is_empty();
     inside && single && narrow.alarm != Alarm::Flapping
 }

@@ -409,7 +409,15 @@ impl<'w> Model<'w> {
         }
         let long = target.long.take();
         if interval <= limit {
-            return target.usual.learn(Duration::from_nanos(interval));
+            // Beats that were lost on the way are no lateness of the next one.
+            let every = self.cast[target.who]
+                .every
+                .filter(|_| target.beat.is_some());
+            let mut one = Duration::from_nanos(interval);
+            while let Some(every) = every.filter(|every| one > *every + *every / 2) {
+                one -= every;
+            }
+            return target.usual.learn(one);
         }
         if !follows {
             return;

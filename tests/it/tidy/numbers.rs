@@ -63,7 +63,7 @@ const NUMBERS: [(&str, &str, &str); 34] = [
         "MOSTLY_BLIND: f64 = 0.5;",
     ),
     (
-        "`max_gap = \"auto\"` is three times the interval",
+        "k is 3, or more where lost heartbeats would make more",
         "core/rule.rs",
         "AUTO_FACTOR: u32 = 3;",
     ),

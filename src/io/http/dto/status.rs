@@ -1,7 +1,7 @@
 //! The status of lastbeat.
 
 use super::{Blind, BlindSeconds, Counts, Seconds, Timestamp};
-use crate::core::snapshot::thresholds::ThresholdRow;
+use crate::core::snapshot::threshold_rows::ThresholdRow;
 use crate::core::snapshot::{AppRow, Snapshot, VerdictRow};
 use crate::format::threshold::threshold;
 use crate::io::http::readiness::{Readiness, Reason};
