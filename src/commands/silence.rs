@@ -19,7 +19,7 @@ notified then.
 Exit codes: 0 done; 1 not done; 64 invalid address, token or id.
 
   lastbeat silence add --app web --for 2h --reason 'moving the database'
-  lastbeat silence add --label team=core --notifier pager --for 2h --reason drill
+  lastbeat silence add --label team=db --notifier pager --for 2h --reason drill
   lastbeat silence add --app '*' --app '!payments' --for 2h --reason drill
   lastbeat silence list
   lastbeat silence expire 19a1c3f2b40")]

@@ -101,15 +101,14 @@ fn fuzz(watched: &Watched, token: Option<&str>, arguments: &[&str]) -> String {
 /// As much as ten seconds bring.
 const MUCH: [&str; 4] = ["--max-examples", "30", "--request-timeout", "10"];
 
-/// Asks, with the token, for all that has one of these tags. Each operation is tried once with a wrong token too, and of
-/// those lastbeat takes no more than ten a minute: so the tags are not tried at once.
-fn with_the_token(tags: &[&str], operations: usize) {
+/// Paths of the history, which are tried apart.
+const PAST: [&str; 2] = ["/api/v1/forgotten", "/api/v1/report"];
+
+/// Asks, with the token, for all that is selected. Each operation is tried once with a wrong token too, and of those lastbeat
+/// takes no more than ten a minute: so not all are tried at once.
+fn with_the_token(selected: &[&str], operations: usize) {
     let watched = watched(Some(TOKEN));
-    let tags: Vec<&str> = tags
-        .iter()
-        .flat_map(|tag| ["--include-tag", *tag])
-        .collect();
-    let said = fuzz(&watched, watched.token, &[&tags[..], &MUCH].concat());
+    let said = fuzz(&watched, watched.token, &[selected, &MUCH].concat());
     let asked = format!("{operations} selected / {OPERATIONS} total");
     assert!(said.contains(&asked), "{said}");
     watched.lastbeat.stop();
@@ -117,12 +116,19 @@ fn with_the_token(tags: &[&str], operations: usize) {
 
 #[test]
 fn what_is_told_with_the_token_is_as_described() {
-    with_the_token(&["state", "probes"], 13);
+    let tags = ["--include-tag", "state", "--include-tag", "probes"];
+    let others = ["--exclude-path", PAST[0], "--exclude-path", PAST[1]];
+    with_the_token(&[tags, others].concat(), 11);
+}
+
+#[test]
+fn what_is_told_of_the_past_is_as_described() {
+    with_the_token(&["--include-path", PAST[0], "--include-path", PAST[1]], 2);
 }
 
 #[test]
 fn what_is_changed_with_the_token_is_as_described() {
-    with_the_token(&["change"], 4);
+    with_the_token(&["--include-tag", "change"], 4);
 }
 
 #[test]

@@ -167,12 +167,14 @@ impl Told {
         Ok(())
     }
 
-    /// At the end everyone is well.
+    /// At the end everyone is well. What flapped may not be steady for long enough yet.
     fn end(&self, engine: &Engine) -> Result<(), String> {
-        if let Some((_, notice)) = self.open.values().next() {
+        let is_over = |notice: &Notice| notice.alarm != Alarm::Flapping;
+        let mut open = self.open.values().filter(|(_, notice)| is_over(notice));
+        if let Some((_, notice)) = open.next() {
             return Err(format!("told and never closed: {notice:#?}"));
         }
-        match engine.open_incidents().next() {
+        match engine.open_incidents().find(is_over) {
             Some(notice) => Err(format!("in the end there is still {notice:#?}")),
             None => Ok(()),
         }
@@ -205,7 +207,8 @@ fn wholly_silent(world: &World, model: &Model<'_>, notice: &Notice) -> Result<()
                 let known = model.known[number];
                 actor.host == who.host && known.is_some_and(|known| known.hosted)
             }
-            Scope::Stream | Scope::Regions | Scope::Instance => false,
+            Scope::Regions => who.region.split(", ").any(|one| *actor.region == *one),
+            Scope::Stream | Scope::Instance => false,
         }
     };
     if wide {

@@ -202,9 +202,20 @@ impl<'w> Model<'w> {
         let deadline = fire
             .map(|target| target.seen.listened + self.max_gap(target))
             .max();
-        let beats = self.live(who).filter(|target| target.beat.is_some());
-        let last = beats.map(|target| target.seen.listened).max();
-        deadline.is_some_and(|deadline| last.is_some_and(|last| last > deadline))
+        let beats = || self.live(who).filter(|target| target.beat.is_some());
+        let Some(last) = beats().map(|target| target.seen.listened).max() else {
+            return false;
+        };
+        let patience = beats().map(|target| {
+            let max_gap = self.max_gap(target);
+            match self.interval(target) {
+                (interval, true) => (interval * 3 / 2).min(max_gap),
+                (_, false) => max_gap / 2,
+            }
+        });
+        let quiet = self.clock.listened().saturating_sub(last);
+        let is_silent = patience.min().is_some_and(|patience| quiet >= patience);
+        !is_silent && deadline.is_some_and(|deadline| last > deadline)
     }
 
     /// Whether its silence is one of those that count.
