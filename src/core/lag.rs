@@ -168,8 +168,10 @@ mod tests {
 
     #[test]
     fn a_region_with_most_of_the_instances_is_not_the_stream() {
-        let mut lags = Lags::default();
-        lags.regions = vec![Lag::default(); 3];
+        let mut lags = Lags {
+            regions: vec![Lag::default(); 3],
+            ..Lags::default()
+        };
         for second in 0..60 {
             for instance in 0..24 {
                 let (region, lag) = match instance {

@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
 
 /// Output of the thread.
+#[expect(clippy::large_enum_variant, reason = "a handful of them in a test")]
 enum Handed {
     Sent(Vec<Delivery>),
     Adopted(Saved),

@@ -375,15 +375,28 @@ impl Incidents {
             return;
         }
         let (key, regions) = (wide.key, wide.regions.clone());
+        let is_silent = |target: u32| {
+            let sign = view.probe_of(target).sign;
+            let instance = view.targets.instance_of(view.facts, target);
+            instance.is_some_and(|id| view.is_silent(id, sign))
+        };
         let narrower = |(&id, open): (&IncidentId, &Incident)| {
-            let lies_within = id != wider
+            let is_narrower = id != wider
                 && open.stream.is_none()
                 && open.key != key
                 && open.key.scope() >= key.scope()
-                && open.firing > 0
-                && open
-                    .firing()
-                    .all(|target| view.is_within(target, key, &regions));
+                && !open.members.is_empty();
+            if !is_narrower {
+                return None;
+            }
+            let is_within = |target: u32| view.is_within(target, key, &regions);
+            let lies_within = if open.firing > 0 {
+                open.firing().all(is_within)
+            } else {
+                // Its members came back, and are silent again before they were live for long enough.
+                let mut members = open.members.keys().copied();
+                open.members.keys().copied().all(is_within) && members.any(is_silent)
+            };
             lies_within.then_some(id)
         };
         let narrower: Vec<IncidentId> = self.open.iter().filter_map(narrower).collect();
@@ -391,6 +404,10 @@ impl Incidents {
             let Some(open) = self.open.get(&id) else {
                 continue;
             };
+            if open.firing == 0 {
+                self.take_members(id, wider);
+                continue;
+            }
             let (due, deadline) = (open.due, view.facts.listening.listened());
             let fires: Vec<Fire> = open
                 .firing()

@@ -108,6 +108,20 @@ impl Incidents {
         ends.max()
     }
 
+    /// A wider incident has the members of one that they had all left for now.
+    pub(super) fn take_members(&mut self, from: IncidentId, by: IncidentId) {
+        let Some(open) = self.open.get_mut(&from) else {
+            return;
+        };
+        let members = std::mem::take(&mut open.members);
+        self.of_target
+            .extend(members.keys().map(|&target| (target, by)));
+        if let Some(wide) = self.open.get_mut(&by) {
+            wide.members.extend(members);
+        }
+        self.close(from, CloseReason::Superseded);
+    }
+
     /// Closes the incidents whose members were all live for long enough.
     pub(super) fn close_returned(&mut self, view: View<'_>) {
         let listened = view.facts.listening.listened();

@@ -86,7 +86,7 @@ fn entries_that_look_like_a_beat_get_a_hint_and_what_is_forgotten_stays_listed_u
         rows.map(|row| row["instance"].as_str().unwrap_or_default().to_owned())
             .collect::<Vec<_>>()
     };
-    assert_eq!(names(), [silent.id.clone()]);
+    assert_eq!(names(), std::slice::from_ref(&silent.id));
     let row = "#forgotten li";
     browser.wait("a row", &format!("{} === 1", count(row)));
     let text = browser.text(row);

@@ -215,7 +215,8 @@ fn wholly_silent(world: &World, model: &Model<'_>, notice: &Notice) -> Result<()
         let members: Vec<usize> = (0..world.cast.len())
             .filter(|&number| inside(notice.scope, number))
             .collect();
-        let heard = |number: &&usize| model.is_surely_heard(**number, &members);
+        let of_beats = notice.alarm == Alarm::Heartbeat;
+        let heard = |number: &&usize| of_beats && model.is_surely_heard(**number, &members);
         if let Some(loud) = members.iter().find(heard) {
             return Err(format!("{} was heard just now", world.cast[*loud].subject));
         }
