@@ -2,7 +2,7 @@
 //! that has the scope `event:write`.
 //!
 //! The end of an incident is an event too, and Sentry files events in its own time; one that comes after would open the
-//! issue again. So the issue is resolved a little later ([`RESOLVE_DELAY`]).
+//! issue again. So the issue is resolved a little later (`RESOLVE_DELAY`).
 
 use super::event::fingerprint;
 use crate::core::notice::{IncidentId, Notice, NoticeKind};
