@@ -6,7 +6,7 @@ use crate::support::lastbeat::{Lastbeat, Setup};
 use crate::support::nats::{Nats, Peer};
 use crate::support::org::org;
 use crate::support::prometheus::Prometheus;
-use crate::support::wait::wait_until;
+use crate::support::wait::{wait_for, wait_until};
 use flate2::read::GzDecoder;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -175,11 +175,14 @@ fn relay(to: &str) -> (Server, Arc<Mutex<Vec<u8>>>) {
 #[test]
 fn prometheus_asks_for_packed_scrapes_and_reads_them() {
     let (_nats, _feed, lastbeat) = running();
-    let (_, plain) = ask(&lastbeat, "/metrics", "");
-    let (head, packed) = ask(&lastbeat, "/metrics", "Accept-Encoding: gzip\r\n");
-    assert_eq!(header(&head, "content-length"), [packed.len().to_string()]);
-    let (plain, text) = (String::from_utf8(plain).expect("text"), unpacked(&packed));
-    assert_eq!(plain.lines().count(), text.lines().count());
+    // A row may be new between two scrapes.
+    let (packed, text) = wait_for("two scrapes with the same rows", SOON, || {
+        let (_, plain) = ask(&lastbeat, "/metrics", "");
+        let (head, packed) = ask(&lastbeat, "/metrics", "Accept-Encoding: gzip\r\n");
+        assert_eq!(header(&head, "content-length"), [packed.len().to_string()]);
+        let (plain, text) = (String::from_utf8(plain).expect("text"), unpacked(&packed));
+        (plain.lines().count() == text.lines().count()).then_some((packed, text))
+    });
     assert!(
         packed.len() * 4 < text.len(),
         "{} of {}",

@@ -41,7 +41,7 @@ fn scene() -> Scene {
     nats.restart();
     let feed = Feed::connect(&nats);
     let project = Project::new("dashboards");
-    let instances = org(&["sandwich", "batch"], &["sjc", "ams", "nrt"]);
+    let instances = org(&["sandwich", "batch", "api"], &["sjc", "ams", "nrt"]);
     let dns = inventory(&instances);
     let lastbeat = Setup::new()
         .nats(&nats)
@@ -55,7 +55,7 @@ fn scene() -> Scene {
     // What happens before the first scrape has no rate.
     let prometheus = Prometheus::start(&lastbeat.server);
     feed.beat(&instances, Duration::from_millis(300));
-    lastbeat.wait_live(6);
+    lastbeat.wait_live(9);
     let stops = &instances[5];
     feed.silence(stops);
     feed.say(stops, "HEARTBEAT every=1s name=worker seq=1");
@@ -66,6 +66,13 @@ fn scene() -> Scene {
     feed.publish(vec![("logs.short".to_owned(), b"hello world".to_vec())]);
     feed.silence(&instances[0]);
     project.wait_events(1, SOON);
+    // What the first alert made known has a rate once it grows.
+    wait_until("the first detection is scraped", SOON, || {
+        let rows = prometheus.query("lastbeat_detection_seconds_count");
+        rows.is_ok_and(|rows| !rows.is_empty())
+    });
+    feed.silence(&instances[7]);
+    project.wait_events(2, SOON);
     Scene {
         lastbeat,
         prometheus,
