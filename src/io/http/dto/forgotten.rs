@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 pub const REACH: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Targets that fell silent, were forgotten in the last 30 days and not heard since.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Default, Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Forgotten {
     /// The newest first.
     #[schema(max_items = 1000)]

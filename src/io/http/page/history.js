@@ -13,9 +13,7 @@ function askPast() {
   const isNew = open !== past.open;
   if (isNew) showHistory().catch((fault) => { past.open = null; trouble(fault); });
   if (isNew || Date.now() - past.asked > SHARES_EVERY_MS) {
-    askShares().catch(trouble);
-    askForgotten().catch(trouble);
-    askRules().catch(trouble);
+    askShares().then(askForgotten).then(askRules).catch(trouble);
   }
   past.open = open;
 }
