@@ -60,9 +60,13 @@ fn a_subject_that_is_no_text_costs_a_connection_and_no_more() {
     let lastbeat = Setup::new().nats(&nats).start();
     nats.wait_subscribed("logs.>");
 
+    // A connection that breaks before it is known is no reconnect.
+    let soon = Duration::from_secs(20);
+    lastbeat.wait_metrics("the first connection", soon, |metrics| {
+        metrics.one("lastbeat_nats_connected") == 1.0
+    });
     // The client library calls such a message a protocol error and hangs up.
     publish_raw(&nats, b"PUB logs.sandwich.\xff\xfe.x 2\r\nhi\r\n");
-    let soon = Duration::from_secs(20);
     lastbeat.wait_metrics("a connection made anew", soon, |metrics| {
         metrics.sum("lastbeat_nats_reconnects_total", &[]) >= 1.0
             && metrics.one("lastbeat_nats_connected") == 1.0

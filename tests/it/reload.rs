@@ -291,7 +291,7 @@ fn hostile_rule_files_are_refused_soon_and_cheaply() {
             .arg(folder.path());
         let mut child = Child::start(name, &mut check);
         assert_eq!(
-            child.wait_end(Duration::from_secs(15)),
+            child.wait_end(Duration::from_secs(45)),
             64,
             "{name}: {:?}",
             child.lines().first()

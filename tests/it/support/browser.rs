@@ -14,7 +14,7 @@ use std::{fs, io};
 /// Chromium is up within a second or two, on a busy machine within this.
 const START: Duration = Duration::from_secs(60);
 /// What the page shows comes each second or two.
-const SOON: Duration = Duration::from_secs(45);
+const SOON: Duration = Duration::from_secs(90);
 /// The key under which WebDriver hands out elements.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
