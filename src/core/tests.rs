@@ -13,7 +13,6 @@ mod flood;
 mod growth;
 mod inventory;
 mod life;
-mod lifecycle_model;
 mod restart;
 mod rules;
 

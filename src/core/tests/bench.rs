@@ -110,25 +110,6 @@ impl Bench {
         self.beat(who, words, "", None, second)
     }
 
-    /// A beat of a name, or its `bye`: `words` is empty, or the name's key.
-    pub(in crate::core) fn say_of(&mut self, who: &str, words: &str, bye: bool, second: f64) {
-        let Some(id) = self.entry(who, second) else {
-            return;
-        };
-        let line = BeatLine {
-            marker: MarkerId(0),
-            text: "HEARTBEAT",
-            name: words.strip_prefix("name=").unwrap_or(""),
-            every: None,
-            seq: None,
-            bye,
-            host: "",
-            entry_time: None,
-        };
-        self.engine.beat(id, &line).expect("there is room");
-        self.keep();
-    }
-
     /// A plain beat that was sent at another time than it arrived.
     pub(in crate::core) fn say_late(&mut self, who: &str, said: f64, second: f64) {
         self.beat(who, "", "", Some(said), second);
