@@ -13,8 +13,10 @@ use crate::core::listening::Blind;
 use crate::core::notice::{CloseReason, Notice, TargetName};
 use crate::core::rule::Severity;
 use crate::core::snapshot::Verdict;
+pub use crate::core::targets::budget::FactorInForce;
 use crate::core::time::{Listened, Wall};
 use crate::core::tracker::life::{Crash, StopWhy};
+pub use crate::core::tracker::loss::LossHour;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -156,29 +158,8 @@ pub struct SavedGroup {
 pub struct SavedLoss {
     /// The app.
     pub app: Arc<str>,
-    /// Hours of the wall clock since the Unix epoch.
-    pub hour: u32,
-    /// Beats that were sent, the lost ones included.
-    pub counted: u32,
-    /// Beats that were lost.
-    pub lost: u32,
-    /// Of those the ones that followed a lost one.
-    pub after_lost: u32,
-    /// The most that were lost in a row.
-    pub longest: u32,
-}
-
-/// Number of beats of an interval that must be lost in an app before a rule under "auto" alerts, where it is not as usual.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SavedFactor {
-    /// The rule's name.
-    pub rule: Arc<str>,
-    /// The app; empty where the targets are of no single one.
-    pub app: Arc<str>,
-    /// The interval, in milliseconds.
-    pub every_ms: u32,
-    /// The number.
-    pub factor: u32,
+    /// The hour and its counts.
+    pub counts: LossHour,
 }
 
 /// A target by name.
@@ -304,7 +285,7 @@ pub struct Checkpoint {
     /// Lost beats of the hour that runs; where this is everything, of the last day.
     pub losses: Vec<SavedLoss>,
     /// Every factor that is not as usual.
-    pub factors: Vec<SavedFactor>,
+    pub factors: Vec<FactorInForce>,
     /// Open incidents that changed; all open ones if this is everything.
     pub incidents: Vec<SavedIncident>,
 }
@@ -330,7 +311,7 @@ pub struct Saved {
     /// Lost beats of the last day.
     pub losses: Vec<SavedLoss>,
     /// Every factor that is not as usual.
-    pub factors: Vec<SavedFactor>,
+    pub factors: Vec<FactorInForce>,
     /// The incidents that are open.
     pub incidents: Vec<SavedIncident>,
     /// Targets that fired and were forgotten in the last 30 days.

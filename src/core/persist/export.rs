@@ -8,8 +8,8 @@ use crate::core::incident::kind::IncidentId;
 use crate::core::listening::KEPT;
 use crate::core::listening::pauses::Longest;
 use crate::core::persist::{
-    Checkpoint, Decision, SavedBeat, SavedBlind, SavedClock, SavedFactor, SavedGroup,
-    SavedIncident, SavedInstance, SavedLongest, SavedLoss, SavedRhythm, SavedStamp,
+    Checkpoint, Decision, SavedBeat, SavedBlind, SavedClock, SavedGroup, SavedIncident,
+    SavedInstance, SavedLongest, SavedLoss, SavedRhythm, SavedStamp,
 };
 use crate::core::targets::groups::{Group, GroupId};
 use crate::core::targets::table::Watched;
@@ -115,7 +115,7 @@ impl Engine {
             .extend(unheard.filter_map(|slot| self.saved_instance(slot)));
         checkpoint.groups = self.saved_groups();
         checkpoint.losses = self.saved_losses(checkpoint.whole);
-        checkpoint.factors = self.saved_factors();
+        checkpoint.factors = self.targets.factors_in_force(&self.facts).collect();
         let marked = std::mem::take(&mut self.notices.changes.marked);
         let wanted = |id: &_| checkpoint.whole || marked.contains(id);
         let open = self.incidents.iter().filter(|(id, _)| wanted(id));
@@ -263,27 +263,12 @@ impl Engine {
             let loss = self.facts.tracker.apps[id as usize].loss.as_deref();
             let hours = loss.into_iter().flat_map(move |loss| loss.hours(hour));
             let wanted = hours.filter(move |one| whole || one.hour == hour);
-            wanted.map(move |one| SavedLoss {
+            wanted.map(move |counts| SavedLoss {
                 app: Arc::clone(name),
-                hour: one.hour,
-                counted: one.counted,
-                lost: one.lost,
-                after_lost: one.after_lost,
-                longest: one.longest,
+                counts,
             })
         });
         losses.collect()
-    }
-
-    fn saved_factors(&self) -> Vec<SavedFactor> {
-        let factors = self.targets.factors_in_force(&self.facts);
-        let saved = factors.map(|one| SavedFactor {
-            rule: one.rule,
-            app: one.app,
-            every_ms: one.every_ms,
-            factor: one.factor,
-        });
-        saved.collect()
     }
 
     fn saved_groups(&self) -> Vec<SavedGroup> {

@@ -9,15 +9,12 @@ use crate::core::persist::saved_clocks::Clocks;
 use crate::core::persist::{
     Saved, SavedBeat, SavedClock, SavedGroup, SavedInstance, SavedLongest, SavedRhythm,
 };
-use crate::core::targets::budget::FactorInForce;
 use crate::core::targets::table::Watched;
 use crate::core::time::{Listened, Now, Stamp, Wall};
 use crate::core::tracker::life::Life;
-use crate::core::tracker::loss::LossHour;
 use crate::core::tracker::offset::Offset;
 use crate::core::tracker::usual::Usual;
 use crate::core::tracker::{Admitted, InstanceId, NONE, UNDECIDED};
-use std::sync::Arc;
 
 /// Number of a marker that no rule uses.
 const UNUSED: MarkerId = MarkerId(u16::MAX);
@@ -37,12 +34,7 @@ impl Engine {
             then: saved.clock.listened,
             here: self.facts.listening.listened(),
         };
-        let factors = saved.factors.iter().map(|one| FactorInForce {
-            rule: Arc::clone(&one.rule),
-            app: Arc::clone(&one.app),
-            every_ms: one.every_ms,
-            factor: one.factor,
-        });
+        let factors = saved.factors.iter().cloned();
         self.targets.restore_factors(factors, now.mono);
         for group in &saved.groups {
             self.restore_group(group, &clocks);
@@ -56,13 +48,7 @@ impl Engine {
         for one in &saved.losses {
             if let Some(app) = self.facts.tracker.app_names.find(&one.app) {
                 let loss = &mut self.facts.tracker.apps[app as usize].loss;
-                loss.get_or_insert_default().restore(LossHour {
-                    hour: one.hour,
-                    counted: one.counted,
-                    lost: one.lost,
-                    after_lost: one.after_lost,
-                    longest: one.longest,
-                });
+                loss.get_or_insert_default().restore(one.counts);
             }
         }
         for incident in &saved.incidents {

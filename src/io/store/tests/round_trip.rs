@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::core::listening::Blind;
-use crate::core::persist::{SavedBlind, SavedFactor, SavedGroup, SavedLongest, SavedLoss};
+use crate::core::persist::{
+    FactorInForce, LossHour, SavedBlind, SavedGroup, SavedLongest, SavedLoss,
+};
 use crate::core::rule::{Globs, Matchers};
 use crate::core::tracker::life::{Crash, StopWhy};
 use proptest::collection::{btree_map, vec};
@@ -226,13 +228,15 @@ fn lost_beats_and_factors_come_back_and_those_of_yesterday_go() {
     let mut store = open(&folder.db()).store;
     let loss = |app: &str, hour: u32, lost: u32| SavedLoss {
         app: app.into(),
-        hour,
-        counted: 100,
-        lost,
-        after_lost: lost / 2,
-        longest: 2,
+        counts: LossHour {
+            hour,
+            counted: 100,
+            lost,
+            after_lost: lost / 2,
+            longest: 2,
+        },
     };
-    let factor = |app: &str, factor: u32| SavedFactor {
+    let factor = |app: &str, factor: u32| FactorInForce {
         rule: "beats".into(),
         app: app.into(),
         every_ms: 30_000,
