@@ -1,6 +1,6 @@
 //! `/api/v1/forgotten`.
 
-use crate::core::time::Wall;
+use crate::clock;
 use crate::io::http::dto::Error;
 use crate::io::http::dto::forgotten::{Forgotten, REACH};
 use crate::io::http::error::ApiError;
@@ -27,15 +27,13 @@ use std::sync::Arc;
 pub(in crate::io::http) async fn list(
     State(state): State<Arc<AppState>>,
 ) -> Result<Json<Forgotten>, ApiError> {
-    let targets = state.backend.forgotten(Wall::ZERO).await;
-    let mut targets = targets.map_err(ApiError::History)?;
+    let targets = state.backend.forgotten(clock::wall() - REACH).await;
+    let targets = targets.map_err(ApiError::History)?;
     if targets.is_empty() {
         // Mostly so: then there is nothing to compare with the core's state.
         return Ok(Json(Forgotten::default()));
     }
     let snapshot = state.snapshot().await?;
-    let oldest = snapshot.now.wall - REACH;
-    targets.retain(|one| one.at >= oldest);
     let rules = state.backend.rules();
     // A thousand targets among as many instances as are shown take milliseconds.
     let forgotten =

@@ -1,5 +1,6 @@
 //! `/api/v1/report`.
 
+use crate::clock;
 use crate::core::persist::IncidentQuery;
 use crate::decode::api_query::ReportQuery;
 use crate::io::http::dto::Error;
@@ -41,7 +42,7 @@ pub(in crate::io::http) async fn get(
     State(state): State<Arc<AppState>>,
     Query(asked): Query<ReportQuery>,
 ) -> Result<Json<Report>, ApiError> {
-    let now = state.snapshot().await?.now.wall;
+    let now = clock::wall();
     let from = asked.from.unwrap_or(now - REACH);
     let mut all = Vec::new();
     let mut before = None;
