@@ -19,23 +19,19 @@ use std::time::Duration;
 impl Targets {
     /// Looks at the factors of some targets where it is time to.
     pub(in crate::core) fn keep_budget(&mut self, facts: &Facts) {
-        if !facts
-            .rules
-            .rules
-            .iter()
-            .any(|rule| rule.max_gap == MaxGap::Auto)
-        {
-            return;
-        }
         let now = facts.now.mono;
         let in_use = self.table.in_use();
         let look = match self.budget.look.take() {
             Some(look) => look,
-            // Many are new: their rule's budget may be spent within the minute.
-            None if now >= self.budget.next_look || in_use * 4 > self.budget.in_use * 5 => {
+            None => {
+                // Where many are new their rule's budget may be spent within the minute.
+                let is_due = now >= self.budget.next_look || in_use * 4 > self.budget.in_use * 5;
+                let mut rules = facts.rules.rules.iter();
+                if !is_due || !rules.any(|rule| rule.max_gap == MaxGap::Auto) {
+                    return;
+                }
                 self.begin_look(facts, in_use)
             }
-            None => return,
         };
         self.look_on(facts, look);
     }
