@@ -349,6 +349,11 @@ pub fn rfc3339_seconds(at: Wall) -> String {
     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_nanos(at.nanos())).to_string()
 }
 
+/// A number of things: `1 fault`, `2 faults`.
+pub fn counted(count: u64, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A length of time for people, rounded by its size: to milliseconds below a second, seconds below an hour, minutes below a
 /// day, hours above.
 pub fn duration(length: Duration) -> String {

@@ -6,7 +6,7 @@
 mod thresholds;
 
 use super::exit::{Stop, verdict};
-use super::rules::{self, Rules, counted};
+use super::rules::{self, Rules};
 use super::{environment, notifiers};
 use crate::core::rule::RuleSet;
 use crate::core::snapshot::threshold_rows::ThresholdRow;
@@ -196,7 +196,7 @@ impl Findings {
         match &self.rules {
             Err(why) => text + why + "\n",
             Ok(rules) if strict && rules.reading.set.is_some() && self.warnings() > 0 => {
-                let refused = counted(self.warnings(), "warning");
+                let refused = format::counted(self.warnings() as u64, "warning");
                 text + &rules.findings() + &format!("refused: {refused} with --strict\n")
             }
             Ok(rules) => text + &rules.findings() + &rules.closing(),

@@ -60,7 +60,7 @@ fn table(report: &Value) -> String {
     let rules = rules.unwrap_or_default();
     let from = report["from"].as_str().unwrap_or_default();
     let count = report["incidents"].as_u64().unwrap_or(0);
-    let mut text = format!("since {from}: {count} incidents\n");
+    let mut text = format!("since {from}: {}\n", format::counted(count, "incident"));
     if rules.is_empty() {
         return text;
     }

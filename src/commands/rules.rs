@@ -83,19 +83,20 @@ impl Rules {
                 0 => String::new(),
                 _ => format!("; the first {MAX_SHOWN} are shown"),
             };
-            let faults = counted(reading.fault_count(), "fault");
-            return format!("{faults} in {}{more}\n", counted(faulty.len(), "file"));
+            let faults = format::counted(reading.fault_count() as u64, "fault");
+            return format!(
+                "{faults} in {}{more}\n",
+                format::counted(faulty.len() as u64, "file")
+            );
         };
         let warnings = match reading.warnings.len() {
             0 => String::new(),
-            count => format!(", {}", counted(count, "warning")),
+            count => format!(", {}", format::counted(count as u64, "warning")),
         };
-        let rules = counted(set.rules.len(), "rule");
-        format!("ok: {rules} in {}{warnings}\n", counted(self.files, "file"))
+        let rules = format::counted(set.rules.len() as u64, "rule");
+        format!(
+            "ok: {rules} in {}{warnings}\n",
+            format::counted(self.files as u64, "file")
+        )
     }
-}
-
-/// `1 fault`, `2 faults`.
-pub(super) fn counted(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }

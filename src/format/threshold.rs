@@ -1,6 +1,6 @@
 //! The silence that a rule allows, in a sentence.
 
-use super::exact_duration;
+use super::{counted, exact_duration};
 use crate::core::rule::{FalseAlarms, MaxGap};
 use crate::core::snapshot::threshold_rows::ThresholdRow;
 use crate::core::targets::budget::FactorChange;
@@ -90,10 +90,6 @@ fn digits(value: f64) -> String {
         Some((whole, rest)) if rest.bytes().all(|digit| digit == b'0') => whole.to_owned(),
         _ => text,
     }
-}
-
-fn counted(count: u64, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
