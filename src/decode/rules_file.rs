@@ -10,6 +10,7 @@ mod fields;
 mod key;
 mod labels;
 mod notify;
+mod one_table;
 mod position;
 mod print;
 mod report;

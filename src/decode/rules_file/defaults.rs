@@ -4,7 +4,7 @@ use super::fault::Wrong;
 use super::fields::Fields;
 use super::key::{self, Key, keys};
 use super::notify::Notifiers;
-use super::position::Position;
+use super::one_table::OneTable;
 use super::report::Report;
 use super::{counts, labels, value};
 use crate::core::rule::{FalseAlarms, Rule, Severity};
@@ -27,8 +27,7 @@ pub(super) const KEYS: &[Key] = keys! {
 #[derive(Default)]
 pub(super) struct Defaults {
     values: Values,
-    /// The first `[defaults]`.
-    first: Option<Position>,
+    table: OneTable,
 }
 
 /// Values of the keys that a rule has of its own, or that `[defaults]` has; `None` where a key is not there.
@@ -73,12 +72,7 @@ impl Defaults {
         notifiers: &mut Notifiers,
         report: &mut Report<'_>,
     ) {
-        if let Some(Position { file, line, .. }) = &self.first {
-            let what = format!("a second [defaults]; the first is in {file}:{line}");
-            let wrong = Wrong::new(what, "at most one in all files");
-            report.fault(at, None, Some("defaults"), wrong);
-        }
-        self.first.get_or_insert(report.position(at));
+        self.table.found("defaults", at, report);
         let mut fields = Fields::of_table(table, at, "defaults.", report);
         fields.deny_unknown(&key::names(KEYS));
         self.values = Values::read(&mut fields, notifiers);

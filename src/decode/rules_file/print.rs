@@ -46,11 +46,7 @@ fn stream(out: &mut String, stream: &StreamRule) {
     optional(out, "summary", stream.summary.as_deref());
     optional(out, "runbook", stream.runbook.as_deref());
     routed(out, stream.remind, stream.notify.as_deref());
-    line(
-        out,
-        "active",
-        &text(stream.active.as_deref().unwrap_or("always")),
-    );
+    hours(out, stream.active.as_deref());
     labels(out, &stream.labels);
 }
 
@@ -99,11 +95,7 @@ fn rule(out: &mut String, rule: &Rule, markers: &[String]) {
     optional(out, "summary", rule.summary.as_deref());
     optional(out, "runbook", rule.runbook.as_deref());
     routed(out, rule.remind, rule.notify.as_deref());
-    line(
-        out,
-        "active",
-        &text(rule.active.as_deref().unwrap_or("always")),
-    );
+    hours(out, rule.active.as_deref());
     labels(out, &rule.labels);
     line(out, "group_wait", &span(rule.group_wait));
     line(out, "forget_after", &span(rule.forget_after));
@@ -181,6 +173,10 @@ fn routed(out: &mut String, remind: Option<Duration>, notify: Option<&[String]>)
     if let Some(names) = notify {
         line(out, "notify", &list(names));
     }
+}
+
+fn hours(out: &mut String, active: Option<&str>) {
+    line(out, "active", &text(active.unwrap_or("always")));
 }
 
 fn labels(out: &mut String, labels: &BTreeMap<String, String>) {

@@ -6,7 +6,7 @@ use super::fields::Fields;
 use super::key::{self, Key, keys};
 use super::labels;
 use super::notify::{Notifiers, Want};
-use super::position::Position;
+use super::one_table::OneTable;
 use super::report::Report;
 use super::value::{self, SEVERITIES, STREAM_WORDS};
 use crate::core::rule::StreamRule;
@@ -29,8 +29,7 @@ pub(super) const KEYS: &[Key] = keys! {
 #[derive(Default)]
 pub(super) struct Stream {
     rule: StreamRule,
-    /// The first `[stream]`.
-    first: Option<Position>,
+    table: OneTable,
 }
 
 impl Stream {
@@ -42,12 +41,7 @@ impl Stream {
         notifiers: &mut Notifiers,
         report: &mut Report<'_>,
     ) {
-        if let Some(Position { file, line, .. }) = &self.first {
-            let what = format!("a second [stream]; the first is in {file}:{line}");
-            let wrong = Wrong::new(what, "at most one in all files");
-            report.fault(at, None, Some("stream"), wrong);
-        }
-        self.first.get_or_insert(report.position(at));
+        self.table.found("stream", at, report);
         let mut fields = Fields::of_table(table, at, "stream.", report);
         fields.deny_unknown(&key::names(KEYS));
         let rule = &mut self.rule;
@@ -69,7 +63,7 @@ impl Stream {
     /// Its severity and its notifiers, with its position.
     pub(super) fn want(&self) -> Option<Want<'_>> {
         Some(Want {
-            position: self.first.as_ref()?,
+            position: self.table.position()?,
             rule: None,
             severity: self.rule.severity,
             notify: self.rule.notify.as_deref(),
