@@ -6,7 +6,7 @@ use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use lastbeat::app::ingest::Ingest;
 use lastbeat::core::engine::{Engine, Options};
-use lastbeat::core::rule::{Globs, RuleSet};
+use lastbeat::core::rule::RuleSet;
 use lastbeat::core::time::{Mono, Now, Wall};
 use lastbeat::decode::rules_file;
 use lastbeat::io::metrics::Metrics;
@@ -66,12 +66,8 @@ fn stream(instances: usize) -> Vec<(String, String)> {
 /// Nobody is known yet.
 fn ingest() -> Ingest {
     let options = Options {
-        inventory: false,
-        ignore: Globs::default(),
-        limits: Default::default(),
         first_incident: 1,
-        own: None,
-        notifiers: Vec::new(),
+        ..Options::default()
     };
     Ingest::new(Engine::new(rules(), options, now(0)))
 }

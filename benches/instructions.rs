@@ -5,7 +5,6 @@
 
 use lastbeat::app::ingest::Ingest;
 use lastbeat::core::engine::{Engine, Options};
-use lastbeat::core::rule::Globs;
 use lastbeat::core::time::{Mono, Now, Wall};
 use lastbeat::decode::rules_file;
 use lastbeat::io::metrics::Metrics;
@@ -150,12 +149,8 @@ fn warm(instances: usize) -> Ingest {
     let files = [("bench".to_owned(), RULES.as_bytes().to_vec())];
     let rules = rules_file::read(&files).set.expect("the rules are good");
     let options = Options {
-        inventory: false,
-        ignore: Globs::default(),
-        limits: Default::default(),
         first_incident: 1,
-        own: None,
-        notifiers: Vec::new(),
+        ..Options::default()
     };
     let mut ingest = Ingest::new(Engine::new(rules, options, now(0)));
     for second in 0..2 {

@@ -3,7 +3,6 @@
 
 use lastbeat::app::ingest::Ingest;
 use lastbeat::core::engine::{Engine, Options};
-use lastbeat::core::rule::Globs;
 use lastbeat::core::time::{Mono, Now, Wall};
 use lastbeat::decode::rules_file;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -108,12 +107,8 @@ fn known_subjects_with_beats_and_plain_entries_allocate_nothing() {
     let files = [("bench".to_owned(), RULES.as_bytes().to_vec())];
     let rules = rules_file::read(&files).set.expect("the rules are good");
     let options = Options {
-        inventory: false,
-        ignore: Globs::default(),
-        limits: Default::default(),
         first_incident: 1,
-        own: None,
-        notifiers: Vec::new(),
+        ..Options::default()
     };
     let mut ingest = Ingest::new(Engine::new(rules, options, at(0)));
     for turn in 0..WARM {

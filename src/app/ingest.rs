@@ -158,7 +158,7 @@ mod tests {
     use super::*;
     use crate::core::engine::Options;
     use crate::core::entry::Reject;
-    use crate::core::rule::{Globs, RuleSet};
+    use crate::core::rule::RuleSet;
     use crate::core::snapshot::{BeatRow, Snapshot};
     use crate::core::time::{Mono, Now, Wall};
     use serde_json::Value;
@@ -173,12 +173,8 @@ mod tests {
 
     fn ingest() -> Ingest {
         let options = Options {
-            inventory: false,
-            ignore: Globs::default(),
-            limits: Default::default(),
             first_incident: 1,
-            own: None,
-            notifiers: Vec::new(),
+            ..Options::default()
         };
         Ingest::new(Engine::new(RuleSet::default(), options, at(0)))
     }

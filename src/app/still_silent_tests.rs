@@ -4,7 +4,6 @@ use crate::core::engine::{Engine, Options};
 use crate::core::entry::{BeatLine, MarkerId, Provider, Subject};
 use crate::core::notice::TargetName;
 use crate::core::persist::ForgottenTarget;
-use crate::core::rule::Globs;
 use crate::core::rule::RuleSet;
 use crate::core::snapshot::Snapshot;
 use crate::core::time::Wall;
@@ -30,12 +29,8 @@ fn rules() -> RuleSet {
 /// An instance that logs and beats at these seconds.
 fn snapshot(logs: u64, beats: u64) -> Snapshot {
     let options = Options {
-        inventory: false,
-        ignore: Globs::default(),
-        limits: Default::default(),
         first_incident: 1,
-        own: None,
-        notifiers: Vec::new(),
+        ..Options::default()
     };
     let mut engine = Engine::new(rules(), options, at(0));
     let subject = Subject {

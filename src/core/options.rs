@@ -4,7 +4,7 @@ use crate::core::rule::Globs;
 use crate::core::tracker::Limits;
 
 /// Settings of a core for its whole life.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Apps whose entries prove only that the stream flows.
     pub ignore: Globs,

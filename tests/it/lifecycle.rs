@@ -2,7 +2,6 @@
 
 use lastbeat::app::ingest::Ingest;
 use lastbeat::core::engine::{Engine, Options};
-use lastbeat::core::rule::Globs;
 use lastbeat::core::snapshot::Verdict;
 use lastbeat::core::time::{Mono, Now, Wall};
 use serde_json::{Value, json};
@@ -25,12 +24,8 @@ impl Stage {
             .set
             .expect("good rules");
         let options = Options {
-            inventory: false,
-            ignore: Globs::default(),
-            limits: Default::default(),
             first_incident: 1,
-            own: None,
-            notifiers: Vec::new(),
+            ..Options::default()
         };
         Stage {
             ingest: Ingest::new(Engine::new(rules, options, at(0))),

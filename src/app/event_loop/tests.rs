@@ -1,6 +1,6 @@
 use super::*;
 use crate::core::engine::{Engine, Options};
-use crate::core::rule::{Globs, RuleSet};
+use crate::core::rule::RuleSet;
 use crate::io::http::readiness::Readiness;
 use crate::io::metrics::Metrics;
 use arc_swap::ArcSwap;
@@ -51,12 +51,8 @@ impl MessageSource for Pipe {
 fn event_loop() -> EventLoop<Pipe> {
     let clock = Clock::start();
     let options = Options {
-        inventory: false,
-        ignore: Globs::default(),
-        limits: Default::default(),
         first_incident: 1,
-        own: None,
-        notifiers: Vec::new(),
+        ..Options::default()
     };
     let engine = Engine::new(RuleSet::default(), options, clock.now());
     let deps = EventLoopDeps {

@@ -3,7 +3,7 @@
 use crate::clock;
 use crate::commands::status::stored;
 use crate::core::engine::{Engine, Options};
-use crate::core::rule::{Globs, RuleSet};
+use crate::core::rule::RuleSet;
 use crate::core::snapshot::threshold_rows::ThresholdRow;
 use crate::core::time::{Mono, Now};
 use crate::format;
@@ -22,12 +22,8 @@ const TURNS: usize = 100;
 pub(super) fn of(set: &RuleSet, file: &Path) -> Result<Vec<ThresholdRow>, String> {
     let saved = stored::saved(file)?;
     let options = Options {
-        inventory: false,
-        ignore: Globs::default(),
-        limits: Default::default(),
         first_incident: 1,
-        own: None,
-        notifiers: Vec::new(),
+        ..Options::default()
     };
     let now = Now {
         mono: NOW,

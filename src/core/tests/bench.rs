@@ -69,11 +69,8 @@ pub(in crate::core) fn engine(rules: Vec<Rule>, second: f64) -> Engine {
     };
     let options = Options {
         ignore: Globs(vec!["fly-builder-*".to_owned()]),
-        inventory: false,
-        limits: Default::default(),
         first_incident: 1,
-        own: None,
-        notifiers: Vec::new(),
+        ..Options::default()
     };
     Engine::new(set, options, at(second))
 }

@@ -148,12 +148,8 @@ impl Watcher {
             ..RuleSet::default()
         };
         let options = Options {
-            inventory: false,
-            ignore: Globs::default(),
-            limits: Default::default(),
             first_incident: 1,
-            own: None,
-            notifiers: Vec::new(),
+            ..Options::default()
         };
         Watcher {
             engine: Engine::new(rules, options, now(0)),

@@ -7,7 +7,6 @@ use lastbeat::core::engine::{Engine, Feed, Options, Output};
 use lastbeat::core::entry::{BeatLine, MarkerId, Provider, Subject};
 use lastbeat::core::inventory::{Exit, Listed, Machine, Poll, Purpose};
 use lastbeat::core::notice::{Alarm, NoticeKind};
-use lastbeat::core::rule::Globs;
 use lastbeat::core::time::{Mono, Now, Wall};
 use lastbeat::decode::lifecycle;
 use std::fmt;
@@ -130,11 +129,8 @@ pub fn day(mut platform: Platform, knows: Knows) -> Report {
     let rules = reading.set.expect("the rules are good");
     let options = Options {
         inventory: knows != Knows::Lines,
-        ignore: Globs::default(),
-        limits: Default::default(),
         first_incident: 1,
-        own: None,
-        notifiers: Vec::new(),
+        ..Options::default()
     };
     let mut watcher = Watcher {
         engine: Engine::new(rules, options, at(0)),

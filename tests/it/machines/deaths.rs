@@ -9,7 +9,6 @@ use crate::support::wait::wall;
 use lastbeat::core::engine::{Engine, Options, Output};
 use lastbeat::core::entry::{Provider, Subject};
 use lastbeat::core::inventory::Poll;
-use lastbeat::core::rule::Globs;
 use lastbeat::core::time::{Mono, Now, Wall};
 use lastbeat::decode::settings::{ApiSettings, Secret, TokenSource};
 use lastbeat::format;
@@ -147,11 +146,8 @@ async fn a_machine_that_stays_in_created_is_told_after_five_minutes() {
     let rules = lastbeat::decode::rules_file::read(&[("rules.toml".to_owned(), rules)]);
     let options = Options {
         inventory: true,
-        ignore: Globs::default(),
-        limits: Default::default(),
         first_incident: 1,
-        own: None,
-        notifiers: Vec::new(),
+        ..Options::default()
     };
     let mut engine = Engine::new(rules.set.expect("good rules"), options, at(0));
     let witness = Subject {

@@ -5,9 +5,7 @@ use lastbeat::app::virtual_time::{TimedOutput, VirtualTime};
 use lastbeat::clock::Clock;
 use lastbeat::core::engine::{Options, Output};
 use lastbeat::core::notice::{CloseReason, Notice, NoticeKind, Scope};
-use lastbeat::core::rule::Globs;
 use lastbeat::core::time::Wall;
-use lastbeat::core::tracker::Limits;
 use lastbeat::decode::rules_file;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -154,12 +152,8 @@ impl Organisation {
         let files = [("scale".to_owned(), RULES.as_bytes().to_vec())];
         let rules = rules_file::read(&files).set.expect("the rules are good");
         let options = Options {
-            inventory: false,
-            ignore: Globs::default(),
             first_incident: 1,
-            own: None,
-            notifiers: Vec::new(),
-            limits: Limits::default(),
+            ..Options::default()
         };
         let start = Wall::from_nanos(1_700_000_000_000_000_000);
         let mut virtual_time = VirtualTime::new(rules, options, start);

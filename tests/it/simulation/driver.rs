@@ -5,7 +5,6 @@ use super::world::{Happening, NAMES, SECOND, Says, World};
 use crate::support::random::Random;
 use lastbeat::core::engine::{Engine, Feed, Options, Output};
 use lastbeat::core::entry::{BeatLine, MarkerId, Provider, Subject};
-use lastbeat::core::rule::Globs;
 use lastbeat::core::time::{Mono, Now, Wall};
 
 /// Wall clock at the start.
@@ -22,12 +21,8 @@ pub fn now(at: u64) -> Now {
 /// Plays a world to its end; gives what was done, and the core as it is then.
 pub fn play(world: &World) -> (History<'_>, Engine) {
     let options = Options {
-        inventory: false,
-        ignore: Globs::default(),
-        limits: Default::default(),
         first_incident: 1,
-        own: None,
-        notifiers: Vec::new(),
+        ..Options::default()
     };
     let mut player = Player {
         engine: Engine::new(world.rules.clone(), options, now(0)),
