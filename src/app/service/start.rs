@@ -21,6 +21,7 @@ use crate::core::engine::{Engine, Options, Output};
 use crate::core::rule::{Globs, RuleSet};
 use crate::core::tracker::Limits;
 use crate::decode::settings::Secret;
+use crate::decode::subject;
 use crate::io::feed::{ConnectionErrorKind, MessageSource};
 use crate::io::http;
 use crate::io::http::events::Events;
@@ -111,6 +112,7 @@ pub(super) async fn start<S: MessageSource>(service: Service<S>) -> Result<Parts
     let has_inventory = service.machines.source.is_some();
     let options = Options {
         notifiers: lone,
+        own: service.canary.as_ref().and_then(own_place),
         ..options(service.ignore, service.limits, has_inventory)
     };
     let mut engine = Engine::new(service.rules.clone(), options, clock.now());
@@ -258,6 +260,13 @@ fn not_ready(part: &'static str, why: &str) -> Arc<ArcSwap<Readiness>> {
     Arc::new(ArcSwap::from_pointee(Readiness::not_yet(part, why)))
 }
 
+/// The app, region and instance under which lastbeat's own canary comes back.
+fn own_place(canary: &CanaryPlan) -> Option<(String, String, String)> {
+    let own = subject::read(&canary.subject).ok()?;
+    let names = [own.app, own.region, own.instance].map(str::to_owned);
+    Some(names.into())
+}
+
 /// The notifiers that no rule makes.
 fn lone_notifiers(notifiers: &[Arc<dyn Notifier>], rules: &RuleSet) -> Vec<String> {
     let of_rules = |name: &str| rules.notifiers.iter().any(|rule| rule.name == name);
@@ -274,8 +283,6 @@ fn options(ignore: Globs, limits: Limits, inventory: bool) -> Options {
         ignore,
         limits,
         first_incident,
-        // The canary's app is ignored.
-        own: None,
-        notifiers: Vec::new(),
+        ..Options::default()
     }
 }

@@ -2,10 +2,11 @@
 
 use super::{SOON, wait_state};
 use crate::support::feed::Feed;
+use crate::support::hook::Hook;
 use crate::support::lastbeat::Setup;
 use crate::support::metrics::Metrics;
 use crate::support::nats::{Nats, Peer};
-use crate::support::org::Instance;
+use crate::support::org::{Instance, org};
 use crate::support::wait::wait_for;
 use std::time::Duration;
 
@@ -93,13 +94,42 @@ fn elsewhere_it_is_published_where_it_may() {
 }
 
 #[test]
+fn where_it_alone_comes_back_the_incident_says_that_lastbeat_is_cut_off() {
+    let nats = Nats::start(Peer::Current);
+    nats.reconfigure(MAY_PUBLISH.0, MAY_PUBLISH.1);
+    let mut nats = nats;
+    nats.restart();
+    let feed = Feed::connect(&nats);
+    let hook = Hook::start();
+    let instances = org(&["web", "api"], &["sjc", "ams"]);
+    feed.beat(&instances, Duration::from_millis(300));
+    let notify = format!("[notify.hook]\ntype = 'webhook'\nurl = '{}'\n", hook.url());
+    let lastbeat = Setup::new()
+        .nats(&nats)
+        .env("LASTBEAT_CANARY", "1s")
+        .rules("notify.toml", &notify)
+        .rules(
+            "beats.toml",
+            "[stream]\nmax_gap = '20s'\n[[rule]]\nname = 'beats'\nmax_gap = '3s'\n",
+        )
+        .start();
+    lastbeat.wait_live(4);
+    instances.iter().for_each(|one| drop(feed.silence(one)));
+    let opened = hook.wait(1, SOON)[0].json();
+    assert_eq!(opened["scope"], "regions", "{opened}");
+    let text = opened["text"].as_str().expect("a text");
+    assert!(
+        text.contains("cut off from everyone else: all 2 other regions"),
+        "{text}"
+    );
+    lastbeat.stop();
+}
+
+#[test]
 fn where_it_may_not_publish_it_says_so_and_the_connection_stays() {
     let nats = Nats::start(Peer::Older);
     let feed = Feed::connect(&nats);
-    feed.beat(
-        &crate::support::org::org(&["sandwich"], &["ams"]),
-        Duration::from_millis(200),
-    );
+    feed.beat(&org(&["sandwich"], &["ams"]), Duration::from_millis(200));
     let mut lastbeat = Setup::new()
         .nats(&nats)
         .env("LASTBEAT_CANARY", "1s")
