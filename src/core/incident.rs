@@ -93,8 +93,6 @@ pub struct Incident {
     pub detail: String,
     /// Number of causes that became known.
     pub causes: u32,
-    /// Counter of changes of its members.
-    pub changes: u32,
     /// True if a restart of its machine was considered.
     pub(in crate::core) restart_considered: bool,
     /// Measurements of an incident of the stream itself; `None` for others.

@@ -16,6 +16,8 @@ const SPAN: u32 = 10;
 /// Number of firings in [`DAY`] that are no flapping.
 const FIRINGS_A_DAY: usize = 12;
 const DAY: Duration = Duration::from_secs(24 * 3600);
+/// A silence within flapping that lasts this many `max_gap` is an incident of its own.
+pub const DEAD_AFTER: u32 = 2;
 /// Number of records examined for removal in one turn: removal is not urgent, and a whole region may have records.
 const LOOKED_AT: usize = 500;
 

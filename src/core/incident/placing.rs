@@ -1,6 +1,6 @@
 //! Placement of firing targets into incidents.
 
-use crate::core::incident::flapping::Flapper;
+use crate::core::incident::flapping::{DEAD_AFTER, Flapper};
 use crate::core::incident::key::Key;
 use crate::core::incident::kind::{Alarm, CloseReason, IncidentId};
 use crate::core::incident::scope::{GROUP_WINDOW, Probe, Reach};
@@ -11,8 +11,6 @@ use crate::core::time::{Listened, Mono};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Number of `max_gap` after which a silent member of a flapping incident counts as dead rather than flapping.
-const DEAD_AFTER: u32 = 2;
 /// Incidents with more members than this are checked for a wider scope at most every [`WIDEN_EVERY`].
 const LARGE: usize = 200;
 const WIDEN_EVERY: Duration = Duration::from_secs(1);
@@ -23,6 +21,16 @@ struct Fire {
     target: u32,
     due: Mono,
     deadline: Listened,
+}
+
+/// The members of an incident that fire, each as if its deadline lay at these points.
+fn fires_of(open: &Incident, due: Mono, deadline: Listened) -> Vec<Fire> {
+    let fire = |target| Fire {
+        target,
+        due,
+        deadline,
+    };
+    open.firing().map(fire).collect()
 }
 
 impl Incidents {
@@ -254,7 +262,6 @@ impl Incidents {
                 looked_at: Mono::ZERO,
                 detail: known.unwrap_or_default(),
                 causes: 0,
-                changes: 0,
                 restart_considered: false,
                 stream: None,
             },
@@ -289,7 +296,6 @@ impl Incidents {
         open.firing += usize::from(before.is_none_or(|member| member.back.is_some()));
         open.severity = open.severity.min(severity);
         open.joined_at = now.mono;
-        open.changes += 1;
         self.flaps.changed(target, view.facts.listening.listened());
         self.events.push(IncidentEvent::Changed(id));
         let from = self.of_target.insert(target, id);
@@ -348,14 +354,7 @@ impl Incidents {
             }
             return;
         }
-        let fires: Vec<Fire> = open
-            .firing()
-            .map(|target| Fire {
-                target,
-                due: open.due,
-                deadline: view.facts.listening.listened(),
-            })
-            .collect();
+        let fires = fires_of(open, open.due, view.facts.listening.listened());
         if let Some(same) = self.of(reach.key) {
             return fires.iter().for_each(|fire| self.join(view, same, *fire));
         }
@@ -409,14 +408,7 @@ impl Incidents {
                 continue;
             }
             let (due, deadline) = (open.due, view.facts.listening.listened());
-            let fires: Vec<Fire> = open
-                .firing()
-                .map(|target| Fire {
-                    target,
-                    due,
-                    deadline,
-                })
-                .collect();
+            let fires = fires_of(open, due, deadline);
             fires.iter().for_each(|fire| self.join(view, wider, *fire));
         }
     }
@@ -439,14 +431,7 @@ impl Incidents {
                 continue;
             }
             if open.firing().any(is_dead) {
-                let fires: Vec<Fire> = open
-                    .firing()
-                    .map(|target| Fire {
-                        target,
-                        due: view.facts.now.mono,
-                        deadline: listened,
-                    })
-                    .collect();
+                let fires = fires_of(open, view.facts.now.mono, listened);
                 self.leave_flapping(view, id, &fires);
             } else if open.firing == 0 {
                 let mut flappers: Vec<Flapper> = match open.key {

@@ -42,7 +42,6 @@ impl Incidents {
             mono: view.facts.now.mono,
         });
         open.firing -= 1;
-        open.changes += 1;
         if open.firing == 0 && open.alarm != Alarm::Flapping {
             self.returning.insert(id);
         }
@@ -66,7 +65,6 @@ impl Incidents {
             return;
         };
         open.firing -= usize::from(member.back.is_none());
-        open.changes += 1;
         if open.members.is_empty() {
             if let (Some(back), CloseReason::Forgotten | CloseReason::RuleRemoved) =
                 (member.back, why)

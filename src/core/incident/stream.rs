@@ -1,6 +1,6 @@
 //! Incidents of the stream itself: stalled, rejected, late, losing messages, at a limit.
 
-use crate::core::incident::flapping::Flapper;
+use crate::core::incident::flapping::{DEAD_AFTER, Flapper};
 use crate::core::incident::key::Key;
 use crate::core::incident::kind::{Alarm, CloseReason, IncidentId};
 use crate::core::incident::stream_state::StreamFacts;
@@ -11,9 +11,6 @@ use crate::core::rule::Severity;
 use crate::core::time::Mono;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-
-/// Number of `max_gap` after which a stall within a flapping stream is an incident of its own.
-const DEAD_AFTER: u32 = 2;
 
 impl Incidents {
     /// Opens an incident of the stream itself, silent since `since`, or late by `gap`.
@@ -86,7 +83,6 @@ impl Incidents {
                 looked_at: Mono::ZERO,
                 detail,
                 causes: 0,
-                changes: 0,
                 restart_considered: false,
                 stream: Some(facts),
             },

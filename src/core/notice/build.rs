@@ -68,11 +68,6 @@ impl NoticeView<'_> {
         }
     }
 
-    /// Completes the notice of a closed incident.
-    pub(super) fn finish(&self, notice: &mut Notice, _incident: &Incident) {
-        notice.between.back = 0;
-    }
-
     fn of_stream(&self, notice: &mut Notice, incident: &Incident) {
         let rule = &self.facts.rules.stream;
         let Some(facts) = incident.stream else {

@@ -348,7 +348,7 @@ impl Notices {
         let (ended, ended_mono) = ended.map_or((now.wall, now.mono), |back| (back.at, back.mono));
         notice.kind = NoticeKind::Closed(why);
         notice.detail.clone_from(&incident.detail);
-        view.finish(notice, incident);
+        notice.between.back = 0;
         notice.gap = ended_mono.since(incident.since_mono);
         notice.decided = ended;
         notice.due_mono = now.mono;

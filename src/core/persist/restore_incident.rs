@@ -87,7 +87,6 @@ impl Engine {
             looked_at: Mono::ZERO,
             detail: notice.detail.clone(),
             causes: 0,
-            changes: 0,
             restart_considered: !saved.notified.is_empty(),
             stream: (saved.key == SavedKey::Stream).then(|| self.stream_facts(saved)),
             members,

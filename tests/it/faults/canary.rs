@@ -114,7 +114,9 @@ fn where_it_alone_comes_back_the_incident_says_that_lastbeat_is_cut_off() {
         )
         .start();
     lastbeat.wait_live(4);
-    instances.iter().for_each(|one| drop(feed.silence(one)));
+    for one in &instances {
+        feed.silence(one);
+    }
     let opened = hook.wait(1, SOON)[0].json();
     assert_eq!(opened["scope"], "regions", "{opened}");
     let text = opened["text"].as_str().expect("a text");
