@@ -1,5 +1,6 @@
 //! The connections that messages are read from: the current one, and for a moment the previous one.
 
+use crate::core::listening::messages::Messages;
 use crate::io::feed::{MessageSource, Remaining};
 use futures_util::{Stream, StreamExt};
 use std::pin::Pin;
@@ -10,7 +11,8 @@ use std::task::{Context, Poll};
 struct Connection<S> {
     source: S,
     taken: u64,
-    lost: u64,
+    /// What is known to have come and to be lost.
+    known: Messages,
 }
 
 impl<S: MessageSource> Connection<S> {
@@ -51,7 +53,7 @@ impl<S: MessageSource> Connections<S> {
         let connection = Connection {
             source,
             taken: 0,
-            lost: 0,
+            known: Messages::default(),
         };
         self.leaving = self.present.replace(connection);
     }
@@ -87,24 +89,28 @@ impl<S: MessageSource> Connections<S> {
         left
     }
 
-    /// Messages lost in all of them that were not known to be, where nothing waits; `None` where nothing can be
-    /// lost.
-    pub fn newly_lost(&mut self) -> Option<u64> {
+    /// Messages that came in all of them since the last call, and those of them that are lost, where nothing waits;
+    /// `None` where nothing can be lost.
+    pub fn newly_received(&mut self) -> Option<Messages> {
         let newly = |connection: &mut Connection<S>| {
-            let lost = connection
-                .source
-                .received()?
-                .saturating_sub(connection.taken);
-            let more = lost.saturating_sub(connection.lost);
-            connection.lost = connection.lost.max(lost);
-            Some(more)
+            let received = connection.source.received()?;
+            let known = connection.known;
+            let lost = received.saturating_sub(connection.taken).max(known.lost);
+            connection.known = Messages { received, lost };
+            Some(Messages {
+                received: received.saturating_sub(known.received),
+                lost: lost - known.lost,
+            })
         };
         let connections = [self.present.as_mut(), self.leaving.as_mut()];
         connections
             .into_iter()
             .flatten()
             .filter_map(newly)
-            .reduce(|one, other| one + other)
+            .reduce(|one, other| Messages {
+                received: one.received + other.received,
+                lost: one.lost + other.lost,
+            })
     }
 }
 
@@ -233,7 +239,7 @@ mod tests {
         let rest = show(&mut connections, 9);
         assert_eq!(rest, (Remaining::Nothing, vec!["c", "d", "e"]));
         assert_eq!(
-            connections.newly_lost(),
+            connections.newly_received().map(|came| came.lost),
             Some(1),
             "the one before has gone, and the present one lost one of three"
         );
@@ -247,13 +253,19 @@ mod tests {
     #[test]
     fn what_was_received_and_not_taken_is_lost_once() {
         let mut connections = Connections::new();
-        assert_eq!(connections.newly_lost(), None);
+        assert_eq!(connections.newly_received(), None);
         let (_old, pipe) = pipe(5, &["one"]);
         connections.open(pipe);
         assert_eq!(next(&mut connections), Some(Some("one")));
         assert_eq!(
-            (connections.newly_lost(), connections.newly_lost()),
-            (Some(4), Some(0))
+            [connections.newly_received(), connections.newly_received()],
+            [
+                Some(Messages {
+                    received: 5,
+                    lost: 4
+                }),
+                Some(Messages::default())
+            ]
         );
     }
 }

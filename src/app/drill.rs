@@ -142,6 +142,7 @@ fn notice(incident: IncidentId, kind: NoticeKind, began: Now, now: Now) -> Notic
         labels: Default::default(),
         fingerprint: String::new(),
         between: Default::default(),
+        is_first: false,
     }
 }
 

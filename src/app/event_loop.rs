@@ -366,9 +366,11 @@ impl<S: MessageSource> EventLoop<S> {
 
     /// With no message waiting, what was received and not handled is lost.
     fn check_losses(&mut self, now: Now) {
-        let Some(lost) = self.connections.newly_lost() else {
+        let Some(messages) = self.connections.newly_received() else {
             return;
         };
+        self.ingest.engine.count_messages(messages, now);
+        let lost = messages.lost;
         if lost == 0 {
             return self.ingest.engine.feed(Feed::Intact, now);
         }

@@ -12,6 +12,7 @@ use crate::core::incident::Incidents;
 use crate::core::incident::view::View;
 use crate::core::inventory::{Candidate, Poll};
 use crate::core::listening::Blind;
+use crate::core::listening::messages::Messages;
 use crate::core::notice::ledger::Notices;
 use crate::core::notice::routing::Hours;
 use crate::core::notice::view::NoticeView;
@@ -261,6 +262,12 @@ impl Engine {
             Feed::Intact => listening.intact(),
             Feed::Suspended => listening.suspended(now.mono),
         }
+    }
+
+    /// Counts messages that came since the last call, and those of them that were lost on the way to lastbeat.
+    pub fn count_messages(&mut self, more: Messages, now: Now) {
+        self.facts.now = now;
+        self.facts.messages.count(more, now.mono);
     }
 
     /// Sets the state of the feed in words, for the incidents of the stream; empty if nothing is known. An open

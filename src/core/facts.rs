@@ -8,6 +8,7 @@ use crate::core::inventory::listing::{Beating, Inventory};
 use crate::core::inventory::{Candidate, Listed};
 use crate::core::lag::Lags;
 use crate::core::listening::Listening;
+use crate::core::listening::messages::MessageLoss;
 use crate::core::options::Options;
 use crate::core::rule::{AUTO_FACTOR, MaxGap, RuleSet, STREAM_MAX_GAP};
 use crate::core::time::{Listened, Mono, Now};
@@ -32,6 +33,8 @@ pub struct Facts {
     pub tracker: Tracker,
     /// The listened clock.
     pub listening: Listening,
+    /// Messages of the last quarter of an hour, and how many of them were lost on the way to lastbeat.
+    pub messages: MessageLoss,
     /// Delays between the time of entries and their arrival.
     pub lags: Lags,
     /// The last answers of the inventory.
@@ -55,6 +58,7 @@ impl Facts {
             tracker: Tracker::new(options.limits),
             options,
             listening: Listening::new(now.mono),
+            messages: MessageLoss::default(),
             lags: Lags::default(),
             inventory: Inventory::default(),
             touched: BTreeSet::new(),
@@ -82,11 +86,13 @@ impl Facts {
         }
     }
 
-    /// The odds that a beat of an app is lost; of none (`u32::MAX`) what is assumed where nobody counts.
+    /// The odds that a beat of an app is lost; of none (`u32::MAX`) what is assumed where nobody counts. Never less than
+    /// the share of all messages that lastbeat lost in the last quarter of an hour.
     pub fn odds(&self, app: u32) -> Odds {
         let app = self.tracker.apps.get(app as usize);
         let loss = app.and_then(|app| app.loss.as_deref());
-        loss.map(|loss| loss.odds(self.hour())).unwrap_or_default()
+        let counted = loss.map(|loss| loss.odds(self.hour())).unwrap_or_default();
+        counted.at_least(self.messages.share(self.now.mono))
     }
 
     /// Hours of the wall clock since the Unix epoch.

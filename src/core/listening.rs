@@ -9,6 +9,7 @@
 //! and a dead one is found as soon as the windows between the stretches add up.
 
 pub mod blind;
+pub mod messages;
 pub mod pauses;
 
 pub use crate::core::listening::blind::Blind;

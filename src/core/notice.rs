@@ -126,6 +126,8 @@ pub struct Notice {
     pub fingerprint: String,
     /// Totals over several members.
     pub between: Between,
+    /// True for the first notification of its incident, to whichever notifier.
+    pub is_first: bool,
 }
 
 impl Notice {

@@ -14,6 +14,7 @@ mod growth;
 mod inventory;
 mod life;
 mod restart;
+mod routing;
 mod rules;
 
 use crate::core::engine::Feed;

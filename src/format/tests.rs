@@ -40,6 +40,7 @@ pub(crate) fn notice() -> Notice {
         labels: Default::default(),
         fingerprint: String::new(),
         between: Default::default(),
+        is_first: false,
     }
 }
 

@@ -2,7 +2,6 @@
 //! silence took to be notified.
 
 use crate::core::engine::{Engine, Output};
-use crate::core::notice::{Alarm, NoticeKind};
 use crate::core::time::Wall;
 use crate::format;
 use crate::io::metrics::Metrics;
@@ -29,14 +28,13 @@ pub(super) fn log(engine: &mut Engine) {
     }
 }
 
-/// Observes how long the silences took that are notified now.
+/// Observes how long the silences took that are notified now, each incident once.
 pub(super) fn observe(metrics: &Metrics, outputs: &[Output], now: Wall) {
     for output in outputs {
         let Output::Tell(notice) = output else {
             continue;
         };
-        let is_silence = matches!(notice.alarm, Alarm::Heartbeat | Alarm::Logs);
-        if is_silence && notice.kind == NoticeKind::Opened {
+        if notice.is_first && notice.alarm.is_silence() {
             metrics.detected(&notice.rule, now.since(notice.since), now.since(notice.due));
         }
     }

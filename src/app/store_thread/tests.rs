@@ -209,6 +209,7 @@ fn decided(id: u64, kind: NoticeKind) -> Decided {
         labels: Default::default(),
         fingerprint: String::new(),
         between: Default::default(),
+        is_first: false,
     };
     let closed = match kind {
         NoticeKind::Closed(reason) => Some((at(id), reason)),

@@ -85,6 +85,11 @@ pub enum Alarm {
 }
 
 impl Alarm {
+    /// True if it is about targets of a rule that are silent or say too little.
+    pub const fn is_silence(self) -> bool {
+        matches!(self, Alarm::Heartbeat | Alarm::Logs | Alarm::Rate)
+    }
+
     /// Name of the alert, in the style of an exception's type.
     pub const fn name(self, scope: Scope) -> &'static str {
         match (self, scope) {

@@ -48,6 +48,7 @@ impl NoticeView<'_> {
             labels: BTreeMap::new(),
             fingerprint: String::new(),
             between: Between::default(),
+            is_first: false,
         };
         self.refresh(&mut notice, incident);
         notice.fingerprint = fingerprint(&notice);

@@ -405,6 +405,8 @@ impl Ledger {
         let opened = due.iter().filter(|one| one.0 == NoticeKind::Opened);
         let notifiers = self.notified.len() + opened.map(|one| one.2.len()).sum::<usize>();
         let mut notices = Vec::new();
+        let joins = !self.notified.is_empty();
+        let mut is_first = !joins;
         for (kind, severity, who) in due {
             for name in &who {
                 let notified = self
@@ -438,9 +440,11 @@ impl Ledger {
                 kind,
                 severity,
                 notify: Some(names(who.iter())),
+                is_first: std::mem::take(&mut is_first),
                 ..self.notice.clone()
             };
-            if kind != NoticeKind::Opened {
+            // The delay of a notifier that joins is measured from then.
+            if joins || kind != NoticeKind::Opened {
                 notice.gap = now.mono.since(incident.since_mono);
                 notice.decided = now.wall;
                 notice.due_mono = now.mono;

@@ -1,5 +1,6 @@
 //! Lost beats: what they change of "auto", and what is known of false alarms.
 
+use crate::core::listening::messages::Messages;
 use crate::core::persist::Saved;
 use crate::core::rule::{MaxGap, Rule};
 use crate::core::snapshot::threshold_rows::ThresholdRow;
@@ -132,4 +133,21 @@ fn a_fixed_limit_says_what_to_expect() {
     assert!((row.expected_a_day() - 25.92).abs() < 0.01, "{row:?}");
     assert!(row.is_noisy());
     assert_eq!(row.max_gap, MaxGap::Fixed(Duration::from_secs(90)));
+}
+
+#[test]
+fn messages_that_lastbeat_lost_raise_the_factor_of_every_app() {
+    let mut bench = Bench::new(vec![auto()]);
+    for round in 0..30 {
+        let second = f64::from(round) * 30.0;
+        bench.say(WEB, "every=30", second);
+        let more = Messages {
+            received: 1_000,
+            lost: if round < 20 { 0 } else { 200 },
+        };
+        bench.engine.count_messages(more, at(second));
+        bench.tick(second);
+        let factor = row(&bench, at(second)).longest.factor;
+        assert_eq!(factor > 3, round > 21, "round {round}: {factor}");
+    }
 }

@@ -11,18 +11,18 @@ use std::time::Duration;
 
 /// A store in memory: everything it received, merged.
 #[derive(Clone, Debug, Default)]
-struct Disk {
+pub(super) struct Disk {
     saved: Saved,
     instances: BTreeMap<u32, SavedInstance>,
     incidents: BTreeMap<u64, SavedIncident>,
 }
 
 impl Disk {
-    fn decision(&mut self, decision: Decision) {
+    pub(super) fn decision(&mut self, decision: Decision) {
         self.take(decision.instances, decision.incidents);
     }
 
-    fn checkpoint(&mut self, checkpoint: Checkpoint) {
+    pub(super) fn checkpoint(&mut self, checkpoint: Checkpoint) {
         if checkpoint.whole {
             self.instances.clear();
         }
@@ -49,7 +49,7 @@ impl Disk {
         );
     }
 
-    fn saved(&self) -> Saved {
+    pub(super) fn saved(&self) -> Saved {
         let open = |one: &&SavedIncident| one.closed.is_none();
         Saved {
             instances: self.instances.values().cloned().collect(),

@@ -162,6 +162,7 @@ pub(super) fn notice_of(incident: IncidentId, text: &str) -> Option<Notice> {
         labels: row.labels.into_owned(),
         fingerprint: row.fingerprint.into_owned(),
         between: row.between.into(),
+        is_first: false,
     })
 }
 

@@ -139,6 +139,7 @@ fn incident(id: u64, app: &str) -> SavedIncident {
             labels: Default::default(),
             fingerprint: String::new(),
             between: Default::default(),
+            is_first: false,
         },
         opened_at: at(id),
         closed: None,

@@ -1,7 +1,6 @@
 //! The grades of rules.
 
 use super::{Seconds, Timestamp};
-use crate::core::notice::Alarm;
 use crate::core::persist::PastIncident;
 use crate::core::snapshot::AliveReason;
 use crate::core::snapshot::grades::{Grade, Graded, Spread, grades};
@@ -75,7 +74,7 @@ impl Report {
 fn graded(past: &PastIncident) -> Option<Graded> {
     let incident = &past.incident;
     let notice = &incident.notice;
-    matches!(notice.alarm, Alarm::Heartbeat | Alarm::Logs).then(|| Graded {
+    notice.alarm.is_silence().then(|| Graded {
         rule: notice.rule.clone(),
         last_beat: notice.since,
         deadline: notice.due,
