@@ -11,6 +11,7 @@ mod access;
 mod alertmanager;
 mod budget;
 mod cases;
+mod causes;
 mod commands;
 mod compression;
 mod crash;

@@ -39,6 +39,10 @@ struct Record {
     max_gap: Duration,
     /// The longest pause between two of its firings.
     pause: Duration,
+    /// The firing that is an incident of its own; `None` where none is.
+    alone: Option<Listened>,
+    /// The longest of those that ended.
+    longest_alone: Duration,
 }
 
 impl Record {
@@ -103,6 +107,29 @@ impl Flaps {
     fn touch(&mut self, who: Flapper, at: Listened) {
         if let Some(record) = self.records.get_mut(&who) {
             record.last_change = record.last_change.max(at);
+            if let Some(fired) = record.alone.take() {
+                record.longest_alone = record.longest_alone.max(at.since(fired));
+            }
+        }
+    }
+
+    /// Records that the present firing of one that flaps is an incident of its own.
+    pub fn left(&mut self, who: Flapper) {
+        if let Some(record) = self.records.get_mut(&who) {
+            record.alone = record.fired.back().copied();
+        }
+    }
+
+    /// The silence of one that flaps from which on it is an incident of its own: twice its `max_gap`, and longer than any
+    /// before that was one and ended.
+    pub fn dead_after(&self, who: Flapper, max_gap: Duration) -> Duration {
+        let record = self.records.get(&who);
+        let longest = record.map_or(Duration::ZERO, |record| record.longest_alone);
+        let own = max_gap.saturating_mul(DEAD_AFTER);
+        if longest.is_zero() {
+            own
+        } else {
+            own.max(max_gap + longest + max_gap / 2)
         }
     }
 
@@ -174,6 +201,24 @@ mod tests {
         assert_eq!(first(310), Some(13));
         assert_eq!(first(7_000), Some(13));
         assert_eq!(first(7_300), None, "twelve a day");
+    }
+
+    #[test]
+    fn a_silence_within_flapping_is_an_incident_of_its_own_once_it_is_longer_than_any_before() {
+        let mut flaps = Flaps::default();
+        let target = Flapper::Target(1);
+        for n in 0..5 {
+            flaps.fired(target, at(n * 100), MINUTE);
+        }
+        assert_eq!(flaps.dead_after(target, MINUTE), MINUTE * 2);
+        flaps.left(target);
+        flaps.changed(1, at(400 + 300));
+        assert_eq!(flaps.dead_after(target, MINUTE), MINUTE * 6 + MINUTE / 2);
+        flaps.fired(target, at(800), MINUTE);
+        flaps.changed(1, at(820));
+        assert_eq!(flaps.dead_after(target, MINUTE), MINUTE * 6 + MINUTE / 2);
+        let other = Flapper::Scope(Key::Region(0));
+        assert_eq!(flaps.dead_after(other, MINUTE), MINUTE * 2);
     }
 
     #[test]

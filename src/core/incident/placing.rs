@@ -1,6 +1,6 @@
 //! Placement of firing targets into incidents.
 
-use crate::core::incident::flapping::{DEAD_AFTER, Flapper};
+use crate::core::incident::flapping::Flapper;
 use crate::core::incident::key::Key;
 use crate::core::incident::kind::{Alarm, CloseReason, IncidentId};
 use crate::core::incident::scope::{GROUP_WINDOW, Probe, Reach};
@@ -160,6 +160,7 @@ impl Incidents {
     ) -> Option<IncidentId> {
         let Key::Part(app) = reach.key else {
             let same = self.of(reach.key);
+            let same = same.or_else(|| self.of_app_beyond(view, reach.key));
             if let Some(id) = same {
                 fires.iter().for_each(|fire| self.join(view, id, *fire));
                 if let Some(open) = self.open.get_mut(&id) {
@@ -214,6 +215,20 @@ impl Incidents {
             .into_iter()
             .chain(app_regions);
         keys.flat_map(|key| self.all_of(key).rev()).find(takes)
+    }
+
+    /// The incident of an app that a whole app-region of it joins, because it has members elsewhere; `None` if there is
+    /// none.
+    fn of_app_beyond(&self, view: View<'_>, key: Key) -> Option<IncidentId> {
+        let Key::AppRegion(app_region) = key else {
+            return None;
+        };
+        let app = view.facts.tracker.app_regions.get(app_region as usize)?.app;
+        let id = self.of_app(view, app, false)?;
+        let mut firing = self.open.get(&id)?.firing();
+        firing
+            .any(|target| !view.is_within(target, key, &BTreeSet::new()))
+            .then_some(id)
     }
 
     /// Opens an incident with its first members; it supersedes narrower ones within.
@@ -421,10 +436,14 @@ impl Incidents {
             let Some(open) = self.open.get(&id).filter(|open| open.stream.is_none()) else {
                 continue;
             };
+            let flapper = |target: u32| match open.key {
+                Key::Part(_) => Flapper::Target(target),
+                key => Flapper::Scope(key),
+            };
             let is_dead = |target: u32| {
                 let seen = view.targets.seen(view.facts, target).listened;
                 let max_gap = view.targets.max_gap(view.facts, target);
-                listened.since(seen) >= max_gap.saturating_mul(DEAD_AFTER)
+                listened.since(seen) >= self.flaps.dead_after(flapper(target), max_gap)
             };
             let now = view.facts.now.mono;
             if now.since(open.looked_at) < WIDEN_EVERY && open.members.len() > LARGE {
@@ -434,14 +453,8 @@ impl Incidents {
                 let fires = fires_of(open, view.facts.now.mono, listened);
                 self.leave_flapping(view, id, &fires);
             } else if open.firing == 0 {
-                let mut flappers: Vec<Flapper> = match open.key {
-                    Key::Part(_) => Vec::new(),
-                    key => vec![Flapper::Scope(key)],
-                };
-                if flappers.is_empty() {
-                    let members = open.members.keys();
-                    flappers.extend(members.map(|&target| Flapper::Target(target)));
-                }
+                let flappers: BTreeSet<Flapper> =
+                    open.members.keys().copied().map(flapper).collect();
                 let steady = |who: &Flapper| self.flaps.take_steady(*who, listened);
                 if flappers.iter().all(steady) {
                     self.close(id, CloseReason::Resolved);
@@ -465,6 +478,12 @@ impl Incidents {
             self.by_key.remove(&(open.key, id));
         }
         self.place(view, fires, false);
+        for fire in fires {
+            self.flaps.left(Flapper::Target(fire.target));
+        }
+        if let Some(open) = self.open.get(&id) {
+            self.flaps.left(Flapper::Scope(open.key));
+        }
         self.close(id, CloseReason::Superseded);
     }
 }
