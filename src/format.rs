@@ -3,7 +3,12 @@
 //! Names and log lines come from the stream, where anyone may write anything. They are shown through [`sanitize`] alone:
 //! no control characters, no escape sequences, no endless texts.
 
+mod description;
+mod summary;
 pub mod threshold;
+
+pub use description::{affected, description, explanation};
+pub use summary::fill_template;
 
 use crate::core::notice::{Alarm, CloseReason, Notice, NoticeKind, Scope};
 use crate::core::time::Wall;
@@ -25,14 +30,24 @@ const HASH_BYTES: usize = 6;
 
 const DAY: u64 = 24 * 3600;
 
-/// One line with the alert's name, its target and its start:
-/// `HeartbeatMissed: sandwich/iad/0e286551c30586 silent since 12:00:05Z`.
+/// One line with the alert's name, its target, its start and how many are concerned:
+/// `RegionSilent: region lhr is silent since 12:00:05Z: 16 instances of 5 apps (api, db, web, ...)`.
 pub fn title(notice: &Notice) -> String {
     format!("{}: {}", notice.alarm.name(notice.scope), headline(notice))
 }
 
 /// The title without the alert's name. While an incident is open, its rule's `summary` replaces it.
 pub fn headline(notice: &Notice) -> String {
+    let sentence = sentence(notice);
+    let is_own = matches!(notice.kind, NoticeKind::Closed(_)) || notice.summary.is_some();
+    match members(notice).filter(|_| !is_own) {
+        Some(members) => format!("{sentence}: {members}"),
+        None => sentence,
+    }
+}
+
+/// The headline without the members.
+fn sentence(notice: &Notice) -> String {
     if notice.alarm == Alarm::Drill {
         return drill(notice.kind).to_owned();
     }
@@ -56,99 +71,46 @@ pub fn headline(notice: &Notice) -> String {
                     format!("{target} logs too little since {since}")
                 }
                 _ if notice.is_never_seen() => {
-                    format!("{target} never heard, expected since {since}")
+                    format!("{target} was never heard, expected since {since}")
                 }
-                _ => format!("{target} silent since {since}"),
+                _ if is_plural(notice) => format!("{target} are silent since {since}"),
+                _ => format!("{target} is silent since {since}"),
             }
         }
     }
 }
 
-/// Everything that a person needs at three in the morning: target, start, gap and limit, known cause, members, rule, the
-/// last beat's text, runbook.
-pub fn description(notice: &Notice) -> String {
-    let mut text = title(notice);
-    if notice.alarm == Alarm::Drill {
-        return text;
+/// True where the target's name is one of several.
+fn is_plural(notice: &Notice) -> bool {
+    match notice.scope {
+        Scope::Regions => !notice.between.cut_off,
+        Scope::Instance => notice.who.instance.is_empty(),
+        _ => false,
     }
-    let is_closed = matches!(notice.kind, NoticeKind::Closed(_));
-    let limit = exact_duration(notice.max_gap);
-    // Writing to a String cannot fail.
-    let _ = match (is_closed, notice.alarm) {
-        (true, Alarm::Full | Alarm::Blind) => write!(text, " (since {})", since(notice)),
-        (true, _) => write!(text, " (since {}, limit {limit})", since(notice)),
-        (false, Alarm::Full | Alarm::Blind) => Ok(()),
-        (false, _) => write!(text, ": {} (limit {limit})", gap(notice)),
-    };
-    let of_stream = matches!(notice.alarm, Alarm::Stalled | Alarm::Refused);
-    let detail = sanitize(&notice.detail, TEXT_CHARS);
-    let _ = match notice.kind {
-        _ if detail.is_empty() => Ok(()),
-        NoticeKind::Closed(_) if matches!(notice.alarm, Alarm::Flapping | Alarm::Rate) => Ok(()),
-        NoticeKind::Closed(CloseReason::Resolved) => write!(text, "; until then: {detail}"),
-        NoticeKind::Closed(_) if of_stream => write!(text, "; until then: {detail}"),
-        NoticeKind::Closed(_) => Ok(()),
-        _ => write!(text, "; {detail}"),
-    };
-    if notice.affected_total > 1 {
-        let _ = write!(text, "; {}", affected(notice));
-    }
-    let between = &notice.between;
-    if between.back > 0 {
-        let _ = write!(text, "; {} heard again", between.back);
-    }
-    if between.logging > 0 && !matches!(notice.kind, NoticeKind::Closed(_)) {
-        let _ = write!(
-            text,
-            "; {} of them still log: their heartbeats stopped",
-            between.logging
-        );
-    }
-    if between.rules.is_empty() {
-        let _ = write!(text, "; rule \"{}\"", name(&notice.rule));
-    } else {
-        let rules = between
-            .rules
-            .iter()
-            .map(|rule| format!("\"{}\"", name(rule)));
-        let _ = write!(text, "; rules {}", rules.collect::<Vec<_>>().join(", "));
-    }
-    if !notice.last_text.is_empty() {
-        let last_text = sanitize(&notice.last_text, TEXT_CHARS);
-        let _ = write!(text, "; last beat: \"{last_text}\"");
-    }
-    if notice.kind == NoticeKind::Opened && !between.runbooks.is_empty() {
-        let runbooks = between.runbooks.iter();
-        let runbooks = runbooks.map(|runbook| sanitize(runbook, TEXT_CHARS));
-        let _ = write!(
-            text,
-            "; runbooks: {}",
-            runbooks.collect::<Vec<_>>().join(", ")
-        );
-    } else if let (Some(runbook), NoticeKind::Opened) = (&notice.runbook, notice.kind) {
-        let _ = write!(text, "; runbook: {}", sanitize(runbook, TEXT_CHARS));
-    }
-    text
 }
 
-/// The gap, and how much of it was listened time where that is less: `no heartbeat for 7m, 5m of it listened`.
-fn gap(notice: &Notice) -> String {
-    let gap = duration(notice.gap);
-    let listened = duration(notice.listened);
-    let mut text = match notice.alarm {
-        Alarm::Lagging => return format!("{gap} behind"),
-        Alarm::Heartbeat => format!("no heartbeat for {gap}"),
-        Alarm::Logs => format!("no logs for {gap}"),
-        Alarm::Rate => format!("too few entries for {gap}"),
-        Alarm::Stalled | Alarm::Refused => format!("no entries for {gap}"),
-        Alarm::Flapping | Alarm::Losing | Alarm::Blind | Alarm::Full | Alarm::Drill => {
-            format!("silent for {gap}")
-        }
-    };
-    if listened != gap {
-        let _ = write!(text, ", {listened} of it listened");
+/// Number of the silent instances of a wider scope, and their apps: `16 instances of 5 apps (api, db, web, ...)`; `None`
+/// where the target's own name says as much.
+fn members(notice: &Notice) -> Option<String> {
+    let between = &notice.between;
+    if notice.affected_total < 2 || notice.scope == Scope::Instance {
+        return None;
     }
-    text
+    let instances = counted(notice.affected_total, "instance");
+    let apps: Vec<String> = between.apps.iter().map(|app| name(app)).collect();
+    let is_of_app = matches!(notice.scope, Scope::App | Scope::AppRegion);
+    Some(match (between.apps_total, apps.as_slice()) {
+        (1, [app]) if !is_of_app => format!("{instances} of {app}"),
+        (total @ 2.., apps) => {
+            let more = if total > apps.len() as u64 {
+                ", ..."
+            } else {
+                ""
+            };
+            format!("{instances} of {total} apps ({}{more})", apps.join(", "))
+        }
+        _ => instances,
+    })
 }
 
 /// A drill's text, which cannot be taken for an alert.
@@ -213,22 +175,6 @@ pub fn target_name(notice: &Notice) -> String {
     text
 }
 
-/// The members: `8 instances: web/iad/a, web/iad/b, ... and 6 more`.
-pub fn affected(notice: &Notice) -> String {
-    let named: Vec<String> = notice.affected.iter().map(|one| name(one)).collect();
-    let more = notice.affected_total.saturating_sub(named.len() as u64);
-    let rest = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
-    format!(
-        "{} instances: {}{rest}",
-        notice.affected_total,
-        named.join(", ")
-    )
-}
-
 /// The incident's target as a key, which does not change with the numbers in the text: the parts of [`target_name`]
 /// joined by dots, which no name of the stream can hold.
 pub fn target_key(notice: &Notice) -> String {
@@ -253,47 +199,6 @@ pub fn target_key(notice: &Notice) -> String {
     let parts = parts.into_iter().chain(beat);
     let parts: Vec<String> = parts.map(|part| key(part, NAME_CHARS)).collect();
     parts.join(".")
-}
-
-/// Replaces `{app}`, `{region}`, `{instance}`, `{host}`, `{beat}`, `{since}`, `{rule}` and `{scope}`; other braces
-/// stay as they are. One pass: braces in a name that was filled in are not looked at again.
-pub fn fill_template(template: &str, notice: &Notice) -> String {
-    let mut text = String::with_capacity(template.len() + 32);
-    let mut rest = template;
-    while let Some(open) = rest.find('{') {
-        text.push_str(&rest[..open]);
-        let tail = &rest[open..];
-        let filled = tail
-            .find('}')
-            .and_then(|end| Some((value(&tail[1..end], notice)?, end)));
-        match filled {
-            Some((value, end)) => {
-                text.push_str(&value);
-                rest = &tail[end + 1..];
-            }
-            None => {
-                text.push('{');
-                rest = &tail[1..];
-            }
-        }
-    }
-    text.push_str(rest);
-    sanitize(&text, SUMMARY_CHARS)
-}
-
-fn value(key: &str, notice: &Notice) -> Option<String> {
-    let who = &notice.who;
-    Some(match key {
-        "app" => name(&who.app),
-        "region" => name(&who.region),
-        "instance" => name(&who.instance),
-        "host" => name(&who.host),
-        "beat" => name(&who.beat),
-        "rule" => name(&notice.rule),
-        "scope" => notice.scope.label().to_owned(),
-        "since" => since(notice),
-        _ => return None,
-    })
 }
 
 fn ending(reason: CloseReason, notice: &Notice) -> String {
@@ -324,7 +229,8 @@ fn ending(reason: CloseReason, notice: &Notice) -> String {
     }
 }
 
-fn since(notice: &Notice) -> String {
+/// The start of the silence: the time in UTC, with its day where that is another than the decision's.
+pub fn since(notice: &Notice) -> String {
     time_of_day(notice.since, notice.decided)
 }
 
