@@ -1,6 +1,8 @@
 //! All that a notification says of an incident: its sentence, what is known of the cause, who is affected, where to read on.
 
-use super::{TEXT_CHARS, duration, exact_duration, name, sanitize, sentence, since};
+use super::headline::sentence;
+use super::text::{TEXT_CHARS, name, sanitize};
+use super::times::{duration, exact_duration, since};
 use crate::core::notice::{Alarm, CloseReason, Notice, NoticeKind};
 use std::fmt::Write;
 
@@ -53,7 +55,7 @@ fn lead(notice: &Notice) -> String {
     }
 }
 
-/// What is known beside the gap, in order.
+/// The known facts beside the gap, in order.
 fn clauses(notice: &Notice) -> Vec<String> {
     let mut all = Vec::new();
     let is_closed = matches!(notice.kind, NoticeKind::Closed(_));

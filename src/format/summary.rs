@@ -1,6 +1,7 @@
 //! A rule's own sentence, with its placeholders filled in.
 
-use super::{SUMMARY_CHARS, duration, exact_duration, name, sanitize, since};
+use super::text::{SUMMARY_CHARS, name, sanitize};
+use super::times::{duration, exact_duration, since};
 use crate::core::notice::Notice;
 
 /// Replaces `{app}`, `{region}`, `{instance}`, `{host}`, `{beat}`, `{since}`, `{gap}`, `{max_gap}`, `{rule}` and `{scope}`;

@@ -1,7 +1,8 @@
 use super::*;
-use crate::core::notice::{IncidentId, TargetName};
+use crate::core::notice::{CloseReason, IncidentId, NoticeKind, TargetName};
 use crate::core::rule::Severity;
-use crate::core::time::Mono;
+use crate::core::time::{Mono, Wall};
+use std::time::Duration;
 
 const SECOND: u64 = 1_000_000_000;
 /// 2022-09-27T12:00:05Z

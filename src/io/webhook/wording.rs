@@ -16,7 +16,7 @@ pub(super) fn headline(notice: &Notice) -> String {
     format!("[{mark}] {}", format::headline(notice))
 }
 
-/// What a message shows as a table, by name: the start, the limit, the rules, the incident's number and the rules' labels.
+/// The facts that a message shows as a table, by name: the start, the limit, the rules, the incident's number and the rules' labels.
 pub(super) fn facts(notice: &Notice) -> Vec<(String, String)> {
     let fact = |name: &str, value: String| (name.to_owned(), value);
     let rules = match notice.between.rules.as_slice() {
