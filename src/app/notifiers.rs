@@ -4,7 +4,7 @@ use crate::core::rule::{NotifierKind, NotifierRule, SentryApi};
 use crate::decode::settings::Secret;
 use crate::format;
 use crate::io::alertmanager::Alertmanager;
-use crate::io::notifier::Notifier;
+use crate::io::notifier::{Notifier, PageLinks};
 use crate::io::sentry::resolve::{SentryResolver, name_of as resolver_name};
 use crate::io::sentry::{self, Sentry};
 use crate::io::webhook::{Webhook, WebhookConfig};
@@ -19,6 +19,8 @@ pub struct NotifierFactory {
     pub environment: Option<String>,
     /// The name of this host, on every event.
     pub server_name: String,
+    /// Links to the page, in every notification.
+    pub links: PageLinks,
 }
 
 impl NotifierFactory {
@@ -44,13 +46,16 @@ impl NotifierFactory {
                 timeout,
                 format,
                 routing_key,
+                chat_id,
             } => {
                 let setup = WebhookConfig {
                     url: Secret::new(url.as_str()),
                     format: *format,
                     secret: secret.as_deref().map(Secret::new),
                     routing_key: routing_key.as_deref().map(Secret::new),
+                    chat_id: chat_id.as_deref().map(Secret::new),
                     timeout: *timeout,
+                    links: self.links.clone(),
                 };
                 let hook = Webhook::new(&rule.name, setup);
                 let hook = hook.map_err(|fault| wrong(format::error_chain(&fault)))?;
@@ -59,7 +64,7 @@ impl NotifierFactory {
             NotifierKind::Alertmanager { urls } => {
                 let made = Alertmanager::new(&rule.name, urls);
                 let made = made.map_err(|fault| wrong(format::error_chain(&fault)))?;
-                Ok(vec![Arc::new(made)])
+                Ok(vec![Arc::new(made.linked(self.links.clone()))])
             }
             NotifierKind::Sentry { dsn, resolve } => self
                 .of_sentry(&rule.name, dsn.as_deref(), resolve.as_ref())
@@ -97,7 +102,8 @@ impl NotifierFactory {
             release,
             self.server_name.clone(),
         );
-        made.map_err(|fault| format::error_chain(&fault))
+        let made = made.map_err(|fault| format::error_chain(&fault))?;
+        Ok(made.linked(self.links.clone()))
     }
 }
 

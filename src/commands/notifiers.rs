@@ -3,7 +3,7 @@
 use crate::app::notifiers::NotifierFactory;
 use crate::core::rule::RuleSet;
 use crate::decode::settings::Settings;
-use crate::io::notifier::Notifier;
+use crate::io::notifier::{Notifier, PageLinks};
 use std::sync::Arc;
 use tracing::{info, warn};
 
@@ -13,6 +13,9 @@ pub(super) fn maker(settings: &Settings) -> NotifierFactory {
         dsn: settings.sentry_dsn.clone(),
         environment: settings.sentry_environment.clone(),
         server_name: server_name(),
+        links: PageLinks {
+            base: settings.public_url.clone(),
+        },
     }
 }
 

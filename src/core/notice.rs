@@ -73,6 +73,10 @@ pub struct Between {
     pub logging: u64,
     /// True if every region but lastbeat's own is silent.
     pub cut_off: bool,
+    /// The first apps of the affected instances, by name.
+    pub apps: Vec<String>,
+    /// Number of apps of the affected instances.
+    pub apps_total: u64,
 }
 
 /// One message about one incident, for the notifiers that it names.

@@ -221,6 +221,8 @@ pub enum NotifierKind {
         format: BodyFormat,
         /// PagerDuty's key; `None` with every other format.
         routing_key: Option<String>,
+        /// Telegram's chat; `None` with every other format.
+        chat_id: Option<String>,
     },
     /// Alertmanagers of one cluster.
     Alertmanager {
@@ -254,16 +256,25 @@ pub enum BodyFormat {
     PagerDuty,
     /// Plain text.
     Text,
+    /// A message of ntfy.
+    Ntfy,
+    /// A message of a Telegram bot.
+    Telegram,
+    /// An adaptive card for a workflow of Microsoft Teams.
+    Teams,
 }
 
 impl BodyFormat {
     /// All formats.
-    pub const ALL: [BodyFormat; 5] = [
+    pub const ALL: [BodyFormat; 8] = [
         BodyFormat::Json,
         BodyFormat::Slack,
         BodyFormat::Discord,
         BodyFormat::PagerDuty,
         BodyFormat::Text,
+        BodyFormat::Ntfy,
+        BodyFormat::Telegram,
+        BodyFormat::Teams,
     ];
 
     /// The word in rule files.
@@ -274,6 +285,9 @@ impl BodyFormat {
             BodyFormat::Discord => "discord",
             BodyFormat::PagerDuty => "pagerduty",
             BodyFormat::Text => "text",
+            BodyFormat::Ntfy => "ntfy",
+            BodyFormat::Telegram => "telegram",
+            BodyFormat::Teams => "teams",
         }
     }
 }
@@ -290,8 +304,14 @@ impl NotifierKind {
                 url,
                 secret,
                 routing_key,
+                chat_id,
                 ..
-            } => vec![Some(url.clone()), secret.clone(), routing_key.clone()],
+            } => vec![
+                Some(url.clone()),
+                secret.clone(),
+                routing_key.clone(),
+                chat_id.clone(),
+            ],
             NotifierKind::Alertmanager { urls } => urls.iter().cloned().map(Some).collect(),
         };
         all.into_iter().flatten().collect()

@@ -44,6 +44,8 @@ pub struct Settings {
     pub rules: PathBuf,
     /// Address of the HTTP server.
     pub listen: SocketAddr,
+    /// Address of the page for people, without a slash at its end; `None`: notifications have no links.
+    pub public_url: Option<String>,
     /// Sentry's DSN; `None`: Sentry is not notified.
     pub sentry_dsn: Option<Secret>,
     /// Sentry's `environment`.
@@ -88,6 +90,7 @@ pub fn read(
         rules: given.value(&declared::RULES),
         listen: given.value(&declared::LISTEN),
         web_token: given.secret(&declared::TOKEN),
+        public_url: given.optional(&declared::PUBLIC_URL),
         state: state(&given),
         ignore: ignore(&given),
         give_up_after: given.value(&declared::GIVE_UP_AFTER),

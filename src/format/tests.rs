@@ -1,7 +1,8 @@
 use super::*;
-use crate::core::notice::{IncidentId, TargetName};
+use crate::core::notice::{CloseReason, IncidentId, NoticeKind, TargetName};
 use crate::core::rule::Severity;
-use crate::core::time::Mono;
+use crate::core::time::{Mono, Wall};
+use std::time::Duration;
 
 const SECOND: u64 = 1_000_000_000;
 /// 2022-09-27T12:00:05Z
@@ -57,16 +58,77 @@ fn a_title_says_what_who_and_since_when() {
     let mut notice = notice();
     assert_eq!(
         title(&notice),
-        "HeartbeatMissed: sandwich/iad/0e286551c30586 silent since 12:00:05Z"
+        "HeartbeatMissed: sandwich/iad/0e286551c30586 is silent since 12:00:05Z"
     );
     notice.decided = Wall::from_nanos(SINCE + 13 * 3600 * SECOND);
     assert!(
-        title(&notice).ends_with("silent since 2022-09-27 12:00:05Z"),
+        title(&notice).ends_with("is silent since 2022-09-27 12:00:05Z"),
         "{}",
         title(&notice)
     );
     notice.who.beat = "worker".to_owned();
-    assert!(title(&notice).contains("0e286551c30586 beat worker silent"));
+    assert!(title(&notice).contains("0e286551c30586 beat worker is silent"));
+}
+
+#[test]
+fn a_wide_incident_says_how_many_of_which_apps_are_silent() {
+    let of = |scope, apps: &[&str], total| {
+        let mut notice = Notice {
+            scope,
+            affected_total: 16,
+            ..notice()
+        };
+        notice.between.apps = apps.iter().map(|app| (*app).to_owned()).collect();
+        notice.between.apps_total = total;
+        headline(&notice)
+    };
+    assert_eq!(
+        of(Scope::Region, &["api", "db", "web"], 5),
+        "region iad is silent since 12:00:05Z: 16 instances of 5 apps (api, db, web, ...)"
+    );
+    assert_eq!(
+        of(Scope::Host, &["api", "db"], 2),
+        "host 0ad1 is silent since 12:00:05Z: 16 instances of 2 apps (api, db)"
+    );
+    assert_eq!(
+        of(Scope::Region, &["db"], 1),
+        "region iad is silent since 12:00:05Z: 16 instances of db"
+    );
+    assert_eq!(
+        of(Scope::App, &["sandwich"], 1),
+        "app sandwich is silent since 12:00:05Z: 16 instances"
+    );
+    let part = Notice {
+        who: TargetName {
+            instance: String::new(),
+            ..notice().who
+        },
+        affected_total: 2,
+        ..notice()
+    };
+    assert_eq!(
+        headline(&part),
+        "2 instances of sandwich/iad are silent since 12:00:05Z"
+    );
+}
+
+#[test]
+fn a_rules_own_sentence_is_not_said_twice() {
+    let of = |summary: &str| {
+        description(&Notice {
+            summary: Some(summary.to_owned()),
+            last_text: String::new(),
+            ..notice()
+        })
+    };
+    assert_eq!(
+        of("{app}: no heartbeat since {since}"),
+        "HeartbeatMissed: sandwich: no heartbeat since 12:00:05Z (for 7m, limit 1m 30s); rule \"sandwich beats\""
+    );
+    assert_eq!(
+        of("{app}: no heartbeat for {gap} (limit {max_gap})"),
+        "HeartbeatMissed: sandwich: no heartbeat for 7m (limit 1m 30s); rule \"sandwich beats\""
+    );
 }
 
 #[test]
@@ -86,7 +148,7 @@ fn every_scope_names_its_own_target() {
     let beat = Alarm::Heartbeat;
     assert_eq!(
         said(Scope::Stream, Alarm::Stalled),
-        pair("StreamStalled: the stream silent", "stream")
+        pair("StreamStalled: the stream is silent", "stream")
     );
     assert_eq!(
         said(Scope::Stream, Alarm::Lagging),
@@ -104,24 +166,24 @@ fn every_scope_names_its_own_target() {
     );
     assert_eq!(
         said(Scope::Region, beat),
-        pair("RegionSilent: region iad silent", "iad")
+        pair("RegionSilent: region iad is silent", "iad")
     );
     assert_eq!(
         said(Scope::App, beat),
-        pair("AppSilent: app sandwich silent", "sandwich")
+        pair("AppSilent: app sandwich is silent", "sandwich")
     );
     assert_eq!(
         said(Scope::AppRegion, beat),
-        pair("AppRegionSilent: sandwich in iad silent", "sandwich.iad")
+        pair("AppRegionSilent: sandwich in iad is silent", "sandwich.iad")
     );
     assert_eq!(
         said(Scope::Host, beat),
-        pair("HostSilent: host 0ad1 silent", "0ad1")
+        pair("HostSilent: host 0ad1 is silent", "0ad1")
     );
     assert_eq!(
         said(Scope::Instance, Alarm::Logs),
         pair(
-            "LogsMissed: sandwich/iad/0e286551c30586 silent",
+            "LogsMissed: sandwich/iad/0e286551c30586 is silent",
             "sandwich.iad.0e286551c30586"
         )
     );
@@ -134,7 +196,7 @@ fn the_sentence_has_all_a_person_needs() {
     notice.detail = "out of memory".to_owned();
     assert_eq!(
         description(&notice),
-        "HeartbeatMissed: sandwich/iad/0e286551c30586 silent since 12:00:05Z: no heartbeat for 7m \
+        "HeartbeatMissed: sandwich/iad/0e286551c30586 is silent since 12:00:05Z: no heartbeat for 7m \
          (limit 1m 30s); out of memory; rule \"sandwich beats\"; \
          last beat: \"HEARTBEAT 0e286551c30586 iad\"; runbook: https://example.org/run"
     );
@@ -187,7 +249,7 @@ fn who_was_never_heard_is_not_said_to_be_heard_again() {
     };
     assert_eq!(
         headline(&never),
-        "sandwich/iad/0e286551c30586 never heard, expected since 12:00:05Z"
+        "sandwich/iad/0e286551c30586 was never heard, expected since 12:00:05Z"
     );
     let heard = Notice {
         kind: NoticeKind::Closed(CloseReason::Resolved),

@@ -16,7 +16,7 @@ use crate::core::notice::{Notice, NoticeKind, Scope};
 use crate::core::time::Wall;
 use crate::format;
 use crate::io::http_client::{Address, AddressFault};
-use crate::io::notifier::{Notifier, RenderedNotice};
+use crate::io::notifier::{Notifier, PageLinks, RenderedNotice};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Method, Request};
@@ -35,10 +35,14 @@ const STARTS_AT: &str = "startsAt";
 /// Alertmanager's word for when an alert ends.
 const ENDS_AT: &str = "endsAt";
 
+/// Alertmanager's word for the page that an alert comes from: its "Source" link.
+const GENERATOR_URL: &str = "generatorURL";
+
 /// Alertmanagers that know each other: each is sent everything, as Prometheus does.
 pub struct Alertmanager {
     name: String,
     peers: Vec<Address>,
+    links: PageLinks,
 }
 
 impl Alertmanager {
@@ -51,7 +55,14 @@ impl Alertmanager {
         Ok(Alertmanager {
             name: name.to_owned(),
             peers: peers.collect::<Result<_, _>>()?,
+            links: PageLinks::default(),
         })
+    }
+
+    /// The same, whose alerts link to lastbeat's page.
+    #[must_use]
+    pub fn linked(self, links: PageLinks) -> Self {
+        Alertmanager { links, ..self }
     }
 }
 
@@ -62,11 +73,14 @@ impl Notifier for Alertmanager {
 
     /// One alert, without the time of its end: that depends on when it is sent.
     fn render(&self, notice: &Notice) -> Bytes {
-        let alert = json!({
+        let mut alert = json!({
             "labels": labels(notice),
             "annotations": annotations(notice),
             STARTS_AT: format::rfc3339(notice.since + notice.max_gap),
         });
+        if let Some(link) = self.links.of(notice) {
+            alert[GENERATOR_URL] = link.into();
+        }
         alert.to_string().into()
     }
 
@@ -355,6 +369,19 @@ mod tests {
         assert_eq!(over["endsAt"], "2023-11-14T22:13:20.000Z");
         assert_eq!(over["startsAt"], fires["startsAt"]);
         assert_eq!(over["annotations"]["reason"], "stopped");
+    }
+
+    #[test]
+    fn an_alert_names_the_page_that_it_comes_from() {
+        assert!(sent(&notice(), false).get(GENERATOR_URL).is_none());
+        let linked = cluster().linked(PageLinks {
+            base: Some("https://lastbeat.example.com".to_owned()),
+        });
+        let alert = ending(&linked.render(&notice()), false, NOW).expect("an alert");
+        assert_eq!(
+            alert[GENERATOR_URL],
+            "https://lastbeat.example.com/#/incident/01837f2a9c01"
+        );
     }
 
     #[test]

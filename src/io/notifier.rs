@@ -1,12 +1,30 @@
 //! The interface of every notifier, and what passes between it and the outbox.
 
-use crate::core::notice::{IncidentId, Notice, NoticeKind};
+use crate::core::notice::{Alarm, IncidentId, Notice, NoticeKind};
 use crate::core::time::Wall;
 use crate::io::http_client::{ATTEMPT_TIMEOUT, Answer};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, StatusCode};
 use std::time::Duration;
+
+/// Links from notifications to lastbeat's own page: the way home.
+#[derive(Clone, Debug, Default)]
+pub struct PageLinks {
+    /// `LASTBEAT_PUBLIC_URL` without a slash at its end; `None`: notifications have no links.
+    pub base: Option<String>,
+}
+
+impl PageLinks {
+    /// The incident on the page; the page itself for a drill, which has no incident.
+    pub fn of(&self, notice: &Notice) -> Option<String> {
+        let base = self.base.as_deref()?;
+        Some(match notice.alarm {
+            Alarm::Drill => format!("{base}/"),
+            _ => format!("{base}/#/incident/{}", notice.incident),
+        })
+    }
+}
 
 /// A receiver of notifications.
 pub trait Notifier: Send + Sync + 'static {

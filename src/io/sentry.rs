@@ -11,7 +11,7 @@ use crate::core::notice::Notice;
 use crate::core::time::Wall;
 use crate::decode::settings::Secret;
 use crate::io::http_client::Answer;
-use crate::io::notifier::{Notifier, RenderedNotice};
+use crate::io::notifier::{Notifier, PageLinks, RenderedNotice};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
@@ -57,6 +57,7 @@ pub struct Sentry {
     environment: Option<String>,
     release: String,
     server_name: String,
+    links: PageLinks,
 }
 
 impl Sentry {
@@ -80,7 +81,14 @@ impl Sentry {
             environment,
             release,
             server_name,
+            links: PageLinks::default(),
         })
+    }
+
+    /// The same, whose events link to lastbeat's page.
+    #[must_use]
+    pub fn linked(self, links: PageLinks) -> Self {
+        Sentry { links, ..self }
     }
 
     /// The same project as a notifier of another name.

@@ -11,8 +11,11 @@
 
 mod discord;
 mod json;
+mod ntfy;
 mod pagerduty;
 mod slack;
+mod teams;
+mod telegram;
 mod text;
 mod wording;
 
@@ -21,7 +24,7 @@ use crate::core::rule::BodyFormat;
 use crate::core::time::Wall;
 use crate::decode::settings::Secret;
 use crate::io::http_client::{Address, AddressFault};
-use crate::io::notifier::{Notifier, RenderedNotice};
+use crate::io::notifier::{Notifier, PageLinks, RenderedNotice};
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use http_body_util::Full;
@@ -45,6 +48,10 @@ pub struct WebhookConfig {
     pub secret: Option<Secret>,
     /// PagerDuty's key; `None` with every other format.
     pub routing_key: Option<Secret>,
+    /// Telegram's chat; `None` with every other format.
+    pub chat_id: Option<Secret>,
+    /// Links to lastbeat's page.
+    pub links: PageLinks,
     /// Time limit of an attempt.
     pub timeout: Duration,
 }
@@ -55,7 +62,10 @@ pub struct Webhook {
     address: Address,
     format: BodyFormat,
     signer: Option<hmac::Key>,
-    routing_key: Option<Secret>,
+    /// The key of the body that names the addressee, and its value, a secret: it is added when a notice is sent, since what
+    /// waits may be written to a file.
+    addressee: Option<(&'static str, Secret)>,
+    links: PageLinks,
     timeout: Duration,
 }
 
@@ -66,22 +76,40 @@ impl Webhook {
     /// [`AddressFault`] if the address is not of http or https.
     pub fn new(name: &str, setup: WebhookConfig) -> Result<Self, AddressFault> {
         let signer = |key: &Secret| hmac::Key::new(hmac::HMAC_SHA256, key.reveal().as_bytes());
-        let secrets = setup.secret.iter().chain(&setup.routing_key).cloned();
-        let address = Address::new(setup.url.reveal())?;
+        let (url, addressee) = match setup.format {
+            // The topic is the last name of the address, and goes into the body.
+            BodyFormat::Ntfy => {
+                let (url, topic) = setup.url.reveal().rsplit_once('/').ok_or(AddressFault)?;
+                (url, Some(("topic", Secret::new(topic))))
+            }
+            BodyFormat::Telegram => {
+                let chat = setup.chat_id.clone();
+                (setup.url.reveal(), chat.map(|chat| ("chat_id", chat)))
+            }
+            _ => {
+                let key = setup.routing_key.clone();
+                (setup.url.reveal(), key.map(|key| ("routing_key", key)))
+            }
+        };
+        let address = Address::new(url)?;
+        let secrets = setup.secret.iter();
+        let secrets = secrets.chain(addressee.iter().map(|(_, secret)| secret));
+        let secrets: Vec<Secret> = secrets.cloned().collect();
         Ok(Webhook {
             name: name.to_owned(),
             address: address.redacting(secrets),
             format: setup.format,
             signer: setup.secret.as_ref().map(signer),
-            routing_key: setup.routing_key,
+            addressee,
+            links: setup.links,
             timeout: setup.timeout,
         })
     }
 
     /// The request that delivers such bytes at `now`.
     fn request(&self, rendered: &RenderedNotice, now: Wall) -> Request<Full<Bytes>> {
-        let body = match &self.routing_key {
-            Some(key) => pagerduty::addressed(&rendered.body, key),
+        let body = match &self.addressee {
+            Some((key, value)) => addressed(&rendered.body, key, value),
             None => rendered.body.clone(),
         };
         let content_type = match self.format {
@@ -108,12 +136,17 @@ impl Notifier for Webhook {
     }
 
     fn render(&self, notice: &Notice) -> Bytes {
+        let page = self.links.of(notice);
+        let page = page.as_deref();
         let value = match self.format {
-            BodyFormat::Text => return text::body(notice).into(),
-            BodyFormat::Json => json::body(notice),
-            BodyFormat::Slack => slack::body(notice),
-            BodyFormat::Discord => discord::body(notice),
-            BodyFormat::PagerDuty => pagerduty::body(notice),
+            BodyFormat::Text => return text::body(notice, page).into(),
+            BodyFormat::Json => json::body(notice, page),
+            BodyFormat::Slack => slack::body(notice, page),
+            BodyFormat::Discord => discord::body(notice, page),
+            BodyFormat::PagerDuty => pagerduty::body(notice, page),
+            BodyFormat::Ntfy => ntfy::body(notice, page),
+            BodyFormat::Telegram => telegram::body(notice, page),
+            BodyFormat::Teams => teams::body(notice, page),
         };
         serde_json::to_vec(&value)
             .expect("texts, numbers and lists are JSON")
@@ -131,6 +164,14 @@ impl Notifier for Webhook {
     fn timeout(&self) -> Duration {
         self.timeout
     }
+}
+
+/// The body, an object that is not empty, with one more key before its first one.
+fn addressed(body: &[u8], key: &str, value: &Secret) -> Bytes {
+    let rest = body.strip_prefix(b"{").unwrap_or_default();
+    let value = serde_json::Value::from(value.reveal());
+    let head = format!("{{\"{key}\":{value},");
+    [head.as_bytes(), rest].concat().into()
 }
 
 /// The Unix seconds of `now`, and the signature of them and the body.

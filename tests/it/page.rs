@@ -5,6 +5,7 @@ mod missed;
 mod panel;
 mod scale;
 mod tail;
+mod views;
 
 use crate::support::browser::{Browser, keys};
 use crate::support::feed::Feed;
@@ -254,7 +255,8 @@ fn everything_is_done_by_keyboard_alone() {
             "return document.activeElement.getAttribute('aria-label') ?? document.activeElement.id",
         )
     };
-    for _ in 0..10 {
+    // Past the views, the verdicts and the filter.
+    for _ in 0..30 {
         browser.press(&[keys::TAB]);
         if focus()
             .as_str()

@@ -45,7 +45,11 @@ fn an_issue_is_whole_and_is_resolved_a_little_after_its_end() {
     let who = format!("sandwich/sjc/{}", instances[0].id);
     let data = &opened.data;
     assert_eq!(opened.kind(), "HeartbeatMissed");
-    assert!(opened.value().starts_with(&format!("{who} silent since ")));
+    assert!(
+        opened
+            .value()
+            .starts_with(&format!("{who} is silent since "))
+    );
     assert_eq!(data["transaction"], "beats");
     assert_eq!(data["culprit"], who);
     assert_eq!(data["environment"], "test");

@@ -137,10 +137,20 @@ fn each_format_is_what_its_receiver_takes() {
     let hook = Hook::start();
     let instances = org(&["sandwich", "batch"], &["sjc", "ams"]);
     feed.beat(&instances, Duration::from_millis(500));
-    let formats = ["json", "slack", "discord", "pagerduty", "text"];
+    let formats = [
+        "json",
+        "slack",
+        "discord",
+        "pagerduty",
+        "text",
+        "ntfy",
+        "telegram",
+        "teams",
+    ];
     let notifiers = formats.map(|format| {
         let key = match format {
             "pagerduty" => "routing_key = '${KEY}'\n",
+            "telegram" => "chat_id = '${KEY}'\n",
             _ => "",
         };
         let url = format!("{}/{format}", hook.url());
@@ -149,14 +159,15 @@ fn each_format_is_what_its_receiver_takes() {
     let lastbeat = Setup::new()
         .nats(&nats)
         .env("KEY", "r0uting")
+        .env("LASTBEAT_PUBLIC_URL", "https://lastbeat.example/")
         .rules("notify.toml", &notifiers.concat())
         .rules("rules.toml", "[[rule]]\nname = 'beats'\nmax_gap = '2s'\n")
         .start();
     lastbeat.wait_live(4);
     feed.silence(&instances[0]);
-    hook.wait(5, SOON);
+    hook.wait(8, SOON);
     feed.resume(&instances[0]);
-    let taken = hook.wait(10, SOON);
+    let taken = hook.wait(16, SOON);
     let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for one in taken {
         told.entry(one.path.clone()).or_default().push(one.body);
@@ -171,11 +182,15 @@ fn each_format_is_what_its_receiver_takes() {
     assert_eq!(page[1]["event_action"], "resolve");
     assert_eq!(page[0]["dedup_key"], page[1]["dedup_key"]);
     assert_eq!(page[1]["routing_key"], "r0uting");
-    let title = format!("HeartbeatMissed: sandwich/sjc/{}", instances[0].id);
+    let title = format!("sandwich/sjc/{}", instances[0].id);
     for (path, at) in [
         ("/json", "/title"),
         ("/slack", "/text"),
         ("/discord", "/embeds/0/title"),
+        // ntfy is asked at the address above its topic.
+        ("/", "/title"),
+        ("/telegram", "/text"),
+        ("/teams", "/attachments/0/content/body/0/text"),
     ] {
         let values = values(path);
         let opened = values[0].pointer(at).and_then(Value::as_str);
@@ -187,6 +202,29 @@ fn each_format_is_what_its_receiver_takes() {
         assert!(
             closed.is_some_and(|text| text.contains("heard again")),
             "{path}: {values:?}"
+        );
+    }
+    assert_eq!(values("/")[0]["topic"], "ntfy");
+    assert_eq!(values("/telegram")[1]["chat_id"], "r0uting");
+    let page = |path: &str, at: &str| {
+        let link = values(path)[0]
+            .pointer(at)
+            .and_then(Value::as_str)
+            .map(str::to_owned);
+        link.unwrap_or_else(|| panic!("{path} has no {at}"))
+    };
+    let id = values("/json")[0]["incident"].clone();
+    let id = id.as_str().expect("an id");
+    for (path, at) in [
+        ("/json", "/link"),
+        ("/discord", "/embeds/0/url"),
+        ("/pagerduty", "/client_url"),
+        ("/", "/click"),
+        ("/teams", "/attachments/0/content/actions/0/url"),
+    ] {
+        assert_eq!(
+            page(path, at),
+            format!("https://lastbeat.example/#/incident/{id}")
         );
     }
     assert!(told["/text"][0].starts_with(&format!("[error] {title}")));

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// Number of affected instances that are named; the others are counted.
 const NAMED: usize = 20;
+/// Number of apps of the affected instances that are named.
+const APPS_NAMED: usize = 3;
 /// Number of rules, runbooks and regions that are named.
 const RULES_NAMED: usize = 10;
 
@@ -140,6 +142,7 @@ impl NoticeView<'_> {
                 known => format!("{words}; {known}"),
             };
         }
+        let apps = self.apps_of(&silent);
         notice.between = Between {
             rules: several(all.iter().map(|rule| rule.name.clone())),
             runbooks: several(all.iter().filter_map(|rule| rule.runbook.clone())),
@@ -152,6 +155,8 @@ impl NoticeView<'_> {
                 Sign::Entry => 0,
             },
             cut_off: self.is_cut_off(incident),
+            apps_total: apps.len() as u64,
+            apps: apps.into_iter().take(APPS_NAMED).collect(),
         };
         let runbook = all.iter().find_map(|rule| rule.runbook.clone());
         notice.runbook = runbook;
@@ -222,6 +227,21 @@ impl NoticeView<'_> {
             .iter()
             .filter_map(|&one| self.targets.instance_of(self.facts, one));
         own.filter(|id| seen.insert(id.0)).collect()
+    }
+
+    /// The apps of instances, by name; empty for a single instance.
+    fn apps_of(&self, silent: &[InstanceId]) -> BTreeSet<String> {
+        if silent.len() < 2 {
+            return BTreeSet::new();
+        }
+        let view = self.below();
+        let tracker = &self.facts.tracker;
+        let apps: BTreeSet<u32> = silent
+            .iter()
+            .map(|&id| view.app_region(tracker.instance(id).app_region).0)
+            .collect();
+        let name = |app: u32| tracker.app_names.get(app).to_string();
+        apps.into_iter().map(name).collect()
     }
 
     /// Number of instances or regions in a partly silent scope.

@@ -149,6 +149,7 @@ fn notifier(out: &mut String, notifier: &NotifierRule) {
             timeout,
             format,
             routing_key,
+            chat_id,
         } => {
             line(out, "type", "\"webhook\"");
             line(out, "url", &secret(url));
@@ -156,6 +157,7 @@ fn notifier(out: &mut String, notifier: &NotifierRule) {
             line(out, "timeout", &span(*timeout));
             line(out, "format", &text(format.label()));
             optional_secret(out, "routing_key", routing_key.as_deref());
+            optional_secret(out, "chat_id", chat_id.as_deref());
         }
         NotifierKind::Alertmanager { urls } => {
             line(out, "type", "\"alertmanager\"");

@@ -39,7 +39,7 @@ pub(super) const KEYS: &[Key] = keys! {
     "for": "duration", "\"0s\"", "Time that an alert stays pending before it fires, in listened time";
     "recover": "number", "1", "Heartbeats in a row that resolve an alert";
     "severity": "word", "\"error\"", "critical, error, warning or info";
-    "summary": "text", "", "Sentence of the notification; {app}, {region}, {instance}, {host}, {beat}, {since}, {rule}, {scope} are filled in";
+    "summary": "text", "", "Sentence of the notification; {app}, {region}, {instance}, {host}, {beat}, {since}, {gap}, {max_gap}, {rule}, {scope} are filled in";
     "runbook": "URL", "", "Page that says what to do";
     "remind": "duration", "", "Interval of reminders while the incident is open; without it there are none";
     "notify": "list of notifiers", "", "Notifiers of the rule; without it every notifier";

@@ -17,7 +17,7 @@ pub(super) const KEYS: &[Key] = keys! {
     "max_gap": "duration or auto", "\"auto\"", "Longest silence of the whole stream; auto is 1m, or 3 x the longest that is usual";
     "max_lag": "duration", "\"2m\"", "Longest time by which entries may arrive behind their own time";
     "severity": "word", "\"critical\"", "critical, error, warning or info";
-    "summary": "text", "", "Sentence of the notification; {since}, {rule} and {scope} are filled in";
+    "summary": "text", "", "Sentence of the notification; {since}, {gap}, {max_gap}, {rule} and {scope} are filled in";
     "runbook": "URL", "", "Page that says what to do";
     "notify": "list of notifiers", "", "Notifiers of the stream; without it every notifier";
     "remind": "duration", "", "Interval of reminders while the incident is open; without it there are none";

@@ -56,10 +56,10 @@ pub(super) const SEVERITIES: &[(&str, Severity)] = &[
 
 /// Placeholders in the summary of a rule.
 pub(super) const RULE_WORDS: &[&str] = &[
-    "app", "region", "instance", "host", "beat", "since", "rule", "scope",
+    "app", "region", "instance", "host", "beat", "since", "gap", "max_gap", "rule", "scope",
 ];
 /// Placeholders in the summary of the stream.
-pub(super) const STREAM_WORDS: &[&str] = &["since", "rule", "scope"];
+pub(super) const STREAM_WORDS: &[&str] = &["since", "gap", "max_gap", "rule", "scope"];
 
 /// Text of any kind.
 pub(super) fn text<'v>(value: &'v DeValue<'_>, allowed: &str) -> Result<&'v str, Wrong> {

@@ -58,6 +58,9 @@ settings! {
     TOKEN: Secret = parse::secret, ["LASTBEAT_TOKEN", "LASTBEAT_TOKEN_FILE"], "--web-token-file FILE",
         Depends("none, open to this machine only"),
         "Token that opens the page and the API to other machines; commands send it";
+    PUBLIC_URL: String = parse::page_url, ["LASTBEAT_PUBLIC_URL"], "--public-url URL",
+        Depends("none; notifications have no links"),
+        "Address of the page for people, which every notification links to";
     STATE: StatePlace = parse::state, ["LASTBEAT_STATE"], "--state FILE",
         Depends("/data/lastbeat.db where /data is a folder, else memory"),
         "File that keeps the state across restarts; memory or an empty value: keep none";

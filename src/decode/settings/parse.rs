@@ -29,6 +29,24 @@ pub(super) fn secret_url(text: &str) -> Result<Secret, String> {
     }
 }
 
+/// The address of a page for people, without a slash at its end.
+pub(super) fn page_url(text: &str) -> Result<String, String> {
+    let is_plain = |url: url::Url| {
+        url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
+    };
+    if request_url(text).is_some_and(is_plain) {
+        Ok(text.trim_end_matches('/').to_owned())
+    } else {
+        Err(
+            "invalid URL: expected one such as https://lastbeat.example.com, without a user or a query"
+                .to_owned(),
+        )
+    }
+}
+
 /// Scheme and host of an http or https API, without a path. It is never repeated, since it may hold a key.
 pub(super) fn origin(text: &str) -> Result<String, String> {
     let origin = text.trim_end_matches('/');

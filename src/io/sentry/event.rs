@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 impl Sentry {
     pub(super) fn event(&self, notice: &Notice) -> Event<'static> {
+        let link = self.links.of(notice).unwrap_or_default();
         Event {
             event_id: self.event_id(notice),
             level: level(notice),
@@ -30,7 +31,7 @@ impl Sentry {
             release: Some(self.release.clone().into()),
             environment: self.environment.clone().map(Cow::Owned),
             contexts: [
-                ("incident".to_owned(), incident(notice)),
+                ("incident".to_owned(), incident(notice, &link)),
                 ("target".to_owned(), target(notice)),
                 ("rule".to_owned(), rule(notice)),
             ]
@@ -44,7 +45,7 @@ impl Sentry {
                 ..Exception::default()
             }]
             .into(),
-            tags: tags(notice),
+            tags: tags(notice, &link),
             sdk: Some(Cow::Owned(sdk())),
             ..Event::default()
         }
@@ -87,7 +88,7 @@ pub(super) fn fingerprint(notice: &Notice) -> Vec<String> {
     vec![format::key(&notice.fingerprint, format::TEXT_CHARS)]
 }
 
-fn tags(notice: &Notice) -> Map<String, String> {
+fn tags(notice: &Notice, link: &str) -> Map<String, String> {
     let who = &notice.who;
     let incident = notice.incident.to_string();
     let all = [
@@ -101,6 +102,11 @@ fn tags(notice: &Notice) -> Map<String, String> {
         ("state", notice.kind.label()),
         ("severity", notice.severity.label()),
         ("reason", reason(notice)),
+        // One that is cut leads nowhere.
+        (
+            "incident_url",
+            if link.len() > TAG_CHARS { "" } else { link },
+        ),
     ];
     // The rules' own first: those of lastbeat, whose names none of them has, come last.
     let labels = notice.labels.iter();
@@ -121,13 +127,14 @@ fn reason(notice: &Notice) -> &'static str {
     }
 }
 
-fn incident(notice: &Notice) -> Context {
+fn incident(notice: &Notice, link: &str) -> Context {
     let seconds = |span: Duration| Value::from(span.as_millis() as f64 / 1e3);
     let timeline = moments(notice)
         .into_iter()
         .map(|moment| format!("{} {}", format::rfc3339(moment.at), moment.said));
     context([
         ("id", notice.incident.to_string().into()),
+        ("page", link.into()),
         ("state", state(notice).into()),
         ("what", format::description(notice).into()),
         ("since", format::rfc3339(notice.since).into()),

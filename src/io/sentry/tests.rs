@@ -40,7 +40,7 @@ fn an_opened_notice_is_an_event_that_people_understand() {
     let event = wire(&notice());
     assert_eq!(
         event["exception"]["values"],
-        json!([{"type": "HeartbeatMissed", "value": "sandwich/iad/0e286551c30586 silent since 12:00:05Z"}])
+        json!([{"type": "HeartbeatMissed", "value": "sandwich/iad/0e286551c30586 is silent since 12:00:05Z"}])
     );
     assert_eq!(
         event["fingerprint"],
@@ -106,6 +106,21 @@ fn an_opened_notice_is_an_event_that_people_understand() {
         "other is the default and is not sent"
     );
     assert!(event.get("message").is_none(), "strict servers refuse it");
+}
+
+#[test]
+fn an_event_leads_to_its_incident_on_the_page() {
+    let links = |base: &str| PageLinks {
+        base: Some(base.to_owned()),
+    };
+    let of = |base: &str| sentry().linked(links(base)).event(&notice());
+    let event = json!(of("https://lastbeat.example.com"));
+    let link = "https://lastbeat.example.com/#/incident/01837f2a9c01";
+    assert_eq!(event["tags"]["incident_url"], link);
+    assert_eq!(event["contexts"]["incident"]["page"], link);
+    let long = json!(of(&format!("https://{}.example.com", "a".repeat(200))));
+    assert!(long["tags"].get("incident_url").is_none());
+    assert!(long["contexts"]["incident"]["page"].is_string());
 }
 
 #[test]

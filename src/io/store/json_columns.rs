@@ -65,6 +65,8 @@ struct BetweenRow<'a> {
     back: u64,
     logging: u64,
     cut_off: bool,
+    apps: Cow<'a, [String]>,
+    apps_total: u64,
 }
 
 impl<'a> BetweenRow<'a> {
@@ -78,6 +80,8 @@ impl<'a> BetweenRow<'a> {
             back: between.back,
             logging: between.logging,
             cut_off: between.cut_off,
+            apps: Cow::Borrowed(&between.apps),
+            apps_total: between.apps_total,
         }
     }
 
@@ -91,6 +95,8 @@ impl<'a> BetweenRow<'a> {
             back: self.back,
             logging: self.logging,
             cut_off: self.cut_off,
+            apps: self.apps.into_owned(),
+            apps_total: self.apps_total,
         }
     }
 }

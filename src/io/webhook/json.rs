@@ -14,6 +14,7 @@
 //! | `gap_seconds`, `listened_seconds`, `max_gap_seconds` | how long silent, how much of it listened, how long allowed |
 //! | `labels`, `rules`, `runbooks` | labels of the rules, by name; every rule by which members fire, and their runbooks |
 //! | `fingerprint` | what it is about: the same from its opening to its end, and the next time |
+//! | `link` | the incident on lastbeat's page, where `LASTBEAT_PUBLIC_URL` is set |
 //! | `last_text`, `detail`, `runbook` | the last beat's text, what else is known, where to read on |
 
 use crate::core::notice::{Notice, NoticeKind};
@@ -26,7 +27,7 @@ use std::time::Duration;
 const SCHEMA: u32 = 1;
 
 /// The body, as a value.
-pub(super) fn body(notice: &Notice) -> serde_json::Value {
+pub(super) fn body(notice: &Notice, page: Option<&str>) -> serde_json::Value {
     let who = &notice.who;
     let seconds = |span: Duration| span.as_millis() as f64 / 1e3;
     let (update, reminder, reason) = match notice.kind {
@@ -78,6 +79,7 @@ pub(super) fn body(notice: &Notice) -> serde_json::Value {
         "last_text": text(&notice.last_text),
         "detail": text(&notice.detail),
         "runbook": notice.runbook.clone().unwrap_or_default(),
+        "link": page.unwrap_or_default(),
         "labels": labels,
         "rules": rules,
         "runbooks": runbooks,
@@ -94,7 +96,7 @@ mod tests {
     #[test]
     fn each_key_is_always_there() {
         let keys = |notice: &Notice| {
-            let value = body(notice);
+            let value = body(notice, None);
             let keys = value.as_object().expect("an object").keys();
             keys.cloned().collect::<Vec<_>>()
         };
@@ -110,6 +112,7 @@ mod tests {
             "incident",
             "labels",
             "last_text",
+            "link",
             "listened_seconds",
             "max_gap_seconds",
             "reason",
@@ -130,7 +133,7 @@ mod tests {
         ];
         assert_eq!(keys(&notice()), expected);
         assert_eq!(keys(&closed(CloseReason::Stopped)), expected);
-        let of = |kind| body(&Notice { kind, ..notice() });
+        let of = |kind| body(&Notice { kind, ..notice() }, None);
         let reminder = of(NoticeKind::Reminder(3));
         assert_eq!(
             (

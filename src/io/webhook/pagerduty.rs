@@ -3,9 +3,7 @@
 
 use super::wording::link;
 use crate::core::notice::{Notice, NoticeKind};
-use crate::decode::settings::Secret;
 use crate::format;
-use bytes::Bytes;
 use serde_json::{Value, json};
 
 /// Characters of a summary that PagerDuty takes.
@@ -14,31 +12,34 @@ const SUMMARY: usize = 1_024;
 const DEDUP_KEY: usize = 240;
 
 /// The body, as a value, without the key of the service: what waits may be written to a file.
-pub(super) fn body(notice: &Notice) -> Value {
+pub(super) fn body(notice: &Notice, page: Option<&str>) -> Value {
     let dedup_key = dedup_key(notice);
     if let NoticeKind::Closed(_) = notice.kind {
         return json!({"event_action": "resolve", "dedup_key": dedup_key});
     }
-    let links: Vec<Value> = link(notice)
-        .map(|runbook| json!({"href": runbook, "text": "runbook"}))
-        .into_iter()
-        .collect();
-    json!({
+    let page_link = page.map(|page| json!({"href": page, "text": "incident in lastbeat"}));
+    let runbook = link(notice).map(|runbook| json!({"href": runbook, "text": "runbook"}));
+    let links: Vec<Value> = page_link.into_iter().chain(runbook).collect();
+    let mut event = json!({
         "event_action": "trigger",
         "dedup_key": dedup_key,
         "client": "lastbeat",
         "links": links,
         "payload": {
-            "summary": format::sanitize(&format::title(notice), SUMMARY),
+            "summary": format::sanitize(&format::headline(notice), SUMMARY),
             "source": format::target_name(notice),
             "severity": notice.severity.label(),
             "timestamp": format::rfc3339(notice.decided),
             "component": format::name(&notice.who.app),
             "group": format::name(&notice.rule),
             "class": notice.alarm.name(notice.scope),
-            "custom_details": super::json::body(notice),
+            "custom_details": super::json::body(notice, page),
         },
-    })
+    });
+    if let Some(page) = page {
+        event["client_url"] = page.into();
+    }
+    event
 }
 
 /// Identifies the subject of the incident; its number, if an earlier version of lastbeat opened it under that.
@@ -47,13 +48,4 @@ fn dedup_key(notice: &Notice) -> String {
         return format!("lastbeat-{}", notice.incident);
     }
     format!("lastbeat-{}", format::key(&notice.fingerprint, DEDUP_KEY))
-}
-
-/// The body with the key of the service.
-pub(super) fn addressed(body: &[u8], key: &Secret) -> Bytes {
-    // An object that is not empty: the key goes before its first one.
-    let rest = body.strip_prefix(b"{").unwrap_or_default();
-    let key = Value::from(key.reveal());
-    let head = format!("{{\"routing_key\":{key},");
-    [head.as_bytes(), rest].concat().into()
 }

@@ -1,9 +1,9 @@
-//! A message of Slack's incoming webhooks, with a bar in the colour of its severity.
+//! A message of Slack's incoming webhooks: blocks, beside a bar in the colour of the severity.
 //!
 //! Slack reads `&`, `<` and `>` as the beginning of mentions and links: they are escaped, so that no log line can call
 //! a channel together.
 
-use super::wording::{colour, escaped, headline, link};
+use super::wording::{colour, escaped, facts, headline, link};
 use crate::core::notice::Notice;
 use crate::format;
 use serde_json::{Value, json};
@@ -12,34 +12,37 @@ use serde_json::{Value, json};
 const SECTION: usize = 3_000;
 /// Characters of the message's own text: what a phone shows, well below Slack's 4000.
 const TEXT: usize = 1_000;
+/// Characters of a field that are shown; Slack takes 2000.
+const FIELD: usize = 400;
+/// Fields of a section that Slack takes.
+const MOST_FIELDS: usize = 10;
 
 /// The body, as a value.
-pub(super) fn body(notice: &Notice) -> Value {
-    let mut context = format!(
-        "rule {} · scope {} · incident {}",
-        format::name(&notice.rule),
-        notice.scope.label(),
-        notice.incident
-    );
-    for (name, value) in &notice.labels {
-        context.push_str(&format!(" · {name} {}", format::name(value)));
-    }
-    context = escape(&context, TEXT);
-    if let Some(runbook) = link(notice) {
-        context.push_str(&format!(" · <{}|runbook>", runbook.replace('&', "&amp;")));
-    }
+pub(super) fn body(notice: &Notice, page: Option<&str>) -> Value {
     // `verbatim`: names and addresses in it are not made into links and mentions.
     let text = |text: String| json!({"type": "mrkdwn", "verbatim": true, "text": text});
+    let mut blocks = Vec::new();
+    let explanation = format::explanation(notice);
+    if !explanation.is_empty() {
+        blocks.push(json!({"type": "section", "text": text(escape(&explanation, SECTION))}));
+    }
+    let fields = facts(notice).into_iter().take(MOST_FIELDS);
+    let fields = fields.map(|(name, value)| text(format!("*{name}*\n{}", escape(&value, FIELD))));
+    blocks.push(json!({"type": "section", "fields": fields.collect::<Vec<_>>()}));
+    let page = page.map(|page| anchor(page, "Open the incident"));
+    let runbook = link(notice).map(|runbook| anchor(runbook, "Runbook"));
+    let links: Vec<String> = page.into_iter().chain(runbook).collect();
+    if !links.is_empty() {
+        blocks.push(json!({"type": "context", "elements": [text(links.join(" · "))]}));
+    }
     json!({
         "text": escape(&headline(notice), TEXT),
-        "attachments": [{
-            "color": format!("#{:06x}", colour(notice)),
-            "blocks": [
-                {"type": "section", "text": text(escape(&format::description(notice), SECTION))},
-                {"type": "context", "elements": [text(context)]},
-            ],
-        }],
+        "attachments": [{"color": format!("#{:06x}", colour(notice)), "blocks": blocks}],
     })
+}
+
+fn anchor(url: &str, text: &str) -> String {
+    format!("<{}|{text}>", url.replace('&', "&amp;"))
 }
 
 fn escape(text: &str, most: usize) -> String {

@@ -1,3 +1,5 @@
+mod payloads;
+
 use super::*;
 use crate::core::notice::CloseReason;
 use crate::format::tests::{closed, notice};
@@ -10,10 +12,17 @@ const NASTY: &str = "<!channel> @everyone & *b* _i_ `c` [x](http://evil) \\ >";
 
 fn hook(format: BodyFormat) -> Webhook {
     let setup = WebhookConfig {
-        url: Secret::new("https://hooks.example.com/s3cret?key=t0ken"),
+        url: Secret::new(match format {
+            BodyFormat::Ntfy => "https://ntfy.example.com/t0pic",
+            _ => "https://hooks.example.com/s3cret?key=t0ken",
+        }),
         format,
         secret: Some(Secret::new("It's a Secret")),
         routing_key: (format == BodyFormat::PagerDuty).then(|| Secret::new("r0uting")),
+        chat_id: (format == BodyFormat::Telegram).then(|| Secret::new("-100ch4t")),
+        links: PageLinks {
+            base: Some("https://lastbeat.example.com".to_owned()),
+        },
         timeout: Duration::from_secs(10),
     };
     Webhook::new("oncall", setup).expect("an address")
@@ -118,7 +127,7 @@ fn slack_interprets_nothing_of_a_log_line() {
     }
     assert_eq!(
         body["text"],
-        "[error] HeartbeatMissed: sandwich/iad/0e286551c30586 silent since 12:00:05Z"
+        "[error] sandwich/iad/0e286551c30586 is silent since 12:00:05Z"
     );
     let attachment = &body["attachments"][0];
     assert_eq!(attachment["color"], "#e8590c");
@@ -129,8 +138,8 @@ fn slack_interprets_nothing_of_a_log_line() {
         said.contains("&lt;!channel&gt; @everyone &amp; *b*"),
         "{said}"
     );
-    let context = &attachment["blocks"][1]["elements"][0]["text"];
-    let link = "<https://wiki.example.com/a?b=1&amp;c=2|runbook>";
+    let context = &attachment["blocks"][2]["elements"][0]["text"];
+    let link = "<https://wiki.example.com/a?b=1&amp;c=2|Runbook>";
     assert!(context.as_str().expect("text").ends_with(link), "{context}");
     let over = value(BodyFormat::Slack, &closed(CloseReason::Resolved));
     assert_eq!(over["attachments"][0]["color"], "#2eb67d");
@@ -155,7 +164,15 @@ fn discord_pings_nobody_and_takes_every_length() {
         ),
         "{said}"
     );
-    assert_eq!(embed["url"], "https://wiki.example.com/a?b=1&c=2");
+    assert_eq!(
+        embed["url"],
+        "https://lastbeat.example.com/#/incident/01837f2a9c01"
+    );
+    let runbook = embed["fields"].as_array().and_then(|fields| fields.last());
+    assert_eq!(
+        runbook.map(|field| &field["value"]),
+        Some(&json!("https://wiki.example.com/a?b=1&c=2"))
+    );
     assert_eq!(embed["timestamp"], "2022-09-27T12:07:05.000Z");
     let long = Notice {
         summary: Some("_".repeat(500)),
@@ -217,18 +234,24 @@ async fn labels_and_what_it_is_about_reach_every_receiver() {
     let details = &pagerduty["payload"]["custom_details"];
     assert_eq!(details["labels"]["team"], "core,data");
     let slack = value(BodyFormat::Slack, &notice);
-    let context = &slack["attachments"][0]["blocks"][1]["elements"][0]["text"];
-    assert!(
-        context
-            .as_str()
-            .expect("text")
-            .contains(" · team core,data"),
-        "{context}"
+    let has = |all: &Value, one: Value| {
+        let all = all.as_array().expect("a list");
+        assert!(all.contains(&one), "{one} is not in {all:?}");
+    };
+    let fields = &slack["attachments"][0]["blocks"][1]["fields"];
+    has(
+        fields,
+        json!({"type": "mrkdwn", "verbatim": true, "text": "*team*\ncore,data"}),
     );
     let discord = value(BodyFormat::Discord, &notice);
-    assert_eq!(
-        discord["embeds"][0]["fields"][3],
-        json!({"name": "team", "value": "core,data", "inline": true})
+    has(
+        &discord["embeds"][0]["fields"],
+        json!({"name": "team", "value": "core,data", "inline": true}),
+    );
+    let teams = value(BodyFormat::Teams, &notice);
+    has(
+        &teams["attachments"][0]["content"]["body"][2]["facts"],
+        json!({"title": "team", "value": "core,data"}),
     );
     let over = Notice {
         kind: NoticeKind::Closed(CloseReason::Resolved),
@@ -246,8 +269,13 @@ async fn text_is_what_a_person_reads() {
     assert_eq!(headers["content-type"], "text/plain; charset=utf-8");
     let text = String::from_utf8(body.to_vec()).expect("text");
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines.len(), 2, "{text}");
-    assert!(lines[0].starts_with("[error] HeartbeatMissed: "), "{text}");
+    assert_eq!(lines.len(), 3, "{text}");
+    assert!(lines[0].starts_with("[error] sandwich/iad/"), "{text}");
+    assert!(lines[1].starts_with("HeartbeatMissed: "), "{text}");
+    assert_eq!(
+        lines[2],
+        "https://lastbeat.example.com/#/incident/01837f2a9c01"
+    );
     assert!(
         lines[1].ends_with("runbook: https://wiki.example.com/a?b=1&c=2"),
         "{text}"

@@ -1,6 +1,6 @@
 //! Parts of a message that several formats share.
 
-use crate::core::notice::{Notice, NoticeKind};
+use crate::core::notice::{Alarm, Notice, NoticeKind};
 use crate::core::rule::Severity;
 use crate::format;
 
@@ -13,7 +13,37 @@ pub(super) fn headline(notice: &Notice) -> String {
         NoticeKind::Reminder(count) => format!("{severity}, reminder {count}"),
         NoticeKind::Closed(reason) => reason.label().to_owned(),
     };
-    format!("[{mark}] {}", format::title(notice))
+    format!("[{mark}] {}", format::headline(notice))
+}
+
+/// The facts that a message shows as a table, by name: the start, the limit, the rules, the incident's number and the rules' labels.
+pub(super) fn facts(notice: &Notice) -> Vec<(String, String)> {
+    let fact = |name: &str, value: String| (name.to_owned(), value);
+    let rules = match notice.between.rules.as_slice() {
+        [] => format::name(&notice.rule),
+        rules => {
+            let rules = rules.iter().map(|rule| format::name(rule));
+            rules.collect::<Vec<_>>().join(", ")
+        }
+    };
+    let mut facts = Vec::new();
+    if notice.alarm != Alarm::Drill {
+        facts.push(fact("since", format::since(notice)));
+    }
+    if !notice.max_gap.is_zero() {
+        let (least, most) = (notice.max_gap, notice.between.longest_max_gap);
+        let mut limit = format::exact_duration(least);
+        if !most.is_zero() {
+            limit.push_str(&format!(" to {}", format::exact_duration(most)));
+        }
+        facts.push(fact("limit", limit));
+    }
+    facts.push(fact("rule", rules));
+    facts.push(fact("scope", notice.scope.label().to_owned()));
+    facts.push(fact("incident", notice.incident.to_string()));
+    let labels = notice.labels.iter();
+    facts.extend(labels.map(|(name, value)| fact(name, format::name(value))));
+    facts
 }
 
 /// Red, orange, yellow, blue, and green for what is over; as web colours.

@@ -9,7 +9,7 @@ const FAULTS: &str = "axe.run(document).then(found => found.violations \
     .map(one => `${one.id}: ${one.help}: ${one.nodes.slice(0, 5).map(node => node.target + ' ' + (node.any[0]?.message ?? '')).join(' | ')}`))";
 
 #[track_caller]
-fn well(browser: &Browser, what: &str) {
+pub(super) fn well(browser: &Browser, what: &str) {
     let axe = std::fs::read_to_string(fetched("axe/node_modules/axe-core/axe.min.js"));
     browser.evaluate(&axe.expect("it can be read"));
     let faults = browser.evaluate(FAULTS);

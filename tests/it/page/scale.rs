@@ -73,7 +73,7 @@ fn fifty_thousand_instances_are_counted_by_place_and_the_page_stays_smooth() {
 /// Notes which elements of the page are touched from now on, but for those whose ages tick.
 const TOUCHED: &str = "window.touched = []; new MutationObserver(list => { for (const {target, attributeName} of list) { \
     const node = target.nodeType === 1 ? target : target.parentElement; \
-    if (!node?.closest('.under span, #facts')) window.touched.push((attributeName ?? 'text') + ' of ' + node?.outerHTML.slice(0, 80)); \
+    if (!node?.closest('#facts')) window.touched.push((attributeName ?? 'text') + ' of ' + node?.outerHTML.slice(0, 80)); \
     else window.ticks = (window.ticks ?? 0) + 1; } }) \
     .observe(document, {subtree: true, childList: true, attributes: true, characterData: true})";
 /// By then a page settles on a machine that has much else to do.

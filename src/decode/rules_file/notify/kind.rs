@@ -29,8 +29,9 @@ pub(in super::super) const WEBHOOK: &[Key] = keys! {
     "url": "secret", "", "Address of the receiver; required but for pagerduty";
     "secret": "secret", "", "Secret that signs the body (HMAC-SHA256)";
     "timeout": "duration", "\"10s\"", "Longest attempt";
-    "format": "word", "\"json\"", "json, slack, discord, pagerduty or text";
+    "format": "word", "\"json\"", "json, slack, discord, teams, telegram, ntfy, pagerduty or text";
     "routing_key": "secret", "", "Integration key of PagerDuty's Events API v2, for pagerduty";
+    "chat_id": "secret", "", "Chat that a Telegram bot writes to, for telegram";
 };
 /// Keys of type alertmanager.
 pub(in super::super) const ALERTMANAGER: &[Key] = keys! {
@@ -81,6 +82,8 @@ const AN_API: &str = "an address is like https://sentry.io, or ${VARIABLE}";
 const AN_ALERTMANAGER: &str = "an address is like http://alertmanager:9093, or ${VARIABLE}";
 const A_TOKEN: &str = "a token of Sentry's with the scope event:write, or ${VARIABLE}";
 const A_SLUG: &str = "the organisation's slug, as in https://SLUG.sentry.io, or ${VARIABLE}";
+const A_CHAT: &str = "a chat's number or @channel, or ${VARIABLE}";
+const A_TOPIC: &str = "ntfy's address ends in a topic, as in https://ntfy.sh/TOPIC, or ${VARIABLE}";
 const A_SECRET: &str = "a text that is shared with the receiver, or ${VARIABLE}";
 const A_KEY: &str = "the integration key of PagerDuty's Events API v2, or ${VARIABLE}";
 
@@ -207,17 +210,25 @@ fn webhook(fields: &mut Fields<'_, '_, '_>, lookup: Lookup<'_>) -> NotifierKind 
     if !fields.has("url") && !pagerduty {
         fields.missing("url", URL);
     }
-    let url = fields.take("url", |v| secret(v, lookup, URL, is_url));
+    let url = fields.take("url", |v| match format {
+        BodyFormat::Ntfy => secret(v, lookup, A_TOPIC, is_topic),
+        _ => secret(v, lookup, URL, is_url),
+    });
     let timeout = fields.take("timeout", |v| value::span_within(v, &TIMEOUT));
     let routing_key = fields.take("routing_key", |v| secret(v, lookup, A_KEY, is_header));
-    match (pagerduty, fields.has("routing_key")) {
-        (true, false) => fields.missing("routing_key", A_KEY),
-        (false, true) => idle(
-            fields,
-            "routing_key",
-            "it belongs to format = \"pagerduty\"",
-        ),
-        _ => {}
+    let chat_id = fields.take("chat_id", |v| secret(v, lookup, A_CHAT, is_header));
+    for (key, owner, allowed) in [
+        ("routing_key", BodyFormat::PagerDuty, A_KEY),
+        ("chat_id", BodyFormat::Telegram, A_CHAT),
+    ] {
+        match (format == owner, fields.has(key)) {
+            (true, false) => fields.missing(key, allowed),
+            (false, true) => {
+                let why = format!("it belongs to format = \"{}\"", owner.label());
+                idle(fields, key, &why);
+            }
+            _ => {}
+        }
     }
     NotifierKind::Webhook {
         url: url.unwrap_or_else(|| PAGERDUTY.to_owned()),
@@ -225,6 +236,7 @@ fn webhook(fields: &mut Fields<'_, '_, '_>, lookup: Lookup<'_>) -> NotifierKind 
         timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
         format,
         routing_key,
+        chat_id,
     }
 }
 
@@ -300,6 +312,15 @@ fn secret(
 
 fn is_url(text: &str) -> bool {
     request_url(text).is_some()
+}
+
+/// An address that ends in one name, which is the topic.
+fn is_topic(text: &str) -> bool {
+    let ends_in_topic = |url: Url| {
+        let topic = url.path().rsplit('/').next().unwrap_or_default();
+        !topic.is_empty() && url.query().is_none() && url.fragment().is_none()
+    };
+    request_url(text).is_some_and(ends_in_topic)
 }
 
 fn is_dsn(text: &str) -> bool {

@@ -53,6 +53,7 @@ fn secrets_are_filled_in_and_never_shown() {
         timeout: Duration::from_secs(10),
         format: BodyFormat::Json,
         routing_key: None,
+        chat_id: None,
     };
     let sentry = |dsn: Option<&str>| NotifierKind::Sentry {
         dsn: dsn.map(str::to_owned),
@@ -98,12 +99,12 @@ fn what_is_wrong_with_a_notifier_names_no_value() {
             "a.toml:12:9: notify.e.type: missing; sentry, webhook or alertmanager",
             &format!("a.toml:14:9: notify.f.url: missing; {URL}"),
             "a.toml:16:7: notify.f.dsn: does not go with this type; type webhook has url, secret, timeout, format, \
-             routing_key",
+             routing_key, chat_id",
             "a.toml:19:9: notify.a b: invalid name \"a b\"; a name is letters, digits, - and _, of 1 to 40 \
              characters",
             "a.toml:23:7: notify.g.url: a ${ without its }; a variable is written ${NAME}, its name of A-Z a-z 0-9 _",
             "a.toml:24:1: notify.g.uri: unknown key, nearest is url; known are type, severity, dsn, resolve, api_token, \
-             organization, api_url, url, secret, timeout, format, routing_key, urls",
+             organization, api_url, url, secret, timeout, format, routing_key, chat_id, urls",
         ],
     );
     expect(
@@ -181,6 +182,7 @@ fn every_kind_of_notifier_is_read_and_printed() {
         timeout: Duration::from_secs(30),
         format: BodyFormat::PagerDuty,
         routing_key: Some("s3cret".to_owned()),
+        chat_id: None,
     };
     assert!(kind("page") == page);
     let printed = print(&set);
@@ -267,5 +269,22 @@ fn rules_name_notifiers_of_any_file() {
             "a.toml:3:10: rule \"x\": notify: SENTRY_DSN is not set: \"sentry\" sends nothing; set it in the environment \
              of lastbeat"
         ]
+    );
+}
+
+#[test]
+fn a_phone_needs_a_chat_or_a_topic() {
+    let text = "[notify.a]\ntype = 'webhook'\nurl = 'https://x/t'\nformat = 'telegram'\n\
+                [notify.b]\ntype = 'webhook'\nurl = 'https://ntfy.sh'\nformat = 'ntfy'\n\
+                [notify.c]\ntype = 'webhook'\nurl = 'https://ntfy.sh/t0pic'\nformat = 'ntfy'\nchat_id = '1'\n\
+                [notify.d]\ntype = 'webhook'\nurl = 'https://ntfy.sh/t0pic'\nformat = 'ntfy'\n";
+    expect_in_env(
+        text,
+        &[
+            "a.toml:1:1: notify.a.chat_id: missing; a chat's number or @channel, or ${VARIABLE}",
+            "a.toml:7:7: notify.b.url: invalid value; ntfy's address ends in a topic, as in https://ntfy.sh/TOPIC, or \
+             ${VARIABLE}",
+            "a.toml:13:11: notify.c.chat_id: has no effect here; it belongs to format = \"telegram\"",
+        ],
     );
 }

@@ -160,7 +160,7 @@ fn words() {
     expect_line(
         "summary = '{apps} is silent'",
         "summary: unknown placeholder {apps}, nearest is app; allowed are {app}, {region}, {instance}, {host}, \
-         {beat}, {since}, {rule}, {scope}",
+         {beat}, {since}, {gap}, {max_gap}, {rule}, {scope}",
     );
     expect_line(
         "summary = \"a\\nb\"",
@@ -179,7 +179,7 @@ fn words() {
             "a.toml:4:8: name: empty; a name is text of 1 to 100 characters",
             "a.toml:5:1: name: missing; each [[rule]] has a name of its own",
             "a.toml:7:8: name: this is an integer; a name is text of 1 to 100 characters",
-            "a.toml:9:11: stream.summary: unknown placeholder {app}; allowed are {since}, {rule}, {scope}",
+            "a.toml:9:11: stream.summary: unknown placeholder {app}; allowed are {since}, {gap}, {max_gap}, {rule}, {scope}",
         ],
     );
 }

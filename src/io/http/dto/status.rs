@@ -66,6 +66,8 @@ pub struct UnrecognisedBeats {
 pub struct Stream {
     /// The arrival of the last entry; null before the first.
     pub last_entry: Option<Timestamp>,
+    /// Entries received since the start, of apps that are known.
+    pub entries: u64,
     /// No entries arrive.
     pub stalled: bool,
     /// The reason why lastbeat is blind now; null where it is not.
@@ -205,6 +207,7 @@ impl Status {
             reasons: readiness.reasons.clone(),
             stream: Stream {
                 last_entry: snapshot.stream_seen.map(Timestamp::from),
+                entries: snapshot.apps.iter().map(|app| app.entries).sum(),
                 stalled: snapshot.stalled,
                 blind: snapshot.blind_now.map(Blind),
                 lag_seconds: snapshot.lag.into(),

@@ -79,13 +79,24 @@ const since = (at) => span(now() - Date.parse(at));
 const seconds = (s) => (s < 60 ? `${Math.round(s * 10) / 10}s` : span(s * 1000));
 
 // To make a format takes far longer than to use it.
-const TIME = new Intl.DateTimeFormat([], {hourCycle: 'h23', hour: '2-digit', minute: '2-digit', second: '2-digit'});
-const DAY = new Intl.DateTimeFormat([], {month: 'short', day: 'numeric'});
+const OF_TIME = {hourCycle: 'h23', hour: '2-digit', minute: '2-digit', second: '2-digit'};
+const OF_DAY = {month: 'short', day: 'numeric'};
+const zone = {utc: localStorage.getItem('zone') === 'utc', suffix: ''};
+let TIME;
+let DAY;
+
+/** All times of the page are of this zone from now on: the browser's own, or UTC, which is marked. */
+function setZone(utc) {
+  const more = utc ? {timeZone: 'UTC'} : {};
+  [TIME, DAY] = [OF_TIME, OF_DAY].map((form) => new Intl.DateTimeFormat([], {...form, ...more}));
+  Object.assign(zone, {utc, suffix: utc ? 'Z' : ''});
+}
+setZone(zone.utc);
 
 function clock(at) {
   const date = new Date(at);
-  const today = new Date().toDateString() === date.toDateString();
-  return today ? TIME.format(date) : `${DAY.format(date)} ${TIME.format(date)}`;
+  const today = DAY.format(new Date()) === DAY.format(date);
+  return (today ? TIME.format(date) : `${DAY.format(date)} ${TIME.format(date)}`) + zone.suffix;
 }
 
 const when = (at) => el('time', {datetime: at, title: at}, clock(at));
@@ -191,6 +202,7 @@ const drawnOf = ({ready, reasons, apps, instances, rules, version, unrecognised_
 
 /** A status came, made at about this time of ours. Where it tells nothing new, nothing is touched. */
 function heard(status, at = Date.now()) {
+  sample(status, state.status);
   state.status = status;
   state.skew = Date.parse(status.now) - at;
   state.fresh = Date.now();
@@ -238,6 +250,7 @@ function listen() {
     if (status.open_incidents <= 100 && status.open_incidents !== state.open.length) lookAround(1000);
   });
   on('incident', ({incident}) => {
+    ring(incident);
     state.open = state.open.filter((one) => one.id !== incident.id);
     if (incident.state !== 'closed') state.open.unshift(incident);
     draw();
@@ -266,6 +279,7 @@ function mind() {
   const tried = Date.now() - state.listens;
   if (state.isOpen && state.status && !document.hidden) {
     askPast();
+    mindRoute();
     if (state.shown && !state.place) mindDetail();
   }
   if (state.isOpen && (!source || tried > (source.readyState === EventSource.CLOSED ? 5000 : 30000))) listen();
@@ -298,11 +312,15 @@ function beat() {
   const open = state.isOpen && state.open.length ? `(${state.open.length}) ` : '';
   const title = `${stale ? 'NOT CONNECTED · ' : open}lastbeat`;
   if (document.title !== title) document.title = title;
+  attr($('icon'), 'href', !stale && open ? '/alarm.svg' : '/icon.svg');
   if (document.hidden) return;
   if (stale || !state.isOpen) {
     chip($('stream'), 'none', 'stream: not known');
     put($('facts'), '');
-  } else if (state.status) showStream(state.status);
+  } else if (state.status) {
+    showStream(state.status);
+    drawSparks();
+  }
   for (const [node, text] of ticking) {
     if (node.isConnected) put(node, text());
     else ticking.delete(node);
@@ -329,6 +347,8 @@ function show() {
   $('gate').hidden = true;
   $('leave').hidden = !localStorage.getItem('signed-in');
   put($('about'), `lastbeat ${status.version}, ${status.rules} rule${status.rules === 1 ? '' : 's'}`);
+  $('views').hidden = false;
+  showHeadline();
   keep($('reasons'), status.ready ? [] : status.reasons, (one) => one.part + one.what,
     (one) => el('li', {}, `${one.part}: ${one.what}`));
   showIncidents();
@@ -338,6 +358,7 @@ function show() {
   const drawn = drawnOf(status);
   if (state.changed || drawn !== state.drawn) showMap();
   Object.assign(state, {changed: false, drawn});
+  mindRoute();
   // Below a focus nothing is made anew: the panel's list of a place stays as it was when it was opened.
   if (state.shown && !state.place) mindDetail();
 }
@@ -349,6 +370,7 @@ function showStream({stream}) {
   else chip($('stream'), 'live', '● stream: live');
   const facts = [];
   if (stream.last_entry) facts.push(`last entry ${since(stream.last_entry)} ago`);
+  if (sparks.rate !== null) facts.push(`${sparks.rate < 10 ? Math.round(sparks.rate * 10) / 10 : Math.round(sparks.rate).toLocaleString()} entries/s`);
   if (stream.last_entry) facts.push(`lag ${seconds(stream.lag_seconds)}`);
   if (stream.canary_seconds) facts.push(`canary ${seconds(stream.canary_seconds)}`);
   put($('facts'), facts.join(' · '));
@@ -365,16 +387,25 @@ function who(one) {
   return one.beat ? `${name}, beat ${one.beat}` : name;
 }
 
+const SEVERITIES = {critical: '◆', error: '■', warning: '▲', info: '●'}; // the worst first
+const SHOWN_INCIDENTS = 5;
+const rank = (one) => Object.keys(SEVERITIES).indexOf(one.severity);
+/** The worst first; of one severity the oldest. */
+const worstFirst = (list) => [...list].sort((a, b) => rank(a) - rank(b) || (a.since < b.since ? -1 : 1));
+const severity = (one) => el('span', {class: `sev s-${one.severity}`}, `${SEVERITIES[one.severity]} ${one.severity}`);
+const linkTo = (one) => el('a', {href: `#/incident/${one.id}`}, who(one));
+
 function showIncidents() {
-  put($('incidents-title'), state.open.length ? `Open incidents (${state.open.length})` : 'Open incidents');
-  $('calm').hidden = state.open.length > 0;
-  keep($('incidents'), state.open, (one) => `${one.id} ${one.scope} ${one.affected_total}`, (one) => {
+  put($('incidents-title'), `Open incidents (${state.open.length})`);
+  $('incidents-part').hidden = !state.open.length;
+  const sorted = worstFirst(state.open);
+  keep($('incidents'), sorted.slice(0, SHOWN_INCIDENTS), (one) => `${one.id} ${one.scope} ${one.affected_total} ${one.severity}`, (one) => {
     const rest = one.affected_total - one.affected.length;
-    const names = one.affected.join(', ') + (rest > 0 ? ` and ${rest} more` : '');
-    return el('li', {'data-incident': one.id},
-      el('h3', {}, who(one)),
-      tick(el('p', {class: 'since'}), () => `for ${since(one.since)}`),
-      el('p', {}, `${one.alarm} · scope ${one.scope} · ${one.severity} · since `, when(one.since)),
+    const names = one.affected.slice(0, 6).join(', ') + (rest > 0 || one.affected.length > 6 ? ', ...' : '');
+    return el('li', {'data-incident': one.id, class: `s-${one.severity}`},
+      el('h3', {}, linkTo(one)),
+      el('p', {class: 'since'}, severity(one), tick(el('span'), () => ` for ${since(one.since)}`)),
+      el('p', {}, `${one.alarm} · scope ${one.scope} · since `, when(one.since)),
       one.affected_total > 1 ? el('p', {class: 'small'}, `${one.affected_total} affected: ${names}`) : null,
       one.detail ? el('p', {class: 'small'}, one.detail) : null,
       one.last_beat ? el('p', {class: 'small'}, 'last beat: ', el('span', {class: 'mono'}, one.last_beat)) : null,
@@ -390,6 +421,16 @@ function showIncidents() {
     told.hidden = !muted;
     if (muted) put(told, `silenced until ${clock(ends(muted))}: ${muted.reason} (${muted.author || 'rules'})`);
   });
+  // A storm does not bury the map: the others are counted by app, and a line each where one asks for them.
+  const more = sorted.slice(SHOWN_INCIDENTS);
+  $('more-incidents').hidden = !more.length;
+  const counts = new Map();
+  for (const one of more) counts.set(one.app || one.region || one.scope, (counts.get(one.app || one.region || one.scope) ?? 0) + 1);
+  const most = [...counts].sort((a, b) => b[1] - a[1]);
+  const named = most.slice(0, 6).map(([name, count]) => `${name} ${count}`).concat(most.length > 6 ? ['...'] : []);
+  put($('more-summary'), `${more.length} more: ${named.join(', ')}`);
+  keep($('more-list'), more, (one) => `${one.id} ${one.severity} ${one.affected_total}`,
+    (one) => el('li', {}, severity(one), el('span', {class: 'grow'}, linkTo(one)), tick(el('span'), () => since(one.since))));
 }
 
 /** A link, where it is one that a browser only opens. */
@@ -454,7 +495,8 @@ const silenceOf = (one) => state.silences.find((silence) => silence.holds
 const ends = (silence) => silence.windows[0]?.until ?? '';
 
 function showSilences() {
-  $('silences-part').hidden = !state.silences.length;
+  $('silences-part').hidden = !state.silences.length && route.view !== 'silences';
+  $('silences-none').hidden = state.silences.length > 0;
   keep($('silences'), state.silences, (one) => `${one.id} ${one.holds} ${ends(one)}`, (one) => {
     const labels = Object.entries(one.labels).map(([name, list]) => `label ${name} ${list.join(', ')}`);
     const whom = [...PARTS, 'severity', 'notifier'].filter((part) => one[part].length)
@@ -502,21 +544,49 @@ $('mute-close').addEventListener('click', () => $('mute').close());
 
 // ---- the map ----
 
-/** Apps with their places: what is in trouble first, then by name. */
+const shownVerdicts = new Set();
+
+/** Whether each word of the filter is in one of the names, or is the verdict. */
+const fits = (words, names, verdict) => words.every((word) => word === verdict || names.some((name) => name.toLowerCase().includes(word)));
+
+/** Apps with their places, as far as the filter lets them: by default what is in trouble first, then by name. */
 function rows() {
-  const wanted = $('filter').value.trim().toLowerCase();
+  const words = $('filter').value.toLowerCase().split(/\s+/).filter(Boolean);
+  const verdicts = Object.keys(MARKS).filter((verdict) => !shownVerdicts.size || shownVerdicts.has(verdict));
   const apps = new Map();
-  for (const place of state.status.apps) {
-    if (!place.app.toLowerCase().includes(wanted)) continue;
-    if (!apps.has(place.app)) apps.set(place.app, {app: place.app, bad: 0, places: new Map()});
+  const shown = {instances: 0};
+  const add = (place, count) => {
+    shown.instances += count;
+    if (!apps.has(place.app)) apps.set(place.app, {app: place.app, bad: 0, size: 0, places: new Map()});
     const row = apps.get(place.app);
-    row.bad += BAD.reduce((all, verdict) => all + (place.instances[verdict] ?? 0), 0);
-    row.places.set(place.region, {...place, members: []});
+    row.size += count;
+    if (!row.places.has(place.region)) row.places.set(place.region, {app: place.app, region: place.region, instances: {}, members: []});
+    return row;
+  };
+  const count = (place, verdict, number) => {
+    const row = add(place, number);
+    if (BAD.includes(verdict)) row.bad += number;
+    const {instances} = row.places.get(place.region);
+    instances[verdict] = (instances[verdict] ?? 0) + number;
+  };
+  if (state.folded) {
+    for (const place of state.status.apps) {
+      for (const verdict of verdicts) {
+        const number = place.instances[verdict] ?? 0;
+        if (number && fits(words, [place.app, place.region], verdict)) count(place, verdict, number);
+      }
+    }
+  } else {
+    for (const one of state.instances.values()) {
+      if (!verdicts.includes(one.verdict) || !fits(words, [one.app, one.region, one.instance], one.verdict)) continue;
+      count(one, one.verdict, 1);
+      apps.get(one.app).places.get(one.region).members.push(one);
+    }
   }
-  for (const one of state.folded ? [] : state.instances.values()) {
-    apps.get(one.app)?.places.get(one.region)?.members.push(one);
-  }
-  return [...apps.values()].sort((a, b) => (b.bad > 0) - (a.bad > 0) || (a.app < b.app ? -1 : 1));
+  const byName = (a, b) => (a.app < b.app ? -1 : 1);
+  const orders = {name: byName, size: (a, b) => b.size - a.size || byName(a, b), worst: (a, b) => (b.bad > 0) - (a.bad > 0) || byName(a, b)};
+  shown.rows = [...apps.values()].sort(orders[$('sort').value] ?? orders.worst);
+  return shown;
 }
 
 function showMap() {
@@ -524,20 +594,25 @@ function showMap() {
   const total = sum(status.instances);
   const beats = folded || [...instances.values()].some(hasBeats);
   $('empty').hidden = beats;
+  if (!beats) showReceived();
   $('map-part').hidden = total === 0;
   $('folded').hidden = !folded;
   if (folded) put($('folded'), `${total} instances: counted by app and region. Choose one to see its instances.`);
   keep($('legend'), Object.keys(MARKS), (verdict) => verdict,
-    (verdict) => el('li', {}, el('b', {class: `v-${verdict}`}, MARKS[verdict]), el('span')),
+    (verdict) => el('li', {}, el('button', {type: 'button', onclick: () => chooseVerdict(verdict)}, el('b', {class: `v-${verdict}`}, MARKS[verdict]), el('span'))),
     (node, verdict) => {
-      put(node.lastChild, ` ${verdict} ${status.instances[verdict] ?? 0}`);
+      put(node.firstChild.lastChild, ` ${verdict} ${status.instances[verdict] ?? 0}`);
+      attr(node.firstChild, 'aria-pressed', String(shownVerdicts.has(verdict)));
       node.classList.toggle('note', !status.instances[verdict]);
     });
   const focused = document.activeElement;
-  const apps = rows();
-  const regions = [...new Set(status.apps.map((place) => place.region))].sort();
+  const shown = rows();
+  $('nothing').hidden = total === 0 || shown.instances === total;
+  put($('nothing-said'), shown.instances ? `${shown.instances} of ${total} instances are shown.` : `Nothing matches: none of ${total} instances.`);
+  const regions = [...new Set(shown.rows.flatMap((row) => [...row.places.keys()]))].sort();
+  $('map').hidden = !shown.instances;
   keep($('regions'), ['', ...regions], (name) => name, (name) => el('th', {scope: 'col'}, name || 'app'));
-  keep($('apps'), apps, (row) => row.app, (row) => el('tr', {}), (node, row) => {
+  keep($('apps'), shown.rows, (row) => row.app, (row) => el('tr', {}), (node, row) => {
     node.classList.toggle('bad', row.bad > 0);
     const cells = ['', ...regions].map((region) => ({region, row, place: row.places.get(region)}));
     keep(node, cells, (cell) => cell.region, makeCell, showCell);
@@ -548,30 +623,20 @@ function showMap() {
 }
 
 function makeCell({region, row}) {
-  if (!region) return el('th', {scope: 'row', title: row.app}, row.app);
-  const cell = el('td', {}, el('div', {class: 'squares'}), el('div', {class: 'under'}, el('b'), el('span')));
-  tick(cell.lastChild.lastChild, () => (cell.oldest ? since(cell.oldest) : ''));
-  return cell;
+  if (!region) return el('th', {scope: 'row', title: row.app}, el('a', {href: `#/app/${encodeURIComponent(row.app)}`}, row.app));
+  return el('td', {'data-region': region}, el('div', {class: 'squares'}));
 }
 
-/** When an instance beat last; its last entry where it never beats. */
-const lastBeat = (one) => one.last_beat
-  ?? ((one.beats ?? []).reduce((last, beat) => (beat.last_seen > last ? beat.last_seen : last), '') || one.last_seen);
 const hasBeats = (one) => Boolean(one.last_beat || one.beats?.length);
 
 function showCell(cell, {region, place}) {
   if (!region) return;
-  const [squares, under] = cell.children;
+  const squares = cell.firstChild;
   const members = place?.members ?? [];
-  under.hidden = !members.length;
+  cell.classList.toggle('none', !place);
   squares.classList.toggle('many', members.length > 6);
   const counts = Object.keys(MARKS).filter((verdict) => place?.instances[verdict]);
-  const words = counts.map((verdict) => `${MARKS[verdict]} ${place.instances[verdict]}`);
   const folds = state.folded && place ? [place] : [];
-  put(under.firstChild, words.join(' '));
-  const watched = members.filter((one) => one.verdict !== 'stopped').map(lastBeat);
-  cell.oldest = watched.sort()[0];
-  attr(under, 'title', cell.oldest ? 'instances by verdict, and how long ago the one that waits longest beat last' : '');
   keep(squares, state.folded ? folds : members, state.folded ? placeOf : keyOf, makeSquare, (node, one) => {
     node.about = one;
     if (state.folded) {
@@ -615,7 +680,29 @@ $('map').addEventListener('focusin', (event) => {
   $('map').querySelectorAll('button[tabindex="0"]').forEach((node) => node.setAttribute('tabindex', '-1'));
   event.target.setAttribute('tabindex', '0');
 });
-$('filter').addEventListener('input', () => state.status && showMap());
+
+/** The filter stands in the address, so that it can be sent to somebody. */
+function filtered() {
+  const query = new URLSearchParams();
+  if ($('filter').value.trim()) query.set('q', $('filter').value.trim());
+  if (shownVerdicts.size) query.set('verdict', [...shownVerdicts].join());
+  if ($('sort').value !== 'worst') query.set('sort', $('sort').value);
+  setAddress(String(query) ? `#/?${query}` : '#/');
+  if (state.status) showMap();
+}
+
+function chooseVerdict(verdict) {
+  if (!shownVerdicts.delete(verdict)) shownVerdicts.add(verdict);
+  filtered();
+}
+$('filter').addEventListener('input', filtered);
+$('sort').addEventListener('change', filtered);
+$('nothing-clear').addEventListener('click', () => {
+  $('filter').value = '';
+  shownVerdicts.clear();
+  filtered();
+  $('filter').focus();
+});
 
 // ---- the panel ----
 
@@ -625,6 +712,7 @@ async function openPanel(one) {
   state.place = one.instance === undefined ? one : null;
   state.detail = null;
   if (state.place) await listPlace(one);
+  if (!state.place) setAddress(addressOf(one));
   showPanel();
   $('panel-title').focus();
   askDetail();
@@ -679,6 +767,7 @@ function closePanel() {
   state.shown = state.place = state.detail = null;
   $('panel').hidden = true;
   document.body.classList.remove('paneled');
+  if (location.hash.startsWith('#/instance/')) setAddress('#/');
   if (state.back?.isConnected) state.back.focus();
   state.back = null;
   if (state.status) showMap();
@@ -738,6 +827,7 @@ function instanceDetail(one) {
   ]).filter(Boolean);
   return [
     el('p', {class: `chip v-${one.verdict}`}, `${MARKS[one.verdict]} ${one.verdict}`),
+    el('p', {class: 'buttons'}, copyButton(one.instance, 'Copy the id'), el('a', {href: `#/app/${encodeURIComponent(one.app)}`}, `app ${one.app}`)),
     pairs(['why', one.reason], ['since', one.reason_since && when(one.reason_since)], ['last entry', ago(one.last_seen)]),
     ...(beats.length || hasBeats(one) ? beats : [el('p', {class: 'note'}, 'It never said a heartbeat.')]),
   ];
@@ -789,6 +879,7 @@ document.addEventListener('visibilitychange', () => {
 addEventListener('online', mind);
 // All scripts are there by then.
 addEventListener('DOMContentLoaded', () => {
+  readRoute();
   setInterval(beat, 1000);
   setInterval(mind, EVERY_MS);
   turn().then(() => state.isOpen && listen());

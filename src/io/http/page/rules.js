@@ -2,7 +2,9 @@
 'use strict';
 
 async function askRules() {
-  const rows = (await ask('/api/v1/rules')).thresholds ?? [];
+  const {rules, thresholds} = await ask('/api/v1/rules');
+  showWatched(rules?.rule ?? []);
+  const rows = thresholds ?? [];
   $('rules-part').hidden = !rows.length;
   keep($('rules'), rows, (one) => one.rule, () => el('li', {}, el('span', {class: 'grow'}), el('span', {class: 'less'})),
     (row, one) => {
@@ -17,5 +19,18 @@ async function askRules() {
     (row, one) => {
       const cells = [one.rule, one.incidents, within(one.detection), within(one.delay), one.false_alarms, percent(one.query_accuracy)];
       cells.forEach((text, at) => put(row.children[at], String(text)));
+    });
+}
+
+/** Which rule watches what; of several that match the first applies. */
+function showWatched(rules) {
+  const text = (value, any) => [value ?? []].flat().filter((one) => one !== '*').join(', ') || any;
+  keep($('watched'), rules, (one) => one.name, () => el('tr', {}, el('th', {scope: 'row'}), el('td'), el('td'), el('td'), el('td')),
+    (row, one) => {
+      const what = one.min_rate ? `at least ${one.min_rate} of entries` : one.watch === 'logs' ? 'logs' : `heartbeats${one.beat && one.beat !== '*' ? ` ${one.beat}` : ''}`;
+      const by = one.by && one.by !== 'instance' ? ` by ${one.by}` : '';
+      const where = `${text(one.app, 'every app')} in ${text(one.region, 'every region')}${one.host ? `, host ${text(one.host, 'any')}` : ''}`;
+      const cells = [one.name, `${what} of ${where}${by}`, one.min_rate ? '' : one.max_gap ?? '', one.severity ?? '', text(one.notify, 'all notifiers')];
+      cells.forEach((cell, at) => put(row.children[at], String(cell)));
     });
 }

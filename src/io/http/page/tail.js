@@ -83,7 +83,7 @@ function tailLine(data) {
   const date = new Date(frame.timestamp);
   const bad = /^(err|fatal|crit|alert|emerg|panic)/i.test(level);
   return el('div', {class: bad ? 'bad' : null}, el('time', {datetime: date.toISOString(), title: date.toISOString()},
-    TIME.format(date)), el('b', {}, visible(name)),
+    TIME.format(date) + zone.suffix), el('b', {}, visible(name)),
   level && level !== 'info' ? el('i', {}, visible(level)) : null, el('span', {}, ...coloured(cut)));
 }
 
@@ -108,7 +108,7 @@ function showTail() {
 function sayTail() {
   const words = [];
   if (!tail.source) words.push('stopped');
-  else words.push({0: 'NOT CONNECTED, trying again', 1: tail.paused ? 'paused' : 'following', 2: 'NOT CONNECTED'}[tail.source.readyState]);
+  else words.push({0: tail.opened ? 'NOT CONNECTED, trying again' : 'connecting', 1: tail.paused ? 'paused' : 'following', 2: 'NOT CONNECTED'}[tail.source.readyState]);
   if (tail.paused) words.push(`${tail.meanwhile} came meanwhile`);
   if (tail.lost) words.push(`${tail.lost} lost: this reader was too slow`);
   if (tail.skipped) words.push(`${tail.skipped} not shown: they came faster than a page shows, set a filter`);
@@ -146,10 +146,17 @@ function follow() {
   tail.source = new EventSource(`/api/logs?${query}`);
   tail.source.addEventListener('message', heardTail);
   for (const event of ['open', 'error']) tail.source.addEventListener(event, sayTail);
+  // It is said to follow once its request stands: what passes from then on is shown.
+  const source = tail.source;
+  source.addEventListener('open', () => {
+    if (source !== tail.source) return;
+    tail.opened = true;
+    remark(`following ${wanted || 'everything'}`);
+    sayTail();
+  }, {once: true});
   query.delete('subject');
   const wanted = [...query].map(([part, value]) => `${part === 'q' ? 'text' : part} ${value}`).join(', ');
-  Object.assign(tail, {waiting: [], meanwhile: 0, lost: 0, skipped: 0});
-  remark(`following ${wanted || 'everything'}`);
+  Object.assign(tail, {waiting: [], meanwhile: 0, lost: 0, skipped: 0, opened: false});
   sayTail();
 }
 

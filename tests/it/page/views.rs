@@ -1,0 +1,168 @@
+//! The page's own addresses: an incident, an instance, an app, a filter, the rules, a planned silence.
+
+use super::access::well;
+use super::*;
+
+fn hash(browser: &Browser) -> String {
+    let hash = browser.run("return location.hash");
+    hash.as_str().unwrap_or_default().to_owned()
+}
+
+#[track_caller]
+fn go(browser: &Browser, hash: &str) {
+    browser.run(&format!("location.hash = {hash:?}"));
+}
+
+#[test]
+fn a_link_leads_to_the_incident_and_from_there_to_its_instance() {
+    let nats = Nats::start(Peer::Current);
+    let feed = Feed::connect(&nats);
+    let instances = org(&["api", "web"], &["ams", "sjc"]);
+    feed.beat(&instances, Duration::from_millis(500));
+    let lastbeat = setup(&nats).start();
+    let browser = Browser::start();
+    browser.open(&url(&lastbeat));
+    browser.with_less_motion();
+    let headline = "document.getElementById('headline').textContent";
+    browser.wait(
+        "a headline",
+        &format!("{headline} === '● All 4 instances in 2 apps are live'"),
+    );
+    let one = &instances[3];
+    feed.silence(one);
+    let name = format!("{}/{}/{}", one.app, one.region, one.id);
+    browser.wait(
+        "the headline of an incident",
+        &format!("{headline} === '■ 1 incident: {name} is silent'"),
+    );
+    let icon = "document.getElementById('icon').getAttribute('href')";
+    browser.wait("the red icon", &format!("{icon} === '/alarm.svg'"));
+
+    browser.click("#incidents h3 a");
+    let shown = "!document.getElementById('detail-part').hidden";
+    browser.wait("the incident's view", shown);
+    browser.wait("its timeline", &format!("{} >= 1", count("#detail ol li")));
+    let link = hash(&browser);
+    assert!(link.starts_with("#/incident/"), "{link}");
+    let text = browser.text("#detail");
+    for word in [
+        "■ error for ",
+        "HeartbeatMissed",
+        "opened",
+        "Runbook",
+        "Silence",
+        &one.id,
+    ] {
+        assert!(text.contains(word), "{word} is not in {text}");
+    }
+    assert_eq!(browser.text("#map"), "", "the map is on the overview");
+    well(&browser, "the incident by day");
+    browser.picture("incident-view");
+    browser.in_the_dark();
+    well(&browser, "the incident by night");
+    browser.on_a_phone();
+    browser.picture("incident-view-phone");
+
+    // A person who follows the link from a message has nothing but the address.
+    browser.open(&format!("{}{link}", url(&lastbeat)));
+    browser.wait(
+        "the incident again",
+        &format!("document.getElementById('detail-title').textContent.includes('{name}')"),
+    );
+    browser.click(&format!("#detail a[href^='#/instance/{}/']", one.app));
+    browser.wait("its panel", "!document.getElementById('panel').hidden");
+    browser.wait(
+        "what is known of it",
+        "document.getElementById('panel').textContent.includes('HEARTBEAT')",
+    );
+    browser.press(&[keys::ESCAPE]);
+    assert_eq!(hash(&browser), "#/");
+
+    feed.resume(one);
+    browser.wait(
+        "the headline of a calm day",
+        &format!("{headline}.startsWith('● All 4 instances')"),
+    );
+    go(&browser, &link);
+    browser.wait(
+        "its end",
+        "document.getElementById('detail').textContent.includes('closed: resolved')",
+    );
+    assert_eq!(browser.complaints(), [""; 0]);
+    lastbeat.stop();
+}
+
+#[test]
+fn a_filter_stands_in_the_address_and_each_view_has_its_own() {
+    let nats = Nats::start(Peer::Current);
+    let feed = Feed::connect(&nats);
+    let instances = org(&["api", "web", "worker"], &["ams", "sjc"]);
+    feed.beat(&instances, Duration::from_millis(500));
+    let lastbeat = setup(&nats).start();
+    let browser = Browser::start();
+    browser.open(&url(&lastbeat));
+    let squares = |number: usize| format!("{} === {number}", count(".sq"));
+    browser.wait("six squares", &squares(6));
+    browser.with_less_motion();
+    browser.fill("#filter", "SJC w");
+    browser.wait("two of them", &squares(2));
+    assert_eq!(hash(&browser), "#/?q=SJC+w");
+    assert_eq!(browser.text("#nothing-said"), "2 of 6 instances are shown.");
+    browser.click("#legend li:first-child button");
+    browser.wait("none that is silent", &squares(0));
+    assert_eq!(hash(&browser), "#/?q=SJC+w&verdict=silent");
+    let said = browser.text("#nothing-said");
+    assert_eq!(said, "Nothing matches: none of 6 instances.");
+    well(&browser, "an empty result");
+    browser.open(&format!(
+        "{}#/?q=api&verdict=live&sort=name",
+        url(&lastbeat)
+    ));
+    browser.run("location.reload()");
+    browser.wait("the filter of the address", &squares(2));
+    browser.click("#nothing-clear");
+    browser.wait("all", &squares(6));
+
+    browser.click("#apps th a");
+    browser.wait(
+        "the app's instances",
+        &format!("{} === 2", count("#detail tbody tr")),
+    );
+    assert_eq!(hash(&browser), "#/app/api");
+    assert!(
+        browser.text("#detail").contains("of 3s"),
+        "interval and limit"
+    );
+    well(&browser, "the app");
+    browser.picture("app-view");
+
+    browser.click("#views a[data-view=rules]");
+    browser.wait("the rule", &format!("{} === 1", count("#watched tr")));
+    let rule = browser.text("#watched tr");
+    assert!(
+        rule.contains("beats") && rule.contains("heartbeats of every app in every region"),
+        "{rule}"
+    );
+    well(&browser, "the rules");
+    browser.picture("rules-view");
+
+    browser.click("#views a[data-view=silences]");
+    browser.fill("#plan-app", "web*");
+    browser.fill("#plan-reason", "a move");
+    browser.fill("#plan-author", "ada");
+    well(&browser, "planning a silence");
+    browser.picture("silences-view");
+    browser.click("#plan button");
+    browser.wait("the silence", &format!("{} === 1", count("#silences > li")));
+    let silence = browser.text("#silences");
+    assert!(silence.contains("app web*: a move (ada)"), "{silence}");
+
+    let zone = "document.getElementById('zone').textContent";
+    assert_eq!(browser.run(&format!("return {zone}")), "Local time");
+    browser.click("#zone");
+    assert_eq!(browser.run(&format!("return {zone}")), "UTC");
+    let until = browser.text("#silences time");
+    assert!(until.ends_with('Z'), "{until}");
+    assert_eq!(browser.complaints(), [""; 0]);
+    lastbeat.stop();
+}
