@@ -73,6 +73,7 @@ impl NotifierQueue {
         RenderedNotice {
             incident: notice.incident,
             kind: notice.kind,
+            severity: notice.severity,
             body: self.notifier.render(notice),
             due_at: now.wall_of(notice.due_mono),
             queued_at: now.wall,
@@ -200,6 +201,9 @@ impl DeliveryHandle {
 
     fn lose(&self, delivery: &Delivery, why: &str) {
         let rendered = &delivery.rendered;
+        if rendered.body.is_empty() {
+            return;
+        }
         let notifier = delivery.notifier.as_str();
         self.metrics.notifier(notifier).count(Outcome::GivenUp);
         tracing::error!(
@@ -215,6 +219,8 @@ impl DeliveryHandle {
             notifier: delivery.notifier.clone(),
             outcome: Outcome::GivenUp,
             delay: (self.now)().wall.since(rendered.due_at),
+            leaves_mark: false,
+            released: 0,
         });
     }
 

@@ -222,6 +222,7 @@ mod tests {
         let answer = |status: u16, body: &str| Answer {
             status: hyper::StatusCode::from_u16(status).expect("a status"),
             retry_after: None,
+            location: None,
             rate_limits: None,
             body: Bytes::from(body.to_owned()),
         };

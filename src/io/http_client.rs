@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use hyper::{Request, Response, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
@@ -42,6 +42,8 @@ pub struct Answer {
     pub status: StatusCode,
     /// `Retry-After`. Where it is a date: how long after the answer's own `Date`, so that no clock of ours is in it.
     pub retry_after: Option<Duration>,
+    /// `Location` of a redirect.
+    pub location: Option<String>,
     /// `X-Sentry-Rate-Limits` as sent.
     pub rate_limits: Option<String>,
     /// The first [`BODY_KEPT`] bytes of the body, or as many as were asked for.
@@ -238,6 +240,11 @@ async fn read(response: Response<Incoming>, most: usize) -> Result<Answer, hyper
     Ok(Answer {
         status: head.status,
         retry_after: retry_after(&head.headers),
+        location: head
+            .status
+            .is_redirection()
+            .then(|| header(&head.headers, &LOCATION).map(str::to_owned))
+            .flatten(),
         rate_limits: header(&head.headers, &RATE_LIMITS).map(str::to_owned),
         body: kept.into(),
     })

@@ -131,6 +131,14 @@ impl Notifier for Webhook {
     fn timeout(&self) -> Duration {
         self.timeout
     }
+
+    /// PagerDuty's own key: the end of one incident must not overtake the beginning of the next one with its key.
+    fn dedup_key(&self, rendered: &RenderedNotice) -> Option<Bytes> {
+        match self.format {
+            BodyFormat::PagerDuty => pagerduty::key_of(&rendered.body),
+            _ => None,
+        }
+    }
 }
 
 /// The Unix seconds of `now`, and the signature of them and the body.

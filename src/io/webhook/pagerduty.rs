@@ -49,6 +49,12 @@ fn dedup_key(notice: &Notice) -> String {
     format!("lastbeat-{}", format::key(&notice.fingerprint, DEDUP_KEY))
 }
 
+/// The dedup key of a body.
+pub(super) fn key_of(body: &[u8]) -> Option<Bytes> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    Some(body.get("dedup_key")?.as_str()?.to_owned().into())
+}
+
 /// The body with the key of the service.
 pub(super) fn addressed(body: &[u8], key: &Secret) -> Bytes {
     // An object that is not empty: the key goes before its first one.
