@@ -33,6 +33,7 @@ mod sse;
 pub mod state;
 mod write_timeout;
 
+pub use auth::web_access::WebAccess;
 pub use readiness::{Readiness, Reason};
 pub use server::{HttpFault, serve};
 pub use state::AppState;

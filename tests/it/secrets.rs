@@ -27,7 +27,7 @@ fn setup(receiver: &Receiver) -> Setup {
         .env("OTHER_DSN", &dsn("otherS3CRETkey"))
         .env("HOOK", &receiver.url("/hookS3CRETpath?key=hookS3CRETquery"))
         .env("LASTBEAT_WATCHDOG_URL", &receiver.url("/pingS3CRETuuid"))
-        .env("LASTBEAT_TOKEN", "webS3CRETtoken")
+        .env("LASTBEAT_TOKEN", "webS3CRETtoken-and-more")
         .env("RUST_LOG", "debug,lastbeat=trace")
         .env("RUST_BACKTRACE", "1")
         .rules("rules.toml", RULES)

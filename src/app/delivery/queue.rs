@@ -120,6 +120,8 @@ impl Queue {
             let idle = self.backlog.is_empty();
             let wake = self.wake();
             tokio::select! {
+                // All that waits is taken before the next one is chosen by its severity.
+                biased;
                 order = incoming.recv(), if open => match order {
                     Some(order) => self.take(order),
                     None => open = false,

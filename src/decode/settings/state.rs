@@ -36,3 +36,12 @@ impl StatePlace {
         }
     }
 }
+
+/// The state file, by the text of its setting; `None`: the state is in memory, or the text is invalid.
+pub fn state_file(text: Option<&str>, is_folder: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    let place = match text {
+        Some(text) => super::parse::state(text.trim()).ok()?,
+        None => StatePlace::Unset,
+    };
+    place.settle(is_folder).ok()
+}

@@ -29,7 +29,8 @@ fn state(core_hangs: bool, bytes: usize, readiness: &Arc<ArcSwap<Readiness>>) ->
     let backend = Box::new(Program { core_hangs, bytes });
     let readiness = Arc::clone(readiness);
     let (tails, events) = Default::default();
-    Arc::new(AppState::new(backend, readiness, None, tails, events))
+    let access = Arc::new(WebAccess::new(None, false));
+    Arc::new(AppState::new(backend, readiness, access, tails, events))
 }
 
 /// A listener that shows that.
