@@ -72,6 +72,7 @@ pub(super) struct Client {
 impl Client {
     /// By flags and environment.
     pub(super) fn new(args: &ClientArgs) -> Result<Self, AskFault> {
+        environment::trusted_roots().map_err(|stop| AskFault::Invalid(stop.why().to_owned()))?;
         let base = args.url.clone().or_else(|| set(URL.about.name()));
         let base = address(base.as_deref().unwrap_or(URL.about.default()))?;
         let token = match token(args)?.or_else(|| own_token(&base)) {

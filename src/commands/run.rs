@@ -91,6 +91,7 @@ fn input(args: &RunArgs) -> Result<(Settings, RuleSet, String), Stop> {
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
         Stop::bad_input(lines.join("\n"))
     })?;
+    environment::trusted_roots()?;
     let (rules, messages) = rules::usable(&settings.rules).map_err(Stop::bad_input)?;
     Ok((settings, rules, messages))
 }

@@ -61,7 +61,11 @@ fn search_answers(lastbeat: &Lastbeat) {
         "/api/v1/silences",
         "/api/v1/nothing",
     ];
-    for token in [None, Some("webS3CRETtokeN"), Some("webS3CRETtoken")] {
+    for token in [
+        None,
+        Some("webS3CRETtokeN"),
+        Some("webS3CRETtoken-and-more"),
+    ] {
         server.token = token.map(str::to_owned);
         for path in paths {
             let answer = server.get(path).expect("an answer");

@@ -50,7 +50,7 @@ pub(super) struct Dropped {
     pub(super) releases: u64,
 }
 
-/// What the queue knows of a delivery when it comes.
+/// A delivery that comes, with what the queue knows of it.
 pub(super) struct Arrival {
     pub(super) delivery: Delivery,
     /// Its identity at the receiver.

@@ -7,11 +7,13 @@ pub(super) use conclude::REFUSED_FOR;
 
 use super::attempts::{self, AttemptResult};
 use super::backlog::{ALERT_WAITS, Arrival, Backlog, Dropped, LaneId, Pending};
+use super::line_limit::LineLimit;
 use super::messages::{OnFinished, QueueCommand};
 use super::open_alerts::OpenAlerts;
 use super::status::QueueStatus;
 use crate::clock::NowFn;
 use crate::core::notice::NoticeKind;
+use crate::core::time::Mono;
 use crate::format;
 use crate::io::http_client::HttpSend;
 use crate::io::metrics::NotifierMetrics;
@@ -44,6 +46,8 @@ pub(super) struct Queue {
     refresh_at: Instant,
     /// Failed resends in a row.
     refresh_failed: u32,
+    /// The lines of the log about notices that are sent or dropped.
+    lines: LineLimit,
     /// Failed attempts in a row, of a receiver that fails whatever it is sent.
     failed: u32,
     /// Incidents in a row whose delivery the receiver refused or put off.
@@ -99,6 +103,7 @@ impl Queue {
             open_alerts: OpenAlerts::default(),
             refresh_at: timer(),
             refresh_failed: 0,
+            lines: LineLimit::default(),
             failed: 0,
             put_off: 0,
             not_before: timer(),
@@ -131,7 +136,7 @@ impl Queue {
                     self.conclude(did);
                 }
                 () = until(wake), if wake.is_some() => self.begin(),
-                _ = show.tick(), if !idle => self.look_at_ages(),
+                _ = show.tick(), if !idle || self.lines.is_used() => self.look_at_ages(),
             }
             self.show();
         }
@@ -199,11 +204,23 @@ impl Queue {
     /// Drops what is too old, and shows the age of the oldest that stays.
     fn look_at_ages(&mut self) {
         let now = (self.now)().mono;
+        self.sum_up(now);
         let dropped = self.backlog.take_old(now, self.sending());
         self.give_up_all(&dropped);
         let age = self.backlog.iter().map(|one| one.age(now)).max();
         let age = age.unwrap_or_default();
         self.metrics.oldest.set(age.as_secs_f64());
+    }
+
+    fn sum_up(&mut self, now: Mono) {
+        if let Some(left_out) = self.lines.summary(now) {
+            tracing::warn!(
+                notifier = self.notifier.name(),
+                lines = left_out.lines,
+                "so many notifications in a minute are not logged one by one: {}",
+                left_out.most
+            );
+        }
     }
 
     fn give_up_all(&mut self, dropped: &[Dropped]) {
@@ -224,6 +241,9 @@ impl Queue {
             released: dropped.releases,
         };
         self.done_with(&dropped.pending, outcome, mark);
+        if !self.lines.admit(dropped.why, now) {
+            return;
+        }
         tracing::error!(
             notifier = self.notifier.name(),
             incident = %rendered.incident,

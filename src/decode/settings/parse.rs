@@ -65,10 +65,7 @@ pub(super) fn path(text: &str) -> Result<PathBuf, String> {
 
 /// A file, or a word for memory.
 pub(super) fn state(text: &str) -> Result<StatePlace, String> {
-    Ok(match text {
-        "" | "memory" => StatePlace::Memory,
-        path => StatePlace::File(PathBuf::from(path)),
-    })
+    Ok(StatePlace::parse(text))
 }
 
 /// Globs separated by commas; one that begins with `!` takes out.

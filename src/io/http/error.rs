@@ -52,7 +52,9 @@ pub(super) enum ApiError {
     UnknownSilence,
     #[error("this silence is defined in the rule files: remove it there")]
     SilenceOfRules,
-    #[error("there are too many silences: end some, or let globs cover several apps")]
+    #[error(
+        "there are too many silences, or too many globs in them: end some, or let globs cover several apps"
+    )]
     TooManySilences,
     #[error("a drill is already running; it ends within a minute")]
     DrillRuns,

@@ -93,7 +93,7 @@ pub(in crate::app::delivery) struct Lane {
     pub(in crate::app::delivery) failed: u32,
     /// `None`: the first delivery was not refused.
     pub(in crate::app::delivery) refused: Option<Refusal>,
-    /// How much the first delivery is shortened; 0: it is whole.
+    /// The level to which the first delivery is shortened; 0: it is whole.
     pub(in crate::app::delivery) shortened: u8,
 }
 

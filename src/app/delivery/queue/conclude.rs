@@ -74,13 +74,15 @@ impl Queue {
         let delay = sent.delay((self.now)().mono);
         self.metrics.delay.observe(delay.as_secs_f64());
         let rendered = sent.delivery.rendered;
-        tracing::info!(
-            notifier = self.notifier.name(),
-            incident = %rendered.incident,
-            state = rendered.kind.label(),
-            delay = format::duration(delay),
-            "notification sent"
-        );
+        if self.lines.admit("sent", (self.now)().mono) {
+            tracing::info!(
+                notifier = self.notifier.name(),
+                incident = %rendered.incident,
+                state = rendered.kind.label(),
+                delay = format::duration(delay),
+                "notification sent"
+            );
+        }
         self.report_missed(tried);
         self.keep(rendered);
         // A wait that a peer asks for beside accepting one is about the others.
