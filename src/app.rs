@@ -24,4 +24,5 @@ pub mod store_thread;
 mod suspend_detector;
 pub mod virtual_time;
 pub mod watchdog;
+pub mod web_token;
 mod wiring;

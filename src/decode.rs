@@ -19,3 +19,4 @@ pub mod silence_request;
 pub mod subject;
 pub mod subscription;
 pub mod test_file;
+mod unique_keys;

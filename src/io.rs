@@ -13,5 +13,6 @@ pub mod rules_dir;
 pub mod rules_watch;
 pub mod sentry;
 pub mod store;
+pub mod token_file;
 pub mod watchdog;
 pub mod webhook;

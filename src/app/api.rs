@@ -109,6 +109,7 @@ impl Backend for ApiBackend {
             notifier: stand.notifier,
             pending: stand.pending,
             failed_tries: stand.failed_tries,
+            refused: stand.refused.map(|status| status.to_string()),
             given_up: stand.given_up,
         });
         status.collect()

@@ -10,6 +10,7 @@
 
 mod attempts;
 mod backlog;
+mod line_limit;
 mod messages;
 mod open_alerts;
 mod queue;
@@ -27,11 +28,12 @@ use crate::io::http_client::HttpSend;
 use crate::io::metrics::{Metrics, NotifierMetrics};
 use crate::io::notifier::{Delivery, Notifier, Outcome, RenderedNotice};
 use arc_swap::ArcSwap;
+use line_limit::LineLimit;
 use messages::QueueCommand;
 use queue::{Queue, QueueDeps};
 use status::QueueStatus;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -73,6 +75,7 @@ impl NotifierQueue {
         RenderedNotice {
             incident: notice.incident,
             kind: notice.kind,
+            severity: notice.severity,
             body: self.notifier.render(notice),
             due_at: now.wall_of(notice.due_mono),
             queued_at: now.wall,
@@ -88,6 +91,7 @@ pub struct DeliveryHandle {
     now: NowFn,
     on_finished: OnFinished,
     metrics: Arc<Metrics>,
+    lines: Mutex<LineLimit>,
 }
 
 /// Starts a task for each notifier on the current runtime. The tasks return their notifier's name when they end,
@@ -106,6 +110,7 @@ pub fn start(
         now: Arc::clone(now),
         on_finished: Arc::clone(on_finished),
         metrics: Arc::clone(metrics),
+        lines: Mutex::default(),
     };
     handle.change(notifiers, &[], &mut tasks);
     (handle, tasks)
@@ -184,8 +189,21 @@ impl DeliveryHandle {
         }
     }
 
-    /// Drops removed notifiers without pending notices: their tasks end.
+    /// The lines of the log about notices. A panic elsewhere cannot leave them half-written.
+    fn lines(&self) -> MutexGuard<'_, LineLimit> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drops removed notifiers without pending notices: their tasks end. Says what the log left out.
     pub fn sweep(&self) {
+        if let Some(left_out) = self.lines().summary((self.now)().mono) {
+            tracing::warn!(
+                lines = left_out.lines,
+                apps = left_out.apps,
+                "so many notifications in a minute are not logged one by one; the most are of: {}",
+                left_out.most
+            );
+        }
         let queues = self.queues.load();
         let now = (self.now)().mono;
         let stays = |queue: &&Arc<NotifierQueue>| {
@@ -200,6 +218,9 @@ impl DeliveryHandle {
 
     fn lose(&self, delivery: &Delivery, why: &str) {
         let rendered = &delivery.rendered;
+        if rendered.body.is_empty() {
+            return;
+        }
         let notifier = delivery.notifier.as_str();
         self.metrics.notifier(notifier).count(Outcome::GivenUp);
         tracing::error!(
@@ -215,6 +236,8 @@ impl DeliveryHandle {
             notifier: delivery.notifier.clone(),
             outcome: Outcome::GivenUp,
             delay: (self.now)().wall.since(rendered.due_at),
+            leaves_mark: false,
+            released: 0,
         });
     }
 
@@ -298,9 +321,11 @@ pub trait Outbox: Send + Sync {
 
 impl Outbox for DeliveryHandle {
     fn prepare(&self, notice: &Notice) -> Vec<Delivery> {
-        log(notice);
-        let queues = self.queues.load();
         let now = (self.now)();
+        if self.lines().admit(&notice.who.app, now.mono) {
+            log(notice);
+        }
+        let queues = self.queues.load();
         let known = |name: &str| {
             queues
                 .iter()

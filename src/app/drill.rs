@@ -70,6 +70,7 @@ async fn tell(notifier: &dyn Notifier, http_send: &HttpSend, now: &NowFn, notice
     let rendered = RenderedNotice {
         incident: notice.incident,
         kind: notice.kind,
+        severity: notice.severity,
         body: notifier.render(notice),
         due_at: notice.due,
         queued_at: notice.decided,

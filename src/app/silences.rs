@@ -9,6 +9,7 @@ use crate::core::time::Wall;
 use crate::decode::schedule::Schedule;
 use crate::decode::silence_request::SilenceRequest;
 use crate::io::http::backend::{SilenceRow, Source};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,11 @@ use tracing::info;
 const REFRESH_EVERY: Duration = Duration::from_secs(60);
 /// Limit of silences of the API at once: each is checked for every alert.
 pub const MAX_SILENCES: usize = 1_000;
+/// Limit of the globs of all of them: an alert that all of them are checked for takes less than a millisecond.
+pub const MAX_GLOBS: usize = 5_000;
+
+/// Refreshes in a row for which a silence that is over stays: a day of them, in case the wall clock stands wrong.
+const OVER_KEPT: u32 = 24 * 60;
 
 /// All silences, shared by the reload, HTTP and the task that keeps the core up to date.
 #[derive(Debug, Default)]
@@ -35,6 +41,8 @@ pub struct Silences {
 struct SilenceLists {
     scheduled: Vec<(ScheduledSilence, Option<Schedule>)>,
     made: Vec<Silence>,
+    /// Refreshes in a row at which each of those made was over.
+    over: BTreeMap<String, u32>,
     last_id: u64,
 }
 
@@ -50,10 +58,9 @@ impl Silences {
         self.changed.notify_one();
     }
 
-    /// The silences at `now`, for the core; expired ones are removed.
+    /// The silences at `now`, for the core; without those that are over.
     pub fn in_force(&self, now: Wall) -> Vec<Silence> {
-        let mut lists = self.lists();
-        lists.made.retain(|silence| is_to_come(silence, now));
+        let lists = self.lists();
         let scheduled = lists.scheduled.iter().enumerate();
         let scheduled = scheduled.map(|(index, (silence, schedule))| Silence {
             id: scheduled_id(index),
@@ -64,7 +71,28 @@ impl Silences {
             reason: silence.reason.clone(),
             author: String::new(),
         });
-        scheduled.chain(lists.made.iter().cloned()).collect()
+        let made = lists.made.iter().filter(|one| is_to_come(one, now));
+        scheduled.chain(made.cloned()).collect()
+    }
+
+    /// Removes those that have been over for a day of refreshes. A wall clock that stands wrong for a while ends none.
+    fn forget_over(&self, now: Wall) {
+        let mut lists = self.lists();
+        let SilenceLists { made, over, .. } = &mut *lists;
+        let before = made.len();
+        made.retain(|silence| {
+            if is_to_come(silence, now) {
+                over.remove(&silence.id);
+                return true;
+            }
+            let refreshes = over.entry(silence.id.clone()).or_default();
+            *refreshes += 1;
+            *refreshes < OVER_KEPT
+        });
+        over.retain(|id, _| made.iter().any(|silence| silence.id == *id));
+        if made.len() < before {
+            self.unkept.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Restores those of the API from an earlier process.
@@ -134,8 +162,12 @@ impl Silences {
     pub fn add(&self, request: SilenceRequest) -> Option<SilenceRow> {
         let now = crate::clock::wall();
         let mut lists = self.lists();
-        lists.made.retain(|silence| is_to_come(silence, now));
         if lists.made.len() >= MAX_SILENCES {
+            lists.made.retain(|silence| is_to_come(silence, now));
+        }
+        let globs = lists.made.iter().map(|silence| silence.matchers.globs());
+        let globs = globs.sum::<usize>() + request.matchers.globs();
+        if lists.made.len() >= MAX_SILENCES || globs > MAX_GLOBS {
             return None;
         }
         // Milliseconds since the epoch, so that numbers never return after a restart.
@@ -194,7 +226,10 @@ pub async fn keep(
             .await
             .ok()?;
         // Whichever comes first: both mean to look again.
-        let _ = tokio::time::timeout(REFRESH_EVERY, silences.changed.notified()).await;
+        let changed = tokio::time::timeout(REFRESH_EVERY, silences.changed.notified()).await;
+        if changed.is_err() {
+            silences.forget_over(crate::clock::wall());
+        }
     }
 }
 
@@ -261,6 +296,42 @@ mod tests {
             .map(|row| row.silence.reason)
             .collect();
         assert_eq!(reasons, ["other", "deploy"]);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_ahead_for_a_while_ends_no_silence() {
+        let silences = Silences::default();
+        let added = silences.add(request(3600)).expect("room");
+        let now = crate::clock::wall();
+        let ahead = now + Duration::from_secs(2 * 3600);
+        for _ in 0..OVER_KEPT - 1 {
+            silences.forget_over(ahead);
+            assert!(silences.in_force(ahead).is_empty());
+        }
+        silences.forget_over(now);
+        assert_eq!(silences.in_force(now), [added.silence]);
+        for _ in 0..OVER_KEPT {
+            silences.forget_over(ahead);
+        }
+        assert!(silences.in_force(now).is_empty(), "over for a day");
+        assert_eq!(silences.to_keep(), Some(Vec::new()));
+    }
+
+    #[test]
+    fn all_globs_together_are_limited() {
+        let silences = Silences::default();
+        let many = || {
+            let globs = (0..95).map(|at| format!("app-{at}-*"));
+            let mut request = request(3600);
+            request.matchers.app = Globs(globs.collect());
+            request
+        };
+        let added = (0..1_000).map_while(|_| silences.add(many())).count();
+        assert_eq!(added, MAX_GLOBS / 95);
+        assert!(
+            silences.add(request(3600)).is_some(),
+            "a small one has room"
+        );
     }
 
     #[test]

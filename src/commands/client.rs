@@ -1,17 +1,19 @@
 //! The running lastbeat, as commands ask it over HTTP.
 
-use super::environment::set;
+use super::environment::{self, set};
 use super::exit::Stop;
 use super::runtime::runtime;
-use crate::decode::settings::{TOKEN, URL};
+use crate::decode::settings::{self, STATE, TOKEN, URL, token_files};
 use crate::format;
 use crate::io::http_client::{Answer, HttpClient};
+use crate::io::token_file;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Uri};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A lastbeat that is alive answers in milliseconds.
@@ -70,9 +72,10 @@ pub(super) struct Client {
 impl Client {
     /// By flags and environment.
     pub(super) fn new(args: &ClientArgs) -> Result<Self, AskFault> {
+        environment::trusted_roots().map_err(|stop| AskFault::Invalid(stop.why().to_owned()))?;
         let base = args.url.clone().or_else(|| set(URL.about.name()));
         let base = address(base.as_deref().unwrap_or(URL.about.default()))?;
-        let token = match token(args)? {
+        let token = match token(args)?.or_else(|| own_token(&base)) {
             None => None,
             Some(token) => {
                 let bearer = HeaderValue::from_str(&format!("Bearer {token}"));
@@ -173,6 +176,20 @@ fn address(text: &str) -> Result<String, AskFault> {
     }
 }
 
+/// The token that a lastbeat on this machine made, where the address is this machine's own.
+fn own_token(base: &str) -> Option<String> {
+    let uri: Uri = base.parse().ok()?;
+    let host = uri.host()?.trim_matches(['[', ']']);
+    let is_own = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let state = settings::state_file(
+        environment::variable(STATE.about.name()).as_deref(),
+        Path::is_dir,
+    );
+    let files = is_own.then(|| token_files(state.as_deref(), set))?;
+    let mut tokens = files.iter().filter_map(|file| token_file::read(file).ok());
+    tokens.next().map(|token| token.reveal().to_owned())
+}
+
 fn token(args: &ClientArgs) -> Result<Option<String>, AskFault> {
     let file = match (&args.token_file, set(TOKEN.about.name())) {
         (Some(file), _) => file.clone(),
@@ -222,6 +239,7 @@ mod tests {
         let answer = |status: u16, body: &str| Answer {
             status: hyper::StatusCode::from_u16(status).expect("a status"),
             retry_after: None,
+            location: None,
             rate_limits: None,
             body: Bytes::from(body.to_owned()),
         };

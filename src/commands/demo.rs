@@ -16,6 +16,7 @@ use crate::core::targets::table::State;
 use crate::core::tracker::Limits;
 use crate::decode::rules_file;
 use crate::format;
+use crate::io::http::WebAccess;
 use futures_util::FutureExt;
 use organisation::Entries;
 use output::say;
@@ -51,7 +52,8 @@ pub fn run(args: &DemoArgs) -> ExitCode {
     let served = runtime::serve(Service::<Entries> {
         rules,
         reload: None,
-        web_token: None,
+        web_access: WebAccess::new(None, true),
+        read_token: None,
         state: None,
         machines: Machines::default(),
         watchdogs: Vec::new(),

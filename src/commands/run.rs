@@ -11,23 +11,26 @@ use crate::app::reload::ReloadConfig;
 use crate::app::self_report::{PendingReports, SelfReporter};
 use crate::app::service::Service;
 use crate::app::watchdog;
+use crate::app::web_token::ReadToken;
 use crate::clock;
 use crate::core::rule::RuleSet;
 use crate::decode::canary::{CanarySettings, Way};
 use crate::decode::globs;
 use crate::decode::settings::{
     self, Flags, InventorySettings, Login, Secret, Settings, SourceSettings, TokenSource,
+    token_files,
 };
 use crate::format;
 use crate::io::feed::OutgoingMessage;
+use crate::io::http::WebAccess;
 use crate::io::http_client::HttpClient;
 use crate::io::inventory::InventorySource;
 use crate::io::inventory::dns::Dns;
 use crate::io::inventory::machines::MachinesApi;
 use crate::io::notifier::Notifier;
-use crate::io::{self, nats};
+use crate::io::{self, nats, token_file};
 use futures_util::FutureExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -88,6 +91,7 @@ fn input(args: &RunArgs) -> Result<(Settings, RuleSet, String), Stop> {
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
         Stop::bad_input(lines.join("\n"))
     })?;
+    environment::trusted_roots()?;
     let (rules, messages) = rules::usable(&settings.rules).map_err(Stop::bad_input)?;
     Ok((settings, rules, messages))
 }
@@ -108,6 +112,8 @@ fn watch(settings: Settings, rules: RuleSet, pending: PendingReports) -> Result<
         .map(|server| server.address.as_str())
         .collect();
     info!(servers = ?addresses, user = nats.user, subject = nats.subjects.join(","), "connecting");
+    let state_file = state(settings.state);
+    let (web_access, read_token) = access(peers.web_token, settings.anonymous_read, &state_file)?;
     runtime::serve(Service {
         reload: Some(ReloadConfig {
             path: settings.rules,
@@ -115,8 +121,9 @@ fn watch(settings: Settings, rules: RuleSet, pending: PendingReports) -> Result<
             notifiers: maker,
         }),
         rules,
-        web_token: peers.web_token,
-        state: state(settings.state),
+        web_access,
+        read_token,
+        state: state_file,
         machines: machines(settings.inventory),
         watchdogs: peers.watchdogs,
         ignore: globs::with_names(settings.ignore, own),
@@ -132,16 +139,84 @@ fn watch(settings: Settings, rules: RuleSet, pending: PendingReports) -> Result<
     })
 }
 
+/// The token that was given, and its file.
+struct WebToken {
+    token: Secret,
+    file: Option<PathBuf>,
+}
+
+fn web_token(source: &TokenSource) -> Result<WebToken, String> {
+    match source {
+        TokenSource::Given(token) => Ok(WebToken {
+            token: token.clone(),
+            file: None,
+        }),
+        TokenSource::File(path) => Ok(WebToken {
+            token: read_token(path)?,
+            file: Some(path.clone()),
+        }),
+    }
+}
+
+fn read_token(path: &Path) -> Result<Secret, String> {
+    let read = token_file::read(path);
+    read.map_err(|fault| format!("LASTBEAT_TOKEN_FILE: {}", format::error_chain(&fault)))
+}
+
+/// Access to the page and the API: by the token that was given, else by one that is made at the first start.
+fn access(
+    given: Option<WebToken>,
+    anonymous_read: bool,
+    state: &Option<PathBuf>,
+) -> Result<(WebAccess, Option<ReadToken>), Stop> {
+    let WebToken { token, file } = match given {
+        Some(given) => given,
+        None => own_token(state)?,
+    };
+    if anonymous_read {
+        info!("the page and the API may be read without the token (LASTBEAT_ANONYMOUS)");
+    }
+    let reread = |file: PathBuf| Box::new(move || read_token(&file)) as ReadToken;
+    Ok((
+        WebAccess::new(Some(token), anonymous_read),
+        file.map(reread),
+    ))
+}
+
+/// A token of lastbeat's own, in the first file that can hold it.
+fn own_token(state: &Option<PathBuf>) -> Result<WebToken, Stop> {
+    let files = token_files(state.as_deref(), environment::set);
+    let mut faults = Vec::new();
+    for file in files {
+        match token_file::read_or_make(&file) {
+            Ok(token) => {
+                info!(file = %file.display(), "LASTBEAT_TOKEN is not set: the token of the page and the API is in this file");
+                return Ok(WebToken {
+                    token,
+                    file: Some(file),
+                });
+            }
+            Err(fault) => faults.push(format::error_chain(&fault)),
+        }
+    }
+    warn!(
+        faults = faults.join("; "),
+        "LASTBEAT_TOKEN is not set, and no file can hold a token: the page and the API stay closed; set LASTBEAT_TOKEN"
+    );
+    let token = token_file::random().map_err(|fault| Stop::failed(fault.to_string()))?;
+    Ok(WebToken { token, file: None })
+}
+
 /// Outside parties that are known by their secrets.
 struct Peers {
     notifiers: Vec<Arc<dyn Notifier>>,
-    web_token: Option<Secret>,
+    web_token: Option<WebToken>,
     watchdogs: Vec<watchdog::Endpoint>,
 }
 
 fn peers(maker: &NotifierFactory, settings: &Settings, rules: &RuleSet) -> Result<Peers, String> {
     let notifiers = notifiers::notifiers(maker, rules)?;
-    let web_token = secret(settings.web_token.as_ref(), "LASTBEAT_TOKEN_FILE")?;
+    let web_token = settings.web_token.as_ref().map(web_token).transpose()?;
     let url = secret(settings.watchdog.as_ref(), "LASTBEAT_WATCHDOG_URL_FILE")?;
     let watchdogs = watchdog::endpoints(url.as_ref(), maker.sentry()?, &settings.monitor)?;
     Ok(Peers {

@@ -204,6 +204,7 @@ async fn refusal(status: StatusCode, body: Incoming, base: &str) -> String {
     let answer = Answer {
         status,
         retry_after: None,
+        location: None,
         rate_limits: None,
         body,
     };

@@ -1,6 +1,6 @@
 //! Queries of the API's addresses: text in, a checked question or every fault at once out.
 
-use super::nearest;
+use super::{globs, nearest};
 use crate::core::notice::Scope;
 use crate::core::persist::IncidentQuery;
 use crate::core::rule::{Globs, Severity};
@@ -215,7 +215,10 @@ impl Read {
             .split(',')
             .map(str::trim)
             .filter(|glob| !glob.is_empty());
-        Globs(globs.map(str::to_owned).collect())
+        let globs: Vec<String> = globs.map(str::to_owned).collect();
+        let fault = globs.iter().find_map(|glob| globs::check(glob).err());
+        self.faults.extend(fault.map(|why| format!("{key}: {why}")));
+        Globs(globs)
     }
 
     fn with<T>(&mut self, key: &str, allowed: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {

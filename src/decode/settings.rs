@@ -12,6 +12,7 @@ mod setting;
 mod state;
 mod subjects;
 mod table;
+mod token_place;
 
 pub use declared::{LogFormat, NATS_URL, RULES, STATE, TOKEN, URL};
 pub use flags::Flags;
@@ -20,8 +21,9 @@ pub use nats::NatsSettings;
 pub use nats_url::{Login, Server};
 pub use secret::{Secret, TokenSource};
 pub use setting::{About, SettingFault};
-pub use state::StatePlace;
+pub use state::{StatePlace, state_file};
 pub use table::{environment_help, markdown, unknown};
+pub use token_place::{MIN_TOKEN_CHARS, WEAK_TOKEN, token_files};
 
 use super::canary::{self, CanarySettings};
 use super::globs;
@@ -66,8 +68,10 @@ pub struct Settings {
     pub inventory: InventorySettings,
     /// Sentry's name of the monitor of our own check-ins: a slug.
     pub monitor: String,
-    /// Token of the page and the API; `None`: open to this machine only.
+    /// Token of the page and the API; `None`: one is made at the first start.
     pub web_token: Option<TokenSource>,
+    /// True: the page and the API may be read without the token.
+    pub anonymous_read: bool,
     /// lastbeat's own heartbeat in the stream; `None`: off.
     pub canary: Option<CanarySettings>,
     /// Format of the log; `None`: text on a terminal, else JSON.
@@ -91,6 +95,7 @@ pub fn read(
         listen: given.value(&declared::LISTEN),
         web_token: given.secret(&declared::TOKEN),
         public_url: given.optional(&declared::PUBLIC_URL),
+        anonymous_read: given.value(&declared::ANONYMOUS),
         state: state(&given),
         ignore: ignore(&given),
         give_up_after: given.value(&declared::GIVE_UP_AFTER),

@@ -2,8 +2,10 @@
 
 use super::globs;
 use super::rules_file::{self, MAX_LABELS, label_fault};
+use super::unique_keys::UniqueKeys;
 use crate::core::rule::{Globs, Matchers, Severity};
 use crate::core::time::Wall;
+use crate::format;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -18,6 +20,9 @@ const OTHERS: [&str; 5] = ["starts_at", "ends_at", "duration", "reason", "author
 const MAX_TEXT: usize = 500;
 /// The longest silence; for more, remove the rule.
 pub const LONGEST: Duration = Duration::from_secs(31 * 24 * 3600);
+
+/// The latest end of a silence, from now: nobody remembers one that was made longer ago.
+pub const LATEST: Duration = Duration::from_secs(93 * 24 * 3600);
 
 /// A checked request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +44,7 @@ pub struct SilenceRequest {
 /// # Errors
 /// Every fault there is, each a line for people.
 pub fn read(bytes: &[u8], now: Wall) -> Result<SilenceRequest, Vec<String>> {
-    let object = match serde_json::from_slice(bytes) {
+    let object = match serde_json::from_slice(bytes).map(|UniqueKeys(value)| value) {
         Ok(Value::Object(object)) => object,
         Ok(_) => return Err(vec!["invalid body: expected a JSON object".to_owned()]),
         Err(fault) => return Err(vec![format!("invalid JSON: {fault}")]),
@@ -170,13 +175,13 @@ fn text(object: &Map<String, Value>, key: &str) -> Result<String, String> {
         Some(Value::String(text)) => text,
         Some(_) => return Err(format!("expected text: {allowed}")),
     };
-    let fits = !text.trim().is_empty() && text.chars().count() <= MAX_TEXT;
-    if !fits || text.chars().any(char::is_control) {
-        return Err(format!(
-            "empty, too long, or with control characters; {allowed}"
-        ));
+    // What hides or turns text has no place in what people read.
+    let plain = format::sanitize(text, usize::MAX);
+    let plain = plain.trim();
+    if plain.is_empty() || plain.chars().count() > MAX_TEXT {
+        return Err(format!("empty, or too long; {allowed}"));
     }
-    Ok(text.trim().to_owned())
+    Ok(plain.to_owned())
 }
 
 /// Its start and end.
@@ -196,6 +201,12 @@ fn times(object: &Map<String, Value>, now: Wall) -> Result<(Wall, Wall), String>
     };
     if ends <= starts || ends <= now {
         return Err("it would end before it begins: give a later end".to_owned());
+    }
+    if ends.since(now) > LATEST {
+        let days = LATEST.as_secs() / 86_400;
+        return Err(format!(
+            "it ends more than {days} days from now: add it later"
+        ));
     }
     if ends.since(starts) > LONGEST {
         let days = LONGEST.as_secs() / 86_400;
@@ -265,13 +276,44 @@ mod tests {
     }
 
     #[test]
+    fn what_hides_or_turns_text_is_taken_out_of_reason_and_author() {
+        let body = r#"{"app":"a","duration":"60s","reason":"a\u202eb\u0007c\nd\u200b","author":"\u2066ada\u001b[31m"}"#;
+        assert_eq!(said(body), r#"["a"] [] +0s for 60s: abc d (ada)"#);
+        let hidden = r#"{"app":"a","duration":"60s","reason":"\u202e","author":"ada"}"#;
+        assert!(said(hidden).contains("reason: empty"), "{}", said(hidden));
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_a_fault() {
+        let twice = r#"{"app":"a","app":"*","duration":"60s","reason":"x","author":"ada"}"#;
+        assert!(
+            said(twice).contains(r#"the key "app" stands twice"#),
+            "{}",
+            said(twice)
+        );
+    }
+
+    #[test]
+    fn a_silence_ends_within_93_days() {
+        let at = |days: u64| {
+            let begins = crate::format::rfc3339(NOW + Duration::from_secs(days * 86_400));
+            let body = format!(
+                r#"{{"app":"a","starts_at":"{begins}","duration":"1h","reason":"x","author":"ada"}}"#
+            );
+            said(&body)
+        };
+        assert!(at(92).contains("for 3600s"), "{}", at(92));
+        assert!(at(93).contains("93 days from now"), "{}", at(93));
+    }
+
+    #[test]
     fn every_fault_is_told() {
         assert_eq!(
             said(r#"{"app":["[x"],"apps":1,"region":[],"reason":"","duration":"2x"}"#),
             "\"apps\": unknown key; known are app, region, instance, host, rule, severity, labels, notifier, starts_at, ends_at, duration, reason, author\n\
              app: \"[x\" has a [ without its ]\n\
              region: an empty list matches nothing; leave it out to match all\n\
-             reason: empty, too long, or with control characters; one line of 1 to 500 characters\n\
+             reason: empty, or too long; one line of 1 to 500 characters\n\
              author: missing; one line of 1 to 500 characters\n\
              duration: \"2x\" has the unknown unit \"x\"; give one such as \"2h\""
         );

@@ -245,6 +245,7 @@ mod tests {
         RenderedNotice {
             incident: notice.incident,
             kind,
+            severity: notice.severity,
             body: cluster().render(notice),
             due_at: notice.due,
             queued_at: notice.decided,

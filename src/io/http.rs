@@ -15,6 +15,7 @@ mod body_limit;
 mod broadcast;
 mod compression;
 mod connection_limit;
+mod descriptors;
 pub mod dto;
 mod error;
 mod etag;
@@ -33,8 +34,9 @@ mod sse;
 pub mod state;
 mod write_timeout;
 
+pub use auth::web_access::WebAccess;
 pub use readiness::{Readiness, Reason};
-pub use server::{HttpFault, serve};
+pub use server::serve;
 pub use state::AppState;
 
 #[cfg(test)]

@@ -4,8 +4,11 @@
 //! the rest of the address, which may hold a key.
 
 mod address;
+mod proxy;
+mod roots;
 
 pub use address::{Address, AddressFault};
+pub use roots::{RootsFault, check_roots};
 
 use address::peer;
 use bytes::Bytes;
@@ -13,11 +16,14 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{
+    DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, PROXY_AUTHORIZATION, RETRY_AFTER,
+};
 use hyper::{Request, Response, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use proxy::{Proxies, ProxyConnector};
 use std::error::Error;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -30,10 +36,11 @@ const IDLE_FOR: Duration = Duration::from_secs(20);
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of an answer's body that are kept: enough for the reason of a refusal.
 pub const BODY_KEPT: usize = 2048;
+/// Helps against a self-signed certificate as `openssl req -x509` makes it.
+const CA_AS_SERVER: &str = " (its certificate is that of a certificate authority, CA:TRUE, which no server may use: make one with \
+     -addext basicConstraints=critical,CA:FALSE and name it in SSL_CERT_FILE)";
 /// The header by which Sentry says which categories are to wait.
 const RATE_LIMITS: HeaderName = HeaderName::from_static("x-sentry-rate-limits");
-/// Variables that name the only trusted certificate authorities.
-const ROOTS: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
 /// The peer's answer, whatever the status.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +49,8 @@ pub struct Answer {
     pub status: StatusCode,
     /// `Retry-After`. Where it is a date: how long after the answer's own `Date`, so that no clock of ours is in it.
     pub retry_after: Option<Duration>,
+    /// `Location` of a redirect.
+    pub location: Option<String>,
     /// `X-Sentry-Rate-Limits` as sent.
     pub rate_limits: Option<String>,
     /// The first [`BODY_KEPT`] bytes of the body, or as many as were asked for.
@@ -60,10 +69,12 @@ pub enum RequestFault {
         within: Duration,
     },
     /// No connection: no such host, refused, or no trust in its certificate.
-    #[error("no connection to {peer}")]
+    #[error("no connection to {peer}{hint}")]
     Connect {
         /// Scheme, host and port.
         peer: String,
+        /// What helps, where it is known; else empty.
+        hint: &'static str,
         /// The connector's error.
         source: Box<dyn Error + Send + Sync>,
     },
@@ -86,10 +97,13 @@ pub type HttpSend = Arc<
 #[derive(Clone, Copy, Debug)]
 pub struct ResponseTimeout(pub Duration);
 
+type Connector = HttpsConnector<ProxyConnector>;
+
 /// The client. Clones share their connections.
 #[derive(Clone)]
 pub struct HttpClient {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<Connector, Full<Bytes>>,
+    proxies: Proxies,
     /// Bytes of an answer's body that are kept.
     kept: usize,
 }
@@ -98,9 +112,21 @@ impl HttpClient {
     /// A client that trusts the certificate authorities of the system, or where it has none (an image of nothing but
     /// the program) the web's, which are built in. It supports http as well, for a server on the same network.
     pub fn new() -> Self {
+        static PROXIES: OnceLock<Proxies> = OnceLock::new();
         // Hundreds of certificates are read once.
-        static CONNECTOR: OnceLock<HttpsConnector<HttpConnector>> = OnceLock::new();
-        let connector = CONNECTOR.get_or_init(connector).clone();
+        static CONNECTOR: OnceLock<Connector> = OnceLock::new();
+        let proxies = PROXIES.get_or_init(Proxies::from_env);
+        let connector = CONNECTOR.get_or_init(|| connector(proxies.clone()));
+        HttpClient::with(connector.clone(), proxies.clone())
+    }
+
+    /// A client that goes through these proxies.
+    #[cfg(test)]
+    fn through(proxies: Proxies) -> Self {
+        HttpClient::with(connector(proxies.clone()), proxies)
+    }
+
+    fn with(connector: Connector, proxies: Proxies) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_FOR)
@@ -108,6 +134,7 @@ impl HttpClient {
             .build(connector);
         HttpClient {
             client,
+            proxies,
             kept: BODY_KEPT,
         }
     }
@@ -153,14 +180,19 @@ impl HttpClient {
 
     async fn send(
         &self,
-        request: Request<Full<Bytes>>,
+        mut request: Request<Full<Bytes>>,
         peer: &str,
     ) -> Result<Response<Incoming>, RequestFault> {
         let peer = peer.to_owned();
+        if let Some(authorization) = self.proxies.authorization(request.uri()) {
+            let headers = request.headers_mut();
+            headers.insert(PROXY_AUTHORIZATION, authorization);
+        }
         self.client.request(request).await.map_err(|fault| {
             if fault.is_connect() {
                 RequestFault::Connect {
                     peer,
+                    hint: hint(&fault),
                     source: fault.into(),
                 }
             } else {
@@ -199,23 +231,34 @@ impl HttpClient {
     }
 }
 
-fn connector() -> HttpsConnector<HttpConnector> {
+/// What helps against a connector's error.
+fn hint(fault: &dyn Error) -> &'static str {
+    let mut next = Some(fault);
+    while let Some(one) = next {
+        let said = format!("{one:?}");
+        if said.contains("CaUsedAsEndEntity") {
+            return CA_AS_SERVER;
+        }
+        next = one.source();
+    }
+    ""
+}
+
+fn connector(proxies: Proxies) -> Connector {
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     http.set_nodelay(true);
     http.set_connect_timeout(Some(CONNECT_WITHIN));
     let roots = HttpsConnectorBuilder::new().with_native_roots();
     let roots = roots.unwrap_or_else(|why| {
-        let asked = ROOTS.iter().find(|name| std::env::var_os(name).is_some());
-        match asked {
-            Some(name) => tracing::warn!(
-                "{name}: {why}; the built-in certificate authorities are trusted instead"
-            ),
-            None => tracing::debug!("{why}: the built-in certificate authorities are trusted"),
-        }
+        // Where a variable names others, the start has refused.
+        tracing::debug!("{why}: the built-in certificate authorities are trusted");
         HttpsConnectorBuilder::new().with_webpki_roots()
     });
-    roots.https_or_http().enable_http1().wrap_connector(http)
+    roots
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(ProxyConnector::new(http, proxies))
 }
 
 impl Default for HttpClient {
@@ -238,6 +281,11 @@ async fn read(response: Response<Incoming>, most: usize) -> Result<Answer, hyper
     Ok(Answer {
         status: head.status,
         retry_after: retry_after(&head.headers),
+        location: head
+            .status
+            .is_redirection()
+            .then(|| header(&head.headers, &LOCATION).map(str::to_owned))
+            .flatten(),
         rate_limits: header(&head.headers, &RATE_LIMITS).map(str::to_owned),
         body: kept.into(),
     })

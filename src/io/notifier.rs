@@ -1,6 +1,9 @@
 //! The interface of every notifier, and what passes between it and the outbox.
 
+pub mod shorten;
+
 use crate::core::notice::{Alarm, IncidentId, Notice, NoticeKind};
+use crate::core::rule::Severity;
 use crate::core::time::Wall;
 use crate::io::http_client::{ATTEMPT_TIMEOUT, Answer};
 use bytes::Bytes;
@@ -51,9 +54,15 @@ pub trait Notifier: Send + Sync + 'static {
     /// Redacts the notifier's secrets in a text: a peer's answer may repeat them.
     fn redact(&self, text: &str) -> String;
 
-    /// The wait that an answer asks for before the next attempt.
-    fn retry_after(&self, answer: &Answer) -> Option<Duration> {
-        answer.retry_after
+    /// The wait that an answer asks for before the next request of any kind; `Retry-After` is about its own one.
+    fn holds_all(&self, _answer: &Answer) -> Option<Duration> {
+        None
+    }
+
+    /// A body as [`Self::render`] makes it, shortened for a receiver that finds it too long: the higher the `level`, from 1 on,
+    /// the shorter. `None`: it cannot be any shorter.
+    fn shorten(&self, body: &Bytes, level: u8) -> Option<Bytes> {
+        shorten::body(body, level)
     }
 
     /// The outcome that an answer means. `failed`: earlier attempts of this notice.
@@ -105,7 +114,7 @@ pub trait Notifier: Send + Sync + 'static {
     }
 }
 
-/// The usual meaning of a status. 408 and 429 ask for a retry; a redirect is retried too: it is not followed,
+/// The usual meaning of a status. A refusal is retried for a day: a token or an address is mended meanwhile. 408 and 429 ask for a retry; a redirect is retried too: it is not followed,
 /// and may be a proxy's way to say "down for maintenance".
 pub fn outcome_of_status(status: StatusCode) -> Outcome {
     match status {
@@ -134,7 +143,9 @@ pub struct RenderedNotice {
     pub incident: IncidentId,
     /// The kind of the notice.
     pub kind: NoticeKind,
-    /// As rendered for the notifier.
+    /// Its severity for this notifier.
+    pub severity: Severity,
+    /// As rendered for the notifier; empty: only the mark of an opening that was dropped.
     pub body: Bytes,
     /// Wall clock, since it outlives the process: the deadline, from which its delay is measured.
     pub due_at: Wall,
@@ -149,7 +160,7 @@ pub enum Outcome {
     Delivered,
     /// Failed; it is retried.
     Retried,
-    /// Refused for good: a fault of lastbeat or of the settings.
+    /// Refused by the receiver: a fault of lastbeat or of the settings. As an end: refused for a day.
     Rejected,
     /// Dropped: the queue was full, or it waited too long.
     GivenUp,

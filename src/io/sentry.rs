@@ -11,7 +11,7 @@ use crate::core::notice::Notice;
 use crate::core::time::Wall;
 use crate::decode::settings::Secret;
 use crate::io::http_client::Answer;
-use crate::io::notifier::{Notifier, PageLinks, RenderedNotice};
+use crate::io::notifier::{Notifier, PageLinks, RenderedNotice, shorten};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
@@ -143,9 +143,13 @@ impl Notifier for Sentry {
         self.keys.iter().fold(text.to_owned(), redact)
     }
 
-    fn retry_after(&self, answer: &Answer) -> Option<Duration> {
-        let limit = answer.rate_limits.as_deref().and_then(rate_limit);
-        limit.max(answer.retry_after)
+    /// Sentry's limits hold for all events of the project.
+    fn holds_all(&self, answer: &Answer) -> Option<Duration> {
+        answer.rate_limits.as_deref().and_then(rate_limit)
+    }
+
+    fn shorten(&self, body: &Bytes, level: u8) -> Option<Bytes> {
+        shorten::envelope(body, level)
     }
 }
 

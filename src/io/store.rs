@@ -35,7 +35,7 @@ use crate::io::notifier::Delivery;
 use clock_and_groups::Written;
 use instances::Slots;
 use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior};
-use state_file::{StateFile, beside, set_aside};
+use state_file::{StateFile, beside, keep_private, set_aside};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -179,6 +179,7 @@ impl Store {
             let path = path.to_owned();
             return Err(StoreFault::Corrupt { path, what });
         }
+        keep_private(path);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -2,9 +2,10 @@
 //! outside notices lastbeat's death by missing pings.
 
 use crate::decode::settings::Secret;
+use crate::io::http_client::Address;
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Uri};
 
 /// User agent of lastbeat's requests.
@@ -30,8 +31,10 @@ pub struct WatchdogFault;
 
 /// A ping address.
 pub struct Watchdog {
-    /// Scheme, host, port and path, without a slash at its end.
+    /// Scheme, host, port and path, without a user and without a slash at its end.
     base: String,
+    /// Its `user:password@`, in the form in which it is sent.
+    authorization: Option<HeaderValue>,
     /// With its question mark; empty if there is none.
     query: String,
     /// Its secret parts.
@@ -47,6 +50,8 @@ impl Watchdog {
     /// [`WatchdogFault`] where it is no http or https address.
     pub fn new(url: &Secret) -> Result<Self, WatchdogFault> {
         let text = url.reveal().trim();
+        let address = Address::new(text).map_err(|_| WatchdogFault)?;
+        let authorization = address.authorization().cloned();
         let (base, query) = text.split_at(text.find('?').unwrap_or(text.len()));
         let base = base.trim_end_matches('/');
         // The longest that is asked for; what it parses as, the shorter ones do.
@@ -62,15 +67,26 @@ impl Watchdog {
         };
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         let path = base.split_once(authority).map_or("", |(_, path)| path);
-        let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
-        let keys = [path.trim_matches('/'), query.trim_start_matches('?'), user];
+        let (user, host_and_port) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let password = user.split_once(':').map_or("", |(_, password)| password);
+        let sent = authorization.as_ref().and_then(|value| value.to_str().ok());
+        let sent = sent.map_or("", |sent| sent.trim_start_matches("Basic "));
+        let keys = [
+            path.trim_matches('/'),
+            query.trim_start_matches('?'),
+            user,
+            password,
+            sent,
+        ];
         // A word of some letters may stand anywhere; a key is longer.
         let keys = keys.into_iter().filter(|key| key.len() >= 4);
+        let keys: Vec<Secret> = keys.map(Secret::new).collect();
         Ok(Watchdog {
-            base: base.to_owned(),
+            base: format!("{scheme}://{host_and_port}{path}"),
+            authorization,
             query: query.to_owned(),
             place: format!("{scheme}://{host}"),
-            keys: keys.map(Secret::new).collect(),
+            keys,
         })
     }
 
@@ -101,6 +117,9 @@ impl Watchdog {
             HeaderValue::from_static("text/plain; charset=utf-8"),
         );
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        if let Some(authorization) = &self.authorization {
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
         request
     }
 
@@ -114,6 +133,23 @@ impl Watchdog {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_user_is_sent_in_its_header_and_stands_in_no_address_or_text() {
+        let url = "https://anna:s3cretword@ping.example:8443/uuid-of-it?x=1";
+        let watchdog = Watchdog::new(&Secret::new(url)).expect("an address");
+        let request = watchdog.request(&Ping::Start);
+        assert_eq!(
+            request.uri(),
+            "https://ping.example:8443/uuid-of-it/start?x=1"
+        );
+        let sent = request.headers()[AUTHORIZATION].to_str().expect("text");
+        assert_eq!(sent, "Basic YW5uYTpzM2NyZXR3b3Jk");
+        let shown = watchdog.redact(&format!("{url} {sent}"));
+        for secret in ["anna", "s3cret", "YW5uYTpz", "uuid-of-it"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
 
     fn uri(url: &str, word: &Ping) -> String {
         let watchdog = Watchdog::new(&Secret::new(url)).expect("an address");

@@ -164,6 +164,14 @@ impl Notifier for Webhook {
     fn timeout(&self) -> Duration {
         self.timeout
     }
+
+    /// PagerDuty's own key: the end of one incident must not overtake the beginning of the next one with its key.
+    fn dedup_key(&self, rendered: &RenderedNotice) -> Option<Bytes> {
+        match self.format {
+            BodyFormat::PagerDuty => pagerduty::key_of(&rendered.body),
+            _ => None,
+        }
+    }
 }
 
 /// The body, an object that is not empty, with one more key before its first one.

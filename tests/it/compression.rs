@@ -2,7 +2,7 @@
 
 use crate::support::feed::Feed;
 use crate::support::http::Server;
-use crate::support::lastbeat::{Lastbeat, Setup};
+use crate::support::lastbeat::{Lastbeat, Setup, WEB_TOKEN};
 use crate::support::nats::{Nats, Peer};
 use crate::support::org::org;
 use crate::support::prometheus::Prometheus;
@@ -36,7 +36,7 @@ fn ask(lastbeat: &Lastbeat, path: &str, headers: &str) -> (String, Vec<u8>) {
     let host = &lastbeat.server.address;
     write!(
         stream,
-        "GET {path} HTTP/1.1\r\nHost: {host}\r\n{headers}Connection: close\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {WEB_TOKEN}\r\n{headers}Connection: close\r\n\r\n"
     )
     .expect("it reads");
     let mut answer = Vec::new();

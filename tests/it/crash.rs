@@ -7,7 +7,7 @@ use crate::support::bugsink::Project;
 use crate::support::child::Child;
 use crate::support::feed::Feed;
 use crate::support::http::Server;
-use crate::support::lastbeat::{Setup, listening};
+use crate::support::lastbeat::{Setup, WEB_TOKEN, listening};
 use crate::support::nats::{Nats, Peer};
 use crate::support::org::Instance;
 use crate::support::random::Random;
@@ -106,7 +106,11 @@ impl Stage {
             Duration::from_secs(20),
             listening,
         );
-        (child, Server::local(port))
+        let server = Server {
+            token: Some(WEB_TOKEN.to_owned()),
+            ..Server::local(port)
+        };
+        (child, server)
     }
 
     /// Some fall silent, some come back; the first never does.

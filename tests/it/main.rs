@@ -52,6 +52,7 @@ mod tail;
 mod teams;
 mod terminal;
 mod tidy;
+mod token;
 mod upgrade;
 mod watchdog;
 mod webhook;

@@ -27,7 +27,10 @@ fn url(lastbeat: &Lastbeat) -> String {
 }
 
 fn setup(nats: &Nats) -> Setup {
-    Setup::new().nats(nats).rules("beats.toml", RULES)
+    Setup::new()
+        .nats(nats)
+        .env("LASTBEAT_ANONYMOUS", "read")
+        .rules("beats.toml", RULES)
 }
 
 /// How many elements are shown.
@@ -55,6 +58,7 @@ fn who_signs_in_sees_a_silence_come_silences_it_and_sees_it_close() {
     let state = setup.rules_folder().with_file_name("state.db");
     let lastbeat = setup
         .env("LASTBEAT_TOKEN", TOKEN)
+        .env("LASTBEAT_ANONYMOUS", "off")
         .env("LASTBEAT_STATE", &state.to_string_lossy())
         .start();
     let browser = Browser::start();
@@ -327,7 +331,11 @@ fn names_and_lines_that_are_markup_stay_text() {
     let well = org(&["web"], &["ams"]);
     feed.beat(&well, Duration::from_millis(300));
     let rules = "[[rule]]\nname = '<b onclick=pwned=1>beats</b>'\nmax_gap = '2s'\nrunbook = 'https://x.example/<script>'\n";
-    let lastbeat = Setup::new().nats(&nats).rules("beats.toml", rules).start();
+    let lastbeat = Setup::new()
+        .nats(&nats)
+        .env("LASTBEAT_ANONYMOUS", "read")
+        .rules("beats.toml", rules)
+        .start();
     let browser = Browser::start();
     browser.open(&url(&lastbeat));
     let line = "HEARTBEAT <img src=x onerror=pwned=1><script>pwned=1</script> {{7*7}}";
@@ -385,7 +393,11 @@ fn looked_at(size: usize) -> (Nats, Feed, Lastbeat, Browser) {
     let feed = Feed::connect(&nats);
     // Nobody beats unless a test wants it: that is no stall, however long the test takes.
     let rules = "[stream]\nmax_gap = '1h'\n[[rule]]\nname = 'beats'\nmax_gap = '1h'\n";
-    let lastbeat = Setup::new().nats(&nats).rules("beats.toml", rules).start();
+    let lastbeat = Setup::new()
+        .nats(&nats)
+        .env("LASTBEAT_ANONYMOUS", "read")
+        .rules("beats.toml", rules)
+        .start();
     nats.wait_subscribed("logs.>");
     say_all(&feed, &fleet(size));
     lastbeat.wait_live(size);

@@ -27,7 +27,7 @@ fn setup(receiver: &Receiver) -> Setup {
         .env("OTHER_DSN", &dsn("otherS3CRETkey"))
         .env("HOOK", &receiver.url("/hookS3CRETpath?key=hookS3CRETquery"))
         .env("LASTBEAT_WATCHDOG_URL", &receiver.url("/pingS3CRETuuid"))
-        .env("LASTBEAT_TOKEN", "webS3CRETtoken")
+        .env("LASTBEAT_TOKEN", "webS3CRETtoken-and-more")
         .env("RUST_LOG", "debug,lastbeat=trace")
         .env("RUST_BACKTRACE", "1")
         .rules("rules.toml", RULES)
@@ -61,7 +61,11 @@ fn search_answers(lastbeat: &Lastbeat) {
         "/api/v1/silences",
         "/api/v1/nothing",
     ];
-    for token in [None, Some("webS3CRETtokeN"), Some("webS3CRETtoken")] {
+    for token in [
+        None,
+        Some("webS3CRETtokeN"),
+        Some("webS3CRETtoken-and-more"),
+    ] {
         server.token = token.map(str::to_owned);
         for path in paths {
             let answer = server.get(path).expect("an answer");

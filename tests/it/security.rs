@@ -2,6 +2,7 @@
 //! `access.rs` has the first of it.
 
 use crate::access::{TOKEN, running};
+use crate::support::child::Child;
 use crate::support::feed::Feed;
 use crate::support::http::Server;
 use crate::support::lastbeat::{Lastbeat, Setup};
@@ -34,6 +35,23 @@ fn raw(lastbeat: &Lastbeat, text: &str) -> String {
     say(stream, text.as_bytes())
 }
 
+/// A demo, which has no token, and its address.
+fn demo() -> (Child, String) {
+    let mut child = Setup::new().command(&["demo", "--listen", "127.0.0.1:0"]);
+    let address = child.wait_line("where to look", SOON, |line| {
+        let (_, rest) = line.split_once("metrics   http://")?;
+        Some(rest.strip_suffix("/metrics")?.to_owned())
+    });
+    (child, address)
+}
+
+fn raw_at(address: &str, text: &str) -> String {
+    say(
+        TcpStream::connect(address).expect("it listens"),
+        text.as_bytes(),
+    )
+}
+
 /// A connection that comes from this address of the machine's.
 fn from(lastbeat: &Lastbeat, address: &str) -> TcpStream {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -61,11 +79,10 @@ fn statuses(answers: &str) -> Vec<&str> {
 
 #[test]
 fn a_request_names_its_host_once_and_without_a_token_it_is_this_machine() {
-    let (_nats, lastbeat) = running(None);
-    let at = lastbeat.server.address.clone();
+    let (_demo, at) = demo();
     let ask = |path: &str, version: &str, headers: &str| {
-        let answer = raw(
-            &lastbeat,
+        let answer = raw_at(
+            &at,
             &format!("GET {path} HTTP/{version}\r\n{headers}Connection: close\r\n\r\n"),
         );
         statuses(&answer).concat()
@@ -102,7 +119,6 @@ fn a_request_names_its_host_once_and_without_a_token_it_is_this_machine() {
         "200",
         "it tells nothing"
     );
-    lastbeat.stop();
 
     let (_nats, lastbeat) = running(Some(TOKEN));
     let named = "GET /metrics HTTP/1.1\r\nHost: lastbeat.example\r\nConnection: close\r\n\r\n";
@@ -115,9 +131,17 @@ fn a_request_names_its_host_once_and_without_a_token_it_is_this_machine() {
 }
 
 #[test]
-fn without_a_token_neither_pages_of_others_nor_proxies_are_this_machine() {
-    let (_nats, lastbeat) = running(None);
-    let at = lastbeat.server.address.clone();
+fn a_demo_may_be_read_and_neither_pages_of_others_nor_proxies_change_it() {
+    let (_demo, at) = demo();
+    let body = r#"{"app":["web"],"duration":"1h","reason":"x","author":"y"}"#;
+    let change = |header: &str| {
+        let asked = format!(
+            "POST /api/v1/silences HTTP/1.1\r\nHost: {at}\r\n{header}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        statuses(&raw_at(&at, &asked)).concat()
+    };
     for header in [
         "Sec-Fetch-Site: cross-site",
         "Sec-Fetch-Site: same-site",
@@ -128,22 +152,14 @@ fn without_a_token_neither_pages_of_others_nor_proxies_are_this_machine() {
         "X-Real-IP: 192.0.2.1",
         "Via: 1.1 proxy",
     ] {
-        for path in ["/api/logs", "/api/v1/events", "/api/v1/status"] {
-            let asked = format!(
-                "GET {path} HTTP/1.1\r\nHost: {at}\r\n{header}\r\nConnection: close\r\n\r\n"
-            );
-            assert_eq!(
-                statuses(&raw(&lastbeat, &asked)),
-                ["403"],
-                "{path} {header}"
-            );
-        }
+        assert_eq!(change(header), "403", "{header}");
+        let read = format!(
+            "GET /api/v1/status HTTP/1.1\r\nHost: {at}\r\n{header}\r\nConnection: close\r\n\r\n"
+        );
+        assert_eq!(statuses(&raw_at(&at, &read)), ["200"], "{header}");
     }
-    let own = format!(
-        "GET /api/v1/status HTTP/1.1\r\nHost: {at}\r\nOrigin: http://{at}\r\nSec-Fetch-Site: same-origin\r\nConnection: close\r\n\r\n"
-    );
-    assert_eq!(statuses(&raw(&lastbeat, &own)), ["200"]);
-    lastbeat.stop();
+    let own = format!("Origin: http://{at}\r\nSec-Fetch-Site: same-origin");
+    assert_eq!(change(&own), "201");
 }
 
 #[test]

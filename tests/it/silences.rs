@@ -2,7 +2,7 @@
 
 use crate::support::feed::Feed;
 use crate::support::http::Server;
-use crate::support::lastbeat::{Lastbeat, Setup};
+use crate::support::lastbeat::{Lastbeat, Setup, WEB_TOKEN};
 use crate::support::nats::{Nats, Peer};
 use crate::support::org::org;
 use crate::support::wait::wait_until;
@@ -37,9 +37,9 @@ fn what_fires_in_a_silence_is_told_when_it_ends() {
     let add = [
         "add", "--app", "sandwich", "--for", "1h", "--reason", "moving", "--author", "ada",
     ];
-    let (code, lines) = silence(&lastbeat, "", &add);
+    let (code, lines) = silence(&lastbeat, WEB_TOKEN, &add);
     assert_eq!(code, 0, "{lines:?}");
-    let (_, list) = silence(&lastbeat, "", &["list"]);
+    let (_, list) = silence(&lastbeat, WEB_TOKEN, &["list"]);
     assert!(
         list.len() == 1 && list[0].contains("active   app sandwich  until "),
         "{list:?}"
@@ -54,14 +54,14 @@ fn what_fires_in_a_silence_is_told_when_it_ends() {
     assert_eq!(told("opened"), 0, "told in a silence");
 
     let id = list[0].split(' ').next().expect("the id");
-    let (code, lines) = silence(&lastbeat, "", &["expire", id]);
+    let (code, lines) = silence(&lastbeat, WEB_TOKEN, &["expire", id]);
     assert_eq!(code, 0, "{lines:?}");
     wait_until("told after the silence", SOON, || told("opened") == 1);
     assert_eq!(
-        silence(&lastbeat, "", &["list"]).1,
+        silence(&lastbeat, WEB_TOKEN, &["list"]).1,
         ["no silence is active or coming"]
     );
-    assert_eq!(silence(&lastbeat, "", &["expire", id]).0, 1);
+    assert_eq!(silence(&lastbeat, WEB_TOKEN, &["expire", id]).0, 1);
     lastbeat.stop();
 }
 
@@ -83,7 +83,7 @@ fn a_schedule_of_the_rules_is_listed_and_is_not_ended_by_hand() {
         (&json!(true), &json!(true)),
         "{row}"
     );
-    let (code, lines) = silence(&lastbeat, "", &["expire", "rules-1"]);
+    let (code, lines) = silence(&lastbeat, WEB_TOKEN, &["expire", "rules-1"]);
     assert!(code == 1 && lines[0].contains("rule files"), "{lines:?}");
     lastbeat.rewrite("silence.toml", "# none\n");
     wait_until("the silence is gone", SOON, || {
@@ -97,7 +97,7 @@ fn asked() -> Value {
 }
 
 #[test]
-fn without_a_token_only_this_machine_may() {
+fn a_request_is_checked_whole_and_its_name_opens_nothing() {
     let (lastbeat, _nats) = alone(Setup::new());
     let server = &lastbeat.server;
     let post = |server: &Server, body: &Value| server.post(PATH, body).expect("an answer");
@@ -111,10 +111,16 @@ fn without_a_token_only_this_machine_may() {
     );
     let long = post(server, &json!({"app": "x".repeat(20_000)}));
     assert_eq!(long.status, 413, "{}", long.body);
-    // A name that somebody else lets point to this machine.
-    let foreign = server.get_as(PATH, "evil.example:9090").expect("an answer");
+    // A name that somebody else lets point to this machine, without the token.
+    let without = Server {
+        token: None,
+        ..server.clone()
+    };
+    let foreign = without
+        .get_as(PATH, "evil.example:9090")
+        .expect("an answer");
     assert!(
-        foreign.status == 403 && foreign.body.contains("LASTBEAT_TOKEN"),
+        foreign.status == 401 && foreign.body.contains("LASTBEAT_TOKEN"),
         "{}",
         foreign.body
     );

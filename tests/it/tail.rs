@@ -392,10 +392,13 @@ fn tail_connects_again_and_ends_where_it_is_refused() {
 
     let lastbeat = Setup::new()
         .nats(&nats)
-        .env("LASTBEAT_TOKEN", "s3cret")
+        .env("LASTBEAT_TOKEN", "s3cret-of-18-signs")
         .start();
     let url = format!("http://{}", lastbeat.server.address);
-    let mut refused = Setup::new().env("LASTBEAT_URL", &url).command(&["tail"]);
+    let mut refused = Setup::new()
+        .env("LASTBEAT_URL", &url)
+        .env("LASTBEAT_TOKEN", "")
+        .command(&["tail"]);
     assert_eq!(refused.wait_end(SOON), 1);
     assert!(refused.lines().join("\n").contains("LASTBEAT_TOKEN"));
     lastbeat.stop();
@@ -426,7 +429,11 @@ fn an_invalid_address_or_token_is_a_bad_setting_of_each_command_that_asks() {
     ];
     for command in commands {
         for (name, value, words) in settings {
-            let mut child = Setup::new().env(name, value).command(command);
+            // A token in the environment goes before its file.
+            let mut child = Setup::new()
+                .env("LASTBEAT_TOKEN", "")
+                .env(name, value)
+                .command(command);
             let code = child.wait_end(SOON);
             let said = child.lines().join("\n");
             assert_eq!(code, 64, "{command:?} {name}: {said}");

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use http_body_util::Full;
-use hyper::Request;
+use hyper::{Request, StatusCode};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,8 +21,12 @@ const BODY_CHARS: usize = 500;
 pub(super) struct AttemptResult {
     /// Of all requests together: the best.
     pub(super) outcome: Outcome,
-    /// The peer's Retry-After.
+    /// The peer's Retry-After: a wait for this delivery.
     pub(super) pause: Option<Duration>,
+    /// A wait that the peer asks for any delivery.
+    pub(super) holds_all: Option<Duration>,
+    /// The answer's status; `None`: no peer answered.
+    pub(super) status: Option<StatusCode>,
     /// The peer's answer or the error, for the log, without secrets.
     pub(super) said: String,
     /// Answers of peers that refused what another accepted.
@@ -35,6 +39,8 @@ impl AttemptResult {
         AttemptResult {
             outcome: Outcome::Delivered,
             pause: None,
+            holds_all: None,
+            status: None,
             said: String::new(),
             missed: Vec::new(),
         }
@@ -99,6 +105,7 @@ fn better(a: AttemptResult, b: AttemptResult) -> AttemptResult {
     }
     best.missed.extend(other.missed);
     best.pause = best.pause.max(other.pause);
+    best.holds_all = best.holds_all.max(other.holds_all);
     best
 }
 
@@ -110,13 +117,17 @@ fn read(
     match result {
         Ok(answer) => AttemptResult {
             outcome: notifier.outcome(answer, failed),
-            pause: notifier.retry_after(answer),
+            pause: answer.retry_after,
+            holds_all: notifier.holds_all(answer),
+            status: Some(answer.status),
             said: said(notifier, answer),
             missed: Vec::new(),
         },
         Err(fault) => AttemptResult {
             outcome: Outcome::Retried,
             pause: None,
+            holds_all: None,
+            status: None,
             said: notifier.redact(&format::error_chain(fault)),
             missed: Vec::new(),
         },
@@ -124,8 +135,15 @@ fn read(
 }
 
 /// The peer's answer, for the log. Servers repeat what they were sent: secrets are redacted.
-fn said(notifier: &dyn Notifier, answer: &Answer) -> String {
+pub(super) fn said(notifier: &dyn Notifier, answer: &Answer) -> String {
     let body = notifier.redact(&String::from_utf8_lossy(&answer.body));
     let body = format::sanitize(&body, BODY_CHARS);
-    format!("{} {body}", answer.status).trim_end().to_owned()
+    let to = answer.location.as_deref().map(|to| {
+        let to = format::sanitize(&notifier.redact(to), BODY_CHARS);
+        format!("(redirects to {to}, which is not followed: set the final address) ")
+    });
+    let to = to.unwrap_or_default();
+    format!("{} {to}{body}", answer.status)
+        .trim_end()
+        .to_owned()
 }

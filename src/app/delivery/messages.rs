@@ -24,6 +24,10 @@ pub struct Finished {
     pub outcome: Outcome,
     /// Time from the deadline to its end.
     pub delay: Duration,
+    /// True for an opening that was dropped: its row in the store stays, without a body, until its incident is over.
+    pub leaves_mark: bool,
+    /// The number of such a row that goes with it; 0: none.
+    pub released: u64,
 }
 
 /// A command to a notifier's task.

@@ -1,13 +1,19 @@
-//! One notifier's queue: in order, one at a time, each retried until it is accepted.
+//! One notifier's queue: one at a time, in order within each incident, each retried until it is accepted.
+
+mod conclude;
+
+#[cfg(test)]
+pub(super) use conclude::REFUSED_FOR;
 
 use super::attempts::{self, AttemptResult};
-use super::backlog::Backlog;
-use super::messages::{Finished, OnFinished, QueueCommand};
+use super::backlog::{ALERT_WAITS, Arrival, Backlog, Dropped, LaneId, Pending};
+use super::line_limit::LineLimit;
+use super::messages::{OnFinished, QueueCommand};
 use super::open_alerts::OpenAlerts;
 use super::status::QueueStatus;
-use crate::backoff::Backoff;
 use crate::clock::NowFn;
 use crate::core::notice::NoticeKind;
+use crate::core::time::Mono;
 use crate::format;
 use crate::io::http_client::HttpSend;
 use crate::io::metrics::NotifierMetrics;
@@ -20,22 +26,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 
-/// Wait between attempts; a notifier that is back gets the notice within a minute.
-const BACKOFF: Backoff = Backoff {
-    first: Duration::from_secs(1),
-    longest: Duration::from_secs(60),
-};
-/// Least wait, whatever the jitter: a refused connection fails within microseconds.
-const SHORTEST_WAIT: Duration = Duration::from_millis(100);
-/// Limit of a peer's `Retry-After`: a day's must not stop notifications for a day.
-const LONGEST_PAUSE: Duration = Duration::from_secs(600);
-/// Wait between attempts while stopping: as many as fit into the remaining seconds.
-const STOPPING_WAIT: Duration = Duration::from_millis(250);
+/// Least time for which a delivery of an earlier run is tried.
+const TRIED_AT_LEAST: Duration = Duration::from_secs(3600);
 /// Interval of the age metric while deliveries are pending.
 const SHOW_EVERY: Duration = Duration::from_secs(1);
-/// Failed attempts in a row after which another incident has its turn: a server that fails on one notice may accept the next.
-/// Five minutes or so of a server that is simply down.
-const TRIES_A_TURN: u32 = 10;
 /// Open alerts resent in one request: hundreds of kilobytes at most.
 const REFRESH_BATCH: usize = 256;
 
@@ -52,8 +46,12 @@ pub(super) struct Queue {
     refresh_at: Instant,
     /// Failed resends in a row.
     refresh_failed: u32,
-    /// Failed attempts in a row.
+    /// The lines of the log about notices that are sent or dropped.
+    lines: LineLimit,
+    /// Failed attempts in a row, of a receiver that fails whatever it is sent.
     failed: u32,
+    /// Incidents in a row whose delivery the receiver refused or put off.
+    put_off: u32,
     /// No attempt before this.
     not_before: Instant,
     in_flight: Option<InFlight>,
@@ -63,14 +61,23 @@ pub(super) struct Queue {
 
 /// The attempt in progress.
 enum InFlight {
-    Notice(BoxFuture<'static, AttemptResult>),
+    Notice(LaneId, BoxFuture<'static, AttemptResult>),
     Refresh(BoxFuture<'static, AttemptResult>),
 }
 
 /// An attempt that has ended.
 enum Completed {
-    Notice(AttemptResult),
+    Notice(LaneId, AttemptResult),
     Refresh(AttemptResult),
+}
+
+/// The mark of an opening that was dropped, in the store.
+#[derive(Default)]
+struct Mark {
+    /// True: the delivery stays there as one.
+    left: bool,
+    /// The number of one that goes; 0: none.
+    released: u64,
 }
 
 /// A queue's inputs and outputs.
@@ -96,7 +103,9 @@ impl Queue {
             open_alerts: OpenAlerts::default(),
             refresh_at: timer(),
             refresh_failed: 0,
+            lines: LineLimit::default(),
             failed: 0,
+            put_off: 0,
             not_before: timer(),
             in_flight: None,
             flushed: Vec::new(),
@@ -116,6 +125,8 @@ impl Queue {
             let idle = self.backlog.is_empty();
             let wake = self.wake();
             tokio::select! {
+                // All that waits is taken before the next one is chosen by its severity.
+                biased;
                 order = incoming.recv(), if open => match order {
                     Some(order) => self.take(order),
                     None => open = false,
@@ -125,7 +136,7 @@ impl Queue {
                     self.conclude(did);
                 }
                 () = until(wake), if wake.is_some() => self.begin(),
-                _ = show.tick(), if !idle => self.look_at_ages(),
+                _ = show.tick(), if !idle || self.lines.is_used() => self.look_at_ages(),
             }
             self.show();
         }
@@ -134,12 +145,7 @@ impl Queue {
 
     fn take(&mut self, order: QueueCommand) {
         match order {
-            QueueCommand::Tell(delivery) => {
-                let gone = self.backlog.push(delivery, self.is_sending());
-                for delivery in gone {
-                    self.give_up(&delivery, "the queue is full");
-                }
-            }
+            QueueCommand::Tell(delivery) => self.add(delivery),
             QueueCommand::Hold(rendered) => {
                 let subject = self.notifier.dedup_key(&rendered);
                 self.open_alerts.take(rendered, subject, (self.now)().wall);
@@ -149,45 +155,102 @@ impl Queue {
             QueueCommand::Flush(done) => {
                 self.stopping = true;
                 self.not_before = timer();
+                self.backlog.release(timer());
                 self.flushed.push(done);
             }
             QueueCommand::GiveUp => {
                 self.in_flight = None;
-                while let Some(delivery) = self.backlog.pop() {
-                    self.give_up(&delivery, "its notifier was removed");
-                }
+                let dropped = self.backlog.drop_all("its notifier was removed");
+                self.give_up_all(&dropped);
             }
         }
     }
 
-    fn is_sending(&self) -> bool {
-        matches!(self.in_flight, Some(InFlight::Notice(_)))
+    fn add(&mut self, delivery: Delivery) {
+        let rendered = &delivery.rendered;
+        let now = (self.now)();
+        if rendered.body.is_empty() {
+            // A mark: its opening was dropped by an earlier run.
+            self.backlog.mark(rendered.incident, delivery.id);
+            self.uncount();
+            return;
+        }
+        // What was queued in this run is new, whatever the wall clock says. What an earlier one left is tried for a
+        // while at least: its age hangs on two readings of a clock that may be wrong.
+        let age = now.wall.since(rendered.queued_at);
+        let age = age.min(ALERT_WAITS.saturating_sub(TRIED_AT_LEAST));
+        let held = self.notifier.send_delay(rendered.kind).saturating_sub(age);
+        // What no store keeps is lost where it is not sent now.
+        let at_once = self.stopping && delivery.id == 0;
+        let arrival = Arrival {
+            key: self.notifier.dedup_key(rendered),
+            now: now.mono,
+            age,
+            ready_at: timer() + if at_once { Duration::ZERO } else { held },
+            delivery,
+        };
+        let dropped = self.backlog.push(arrival, self.sending());
+        self.give_up_all(&dropped);
+    }
+
+    /// The lane whose first delivery is being sent.
+    fn sending(&self) -> Option<LaneId> {
+        match &self.in_flight {
+            Some(InFlight::Notice(lane, _)) => Some(*lane),
+            _ => None,
+        }
     }
 
     /// Drops what is too old, and shows the age of the oldest that stays.
     fn look_at_ages(&mut self) {
-        let now = (self.now)().wall;
-        for delivery in self.backlog.take_old(now, self.is_sending()) {
-            self.give_up(&delivery, "it waited too long");
-        }
-        let age = self.backlog.oldest().map(|told| now.since(told));
+        let now = (self.now)().mono;
+        self.sum_up(now);
+        let dropped = self.backlog.take_old(now, self.sending());
+        self.give_up_all(&dropped);
+        let age = self.backlog.iter().map(|one| one.age(now)).max();
         let age = age.unwrap_or_default();
         self.metrics.oldest.set(age.as_secs_f64());
     }
 
-    fn give_up(&mut self, delivery: &Delivery, why: &str) {
-        let rendered = &delivery.rendered;
+    fn sum_up(&mut self, now: Mono) {
+        if let Some(left_out) = self.lines.summary(now) {
+            tracing::warn!(
+                notifier = self.notifier.name(),
+                lines = left_out.lines,
+                "so many notifications in a minute are not logged one by one: {}",
+                left_out.most
+            );
+        }
+    }
+
+    fn give_up_all(&mut self, dropped: &[Dropped]) {
+        for one in dropped {
+            self.give_up(one, Outcome::GivenUp);
+        }
+    }
+
+    fn give_up(&mut self, dropped: &Dropped, outcome: Outcome) {
+        let now = (self.now)().mono;
+        let rendered = &dropped.pending.delivery.rendered;
         if matches!(rendered.kind, NoticeKind::Closed(_)) {
             self.open_alerts.forget(rendered.incident);
         }
-        self.status.gave_up((self.now)().mono);
-        self.done_with(delivery, Outcome::GivenUp);
+        self.status.gave_up(now);
+        let mark = Mark {
+            left: dropped.leaves_mark,
+            released: dropped.releases,
+        };
+        self.done_with(&dropped.pending, outcome, mark);
+        if !self.lines.admit(dropped.why, now) {
+            return;
+        }
         tracing::error!(
             notifier = self.notifier.name(),
             incident = %rendered.incident,
             state = rendered.kind.label(),
-            waited = format::duration((self.now)().wall.since(rendered.queued_at)),
-            "notification dropped: {why}"
+            waited = format::duration(dropped.pending.age(now)),
+            "notification dropped: {}",
+            dropped.why
         );
     }
 
@@ -196,7 +259,8 @@ impl Queue {
         if self.in_flight.is_some() {
             return None;
         }
-        let notice = self.backlog.front().map(|delivery| self.ready_at(delivery));
+        let notice = self.backlog.ready_at(timer());
+        let notice = notice.map(|at| at.max(self.not_before));
         notice.into_iter().chain(self.refresh_due()).min()
     }
 
@@ -205,36 +269,34 @@ impl Queue {
         wanted.then(|| self.refresh_at.max(self.not_before))
     }
 
-    fn ready_at(&self, delivery: &Delivery) -> Instant {
-        let left = self.held_back(delivery);
-        // What no store keeps is lost where it is not sent now.
-        if left.is_zero() || (self.stopping && delivery.id == 0) {
-            self.not_before
-        } else {
-            self.not_before.max(timer() + left)
-        }
-    }
-
-    /// Remaining send delay.
-    fn held_back(&self, delivery: &Delivery) -> Duration {
-        let waited = (self.now)().wall.since(delivery.rendered.queued_at);
-        let kind = delivery.rendered.kind;
-        self.notifier.send_delay(kind).saturating_sub(waited)
-    }
-
     fn begin(&mut self) {
         let now = timer();
         let refresh = self.refresh_due().is_some_and(|at| at <= now);
         self.in_flight = if refresh {
             Some(InFlight::Refresh(self.again()))
+        } else if self.not_before <= now {
+            let lane = self.backlog.next(now);
+            lane.and_then(|lane| Some(InFlight::Notice(lane, self.attempt(lane)?)))
         } else {
-            let foremost = self.backlog.front().filter(|one| self.ready_at(one) <= now);
-            foremost.map(|delivery| InFlight::Notice(self.attempt(&delivery.rendered)))
+            None
         };
     }
 
-    fn attempt(&self, rendered: &RenderedNotice) -> BoxFuture<'static, AttemptResult> {
+    /// `None`: nothing waits in the lane.
+    fn attempt(&self, lane: LaneId) -> Option<BoxFuture<'static, AttemptResult>> {
         let now = (self.now)().wall;
+        let pending = self.backlog.head(lane)?;
+        let (failed, shortened) = self
+            .backlog
+            .lane(lane)
+            .map_or((0, 0), |lane| (lane.failed, lane.shortened));
+        let whole = &pending.delivery.rendered;
+        let shorter = || self.notifier.shorten(&whole.body, shortened);
+        let shorter = (shortened > 0).then(shorter).flatten();
+        let rendered = &RenderedNotice {
+            body: shorter.unwrap_or_else(|| whole.body.clone()),
+            ..whole.clone()
+        };
         let before = self.replaced(rendered);
         let requests = match (self.goes_on(rendered), &before) {
             (false, None) => self.notifier.requests(rendered, now),
@@ -244,7 +306,7 @@ impl Queue {
             (true, None) => Vec::new(),
         };
         let notifier = Arc::clone(&self.notifier);
-        attempts::send(notifier, Arc::clone(&self.http_send), requests, self.failed).boxed()
+        Some(attempts::send(notifier, Arc::clone(&self.http_send), requests, failed).boxed())
     }
 
     /// The open alert of its incident, where it was another at the peer than it is now.
@@ -261,7 +323,8 @@ impl Queue {
         let Some(subject) = self.notifier.dedup_key(rendered) else {
             return false;
         };
-        let begins = |delivery: &Delivery| {
+        let begins = |pending: &Pending| {
+            let delivery = &pending.delivery;
             delivery.rendered.kind == NoticeKind::Opened
                 && delivery.rendered.incident != rendered.incident
                 && self.notifier.dedup_key(&delivery.rendered).as_ref() == Some(&subject)
@@ -298,133 +361,6 @@ impl Queue {
         .boxed()
     }
 
-    fn conclude(&mut self, did: Completed) {
-        match did {
-            Completed::Notice(tried) => self.conclude_notice(&tried),
-            Completed::Refresh(tried) => self.conclude_refresh(&tried),
-        }
-    }
-
-    fn conclude_notice(&mut self, tried: &AttemptResult) {
-        if tried.outcome == Outcome::Retried {
-            self.failed += 1;
-            self.metrics.count(Outcome::Retried);
-        } else if let Some(sent) = self.backlog.pop() {
-            self.failed = 0;
-            self.done_with(&sent, tried.outcome);
-            self.report(&sent.rendered, tried);
-            self.keep(sent.rendered, tried.outcome);
-        }
-        let wait = self.next_wait(tried);
-        self.not_before = timer() + wait;
-        if tried.outcome == Outcome::Retried {
-            tracing::warn!(
-                notifier = self.notifier.name(),
-                tries = self.failed,
-                again_in = format::duration(wait),
-                pending = self.backlog.len(),
-                "notification failed, will be retried: {}",
-                tried.said
-            );
-            if self.failed.is_multiple_of(TRIES_A_TURN) {
-                self.backlog.yield_turn();
-            }
-        }
-    }
-
-    fn keep(&mut self, rendered: RenderedNotice, outcome: Outcome) {
-        if !self.notifier.tracks_open_alerts() {
-            return;
-        }
-        match outcome {
-            Outcome::Delivered => {
-                let subject = self.notifier.dedup_key(&rendered);
-                // The first one sets the beat of what is said again.
-                if let (true, Some(every)) =
-                    (self.open_alerts.is_empty(), self.notifier.resend_interval())
-                {
-                    self.refresh_at = timer() + every;
-                }
-                self.open_alerts.take(rendered, subject, (self.now)().wall);
-            }
-            _ if matches!(rendered.kind, NoticeKind::Closed(_)) => {
-                self.open_alerts.forget(rendered.incident);
-            }
-            _ => {}
-        }
-    }
-
-    fn conclude_refresh(&mut self, tried: &AttemptResult) {
-        if tried.outcome == Outcome::Delivered {
-            self.refresh_failed = 0;
-            self.refresh_at = timer() + self.notifier.resend_interval().unwrap_or_default();
-            self.report_missed(tried);
-            return;
-        }
-        self.refresh_failed += 1;
-        let pause = tried.pause.unwrap_or_default().min(LONGEST_PAUSE);
-        let wait = BACKOFF
-            .delay(self.refresh_failed)
-            .max(SHORTEST_WAIT)
-            .max(pause);
-        self.refresh_at = timer() + wait;
-        tracing::warn!(
-            notifier = self.notifier.name(),
-            tries = self.refresh_failed,
-            again_in = format::duration(wait),
-            "resending open alerts failed: {}",
-            tried.said
-        );
-    }
-
-    fn report(&self, sent: &RenderedNotice, tried: &AttemptResult) {
-        let (notifier, incident, state) = (self.notifier.name(), sent.incident, sent.kind.label());
-        if tried.outcome == Outcome::Delivered {
-            let delay = (self.now)().wall.since(sent.due_at);
-            self.metrics.delay.observe(delay.as_secs_f64());
-            tracing::info!(notifier, %incident, state, delay = format::duration(delay), "notification sent");
-            self.report_missed(tried);
-        } else {
-            tracing::error!(notifier, %incident, state, "notification rejected: {}", tried.said);
-        }
-    }
-
-    fn report_missed(&self, tried: &AttemptResult) {
-        for said in &tried.missed {
-            tracing::warn!(
-                notifier = self.notifier.name(),
-                "one of several peers failed, another accepted: {said}"
-            );
-        }
-    }
-
-    fn done_with(&self, delivery: &Delivery, outcome: Outcome) {
-        self.metrics.count(outcome);
-        self.metrics.pending.dec();
-        self.status.pending.fetch_sub(1, Ordering::Relaxed);
-        (self.on_finished)(Finished {
-            id: delivery.id,
-            incident: delivery.rendered.incident,
-            kind: delivery.rendered.kind,
-            notifier: delivery.notifier.clone(),
-            outcome,
-            delay: (self.now)().wall.since(delivery.rendered.due_at),
-        });
-    }
-
-    /// The wait before the next attempt. A peer's Retry-After holds for any next request; while stopping
-    /// none does, since what is not sent now is late by a restart at least.
-    fn next_wait(&self, tried: &AttemptResult) -> Duration {
-        let ours = match tried.outcome {
-            Outcome::Retried => BACKOFF.delay(self.failed).max(SHORTEST_WAIT),
-            _ => Duration::ZERO,
-        };
-        if self.stopping {
-            return ours.min(STOPPING_WAIT);
-        }
-        ours.max(tried.pause.unwrap_or_default().min(LONGEST_PAUSE))
-    }
-
     /// Updates status and metrics, and answers a flush.
     fn show(&mut self) {
         let failed = self.failed.max(self.refresh_failed);
@@ -432,7 +368,8 @@ impl Queue {
         if self.backlog.is_empty() {
             self.metrics.oldest.set(0.0);
         }
-        let kept = |delivery: &Delivery| delivery.id != 0 && !self.held_back(delivery).is_zero();
+        let now = timer();
+        let kept = |one: &Pending| one.delivery.id != 0 && one.is_held_back(now);
         if !self.flushed.is_empty() && self.backlog.iter().all(kept) {
             for done in self.flushed.drain(..) {
                 // The receiver may have given up.
@@ -445,7 +382,7 @@ impl Queue {
 /// Waits for the attempt in progress. Safe to drop and begin again.
 async fn progress(in_flight: &mut Option<InFlight>) -> Completed {
     match in_flight {
-        Some(InFlight::Notice(tried)) => Completed::Notice(tried.await),
+        Some(InFlight::Notice(lane, tried)) => Completed::Notice(*lane, tried.await),
         Some(InFlight::Refresh(tried)) => Completed::Refresh(tried.await),
         None => std::future::pending().await,
     }

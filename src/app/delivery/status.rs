@@ -2,6 +2,7 @@
 
 use crate::core::time::Mono;
 use crate::format;
+use hyper::StatusCode;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ pub(super) struct QueueStatus {
     pub(super) pending: AtomicUsize,
     /// Failed attempts in a row.
     pub(super) failed_tries: AtomicU32,
+    /// Failed attempts of the refusal that lasts longest, and the answer's status; 0: none is refused.
+    refused_tries: AtomicU32,
+    refused_status: AtomicU32,
     given_up: AtomicU64,
     /// Arrival clock, nanoseconds: when one was given up last.
     given_up_at: AtomicU64,
@@ -27,6 +31,14 @@ impl QueueStatus {
         self.given_up.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// The refusal that lasts longest: failed attempts, and the last answer.
+    pub(super) fn refused(&self, refusal: Option<(u32, StatusCode)>) {
+        let (tries, status) = refusal.map_or((0, 0), |(tries, status)| (tries, status.as_u16()));
+        self.refused_tries.store(tries, Ordering::Relaxed);
+        self.refused_status
+            .store(u32::from(status), Ordering::Relaxed);
+    }
+
     /// As it stands now.
     pub(super) fn seen(&self, notifier: &str, now: Mono) -> NotifierStatus {
         let given_up = self.given_up.load(Ordering::Relaxed);
@@ -34,10 +46,21 @@ impl QueueStatus {
         NotifierStatus {
             notifier: notifier.to_owned(),
             pending: self.pending.load(Ordering::Relaxed),
-            failed_tries: self.failed_tries.load(Ordering::Relaxed),
+            failed_tries: self
+                .failed_tries
+                .load(Ordering::Relaxed)
+                .max(self.refused_tries.load(Ordering::Relaxed)),
+            refused: self.refusal(),
             given_up,
             given_up_ago: (given_up > 0).then(|| now.since(at)),
         }
+    }
+}
+
+impl QueueStatus {
+    fn refusal(&self) -> Option<StatusCode> {
+        let status = self.refused_status.load(Ordering::Relaxed);
+        StatusCode::from_u16(u16::try_from(status).ok()?).ok()
     }
 }
 
@@ -50,6 +73,8 @@ pub struct NotifierStatus {
     pub pending: usize,
     /// Failed attempts in a row.
     pub failed_tries: u32,
+    /// The receiver's last answer to a notification that it refuses; `None`: it refuses none.
+    pub refused: Option<StatusCode>,
     /// Notices given up since the start.
     pub given_up: u64,
     /// Age of the last of them; `None`: there was none.
@@ -65,6 +90,8 @@ pub struct StuckNotifier {
     pub pending: usize,
     /// Failed attempts in a row.
     pub failed_tries: u32,
+    /// The receiver's last answer to a notification that it refuses; `None`: it refuses none.
+    pub refused: Option<StatusCode>,
     /// Notices given up since the start, where the last was within the hour; else 0.
     pub given_up: u64,
     /// Age of the last of them.
@@ -79,6 +106,7 @@ impl NotifierStatus {
             notifier: self.notifier.clone(),
             pending: self.pending,
             failed_tries: self.failed_tries,
+            refused: self.refused,
             given_up: ago.map_or(0, |_| self.given_up),
             given_up_ago: ago.unwrap_or_default(),
         })
@@ -86,18 +114,24 @@ impl NotifierStatus {
 }
 
 impl StuckNotifier {
-    /// In words for /readyz; `None` where fewer than `tries` failed and nothing was given up.
+    /// In words for /readyz; `None` where fewer than `tries` failed, and nothing is refused or was given up.
     pub fn words(&self, tries: u32) -> Option<String> {
-        let failing = (self.failed_tries >= tries).then(|| match self.pending {
-            0 => format!(
-                "open alerts could not be resent in {} attempts",
-                self.failed_tries
-            ),
-            pending => format!(
-                "{pending} notifications pending after {} failed attempts",
-                self.failed_tries
-            ),
+        let refused = self.refused.map(|status| {
+            let (pending, tried) = (self.pending, self.failed_tries);
+            format!("refuses notifications ({status}): {pending} pending, {tried} attempts failed")
         });
+        let failing = || {
+            (self.failed_tries >= tries).then(|| match self.pending {
+                0 => format!(
+                    "open alerts could not be resent in {} attempts",
+                    self.failed_tries
+                ),
+                pending => format!(
+                    "{pending} notifications pending after {} failed attempts",
+                    self.failed_tries
+                ),
+            })
+        };
         let lost = (self.given_up > 0).then(|| {
             let ago = format::duration(self.given_up_ago);
             format!(
@@ -105,7 +139,7 @@ impl StuckNotifier {
                 self.given_up
             )
         });
-        let all: Vec<String> = failing.into_iter().chain(lost).collect();
+        let all: Vec<String> = refused.or_else(failing).into_iter().chain(lost).collect();
         (!all.is_empty()).then(|| all.join("; "))
     }
 }

@@ -3,6 +3,7 @@
 mod bounds;
 mod open;
 mod patience;
+mod refusals;
 
 use super::backlog::WAITING_LIMIT;
 use super::queue::timer;
@@ -60,6 +61,7 @@ impl Try {
         let answer = Answer {
             status,
             retry_after,
+            location: None,
             rate_limits: None,
             body: Bytes::from_static(b"why\x1b[2J"),
         };
@@ -88,6 +90,15 @@ fn bench(names: &[&'static str]) -> Bench {
 }
 
 fn bench_of(notifiers: Vec<Arc<dyn Notifier>>) -> Bench {
+    let began = timer();
+    let clock: NowFn = Arc::new(move || Now {
+        mono: Mono::ZERO + began.elapsed(),
+        wall: START + began.elapsed(),
+    });
+    bench_with(notifiers, clock)
+}
+
+fn bench_with(notifiers: Vec<Arc<dyn Notifier>>, clock: NowFn) -> Bench {
     let (tell, tries) = mpsc::unbounded_channel();
     let http_send: HttpSend = Arc::new(move |request: Request<Full<Bytes>>| {
         let tell = tell.clone();
@@ -106,11 +117,6 @@ fn bench_of(notifiers: Vec<Arc<dyn Notifier>>) -> Bench {
         .boxed()
     });
     let metrics = Arc::new(Metrics::new("0", "0"));
-    let began = timer();
-    let clock: NowFn = Arc::new(move || Now {
-        mono: Mono::ZERO + began.elapsed(),
-        wall: START + began.elapsed(),
-    });
     let (end, ended) = mpsc::unbounded_channel();
     let on_finished: OnFinished = Arc::new(move |one| {
         // The test may have heard enough.
@@ -301,32 +307,6 @@ async fn a_peers_own_word_on_waiting_is_kept() {
         began.elapsed() <= Duration::from_secs(601),
         "not for a whole day"
     );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_refusal_is_final_and_counted_and_the_next_one_goes() {
-    let mut bench = bench(&["a"]);
-    bench.tell(1);
-    bench.tell(2);
-    bench.next().await.answer(StatusCode::FORBIDDEN);
-    let second = bench.next().await;
-    assert_eq!(second.said, "2 opened");
-    assert!(bench.shows(&count("rejected", 1)));
-    assert!(bench.handle.stuck().is_empty());
-    second.answer(StatusCode::FOUND);
-    let again = bench.next().await;
-    assert_eq!(again.said, "2 opened", "a redirect is no refusal");
-    let stuck = StuckNotifier {
-        notifier: "a".to_owned(),
-        pending: 1,
-        failed_tries: 1,
-        given_up: 0,
-        given_up_ago: Duration::ZERO,
-    };
-    assert_eq!(bench.handle.stuck(), [stuck]);
-    again.answer(StatusCode::OK);
-    bench.until_shown(&count("delivered", 1)).await;
-    assert!(bench.handle.stuck().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

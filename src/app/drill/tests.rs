@@ -58,6 +58,7 @@ async fn each_is_told_of_beginning_and_end_and_one_that_refuses_is_not_told_the_
             Ok(Answer {
                 status,
                 retry_after: None,
+                location: None,
                 rate_limits: None,
                 body,
             })

@@ -15,19 +15,19 @@ use crate::app::reload::{self, ReaderDeps, ReloadConfig, RulesApplier};
 use crate::app::silences::Silences;
 use crate::app::store_thread::{self, StoreThreadDeps};
 use crate::app::watchdog::{self, WatchdogDeps};
+use crate::app::web_token::{self, ReadToken};
 use crate::app::wiring;
 use crate::clock::Clock;
 use crate::core::engine::{Engine, Options, Output};
 use crate::core::rule::{Globs, RuleSet};
 use crate::core::tracker::Limits;
-use crate::decode::settings::Secret;
 use crate::decode::subject;
 use crate::io::feed::{ConnectionErrorKind, MessageSource};
-use crate::io::http;
 use crate::io::http::events::Events;
 use crate::io::http::logs::Tails;
 use crate::io::http::readiness::Readiness;
 use crate::io::http::state::AppState;
+use crate::io::http::{self, WebAccess};
 use crate::io::http_client::HttpClient;
 use crate::io::metrics::Metrics;
 use crate::io::notifier::Notifier;
@@ -53,8 +53,10 @@ pub struct Service<S> {
     pub rules: RuleSet,
     /// Settings of the reload; `None`: rules are never read again.
     pub reload: Option<ReloadConfig>,
-    /// Token of the page and the API; `None`: only this machine has access.
-    pub web_token: Option<Secret>,
+    /// Access to the page and the API.
+    pub web_access: WebAccess,
+    /// Reads the token again on SIGHUP; `None`: it stands in no file.
+    pub read_token: Option<ReadToken>,
     /// The state file; `None`: state is kept in memory only.
     pub state: Option<PathBuf>,
     /// The inventory's sources.
@@ -207,8 +209,16 @@ pub(super) async fn start<S: MessageSource>(service: Service<S>) -> Result<Parts
         now,
         metrics,
     };
-    let token = service.web_token;
-    let state = AppState::new(Box::new(backend), readiness.clone(), token, tails, events);
+    let access = Arc::new(service.web_access);
+    if let Some(read) = service.read_token {
+        let rereading = web_token::hangups().map(|on| web_token::reread(read, access.clone(), on));
+        let rereading = rereading.map_err(|source| ServiceFault::Start {
+            part: "signal handling",
+            source,
+        })?;
+        tasks.spawn(async { match rereading.await {} });
+    }
+    let state = AppState::new(Box::new(backend), readiness.clone(), access, tails, events);
     let http = tokio::spawn(http::serve(
         listener,
         Arc::new(state),

@@ -5,8 +5,6 @@ use super::fault::ServiceFault;
 use crate::app::delivery::DeliveryHandle;
 use crate::app::reload::{Loaded, RulesApplier};
 use crate::app::store_thread::StoreHandle;
-use crate::format;
-use crate::io::http;
 use crate::io::http::readiness::{Readiness, Reason};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::sync::Arc;
@@ -26,7 +24,7 @@ pub(super) struct Parts {
     /// The core's thread.
     pub core: Core,
     /// HTTP.
-    pub http: tokio::task::JoinHandle<Result<(), http::HttpFault>>,
+    pub http: tokio::task::JoinHandle<()>,
     /// The notifiers' tasks.
     pub notifiers: JoinSet<String>,
     /// Tasks that never end; each returns its name if it does.
@@ -71,8 +69,7 @@ impl Parts {
                     Err(_) => died("the core", "its thread panicked".to_owned()),
                 },
                 ended = &mut self.http => return match ended {
-                    Ok(Ok(())) => died("HTTP", "it ended by itself".to_owned()),
-                    Ok(Err(fault)) => died("HTTP", format::error_chain(&fault)),
+                    Ok(()) => died("HTTP", "it ended by itself".to_owned()),
                     Err(fault) => died("HTTP", fault.to_string()),
                 },
                 Some(ended) = self.notifiers.join_next() => match ended {

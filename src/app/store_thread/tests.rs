@@ -63,6 +63,7 @@ fn prepare(notice: &Notice) -> Vec<Delivery> {
     let rendered = RenderedNotice {
         incident: notice.incident,
         kind: notice.kind,
+        severity: notice.severity,
         body: Bytes::from(notice.kind.label()),
         due_at: notice.due,
         queued_at: notice.decided,
@@ -243,6 +244,8 @@ fn finished(delivery: &Delivery, outcome: Outcome) -> Finished {
         notifier: delivery.notifier.clone(),
         outcome,
         delay: Duration::from_millis(1_200),
+        leaves_mark: false,
+        released: 0,
     }
 }
 

@@ -11,6 +11,7 @@ use crate::format;
 use crate::io::metrics::Metrics;
 use crate::io::notifier::{Delivery, Outcome};
 use crate::io::store::{Batch, Opened, Repaired, Store, StoreFault, stored_kind};
+use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -206,8 +207,16 @@ impl Worker {
     }
 
     fn done(&mut self, finished: &Finished, batch: &mut Batch) {
-        if self.unsent.remove(&finished.id).is_some() {
+        if finished.leaves_mark {
+            if let Some(mark) = self.unsent.get_mut(&finished.id) {
+                mark.rendered.body = Bytes::new();
+                batch.deliveries.push(mark.clone());
+            }
+        } else if self.unsent.remove(&finished.id).is_some() {
             batch.done.push(finished.id);
+        }
+        if self.unsent.remove(&finished.released).is_some() {
+            batch.done.push(finished.released);
         }
         let (notifier, after) = (&finished.notifier, delay(finished.delay));
         let kind = stored_kind(finished.kind);

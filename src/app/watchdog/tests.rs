@@ -63,6 +63,7 @@ fn answer(status: StatusCode) -> Result<Answer, RequestFault> {
     Ok(Answer {
         status,
         retry_after: None,
+        location: None,
         rate_limits: None,
         body: Bytes::from_static(b"no key1"),
     })

@@ -156,6 +156,9 @@ fn notifier(page: &mut Page<'_>, notifier: &Value) {
         (pending, 0) => format!("{pending} pending"),
         (pending, failed) => format!("{pending} pending after {failed} failed attempts"),
     };
+    if let Some(answer) = notifier["refused"].as_str() {
+        let _ = write!(said, ": refused with {}", format::sanitize(answer, 60));
+    }
     if given_up > 0 {
         let _ = write!(said, ", {given_up} given up");
     }

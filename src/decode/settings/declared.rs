@@ -55,12 +55,15 @@ settings! {
     LISTEN: SocketAddr = parse::address, ["LASTBEAT_LISTEN"], "--listen IP:PORT",
         Text("[::]:9090"),
         "Address of the HTTP server: the page, the API, /metrics, /healthz and /readyz";
-    TOKEN: Secret = parse::secret, ["LASTBEAT_TOKEN", "LASTBEAT_TOKEN_FILE"], "--web-token-file FILE",
-        Depends("none, open to this machine only"),
-        "Token that opens the page and the API to other machines; commands send it";
     PUBLIC_URL: String = parse::page_url, ["LASTBEAT_PUBLIC_URL"], "--public-url URL",
         Depends("none; notifications have no links"),
         "Address of the page for people, which every notification links to";
+    TOKEN: Secret = parse::web_token, ["LASTBEAT_TOKEN", "LASTBEAT_TOKEN_FILE"], "--web-token-file FILE",
+        Depends("made at the first start, in a file beside the state that the log names"),
+        "Token that opens the page and the API, of 16 characters or more; commands send it; a file is read again on SIGHUP";
+    ANONYMOUS: bool = parse::anonymous, ["LASTBEAT_ANONYMOUS"], "",
+        Text("off"),
+        "read: the page and the API may be read without the token; changes still need it";
     STATE: StatePlace = parse::state, ["LASTBEAT_STATE"], "--state FILE",
         Depends("/data/lastbeat.db where /data is a folder, else memory"),
         "File that keeps the state across restarts; memory or an empty value: keep none";

@@ -2,6 +2,7 @@
 
 use super::secret::Secret;
 use super::state::StatePlace;
+use super::token_place::{MIN_TOKEN_CHARS, WEAK_TOKEN};
 use crate::core::rule::Globs;
 use crate::core::tracker::Limits;
 use crate::decode::http_url::request_url;
@@ -18,6 +19,23 @@ pub(super) fn text(text: &str) -> Result<String, String> {
 /// A text that is never printed.
 pub(super) fn secret(text: &str) -> Result<Secret, String> {
     Ok(Secret::new(text))
+}
+
+/// A token that is not guessed easily. It is never printed.
+pub(super) fn web_token(text: &str) -> Result<Secret, String> {
+    if text.chars().count() < MIN_TOKEN_CHARS {
+        return Err(WEAK_TOKEN.to_owned());
+    }
+    Ok(Secret::new(text))
+}
+
+/// True where reading needs no token.
+pub(super) fn anonymous(text: &str) -> Result<bool, String> {
+    match text {
+        "read" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("unknown access {text:?}: expected read or off")),
+    }
 }
 
 /// An http or https URL that is never printed, since its path may be a key.
@@ -65,10 +83,7 @@ pub(super) fn path(text: &str) -> Result<PathBuf, String> {
 
 /// A file, or a word for memory.
 pub(super) fn state(text: &str) -> Result<StatePlace, String> {
-    Ok(match text {
-        "" | "memory" => StatePlace::Memory,
-        path => StatePlace::File(PathBuf::from(path)),
-    })
+    Ok(StatePlace::parse(text))
 }
 
 /// Globs separated by commas; one that begins with `!` takes out.

@@ -19,6 +19,14 @@ pub enum StatePlace {
 }
 
 impl StatePlace {
+    /// A file, or a word for memory.
+    pub(super) fn parse(text: &str) -> Self {
+        match text {
+            "" | "memory" => StatePlace::Memory,
+            path => StatePlace::File(PathBuf::from(path)),
+        }
+    }
+
     /// The file, else the reason why there is none. `is_folder` says whether a path is a folder.
     ///
     /// # Errors
@@ -35,4 +43,13 @@ impl StatePlace {
             ),
         }
     }
+}
+
+/// The state file, by the text of its setting; `None`: the state is in memory.
+pub fn state_file(text: Option<&str>, is_folder: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    let place = match text {
+        Some(text) => StatePlace::parse(text.trim()),
+        None => StatePlace::Unset,
+    };
+    place.settle(is_folder).ok()
 }

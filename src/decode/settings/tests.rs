@@ -123,11 +123,29 @@ fn an_unknown_variable_is_named_with_the_nearest_setting() {
 
 #[test]
 fn the_webs_token_is_never_shown() {
-    let settings = with(&[("NATS_URL", "a:1"), ("LASTBEAT_TOKEN", " t0p ")]).expect("whole");
+    let settings = with(&[
+        ("NATS_URL", "a:1"),
+        ("LASTBEAT_TOKEN", " t0p-of-16-letters "),
+    ])
+    .expect("whole");
     assert!(
-        matches!(&settings.web_token, Some(TokenSource::Given(secret)) if secret.reveal() == "t0p")
+        matches!(&settings.web_token, Some(TokenSource::Given(secret)) if secret.reveal() == "t0p-of-16-letters")
     );
     assert!(!format!("{settings:?}").contains("t0p"));
+    let weak = with(&[("NATS_URL", "a:1"), ("LASTBEAT_TOKEN", "fifteen-letters")]);
+    let weak = weak.expect_err("too short")[0].to_string();
+    assert!(
+        weak.contains("openssl rand -hex 32") && !weak.contains("fifteen"),
+        "{weak}"
+    );
+    for (word, expected) in [("read", Some(true)), ("off", Some(false)), ("write", None)] {
+        let settings = with(&[("NATS_URL", "a:1"), ("LASTBEAT_ANONYMOUS", word)]);
+        assert_eq!(
+            settings.ok().map(|all| all.anonymous_read),
+            expected,
+            "{word}"
+        );
+    }
     let file = with(&[("NATS_URL", "a:1"), ("LASTBEAT_TOKEN_FILE", "/run/t")]);
     let file = file.expect("whole").web_token;
     assert!(matches!(file, Some(TokenSource::File(path)) if path.ends_with("t")));

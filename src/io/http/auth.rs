@@ -4,6 +4,7 @@ pub(super) mod access;
 pub(super) mod attempts;
 pub(super) mod origin;
 pub(super) mod session;
+pub mod web_access;
 
 use super::error::ApiError;
 use super::peer::Peer;
@@ -12,8 +13,8 @@ use super::state::AppState;
 use access::Refusal;
 use axum::Extension;
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use origin::BadOrigin;
@@ -31,7 +32,10 @@ impl FromRequestParts<Arc<AppState>> for Access {
     ) -> Result<Self, ApiError> {
         let peer = Extension::<Peer>::from_request_parts(parts, state).await;
         let Extension(Peer(peer)) = peer.expect("the server adds the peer to each request");
-        access::allow(&parts.headers, peer, state.token.as_ref(), &state.attempts)?;
+        let reads = matches!(parts.method, Method::GET | Method::HEAD);
+        if !(reads && state.access.anonymous_read) {
+            access::allow(&parts.headers, peer, &state.access, &state.attempts)?;
+        }
         Ok(Access)
     }
 }
@@ -43,8 +47,8 @@ pub(super) async fn check_origin(
     request: Request,
     next: Next,
 ) -> Response {
-    let (uri, headers, token) = (request.uri(), request.headers(), state.token.as_ref());
-    let refused = match origin::check(uri, request.version(), headers, peer, token) {
+    let (uri, headers, token) = (request.uri(), request.headers(), state.access.token());
+    let refused = match origin::check(uri, request.version(), headers, peer, token.as_deref()) {
         Ok(()) => return next.run(request).await,
         Err(BadOrigin::Rebound) => return ApiError::Refused(Refusal::Foreign).into_response(),
         Err(BadOrigin::HostCount) => "invalid request: expected exactly one Host header\n",

@@ -10,12 +10,13 @@ use tokio::sync::Notify;
 
 /// Connections at once: a hundred log tails, a hundred pages, and as many again of scrapers, health checks and strangers.
 pub(super) const MAX_CONNECTIONS: usize = 512;
-/// Connections of one peer at once: half, so that one peer leaves room for others, and a proxy before us has enough.
-const MAX_CONNECTIONS_OF_PEER: usize = 256;
-
 /// All open connections.
-#[derive(Default)]
-pub(super) struct ConnectionLimit(Mutex<Open>);
+pub(super) struct ConnectionLimit {
+    most: usize,
+    /// Connections of one peer at once: half, so that one peer leaves room for others, and a proxy before us has enough.
+    most_of_peer: usize,
+    open: Mutex<Open>,
+}
 
 #[derive(Default)]
 struct Open {
@@ -43,14 +44,28 @@ pub(super) struct Slot {
 }
 
 impl ConnectionLimit {
+    /// A limit of that many connections.
+    pub fn new(most: usize) -> Self {
+        ConnectionLimit {
+            most,
+            most_of_peer: most.div_ceil(2),
+            open: Mutex::default(),
+        }
+    }
+
+    /// Cuts off the least valuable connection, for its descriptor.
+    pub fn make_room(&self) {
+        self.open().evict(None);
+    }
+
     /// A slot for a connection of this peer, taken from a less valuable connection at the limit; `None` if there is none.
     pub fn acquire(self: &Arc<Self>, peer: IpAddr) -> Option<Slot> {
         let peer = network(peer);
         let mut open = self.open();
         let of_peer = open.connections.values().filter(|held| held.peer == peer);
-        if of_peer.count() >= MAX_CONNECTIONS_OF_PEER {
+        if of_peer.count() >= self.most_of_peer {
             open.evict(Some(peer))?;
-        } else if open.connections.len() >= MAX_CONNECTIONS {
+        } else if open.connections.len() >= self.most {
             open.evict(None)?;
         }
         let out = Arc::new(Notify::new());
@@ -72,7 +87,7 @@ impl ConnectionLimit {
 
     fn open(&self) -> MutexGuard<'_, Open> {
         // Every change of it is whole at each point at which it could panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -149,7 +164,7 @@ mod tests {
 
     #[test]
     fn when_all_are_taken_the_unknown_who_did_nothing_for_the_longest_goes() {
-        let limit = Arc::new(ConnectionLimit::default());
+        let limit = Arc::new(ConnectionLimit::new(MAX_CONNECTIONS));
         let all = full(&limit, |at| peer(at as u8));
         all[0].answered(true, false);
         all[1].begin();
@@ -166,7 +181,7 @@ mod tests {
 
     #[test]
     fn readers_who_were_let_in_never_go_and_a_seat_is_given_back() {
-        let limit = Arc::new(ConnectionLimit::default());
+        let limit = Arc::new(ConnectionLimit::new(MAX_CONNECTIONS));
         let mut all = full(&limit, |at| peer(at as u8));
         all.iter().for_each(|slot| slot.answered(true, true));
         assert!(limit.acquire(peer(1)).is_none());
@@ -176,10 +191,10 @@ mod tests {
 
     #[test]
     fn one_peer_has_no_more_than_its_share_and_pays_with_its_own() {
-        let limit = Arc::new(ConnectionLimit::default());
+        let limit = Arc::new(ConnectionLimit::new(MAX_CONNECTIONS));
         let other = limit.acquire(peer(1)).expect("room");
         let take = |_| limit.acquire(peer(9)).expect("room");
-        let all: Vec<Slot> = (0..MAX_CONNECTIONS_OF_PEER).map(take).collect();
+        let all: Vec<Slot> = (0..MAX_CONNECTIONS / 2).map(take).collect();
         assert!(!all.iter().any(is_out));
         let _more = limit.acquire(peer(9)).expect("its own first goes");
         assert!(is_out(&all[0]) && !is_out(&other));

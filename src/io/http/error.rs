@@ -31,9 +31,11 @@ pub(super) enum ApiError {
     BodyTooLong,
     #[error("the body did not arrive within 5s")]
     BodyTimeout,
-    #[error("wrong token: it differs from LASTBEAT_TOKEN")]
+    #[error(
+        "wrong token: it differs from that of LASTBEAT_TOKEN, or of the file that the log names"
+    )]
     WrongToken,
-    #[error("no LASTBEAT_TOKEN is set: the page is open on this machine, and nowhere else")]
+    #[error("a demo has no token: everybody may read it, and its own machine may change it")]
     NoToken,
     /// The path is unknown; with the paths that exist.
     #[error("unknown path; known are {0}")]
@@ -50,7 +52,9 @@ pub(super) enum ApiError {
     UnknownSilence,
     #[error("this silence is defined in the rule files: remove it there")]
     SilenceOfRules,
-    #[error("there are too many silences: end some, or let globs cover several apps")]
+    #[error(
+        "there are too many silences, or too many globs in them: end some, or let globs cover several apps"
+    )]
     TooManySilences,
     #[error("a drill is already running; it ends within a minute")]
     DrillRuns,

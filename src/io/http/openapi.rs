@@ -22,11 +22,9 @@ use utoipa::OpenApi;
         title = "lastbeat",
         description = "Shows silent targets, since when they are silent, and how far that reaches. Times are RFC 3339, spans are \
             seconds. Every answer is an object, and a refusal is `{\"error\":\"...\"}`. A path that takes GET takes HEAD too. \
-            A request names its host once, as `Host` alone or in the address as well; without LASTBEAT_TOKEN a request from \
-            this machine names a loopback address or localhost. Clients that accept gzip get scrapes, this description and \
+            A request names its host once, as `Host` alone or in the address as well. Clients that accept gzip get scrapes, this description and \
             JSON of 4 KiB and more compressed: those responses have `Vary: Accept-Encoding`, and `Content-Encoding: gzip` \
-            where they are compressed. With LASTBEAT_TOKEN set, paths below /api/ need the token; without it they answer this \
-            machine alone.",
+            where they are compressed. Paths below /api/ need the token; with LASTBEAT_ANONYMOUS=read only changes need it.",
         license(name = "MIT", identifier = "MIT"),
     ),
     servers((url = "/")),
@@ -269,7 +267,7 @@ fn headers() -> Value {
 
 fn security_schemes() -> Value {
     json!({
-        "token": { "type": "http", "scheme": "bearer", "description": "LASTBEAT_TOKEN." },
+        "token": { "type": "http", "scheme": "bearer", "description": "LASTBEAT_TOKEN, or the token of the file that the log names." },
         "session": {
             "type": "apiKey",
             "in": "cookie",

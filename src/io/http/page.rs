@@ -49,7 +49,7 @@ It watches a log stream and alerts when heartbeats stop or the stream goes quiet
   /healthz   alive
   /          the page, in a browser
 
-From this machine, or with the token of LASTBEAT_TOKEN:
+With the token of LASTBEAT_TOKEN, or of the file that the log names:
 
   /api/v1/status      the status of lastbeat, as JSON
   /api/v1/instances   each instance, by name; ?app=&region=&instance=&verdict=&limit=&cursor=

@@ -1,6 +1,7 @@
 //! Accepts connections, within limits: hyper bounds the time for a request's head, and the rest is bounded here.
 
 use super::connection_limit::{ConnectionLimit, Slot};
+use super::descriptors;
 use super::peer::Peer;
 use super::router;
 use super::sse::LongLived;
@@ -13,7 +14,6 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -37,10 +37,11 @@ pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 const STREAM_WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time for open requests to finish at stop; they take milliseconds.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
-/// Pause after a failed accept: it mostly means that no file descriptor is free, which only time mends.
+/// Pause after a failed accept: it mostly means that no file descriptor is free, and the one of the connection that was cut
+/// off is free in a moment.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Accepts that fail in a row before the listener counts as dead: 10 seconds of them.
-const MAX_ACCEPT_FAULTS: u32 = 100;
+/// Failed accepts in a row between two lines of the log: a minute of them.
+const ACCEPT_FAULTS_A_LINE: u32 = 600;
 
 /// Statuses of a client that did not authenticate.
 const REFUSED: [StatusCode; 3] = [
@@ -49,31 +50,17 @@ const REFUSED: [StatusCode; 3] = [
     StatusCode::TOO_MANY_REQUESTS,
 ];
 
-/// The reason why the listener ended.
-#[derive(Debug, thiserror::Error)]
-pub enum HttpFault {
-    /// It accepts no connections any more.
-    #[error("the HTTP listener failed to accept a connection {MAX_ACCEPT_FAULTS} times in a row")]
-    Accept(#[source] io::Error),
-}
-
-/// Serves until `stop` is done, then lets open requests finish for half a second.
-///
-/// # Errors
-/// [`HttpFault::Accept`] where the listener itself is broken. A client never ends it.
-pub async fn serve(
-    listener: TcpListener,
-    state: Arc<AppState>,
-    stop: impl Future<Output = ()>,
-) -> Result<(), HttpFault> {
+/// Serves until `stop` is done, then lets open requests finish for half a second. No client and no lack of descriptors
+/// ends it: monitoring does not hang on the page.
+pub async fn serve(listener: TcpListener, state: Arc<AppState>, stop: impl Future<Output = ()>) {
     let mut stop = pin!(stop);
-    let limit = Arc::new(ConnectionLimit::default());
+    let limit = Arc::new(ConnectionLimit::new(descriptors::connections()));
     let router = router::router(Arc::clone(&state));
     let publishing = Arc::clone(&state);
     let mut publishing = pin!(async move { publishing.publish().await });
     let (closing, _) = watch::channel(());
     let mut open = JoinSet::new();
-    let mut faults = 0;
+    let mut faults: u32 = 0;
     loop {
         tokio::select! {
             () = &mut stop => break,
@@ -93,12 +80,12 @@ pub async fn serve(
                     let router = router.clone();
                     open.spawn(connection(stream, peer.ip(), slot, router, closing.subscribe()));
                 }
-                Err(fault) if faults >= MAX_ACCEPT_FAULTS => return Err(HttpFault::Accept(fault)),
                 Err(fault) => {
-                    faults += 1;
-                    if faults == 1 {
+                    if faults % ACCEPT_FAULTS_A_LINE == 0 {
                         tracing::warn!(%fault, "the HTTP listener failed to accept a connection; retrying");
                     }
+                    faults += 1;
+                    limit.make_room();
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
@@ -111,7 +98,6 @@ pub async fn serve(
     if tokio::time::timeout(DRAIN_TIMEOUT, drained).await.is_err() {
         tracing::debug!("HTTP connections cut off at stop");
     }
-    Ok(())
 }
 
 /// Logs a connection that panicked, a bug of lastbeat; the listener goes on.

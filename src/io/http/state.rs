@@ -1,6 +1,7 @@
 //! The state that all requests share.
 
 use super::auth::attempts::Attempts;
+use super::auth::web_access::WebAccess;
 use super::backend::Backend;
 use super::body_limit::BodyLimit;
 use super::dto::status::Status;
@@ -9,7 +10,6 @@ use super::events::{Events, Look};
 use super::logs::Tails;
 use super::readiness::Readiness;
 use crate::core::snapshot::Snapshot;
-use crate::decode::settings::Secret;
 use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use std::convert::Infallible;
@@ -28,8 +28,7 @@ const MAX_RENDERING: usize = 1;
 pub struct AppState {
     pub(super) backend: Box<dyn Backend>,
     pub(super) readiness: Arc<ArcSwap<Readiness>>,
-    /// `LASTBEAT_TOKEN`; without one, `/api/` is open to this machine.
-    pub(super) token: Option<Secret>,
+    pub(super) access: Arc<WebAccess>,
     pub(super) attempts: Attempts,
     pub(super) tails: Arc<Tails>,
     pub(super) events: Arc<Events>,
@@ -44,14 +43,14 @@ impl AppState {
     pub fn new(
         backend: Box<dyn Backend>,
         readiness: Arc<ArcSwap<Readiness>>,
-        token: Option<Secret>,
+        access: Arc<WebAccess>,
         tails: Arc<Tails>,
         events: Arc<Events>,
     ) -> Self {
         AppState {
             backend,
             readiness,
-            token,
+            access,
             attempts: Attempts::default(),
             tails,
             events,

@@ -48,11 +48,17 @@ impl Address {
         parts.authority = Some(place.parse().map_err(|_| AddressFault)?);
         let uri = Uri::from_parts(parts).map_err(|_| AddressFault)?;
         let password = user.as_deref().and_then(|user| user.split_once(':'));
+        // Receivers repeat what they were sent, in its encoded form too.
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let sent = user.as_deref().map(encoded);
+        let plain = password.map(|(_, password)| decoded(password));
         let behind = [
             Some(uri.path().trim_end_matches('/')),
             uri.query(),
             user.as_deref(),
             password.map(|(_, password)| password),
+            sent.as_deref(),
+            plain.as_deref(),
         ];
         // A lone / is in every text, and so is a single letter.
         let secrets = behind.into_iter().flatten().filter(|part| part.len() > 1);
@@ -104,6 +110,11 @@ impl Address {
         request
     }
 
+    /// The header that carries its user; `None`: it has none.
+    pub fn authorization(&self) -> Option<&HeaderValue> {
+        self.authorization.as_ref()
+    }
+
     /// Scheme and host, for people.
     pub fn origin(&self) -> String {
         peer(&self.uri)
@@ -116,9 +127,14 @@ impl Address {
     }
 }
 
-fn basic(user: &str) -> Result<HeaderValue, AddressFault> {
+/// A user as the header carries it.
+fn encoded(user: &str) -> String {
     let plain: Vec<u8> = percent_decode_str(user).collect();
-    let text = format!("Basic {}", BASE64.encode(&plain));
+    BASE64.encode(&plain)
+}
+
+fn basic(user: &str) -> Result<HeaderValue, AddressFault> {
+    let text = format!("Basic {}", encoded(user));
     let mut value = HeaderValue::from_str(&text).map_err(|_| AddressFault)?;
     value.set_sensitive(true);
     Ok(value)
@@ -151,7 +167,9 @@ mod tests {
         assert_eq!(address.origin(), "https://example.com:8443");
         let said = format!("no route to {url} {:?}", request.headers());
         let shown = address.redact(&said);
-        for secret in ["anna", "s%40cret", "t0ken", "k3y"] {
+        let basic = BASE64.encode(b"anna:s@cret");
+        let shown = shown + &address.redact(&format!("you sent Basic {basic}, which is s@cret"));
+        for secret in ["anna", "s%40cret", "s@cret", "t0ken", "k3y", &basic] {
             assert!(!shown.contains(secret), "{shown}");
         }
         let below = address.below("/api/v2/alerts").expect("a path");

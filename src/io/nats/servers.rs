@@ -1,9 +1,12 @@
 //! The servers in turn: those of the settings, and with gossip those that the cluster names.
 
-use crate::decode::settings::{Login, Server};
+use crate::decode::settings::Server;
 
 /// Servers that a cluster may name beside the given ones.
 const GOSSIPED: usize = 32;
+
+/// The scheme of a server that is reached by TLS alone.
+const TLS: &str = "tls://";
 
 /// A round over all servers.
 #[derive(Debug)]
@@ -47,14 +50,22 @@ impl Servers {
     }
 
     /// Takes in the servers that the cluster names now, in place of those it named before. They take the credentials of
-    /// the server that names them.
-    pub fn gossip(&mut self, named: Vec<String>, login: Option<&Login>) {
+    /// the server that names them, and are reached as it is: where that is by TLS, none of them without.
+    pub fn gossip(&mut self, named: Vec<String>, by: &Server) {
+        let is_secure = by.address.starts_with(TLS);
+        let named = named
+            .into_iter()
+            .map(|address| match address.split_once("://") {
+                Some((_, rest)) if is_secure => format!("{TLS}{rest}"),
+                None if is_secure => format!("{TLS}{address}"),
+                _ => address,
+            });
         let new = |address: &String| !self.given.iter().any(|given| same(&given.address, address));
         let server = |address| Server {
             address,
-            login: login.cloned(),
+            login: by.login.clone(),
         };
-        let named = named.into_iter().filter(new).take(GOSSIPED);
+        let named = named.filter(new).take(GOSSIPED);
         self.gossiped = named.map(server).collect();
     }
 }
@@ -73,7 +84,7 @@ fn same(one: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::settings::Secret;
+    use crate::decode::settings::{Login, Secret};
 
     fn round(addresses: &[&str]) -> Servers {
         let server = |address: &&str| Server {
@@ -102,12 +113,28 @@ mod tests {
     fn gossip_adds_the_unknown_only() {
         let mut servers = round(&["nats://a:1"]);
         let login = Login::Token(Secret::new("t"));
-        servers.gossip(vec!["a:1".to_owned(), "b:2".to_owned()], Some(&login));
+        let by = |address: &str| Server {
+            address: address.to_owned(),
+            login: Some(login.clone()),
+        };
+        let names = || vec!["a:1".to_owned(), "b:2".to_owned()];
+        servers.gossip(names(), &by("nats://a:1"));
         assert_eq!(
             (servers.count(), servers.next().address),
             (2, "nats://a:1".to_owned())
         );
         let named = servers.next();
-        assert_eq!((named.address.as_str(), named.login), ("b:2", Some(login)));
+        assert_eq!(
+            (named.address.as_str(), named.login),
+            ("b:2", Some(login.clone()))
+        );
+        // The token must not go to one of them in plain text.
+        let mut servers = round(&["tls://a:1"]);
+        servers.gossip(
+            [names(), vec!["nats://c:3".to_owned()]].concat(),
+            &by("tls://a:1"),
+        );
+        let addresses = [(); 3].map(|()| servers.next().address);
+        assert_eq!(addresses, ["tls://a:1", "tls://b:2", "tls://c:3"]);
     }
 }

@@ -4,7 +4,7 @@ use super::connection_error::{Meaning, connection_error, meaning, of_connect};
 use super::credentials;
 use super::messages::Messages;
 use crate::clock::Clock;
-use crate::decode::settings::{Login, NatsSettings, Server};
+use crate::decode::settings::{NatsSettings, Server};
 use crate::io::feed::{
     ConnectionError, ConnectionErrorKind, ConnectionEvent, ConnectionReporter, ConnectionState,
     OutgoingMessage,
@@ -276,9 +276,9 @@ impl Session {
         self.client.server_info().connect_urls
     }
 
-    /// The credentials of the server's URL.
-    pub fn login(&self) -> Option<&Login> {
-        self.server.login.as_ref()
+    /// The server, with the credentials of its URL.
+    pub fn server(&self) -> &Server {
+        &self.server
     }
 
     /// Publishes; what cannot be is lost, as anything is that the connection loses.

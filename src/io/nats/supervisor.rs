@@ -137,7 +137,7 @@ impl Supervisor {
         self.servers.stay();
         self.other_form = session.other_form;
         if self.settings.gossip {
-            self.servers.gossip(session.gossip(), session.login());
+            self.servers.gossip(session.gossip(), session.server());
         }
         (session, messages)
     }

@@ -257,6 +257,7 @@ mod tests {
             let answer = Answer {
                 status,
                 retry_after: None,
+                location: None,
                 rate_limits: None,
                 body: Bytes::new(),
             };

@@ -1,8 +1,9 @@
 //! Deliveries that wait, and the silences made while running.
 
-use super::stored_enums::{kind_from_stored, stored_kind};
+use super::stored_enums::{StoredEnum, kind_from_stored, stored_kind};
 use super::{Skipped, back, json_columns, to, wall_back};
 use crate::core::notice::IncidentId;
+use crate::core::rule::Severity;
 use crate::core::silence::Silence;
 use crate::io::notifier::{Delivery, RenderedNotice};
 use bytes::Bytes;
@@ -43,7 +44,8 @@ pub(super) fn remove(db: &Connection, done: &[u64]) -> rusqlite::Result<()> {
 /// Reads all that wait, in the order of their numbers.
 pub(super) fn read(db: &Connection, skipped: &mut Skipped) -> rusqlite::Result<Vec<Delivery>> {
     let mut statement = db.prepare(
-        "SELECT id, notifier, incident, kind, due_at, told_at, body FROM parcel ORDER BY id",
+        "SELECT parcel.id, notifier, incident, kind, due_at, parcel.told_at, body, incident.severity
+            FROM parcel LEFT JOIN incident ON incident.id = parcel.incident ORDER BY parcel.id",
     )?;
     let rows = statement.query_map([], |row| Ok(delivery(row)))?;
     skipped.leave_out(rows)
@@ -54,12 +56,17 @@ fn delivery(row: &Row<'_>) -> Option<Delivery> {
     let incident: i64 = row.get(2).ok()?;
     let kind: String = row.get(3).ok()?;
     let body: Vec<u8> = row.get(6).ok()?;
+    let severity: Option<String> = row.get(7).ok()?;
     Some(Delivery {
         id: back(id),
         notifier: row.get(1).ok()?,
         rendered: RenderedNotice {
             incident: IncidentId(back(incident)),
             kind: kind_from_stored(&kind)?,
+            // That of the incident: only the order of what waits hangs on it.
+            severity: severity
+                .and_then(|word| Severity::from_stored(&word))
+                .unwrap_or_default(),
             due_at: wall_back(row, 4)??,
             queued_at: wall_back(row, 5)??,
             body: Bytes::from(body),

@@ -4,12 +4,14 @@ use super::fault::StoreFault;
 use crate::core::time::Wall;
 use crate::format;
 use std::ffi::OsString;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, OpenOptions, Permissions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Suffixes of the files of a database: its own, and those that SQLite puts beside it.
 const PARTS: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+/// The owner may read and write, nobody else anything.
+const OWNERS_ALONE: u32 = 0o600;
 /// Limit of files of one name that are set aside within one second.
 const MAX_OF_A_SECOND: u32 = 1_000;
 
@@ -50,6 +52,27 @@ impl StateFile {
         let length =
             |part: &str| fs::metadata(beside(&self.path, part)).map_or(0, |data| data.len());
         PARTS.iter().map(|part| length(part)).sum()
+    }
+}
+
+/// Makes the file where there is none, so that only its owner reads it, and closes one that others may read: it holds log
+/// lines and notifications. SQLite gives the files beside it the same mode.
+///
+/// A file of another owner stays as it is: that it cannot be written shows elsewhere.
+pub(super) fn keep_private(path: &Path) {
+    let mut options = OpenOptions::new();
+    // Each may fail where SQLite then says why.
+    let _ = options
+        .append(true)
+        .create(true)
+        .mode(OWNERS_ALONE)
+        .open(path);
+    for part in PARTS {
+        let path = beside(path, part);
+        let is_open = |mode: u32| mode & 0o077 != 0;
+        if fs::metadata(&path).is_ok_and(|data| data.is_file() && is_open(data.mode())) {
+            let _ = fs::set_permissions(&path, Permissions::from_mode(OWNERS_ALONE));
+        }
     }
 }
 

@@ -202,6 +202,7 @@ fn delivery(id: u64) -> Delivery {
         rendered: RenderedNotice {
             incident: IncidentId(id),
             kind: NoticeKind::Opened,
+            severity: Default::default(),
             due_at: at(id),
             queued_at: at(id),
             body: Bytes::from_static(b"{}\n\0"),

@@ -4,6 +4,7 @@
 use super::wording::link;
 use crate::core::notice::{Notice, NoticeKind};
 use crate::format;
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 /// Characters of a summary that PagerDuty takes.
@@ -48,4 +49,10 @@ fn dedup_key(notice: &Notice) -> String {
         return format!("lastbeat-{}", notice.incident);
     }
     format!("lastbeat-{}", format::key(&notice.fingerprint, DEDUP_KEY))
+}
+
+/// The dedup key of a body.
+pub(super) fn key_of(body: &[u8]) -> Option<Bytes> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    Some(body.get("dedup_key")?.as_str()?.to_owned().into())
 }

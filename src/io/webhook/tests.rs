@@ -56,6 +56,7 @@ fn rendered(incident: IncidentId, kind: NoticeKind, body: Bytes) -> RenderedNoti
     RenderedNotice {
         incident,
         kind,
+        severity: Default::default(),
         body,
         due_at: NOW,
         queued_at: NOW,

@@ -49,6 +49,7 @@ fn entries_that_look_like_a_beat_get_a_hint_and_what_is_forgotten_stays_listed_u
     feed.beat(&all, Duration::from_millis(500));
     let setup = Setup::new()
         .nats(&nats)
+        .env("LASTBEAT_ANONYMOUS", "read")
         .rules("beats.toml", "[[rule]]\nname = 'beats'\nmax_gap = '3s'\n");
     let state = setup.rules_folder().with_file_name("state.db");
     let silent = &org(&["job"], &["nrt"])[0];

@@ -13,6 +13,9 @@ use std::time::Duration;
 /// It listens well before this, and has heard who beats, on a busy machine too.
 const START: Duration = Duration::from_secs(60);
 
+/// The token of the page and the API, where a test sets none.
+pub const WEB_TOKEN: &str = "the-token-of-the-tests";
+
 /// How it is to be started: environment and rules.
 pub struct Setup {
     env: BTreeMap<String, String>,
@@ -40,6 +43,7 @@ impl Setup {
             .env("LASTBEAT_RULES", &rules.to_string_lossy())
             .env("RUST_LOG", "info,lastbeat=debug")
             .env("LASTBEAT_LOG_FORMAT", "text")
+            .env("LASTBEAT_TOKEN", WEB_TOKEN)
     }
 
     /// Sets an environment variable.
@@ -100,9 +104,15 @@ impl Setup {
     pub fn start(self) -> Lastbeat {
         let mut child = self.command(&["run"]);
         let port = child.wait_line("the line that says where it listens", START, listening);
+        // A test that sets a token of its own says which requests carry it.
+        let token = self.env.get("LASTBEAT_TOKEN");
+        let token = token.filter(|token| *token == WEB_TOKEN).cloned();
         Lastbeat {
             child,
-            server: Server::local(port),
+            server: Server {
+                token,
+                ..Server::local(port)
+            },
             folder: self.folder,
         }
     }

@@ -1,12 +1,13 @@
 //! The rules of access to what is not open to all.
 //!
-//! With a token set, a request has to carry it, or the cookie of a session. Without one, only this machine has access: and
+//! A request has to carry the token, or the cookie of a session. Without a token (a demo), only this machine has access: and
 //! not another site's page that a browser on this machine shows, so the request has to name this machine as its host, and
 //! as its origin where it has one. Nor a remote client for which a proxy on this machine asks.
 
 use super::attempts::Attempts;
 use super::origin::{is_loopback, is_own_page, text};
 use super::session;
+use super::web_access::WebAccess;
 use crate::decode::settings::Secret;
 use axum::http::header::{AUTHORIZATION, FORWARDED, HOST, HeaderMap, HeaderName, ORIGIN, VIA};
 use std::net::IpAddr;
@@ -27,19 +28,17 @@ const PROXY_HEADERS: [HeaderName; 5] = [
 pub(in crate::io::http) enum Refusal {
     /// No token, or a wrong one.
     #[error(
-        "this path needs the token of LASTBEAT_TOKEN: send it as `Authorization: Bearer TOKEN`"
+        "this path needs the token of LASTBEAT_TOKEN, or else that of the file that the log names: send it as \
+         `Authorization: Bearer TOKEN`"
     )]
     Token,
     /// No token is set, and the request comes from another machine.
-    #[error(
-        "this path answers this machine only: set LASTBEAT_TOKEN (or LASTBEAT_TOKEN_FILE) and send it as \
-         `Authorization: Bearer TOKEN`"
-    )]
+    #[error("a demo can be changed from its own machine only")]
     Remote,
     /// No token is set, and the request does not name this machine, or another site's page made it.
     #[error(
-        "without LASTBEAT_TOKEN this path answers requests to a loopback address only, such as \
-         http://127.0.0.1:9090, and from no other site"
+        "without a token this path answers requests to a loopback address only, such as http://127.0.0.1:9090, and from no \
+         other site"
     )]
     Foreign,
     /// A browser says that another site's page made the request.
@@ -54,17 +53,18 @@ pub(in crate::io::http) enum Refusal {
 pub(in crate::io::http) fn allow(
     headers: &HeaderMap,
     peer: IpAddr,
-    token: Option<&Secret>,
+    access: &WebAccess,
     attempts: &Attempts,
 ) -> Result<(), Refusal> {
-    let Some(token) = token else {
+    let Some(token) = access.token() else {
         return allow_local(headers, peer);
     };
+    let token = &*token;
     let now = crate::clock::wall();
     let sent = text(headers, &AUTHORIZATION).and_then(|text| text.split_once(' '));
     let sent = sent.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     let Some((_, sent)) = sent else {
-        let signed_in = session::is_signed_in(headers, token, now);
+        let signed_in = session::is_signed_in(headers, token, now, &access.ended);
         return signed_in.then_some(()).ok_or(Refusal::Token);
     };
     if !is_own_page(headers) {
@@ -248,8 +248,8 @@ mod tests {
                 headers.insert(name, value.parse().expect("a value"));
             }
             let peer = peer.parse().expect("an address");
-            let token = token.map(Secret::new);
-            let found = allow(&headers, peer, token.as_ref(), &Attempts::default());
+            let access = WebAccess::new(token.map(Secret::new), false);
+            let found = allow(&headers, peer, &access, &Attempts::default());
             assert_eq!(found, *expected, "{token:?} {peer} {pairs:?}");
         }
     }

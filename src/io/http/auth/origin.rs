@@ -55,8 +55,13 @@ fn is_rebound(headers: &HeaderMap, peer: IpAddr, token: Option<&Secret>) -> bool
 /// count as other sites; a client that is no browser says nothing.
 pub(in crate::io::http) fn is_own_page(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    if let Some(site) = text("sec-fetch-site") {
+    if let Some(site) = text("sec-fetch-site")
+        && headers.get_all(ORIGIN).iter().count() <= 1
+    {
         return matches!(site, "same-origin" | "none");
+    }
+    if headers.get_all(ORIGIN).iter().count() > 1 {
+        return false;
     }
     let Some(origin) = text(ORIGIN.as_str()) else {
         return true;
@@ -76,10 +81,19 @@ pub(super) fn is_loopback(host: &str) -> bool {
 
 /// A `Host` without its port.
 fn host_name(host: &str) -> &str {
-    match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
+    match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, "")) => address,
+        Some((address, port)) if is_port(port) => address,
+        // Neither an address nor a name.
+        Some(_) => "",
         None => host.rsplit_once(':').map_or(host, |(name, _)| name),
     }
+}
+
+/// True for a colon and digits.
+fn is_port(text: &str) -> bool {
+    let port = text.strip_prefix(':');
+    port.is_some_and(|port| !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit()))
 }
 
 /// The text of a header; `None` where it is missing, or no text.

@@ -1,7 +1,8 @@
 //! Sessions of the page: a browser signs in with the token once, and from then on sends a cookie that stands for it.
 //!
-//! The cookie is a time and a signature over it, made with the token as key: it is checked without a store, ends by
-//! itself, and with every token that is replaced. The token cannot be read from it.
+//! The cookie is a time, a random number and a signature over both, made with the token as key: it is checked without a
+//! store, ends by itself, and with every token that is replaced. The token cannot be read from it. Signing out ends it on
+//! the server too, by its number, until the server restarts.
 
 use super::origin::{is_own_page, text};
 use crate::core::time::Wall;
@@ -9,6 +10,9 @@ use crate::decode::settings::Secret;
 use axum::http::header::{COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use data_encoding::HEXLOWER;
 use ring::hmac;
+use ring::rand::{SecureRandom, SystemRandom};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// The length of a session: a week on call.
@@ -32,9 +36,35 @@ fn name(headers: &HeaderMap) -> String {
     }
 }
 
+/// Ended sessions that are remembered; the one that would have ended first by itself leaves first.
+const MAX_ENDED: usize = 10_000;
+/// Bytes of a session's number.
+const NUMBER_BYTES: usize = 16;
+
+/// Sessions that were ended before their time: the end that each would have had, in seconds of the wall clock, and its
+/// number.
+#[derive(Default)]
+pub(in crate::io::http) struct EndedSessions(Mutex<BTreeSet<(u64, String)>>);
+
+impl EndedSessions {
+    fn add(&self, until: u64, number: &str, now: Wall) {
+        let mut ended = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *ended = ended.split_off(&(seconds(now), String::new()));
+        ended.insert((until, number.to_owned()));
+        if ended.len() > MAX_ENDED {
+            ended.pop_first();
+        }
+    }
+
+    fn has(&self, until: u64, number: &str) -> bool {
+        let ended = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.contains(&(until, number.to_owned()))
+    }
+}
+
 /// The text that a signature is over.
-fn signed(until: u64) -> String {
-    format!("lastbeat page, signed in until {until}")
+fn signed(until: u64, number: &str) -> String {
+    format!("lastbeat page, session {number}, signed in until {until}")
 }
 
 fn key(token: &Secret) -> hmac::Key {
@@ -43,26 +73,50 @@ fn key(token: &Secret) -> hmac::Key {
 
 /// True where these headers carry a cookie that this token signed and that holds at `now`, on a request that no other
 /// site's page made.
-pub(super) fn is_signed_in(headers: &HeaderMap, token: &Secret, now: Wall) -> bool {
+pub(super) fn is_signed_in(
+    headers: &HeaderMap,
+    token: &Secret,
+    now: Wall,
+    ended: &EndedSessions,
+) -> bool {
+    let mut sessions = sessions(headers, token, now);
+    sessions.any(|(until, number)| !ended.has(until, number)) && is_own_page(headers)
+}
+
+/// Ends the sessions whose cookies these headers carry.
+pub(in crate::io::http) fn forget(headers: &HeaderMap, token: &Secret, ended: &EndedSessions) {
+    let now = crate::clock::wall();
+    for (until, number) in sessions(headers, token, now) {
+        ended.add(until, number, now);
+    }
+}
+
+/// End and number of each session whose cookie these headers carry, signed by this token and not over.
+fn sessions<'a>(
+    headers: &'a HeaderMap,
+    token: &Secret,
+    now: Wall,
+) -> impl Iterator<Item = (u64, &'a str)> {
     let name = name(headers);
     let cookies = headers.get_all(COOKIE).iter();
     let values = cookies
         .filter_map(|value| value.to_str().ok())
         .flat_map(|cookies| cookies.split(';'))
-        .filter_map(|cookie| cookie.trim().strip_prefix(&*name)?.strip_prefix('='));
-    let mut values = values.take(MAX_COOKIES);
-    values.any(|value| holds(value, token, now)) && is_own_page(headers)
+        .filter_map(move |cookie| cookie.trim().strip_prefix(&*name)?.strip_prefix('='));
+    values
+        .take(MAX_COOKIES)
+        .filter_map(move |value| session(value, token, now))
 }
 
-fn holds(value: &str, token: &Secret, now: Wall) -> bool {
-    let Some((until, signature)) = value.split_once('.') else {
-        return false;
-    };
-    let (Ok(until), Ok(signature)) = (until.parse(), HEXLOWER.decode(signature.as_bytes())) else {
-        return false;
-    };
-    let over = signed(until);
-    seconds(now) < until && hmac::verify(&key(token), over.as_bytes(), &signature).is_ok()
+fn session<'a>(value: &'a str, token: &Secret, now: Wall) -> Option<(u64, &'a str)> {
+    let (until, rest) = value.split_once('.')?;
+    let (number, signature) = rest.split_once('.')?;
+    let until: u64 = until.parse().ok()?;
+    let signature = HEXLOWER.decode(signature.as_bytes()).ok()?;
+    let over = signed(until, number);
+    let holds =
+        seconds(now) < until && hmac::verify(&key(token), over.as_bytes(), &signature).is_ok();
+    holds.then_some((until, number))
 }
 
 /// True where the browser speaks https, to lastbeat or to a proxy before it.
@@ -72,9 +126,12 @@ fn is_https(headers: &HeaderMap) -> bool {
     starts(ORIGIN, "https://") || starts(proto, "https")
 }
 
-/// The `Set-Cookie` of a session that begins now.
-pub(in crate::io::http) fn begin(headers: &HeaderMap, token: &Secret) -> HeaderValue {
-    set_cookie(headers, &cookie(token, crate::clock::wall()), HOLDS)
+/// The `Set-Cookie` of a session that begins now; `None`: the system gives no random bytes.
+pub(in crate::io::http) fn begin(headers: &HeaderMap, token: &Secret) -> Option<HeaderValue> {
+    let mut number = [0; NUMBER_BYTES];
+    SystemRandom::new().fill(&mut number).ok()?;
+    let cookie = cookie(token, crate::clock::wall(), &HEXLOWER.encode(&number));
+    Some(set_cookie(headers, &cookie, HOLDS))
 }
 
 /// The `Set-Cookie` that ends a session.
@@ -83,10 +140,10 @@ pub(in crate::io::http) fn end(headers: &HeaderMap) -> HeaderValue {
 }
 
 /// The value of a cookie that holds from `now` on.
-fn cookie(token: &Secret, now: Wall) -> String {
+fn cookie(token: &Secret, now: Wall, number: &str) -> String {
     let until = seconds(now + HOLDS);
-    let signature = hmac::sign(&key(token), signed(until).as_bytes());
-    format!("{until}.{}", HEXLOWER.encode(signature.as_ref()))
+    let signature = hmac::sign(&key(token), signed(until, number).as_bytes());
+    format!("{until}.{number}.{}", HEXLOWER.encode(signature.as_ref()))
 }
 
 fn set_cookie(headers: &HeaderMap, value: &str, age: Duration) -> HeaderValue {
@@ -113,12 +170,17 @@ mod tests {
             let name: axum::http::header::HeaderName = name.parse().expect("a header");
             headers.append(name, value.parse().expect("a value"));
         }
-        is_signed_in(&headers, &Secret::new(token), now)
+        is_signed_in(
+            &headers,
+            &Secret::new(token),
+            now,
+            &EndedSessions::default(),
+        )
     }
 
     #[test]
     fn a_cookie_holds_for_its_token_its_time_and_its_own_page() {
-        let value = cookie(&Secret::new("t"), NOW);
+        let value = cookie(&Secret::new("t"), NOW, "0a");
         assert!(value.starts_with("1700604800.") && !value.contains('t'));
         let ours = format!("other=1; {NAME}_1={value}; {NAME}={value}");
         let case = |more: &[(&str, &str)]| {
@@ -144,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_cookie_that_was_touched_holds_no_more() {
-        let value = cookie(&Secret::new("t"), NOW);
+        let value = cookie(&Secret::new("t"), NOW, "0a");
         let longer = value.replacen("1700604800", "1900000000", 1);
         let cut = &value[..value.len() - 2];
         for value in [
@@ -163,7 +225,45 @@ mod tests {
             };
             let mut headers = HeaderMap::new();
             headers.insert(COOKIE, cookie);
-            assert!(!is_signed_in(&headers, &Secret::new("t"), NOW), "{value}");
+            let ended = EndedSessions::default();
+            assert!(
+                !is_signed_in(&headers, &Secret::new("t"), NOW, &ended),
+                "{value}"
+            );
         }
+    }
+
+    #[test]
+    fn a_session_that_was_ended_holds_no_more_and_others_do() {
+        let now = crate::clock::wall();
+        let token = Secret::new("t");
+        let ended = EndedSessions::default();
+        let headers = |number: &str| {
+            let mut headers = HeaderMap::new();
+            let cookie = format!("{NAME}={}", cookie(&token, now, number));
+            headers.insert(COOKIE, cookie.parse().expect("a value"));
+            headers
+        };
+        let (one, other) = (headers("0a"), headers("0b"));
+        assert!(is_signed_in(&one, &token, now, &ended));
+        forget(&one, &token, &ended);
+        assert!(!is_signed_in(&one, &token, now, &ended));
+        assert!(is_signed_in(&other, &token, now, &ended));
+        forget(&headers("0c"), &Secret::new("another"), &ended);
+        assert!(
+            is_signed_in(&headers("0c"), &token, now, &ended),
+            "not its token"
+        );
+    }
+
+    #[test]
+    fn ended_sessions_are_limited_and_leave_by_themselves() {
+        let ended = EndedSessions::default();
+        for at in 0..MAX_ENDED as u64 + 10 {
+            ended.add(seconds(NOW) + at, "0a", NOW);
+        }
+        assert!(!ended.has(seconds(NOW) + 9, "0a") && ended.has(seconds(NOW) + 10, "0a"));
+        ended.add(1_900_000_000, "0b", NOW + HOLDS);
+        assert_eq!(ended.0.lock().expect("whole").len(), 1);
     }
 }

@@ -128,6 +128,9 @@ pub struct NotifierStatus {
     pub pending: usize,
     /// Attempts in a row that failed.
     pub failed_tries: u32,
+    /// The receiver's last answer to a notification that it refuses, as in `401 Unauthorized`; null: it refuses none. A
+    /// refused notification is retried for a day.
+    pub refused: Option<String>,
     /// Notifications given up since the start.
     pub given_up: u64,
 }

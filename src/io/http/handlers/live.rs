@@ -9,7 +9,7 @@ use crate::io::http::extract::Query;
 use crate::io::http::sse;
 use crate::io::http::state::AppState;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderMap, HeaderValue};
 use axum::response::{Response, Sse};
 use std::sync::Arc;
 
@@ -42,7 +42,13 @@ pub(in crate::io::http) async fn logs(
     Query(asked): Query<TailQuery>,
 ) -> Result<Response, ApiError> {
     let chunks = state.tails.read(asked, &state.readiness.load());
-    chunks.map(sse::stream).ok_or(ApiError::TooManyReaders)
+    let mut response = chunks.map(sse::stream).ok_or(ApiError::TooManyReaders)?;
+    if state.access.anonymous_read {
+        // As natstream serves it: pages of any site may read it.
+        let headers = response.headers_mut();
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    }
+    Ok(response)
 }
 
 /// Stream changes, as server-sent events

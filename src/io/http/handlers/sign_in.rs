@@ -21,9 +21,11 @@ pub(in crate::io::http) async fn state(
     Extension(Peer(peer)): Extension<Peer>,
     headers: HeaderMap,
 ) -> Json<Value> {
-    let refusal = access::allow(&headers, peer, state.token.as_ref(), &state.attempts).err();
+    let refusal = access::allow(&headers, peer, &state.access, &state.attempts).err();
+    let open = state.access.anonymous_read || refusal.is_none();
     Json(json!({
-        "open": refusal.is_none(),
+        "open": open,
+        "changes": refusal.is_none(),
         "sign_in": refusal == Some(Refusal::Token),
         "what": refusal.map(|refusal| refusal.to_string()),
     }))
@@ -36,7 +38,7 @@ pub(in crate::io::http) async fn sign_in(
     headers: HeaderMap,
     request: Request,
 ) -> Result<impl IntoResponse, ApiError> {
-    let token = state.token.as_ref().ok_or(ApiError::NoToken)?;
+    let token = state.access.token().ok_or(ApiError::NoToken)?;
     if !is_own_page(&headers) {
         return Err(Refusal::CrossSite.into());
     }
@@ -44,19 +46,23 @@ pub(in crate::io::http) async fn sign_in(
     let sent: Option<Value> = serde_json::from_slice(&body).ok();
     let sent = sent.as_ref().and_then(|sent| sent["token"].as_str());
     let sent = sent.ok_or(ApiError::InvalidSignIn)?;
-    if !access::try_token(sent, token, peer, &state.attempts)? {
+    if !access::try_token(sent, &token, peer, &state.attempts)? {
         return Err(ApiError::WrongToken);
     }
-    let cookie = session::begin(&headers, token);
+    let cookie = session::begin(&headers, &token).ok_or(ApiError::Internal)?;
     Ok(([(SET_COOKIE, cookie)], Json(json!({ "signed_in": true }))))
 }
 
-/// Ends the session: the browser forgets the cookie.
+/// Ends the session: the browser forgets the cookie, and a copy of it is worth nothing.
 pub(in crate::io::http) async fn sign_out(
+    State(state): State<Arc<AppState>>,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, ApiError> {
     if !is_own_page(&headers) {
         return Err(Refusal::CrossSite.into());
+    }
+    if let Some(token) = state.access.token() {
+        session::forget(&headers, &token, &state.access.ended);
     }
     let cookie = session::end(&headers);
     Ok(([(SET_COOKIE, cookie)], Json(json!({ "signed_in": false }))))
