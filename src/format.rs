@@ -3,6 +3,7 @@
 //! Names and log lines come from the stream, where anyone may write anything. They are shown through [`sanitize`] alone:
 //! no control characters, no escape sequences, no endless texts.
 
+pub mod downstream;
 pub mod threshold;
 
 use crate::core::notice::{Alarm, CloseReason, Notice, NoticeKind, Scope};
@@ -40,6 +41,7 @@ pub fn headline(notice: &Notice) -> String {
     match (notice.kind, &notice.summary) {
         (NoticeKind::Closed(reason), _) => format!("{target} {}", ending(reason, notice)),
         (_, Some(summary)) => fill_template(summary, notice),
+        (_, None) if notice.scope == Scope::Downstream => downstream::headline(notice),
         (_, None) => {
             let since = since(notice);
             match notice.alarm {
@@ -90,6 +92,9 @@ pub fn description(notice: &Notice) -> String {
         NoticeKind::Closed(_) => Ok(()),
         _ => write!(text, "; {detail}"),
     };
+    if let Some(missing) = &notice.between.missing {
+        let _ = write!(text, "; {}", downstream::missing(missing));
+    }
     if notice.affected_total > 1 {
         let _ = write!(text, "; {}", affected(notice));
     }
@@ -136,12 +141,18 @@ fn gap(notice: &Notice) -> String {
     let gap = duration(notice.gap);
     let listened = duration(notice.listened);
     let mut text = match notice.alarm {
+        _ if notice.scope == Scope::Downstream => return downstream::gap(notice),
         Alarm::Lagging => return format!("{gap} behind"),
         Alarm::Heartbeat => format!("no heartbeat for {gap}"),
         Alarm::Logs => format!("no logs for {gap}"),
         Alarm::Rate => format!("too few entries for {gap}"),
         Alarm::Stalled | Alarm::Refused => format!("no entries for {gap}"),
-        Alarm::Flapping | Alarm::Losing | Alarm::Blind | Alarm::Full | Alarm::Drill => {
+        Alarm::Flapping
+        | Alarm::Losing
+        | Alarm::Unseen
+        | Alarm::Blind
+        | Alarm::Full
+        | Alarm::Drill => {
             format!("silent for {gap}")
         }
     };
@@ -170,6 +181,7 @@ pub fn target_name(notice: &Notice) -> String {
             "lastbeat".to_owned()
         }
         Scope::Stream => "the stream".to_owned(),
+        Scope::Downstream => name(&notice.rule),
         Scope::Regions if notice.between.cut_off => format!(
             "lastbeat is cut off from everyone else: all {} other regions",
             notice.between.of_total
@@ -242,6 +254,7 @@ pub fn target_key(notice: &Notice) -> String {
             vec!["flapping", who.app.as_str(), &who.region, &who.instance]
         }
         Scope::Stream => vec!["stream"],
+        Scope::Downstream => vec!["downstream", notice.rule.as_str()],
         Scope::Regions => vec!["regions"],
         Scope::Region => vec![who.region.as_str()],
         Scope::App => vec![who.app.as_str()],
@@ -300,6 +313,9 @@ fn ending(reason: CloseReason, notice: &Notice) -> String {
     let silence = duration(notice.gap);
     let at = time_of_day(notice.decided, notice.decided);
     match (reason, notice.alarm) {
+        (CloseReason::Resolved, _) if notice.scope == Scope::Downstream => {
+            downstream::ending(notice)
+        }
         (CloseReason::Resolved, Alarm::Lagging) => {
             format!("caught up at {at}, after {silence}")
         }

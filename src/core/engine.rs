@@ -78,7 +78,7 @@ impl Engine {
         let mut targets = Targets::default();
         targets.expect_groups(&mut facts);
         targets.plan_app_regions(&mut facts);
-        Engine {
+        let mut engine = Engine {
             facts,
             targets,
             incidents,
@@ -91,7 +91,9 @@ impl Engine {
             next_beat: 0,
             next_eviction: Mono::ZERO,
             forgotten_apps: Vec::new(),
-        }
+        };
+        engine.downstreams_changed();
+        engine
     }
 
     /// The rules in force.
@@ -254,6 +256,9 @@ impl Engine {
     /// Records an event of the connection.
     pub fn feed(&mut self, feed: Feed, now: Now) {
         self.facts.now = now;
+        if feed != Feed::Intact {
+            self.downstreams_blinded();
+        }
         let listening = &mut self.facts.listening;
         match feed {
             Feed::Lost => listening.blinded(Blind::Disconnected),
@@ -329,6 +334,7 @@ impl Engine {
         if left.is_ok() {
             let (incidents, view) = self.split();
             incidents.rules_changed(view);
+            self.downstreams_changed();
             self.announce();
             self.notices.rules_changed();
             self.notify();

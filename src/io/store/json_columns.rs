@@ -2,7 +2,7 @@
 //! field gets `#[serde(default)]`: files exist without it.
 
 use super::stored_enums::{StoredEnum, kind_from_stored, stored_kind};
-use crate::core::notice::{Alarm, Between, IncidentId, Notice, Scope, TargetName};
+use crate::core::notice::{Alarm, Between, IncidentId, Missing, Notice, Scope, TargetName};
 use crate::core::persist::{
     SavedBack, SavedClock, SavedKey, SavedLongest, SavedNotified, SavedStamp, SavedTarget,
     SavedWatched,
@@ -65,6 +65,8 @@ struct BetweenRow<'a> {
     back: u64,
     logging: u64,
     cut_off: bool,
+    /// Start, end, canaries.
+    missing: Option<(u64, u64, u64)>,
 }
 
 impl<'a> BetweenRow<'a> {
@@ -78,6 +80,9 @@ impl<'a> BetweenRow<'a> {
             back: between.back,
             logging: between.logging,
             cut_off: between.cut_off,
+            missing: between
+                .missing
+                .map(|one| (one.from.nanos(), one.until.nanos(), one.marks)),
         }
     }
 
@@ -91,6 +96,11 @@ impl<'a> BetweenRow<'a> {
             back: self.back,
             logging: self.logging,
             cut_off: self.cut_off,
+            missing: self.missing.map(|(from, until, marks)| Missing {
+                from: Wall::from_nanos(from),
+                until: Wall::from_nanos(until),
+                marks,
+            }),
         }
     }
 }
@@ -326,6 +336,7 @@ enum KeyRow<'a> {
     Regions(Vec<Cow<'a, str>>),
     Alone(Cow<'a, str>),
     Flapping(TargetRow<'a>),
+    Downstream(Cow<'a, str>),
 }
 
 /// An incident's key.
@@ -339,6 +350,7 @@ pub(super) fn key(key: &SavedKey) -> rusqlite::Result<String> {
         SavedKey::Regions(names) => KeyRow::Regions(names.iter().map(cow).collect()),
         SavedKey::Alone(rule) => KeyRow::Alone(cow(rule)),
         SavedKey::Flapping(target) => KeyRow::Flapping(TargetRow::of(target)),
+        SavedKey::Downstream(name) => KeyRow::Downstream(cow(name)),
     })
 }
 
@@ -353,6 +365,7 @@ pub(super) fn key_of(text: &str) -> Option<SavedKey> {
         KeyRow::Regions(names) => SavedKey::Regions(names.into_iter().map(Arc::from).collect()),
         KeyRow::Alone(rule) => SavedKey::Alone(rule.into()),
         KeyRow::Flapping(target) => SavedKey::Flapping(target.into()),
+        KeyRow::Downstream(name) => SavedKey::Downstream(name.into()),
     })
 }
 
