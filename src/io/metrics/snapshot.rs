@@ -1,5 +1,7 @@
 //! The metrics that are read from the core's published copy, built anew for each scrape.
 
+mod downstream;
+
 use crate::core::notice::Scope;
 use crate::core::rule::MaxGap;
 use crate::core::snapshot::{AliveReason, AppRow, BeatRow, Snapshot};
@@ -16,7 +18,7 @@ const PORTION: usize = 16 * 1024;
 /// # Errors
 /// Those of `to`.
 pub(super) fn write_families(snapshot: &Snapshot, to: &mut dyn Write) -> io::Result<()> {
-    let families: [fn(&Snapshot, &mut Text<'_>); 21] = [
+    let families: [fn(&Snapshot, &mut Text<'_>); 22] = [
         stream_seen,
         region_seen,
         log_seen,
@@ -38,6 +40,7 @@ pub(super) fn write_families(snapshot: &Snapshot, to: &mut dyn Write) -> io::Res
         blind,
         rules,
         suppressed,
+        downstream::write,
     ];
     let mut text = Text {
         portion: String::with_capacity(2 * PORTION),
