@@ -3,7 +3,7 @@
 //! Names and log lines come from the stream, where anyone may write anything. They are shown through [`sanitize`] alone:
 //! no control characters, no escape sequences, no endless texts.
 
-pub mod downstream;
+mod downstream;
 pub mod threshold;
 
 use crate::core::notice::{Alarm, CloseReason, Notice, NoticeKind, Scope};
@@ -41,7 +41,11 @@ pub fn headline(notice: &Notice) -> String {
     match (notice.kind, &notice.summary) {
         (NoticeKind::Closed(reason), _) => format!("{target} {}", ending(reason, notice)),
         (_, Some(summary)) => fill_template(summary, notice),
-        (_, None) if notice.scope == Scope::Downstream => downstream::headline(notice),
+        (_, None) if notice.scope == Scope::Downstream => {
+            let limit = exact_duration(notice.max_gap);
+            let (name, since) = (name(&notice.rule), since(notice));
+            downstream::headline(notice.alarm, &name, &since, &limit)
+        }
         (_, None) => {
             let since = since(notice);
             match notice.alarm {
@@ -93,7 +97,7 @@ pub fn description(notice: &Notice) -> String {
         _ => write!(text, "; {detail}"),
     };
     if let Some(missing) = &notice.between.missing {
-        let _ = write!(text, "; {}", downstream::missing(missing));
+        let _ = write!(text, "; {}", downstream::missing(missing, rfc3339_seconds));
     }
     if notice.affected_total > 1 {
         let _ = write!(text, "; {}", affected(notice));
@@ -141,7 +145,7 @@ fn gap(notice: &Notice) -> String {
     let gap = duration(notice.gap);
     let listened = duration(notice.listened);
     let mut text = match notice.alarm {
-        _ if notice.scope == Scope::Downstream => return downstream::gap(notice),
+        _ if notice.scope == Scope::Downstream => return downstream::gap(notice.alarm, &gap),
         Alarm::Lagging => return format!("{gap} behind"),
         Alarm::Heartbeat => format!("no heartbeat for {gap}"),
         Alarm::Logs => format!("no logs for {gap}"),
@@ -314,7 +318,7 @@ fn ending(reason: CloseReason, notice: &Notice) -> String {
     let at = time_of_day(notice.decided, notice.decided);
     match (reason, notice.alarm) {
         (CloseReason::Resolved, _) if notice.scope == Scope::Downstream => {
-            downstream::ending(notice)
+            downstream::ending(notice.alarm, &at, &silence)
         }
         (CloseReason::Resolved, Alarm::Lagging) => {
             format!("caught up at {at}, after {silence}")

@@ -129,6 +129,8 @@ fn each_fault_is_told_as_what_it_is_and_nobody_is_blamed_for_anothers() {
     ];
     let mut scene = scene(&faults);
     let lastbeat = scene.start();
+    // At first the shippers have time to be there.
+    lastbeat.wait_listened(Duration::from_secs(7));
     let began = wall();
     for (_, broken, shipper) in &scene.shippers {
         shipper.set(*broken);

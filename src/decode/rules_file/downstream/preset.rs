@@ -68,7 +68,7 @@ impl Parts {
         self.message.as_deref().unwrap_or("message")
     }
 
-    fn from_or(&self, default: &'static str) -> &str {
+    fn source_or(&self, default: &'static str) -> &str {
         self.from.as_deref().unwrap_or(default)
     }
 
@@ -141,7 +141,7 @@ impl Preset {
         let (url, body) = match self {
             Preset::BetterStack => {
                 let url = parts.url_or("").to_owned();
-                let from = parts.from_or("");
+                let from = parts.source_or("");
                 let sql = format!(
                     "SELECT dt, raw FROM remote({from}) WHERE dt >= toDateTime({{since_s}}) AND raw LIKE '%{{nonce}}%' \
                      ORDER BY dt DESC LIMIT 1000 FORMAT JSONEachRow"
@@ -149,7 +149,7 @@ impl Preset {
                 (url, Some(sql))
             }
             Preset::Loki => {
-                let selector = parts.from_or("{fly_app_name=~\".+\"}");
+                let selector = parts.source_or("{fly_app_name=~\".+\"}");
                 let encode = |text: String| {
                     form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>()
                 };
@@ -163,7 +163,7 @@ impl Preset {
                 (url, None)
             }
             Preset::Elasticsearch | Preset::OpenSearch => {
-                let url = format!("{}/{}/_search", parts.url_or(""), parts.from_or("*"));
+                let url = format!("{}/{}/_search", parts.url_or(""), parts.source_or("*"));
                 let body = format!(
                     r#"{{"size":1000,"_source":["{message}"],"sort":[{{"@timestamp":{{"order":"desc"}}}}],"query":{{"bool":{{"filter":[{{"range":{{"@timestamp":{{"gte":"{{since_rfc3339}}"}}}}}},{{"match_phrase":{{"{message}":"{{nonce}}"}}}}]}}}}}}"#
                 );
@@ -171,7 +171,7 @@ impl Preset {
             }
             Preset::ClickHouse => {
                 let (from, time) = (
-                    parts.from_or(""),
+                    parts.source_or(""),
                     parts.time.as_deref().unwrap_or("timestamp"),
                 );
                 let sql = format!(
@@ -195,7 +195,7 @@ impl Preset {
             }
             Preset::Axiom => {
                 let base = parts.url_or("https://api.axiom.co");
-                let from = parts.from_or("");
+                let from = parts.source_or("");
                 let body = format!(
                     r#"{{"apl":"['{from}'] | where ['{message}'] contains '{{nonce}}' | sort by _time desc | limit 1000","startTime":"{{since_rfc3339}}"}}"#
                 );
