@@ -22,6 +22,13 @@ pub struct Downstreams {
 }
 
 impl Downstreams {
+    /// Downstreams of which nothing is known.
+    pub fn new(rules: &[DownstreamRule], now: Mono) -> Self {
+        let mut downstreams = Downstreams::default();
+        downstreams.set_rules(rules, now);
+        downstreams
+    }
+
     /// Watches these; gives the numbers of those that are not watched any more. One of the same name keeps what is
     /// known of it where its query is the same.
     pub fn set_rules(&mut self, rules: &[DownstreamRule], now: Mono) -> Vec<u32> {

@@ -78,7 +78,7 @@ impl Engine {
         let mut targets = Targets::default();
         targets.expect_groups(&mut facts);
         targets.plan_app_regions(&mut facts);
-        let mut engine = Engine {
+        Engine {
             facts,
             targets,
             incidents,
@@ -91,9 +91,7 @@ impl Engine {
             next_beat: 0,
             next_eviction: Mono::ZERO,
             forgotten_apps: Vec::new(),
-        };
-        engine.downstreams_changed();
-        engine
+        }
     }
 
     /// The rules in force.

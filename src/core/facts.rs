@@ -57,6 +57,7 @@ impl Facts {
         Facts {
             now,
             rule_names: names(&rules),
+            downstreams: Downstreams::new(&rules.downstreams, now.mono),
             rules,
             tracker: Tracker::new(options.limits),
             options,
@@ -65,7 +66,6 @@ impl Facts {
             lags: Lags::default(),
             inventory: Inventory::default(),
             touched: BTreeSet::new(),
-            downstreams: Downstreams::default(),
             capacity: Capacity::default(),
             feed_words: String::new(),
             rejected: [0; Reject::ALL.len()],

@@ -1,6 +1,6 @@
 //! The metrics of downstreams.
 
-use super::{Text, unix};
+use super::text::{Text, unix};
 use crate::core::downstream::watch::DownstreamState;
 use crate::core::snapshot::Snapshot;
 
