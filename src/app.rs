@@ -6,6 +6,7 @@ pub mod checkpoints;
 mod connection_status;
 mod connections;
 pub mod delivery;
+pub mod downstream;
 pub mod drill;
 pub mod event_loop;
 pub mod ingest;

@@ -7,6 +7,8 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod capacity;
+pub mod downstream;
+pub mod downstream_reports;
 pub mod engine;
 pub mod entry;
 pub mod evaluate;
@@ -22,6 +24,7 @@ pub mod options;
 pub mod output;
 pub mod persist;
 pub mod rule;
+pub mod severity;
 pub mod silence;
 pub mod snapshot;
 pub mod targets;

@@ -4,6 +4,7 @@ pub mod active_hours;
 pub mod api_query;
 pub mod beat;
 pub mod canary;
+pub mod downstream;
 pub mod globs;
 mod http_url;
 pub mod inventory;

@@ -4,6 +4,7 @@
 //! no control characters, no escape sequences, no endless texts.
 
 mod description;
+mod downstream;
 mod headline;
 mod summary;
 mod text;
@@ -33,6 +34,7 @@ pub fn target_key(notice: &Notice) -> String {
             vec!["flapping", who.app.as_str(), &who.region, &who.instance]
         }
         Scope::Stream => vec!["stream"],
+        Scope::Downstream => vec!["downstream", notice.rule.as_str()],
         Scope::Regions => vec!["regions"],
         Scope::Region => vec![who.region.as_str()],
         Scope::App => vec![who.app.as_str()],

@@ -2,6 +2,7 @@
 
 pub mod alertmanager;
 pub mod canary;
+pub mod downstream;
 pub mod feed;
 pub mod http;
 pub mod http_client;

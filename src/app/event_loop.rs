@@ -5,6 +5,7 @@
 //! otherwise the connection's task fills the queue faster than this loop may empty it.
 
 mod channels;
+mod downstream;
 mod rules_change;
 #[cfg(test)]
 mod tests;
@@ -268,7 +269,8 @@ impl<S: MessageSource> EventLoop<S> {
             tails.offer(at, message.subject(), message.shared());
         }
         if let Some(canary) = &mut self.canary {
-            canary.heard(message.subject(), message.payload(), self.heard_at);
+            let back = canary.heard(message.subject(), message.payload(), self.heard_at);
+            self.ingest.canary_back(back);
         }
         let Some(interval) = self.ingest.message(message.subject(), message.payload()) else {
             return;
@@ -312,7 +314,8 @@ impl<S: MessageSource> EventLoop<S> {
         self.metrics.evaluation.observe(took.as_secs_f64());
         self.show();
         if let Some(canary) = &mut self.canary {
-            canary.turn(now.mono, self.connections.is_open());
+            let at_most = self.ingest.engine.canary_every();
+            canary.turn(now, self.connections.is_open(), at_most);
         }
         let tasks = tokio::runtime::Handle::current()
             .metrics()
@@ -472,6 +475,8 @@ impl<S: MessageSource> EventLoop<S> {
                 self.wake = now.mono;
             }
             CoreRequest::Note(incident, words) => self.ingest.engine.note(incident, &words),
+            CoreRequest::DownstreamQuery(name, to) => self.downstream_query(&name, to),
+            CoreRequest::Downstream(report) => self.downstream_report(*report),
         }
     }
 

@@ -4,7 +4,7 @@ use crate::core::engine::Engine;
 use crate::core::rule::RuleSet;
 use crate::core::snapshot::last_token;
 use crate::core::targets::reload::Reload;
-use crate::core::time::Now;
+use crate::core::time::{Now, Wall};
 use crate::core::tracker::InstanceId;
 use crate::decode::beat::{Found, Markers, Unrecognised};
 use crate::decode::{beat, lifecycle, log_line, subject};
@@ -66,6 +66,14 @@ impl Ingest {
             if count > 0 {
                 taken(form, count, &near.last);
             }
+        }
+    }
+
+    /// Takes a canary of lastbeat's own that came back: its number, and the wall clock of its departure.
+    #[inline]
+    pub fn canary_back(&mut self, back: Option<(u64, Wall)>) {
+        if let Some((number, sent)) = back {
+            self.engine.canary_back(number, sent);
         }
     }
 
@@ -160,7 +168,7 @@ mod tests {
     use crate::core::entry::Reject;
     use crate::core::rule::RuleSet;
     use crate::core::snapshot::{BeatRow, Snapshot};
-    use crate::core::time::{Mono, Now, Wall};
+    use crate::core::time::Mono;
     use serde_json::Value;
 
     fn at(second: u64) -> Now {

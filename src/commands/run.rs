@@ -2,7 +2,7 @@
 
 use super::exit::Stop;
 use super::{environment, notifiers, rules, runtime};
-use crate::app::canary::CanaryPlan;
+use crate::app::canary::{self, CanaryPlan};
 use crate::app::inventory::Machines;
 use crate::app::logging;
 use crate::app::notifiers::NotifierFactory;
@@ -295,6 +295,7 @@ fn plan(canary: CanarySettings, say: mpsc::Sender<OutgoingMessage>) -> std::io::
             }
         },
         subject,
+        nonce: canary::nonce(),
     })
 }
 
@@ -353,5 +354,6 @@ fn redactor(settings: &Settings, rules: &RuleSet) -> Redactor {
         });
     let all = sources.chain(logins).chain(settings.sentry_dsn.clone());
     let all = all.map(|secret| secret.reveal().to_owned());
-    Redactor::new(all.chain(rules.notifiers.iter().flat_map(|one| one.kind.secrets())))
+    let all = all.chain(rules.notifiers.iter().flat_map(|one| one.kind.secrets()));
+    Redactor::new(all.chain(rules.downstreams.iter().flat_map(|one| one.secrets())))
 }

@@ -254,6 +254,9 @@ impl Engine {
     /// Records an event of the connection.
     pub fn feed(&mut self, feed: Feed, now: Now) {
         self.facts.now = now;
+        if feed != Feed::Intact {
+            self.downstreams_blinded();
+        }
         let listening = &mut self.facts.listening;
         match feed {
             Feed::Lost => listening.blinded(Blind::Disconnected),
@@ -329,6 +332,7 @@ impl Engine {
         if left.is_ok() {
             let (incidents, view) = self.split();
             incidents.rules_changed(view);
+            self.downstreams_changed();
             self.announce();
             self.notices.rules_changed();
             self.notify();

@@ -40,6 +40,7 @@ impl Engine {
         self.evaluate_lag();
         self.evaluate_capacity();
         self.evaluate_blindness();
+        self.evaluate_downstreams();
         self.targets.keep_budget(&self.facts);
         self.targets.end_waits(&self.facts);
         self.targets.evaluate(&mut self.facts);
@@ -221,7 +222,7 @@ impl Engine {
         }
         for (_, incident) in self.incidents.iter() {
             match incident.key {
-                Key::Stream => {}
+                Key::Stream | Key::Downstream(_) => {}
                 Key::Region(id) => drop(needed.regions.insert(id)),
                 Key::Regions => needed.regions.extend(&incident.regions),
                 Key::App(id) | Key::Part(id) => drop(needed.apps.insert(id)),

@@ -3,6 +3,7 @@
 //! The lowest layer. It knows no alerts, incidents or notifications; the layers above borrow it.
 
 use crate::core::capacity::Capacity;
+use crate::core::downstream::Downstreams;
 use crate::core::entry::Reject;
 use crate::core::inventory::listing::{Beating, Inventory};
 use crate::core::inventory::{Candidate, Listed};
@@ -41,6 +42,8 @@ pub struct Facts {
     pub inventory: Inventory,
     /// Slots of instances that changed in more than their last sign of life since the last checkpoint.
     pub touched: BTreeSet<u32>,
+    /// Log shippers and their sinks.
+    pub downstreams: Downstreams,
     /// Rejections by full tables.
     pub capacity: Capacity,
     /// The state of the feed in words, for the incidents of the stream; empty if nothing is known.
@@ -54,6 +57,7 @@ impl Facts {
         Facts {
             now,
             rule_names: names(&rules),
+            downstreams: Downstreams::new(&rules.downstreams, now.mono),
             rules,
             tracker: Tracker::new(options.limits),
             options,

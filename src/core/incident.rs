@@ -5,6 +5,7 @@
 //! are: the incident closes once all were live for a while. This layer knows no notifications: changes of incidents
 //! leave as [`IncidentEvent`]s.
 
+pub mod downstream;
 pub mod flapping;
 pub mod key;
 pub mod kind;
@@ -19,6 +20,7 @@ pub mod stream;
 pub mod stream_state;
 pub mod view;
 
+use crate::core::incident::downstream::OpenDownstream;
 use crate::core::incident::flapping::Flaps;
 use crate::core::incident::key::Key;
 use crate::core::incident::kind::{Alarm, CloseReason, IncidentId};
@@ -154,6 +156,8 @@ pub struct Incidents {
     pub(in crate::core) cache: ScopeCache,
     pub(in crate::core) flaps: Flaps,
     pub(in crate::core) stream: StreamIncidents,
+    /// The open incident of each downstream, by its number.
+    downstreams: BTreeMap<u32, OpenDownstream>,
     restarts: Restarts,
     events: Vec<IncidentEvent>,
     pub(in crate::core) next_incident: u64,
@@ -172,6 +176,7 @@ impl Incidents {
             cache: ScopeCache::default(),
             flaps: Flaps::default(),
             stream: StreamIncidents::default(),
+            downstreams: BTreeMap::new(),
             restarts: Restarts::default(),
             events: Vec::new(),
             next_incident: first,
@@ -320,6 +325,7 @@ impl Incidents {
             }
         }
         self.stream.closed(id);
+        self.downstreams.retain(|_, open| open.id != id);
         let closed = IncidentEvent::Closed(id, Box::new(incident), why);
         self.events.push(closed);
     }

@@ -8,6 +8,7 @@ pub mod ledger;
 pub mod routing;
 pub mod view;
 
+pub use crate::core::downstream::watch::Missing;
 pub use crate::core::incident::kind::{Alarm, CloseReason, IncidentId, Scope};
 use crate::core::rule::Severity;
 use crate::core::time::{Mono, Wall};
@@ -77,6 +78,8 @@ pub struct Between {
     pub apps: Vec<String>,
     /// Number of apps of the affected instances.
     pub apps_total: u64,
+    /// The range that the sink of a downstream lacks, where its incident closed; `None` if it lacks none.
+    pub missing: Option<Missing>,
 }
 
 /// One message about one incident, for the notifiers that it names.
@@ -145,6 +148,7 @@ impl Notice {
                 | Alarm::Losing
                 | Alarm::Blind
                 | Alarm::Full
+                | Alarm::Unseen
                 | Alarm::Drill
         );
         // The text of a beat is never empty: it contains the marker.
@@ -152,6 +156,7 @@ impl Notice {
             && self.scope == Scope::Instance
             && self.affected_total == 1
             && self.last_text.is_empty();
-        (self.affected_total == 0 || no_words) && !of_stream
+        let of_downstream = self.scope == Scope::Downstream;
+        (self.affected_total == 0 || no_words) && !of_stream && !of_downstream
     }
 }

@@ -216,6 +216,8 @@ pub enum SavedKey {
     Alone(Arc<str>),
     /// One target that flaps.
     Flapping(SavedTarget),
+    /// A downstream, by its name.
+    Downstream(Arc<str>),
 }
 
 /// Stands for all notifiers in a file of an earlier version; no notifier has this name.

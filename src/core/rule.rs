@@ -2,8 +2,10 @@
 //!
 //! Only `decode::rules_file` makes these from text; everything in them is valid.
 
+use crate::core::downstream::rule::DownstreamRule;
 use crate::core::entry::MarkerId;
 pub use crate::core::globs::Globs;
+pub use crate::core::severity::Severity;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -43,6 +45,8 @@ pub struct RuleSet {
     pub silences: Vec<ScheduledSilence>,
     /// `[notify.NAME]`, by name.
     pub notifiers: Vec<NotifierRule>,
+    /// `[[downstream]]`, in order.
+    pub downstreams: Vec<DownstreamRule>,
 }
 
 impl Default for RuleSet {
@@ -53,6 +57,7 @@ impl Default for RuleSet {
             markers: vec![DEFAULT_MARKER.to_owned()],
             silences: Vec::new(),
             notifiers: Vec::new(),
+            downstreams: Vec::new(),
         }
     }
 }
@@ -471,40 +476,6 @@ impl Default for FalseAlarms {
         FalseAlarms {
             count: 1,
             per: Duration::from_secs(30 * 24 * 3600),
-        }
-    }
-}
-
-/// Severity of an alert, the worst first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// Somebody has to be woken.
-    Critical,
-    /// The default.
-    #[default]
-    Error,
-    /// To be looked at in the morning.
-    Warning,
-    /// For the record.
-    Info,
-}
-
-impl Severity {
-    /// All severities, the worst first.
-    pub const ALL: [Severity; 4] = [
-        Severity::Critical,
-        Severity::Error,
-        Severity::Warning,
-        Severity::Info,
-    ];
-
-    /// The word in rule files and labels.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Severity::Critical => "critical",
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-            Severity::Info => "info",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod copy;
 pub mod detail;
+pub mod downstream_rows;
 pub mod grades;
 pub mod outages;
 pub mod rows;
@@ -11,6 +12,7 @@ pub mod thresholds;
 use crate::core::listening::Blind;
 use crate::core::notice::{Notice, Scope};
 use crate::core::rule::Severity;
+use crate::core::snapshot::downstream_rows::DownstreamRow;
 use crate::core::snapshot::threshold_rows::ThresholdRow;
 pub use crate::core::targets::alive::AliveReason;
 use crate::core::time::{Now, Wall};
@@ -55,6 +57,8 @@ pub struct Snapshot {
     pub thresholds: Vec<ThresholdRow>,
     /// False alarms that are known, by rule, since the start.
     pub false_alarms: Vec<FalseAlarmRow>,
+    /// Log shippers and their sinks.
+    pub downstreams: Vec<DownstreamRow>,
     /// Numbers of open incidents by scope.
     pub incidents: Vec<(Scope, u64)>,
     /// Instances, the first `max_series` of them.

@@ -1,5 +1,7 @@
 //! The canary's settings: the origin, interval and way of lastbeat's own heartbeats.
 
+pub mod line;
+
 use super::subscription::meet;
 use std::time::Duration;
 

@@ -5,6 +5,7 @@
 
 mod counts;
 mod defaults;
+mod downstream;
 mod fault;
 mod fields;
 mod key;
@@ -35,6 +36,7 @@ pub use value::duration;
 use super::nearest;
 use crate::core::rule::RuleSet;
 use defaults::Defaults;
+use downstream::Downstreams;
 use fault::Wrong;
 use notify::Notifiers;
 use position::Position;
@@ -105,6 +107,7 @@ struct Reader<'e> {
     rules: Rules,
     silences: Silences,
     notifiers: Notifiers,
+    downstreams: Downstreams,
     bytes: usize,
     faults: Vec<Fault>,
     more_faults: usize,
@@ -164,6 +167,10 @@ impl Reader<'_> {
                 ("rule", DeValue::Array(rules)) => {
                     self.rules.read_all(rules, &mut self.notifiers, report);
                 }
+                ("downstream", DeValue::Array(list)) => {
+                    let (notifiers, lookup) = (&mut self.notifiers, self.lookup);
+                    self.downstreams.read_all(list, notifiers, report, lookup);
+                }
                 ("silence", DeValue::Array(silences)) => self.silences.read_all(silences, report),
                 ("notify", DeValue::Table(table)) => {
                     self.notifiers.read_all(table, report, self.lookup);
@@ -174,6 +181,9 @@ impl Reader<'_> {
                 }
                 ("rule", _) => report.fault(at, None, Some("rule"), rule::many_tables()),
                 ("silence", _) => report.fault(at, None, Some("silence"), silence::many_tables()),
+                ("downstream", _) => {
+                    report.fault(at, None, Some("downstream"), downstream::many_tables());
+                }
                 ("notify", _) => report.fault(at, None, Some("notify"), notify::one_table()),
                 // Below a broken header everything looks as if it stood outside of its table.
                 _ if report.is_broken() => {}
@@ -196,6 +206,8 @@ impl Reader<'_> {
 
     fn finish(mut self, files: &[(String, Vec<u8>)]) -> Reading {
         self.extend(self.notifiers.unknown());
+        let namesakes = self.downstreams.namesakes(&self.rules.names());
+        self.extend(namesakes);
         if !self.faults.is_empty() {
             in_order(&mut self.faults, files);
             return Reading {
@@ -209,6 +221,7 @@ impl Reader<'_> {
         let set = RuleSet {
             silences: self.silences.into_list(),
             notifiers: self.notifiers.into_list(),
+            downstreams: self.downstreams.into_list(&self.defaults),
             ..self
                 .rules
                 .into_set(self.stream.into_rule(&self.defaults), &self.defaults)
@@ -225,10 +238,13 @@ impl Reader<'_> {
         let mut warnings = self.rules.warnings();
         let mut labels = self.rules.labels();
         labels.extend(self.stream.label_names().chain(self.defaults.label_names()));
-        let rules = self.rules.names();
+        labels.extend(self.downstreams.labels());
+        let mut rules = self.rules.names();
+        rules.extend(self.downstreams.names());
         warnings.extend(self.silences.warnings(&rules, &labels, &self.notifiers));
         warnings.extend(self.notifiers.warnings(self.lookup));
         let wants = self.rules.wants(&self.defaults).chain(self.stream.want());
+        let wants = wants.chain(self.downstreams.wants(&self.defaults));
         warnings.extend(self.notifiers.refused(wants, self.lookup));
         in_order(&mut warnings, files);
         warnings.truncate(MAX_SHOWN);
@@ -275,9 +291,20 @@ fn text_of(bytes: &[u8]) -> Result<&str, (&str, Wrong)> {
 
 /// A key or table at the top of the file that has no meaning there.
 fn unknown(name: &str, value: &DeValue<'_>) -> Wrong {
-    const TABLES: &str = "tables are [stream], [defaults], [[rule]], [[silence]] and [notify.NAME]";
+    const TABLES: &str =
+        "tables are [stream], [defaults], [[rule]], [[silence]], [[downstream]] and [notify.NAME]";
     if matches!(value, DeValue::Table(_) | DeValue::Array(_)) {
-        let hint = nearest::hint(name, &["stream", "defaults", "rule", "silence", "notify"]);
+        let hint = nearest::hint(
+            name,
+            &[
+                "stream",
+                "defaults",
+                "rule",
+                "silence",
+                "downstream",
+                "notify",
+            ],
+        );
         return Wrong::new(format!("unknown table{hint}"), TABLES);
     }
     let home = if key::has(rule::KEYS, name) || key::has(stream::KEYS, name) {
@@ -297,6 +324,9 @@ pub fn markdown() -> String {
         ("[defaults]", defaults::KEYS),
         ("[[rule]]", rule::KEYS),
         ("[[silence]]", silence::KEYS),
+        ("[[downstream]]", downstream::KEYS),
+        ("[downstream.find]", downstream::FIND),
+        ("[downstream.shipper]", downstream::SHIPPER),
         ("[notify.NAME]", notify::TYPE),
         ("[notify.NAME] type = \"sentry\"", notify::SENTRY),
         ("[notify.NAME] type = \"webhook\"", notify::WEBHOOK),

@@ -1,9 +1,10 @@
 //! All that a notification says of an incident: its sentence, what is known of the cause, who is affected, where to read on.
 
+use super::downstream;
 use super::headline::sentence;
 use super::text::{TEXT_CHARS, name, sanitize};
-use super::times::{duration, exact_duration, since};
-use crate::core::notice::{Alarm, CloseReason, Notice, NoticeKind};
+use super::times::{duration, exact_duration, rfc3339_seconds, since};
+use crate::core::notice::{Alarm, CloseReason, Notice, NoticeKind, Scope};
 use std::fmt::Write;
 
 /// Everything that a person needs at three in the morning: target, start, gap and limit, known cause, members, rule, the
@@ -69,6 +70,9 @@ fn clauses(notice: &Notice) -> Vec<String> {
         NoticeKind::Closed(_) => {}
         _ => all.push(detail),
     }
+    if let Some(missing) = &notice.between.missing {
+        all.push(downstream::missing(missing, rfc3339_seconds));
+    }
     if notice.affected_total > 1 {
         all.push(affected(notice));
     }
@@ -108,12 +112,20 @@ fn clauses(notice: &Notice) -> Vec<String> {
 fn gap(notice: &Notice) -> String {
     let length = length(notice);
     match notice.alarm {
+        _ if notice.scope == Scope::Downstream => {
+            downstream::gap(notice.alarm, &duration(notice.gap))
+        }
         Alarm::Lagging => format!("{} behind", duration(notice.gap)),
         Alarm::Heartbeat => format!("no heartbeat for {length}"),
         Alarm::Logs => format!("no logs for {length}"),
         Alarm::Rate => format!("too few entries for {length}"),
         Alarm::Stalled | Alarm::Refused => format!("no entries for {length}"),
-        Alarm::Flapping | Alarm::Losing | Alarm::Blind | Alarm::Full | Alarm::Drill => {
+        Alarm::Flapping
+        | Alarm::Losing
+        | Alarm::Unseen
+        | Alarm::Blind
+        | Alarm::Full
+        | Alarm::Drill => {
             format!("silent for {length}")
         }
     }

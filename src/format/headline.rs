@@ -1,5 +1,6 @@
 //! The headline of an incident: its target, and what is wrong with it, in a line.
 
+use super::downstream;
 use super::summary::fill_template;
 use super::text::{counted, name};
 use super::times::{duration, exact_duration, since, time_of_day};
@@ -31,6 +32,10 @@ pub(super) fn sentence(notice: &Notice) -> String {
     match (notice.kind, &notice.summary) {
         (NoticeKind::Closed(reason), _) => format!("{target} {}", ending(reason, notice)),
         (_, Some(summary)) => fill_template(summary, notice),
+        (_, None) if notice.scope == Scope::Downstream => {
+            let limit = exact_duration(notice.max_gap);
+            downstream::headline(notice.alarm, &target, &since(notice), &limit)
+        }
         (_, None) => {
             let since = since(notice);
             match notice.alarm {
@@ -108,6 +113,7 @@ pub fn target_name(notice: &Notice) -> String {
             "lastbeat".to_owned()
         }
         Scope::Stream => "the stream".to_owned(),
+        Scope::Downstream => name(&notice.rule),
         Scope::Regions if notice.between.cut_off => format!(
             "lastbeat is cut off from everyone else: all {} other regions",
             notice.between.of_total
@@ -155,6 +161,9 @@ fn ending(reason: CloseReason, notice: &Notice) -> String {
     let silence = duration(notice.gap);
     let at = time_of_day(notice.decided, notice.decided);
     match (reason, notice.alarm) {
+        (CloseReason::Resolved, _) if notice.scope == Scope::Downstream => {
+            downstream::ending(notice.alarm, &at, &silence)
+        }
         (CloseReason::Resolved, Alarm::Lagging) => {
             format!("caught up at {at}, after {silence}")
         }

@@ -107,6 +107,7 @@ pub struct Metrics {
     /// The subject of the last entry of each form.
     unrecognised_last: [ArcSwapOption<String>; Unrecognised::ALL.len()],
     detection: HistogramVec,
+    downstream_queries: IntCounterVec,
 }
 
 /// One notifier's own metrics.
@@ -290,6 +291,10 @@ impl Metrics {
                 .buckets(DETECTION.to_vec()),
                 &["rule", "since"],
             )),
+            downstream_queries: declare.add(IntCounterVec::new(
+                opts("downstream_queries_total", "Queries of sinks, by downstream and outcome."),
+                &["downstream", "outcome"],
+            )),
             registry: declare.0,
         };
         for form in Unrecognised::ALL {
@@ -321,6 +326,14 @@ impl Metrics {
             let histogram = self.detection.with_label_values(&[rule, since]);
             histogram.observe(after.as_secs_f64());
         }
+    }
+
+    /// Counts a query of a sink. `outcome`: a label of an enum, never free text.
+    pub fn downstream_queried(&self, downstream: &str, outcome: &'static str) {
+        let queries = self
+            .downstream_queries
+            .with_label_values(&[downstream, outcome]);
+        queries.inc();
     }
 
     /// Counts polls of the inventory; zero shows the outcome before its first. Labels of enums, never free text.

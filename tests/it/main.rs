@@ -18,6 +18,7 @@ mod crash;
 mod dashboards;
 mod day;
 mod deploy;
+mod downstream;
 mod drill;
 mod events;
 mod faults;

@@ -2,6 +2,7 @@
 
 use crate::app::canary::CanaryPlan;
 use crate::app::store_thread::StoreHandle;
+use crate::core::downstream_reports::{DownstreamQuery, DownstreamReport};
 use crate::core::engine::Output;
 use crate::core::inventory::{Candidate, Poll};
 use crate::core::notice::IncidentId;
@@ -36,6 +37,10 @@ pub enum CoreRequest {
     Inventory(Box<Poll>),
     /// Adds a text to an open incident.
     Note(IncidentId, String),
+    /// The next query of a downstream, which is sent at once; `None`: there is no such downstream.
+    DownstreamQuery(String, oneshot::Sender<Option<DownstreamQuery>>),
+    /// A report about a downstream.
+    Downstream(Box<DownstreamReport>),
 }
 
 /// The loop's inputs.

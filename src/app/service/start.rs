@@ -8,6 +8,7 @@ use super::web;
 use crate::app::api::ApiBackend;
 use crate::app::canary::CanaryPlan;
 use crate::app::delivery;
+use crate::app::downstream::{self, DownstreamDeps};
 use crate::app::event_loop::EventLoopDeps;
 use crate::app::ingest::Ingest;
 use crate::app::inventory::{self, InventoryDeps, Machines};
@@ -164,6 +165,14 @@ pub(super) async fn start<S: MessageSource>(service: Service<S>) -> Result<Parts
         now: now.clone(),
     };
     tasks.spawn(async move { match inventory::run(deps, inventory_requests).await {} });
+    let deps = DownstreamDeps {
+        rules: rules.clone(),
+        core: core.clone(),
+        nonce: service.canary.as_ref().map(|canary| canary.nonce.clone()),
+        metrics: metrics.clone(),
+        now: now.clone(),
+    };
+    tasks.spawn(async move { match downstream::run(deps).await {} });
     let deps = WatchdogDeps {
         readiness: readiness.clone(),
         http_send: http_send.clone(),

@@ -131,6 +131,9 @@ fn head(page: &mut Page<'_>, status: &Value) {
     for notifier in list(&status["notifiers"]) {
         self::notifier(page, notifier);
     }
+    for one in list(&status["downstreams"]) {
+        downstream(page, one);
+    }
     let release = format!(
         "lastbeat {} at {}",
         text(&status["version"]),
@@ -140,6 +143,33 @@ fn head(page: &mut Page<'_>, status: &Value) {
         DIM,
         &format!("version    {release}, {} rules", number(&status["rules"])),
     );
+}
+
+fn downstream(page: &mut Page<'_>, one: &Value) {
+    let (name, state) = (text(&one["name"]), text(&one["state"]));
+    let colour = match state.as_str() {
+        "ok" => "",
+        "stalled" | "losing" => RED,
+        _ => YELLOW,
+    };
+    let mut said = match one["hop"].as_str() {
+        Some(hop) => format!(
+            "{state} at the {}",
+            if hop == "gone" { "shipper" } else { hop }
+        ),
+        None => state,
+    };
+    if let Some(delay) = one["delay_seconds"].as_f64() {
+        let _ = write!(said, ", last delay {}", span(delay));
+    }
+    let lost = number(&one["lost"]);
+    if lost > 0 {
+        let _ = write!(said, ", {lost} canaries lost");
+    }
+    if !one["fault"].is_null() {
+        let _ = write!(said, ": {}", text(&one["fault"]));
+    }
+    page.line(colour, &format!("downstream {name}: {said}"));
 }
 
 fn notifier(page: &mut Page<'_>, notifier: &Value) {
@@ -300,6 +330,10 @@ mod tests {
             ],
             "store": {"file": null, "trouble": null},
             "notifiers": [{"notifier": "oncall", "pending": 3, "failed_tries": 5, "given_up": 1}],
+            "downstreams": [
+                {"name": "loki", "state": "ok", "hop": null, "delay_seconds": 1.4, "lost": 0, "fault": null},
+                {"name": "axiom", "state": "stalled", "hop": "gone", "delay_seconds": null, "lost": 2, "fault": null},
+            ],
         })
     }
 
@@ -312,6 +346,8 @@ ready      yes
 listened   1h, blind 11s
 state      in memory only
 notifies   oncall: 3 pending after 5 failed attempts, 1 given up
+downstream loki: ok, last delay 1s
+downstream axiom: stalled at the shipper, 2 canaries lost
 version    lastbeat 1.2.3 at 2026-01-31T18:00:00.000Z, 2 rules
 
 no incident is open

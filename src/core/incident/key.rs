@@ -19,6 +19,8 @@ pub enum Key {
     Host(u32),
     /// Some targets of an app.
     Part(u32),
+    /// A downstream, by its number.
+    Downstream(u32),
 }
 
 impl Key {
@@ -32,6 +34,7 @@ impl Key {
             Key::AppRegion(_) => Scope::AppRegion,
             Key::Host(_) => Scope::Host,
             Key::Part(_) => Scope::Instance,
+            Key::Downstream(_) => Scope::Downstream,
         }
     }
 
@@ -44,7 +47,7 @@ impl Key {
             Key::Regions => 2,
             Key::Host(_) => 3,
             Key::AppRegion(_) => 4,
-            Key::Part(_) | Key::Stream => 5,
+            Key::Part(_) | Key::Stream | Key::Downstream(_) => 5,
         }
     }
 }

@@ -29,11 +29,13 @@ pub enum Scope {
     Host,
     /// One instance.
     Instance,
+    /// A downstream: a log shipper with its sink.
+    Downstream,
 }
 
 impl Scope {
     /// All scopes, the widest first.
-    pub const ALL: [Scope; 7] = [
+    pub const ALL: [Scope; 8] = [
         Scope::Stream,
         Scope::Regions,
         Scope::Region,
@@ -41,6 +43,7 @@ impl Scope {
         Scope::AppRegion,
         Scope::Host,
         Scope::Instance,
+        Scope::Downstream,
     ];
 
     /// The word in tags and labels.
@@ -53,6 +56,7 @@ impl Scope {
             Scope::AppRegion => "app-region",
             Scope::Host => "host",
             Scope::Instance => "instance",
+            Scope::Downstream => "downstream",
         }
     }
 }
@@ -76,6 +80,8 @@ pub enum Alarm {
     Losing,
     /// lastbeat is blind too often.
     Blind,
+    /// The sink of a downstream does not answer queries.
+    Unseen,
     /// A limit is reached: new instances are not watched.
     Full,
     /// A scope flaps.
@@ -93,6 +99,11 @@ impl Alarm {
     /// Name of the alert, in the style of an exception's type.
     pub const fn name(self, scope: Scope) -> &'static str {
         match (self, scope) {
+            (Alarm::Stalled, Scope::Downstream) => "ShipperStalled",
+            (Alarm::Losing, Scope::Downstream) => "ShipperLoses",
+            (Alarm::Lagging, Scope::Downstream) => "ShipperLags",
+            (Alarm::Flapping, Scope::Downstream) => "ShipperFlapping",
+            (Alarm::Unseen, _) => "DownstreamUnseen",
             (Alarm::Stalled, _) => "StreamStalled",
             (Alarm::Refused, _) => "StreamAuthFailed",
             (Alarm::Lagging, Scope::Region) => "RegionLagging",

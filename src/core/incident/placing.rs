@@ -344,7 +344,9 @@ impl Incidents {
         let Some(target) = open.firing().next() else {
             return;
         };
-        if matches!(open.key, Key::Regions | Key::Stream) || open.alarm == Alarm::Flapping {
+        if matches!(open.key, Key::Regions | Key::Stream | Key::Downstream(_))
+            || open.alarm == Alarm::Flapping
+        {
             return;
         }
         let now = view.facts.now;
@@ -385,7 +387,7 @@ impl Incidents {
         let Some(wide) = self.open.get(&wider) else {
             return;
         };
-        if matches!(wide.key, Key::Part(_) | Key::Stream) {
+        if matches!(wide.key, Key::Part(_) | Key::Stream | Key::Downstream(_)) {
             return;
         }
         let (key, regions) = (wide.key, wide.regions.clone());

@@ -65,6 +65,7 @@ fn saved_key(view: View<'_>, incident: &Incident, ledger: &Ledger) -> SavedKey {
     let app = |id: u32| Arc::clone(view.facts.tracker.app_names.get(id));
     match incident.key {
         Key::Stream => SavedKey::Stream,
+        Key::Downstream(_) => SavedKey::Downstream(Arc::from(ledger.notice.rule.as_str())),
         Key::Regions => SavedKey::Regions(incident.regions.iter().map(|&id| region(id)).collect()),
         Key::Region(id) => SavedKey::Region(region(id)),
         Key::App(id) => SavedKey::App(app(id)),

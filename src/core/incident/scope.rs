@@ -70,7 +70,7 @@ impl View<'_> {
                 let there = tracker.hosts.get(id as usize);
                 Box::new(there.into_iter().flatten().map(|&id| InstanceId(id)))
             }
-            Key::Stream | Key::Regions => Box::new(std::iter::empty()),
+            Key::Stream | Key::Regions | Key::Downstream(_) => Box::new(std::iter::empty()),
         }
     }
 
@@ -153,7 +153,9 @@ impl View<'_> {
             Key::App(id) | Key::Part(id) => tracker.apps[id as usize].seen,
             Key::AppRegion(id) => tracker.app_regions[id as usize].seen,
             // Not recorded for each host: anything at all.
-            Key::Host(_) | Key::Stream | Key::Regions => self.facts.listening.stamp(),
+            Key::Host(_) | Key::Stream | Key::Regions | Key::Downstream(_) => {
+                self.facts.listening.stamp()
+            }
         };
         seen.at
     }
@@ -167,7 +169,7 @@ impl View<'_> {
                 Key::App(id) | Key::Part(id) => app_region.app == id,
                 Key::AppRegion(id) => instance.app_region == id,
                 Key::Host(id) => instance.host == id,
-                Key::Stream | Key::Regions => false,
+                Key::Stream | Key::Regions | Key::Downstream(_) => false,
             }
     }
 
@@ -207,7 +209,7 @@ impl View<'_> {
                 let instance = self.targets.instance_of(self.facts, target);
                 instance.is_some_and(|one| self.facts.tracker.instance(one).host == id)
             }
-            Key::Stream => false,
+            Key::Stream | Key::Downstream(_) => false,
         }
     }
 

@@ -46,6 +46,7 @@ impl Incidents {
                 _ => view.facts.stream_max_gap(),
             },
             region,
+            missing: None,
         };
         let severity = match alarm {
             Alarm::Full | Alarm::Blind => Severity::Error,
@@ -99,6 +100,7 @@ impl Incidents {
             listened: Duration::ZERO,
             max_gap: Duration::ZERO,
             region: None,
+            missing: None,
         };
         let detail = format!(
             "{MAX_OPEN} incidents are open, and there are no more than that; what else falls silent is part of this one"

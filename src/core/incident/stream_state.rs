@@ -1,5 +1,6 @@
 //! State of the incidents of the stream itself.
 
+use crate::core::downstream::watch::Missing;
 use crate::core::incident::kind::IncidentId;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,6 +16,8 @@ pub struct StreamFacts {
     pub max_gap: Duration,
     /// The late region; `None` for the stream.
     pub region: Option<u32>,
+    /// The range that the sink of a downstream lacks, once its incident closes; `None` if it lacks none.
+    pub missing: Option<Missing>,
 }
 
 /// The open incidents of the stream.

@@ -62,7 +62,10 @@ impl NoticeView<'_> {
         notice.severity = incident.severity;
         notice.detail.clone_from(&incident.detail);
         if incident.stream.is_some() && incident.members.is_empty() {
-            return self.of_stream(notice, incident);
+            return match incident.key {
+                Key::Downstream(id) => self.of_downstream(notice, incident, id),
+                _ => self.of_stream(notice, incident),
+            };
         }
         let firing: Vec<u32> = incident.firing().collect();
         // Once all members have returned, the last known state is kept.
@@ -92,6 +95,19 @@ impl NoticeView<'_> {
         if incident.alarm == Alarm::Flapping {
             notice.detail = comes_and_goes("");
         }
+    }
+
+    fn of_downstream(&self, notice: &mut Notice, incident: &Incident, id: u32) {
+        let (Some(facts), Some(watch)) = (incident.stream, self.facts.downstreams.get(id)) else {
+            return;
+        };
+        notice.rule.clone_from(&watch.rule.name);
+        if notice.kind == NoticeKind::Opened {
+            (notice.gap, notice.listened) = (facts.gap, facts.listened);
+        }
+        notice.max_gap = facts.max_gap;
+        notice.runbook.clone_from(&watch.rule.runbook);
+        notice.labels.clone_from(&watch.rule.labels);
     }
 
     /// Labels of the rules of all members, those that are back included: they are the same when the incident closes.
@@ -157,6 +173,7 @@ impl NoticeView<'_> {
             cut_off: self.is_cut_off(incident),
             apps_total: apps.len() as u64,
             apps: apps.into_iter().take(APPS_NAMED).collect(),
+            missing: None,
         };
         let runbook = all.iter().find_map(|rule| rule.runbook.clone());
         notice.runbook = runbook;
@@ -212,7 +229,7 @@ impl NoticeView<'_> {
                 .collect::<Vec<_>>()
         };
         let within: Vec<InstanceId> = match incident.key {
-            Key::Part(_) | Key::Stream => Vec::new(),
+            Key::Part(_) | Key::Stream | Key::Downstream(_) => Vec::new(),
             Key::Regions => {
                 let regions = incident.regions.iter();
                 regions.flat_map(|&one| silent(Key::Region(one))).collect()
@@ -279,7 +296,7 @@ impl NoticeView<'_> {
         let app = |id: u32| self.facts.tracker.app_names.get(id).to_string();
         let region = |id: u32| self.facts.tracker.region_names.get(id).to_string();
         match incident.key {
-            Key::Stream => TargetName::default(),
+            Key::Stream | Key::Downstream(_) => TargetName::default(),
             Key::Regions => {
                 let names = incident
                     .regions
@@ -353,7 +370,14 @@ fn fingerprint(notice: &Notice) -> String {
     } else {
         ""
     };
-    let parts = parts.into_iter().map(String::as_str).chain([host]);
+    // A downstream has no other name than its rule's.
+    let downstream = if notice.scope == Scope::Downstream {
+        notice.rule.as_str()
+    } else {
+        ""
+    };
+    let parts = parts.into_iter().map(String::as_str);
+    let parts = parts.chain([host, downstream]);
     let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
     format!("{name}:{}:{}", notice.scope.label(), parts.join("/"))
 }

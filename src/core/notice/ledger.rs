@@ -349,6 +349,7 @@ impl Notices {
         notice.kind = NoticeKind::Closed(why);
         notice.detail.clone_from(&incident.detail);
         notice.between.back = 0;
+        notice.between.missing = incident.stream.and_then(|facts| facts.missing);
         notice.gap = ended_mono.since(incident.since_mono);
         notice.decided = ended;
         notice.due_mono = now.mono;

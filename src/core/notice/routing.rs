@@ -1,6 +1,7 @@
 //! Routing: the notifiers of an incident, with severity and interval of reminders for each.
 
 use crate::core::incident::Incident;
+use crate::core::incident::key::Key;
 use crate::core::notice::view::NoticeView;
 use crate::core::output::STREAM_RULE;
 use crate::core::rule::Severity;
@@ -63,6 +64,10 @@ impl NoticeView<'_> {
     pub(super) fn routes(&self, incident: &Incident, muting: &Muting<'_>) -> Routes {
         let mut routes = Routes::new();
         if incident.stream.is_some() && incident.members.is_empty() {
+            if let Key::Downstream(id) = incident.key {
+                self.route_downstream(&mut routes, id, muting);
+                return routes;
+            }
             let rule = &self.facts.rules.stream;
             let source = Source {
                 name: STREAM_RULE,
@@ -100,6 +105,24 @@ impl NoticeView<'_> {
             self.route(&mut routes, &source, muting, own);
         }
         routes
+    }
+
+    /// Adds the routes of a downstream.
+    fn route_downstream(&self, routes: &mut Routes, id: u32, muting: &Muting<'_>) {
+        let Some(watch) = self.facts.downstreams.get(id) else {
+            return;
+        };
+        let rule = &watch.rule;
+        let source = Source {
+            name: &rule.name,
+            severity: rule.severity,
+            notify: rule.notify.as_deref(),
+            remind: rule.remind,
+            active: rule.active.as_deref(),
+            labels: &rule.labels,
+        };
+        let who = crate::core::notice::TargetName::default();
+        self.route(routes, &source, muting, std::iter::once(who));
     }
 
     /// Adds the routes of one rule; `own`: its members.

@@ -88,7 +88,8 @@ impl Engine {
             detail: notice.detail.clone(),
             causes: 0,
             restart_considered: !saved.notified.is_empty(),
-            stream: (saved.key == SavedKey::Stream).then(|| self.stream_facts(saved)),
+            stream: matches!(saved.key, SavedKey::Stream | SavedKey::Downstream(_))
+                .then(|| self.stream_facts(saved)),
             members,
         };
         let every = self.notice_view().every_notifier();
@@ -150,6 +151,7 @@ impl Engine {
             listened: notice.listened,
             max_gap: notice.max_gap,
             region: region.flatten(),
+            missing: None,
         }
     }
 
@@ -159,6 +161,23 @@ impl Engine {
             return false;
         };
         let listened = self.facts.listening.listened();
+        if let Key::Downstream(number) = incident.key {
+            let (alarm, detail) = (incident.alarm, incident.detail.clone());
+            if alarm == Alarm::Flapping
+                && let Some(watch) = self.facts.downstreams.get(number)
+            {
+                let who = Flapper::Scope(incident.key);
+                let max_delay = watch.rule.max_delay;
+                self.incidents.flaps.resume(who, listened, max_delay);
+            }
+            let other = self
+                .incidents
+                .resume_downstream(number, id, (alarm, &detail));
+            if let Some(other) = other {
+                self.incidents.close(other, CloseReason::Superseded);
+            }
+            return true;
+        }
         if saved.key != SavedKey::Stream {
             let (key, flaps) = (incident.key, incident.alarm == Alarm::Flapping);
             let members: Vec<u32> = incident.members.keys().copied().collect();
@@ -203,7 +222,9 @@ impl Engine {
                 Some(region) => stream.lagging_regions.insert(region, id),
                 None => return false,
             },
-            Alarm::Heartbeat | Alarm::Logs | Alarm::Rate | Alarm::Drill => return false,
+            Alarm::Heartbeat | Alarm::Logs | Alarm::Rate | Alarm::Unseen | Alarm::Drill => {
+                return false;
+            }
         };
         if let Some(other) = taken {
             self.incidents.close(other, CloseReason::Superseded);
@@ -215,6 +236,7 @@ impl Engine {
         let tracker = &mut self.facts.tracker;
         Some(match key {
             SavedKey::Stream => Key::Stream,
+            SavedKey::Downstream(name) => Key::Downstream(self.facts.downstreams.find(name)?),
             SavedKey::Region(region) => Key::Region(tracker.intern_region(region)?),
             SavedKey::App(app) => Key::App(tracker.intern_app(app)?),
             SavedKey::AppRegion(app, region) => {

@@ -3,6 +3,7 @@
 
 use crate::core::engine::{Engine, STREAM_RULE};
 use crate::core::listening::Blind;
+use crate::core::snapshot::downstream_rows;
 use crate::core::snapshot::rows::SHOWN;
 use crate::core::snapshot::thresholds::Thresholds;
 use crate::core::snapshot::{AlertRow, BeatRow, InstanceRow, Snapshot, Verdict, VerdictRow};
@@ -159,6 +160,7 @@ impl Engine {
             alerts: self.alert_rows(&copying.alerts),
             thresholds: self.threshold_rows(&copying.thresholds),
             false_alarms: self.false_alarm_rows(),
+            downstreams: downstream_rows::rows(&self.facts.downstreams, now),
             incidents: self.incident_rows(),
             suppressed: all.saturating_sub(rows) as u64,
             instances: copying.instances,

@@ -40,6 +40,7 @@ impl Outages {
         let concerns = |outage: &&Outage| match outage.scope {
             _ if silences_no_instance(outage.alarm) => false,
             Scope::Stream => true,
+            Scope::Downstream => false,
             Scope::Regions => {
                 let mut silent = outage.region.split(", ");
                 silent.any(|region| regions.contains(region))
@@ -68,7 +69,7 @@ impl Outages {
 fn silences_no_instance(alarm: Alarm) -> bool {
     matches!(
         alarm,
-        Alarm::Lagging | Alarm::Losing | Alarm::Blind | Alarm::Full | Alarm::Drill
+        Alarm::Lagging | Alarm::Losing | Alarm::Unseen | Alarm::Blind | Alarm::Full | Alarm::Drill
     )
 }
 

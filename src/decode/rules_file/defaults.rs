@@ -7,6 +7,7 @@ use super::notify::Notifiers;
 use super::one_table::OneTable;
 use super::report::Report;
 use super::{counts, labels, value};
+use crate::core::downstream::rule::DownstreamRule;
 use crate::core::rule::{FalseAlarms, Rule, Severity};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -87,6 +88,18 @@ impl Defaults {
         rule.active = own.active.or(all.active).unwrap_or_default();
         rule.runbook = own.runbook.or(all.runbook);
         rule.false_alarms = own.false_alarms.or(all.false_alarms).unwrap_or_default();
+        rule.labels = own.labels.unwrap_or_default();
+        self.label(&mut rule.labels);
+    }
+
+    /// As [`Self::fill`], of a downstream.
+    pub(super) fn fill_downstream(&self, rule: &mut DownstreamRule, own: &Values) {
+        let (own, all) = (own.clone(), self.values.clone());
+        rule.severity = own.severity.or(all.severity).unwrap_or_default();
+        rule.notify = own.notify.or(all.notify);
+        rule.remind = own.remind.or(all.remind);
+        rule.active = own.active.or(all.active).unwrap_or_default();
+        rule.runbook = own.runbook.or(all.runbook);
         rule.labels = own.labels.unwrap_or_default();
         self.label(&mut rule.labels);
     }

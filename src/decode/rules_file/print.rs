@@ -1,6 +1,7 @@
 //! The rule set in force, as a rule file.
 
 use super::variables;
+use crate::core::downstream::rule::{DownstreamRule, Proof};
 use crate::core::rule::{
     By, Globs, MaxGap, NotifierKind, NotifierRule, Rule, RuleSet, ScheduledSilence, Severity,
     StreamRule, Watch,
@@ -31,6 +32,9 @@ pub fn print(set: &RuleSet) -> String {
     }
     for one in &set.silences {
         silence(&mut out, one);
+    }
+    for one in &set.downstreams {
+        downstream(&mut out, one);
     }
     for one in &set.notifiers {
         notifier(&mut out, one);
@@ -127,6 +131,36 @@ fn silence(out: &mut String, silence: &ScheduledSilence) {
     line(out, "timezone", &text(&silence.timezone));
     line(out, "duration", &span(silence.duration));
     line(out, "reason", &text(&silence.reason));
+}
+
+fn downstream(out: &mut String, rule: &DownstreamRule) {
+    out.push_str("\n[[downstream]]\n");
+    line(out, "name", &text(&rule.name));
+    line(out, "max_delay", &span(rule.max_delay));
+    line(out, "every", &span(rule.every));
+    line(out, "severity", &text(rule.severity.label()));
+    optional(out, "runbook", rule.runbook.as_deref());
+    routed(out, rule.remind, rule.notify.as_deref());
+    hours(out, rule.active.as_deref());
+    labels(out, &rule.labels);
+    out.push_str("[downstream.find]\n");
+    line(out, "url", &secret(&rule.find.url));
+    optional_secret(out, "body", rule.find.body.as_deref());
+    let header = |(name, value): (&String, &String)| format!("{} = {}", text(name), secret(value));
+    let headers: Vec<String> = rule.find.headers.iter().map(header).collect();
+    if !headers.is_empty() {
+        line(out, "headers", &format!("{{ {} }}", headers.join(", ")));
+    }
+    if let Proof::Newest { pointer, app } = &rule.find.proof {
+        line(out, "newest", &text(pointer));
+        optional(out, "app", app.as_deref());
+    }
+    if let Some(shipper) = &rule.shipper {
+        out.push_str("[downstream.shipper]\n");
+        line(out, "metrics", &secret(&shipper.metrics));
+        line(out, "in", &text(&shipper.received.to_string()));
+        line(out, "out", &text(&shipper.sent.to_string()));
+    }
 }
 
 fn notifier(out: &mut String, notifier: &NotifierRule) {

@@ -256,7 +256,7 @@ fn name(words: &mut Words<'_>) -> Result<Option<String>, Bad> {
     let Some(word) = words.next_word().filter(capital) else {
         return Ok(None);
     };
-    const ALARMS: [Alarm; 11] = [
+    const ALARMS: [Alarm; 12] = [
         Alarm::Heartbeat,
         Alarm::Logs,
         Alarm::Rate,
@@ -266,6 +266,7 @@ fn name(words: &mut Words<'_>) -> Result<Option<String>, Bad> {
         Alarm::Losing,
         Alarm::Blind,
         Alarm::Full,
+        Alarm::Unseen,
         Alarm::Flapping,
         Alarm::Drill,
     ];

@@ -17,6 +17,7 @@ macro_rules! schema {
 }
 
 pub mod app;
+pub mod downstream;
 pub mod drill;
 pub mod forgotten;
 pub mod incident;

@@ -1,6 +1,7 @@
 //! The handlers, a file for each thing that can be asked for. The comments on them are the descriptions in `openapi.json`.
 
 pub(super) mod apps;
+pub(super) mod downstream;
 pub(super) mod drill;
 pub(super) mod forgotten;
 pub(super) mod incidents;

@@ -38,6 +38,7 @@ use utoipa::OpenApi;
     components(schemas(Error, Frame<'static>)),
     paths(
         handlers::apps::list,
+        handlers::downstream::list,
         handlers::drill::run,
         handlers::forgotten::list,
         handlers::incidents::list,

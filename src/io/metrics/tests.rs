@@ -1,7 +1,10 @@
 use super::*;
+use crate::core::downstream::counters::Hop;
+use crate::core::downstream::watch::DownstreamState;
 use crate::core::listening::Blind;
 use crate::core::notice::Scope;
 use crate::core::rule::Severity;
+use crate::core::snapshot::downstream_rows::DownstreamRow;
 use crate::core::snapshot::{AlertRow, AppRow, Odds, Snapshot, Verdict, VerdictRow};
 use crate::core::time::{Mono, Now, Wall};
 use std::time::Duration;
@@ -25,6 +28,18 @@ fn snapshot(app: &str) -> Snapshot {
             .map(|reason| (reason, Duration::from_secs(2)))
             .to_vec(),
         rejected: vec![("payload_json", 3)],
+        downstreams: vec![DownstreamRow {
+            name: app.into(),
+            state: DownstreamState::Stalled,
+            since: wall,
+            hop: Some(Hop::Sink),
+            delay: Some(Duration::from_millis(1_500)),
+            max_delay: Duration::from_secs(120),
+            found: Some(wall),
+            found_total: 9,
+            lost_total: 1,
+            fault: String::new(),
+        }],
         apps: vec![AppRow {
             name: app.into(),
             seen: wall,

@@ -2,7 +2,7 @@
 //! field gets `#[serde(default)]`: files exist without it.
 
 use super::stored_enums::{StoredEnum, kind_from_stored, stored_kind};
-use crate::core::notice::{Alarm, Between, IncidentId, Notice, Scope, TargetName};
+use crate::core::notice::{Alarm, Between, IncidentId, Missing, Notice, Scope, TargetName};
 use crate::core::persist::{
     SavedBack, SavedClock, SavedKey, SavedLongest, SavedNotified, SavedStamp, SavedTarget,
     SavedWatched,
@@ -67,6 +67,8 @@ struct BetweenRow<'a> {
     cut_off: bool,
     apps: Cow<'a, [String]>,
     apps_total: u64,
+    /// Start, end, canaries.
+    missing: Option<(u64, u64, u64)>,
 }
 
 impl<'a> BetweenRow<'a> {
@@ -82,6 +84,9 @@ impl<'a> BetweenRow<'a> {
             cut_off: between.cut_off,
             apps: Cow::Borrowed(&between.apps),
             apps_total: between.apps_total,
+            missing: between
+                .missing
+                .map(|one| (one.from.nanos(), one.until.nanos(), one.marks)),
         }
     }
 
@@ -97,6 +102,11 @@ impl<'a> BetweenRow<'a> {
             cut_off: self.cut_off,
             apps: self.apps.into_owned(),
             apps_total: self.apps_total,
+            missing: self.missing.map(|(from, until, marks)| Missing {
+                from: Wall::from_nanos(from),
+                until: Wall::from_nanos(until),
+                marks,
+            }),
         }
     }
 }
@@ -332,6 +342,7 @@ enum KeyRow<'a> {
     Regions(Vec<Cow<'a, str>>),
     Alone(Cow<'a, str>),
     Flapping(TargetRow<'a>),
+    Downstream(Cow<'a, str>),
 }
 
 /// An incident's key.
@@ -345,6 +356,7 @@ pub(super) fn key(key: &SavedKey) -> rusqlite::Result<String> {
         SavedKey::Regions(names) => KeyRow::Regions(names.iter().map(cow).collect()),
         SavedKey::Alone(rule) => KeyRow::Alone(cow(rule)),
         SavedKey::Flapping(target) => KeyRow::Flapping(TargetRow::of(target)),
+        SavedKey::Downstream(name) => KeyRow::Downstream(cow(name)),
     })
 }
 
@@ -359,6 +371,7 @@ pub(super) fn key_of(text: &str) -> Option<SavedKey> {
         KeyRow::Regions(names) => SavedKey::Regions(names.into_iter().map(Arc::from).collect()),
         KeyRow::Alone(rule) => SavedKey::Alone(rule.into()),
         KeyRow::Flapping(target) => SavedKey::Flapping(target.into()),
+        KeyRow::Downstream(name) => SavedKey::Downstream(name.into()),
     })
 }
 

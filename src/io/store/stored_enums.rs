@@ -54,6 +54,7 @@ stored_enums! {
         AppRegion "app-region",
         Host "host",
         Instance "instance",
+        Downstream "downstream",
     }
     Alarm {
         Heartbeat "heartbeat",
@@ -65,6 +66,7 @@ stored_enums! {
         Losing "losing",
         Blind "blind",
         Full "full",
+        Unseen "unseen",
         Flapping "flapping",
         Drill "drill",
     }

@@ -5,6 +5,7 @@ use crate::support::bugsink::Project;
 use crate::support::dns_server::DnsServer;
 use crate::support::feed::Feed;
 use crate::support::lastbeat::{Lastbeat, Setup};
+use crate::support::log_shipper::LogShipper;
 use crate::support::nats::{Nats, Peer};
 use crate::support::org::{Instance, org};
 use crate::support::prometheus::Prometheus;
@@ -43,6 +44,7 @@ fn scene() -> Scene {
     let project = Project::new("dashboards");
     let instances = org(&["sandwich", "batch", "api"], &["sjc", "ams", "nrt"]);
     let dns = inventory(&instances);
+    let shipper = LogShipper::start(&nats);
     let lastbeat = Setup::new()
         .nats(&nats)
         .sentry(project.dsn())
@@ -51,6 +53,7 @@ fn scene() -> Scene {
         .env("LASTBEAT_INVENTORY", "dns")
         .env("LASTBEAT_INVENTORY_DNS", &dns.address.to_string())
         .rules("beats.toml", "[[rule]]\nname = 'beats'\nmax_gap = '2s'\n")
+        .rules("shipper.toml", &shipper.rule("sink"))
         .start();
     // What happens before the first scrape has no rate.
     let prometheus = Prometheus::start(&lastbeat.server);

@@ -208,7 +208,7 @@ fn wholly_silent(world: &World, model: &Model<'_>, notice: &Notice) -> Result<()
                 actor.host == who.host && known.is_some_and(|known| known.hosted)
             }
             Scope::Regions => who.region.split(", ").any(|one| *actor.region == *one),
-            Scope::Stream | Scope::Instance => false,
+            Scope::Stream | Scope::Downstream | Scope::Instance => false,
         }
     };
     if wide {

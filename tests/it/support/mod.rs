@@ -11,6 +11,7 @@ pub mod gate;
 pub mod hook;
 pub mod http;
 pub mod lastbeat;
+pub mod log_shipper;
 pub mod machines_api;
 pub mod metrics;
 pub mod nats;

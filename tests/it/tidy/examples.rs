@@ -7,6 +7,16 @@ use crate::support::folder::Folder;
 use crate::support::lastbeat::Setup;
 use std::time::Duration;
 
+/// Variables of secrets in the examples.
+const SECRETS: [&str; 7] = [
+    "BETTERSTACK_USER",
+    "BETTERSTACK_PASSWORD",
+    "LOKI_USER",
+    "LOKI_TOKEN",
+    "DD_API_KEY",
+    "DD_APP_KEY",
+    "SEARCH_TOKEN",
+];
 const SOON: Duration = Duration::from_secs(60);
 /// The rule for everything, which applies behind those of a page.
 const DEFAULT: &str = "rules/90-default.toml";
@@ -52,8 +62,11 @@ fn examples_are_accepted(name: &str, text: &str) -> Vec<String> {
 
 /// What lastbeat prints where it does not accept something.
 fn said(name: &str, arguments: &[&str]) -> Option<String> {
-    // The address of a notifier in an example comes from the environment.
+    // Addresses and secrets in an example come from the environment.
     let setup = Setup::new().env("ONCALL_URL", "https://example.com/hook");
+    let setup = SECRETS
+        .iter()
+        .fold(setup, |setup, name| setup.env(name, "s3cret"));
     let mut child = setup.command(arguments);
     let code = child.wait_end(SOON);
     (code != 0).then(|| format!("{name}: {}: {}", arguments[0], child.lines().join("\n")))

@@ -1,5 +1,6 @@
 //! The status of lastbeat.
 
+use super::downstream::Downstream;
 use super::{Blind, BlindSeconds, Counts, Seconds, Timestamp};
 use crate::core::snapshot::threshold_rows::ThresholdRow;
 use crate::core::snapshot::{AppRow, Snapshot, VerdictRow};
@@ -42,6 +43,8 @@ pub struct Status {
     pub store: StoreStatus,
     /// Each notifier.
     pub notifiers: Vec<NotifierStatus>,
+    /// Log shippers, in the order of the rules.
+    pub downstreams: Vec<Downstream>,
     /// Entries since the start that look like a heartbeat in a form that does not count, by form.
     pub unrecognised_beats: Vec<UnrecognisedBeats>,
 }
@@ -227,6 +230,7 @@ impl Status {
             version: env!("CARGO_PKG_VERSION"),
             store,
             notifiers,
+            downstreams: snapshot.downstreams.iter().map(Downstream::from).collect(),
             unrecognised_beats,
         }
     }

@@ -1,0 +1,5 @@
+//! Texts of downstreams: placeholders of queries, answers of sinks, and a shipper's metrics.
+
+pub mod metrics_text;
+pub mod newest;
+pub mod template;

@@ -1,0 +1,51 @@
+//! Sentences of incidents of downstreams, of values that are words already.
+
+use crate::core::notice::{Alarm, Missing};
+use crate::core::time::Wall;
+use std::time::Duration;
+
+/// Added at both ends of the range that a sink lacks, since the sink has a clock of its own.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// The title of an open incident without the alert's name. `limit`: the longest allowed delay.
+pub(super) fn headline(alarm: Alarm, name: &str, since: &str, limit: &str) -> String {
+    match alarm {
+        Alarm::Stalled => format!("{name} receives no logs since {since}"),
+        Alarm::Losing => format!("{name} loses logs since {since}"),
+        Alarm::Lagging => format!("{name} receives logs more than {limit} late since {since}"),
+        Alarm::Unseen => format!("{name} cannot be queried since {since}"),
+        _ => format!("{name} is flapping"),
+    }
+}
+
+/// The end of an incident, after the downstream's name.
+pub(super) fn ending(alarm: Alarm, at: &str, length: &str) -> String {
+    let what = match alarm {
+        Alarm::Losing => "receives all logs again",
+        Alarm::Lagging => "receives logs in time again",
+        Alarm::Unseen => "can be queried again",
+        Alarm::Flapping => return format!("steady again at {at}"),
+        _ => "receives logs again",
+    };
+    format!("{what} at {at}, after {length}")
+}
+
+/// The measured problem of an open incident, for its description.
+pub(super) fn gap(alarm: Alarm, gap: &str) -> String {
+    match alarm {
+        Alarm::Lagging => format!("{gap} late"),
+        Alarm::Stalled => format!("no logs for {gap}"),
+        _ => format!("for {gap}"),
+    }
+}
+
+/// The range that the sink lacks, with the number of canaries that show it; `shown` gives a time as text.
+pub(super) fn missing(missing: &Missing, shown: fn(Wall) -> String) -> String {
+    let from = shown(missing.from - MARGIN);
+    let until = shown(missing.until + MARGIN);
+    let canaries = match missing.marks {
+        1 => "1 canary is".to_owned(),
+        count => format!("{count} canaries are"),
+    };
+    format!("{canaries} missing: the sink lacks entries between {from} and {until}")
+}
