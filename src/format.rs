@@ -7,6 +7,7 @@ mod description;
 mod headline;
 mod summary;
 mod text;
+pub mod last_word;
 pub mod threshold;
 mod times;
 
@@ -28,6 +29,7 @@ pub fn target_key(notice: &Notice) -> String {
         Scope::Stream if notice.alarm == Alarm::Lagging => vec!["lag"],
         Scope::Stream if notice.alarm == Alarm::Full => vec!["room"],
         Scope::Stream if notice.alarm == Alarm::Blind => vec!["sight"],
+        Scope::Stream if notice.alarm == Alarm::Archive => vec!["archive"],
         Scope::Stream if notice.alarm == Alarm::Drill => vec!["drill"],
         Scope::Instance if notice.alarm == Alarm::Flapping => {
             vec!["flapping", who.app.as_str(), &who.region, &who.instance]

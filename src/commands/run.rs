@@ -117,6 +117,7 @@ fn watch(settings: Settings, rules: RuleSet, pending: PendingReports) -> Result<
         rules,
         web_token: peers.web_token,
         state: state(settings.state),
+        archive: settings.archive,
         machines: machines(settings.inventory),
         watchdogs: peers.watchdogs,
         ignore: globs::with_names(settings.ignore, own),

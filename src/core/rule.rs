@@ -2,6 +2,7 @@
 //!
 //! Only `decode::rules_file` makes these from text; everything in them is valid.
 
+pub use crate::core::archive_rule::{ArchiveRule, DropRule, Keep};
 use crate::core::entry::MarkerId;
 pub use crate::core::globs::Globs;
 use std::collections::BTreeMap;
@@ -43,6 +44,8 @@ pub struct RuleSet {
     pub silences: Vec<ScheduledSilence>,
     /// `[notify.NAME]`, by name.
     pub notifiers: Vec<NotifierRule>,
+    /// `[archive]`.
+    pub archive: ArchiveRule,
 }
 
 impl Default for RuleSet {
@@ -53,6 +56,7 @@ impl Default for RuleSet {
             markers: vec![DEFAULT_MARKER.to_owned()],
             silences: Vec::new(),
             notifiers: Vec::new(),
+            archive: ArchiveRule::default(),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! The TOML is read with places and walked by hand, so that one run shows everything that is wrong:
 //! a derived reader stops at its first fault. A new key is a line of the table's `KEYS` and a line where that is read.
 
+mod archive;
 mod counts;
 mod defaults;
 mod fault;
@@ -27,13 +28,14 @@ mod variables;
 
 pub use fault::Fault;
 pub(super) use labels::{MAX_LABELS, fault as label_fault};
-pub use print::print;
+pub use print::{print, text as toml_string};
 pub use report::MAX_SHOWN;
 pub use rule::MAX_RULES;
 pub use value::duration;
 
 use super::nearest;
 use crate::core::rule::RuleSet;
+use archive::Archive;
 use defaults::Defaults;
 use fault::Wrong;
 use notify::Notifiers;
@@ -105,6 +107,7 @@ struct Reader<'e> {
     rules: Rules,
     silences: Silences,
     notifiers: Notifiers,
+    archive: Archive,
     bytes: usize,
     faults: Vec<Fault>,
     more_faults: usize,
@@ -168,6 +171,8 @@ impl Reader<'_> {
                 ("notify", DeValue::Table(table)) => {
                     self.notifiers.read_all(table, report, self.lookup);
                 }
+                ("archive", DeValue::Table(table)) => self.archive.read(table, at, report),
+                ("archive", _) => report.fault(at, None, Some("archive"), archive::one_table()),
                 ("stream", _) => report.fault(at, None, Some("stream"), stream::one_table()),
                 ("defaults", _) => {
                     report.fault(at, None, Some("defaults"), defaults::one_table());
@@ -209,6 +214,7 @@ impl Reader<'_> {
         let set = RuleSet {
             silences: self.silences.into_list(),
             notifiers: self.notifiers.into_list(),
+            archive: self.archive.into_rule(),
             ..self
                 .rules
                 .into_set(self.stream.into_rule(&self.defaults), &self.defaults)
@@ -275,9 +281,13 @@ fn text_of(bytes: &[u8]) -> Result<&str, (&str, Wrong)> {
 
 /// A key or table at the top of the file that has no meaning there.
 fn unknown(name: &str, value: &DeValue<'_>) -> Wrong {
-    const TABLES: &str = "tables are [stream], [defaults], [[rule]], [[silence]] and [notify.NAME]";
+    const TABLES: &str =
+        "tables are [stream], [defaults], [[rule]], [[silence]], [notify.NAME] and [archive]";
     if matches!(value, DeValue::Table(_) | DeValue::Array(_)) {
-        let hint = nearest::hint(name, &["stream", "defaults", "rule", "silence", "notify"]);
+        let hint = nearest::hint(
+            name,
+            &["stream", "defaults", "rule", "silence", "notify", "archive"],
+        );
         return Wrong::new(format!("unknown table{hint}"), TABLES);
     }
     let home = if key::has(rule::KEYS, name) || key::has(stream::KEYS, name) {
@@ -304,6 +314,7 @@ pub fn markdown() -> String {
             "[notify.NAME] type = \"alertmanager\"",
             notify::ALERTMANAGER,
         ),
+        ("[archive]", archive::KEYS),
     ];
     tables
         .map(|(table, keys)| key::markdown(table, keys))

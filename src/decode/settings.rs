@@ -1,5 +1,6 @@
 //! Settings: flags and environment in, one checked value or every fault at once out.
 
+mod archive;
 mod declared;
 mod flags;
 mod given;
@@ -13,7 +14,8 @@ mod state;
 mod subjects;
 mod table;
 
-pub use declared::{LogFormat, NATS_URL, RULES, STATE, TOKEN, URL};
+pub use archive::ArchiveSetting;
+pub use declared::{ARCHIVE, LogFormat, NATS_URL, RULES, STATE, TOKEN, URL};
 pub use flags::Flags;
 pub use inventory::{ApiSettings, InventorySettings, SourceSettings};
 pub use nats::NatsSettings;
@@ -60,6 +62,8 @@ pub struct Settings {
     pub give_up_after: Option<Duration>,
     /// Where the state outlives the process.
     pub state: StatePlace,
+    /// The place of the archive.
+    pub archive: ArchiveSetting,
     /// The URL that is pinged each minute.
     pub watchdog: Option<TokenSource>,
     /// The inventory of machines.
@@ -92,6 +96,7 @@ pub fn read(
         web_token: given.secret(&declared::TOKEN),
         public_url: given.optional(&declared::PUBLIC_URL),
         state: state(&given),
+        archive: given.value(&declared::ARCHIVE),
         ignore: ignore(&given),
         give_up_after: given.value(&declared::GIVE_UP_AFTER),
         sentry_dsn: given.optional(&declared::SENTRY_DSN),

@@ -40,7 +40,7 @@ pub fn explanation(notice: &Notice) -> String {
 fn lead(notice: &Notice) -> String {
     let is_closed = matches!(notice.kind, NoticeKind::Closed(_));
     let limit = format!("limit {}", exact_duration(notice.max_gap));
-    let of_room = matches!(notice.alarm, Alarm::Full | Alarm::Blind);
+    let of_room = matches!(notice.alarm, Alarm::Full | Alarm::Blind | Alarm::Archive);
     match (is_closed, &notice.summary) {
         (true, _) if of_room => format!("since {}", since(notice)),
         (true, _) => format!("since {}, {limit}", since(notice)),
@@ -113,7 +113,12 @@ fn gap(notice: &Notice) -> String {
         Alarm::Logs => format!("no logs for {length}"),
         Alarm::Rate => format!("too few entries for {length}"),
         Alarm::Stalled | Alarm::Refused => format!("no entries for {length}"),
-        Alarm::Flapping | Alarm::Losing | Alarm::Blind | Alarm::Full | Alarm::Drill => {
+        Alarm::Flapping
+        | Alarm::Losing
+        | Alarm::Blind
+        | Alarm::Archive
+        | Alarm::Full
+        | Alarm::Drill => {
             format!("silent for {length}")
         }
     }

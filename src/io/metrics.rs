@@ -7,6 +7,7 @@
 //! Labels are `target_app`, `target_region`, `target_instance`, because Fly's scraper overwrites `app`, `region`,
 //! `instance` and `host`.
 
+pub mod archive;
 mod buckets;
 mod snapshot;
 
@@ -14,6 +15,7 @@ use crate::core::snapshot::Snapshot;
 use crate::decode::beat::Unrecognised;
 use crate::io::notifier::Outcome;
 use arc_swap::ArcSwapOption;
+use archive::ArchiveMetrics;
 use buckets::{CHECKPOINT, DELAY, DETECTION, EVALUATION, INTERVAL, LAG, LATENESS, PAUSE};
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
@@ -107,6 +109,8 @@ pub struct Metrics {
     /// The subject of the last entry of each form.
     unrecognised_last: [ArcSwapOption<String>; Unrecognised::ALL.len()],
     detection: HistogramVec,
+    /// The archive's.
+    pub archive: ArchiveMetrics,
 }
 
 /// One notifier's own metrics.
@@ -290,6 +294,7 @@ impl Metrics {
                 .buckets(DETECTION.to_vec()),
                 &["rule", "since"],
             )),
+            archive: ArchiveMetrics::new(&declare.0),
             registry: declare.0,
         };
         for form in Unrecognised::ALL {

@@ -76,6 +76,8 @@ pub enum Alarm {
     Losing,
     /// lastbeat is blind too often.
     Blind,
+    /// The archive of the stream cannot be written.
+    Archive,
     /// A limit is reached: new instances are not watched.
     Full,
     /// A scope flaps.
@@ -99,6 +101,7 @@ impl Alarm {
             (Alarm::Lagging, _) => "StreamLagging",
             (Alarm::Losing, _) => "StreamLossy",
             (Alarm::Blind, _) => "StreamBlind",
+            (Alarm::Archive, _) => "ArchiveStopped",
             (Alarm::Full, _) => "LastbeatFull",
             (Alarm::Flapping, Scope::Stream) => "StreamFlapping",
             (Alarm::Flapping, _) => "HeartbeatFlapping",

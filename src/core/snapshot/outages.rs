@@ -68,7 +68,7 @@ impl Outages {
 fn silences_no_instance(alarm: Alarm) -> bool {
     matches!(
         alarm,
-        Alarm::Lagging | Alarm::Losing | Alarm::Blind | Alarm::Full | Alarm::Drill
+        Alarm::Lagging | Alarm::Losing | Alarm::Blind | Alarm::Archive | Alarm::Full | Alarm::Drill
     )
 }
 

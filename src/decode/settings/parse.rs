@@ -1,5 +1,6 @@
 //! Parsers of settings: trimmed text in, a value or what is wrong with it out.
 
+use super::archive::ArchiveSetting;
 use super::secret::Secret;
 use super::state::StatePlace;
 use crate::core::rule::Globs;
@@ -68,6 +69,15 @@ pub(super) fn state(text: &str) -> Result<StatePlace, String> {
     Ok(match text {
         "" | "memory" => StatePlace::Memory,
         path => StatePlace::File(PathBuf::from(path)),
+    })
+}
+
+/// A folder, or a word for none.
+pub(super) fn archive(text: &str) -> Result<ArchiveSetting, String> {
+    Ok(match text {
+        "memory" => ArchiveSetting::Memory,
+        "off" | "none" => ArchiveSetting::Off,
+        path => ArchiveSetting::Folder(PathBuf::from(path)),
     })
 }
 

@@ -2,6 +2,7 @@
 
 pub(super) mod apps;
 pub(super) mod drill;
+pub(super) mod entries;
 pub(super) mod forgotten;
 pub(super) mod incidents;
 pub(super) mod instances;

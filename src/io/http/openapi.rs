@@ -41,6 +41,7 @@ use utoipa::OpenApi;
     paths(
         handlers::apps::list,
         handlers::drill::run,
+        handlers::entries::list,
         handlers::forgotten::list,
         handlers::incidents::list,
         handlers::incidents::one,

@@ -64,6 +64,7 @@ stored_enums! {
         Lagging "lagging",
         Losing "losing",
         Blind "blind",
+        Archive "archive",
         Full "full",
         Flapping "flapping",
         Drill "drill",
