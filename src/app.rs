@@ -1,6 +1,7 @@
 //! The room that **connects**: wiring, the loop that owns the core, supervision of tasks, ordered stop.
 
 pub mod api;
+pub mod archive;
 pub mod canary;
 pub mod checkpoints;
 mod connection_status;

@@ -1,5 +1,6 @@
 //! One file per subcommand; beside them what several of them need.
 
+mod archive_files;
 pub mod beat;
 pub mod check;
 mod client;
@@ -8,13 +9,17 @@ pub mod demo;
 pub mod drill;
 mod environment;
 pub mod exit;
+pub mod logs;
 pub mod man;
+mod moment;
 mod notifiers;
+pub mod replay;
 pub mod report;
 mod rules;
 pub mod run;
 mod runtime;
 pub mod silence;
 pub mod status;
+pub mod suggest;
 pub mod tail;
 pub mod test;

@@ -6,6 +6,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod archive_rule;
 pub mod capacity;
 pub mod downstream;
 pub mod downstream_reports;
@@ -18,6 +19,7 @@ pub mod globs;
 pub mod incident;
 pub mod inventory;
 pub mod lag;
+pub mod last_words;
 pub mod listening;
 pub mod notice;
 pub mod options;

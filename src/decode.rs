@@ -2,17 +2,21 @@
 
 pub mod active_hours;
 pub mod api_query;
+pub mod archive_line;
 pub mod beat;
 pub mod canary;
 pub mod downstream;
 pub mod globs;
 mod http_url;
 pub mod inventory;
+pub mod json_entry;
 pub mod lifecycle;
+pub mod log_level;
 pub mod log_line;
 mod lone_surrogates;
 mod nearest;
 mod quoted;
+pub mod redact;
 pub mod rules_file;
 pub mod schedule;
 pub mod settings;

@@ -6,6 +6,7 @@
 mod description;
 mod downstream;
 mod headline;
+pub mod last_word;
 mod summary;
 mod text;
 pub mod threshold;
@@ -29,6 +30,7 @@ pub fn target_key(notice: &Notice) -> String {
         Scope::Stream if notice.alarm == Alarm::Lagging => vec!["lag"],
         Scope::Stream if notice.alarm == Alarm::Full => vec!["room"],
         Scope::Stream if notice.alarm == Alarm::Blind => vec!["sight"],
+        Scope::Stream if notice.alarm == Alarm::Archive => vec!["archive"],
         Scope::Stream if notice.alarm == Alarm::Drill => vec!["drill"],
         Scope::Instance if notice.alarm == Alarm::Flapping => {
             vec!["flapping", who.app.as_str(), &who.region, &who.instance]

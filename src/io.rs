@@ -1,6 +1,7 @@
 //! The room that **touches** the world: one file per outside party. The files here do not know each other.
 
 pub mod alertmanager;
+pub mod archive;
 pub mod canary;
 pub mod downstream;
 pub mod feed;

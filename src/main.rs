@@ -2,7 +2,8 @@
 
 use clap::{CommandFactory, Parser, Subcommand};
 use lastbeat::commands::{
-    beat, check, completions, demo, drill, exit, man, report, run, silence, status, tail, test,
+    beat, check, completions, demo, drill, exit, logs, man, replay, report, run, silence, status,
+    suggest, tail, test,
 };
 use std::process::ExitCode;
 
@@ -40,6 +41,12 @@ enum Command {
     Status(status::StatusArgs),
     /// Show the detection time and the false alarms of each rule
     Report(report::ReportArgs),
+    /// Search the archive of the stream, also without a running lastbeat
+    Logs(logs::LogsArgs),
+    /// Show the notifications that rules would have sent
+    Replay(replay::ReplayArgs),
+    /// Suggest thresholds for each app, from recorded heartbeats
+    Suggest(suggest::SuggestArgs),
     /// Show entries as they reach a running lastbeat
     Tail(tail::TailArgs),
     /// Send a test incident through every notifier
@@ -63,6 +70,9 @@ fn main() -> ExitCode {
             Command::Test(args) => test::run(&args),
             Command::Status(args) => status::run(&args),
             Command::Report(args) => report::run(&args),
+            Command::Logs(args) => logs::run(&args),
+            Command::Suggest(args) => suggest::run(&args),
+            Command::Replay(args) => replay::run(&args),
             Command::Tail(args) => tail::run(&args),
             Command::Drill(args) => drill::run(&args),
             Command::Silence(args) => silence::run(&args),

@@ -1,20 +1,25 @@
 //! The rest of the program as HTTP asks it: the core, the store, silences, rules, notifiers.
 
+use super::archive::SharedWords;
+use super::archive::query::Searches;
 use super::delivery::DeliveryHandle;
 use super::drill;
 use super::event_loop::CoreRequest;
 use super::silences::Silences;
 use super::store_thread::StoreHandle;
 use crate::clock::NowFn;
+use crate::core::last_words::{self, LastWord};
 use crate::core::persist::{ForgottenTarget, IncidentQuery, PastIncident};
 use crate::core::rule::RuleSet;
 use crate::core::snapshot::Snapshot;
 use crate::core::snapshot::detail::Detail;
 use crate::core::snapshot::outages::Outages;
 use crate::core::time::Wall;
+use crate::decode::api_query::EntriesQuery;
 use crate::decode::silence_request::SilenceRequest;
-use crate::io::http::backend::{Backend, SilenceRow};
+use crate::io::http::backend::{Backend, EntriesFault, SilenceRow};
 use crate::io::http::dto::drill::Drilled;
+use crate::io::http::dto::entry::Entries;
 use crate::io::http::dto::status::{NotifierStatus, StoreStatus, UnrecognisedBeats};
 use crate::io::http_client::HttpSend;
 use crate::io::metrics::Metrics;
@@ -43,6 +48,10 @@ pub struct ApiBackend {
     pub http_send: HttpSend,
     /// Reads both clocks.
     pub now: NowFn,
+    /// The last words of each instance.
+    pub words: SharedWords,
+    /// Searches of the archive.
+    pub searches: Searches,
     /// The metrics.
     pub metrics: Arc<Metrics>,
 }
@@ -63,6 +72,14 @@ impl Backend for ApiBackend {
 
     fn instance(&self, subject: String) -> BoxFuture<'_, Option<Option<Detail>>> {
         self.ask(|to| CoreRequest::Detail(subject, to)).boxed()
+    }
+
+    fn last_words(&self, subject: &str) -> Vec<LastWord> {
+        self.words.of(subject, last_words::ENTRIES)
+    }
+
+    fn entries(&self, asked: EntriesQuery) -> BoxFuture<'_, Result<Entries, EntriesFault>> {
+        self.searches.run(asked).boxed()
     }
 
     fn incidents(&self, asked: IncidentQuery) -> BoxFuture<'_, Result<Vec<PastIncident>, String>> {

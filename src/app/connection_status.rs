@@ -160,7 +160,10 @@ impl ConnectionStatus {
                 what,
             });
             let reasons = reasons.into_iter().collect();
-            self.readiness.store(Arc::new(Readiness { reasons }));
+            self.readiness.store(Arc::new(Readiness {
+                reasons,
+                ..Readiness::default()
+            }));
         }
     }
 

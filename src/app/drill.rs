@@ -137,6 +137,7 @@ fn notice(incident: IncidentId, kind: NoticeKind, began: Now, now: Now) -> Notic
         due_mono: began.mono,
         decided: now.wall,
         last_text: String::new(),
+        last_words: Vec::new(),
         detail: "a test of lastbeat's notifiers: nothing is silent, nothing to do".to_owned(),
         summary: None,
         runbook: None,

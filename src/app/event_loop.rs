@@ -6,11 +6,13 @@
 
 mod channels;
 mod downstream;
+mod requests;
 mod rules_change;
 #[cfg(test)]
 mod tests;
 mod thresholds;
 
+use super::archive::Recorder;
 use super::canary::Canary;
 use super::checkpoints::Checkpointer;
 use super::connection_status::ConnectionStatus;
@@ -22,7 +24,8 @@ use crate::clock::Clock;
 use crate::core::engine::{Feed, Output};
 use crate::core::inventory::Candidate;
 use crate::core::time::{Mono, Now, Wall};
-use crate::decode::{active_hours, log_line};
+use crate::decode::archive_line::Mark;
+use crate::decode::log_line;
 use crate::io::feed::{ConnectionEvent, ConnectionState, MessageSource, RawMessage, Remaining};
 use crate::io::http::logs::Tails;
 use crate::io::metrics::Metrics;
@@ -53,6 +56,7 @@ pub struct EventLoop<S> {
     clock: Clock,
     metrics: Arc<Metrics>,
     tails: Arc<Tails>,
+    recorder: Option<Recorder>,
     missed: watch::Sender<bool>,
     give_up_after: Option<Duration>,
     checkpointer: Checkpointer,
@@ -87,6 +91,7 @@ impl<S: MessageSource> EventLoop<S> {
             ingest,
             clock,
             tails: deps.tails,
+            recorder: deps.recorder,
             missed: deps.missed,
             give_up_after: deps.give_up_after,
             checkpointer: Checkpointer::new(deps.store, now.mono),
@@ -175,6 +180,9 @@ impl<S: MessageSource> EventLoop<S> {
 
     fn finish(mut self) {
         let now = self.clock.now();
+        if let Some(recorder) = self.recorder.take() {
+            recorder.finish(now);
+        }
         self.checkpointer.finish(&mut self.ingest.engine, now);
     }
 
@@ -243,6 +251,9 @@ impl<S: MessageSource> EventLoop<S> {
         let now = self.turn();
         self.heard_at = now.mono;
         self.tailed_at = self.tails.is_read().then_some(now.wall);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.arrive(now);
+        }
         self.connection_status.flows();
         self.ingest.engine.arrive(now);
         if now.mono >= self.next_lag {
@@ -267,6 +278,9 @@ impl<S: MessageSource> EventLoop<S> {
         if let Some(at) = self.tailed_at {
             let tails = &self.tails;
             tails.offer(at, message.subject(), message.shared());
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.entry(message.subject(), message.payload());
         }
         if let Some(canary) = &mut self.canary {
             let back = canary.heard(message.subject(), message.payload(), self.heard_at);
@@ -302,6 +316,7 @@ impl<S: MessageSource> EventLoop<S> {
             warn!("lastbeat was suspended; that time counts towards no silence");
             self.ingest.engine.feed(Feed::Suspended, now);
             self.heard_at = now.mono;
+            self.mark(now, &Mark::Suspended);
         }
         now
     }
@@ -309,6 +324,9 @@ impl<S: MessageSource> EventLoop<S> {
     fn evaluate(&mut self) {
         let now = self.clock.now();
         self.evaluated_at = now.mono;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.turn(now);
+        }
         self.wake = self.ingest.engine.evaluate(now);
         let took = self.clock.mono().since(now.mono);
         self.metrics.evaluation.observe(took.as_secs_f64());
@@ -379,6 +397,7 @@ impl<S: MessageSource> EventLoop<S> {
         }
         self.metrics.nats_dropped.inc_by(lost);
         self.ingest.engine.feed(Feed::Dropped, now);
+        self.mark(now, &Mark::Dropped(lost));
         if now.mono >= self.next_loss_log {
             self.next_loss_log = now.mono + LOG_EVERY;
             warn!(
@@ -395,12 +414,14 @@ impl<S: MessageSource> EventLoop<S> {
             ConnectionEvent::Up(source) => {
                 self.connection_status.up(self.connections.is_open());
                 self.connections.open(source);
+                self.mark(now, &Mark::Connected);
             }
             ConnectionEvent::PreviousClosed => self.connections.leave(),
             ConnectionEvent::Down(error) => {
                 self.take_all();
                 self.connections.close();
                 self.canary.iter_mut().for_each(Canary::cut_off);
+                self.mark(now, &Mark::Cut);
                 self.connection_status.down(error);
                 self.ingest.engine.feed(Feed::Lost, now);
             }
@@ -445,39 +466,6 @@ impl<S: MessageSource> EventLoop<S> {
     fn ended(&mut self) {
         let now = self.clock.now();
         self.ingest.engine.feed(Feed::Lost, now);
-    }
-
-    fn answer(&mut self, ask: CoreRequest) {
-        match ask {
-            CoreRequest::Snapshot(to) => self.snapshots.ask(to),
-            CoreRequest::Detail(subject, to) => {
-                let now = self.clock.now();
-                let _ = to.send(self.ingest.engine.detail(&subject, now));
-            }
-            CoreRequest::Reload(rules, done) => self.begin_change(*rules, done),
-            CoreRequest::Silence(silences) => {
-                let now = self.turn();
-                let engine = &mut self.ingest.engine;
-                let hours = active_hours::windows(engine.rules(), now.wall);
-                engine.set_hours(hours, now);
-                engine.set_silences(silences, now);
-                self.wake = now.mono;
-            }
-            CoreRequest::Adopt(saved, done) => {
-                let now = self.turn();
-                self.ingest.engine.restore(&saved, now);
-                self.wake = now.mono;
-                let _ = done.send(());
-            }
-            CoreRequest::Inventory(poll) => {
-                let now = self.turn();
-                self.ingest.engine.inventory(&poll, now);
-                self.wake = now.mono;
-            }
-            CoreRequest::Note(incident, words) => self.ingest.engine.note(incident, &words),
-            CoreRequest::DownstreamQuery(name, to) => self.downstream_query(&name, to),
-            CoreRequest::Downstream(report) => self.downstream_report(*report),
-        }
     }
 
     fn show(&mut self) {

@@ -10,6 +10,7 @@ mod worker;
 
 use super::delivery::{Finished, Outbox};
 use crate::clock::Clock;
+use crate::core::last_words::LastWord;
 use crate::core::notice::Notice;
 use crate::core::persist::{
     Checkpoint, Decision, ForgottenTarget, IncidentQuery, PastIncident, Saved,
@@ -51,6 +52,9 @@ pub struct Decided {
 /// has taken them: everything the core knows is then written in place of the file's content.
 pub type Adopt = Box<dyn Fn(Saved, Vec<Silence>) + Send>;
 
+/// Gives the last entries of the instance of a subject, at most so many, the oldest first.
+pub type LastWordsOf = Box<dyn Fn(&str, usize) -> Vec<LastWord> + Send>;
+
 /// The thread's inputs and outputs.
 pub struct StoreThreadDeps {
     /// The state file; `None`: in memory.
@@ -59,6 +63,8 @@ pub struct StoreThreadDeps {
     pub outbox: Arc<dyn Outbox>,
     /// Called when the file is opened late.
     pub adopt: Adopt,
+    /// Gives the last entries of an instance.
+    pub words: LastWordsOf,
     /// The store's metrics.
     pub metrics: Arc<Metrics>,
     /// Dates the timeline.

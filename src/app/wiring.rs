@@ -1,11 +1,12 @@
 //! The closures that connect the running parts. Each function takes handles of some parts, and returns another part's way
 //! to reach them.
 
+use super::archive::{ReportProblem, SharedWords};
 use super::delivery::OnFinished;
 use super::event_loop::{CoreRequest, OutputSink};
 use super::inventory::InventoryRequest;
 use super::silences::Silences;
-use super::store_thread::{Adopt, Decided, StoreHandle};
+use super::store_thread::{Adopt, Decided, LastWordsOf, StoreHandle};
 use crate::core::engine::Output;
 use crate::core::inventory::{Candidate, Poll};
 use crate::core::notice::IncidentId;
@@ -54,6 +55,16 @@ pub(super) fn candidates(
         // If the queue is full, the poll that answers it answers this request too.
         let _ = inventory.try_send(InventoryRequest::Candidates(candidates));
     })
+}
+
+/// The archive to the store: the last entries of an instance, for its notifications.
+pub(super) fn last_words(words: SharedWords) -> LastWordsOf {
+    Box::new(move |subject, most| words.of(subject, most))
+}
+
+/// The archive to the core: trouble that lasts, and its end; false where the core is too busy to hear of it.
+pub(super) fn archive_problem(core: mpsc::Sender<CoreRequest>) -> ReportProblem {
+    Box::new(move |problem| core.try_send(CoreRequest::Archive(problem)).is_ok())
 }
 
 /// The core to the store, and from there to the notifiers: what was decided. `listener` sees every output.

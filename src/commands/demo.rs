@@ -15,6 +15,7 @@ use crate::core::rule::Globs;
 use crate::core::targets::table::State;
 use crate::core::tracker::Limits;
 use crate::decode::rules_file;
+use crate::decode::settings::ArchiveSetting;
 use crate::format;
 use crate::io::http::WebAccess;
 use futures_util::FutureExt;
@@ -55,6 +56,7 @@ pub fn run(args: &DemoArgs) -> ExitCode {
         web_access: WebAccess::new(None, true),
         read_token: None,
         state: None,
+        archive: ArchiveSetting::Memory,
         machines: Machines::default(),
         watchdogs: Vec::new(),
         ignore: Globs::default(),

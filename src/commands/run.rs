@@ -124,6 +124,7 @@ fn watch(settings: Settings, rules: RuleSet, pending: PendingReports) -> Result<
         web_access,
         read_token,
         state: state_file,
+        archive: settings.archive,
         machines: machines(settings.inventory),
         watchdogs: peers.watchdogs,
         ignore: globs::with_names(settings.ignore, own),

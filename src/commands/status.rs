@@ -1,5 +1,6 @@
 //! `lastbeat status`: the state of the running lastbeat, for a person at a terminal.
 
+mod instance;
 pub(super) mod stored;
 mod view;
 
@@ -26,9 +27,13 @@ address or token.
 
   lastbeat status
   lastbeat status --url lastbeat.internal:9090 --token-file /run/token
+  lastbeat status web/iad/148e21ea7d3789
   lastbeat status --state /data/lastbeat.db
   lastbeat status --json | jq '.incidents[].what'")]
 pub struct StatusArgs {
+    /// One instance, as APP/REGION/INSTANCE: its heartbeats, and its last entries
+    #[arg(value_name = "INSTANCE", conflicts_with = "state")]
+    instance: Option<String>,
     #[command(flatten)]
     client: ClientArgs,
     /// Show the contents of this state file instead; it may be in use
@@ -41,6 +46,9 @@ pub struct StatusArgs {
 
 /// Asks and shows: 0 where all is well, 1 where not, 64 where address or token are invalid.
 pub fn run(args: &StatusArgs) -> ExitCode {
+    if let Some(instance) = &args.instance {
+        return instance::run(instance, &args.client, args.json);
+    }
     let (status, incidents) = match ask(args) {
         Ok(known) => known,
         Err(fault) => return Stop::from(fault).print(),

@@ -1,6 +1,6 @@
 //! `lastbeat tail`: entries in the terminal, as they reach the running lastbeat.
 
-mod line;
+pub(super) mod line;
 
 use super::client::{self, Client, ClientArgs};
 use super::environment::colours;
@@ -95,6 +95,7 @@ async fn tail(args: &TailArgs, client: &Client) -> Result<(), Stop> {
     let poster = HttpClient::new();
     let style = Style {
         json: args.json,
+        dated: false,
         colour: colours(io::stdout().is_terminal()),
     };
     let mut failures = 0;

@@ -1,14 +1,14 @@
 //! `lastbeat test`: tests rules with events in virtual time.
 
 mod comparison;
-mod junit;
+pub(super) mod junit;
 mod names;
 mod outcome;
 mod playback;
 #[cfg(test)]
 mod tests;
 mod timeline;
-mod wording;
+pub(super) mod wording;
 
 pub use outcome::Outcome;
 

@@ -186,6 +186,25 @@ impl Engine {
         }
     }
 
+    /// Records that the archive cannot be written, for this reason; `None`: it can.
+    pub fn archive_is(&mut self, problem: Option<&str>, now: Now) {
+        self.facts.now = now;
+        problem
+            .unwrap_or_default()
+            .clone_into(&mut self.facts.archive_problem);
+        match (self.incidents.stream.archive, problem) {
+            (None, Some(_)) => {
+                let (incidents, view) = self.split();
+                let (at, none) = (now.mono, Duration::ZERO);
+                let open = incidents.open_stream(view, Alarm::Archive, at, none, at, None);
+                incidents.stream.archive = Some(open);
+            }
+            (Some(incident), None) => self.incidents.close(incident, CloseReason::Resolved),
+            _ => {}
+        }
+        self.announce();
+    }
+
     /// Frees the names of no tracked instance that no rule expects and no open incident is about.
     pub(in crate::core) fn reclaim(&mut self, listened: Listened) {
         let needed = self.needed();

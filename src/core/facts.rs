@@ -48,6 +48,8 @@ pub struct Facts {
     pub capacity: Capacity,
     /// The state of the feed in words, for the incidents of the stream; empty if nothing is known.
     pub feed_words: String,
+    /// The reason why the archive cannot be written; empty: it can, or there is none.
+    pub archive_problem: String,
     rejected: [u64; Reject::ALL.len()],
 }
 
@@ -68,6 +70,7 @@ impl Facts {
             touched: BTreeSet::new(),
             capacity: Capacity::default(),
             feed_words: String::new(),
+            archive_problem: String::new(),
             rejected: [0; Reject::ALL.len()],
         }
     }

@@ -10,6 +10,7 @@ pub mod view;
 
 pub use crate::core::downstream::watch::Missing;
 pub use crate::core::incident::kind::{Alarm, CloseReason, IncidentId, Scope};
+use crate::core::last_words::LastWord;
 use crate::core::rule::Severity;
 use crate::core::time::{Mono, Wall};
 use std::collections::BTreeMap;
@@ -121,6 +122,8 @@ pub struct Notice {
     pub decided: Wall,
     /// Text of the last beat; empty if there was none.
     pub last_text: String,
+    /// The last entries of a single instance, the oldest first; empty where they are not known, or several are affected.
+    pub last_words: Vec<LastWord>,
     /// Known causes, in words; empty if none is known.
     pub detail: String,
     /// The rule's `summary`, not yet filled in.
@@ -147,6 +150,7 @@ impl Notice {
                 | Alarm::Lagging
                 | Alarm::Losing
                 | Alarm::Blind
+                | Alarm::Archive
                 | Alarm::Full
                 | Alarm::Unseen
                 | Alarm::Drill

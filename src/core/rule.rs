@@ -2,6 +2,7 @@
 //!
 //! Only `decode::rules_file` makes these from text; everything in them is valid.
 
+pub use crate::core::archive_rule::{ArchiveRule, DropRule, Keep};
 use crate::core::downstream::rule::DownstreamRule;
 use crate::core::entry::MarkerId;
 pub use crate::core::globs::Globs;
@@ -47,6 +48,8 @@ pub struct RuleSet {
     pub notifiers: Vec<NotifierRule>,
     /// `[[downstream]]`, in order.
     pub downstreams: Vec<DownstreamRule>,
+    /// `[archive]`.
+    pub archive: ArchiveRule,
 }
 
 impl Default for RuleSet {
@@ -58,6 +61,7 @@ impl Default for RuleSet {
             silences: Vec::new(),
             notifiers: Vec::new(),
             downstreams: Vec::new(),
+            archive: ArchiveRule::default(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Queries of the API's addresses: text in, a checked question or every fault at once out.
 
-use super::{globs, nearest};
+use super::{globs, log_level, nearest, redact};
 use crate::core::notice::Scope;
 use crate::core::persist::IncidentQuery;
 use crate::core::rule::{Globs, Severity};
@@ -21,6 +21,10 @@ const INSTANCES: [&str; 6] = ["app", "region", "instance", "verdict", "limit", "
 const INCIDENTS: [&str; 11] = [
     "state", "app", "region", "instance", "rule", "scope", "severity", "from", "until", "limit",
     "cursor",
+];
+
+const ENTRIES: [&str; 10] = [
+    "since", "until", "app", "region", "instance", "q", "regex", "level", "limit", "cursor",
 ];
 
 const TAIL: [&str; 5] = ["app", "region", "instance", "q", "subject"];
@@ -67,6 +71,64 @@ impl FromQuery for TailQuery {
         };
         read.done(asked)
     }
+}
+
+/// The query of `/api/v1/entries`. A field that is `None` or empty matches every entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EntriesQuery {
+    /// Wall clock: the earliest arrival.
+    pub since: Option<Wall>,
+    /// Wall clock: arrivals before.
+    pub until: Option<Wall>,
+    /// The app.
+    pub app: Globs,
+    /// The region.
+    pub region: Globs,
+    /// The instance.
+    pub instance: Globs,
+    /// A part of the payload.
+    pub q: Option<String>,
+    /// A valid regular expression over the payload.
+    pub regex: Option<String>,
+    /// Levels, in their canonical words.
+    pub levels: Vec<String>,
+    /// Entries at most.
+    pub limit: u32,
+    /// The place at which the search begins.
+    pub cursor: Option<String>,
+}
+
+impl FromQuery for EntriesQuery {
+    fn from_query(query: &str) -> Result<Self, Vec<String>> {
+        let mut read = Read::new(query, &ENTRIES);
+        let regex = read.text("regex");
+        if let Some(Err(why)) = regex.as_deref().map(redact::compile) {
+            read.faults.push(format!("regex: {why}"));
+        }
+        let levels = read.text("level").unwrap_or_default();
+        let levels = levels.split(',').map(str::trim);
+        let levels = levels.filter(|level| !level.is_empty());
+        let asked = EntriesQuery {
+            levels: levels.map(log_level::canonical).collect(),
+            since: read.time("since"),
+            until: read.time("until"),
+            app: read.globs("app"),
+            region: read.globs("region"),
+            instance: read.globs("instance"),
+            q: read.text("q"),
+            regex,
+            limit: read.limit(),
+            cursor: read.with("cursor", "the `next` of the page before", place),
+        };
+        read.done(asked)
+    }
+}
+
+/// A place in the archive: the name of a segment, a dot, and a number of bytes.
+fn place(cursor: &str) -> Option<String> {
+    let (name, offset) = cursor.split_once('.')?;
+    let is_name = name.len() == 20 && name.is_ascii();
+    (is_name && offset.parse::<u64>().is_ok()).then(|| cursor.to_owned())
 }
 
 /// The query of `/api/v1/instances`. A field that is `None` matches every instance.

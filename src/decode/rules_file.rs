@@ -3,6 +3,7 @@
 //! The TOML is read with places and walked by hand, so that one run shows everything that is wrong:
 //! a derived reader stops at its first fault. A new key is a line of the table's `KEYS` and a line where that is read.
 
+mod archive;
 mod counts;
 mod defaults;
 mod downstream;
@@ -28,13 +29,14 @@ mod variables;
 
 pub use fault::Fault;
 pub(super) use labels::{MAX_LABELS, fault as label_fault};
-pub use print::print;
+pub use print::{print, text as toml_string};
 pub use report::MAX_SHOWN;
 pub use rule::MAX_RULES;
 pub use value::duration;
 
 use super::nearest;
 use crate::core::rule::RuleSet;
+use archive::Archive;
 use defaults::Defaults;
 use downstream::Downstreams;
 use fault::Wrong;
@@ -108,6 +110,7 @@ struct Reader<'e> {
     silences: Silences,
     notifiers: Notifiers,
     downstreams: Downstreams,
+    archive: Archive,
     bytes: usize,
     faults: Vec<Fault>,
     more_faults: usize,
@@ -175,6 +178,8 @@ impl Reader<'_> {
                 ("notify", DeValue::Table(table)) => {
                     self.notifiers.read_all(table, report, self.lookup);
                 }
+                ("archive", DeValue::Table(table)) => self.archive.read(table, at, report),
+                ("archive", _) => report.fault(at, None, Some("archive"), archive::one_table()),
                 ("stream", _) => report.fault(at, None, Some("stream"), stream::one_table()),
                 ("defaults", _) => {
                     report.fault(at, None, Some("defaults"), defaults::one_table());
@@ -222,6 +227,7 @@ impl Reader<'_> {
             silences: self.silences.into_list(),
             notifiers: self.notifiers.into_list(),
             downstreams: self.downstreams.into_list(&self.defaults),
+            archive: self.archive.into_rule(),
             ..self
                 .rules
                 .into_set(self.stream.into_rule(&self.defaults), &self.defaults)
@@ -291,8 +297,7 @@ fn text_of(bytes: &[u8]) -> Result<&str, (&str, Wrong)> {
 
 /// A key or table at the top of the file that has no meaning there.
 fn unknown(name: &str, value: &DeValue<'_>) -> Wrong {
-    const TABLES: &str =
-        "tables are [stream], [defaults], [[rule]], [[silence]], [[downstream]] and [notify.NAME]";
+    const TABLES: &str = "tables are [stream], [defaults], [[rule]], [[silence]], [[downstream]], [notify.NAME] and [archive]";
     if matches!(value, DeValue::Table(_) | DeValue::Array(_)) {
         let hint = nearest::hint(
             name,
@@ -303,6 +308,7 @@ fn unknown(name: &str, value: &DeValue<'_>) -> Wrong {
                 "silence",
                 "downstream",
                 "notify",
+                "archive",
             ],
         );
         return Wrong::new(format!("unknown table{hint}"), TABLES);
@@ -334,6 +340,7 @@ pub fn markdown() -> String {
             "[notify.NAME] type = \"alertmanager\"",
             notify::ALERTMANAGER,
         ),
+        ("[archive]", archive::KEYS),
     ];
     tables
         .map(|(table, keys)| key::markdown(table, keys))

@@ -1,5 +1,6 @@
 //! Settings: flags and environment in, one checked value or every fault at once out.
 
+mod archive;
 mod declared;
 mod flags;
 mod given;
@@ -14,7 +15,8 @@ mod subjects;
 mod table;
 mod token_place;
 
-pub use declared::{LogFormat, NATS_URL, RULES, STATE, TOKEN, URL};
+pub use archive::ArchiveSetting;
+pub use declared::{ARCHIVE, LogFormat, NATS_URL, RULES, STATE, TOKEN, URL};
 pub use flags::Flags;
 pub use inventory::{ApiSettings, InventorySettings, SourceSettings};
 pub use nats::NatsSettings;
@@ -62,6 +64,8 @@ pub struct Settings {
     pub give_up_after: Option<Duration>,
     /// Where the state outlives the process.
     pub state: StatePlace,
+    /// The place of the archive.
+    pub archive: ArchiveSetting,
     /// The URL that is pinged each minute.
     pub watchdog: Option<TokenSource>,
     /// The inventory of machines.
@@ -97,6 +101,7 @@ pub fn read(
         public_url: given.optional(&declared::PUBLIC_URL),
         anonymous_read: given.value(&declared::ANONYMOUS),
         state: state(&given),
+        archive: given.value(&declared::ARCHIVE),
         ignore: ignore(&given),
         give_up_after: given.value(&declared::GIVE_UP_AFTER),
         sentry_dsn: given.optional(&declared::SENTRY_DSN),

@@ -41,7 +41,7 @@ pub fn explanation(notice: &Notice) -> String {
 fn lead(notice: &Notice) -> String {
     let is_closed = matches!(notice.kind, NoticeKind::Closed(_));
     let limit = format!("limit {}", exact_duration(notice.max_gap));
-    let of_room = matches!(notice.alarm, Alarm::Full | Alarm::Blind);
+    let of_room = matches!(notice.alarm, Alarm::Full | Alarm::Blind | Alarm::Archive);
     match (is_closed, &notice.summary) {
         (true, _) if of_room => format!("since {}", since(notice)),
         (true, _) => format!("since {}, {limit}", since(notice)),
@@ -124,6 +124,7 @@ fn gap(notice: &Notice) -> String {
         | Alarm::Losing
         | Alarm::Unseen
         | Alarm::Blind
+        | Alarm::Archive
         | Alarm::Full
         | Alarm::Drill => {
             format!("silent for {length}")

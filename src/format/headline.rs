@@ -47,6 +47,7 @@ pub(super) fn sentence(notice: &Notice) -> String {
                     format!("{target} is full since {since}: new targets are not watched")
                 }
                 Alarm::Blind => format!("{target} is blind too often since {since}"),
+                Alarm::Archive => format!("{target} archives nothing since {since}"),
                 Alarm::Flapping => format!("{target} is flapping"),
                 Alarm::Rate if notice.scope == Scope::Instance => {
                     format!("{target} logs too little since {since}")
@@ -109,7 +110,7 @@ pub fn target_name(notice: &Notice) -> String {
     let who = &notice.who;
     let mut text = match notice.scope {
         Scope::Stream if notice.alarm == Alarm::Drill => "a drill".to_owned(),
-        Scope::Stream if matches!(notice.alarm, Alarm::Full | Alarm::Blind) => {
+        Scope::Stream if matches!(notice.alarm, Alarm::Full | Alarm::Blind | Alarm::Archive) => {
             "lastbeat".to_owned()
         }
         Scope::Stream => "the stream".to_owned(),
@@ -169,6 +170,9 @@ fn ending(reason: CloseReason, notice: &Notice) -> String {
         }
         (CloseReason::Resolved, Alarm::Full) => {
             format!("has capacity again at {at}, after {silence}")
+        }
+        (CloseReason::Resolved, Alarm::Archive) => {
+            format!("archives the stream again at {at}, after {silence}")
         }
         (CloseReason::Resolved, Alarm::Blind) => {
             format!("receives the stream again at {at}, after {silence}")

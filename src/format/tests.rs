@@ -35,6 +35,7 @@ pub(crate) fn notice() -> Notice {
         due_mono: Mono::from_nanos(90 * SECOND),
         decided: Wall::from_nanos(SINCE + 420 * SECOND),
         last_text: "HEARTBEAT 0e286551c30586 iad".to_owned(),
+        last_words: Vec::new(),
         detail: String::new(),
         summary: None,
         runbook: None,
@@ -245,6 +246,7 @@ fn what_was_done_and_known_until_the_end_stands_in_the_end() {
 fn who_was_never_heard_is_not_said_to_be_heard_again() {
     let never = Notice {
         last_text: String::new(),
+        last_words: Vec::new(),
         ..notice()
     };
     assert_eq!(
@@ -287,6 +289,7 @@ fn a_lack_of_room_is_no_silence() {
         rule: "stream".to_owned(),
         detail: "2 apps are tracked, 2 at most".to_owned(),
         last_text: String::new(),
+        last_words: Vec::new(),
         ..notice
     };
     assert_eq!(

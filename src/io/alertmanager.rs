@@ -273,6 +273,7 @@ mod tests {
             gap: Duration::from_secs(7),
             decided: NOW,
             last_text: "HEARTBEAT seq=9".to_owned(),
+            last_words: Vec::new(),
             ..notice()
         };
         assert_eq!(labels(&theirs), mine);

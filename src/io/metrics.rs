@@ -7,6 +7,7 @@
 //! Labels are `target_app`, `target_region`, `target_instance`, because Fly's scraper overwrites `app`, `region`,
 //! `instance` and `host`.
 
+pub mod archive;
 mod buckets;
 mod snapshot;
 
@@ -14,6 +15,7 @@ use crate::core::snapshot::Snapshot;
 use crate::decode::beat::Unrecognised;
 use crate::io::notifier::Outcome;
 use arc_swap::ArcSwapOption;
+use archive::ArchiveMetrics;
 use buckets::{CHECKPOINT, DELAY, DETECTION, EVALUATION, INTERVAL, LAG, LATENESS, PAUSE};
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
@@ -108,6 +110,8 @@ pub struct Metrics {
     unrecognised_last: [ArcSwapOption<String>; Unrecognised::ALL.len()],
     detection: HistogramVec,
     downstream_queries: IntCounterVec,
+    /// The archive's.
+    pub archive: ArchiveMetrics,
 }
 
 /// One notifier's own metrics.
@@ -295,6 +299,7 @@ impl Metrics {
                 opts("downstream_queries_total", "Queries of sinks, by downstream and outcome."),
                 &["downstream", "outcome"],
             )),
+            archive: ArchiveMetrics::new(&declare.0),
             registry: declare.0,
         };
         for form in Unrecognised::ALL {

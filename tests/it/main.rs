@@ -9,6 +9,7 @@ mod support;
 
 mod access;
 mod alertmanager;
+mod archive;
 mod budget;
 mod cases;
 mod causes;

@@ -19,7 +19,7 @@ const RUN: Duration = Duration::from_secs(240);
 const TOKEN: &str = "s3cret-token";
 const DESCRIPTION: &str = "/api/v1/openapi.json";
 /// All that can be asked, with and without a token.
-const OPERATIONS: usize = 19;
+const OPERATIONS: usize = 20;
 /// What goes on until the reader goes.
 const LIVE: [&str; 2] = ["/api/logs", "/api/v1/events"];
 
@@ -40,6 +40,8 @@ fn watched(token: Option<&'static str>) -> Watched {
     let mut setup = Setup::new().nats(&nats).rules("beats.toml", rules);
     let state = setup.rules_folder().with_file_name("state.db");
     setup = setup.env("LASTBEAT_STATE", &state.to_string_lossy());
+    let archive = setup.rules_folder().with_file_name("archive");
+    setup = setup.env("LASTBEAT_ARCHIVE", &archive.to_string_lossy());
     if let Some(token) = token {
         setup = setup.env("LASTBEAT_TOKEN", token);
     }

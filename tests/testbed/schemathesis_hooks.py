@@ -9,6 +9,7 @@ GLOBS = st.text(alphabet="abcxyz019-*?", min_size=1, max_size=40)
 SPANS = st.builds("{}{}".format, st.integers(1, 40), st.sampled_from(["ms", "s", "m", "min", "h"]))
 schemathesis.openapi.format("glob", GLOBS)
 schemathesis.openapi.format("humantime", SPANS)
+schemathesis.openapi.format("regular-expression", st.text(alphabet="abc019 .-", min_size=1, max_size=20))
 
 
 def is_whole(case):

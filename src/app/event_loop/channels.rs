@@ -1,5 +1,6 @@
 //! The event loop's inputs and outputs.
 
+use crate::app::archive::Recorder;
 use crate::app::canary::CanaryPlan;
 use crate::app::store_thread::StoreHandle;
 use crate::core::downstream_reports::{DownstreamQuery, DownstreamReport};
@@ -35,6 +36,8 @@ pub enum CoreRequest {
     Adopt(Box<Saved>, oneshot::Sender<()>),
     /// A poll of the inventory.
     Inventory(Box<Poll>),
+    /// The archive stopped, for this reason; `None`: it is well.
+    Archive(Option<String>),
     /// Adds a text to an open incident.
     Note(IncidentId, String),
     /// The next query of a downstream, which is sent at once; `None`: there is no such downstream.
@@ -87,6 +90,8 @@ pub struct EventLoopDeps {
     pub missed: watch::Sender<bool>,
     /// Readers of the live entries.
     pub tails: Arc<Tails>,
+    /// Copies entries for the archive; `None`: nothing is kept.
+    pub recorder: Option<Recorder>,
     /// Without an entry for this long the loop ends by itself; `None`: never.
     pub give_up_after: Option<Duration>,
 }

@@ -5,6 +5,7 @@ use super::EventLoop;
 use crate::core::rule::RuleSet;
 use crate::core::targets::reload::Reload;
 use crate::decode::active_hours;
+use crate::decode::archive_line::Mark;
 use crate::io::feed::MessageSource;
 use tokio::sync::oneshot;
 
@@ -40,6 +41,7 @@ impl<S: MessageSource> EventLoop<S> {
             self.rules_change = Some(RulesChange { reload, done });
             return;
         }
+        self.mark(now, &Mark::Rules);
         self.snapshots.begin_anew(&self.ingest.engine);
         self.outputs();
         // Deadlines may have moved: judge again at once.

@@ -62,6 +62,7 @@ fn event_loop() -> EventLoop<Pipe> {
         readiness: Arc::new(ArcSwap::from_pointee(Readiness::not_yet("stream", ""))),
         max_series: 1,
         missed: watch::channel(false).0,
+        recorder: None,
         tails: Arc::default(),
         give_up_after: None,
         candidates: Box::new(drop),

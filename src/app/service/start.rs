@@ -6,6 +6,8 @@ use super::restore::State;
 use super::supervision::Parts;
 use super::web;
 use crate::app::api::ApiBackend;
+use crate::app::archive::query::Searches;
+use crate::app::archive::{self, ArchiveDeps};
 use crate::app::canary::CanaryPlan;
 use crate::app::delivery;
 use crate::app::downstream::{self, DownstreamDeps};
@@ -22,6 +24,7 @@ use crate::clock::Clock;
 use crate::core::engine::{Engine, Options, Output};
 use crate::core::rule::{Globs, RuleSet};
 use crate::core::tracker::Limits;
+use crate::decode::settings::ArchiveSetting;
 use crate::decode::subject;
 use crate::io::feed::{ConnectionErrorKind, MessageSource};
 use crate::io::http::events::Events;
@@ -60,6 +63,8 @@ pub struct Service<S> {
     pub read_token: Option<ReadToken>,
     /// The state file; `None`: state is kept in memory only.
     pub state: Option<PathBuf>,
+    /// The place of the archive.
+    pub archive: ArchiveSetting,
     /// The inventory's sources.
     pub machines: Machines,
     /// Watchdogs outside, pinged each minute.
@@ -121,11 +126,27 @@ pub(super) async fn start<S: MessageSource>(service: Service<S>) -> Result<Parts
     let mut engine = Engine::new(service.rules.clone(), options, clock.now());
     delivery.hold(&state.restore(&mut engine, &silences, clock.now()));
 
+    let rules = Arc::new(ArcSwap::from_pointee(service.rules.clone()));
+
+    // The archive.
+    let deps = ArchiveDeps {
+        place: service.archive,
+        rules: rules.clone(),
+        report: wiring::archive_problem(core.clone()),
+        metrics: metrics.clone(),
+        clock,
+    };
+    let (recorder, archive) = archive::start(deps).map_err(|source| ServiceFault::Start {
+        part: "the archive's thread",
+        source,
+    })?;
+
     // The store's thread.
     let deps = StoreThreadDeps {
         path: state.path,
         outbox: delivery.clone(),
         adopt: wiring::adopt(silences.clone(), core.clone()),
+        words: wiring::last_words(archive.words()),
         metrics: metrics.clone(),
         clock,
     };
@@ -136,7 +157,6 @@ pub(super) async fn start<S: MessageSource>(service: Service<S>) -> Result<Parts
     })?;
 
     // The readers of rules and silences.
-    let rules = Arc::new(ArcSwap::from_pointee(service.rules.clone()));
     let rules_problem = Arc::new(ArcSwapOption::empty());
     let rules_applier = RulesApplier {
         notifiers: service.rules.notifiers.clone(),
@@ -197,6 +217,7 @@ pub(super) async fn start<S: MessageSource>(service: Service<S>) -> Result<Parts
         max_series: service.max_series,
         missed: missed_to,
         tails: tails.clone(),
+        recorder,
         give_up_after: service.give_up_after,
         candidates: wiring::candidates(inventory),
         canary: service.canary,
@@ -215,6 +236,8 @@ pub(super) async fn start<S: MessageSource>(service: Service<S>) -> Result<Parts
         rules,
         delivery: delivery.clone(),
         http_send,
+        words: archive.words(),
+        searches: Searches::new(archive.folder().map(Into::into), now.clone()),
         now,
         metrics,
     };
@@ -242,6 +265,7 @@ pub(super) async fn start<S: MessageSource>(service: Service<S>) -> Result<Parts
         loaded_rules,
         rules_applier,
         rules_problem,
+        archive,
         connection,
         readiness,
         stop_http,

@@ -9,7 +9,8 @@ const CORE_STOPS_WITHIN: Duration = Duration::from_millis(500);
 const STATE_KEPT_WITHIN: Duration = Duration::from_millis(500);
 const NOTICES_FLUSH_WITHIN: Duration = Duration::from_millis(2000);
 const DONE_KEPT_WITHIN: Duration = Duration::from_millis(300);
-const HTTP_STOPS_WITHIN: Duration = Duration::from_millis(500);
+const HTTP_STOPS_WITHIN: Duration = Duration::from_millis(400);
+const ARCHIVE_ENDS_WITHIN: Duration = Duration::from_millis(200);
 
 impl Parts {
     /// Stops the core, stores what it decided, sends what is pending, stores that it was sent, and stops HTTP.
@@ -34,5 +35,7 @@ impl Parts {
         {
             info!("open HTTP connections were closed");
         }
+        // It has had the time of all other steps.
+        self.archive.ended(ARCHIVE_ENDS_WITHIN).await;
     }
 }

@@ -2,6 +2,7 @@
 
 use super::core_thread::Core;
 use super::fault::ServiceFault;
+use crate::app::archive::ArchiveHandle;
 use crate::app::delivery::DeliveryHandle;
 use crate::app::reload::{Loaded, RulesApplier};
 use crate::app::store_thread::StoreHandle;
@@ -35,6 +36,8 @@ pub(super) struct Parts {
     pub rules_applier: RulesApplier,
     /// The reason why the files' rules are not in force; `None`: they are.
     pub rules_problem: Arc<ArcSwapOption<Reason>>,
+    /// The archive.
+    pub archive: ArchiveHandle,
     /// Readiness of the connection alone; the event loop writes it.
     pub connection: Arc<ArcSwap<Readiness>>,
     /// Readiness of the whole; written here, each second.
@@ -108,8 +111,14 @@ impl Parts {
         let rules = rules.as_deref().cloned();
         let connection = self.connection.load();
         let connection = connection.reasons.iter().cloned();
+        // Without a copy of the stream lastbeat still receives logs and delivers alerts.
+        let archive = self.archive.problem().map(|what| Reason {
+            part: "archive".to_owned(),
+            what,
+        });
         Readiness {
             reasons: connection.chain(rules).chain(store).chain(stuck).collect(),
+            warnings: archive.into_iter().collect(),
         }
     }
 }

@@ -102,6 +102,7 @@ impl Scene {
             adopt: Box::new(move |saved, _| {
                 let _ = also.send(Handed::Adopted(saved));
             }),
+            words: Box::new(|_, _| Vec::new()),
             metrics: metrics.clone(),
             clock: Clock::start(),
         };
@@ -204,6 +205,7 @@ fn decided(id: u64, kind: NoticeKind) -> Decided {
         due_mono: Mono::ZERO,
         decided: at(id),
         last_text: String::new(),
+        last_words: Vec::new(),
         detail: String::new(),
         summary: None,
         runbook: None,

@@ -1,9 +1,9 @@
 //! The worker on the store's thread: its state, and its handling of each command.
 
-use super::{Adopt, StoreCommand, StoreStatus, StoreThreadDeps};
+use super::{Adopt, LastWordsOf, StoreCommand, StoreStatus, StoreThreadDeps};
 use crate::app::delivery::{Finished, Outbox};
 use crate::clock::Clock;
-use crate::core::notice::{IncidentId, Notice};
+use crate::core::notice::{IncidentId, Notice, NoticeKind, Scope};
 use crate::core::persist::{Checkpoint, TimelineRow};
 use crate::core::silence::Silence;
 use crate::core::time::Mono;
@@ -32,11 +32,15 @@ const LOG_EVERY: Duration = Duration::from_secs(60);
 /// Interval in which the history is pruned.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
+/// Last entries of an instance in a notification.
+const LAST_WORDS: usize = 5;
+
 pub(super) struct Worker {
     path: Option<PathBuf>,
     outbox: Arc<dyn Outbox>,
     adopt: Adopt,
     metrics: Arc<Metrics>,
+    words: LastWordsOf,
     clock: Clock,
     status: Arc<StoreStatus>,
     /// `None`: it could not be opened yet.
@@ -67,6 +71,7 @@ impl Worker {
             outbox: deps.outbox,
             adopt: deps.adopt,
             metrics: deps.metrics,
+            words: deps.words,
             clock: deps.clock,
             status,
             store: None,
@@ -184,6 +189,20 @@ impl Worker {
         }
     }
 
+    /// Adds the last words of a single instance that is silent.
+    fn with_last_words(&self, notice: &Notice) -> Notice {
+        let who = &notice.who;
+        let is_one = notice.scope == Scope::Instance && !who.instance.is_empty();
+        let is_over = matches!(notice.kind, NoticeKind::Closed(_));
+        let mut notice = notice.clone();
+        if is_one && !is_over {
+            let who = &notice.who;
+            let subject = format!("logs.{}.{}.{}", who.app, who.region, who.instance);
+            notice.last_words = (self.words)(&subject, LAST_WORDS);
+        }
+        notice
+    }
+
     fn notice(&mut self, notice: &Notice, batch: &mut Batch, deliveries: &mut Vec<Delivery>) {
         let what = stored_kind(notice.kind);
         let row = TimelineRow {
@@ -191,7 +210,7 @@ impl Worker {
             what,
         };
         batch.timeline.push((notice.incident, row));
-        for mut one in self.outbox.prepare(notice) {
+        for mut one in self.outbox.prepare(&self.with_last_words(notice)) {
             one.id = self.next_id();
             self.unsent.insert(one.id, one.clone());
             batch.deliveries.push(one.clone());

@@ -1,6 +1,8 @@
 //! An entry as a line of the terminal. An app may log anything, also bytes that would move the cursor, rename the window or
 //! type for the reader: symbols stand for those.
 
+use crate::core::time::Wall;
+use crate::decode::archive_line::arrival_text;
 use crate::decode::beat;
 use crate::format;
 use serde_json::Value;
@@ -10,9 +12,11 @@ use std::fmt::Write;
 const COLOURS: [u8; 12] = [31, 33, 37, 64, 71, 99, 130, 136, 162, 166, 168, 172];
 
 /// The form of lines.
-pub(super) struct Style {
+pub(in crate::commands) struct Style {
     /// As JSON.
     pub json: bool,
+    /// With the date beside the time.
+    pub dated: bool,
     /// With colours.
     pub colour: bool,
 }
@@ -30,7 +34,7 @@ impl Style {
         let app = tokens.next().unwrap_or_default();
         let place = tokens.fold(app.to_owned(), |place, token| format!("{place}/{token}"));
         let (place, text) = (harmless(&place), text(frame));
-        let at = time(frame["timestamp"].as_u64().unwrap_or_default());
+        let at = time(frame["timestamp"].as_u64().unwrap_or_default(), self.dated);
         // Writing to a text never fails.
         let _ = if self.colour {
             let colour = COLOURS[hash(app) % COLOURS.len()];
@@ -53,7 +57,7 @@ fn text(frame: &Value) -> String {
 }
 
 /// The text with symbols in place of control characters.
-pub(super) fn harmless(text: &str) -> String {
+pub(in crate::commands) fn harmless(text: &str) -> String {
     let text = text.trim_end_matches(['\n', '\r']);
     let sign = |c: char| match c {
         '\t' => ' ',
@@ -85,8 +89,12 @@ fn escaped(json: &str) -> String {
     escaped
 }
 
-/// `HH:MM:SS.mmm` in UTC.
-fn time(ms: u64) -> String {
+/// `HH:MM:SS.mmm` in UTC, behind the date where it is wanted.
+fn time(ms: u64, dated: bool) -> String {
+    if dated {
+        let text = arrival_text(Wall::from_nanos(ms.saturating_mul(1_000_000)));
+        return String::from_utf8_lossy(&text[..23]).replace('T', " ");
+    }
     let (seconds, ms) = (ms / 1000, ms % 1000);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
     format!("{hour:02}:{minute:02}:{second:02}.{ms:03}")
@@ -108,6 +116,7 @@ mod tests {
         let mut line = String::new();
         Style {
             json,
+            dated: false,
             colour: false,
         }
         .write(&frame, &mut line);

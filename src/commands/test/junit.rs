@@ -3,7 +3,7 @@
 use super::outcome::Outcome;
 
 /// The whole document.
-pub(super) fn xml(outcomes: &[Outcome]) -> String {
+pub(in crate::commands) fn xml(outcomes: &[Outcome]) -> String {
     let failed = |outcomes: &[Outcome]| outcomes.iter().filter(|one| one.failure.is_some()).count();
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     text += &format!(

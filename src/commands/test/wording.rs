@@ -6,7 +6,9 @@ use crate::core::notice::{Notice, NoticeKind, Scope, TargetName};
 use std::time::Duration;
 
 /// The notifications in the output.
-pub(super) fn notices(said: &[TimedOutput]) -> impl Iterator<Item = (Duration, &Notice)> {
+pub(in crate::commands) fn notices(
+    said: &[TimedOutput],
+) -> impl Iterator<Item = (Duration, &Notice)> {
     said.iter().filter_map(|said| match &said.output {
         Output::Tell(notice) => Some((said.at, &**notice)),
         Output::Changed(_) | Output::Restart(..) => None,
@@ -14,7 +16,7 @@ pub(super) fn notices(said: &[TimedOutput]) -> impl Iterator<Item = (Duration, &
 }
 
 /// The target of an alert or a notification, as test files write it.
-pub(super) fn target(who: &TargetName, scope: Option<Scope>) -> String {
+pub(in crate::commands) fn target(who: &TargetName, scope: Option<Scope>) -> String {
     let TargetName {
         app,
         region,
@@ -38,7 +40,7 @@ pub(super) fn target(who: &TargetName, scope: Option<Scope>) -> String {
 }
 
 /// A notification in one line, in the words of test files.
-pub(super) fn line(notice: &Notice) -> String {
+pub(in crate::commands) fn line(notice: &Notice) -> String {
     let kind = match notice.kind {
         NoticeKind::Opened => "opened".to_owned(),
         NoticeKind::Updated(number) => format!("updated {number}"),
@@ -58,7 +60,7 @@ pub(super) fn line(notice: &Notice) -> String {
 }
 
 /// A length of time in one word, to the millisecond: `1d2h`, `5m30s`.
-pub(super) fn short(length: Duration) -> String {
+pub(in crate::commands) fn short(length: Duration) -> String {
     let mut rest = length.as_millis();
     let mut text = String::new();
     for (unit, millis) in [

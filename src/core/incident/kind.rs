@@ -82,6 +82,8 @@ pub enum Alarm {
     Blind,
     /// The sink of a downstream does not answer queries.
     Unseen,
+    /// The archive of the stream cannot be written.
+    Archive,
     /// A limit is reached: new instances are not watched.
     Full,
     /// A scope flaps.
@@ -110,6 +112,7 @@ impl Alarm {
             (Alarm::Lagging, _) => "StreamLagging",
             (Alarm::Losing, _) => "StreamLossy",
             (Alarm::Blind, _) => "StreamBlind",
+            (Alarm::Archive, _) => "ArchiveStopped",
             (Alarm::Full, _) => "LastbeatFull",
             (Alarm::Flapping, Scope::Stream) => "StreamFlapping",
             (Alarm::Flapping, _) => "HeartbeatFlapping",

@@ -32,6 +32,7 @@ impl Incidents {
             }
             (Alarm::Full, _) => view.facts.capacity_words(),
             (Alarm::Blind, _) => view.blind_words(),
+            (Alarm::Archive, _) => view.facts.archive_problem.clone(),
             (Alarm::Flapping, _) => String::new(),
             _ if !view.facts.feed_words.is_empty() => view.facts.feed_words.clone(),
             (_, None) => "connected, and nothing arrives".to_owned(),
@@ -41,7 +42,7 @@ impl Incidents {
             gap,
             listened: if blind.is_none() { gap } else { Duration::ZERO },
             max_gap: match alarm {
-                Alarm::Full | Alarm::Blind => Duration::ZERO,
+                Alarm::Full | Alarm::Blind | Alarm::Archive => Duration::ZERO,
                 Alarm::Lagging => rule.max_lag,
                 _ => view.facts.stream_max_gap(),
             },
@@ -49,7 +50,7 @@ impl Incidents {
             missing: None,
         };
         let severity = match alarm {
-            Alarm::Full | Alarm::Blind => Severity::Error,
+            Alarm::Full | Alarm::Blind | Alarm::Archive => Severity::Error,
             _ => rule.severity,
         };
         self.open_of_stream(view, alarm, (since, due), facts, severity, detail)

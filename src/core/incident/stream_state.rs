@@ -39,6 +39,8 @@ pub struct StreamIncidents {
     pub losing: Option<IncidentId>,
     /// Too much blindness.
     pub blind: Option<IncidentId>,
+    /// The archive that cannot be written.
+    pub archive: Option<IncidentId>,
     /// The limit on instances or names.
     pub full: Option<IncidentId>,
     /// The limit on incidents.
@@ -54,6 +56,7 @@ impl StreamIncidents {
             &mut self.lagging,
             &mut self.losing,
             &mut self.blind,
+            &mut self.archive,
             &mut self.full,
             &mut self.overflow,
         ];

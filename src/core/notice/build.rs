@@ -44,6 +44,7 @@ impl NoticeView<'_> {
             due_mono: incident.due,
             decided: now.wall,
             last_text: String::new(),
+            last_words: Vec::new(),
             detail: String::new(),
             summary: None,
             runbook: None,
@@ -80,7 +81,7 @@ impl NoticeView<'_> {
             return;
         };
         // The stream is live: its rule's text about a silence does not apply.
-        let of_room = matches!(incident.alarm, Alarm::Full | Alarm::Blind);
+        let of_room = matches!(incident.alarm, Alarm::Full | Alarm::Blind | Alarm::Archive);
         if let Some(region) = facts.region {
             notice.scope = Scope::Region;
             notice.who.region = self.facts.tracker.region_names.get(region).to_string();

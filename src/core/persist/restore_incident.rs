@@ -213,6 +213,7 @@ impl Engine {
             }
             Alarm::Losing => stream.losing.replace(id),
             Alarm::Blind => stream.blind.replace(id),
+            Alarm::Archive => stream.archive.replace(id),
             Alarm::Full => {
                 self.facts.capacity.last = listened;
                 stream.full.replace(id)

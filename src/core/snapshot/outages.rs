@@ -69,7 +69,13 @@ impl Outages {
 fn silences_no_instance(alarm: Alarm) -> bool {
     matches!(
         alarm,
-        Alarm::Lagging | Alarm::Losing | Alarm::Unseen | Alarm::Blind | Alarm::Full | Alarm::Drill
+        Alarm::Lagging
+            | Alarm::Losing
+            | Alarm::Unseen
+            | Alarm::Blind
+            | Alarm::Archive
+            | Alarm::Full
+            | Alarm::Drill
     )
 }
 

@@ -131,6 +131,18 @@ fn group(machine: &Value) -> Option<&str> {
     group.filter(|group| is_name(group))
 }
 
+/// A word that [`listed`] reads so.
+pub fn word(listed: Listed) -> &'static str {
+    match listed {
+        Listed::Started => "started",
+        Listed::Starting => "starting",
+        Listed::Stopped => "stopped",
+        Listed::Failed => "failed",
+        Listed::Gone => "destroyed",
+        Listed::Unknown => "unknown",
+    }
+}
+
 /// The meaning of a state that Fly documents; [`Listed::Unknown`] for any other word.
 pub fn listed(state: &str) -> Listed {
     match state {

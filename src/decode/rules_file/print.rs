@@ -3,8 +3,8 @@
 use super::variables;
 use crate::core::downstream::rule::{DownstreamRule, Proof};
 use crate::core::rule::{
-    By, Globs, MaxGap, NotifierKind, NotifierRule, Rule, RuleSet, ScheduledSilence, Severity,
-    StreamRule, Watch,
+    ArchiveRule, By, DropRule, Globs, MaxGap, NotifierKind, NotifierRule, Rule, RuleSet,
+    ScheduledSilence, Severity, StreamRule, Watch,
 };
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -39,7 +39,36 @@ pub fn print(set: &RuleSet) -> String {
     for one in &set.notifiers {
         notifier(&mut out, one);
     }
+    archive(&mut out, &set.archive);
     out
+}
+
+fn archive(out: &mut String, archive: &ArchiveRule) {
+    out.push_str("\n[archive]\n");
+    line(out, "keep", &text(archive.keep.label()));
+    if let Some(bytes) = archive.max_size {
+        let size = match bytes % 1_000_000 {
+            0 => format!("{}MB", bytes / 1_000_000),
+            _ => format!("{}MiB", bytes >> 20),
+        };
+        line(out, "max_size", &text(&size));
+    }
+    line(out, "max_age", &span(archive.max_age));
+    line(out, "min_free", &text(&format!("{}%", archive.min_free)));
+    let drop = |drop: &DropRule| {
+        let app = (!drop.app.0.is_empty()).then(|| format!("app = {}", globs(&drop.app)));
+        let contains =
+            (!drop.contains.is_empty()).then(|| format!("contains = {}", text(&drop.contains)));
+        let keys: Vec<String> = app.into_iter().chain(contains).collect();
+        format!("{{ {} }}", keys.join(", "))
+    };
+    let drops: Vec<String> = archive.drop.iter().map(drop).collect();
+    if !drops.is_empty() {
+        line(out, "drop", &format!("[{}]", drops.join(", ")));
+    }
+    if !archive.redact.is_empty() {
+        line(out, "redact", &list(&archive.redact));
+    }
 }
 
 fn stream(out: &mut String, stream: &StreamRule) {
@@ -295,7 +324,7 @@ fn list(texts: &[String]) -> String {
 }
 
 /// A TOML basic string.
-fn text(value: &str) -> String {
+pub fn text(value: &str) -> String {
     let mut out = String::from("\"");
     for char in value.chars() {
         match char {

@@ -1,6 +1,7 @@
 //! Every setting, declared once. Flags, look-up, faults and the table of the guide follow from here. A new setting is a
 //! declaration here, and a line where it is read.
 
+use super::archive::ArchiveSetting;
 use super::nats_url::{self, Server};
 use super::secret::Secret;
 use super::setting::Default::{Depends, Nothing, Text};
@@ -67,6 +68,9 @@ settings! {
     STATE: StatePlace = parse::state, ["LASTBEAT_STATE"], "--state FILE",
         Depends("/data/lastbeat.db where /data is a folder, else memory"),
         "File that keeps the state across restarts; memory or an empty value: keep none";
+    ARCHIVE: ArchiveSetting = parse::archive, ["LASTBEAT_ARCHIVE"], "--archive DIR",
+        Text("memory"),
+        "Folder of the archive, a redundant copy of the stream; memory: only the last entries of each instance; off: nothing";
     IGNORE: Globs = parse::glob_list, ["LASTBEAT_IGNORE"], "--ignore GLOBS",
         Text("fly-builder-*"),
         "Apps that only prove that the stream flows, as globs separated by commas";

@@ -1,5 +1,6 @@
 //! Parsers of settings: trimmed text in, a value or what is wrong with it out.
 
+use super::archive::ArchiveSetting;
 use super::secret::Secret;
 use super::state::StatePlace;
 use super::token_place::{MIN_TOKEN_CHARS, WEAK_TOKEN};
@@ -84,6 +85,15 @@ pub(super) fn path(text: &str) -> Result<PathBuf, String> {
 /// A file, or a word for memory.
 pub(super) fn state(text: &str) -> Result<StatePlace, String> {
     Ok(StatePlace::parse(text))
+}
+
+/// A folder, or a word for none.
+pub(super) fn archive(text: &str) -> Result<ArchiveSetting, String> {
+    Ok(match text {
+        "memory" => ArchiveSetting::Memory,
+        "off" | "none" => ArchiveSetting::Off,
+        path => ArchiveSetting::Folder(PathBuf::from(path)),
+    })
 }
 
 /// Globs separated by commas; one that begins with `!` takes out.

@@ -256,7 +256,7 @@ fn name(words: &mut Words<'_>) -> Result<Option<String>, Bad> {
     let Some(word) = words.next_word().filter(capital) else {
         return Ok(None);
     };
-    const ALARMS: [Alarm; 12] = [
+    const ALARMS: [Alarm; 13] = [
         Alarm::Heartbeat,
         Alarm::Logs,
         Alarm::Rate,
@@ -265,6 +265,7 @@ fn name(words: &mut Words<'_>) -> Result<Option<String>, Bad> {
         Alarm::Lagging,
         Alarm::Losing,
         Alarm::Blind,
+        Alarm::Archive,
         Alarm::Full,
         Alarm::Unseen,
         Alarm::Flapping,

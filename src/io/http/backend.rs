@@ -1,7 +1,9 @@
 //! The rest of the program, as HTTP asks it.
 
 use super::dto::drill::Drilled;
+use super::dto::entry::Entries;
 use super::dto::status::{NotifierStatus, StoreStatus, UnrecognisedBeats};
+use crate::core::last_words::LastWord;
 use crate::core::persist::{ForgottenTarget, IncidentQuery, PastIncident};
 use crate::core::rule::RuleSet;
 use crate::core::silence::Silence;
@@ -9,6 +11,7 @@ use crate::core::snapshot::Snapshot;
 use crate::core::snapshot::detail::Detail;
 use crate::core::snapshot::outages::Outages;
 use crate::core::time::Wall;
+use crate::decode::api_query::EntriesQuery;
 use crate::decode::silence_request::SilenceRequest;
 use futures_util::future::BoxFuture;
 use std::io::{self, Write};
@@ -39,12 +42,27 @@ pub struct SilenceRow {
     pub source: Source,
 }
 
+/// The reason why a search of the archive has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntriesFault {
+    /// There is no archive.
+    NoArchive,
+    /// Too many searches run.
+    Busy,
+    /// It cannot be read, for this reason.
+    Unreadable(String),
+}
+
 /// Answers the questions of HTTP handlers.
 pub trait Backend: Send + Sync {
     /// The core's latest copy of all that readers see; `None` where the core is gone.
     fn snapshot(&self) -> BoxFuture<'_, Option<Arc<Snapshot>>>;
     /// Everything that the core knows of the instance of this subject; `None` where the core is gone.
     fn instance(&self, subject: String) -> BoxFuture<'_, Option<Option<Detail>>>;
+    /// The last entries of the instance of this subject, the oldest first.
+    fn last_words(&self, subject: &str) -> Vec<LastWord>;
+    /// A page of archived entries.
+    fn entries(&self, asked: EntriesQuery) -> BoxFuture<'_, Result<Entries, EntriesFault>>;
     /// Incidents with their timelines, the newest first; the error says why the store cannot answer.
     fn incidents(&self, asked: IncidentQuery) -> BoxFuture<'_, Result<Vec<PastIncident>, String>>;
     /// The times since `from` (wall clock) in which incidents were open.

@@ -19,6 +19,7 @@ macro_rules! schema {
 pub mod app;
 pub mod downstream;
 pub mod drill;
+pub mod entry;
 pub mod forgotten;
 pub mod incident;
 pub mod instance;

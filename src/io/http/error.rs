@@ -62,6 +62,12 @@ pub(super) enum ApiError {
     NoNotifier,
     #[error("the limit of a hundred readers is reached")]
     TooManyReaders,
+    #[error("there is no archive: LASTBEAT_ARCHIVE names its folder")]
+    NoArchive,
+    #[error("two searches run already; each ends within 10s")]
+    TooManySearches,
+    #[error("the archive cannot be read: {0}")]
+    Archive(String),
     #[error("the core did not answer within 2s; see /readyz")]
     CoreTimeout,
     #[error("the history cannot be read: {0}")]
@@ -81,12 +87,14 @@ impl ApiError {
             NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             BodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,
             BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            NoToken | SilenceOfRules | DrillRuns | NoNotifier => StatusCode::CONFLICT,
+            NoToken | SilenceOfRules | DrillRuns | NoNotifier | NoArchive => StatusCode::CONFLICT,
             UnknownPath(_) | UnknownInstance | UnknownIncident | UnknownSilence => {
                 StatusCode::NOT_FOUND
             }
             TooManySilences => StatusCode::INSUFFICIENT_STORAGE,
-            TooManyReaders | CoreTimeout | History(_) => StatusCode::SERVICE_UNAVAILABLE,
+            TooManyReaders | TooManySearches | CoreTimeout | History(_) | Archive(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -100,7 +108,9 @@ impl IntoResponse for ApiError {
                 Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
             }
             Self::Refused(Refusal::Wait(wait)) => Some((RETRY_AFTER, (wait.as_secs() + 1).into())),
-            Self::TooManyReaders => Some((RETRY_AFTER, STREAM_RETRY_SECONDS.into())),
+            Self::TooManyReaders | Self::TooManySearches => {
+                Some((RETRY_AFTER, STREAM_RETRY_SECONDS.into()))
+            }
             _ => None,
         };
         let status = self.status();

@@ -3,6 +3,7 @@
 pub(super) mod apps;
 pub(super) mod downstream;
 pub(super) mod drill;
+pub(super) mod entries;
 pub(super) mod forgotten;
 pub(super) mod incidents;
 pub(super) mod instances;

@@ -40,6 +40,7 @@ use utoipa::OpenApi;
         handlers::apps::list,
         handlers::downstream::list,
         handlers::drill::run,
+        handlers::entries::list,
         handlers::forgotten::list,
         handlers::incidents::list,
         handlers::incidents::one,

@@ -8,6 +8,8 @@ use utoipa::ToSchema;
 pub struct Readiness {
     /// Everything that keeps lastbeat from receiving logs or delivering alerts.
     pub reasons: Vec<Reason>,
+    /// Trouble that does not.
+    pub warnings: Vec<Reason>,
 }
 
 /// A reason why lastbeat is not ready.
@@ -28,6 +30,10 @@ pub(super) struct Ready<'a> {
     ready: bool,
     /// The reasons why it is not ready.
     reasons: &'a [Reason],
+    /// Trouble with which it is ready all the same, such as an archive that cannot be written.
+    #[serde(skip_serializing_if = "<[Reason]>::is_empty")]
+    #[schema(required = false)]
+    warnings: &'a [Reason],
 }
 
 impl Readiness {
@@ -38,6 +44,7 @@ impl Readiness {
                 part: part.to_owned(),
                 what: what.to_owned(),
             }],
+            ..Readiness::default()
         }
     }
 
@@ -58,6 +65,7 @@ impl Readiness {
         let body = Ready {
             ready: self.is_ready(),
             reasons: &self.reasons,
+            warnings: &self.warnings,
         };
         serde_json::to_vec(&body).expect("texts and a bool are JSON")
     }

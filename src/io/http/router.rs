@@ -4,8 +4,8 @@ use super::auth::{Access, check_origin};
 use super::compression::compress;
 use super::error::{ApiError, method_not_allowed};
 use super::handlers::{
-    apps, downstream, drill, forgotten, incidents, instances, live, probes, report, sign_in,
-    silences, status,
+    apps, downstream, drill, entries, forgotten, incidents, instances, live, probes, report,
+    sign_in, silences, status,
 };
 use super::response::{TEXT, typed};
 use super::state::AppState;
@@ -28,6 +28,7 @@ pub(super) fn router(state: Arc<AppState>) -> Router {
         .route("/api/v1/apps", get(apps::list))
         .route("/api/v1/downstream", get(downstream::list))
         .route("/api/v1/drill", post(drill::run))
+        .route("/api/v1/entries", get(entries::list))
         .route("/api/v1/events", get(live::events))
         .route("/api/v1/forgotten", get(forgotten::list))
         .route("/api/v1/incidents", get(incidents::list))

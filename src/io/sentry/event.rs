@@ -1,6 +1,7 @@
 //! A notice as an event: its issue, its title, and everything that helps its reader.
 
 use super::{Sentry, TAG_CHARS, sdk};
+use crate::core::last_words::LastWord;
 use crate::core::notice::{Notice, NoticeKind};
 use crate::core::rule::Severity;
 use crate::core::time::Wall;
@@ -202,7 +203,7 @@ struct Moment {
 
 /// The events that led to this notice, in the order of time.
 fn moments(notice: &Notice) -> Vec<Moment> {
-    let mut moments = Vec::new();
+    let mut moments: Vec<Moment> = notice.last_words.iter().map(said).collect();
     if !notice.is_never_seen() {
         let said = match format::sanitize(&notice.last_text, format::TEXT_CHARS) {
             text if text.is_empty() => "last heard".to_owned(),
@@ -232,7 +233,18 @@ fn moments(notice: &Notice) -> Vec<Moment> {
         level: level(notice),
         said: state(notice),
     });
+    moments.sort_by_key(|moment| moment.at);
     moments
+}
+
+/// An entry of the silent instance.
+fn said(word: &LastWord) -> Moment {
+    Moment {
+        at: word.at,
+        category: "log",
+        level: sentry::Level::Info,
+        said: format::last_word::message(word),
+    }
 }
 
 fn state(notice: &Notice) -> String {

@@ -188,6 +188,7 @@ fn numbers_of_the_text_never_reach_the_fingerprint() {
         gap: Duration::from_secs(9999),
         since: Wall::from_nanos(5),
         last_text: "HEARTBEAT seq=7".to_owned(),
+        last_words: Vec::new(),
         ..notice()
     };
     assert_eq!(wire(&later)["fingerprint"], wire(&notice())["fingerprint"]);
@@ -201,6 +202,7 @@ fn what_does_not_apply_at_a_scope_is_left_out() {
         rule: "stream".to_owned(),
         who: TargetName::default(),
         last_text: String::new(),
+        last_words: Vec::new(),
         ..notice()
     };
     let event = wire(&stream);

@@ -172,6 +172,7 @@ pub(super) fn notice_of(incident: IncidentId, text: &str) -> Option<Notice> {
         due_mono: Mono::ZERO,
         decided: Wall::from_nanos(row.decided_at),
         last_text: row.last_text.into_owned(),
+        last_words: Vec::new(),
         detail: row.detail.into_owned(),
         summary: row.summary.map(Cow::into_owned),
         runbook: row.runbook.map(Cow::into_owned),

@@ -65,6 +65,7 @@ stored_enums! {
         Lagging "lagging",
         Losing "losing",
         Blind "blind",
+        Archive "archive",
         Full "full",
         Unseen "unseen",
         Flapping "flapping",

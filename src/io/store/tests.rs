@@ -133,6 +133,7 @@ fn incident(id: u64, app: &str) -> SavedIncident {
             due_mono: Mono::ZERO,
             decided: at(id),
             last_text: String::new(),
+            last_words: Vec::new(),
             detail: String::new(),
             summary: None,
             runbook: None,

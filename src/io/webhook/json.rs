@@ -16,7 +16,9 @@
 //! | `fingerprint` | what it is about: the same from its opening to its end, and the next time |
 //! | `link` | the incident on lastbeat's page, where `LASTBEAT_PUBLIC_URL` is set |
 //! | `last_text`, `detail`, `runbook` | the last beat's text, what else is known, where to read on |
+//! | `last_words` | the last entries of a single instance, the oldest first: `at`, `message` |
 
+use crate::core::last_words::LastWord;
 use crate::core::notice::{Notice, NoticeKind};
 use crate::format;
 use serde_json::json;
@@ -77,6 +79,7 @@ pub(super) fn body(notice: &Notice, page: Option<&str>) -> serde_json::Value {
         "listened_seconds": seconds(notice.listened),
         "max_gap_seconds": seconds(notice.max_gap),
         "last_text": text(&notice.last_text),
+        "last_words": notice.last_words.iter().map(word).collect::<Vec<_>>(),
         "detail": text(&notice.detail),
         "runbook": notice.runbook.clone().unwrap_or_default(),
         "link": page.unwrap_or_default(),
@@ -85,6 +88,10 @@ pub(super) fn body(notice: &Notice, page: Option<&str>) -> serde_json::Value {
         "runbooks": runbooks,
         "fingerprint": format::key(&notice.fingerprint, format::TEXT_CHARS),
     })
+}
+
+fn word(word: &LastWord) -> serde_json::Value {
+    json!({"at": format::rfc3339(word.at), "message": format::last_word::message(word)})
 }
 
 #[cfg(test)]
@@ -112,6 +119,7 @@ mod tests {
             "incident",
             "labels",
             "last_text",
+            "last_words",
             "link",
             "listened_seconds",
             "max_gap_seconds",

@@ -31,6 +31,7 @@ fn hook(format: BodyFormat) -> Webhook {
 fn nasty() -> Notice {
     Notice {
         last_text: NASTY.to_owned(),
+        last_words: Vec::new(),
         runbook: Some("https://wiki.example.com/a?b=1&c=2".to_owned()),
         ..notice()
     }

@@ -1,5 +1,6 @@
 //! Instances and their heartbeats.
 
+use super::entry::LastEntry;
 use super::{Seconds, Timestamp, Verdict};
 use crate::core::snapshot::detail::Detail;
 use crate::core::snapshot::{BeatRow, InstanceRow, Snapshot};
@@ -53,6 +54,10 @@ pub struct Instance {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Timestamp, required = false)]
     pub known_since: Option<Timestamp>,
+    /// Its last entries of any kind, the oldest first; left out in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<LastEntry>, required = false, max_items = 50)]
+    pub last_words: Option<Vec<LastEntry>>,
 }
 
 /// A heartbeat of an instance.
@@ -138,6 +143,7 @@ impl Instance {
             last_seen: row.seen.into(),
             beats,
             known_since: None,
+            last_words: None,
         }
     }
 }
@@ -149,6 +155,7 @@ impl From<&Detail> for Instance {
         Instance {
             now: Some(detail.now.wall.into()),
             known_since: Some(detail.known_since.into()),
+            last_words: None,
             ..Instance::new(&detail.instance, beats.collect())
         }
     }

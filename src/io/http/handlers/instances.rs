@@ -2,6 +2,7 @@
 
 use crate::decode::api_query::InstanceQuery;
 use crate::io::http::dto::Error;
+use crate::io::http::dto::entry::LastEntry;
 use crate::io::http::dto::instance::{Instance, Instances};
 use crate::io::http::dto::query::{LimitParam, VerdictParam};
 use crate::io::http::error::ApiError;
@@ -64,9 +65,14 @@ pub(in crate::io::http) async fn one(
     Path(names): Path<[String; 3]>,
 ) -> Result<Json<Instance>, ApiError> {
     let names = names.ok_or(ApiError::UnknownInstance)?;
-    let asked = state.backend.instance(format!("logs.{}", names.join(".")));
+    let subject = format!("logs.{}", names.join("."));
+    let asked = state.backend.instance(subject.clone());
     let found = tokio::time::timeout(SNAPSHOT_TIMEOUT, asked).await;
     let found = found.ok().flatten().ok_or(ApiError::CoreTimeout)?;
     let detail = found.ok_or(ApiError::UnknownInstance)?;
-    Ok(Json(Instance::from(&detail)))
+    let words = state.backend.last_words(&subject);
+    Ok(Json(Instance {
+        last_words: Some(words.iter().map(LastEntry::from).collect()),
+        ..Instance::from(&detail)
+    }))
 }

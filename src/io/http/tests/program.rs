@@ -1,14 +1,17 @@
 //! The rest of the program, as the tests of the listener have it.
 
+use crate::core::last_words::LastWord;
 use crate::core::persist::{ForgottenTarget, IncidentQuery, PastIncident};
 use crate::core::rule::RuleSet;
 use crate::core::snapshot::Snapshot;
 use crate::core::snapshot::detail::Detail;
 use crate::core::snapshot::outages::Outages;
 use crate::core::time::Wall;
+use crate::decode::api_query::EntriesQuery;
 use crate::decode::silence_request::SilenceRequest;
-use crate::io::http::backend::{Backend, SilenceRow};
+use crate::io::http::backend::{Backend, EntriesFault, SilenceRow};
 use crate::io::http::dto::drill::{Drilled, Told};
+use crate::io::http::dto::entry::Entries;
 use crate::io::http::dto::status::{NotifierStatus, StoreStatus, UnrecognisedBeats};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -45,6 +48,14 @@ impl Backend for Program {
 
     fn forgotten(&self, _: Wall) -> BoxFuture<'_, Result<Vec<ForgottenTarget>, String>> {
         async { Ok(Vec::new()) }.boxed()
+    }
+
+    fn last_words(&self, _: &str) -> Vec<LastWord> {
+        Vec::new()
+    }
+
+    fn entries(&self, _: EntriesQuery) -> BoxFuture<'_, Result<Entries, EntriesFault>> {
+        async { Err(EntriesFault::NoArchive) }.boxed()
     }
 
     fn unrecognised_beats(&self) -> Vec<UnrecognisedBeats> {

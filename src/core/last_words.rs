@@ -1,0 +1,166 @@
+//! The last entries of each instance, for people: what it said before it fell silent.
+//!
+//! An entry costs a look-up of its subject, a copy of its first kilobytes, and the release of the oldest of its instance.
+
+use crate::core::time::Wall;
+use foldhash::quality::RandomState;
+use std::collections::{HashMap, VecDeque};
+
+/// Entries kept of each instance.
+pub const ENTRIES: usize = 50;
+/// Bytes kept of an entry: beyond it a payload is a dump.
+const ENTRY_BYTES: usize = 2048;
+/// Bytes that an entry takes beside its text.
+const BESIDE_ENTRY: usize = 48;
+/// Bytes that an instance takes beside its subject and entries.
+const BESIDE_INSTANCE: usize = 192;
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastWord {
+    /// Wall clock: its arrival.
+    pub at: Wall,
+    /// The first bytes of its payload.
+    pub payload: Box<[u8]>,
+}
+
+/// The last entries of each instance, in bounded memory: the instance that was heard longest ago gives way first.
+#[derive(Debug)]
+pub struct LastWords {
+    instances: HashMap<Box<str>, Words, RandomState>,
+    /// Bytes of all.
+    bytes: usize,
+    max_bytes: usize,
+    /// Entries so far, which dates the last one of each instance.
+    count: u64,
+}
+
+#[derive(Debug, Default)]
+struct Words {
+    entries: VecDeque<LastWord>,
+    bytes: usize,
+    last: u64,
+}
+
+impl LastWords {
+    /// None yet; at most so many bytes.
+    pub fn new(max_bytes: usize) -> Self {
+        LastWords {
+            instances: HashMap::default(),
+            bytes: 0,
+            max_bytes,
+            count: 0,
+        }
+    }
+
+    /// Keeps an entry.
+    pub fn push(&mut self, at: Wall, subject: &str, payload: &[u8]) {
+        self.count += 1;
+        if !self.instances.contains_key(subject) {
+            self.bytes += subject.len() + BESIDE_INSTANCE;
+            self.instances.insert(subject.into(), Words::default());
+        }
+        let Some(words) = self.instances.get_mut(subject) else {
+            return;
+        };
+        words.last = self.count;
+        let before = words.bytes;
+        if words.entries.len() >= ENTRIES
+            && let Some(oldest) = words.entries.pop_front()
+        {
+            words.bytes -= oldest.payload.len() + BESIDE_ENTRY;
+        }
+        let payload = &payload[..payload.len().min(ENTRY_BYTES)];
+        words.bytes += payload.len() + BESIDE_ENTRY;
+        words.entries.push_back(LastWord {
+            at,
+            payload: payload.into(),
+        });
+        self.bytes = self.bytes + words.bytes - before;
+        if self.bytes > self.max_bytes {
+            self.make_room();
+        }
+    }
+
+    /// The last entries of an instance, the oldest first; at most `most`.
+    pub fn of(&self, subject: &str, most: usize) -> Vec<LastWord> {
+        let Some(words) = self.instances.get(subject) else {
+            return Vec::new();
+        };
+        let skip = words.entries.len().saturating_sub(most);
+        words.entries.iter().skip(skip).cloned().collect()
+    }
+
+    /// Bytes of all, by estimate.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Removes the instances that were heard longest ago, an eighth of the limit at once.
+    #[cold]
+    fn make_room(&mut self) {
+        let mut ages: Vec<(u64, Box<str>)> = self
+            .instances
+            .iter()
+            .map(|(subject, words)| (words.last, subject.clone()))
+            .collect();
+        ages.sort_unstable();
+        let enough = self.max_bytes / 8 * 7;
+        for (_, subject) in ages {
+            if self.bytes <= enough {
+                break;
+            }
+            if let Some(words) = self.instances.remove(&*subject) {
+                self.bytes -= words.bytes + subject.len() + BESIDE_INSTANCE;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: u64) -> Wall {
+        Wall::from_nanos(second * 1_000_000_000)
+    }
+
+    fn texts(words: &LastWords, subject: &str, most: usize) -> Vec<String> {
+        let text = |word: LastWord| String::from_utf8_lossy(&word.payload).into_owned();
+        words.of(subject, most).into_iter().map(text).collect()
+    }
+
+    #[test]
+    fn the_last_fifty_of_each_instance_are_kept_in_their_order() {
+        let mut words = LastWords::new(1 << 20);
+        for number in 0..120 {
+            words.push(at(number), "logs.web.iad.a", number.to_string().as_bytes());
+        }
+        words.push(at(1), "logs.web.iad.b", b"other");
+        let expected: Vec<String> = (70..120).map(|number: u64| number.to_string()).collect();
+        assert_eq!(texts(&words, "logs.web.iad.a", ENTRIES), expected);
+        assert_eq!(texts(&words, "logs.web.iad.a", 5), expected[45..]);
+        assert_eq!(texts(&words, "logs.web.iad.b", 5), ["other"]);
+        assert_eq!(texts(&words, "logs.web.iad.c", 5), [""; 0]);
+        assert_eq!(words.of("logs.web.iad.b", 1)[0].at, at(1));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_instance_heard_longest_ago_gives_way() {
+        let mut words = LastWords::new(100_000);
+        for number in 0..10_000u64 {
+            let subject = format!("logs.web.iad.{number}");
+            words.push(at(number), &subject, &[b'x'; 5000]);
+            assert!(words.bytes() <= 100_000);
+        }
+        assert_eq!(words.of("logs.web.iad.0", 1), []);
+        let last = words.of("logs.web.iad.9999", 1);
+        assert_eq!(last[0].payload.len(), ENTRY_BYTES);
+        let counted: usize = words
+            .instances
+            .iter()
+            .map(|(subject, words)| subject.len() + BESIDE_INSTANCE + words.bytes)
+            .sum();
+        assert_eq!(words.bytes(), counted);
+    }
+}
