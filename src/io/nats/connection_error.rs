@@ -127,6 +127,10 @@ pub(super) fn connection_error(
         ConnectionErrorKind::Garbage => {
             format!("{server} does not speak NATS: {text}. Check that NATS_URL is a NATS server")
         }
+        ConnectionErrorKind::Malformed => format!(
+            "a publisher sends messages that cannot be read: {text}. Find it by its connection on the server, and let only \
+             the log shippers publish below the subscribed subjects"
+        ),
         ConnectionErrorKind::Tls => format!("TLS with {server} failed: {text}"),
         ConnectionErrorKind::Disconnected | ConnectionErrorKind::Ended => {
             format!("{server}: {text}")
