@@ -273,11 +273,6 @@ impl Engine {
         self.facts.messages.count(more, now.mono);
     }
 
-    /// Sets the cause of blindness that somebody else has to end, for the incident that reports blindness.
-    pub fn blind_cause(&mut self, words: &str) {
-        words.clone_into(&mut self.facts.blind_cause);
-    }
-
     /// Sets the state of the feed in words, for the incidents of the stream; empty if nothing is known. An open
     /// incident adds it, so that its next notifications say what was tried meanwhile.
     pub fn feed_words(&mut self, words: &str) {

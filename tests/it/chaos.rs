@@ -175,6 +175,8 @@ fn start(setup: &Setup) -> (Child, Server) {
         token: Some(WEB_TOKEN.to_owned()),
         ..Server::local(port)
     };
+    // From then on it handles signals too.
+    wait_until("it serves", START, || server.get("/healthz").is_ok());
     (child, server)
 }
 
@@ -206,21 +208,30 @@ fn run(seed: u64) {
             })
         },
     );
-    let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let told = || {
+        let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for notice in stage.accepted() {
+            let text = |key: &str| notice[key].as_str().expect("a text").to_owned();
+            let states = told.entry(text("incident")).or_default();
+            let state = text("state");
+            // Delivery is at least once; the key that is sent along tells.
+            if matches!(state.as_str(), "opened" | "closed") && !states.contains(&state) {
+                states.push(state);
+            }
+        }
+        told
+    };
+    wait_until("each beginning has its end", START, || {
+        told().values().all(|states| states.len() == 2)
+    });
     for notice in stage.accepted() {
-        let text = |key: &str| notice[key].as_str().expect("a text").to_owned();
-        let (incident, state) = (text("incident"), text("state"));
         let blamed = stage.all[0].id.as_str();
         assert_ne!(
             notice["target"]["instance"], blamed,
             "seed {seed}: it never fell silent: {notice}"
         );
-        let states = told.entry(incident).or_default();
-        // Delivery is at least once; the key that is sent along tells.
-        if matches!(state.as_str(), "opened" | "closed") && !states.contains(&state) {
-            states.push(state);
-        }
     }
+    let told = told();
     for (incident, states) in &told {
         assert_eq!(
             states,

@@ -133,7 +133,8 @@ fn a_death_is_found_while_a_publisher_cuts_the_connection_again_and_again() {
 fn publish_raw(nats: &Nats, line: &[u8]) {
     let address = nats.url().replace("nats://", "");
     let mut stream = TcpStream::connect(address).expect("the server listens");
-    let hello = b"CONNECT {\"user\":\"feeder\",\"pass\":\"feeder\",\"verbose\":false}\r\n";
+    let hello =
+        b"CONNECT {\"user\":\"feeder\",\"pass\":\"feeder\",\"verbose\":false,\"headers\":true}\r\n";
     let talk = [hello, line, b"PING\r\n"].concat();
     stream.write_all(&talk).expect("the server reads");
     let mut answers = BufReader::new(stream).lines().map_while(Result::ok);

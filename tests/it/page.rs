@@ -301,7 +301,7 @@ fn everything_is_done_by_keyboard_alone() {
         "the panel's button",
         "!document.getElementById('panel-mute').hidden",
     );
-    for _ in 0..4 {
+    for _ in 0..8 {
         browser.press(&[keys::TAB]);
         if focus() == "panel-mute" {
             break;

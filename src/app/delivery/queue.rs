@@ -1,9 +1,6 @@
 //! One notifier's queue: one at a time, in order within each incident, each retried until it is accepted.
 
-mod conclude;
-
-#[cfg(test)]
-pub(super) use conclude::REFUSED_FOR;
+pub(super) mod conclude;
 
 use super::attempts::{self, AttemptResult};
 use super::backlog::{ALERT_WAITS, Arrival, Backlog, Dropped, LaneId, Pending};
