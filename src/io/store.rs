@@ -203,6 +203,17 @@ impl Store {
         self.file.is_some()
     }
 
+    /// Moves the log into the database and empties it: for a stop, after which people copy the one file.
+    ///
+    /// # Errors
+    /// The log stays as it is.
+    pub fn empty_log(&self) -> Result<(), StoreFault> {
+        let moved = self
+            .db
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        moved.map_err(|error| self.fault(error))
+    }
+
     /// Bytes of the file and its log; of the memory where there is no file.
     pub fn bytes(&self) -> u64 {
         if let Some(file) = &self.file {
