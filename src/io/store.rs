@@ -203,15 +203,14 @@ impl Store {
         self.file.is_some()
     }
 
-    /// Moves the log into the database and empties it: for a stop, after which people copy the one file.
+    /// Moves the log into the database and empties it: people copy one file after a stop.
     ///
     /// # Errors
     /// The log stays as it is.
     pub fn empty_log(&self) -> Result<(), StoreFault> {
-        let moved = self
-            .db
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        moved.map_err(|error| self.fault(error))
+        self.db
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .map_err(|error| self.fault(error))
     }
 
     /// Bytes of the file and its log; of the memory where there is no file.
