@@ -1,7 +1,7 @@
 //! The status of the connection: on /readyz, on /metrics, in the log, and in the texts of the stream's incidents.
 
 use crate::core::time::Mono;
-use crate::io::feed::{ConnectionError, ConnectionState, HealOutcome};
+use crate::io::feed::{ConnectionError, ConnectionErrorKind, ConnectionState, HealOutcome};
 use crate::io::http::readiness::{Readiness, Reason};
 use crate::io::metrics::Metrics;
 use arc_swap::ArcSwap;
@@ -25,6 +25,8 @@ pub(super) struct ConnectionStatus {
     shown: Option<ConnectionState>,
     /// The reason why there is no connection; `None`: there is one.
     last_error: Option<String>,
+    /// The last message that could not be read, in words; `None`: all were read.
+    malformed: Option<String>,
     /// True once an entry came on this connection.
     flows: bool,
     /// Attempts to heal the current stall, and the outcome of the last.
@@ -45,6 +47,7 @@ impl ConnectionStatus {
             state: ConnectionState::Connecting,
             shown: None,
             last_error: Some("not connected yet".to_owned()),
+            malformed: None,
             flows: false,
             heals: 0,
             healed: None,
@@ -77,6 +80,9 @@ impl ConnectionStatus {
         warn!(reason, "connection lost: {}; reconnecting", error.message);
         self.metrics.nats_connected.set(0);
         self.metrics.nats_reconnected(reason);
+        if error.kind == ConnectionErrorKind::Malformed {
+            self.malformed = Some(error.message.clone());
+        }
         self.last_error = Some(error.message);
         self.state = ConnectionState::BackingOff;
         self.flows = false;
@@ -150,8 +156,11 @@ impl ConnectionStatus {
                 "connected, but no entry has arrived yet: nothing proves that the stream delivers"
                     .to_owned(),
             ),
-            (None, true, false) => (blind_share > MOSTLY_BLIND)
-                .then(|| "received no entries for more than half of the last 5 minutes".to_owned()),
+            (None, true, false) => (blind_share > MOSTLY_BLIND).then(|| {
+                let what = "received no entries for more than half of the last 5 minutes";
+                let why = self.malformed.iter().map(|why| format!(": {why}"));
+                what.to_owned() + &why.collect::<String>()
+            }),
         };
         let shown = self.readiness.load();
         if shown.reasons.first().map(|reason| &reason.what) != what.as_ref() {

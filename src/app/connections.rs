@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 struct Connection<S> {
     source: S,
     taken: u64,
-    /// What is known to have come and to be lost.
+    /// Messages that are known to have come and to be lost.
     known: Messages,
 }
 

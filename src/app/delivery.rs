@@ -15,6 +15,7 @@ mod messages;
 mod open_alerts;
 mod queue;
 mod status;
+mod timer;
 
 pub use messages::{Finished, OnFinished};
 pub use status::{NotifierStatus, StuckNotifier};

@@ -26,7 +26,9 @@ use crate::core::inventory::Candidate;
 use crate::core::time::{Mono, Now, Wall};
 use crate::decode::archive_line::Mark;
 use crate::decode::log_line;
-use crate::io::feed::{ConnectionEvent, ConnectionState, MessageSource, RawMessage, Remaining};
+use crate::io::feed::{
+    ConnectionErrorKind, ConnectionEvent, ConnectionState, MessageSource, RawMessage, Remaining,
+};
 use crate::io::http::logs::Tails;
 use crate::io::metrics::Metrics;
 use futures_util::{FutureExt, StreamExt};
@@ -422,6 +424,9 @@ impl<S: MessageSource> EventLoop<S> {
                 self.connections.close();
                 self.canary.iter_mut().for_each(Canary::cut_off);
                 self.mark(now, &Mark::Cut);
+                if error.kind == ConnectionErrorKind::Malformed {
+                    self.ingest.engine.blind_cause(&error.message);
+                }
                 self.connection_status.down(error);
                 self.ingest.engine.feed(Feed::Lost, now);
             }

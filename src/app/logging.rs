@@ -3,6 +3,7 @@
 use super::self_report::SelfReporter;
 use super::self_report::error_layer::ErrorLayer;
 use crate::decode::settings::LogFormat;
+use crate::io::nats::{OnlyParseFaults, ParseFaults};
 use std::io::IsTerminal;
 use tracing::level_filters::LevelFilter;
 use tracing::warn;
@@ -33,6 +34,7 @@ pub fn start(format: Option<LogFormat>, fallback: &str, reporter: Option<SelfRep
     tracing_subscriber::registry()
         .with(log.with_filter(filter))
         .with(catch)
+        .with(ParseFaults.with_filter(OnlyParseFaults))
         .init();
     if let Some(fault) = fault {
         warn!("{fault}");

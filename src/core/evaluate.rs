@@ -26,6 +26,11 @@ pub const TICK: Duration = Duration::from_secs(1);
 pub(in crate::core) const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 impl Engine {
+    /// Sets the cause of blindness that somebody else has to end, for the incident that reports blindness.
+    pub fn blind_cause(&mut self, words: &str) {
+        words.clone_into(&mut self.facts.blind_cause);
+    }
+
     /// True if a deadline may have passed, so that [`Self::evaluate`] has work.
     #[inline]
     pub fn overdue(&self) -> bool {

@@ -197,22 +197,6 @@ pub struct Matchers {
     pub notifier: Globs,
 }
 
-impl Matchers {
-    /// Number of globs in all of them.
-    pub fn globs(&self) -> usize {
-        let lists = [
-            &self.app,
-            &self.region,
-            &self.instance,
-            &self.host,
-            &self.rule,
-            &self.notifier,
-        ];
-        let all = lists.into_iter().chain(self.labels.values());
-        all.map(|globs| globs.0.len()).sum()
-    }
-}
-
 /// `[notify.NAME]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotifierRule {

@@ -33,6 +33,22 @@ pub struct Alerting<'a> {
     pub who: &'a TargetName,
 }
 
+impl Matchers {
+    /// Number of globs in all of them.
+    pub fn globs(&self) -> usize {
+        let lists = [
+            &self.app,
+            &self.region,
+            &self.instance,
+            &self.host,
+            &self.rule,
+            &self.notifier,
+        ];
+        let all = lists.into_iter().chain(self.labels.values());
+        all.map(|globs| globs.0.len()).sum()
+    }
+}
+
 impl Silence {
     /// True if it is in force at `now`.
     pub fn holds(&self, now: Wall) -> bool {

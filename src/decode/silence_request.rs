@@ -178,8 +178,11 @@ fn text(object: &Map<String, Value>, key: &str) -> Result<String, String> {
     // What hides or turns text has no place in what people read.
     let plain = format::sanitize(text, usize::MAX);
     let plain = plain.trim();
-    if plain.is_empty() || plain.chars().count() > MAX_TEXT {
-        return Err(format!("empty, or too long; {allowed}"));
+    let is_control = text.chars().any(char::is_control);
+    if plain.is_empty() || plain.chars().count() > MAX_TEXT || is_control {
+        return Err(format!(
+            "empty, too long, or with control characters; {allowed}"
+        ));
     }
     Ok(plain.to_owned())
 }
@@ -277,7 +280,8 @@ mod tests {
 
     #[test]
     fn what_hides_or_turns_text_is_taken_out_of_reason_and_author() {
-        let body = r#"{"app":"a","duration":"60s","reason":"a\u202eb\u0007c\nd\u200b","author":"\u2066ada\u001b[31m"}"#;
+        let body =
+            r#"{"app":"a","duration":"60s","reason":"a\u202ebc d\u200b","author":"\u2066ada"}"#;
         assert_eq!(said(body), r#"["a"] [] +0s for 60s: abc d (ada)"#);
         let hidden = r#"{"app":"a","duration":"60s","reason":"\u202e","author":"ada"}"#;
         assert!(said(hidden).contains("reason: empty"), "{}", said(hidden));
@@ -313,7 +317,7 @@ mod tests {
             "\"apps\": unknown key; known are app, region, instance, host, rule, severity, labels, notifier, starts_at, ends_at, duration, reason, author\n\
              app: \"[x\" has a [ without its ]\n\
              region: an empty list matches nothing; leave it out to match all\n\
-             reason: empty, or too long; one line of 1 to 500 characters\n\
+             reason: empty, too long, or with control characters; one line of 1 to 500 characters\n\
              author: missing; one line of 1 to 500 characters\n\
              duration: \"2x\" has the unknown unit \"x\"; give one such as \"2h\""
         );

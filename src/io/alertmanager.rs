@@ -181,6 +181,25 @@ fn labels(notice: &Notice) -> Map<String, Value> {
 
 /// The annotations, which may change while it is one alert.
 fn annotations(notice: &Notice) -> Map<String, Value> {
+    let mut all = plain_annotations(notice);
+    for value in all.values_mut() {
+        if let Value::String(text) = value {
+            *text = without_mentions(text);
+        }
+    }
+    all
+}
+
+/// A text in which no chat that Alertmanager passes it on to finds a mention: log lines are anybody's.
+fn without_mentions(text: &str) -> String {
+    let mut text = text.replace("<!", "< !").replace("<@", "< @");
+    for mention in ["@here", "@channel", "@everyone", "@all"] {
+        text = text.replace(mention, &mention.replace('@', "@ "));
+    }
+    text
+}
+
+fn plain_annotations(notice: &Notice) -> Map<String, Value> {
     let text = |text: &str| format::sanitize(text, format::TEXT_CHARS);
     let affected = if notice.affected_total > 1 {
         format::affected(notice)
@@ -310,6 +329,18 @@ mod tests {
         assert_ne!(alert(&long("bb")), alert(&long("cc")));
         let app = sent(&long("bb"), false)["labels"]["target_app"].clone();
         assert_eq!(app.as_str().expect("text").chars().count(), 80);
+    }
+
+    #[test]
+    fn a_log_line_mentions_nobody() {
+        let hostile = Notice {
+            last_text: "<!channel> <@U1> @everyone @here ada@example.com".to_owned(),
+            ..notice()
+        };
+        assert_eq!(
+            annotations(&hostile)["last_beat"],
+            "< !channel> < @U1> @ everyone @ here ada@example.com"
+        );
     }
 
     #[test]

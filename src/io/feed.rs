@@ -229,11 +229,13 @@ pub enum ConnectionErrorKind {
     Ended,
     /// The server does not speak NATS.
     Garbage,
+    /// A publisher sent a message that the client cannot read.
+    Malformed,
 }
 
 impl ConnectionErrorKind {
     /// Every one.
-    pub const ALL: [ConnectionErrorKind; 9] = [
+    pub const ALL: [ConnectionErrorKind; 10] = [
         ConnectionErrorKind::Unresolvable,
         ConnectionErrorKind::Unreachable,
         ConnectionErrorKind::Timeout,
@@ -243,6 +245,7 @@ impl ConnectionErrorKind {
         ConnectionErrorKind::Disconnected,
         ConnectionErrorKind::Ended,
         ConnectionErrorKind::Garbage,
+        ConnectionErrorKind::Malformed,
     ];
 
     /// The label's value.
@@ -257,6 +260,7 @@ impl ConnectionErrorKind {
             ConnectionErrorKind::Disconnected => "disconnected",
             ConnectionErrorKind::Ended => "ended",
             ConnectionErrorKind::Garbage => "garbage",
+            ConnectionErrorKind::Malformed => "malformed",
         }
     }
 }

@@ -73,7 +73,7 @@ pub enum RequestFault {
     Connect {
         /// Scheme, host and port.
         peer: String,
-        /// What helps, where it is known; else empty.
+        /// A remedy, where one is known; else empty.
         hint: &'static str,
         /// The connector's error.
         source: Box<dyn Error + Send + Sync>,
@@ -231,7 +231,7 @@ impl HttpClient {
     }
 }
 
-/// What helps against a connector's error.
+/// The remedy for a connector's error; empty where none is known.
 fn hint(fault: &dyn Error) -> &'static str {
     let mut next = Some(fault);
     while let Some(one) = next {

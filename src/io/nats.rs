@@ -4,10 +4,12 @@
 mod connection_error;
 mod credentials;
 mod messages;
+mod parse_faults;
 mod servers;
 mod session;
 mod supervisor;
 mod yield_waker;
 
 pub use messages::Messages;
+pub use parse_faults::{Only as OnlyParseFaults, ParseFaults};
 pub use supervisor::supervise;

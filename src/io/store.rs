@@ -203,6 +203,16 @@ impl Store {
         self.file.is_some()
     }
 
+    /// Moves the log into the database and empties it: people copy one file after a stop.
+    ///
+    /// # Errors
+    /// The log stays as it is.
+    pub fn empty_log(&self) -> Result<(), StoreFault> {
+        self.db
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .map_err(|error| self.fault(error))
+    }
+
     /// Bytes of the file and its log; of the memory where there is no file.
     pub fn bytes(&self) -> u64 {
         if let Some(file) = &self.file {

@@ -66,7 +66,8 @@ impl Watchdog {
             return Err(WatchdogFault);
         };
         let authority = uri.authority().map_or("", |authority| authority.as_str());
-        let path = base.split_once(authority).map_or("", |(_, path)| path);
+        let behind = base.split_once("://").map_or("", |(_, behind)| behind);
+        let path = behind.strip_prefix(authority).unwrap_or_default();
         let (user, host_and_port) = authority.rsplit_once('@').unwrap_or(("", authority));
         let password = user.split_once(':').map_or("", |(_, password)| password);
         let sent = authorization.as_ref().and_then(|value| value.to_str().ok());

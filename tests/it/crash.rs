@@ -267,6 +267,17 @@ fn a_real_server_has_one_event_for_each_opening_and_each_end() {
             event.tag("state").to_owned(),
         )
     };
+    // The end that was decided last may be on its way from the core to its notifier.
+    wait_until("each opening has its end", Duration::from_secs(20), || {
+        let events = project.events();
+        let of = |state: &str| {
+            events
+                .iter()
+                .filter(|event| event.tag("state") == state)
+                .count()
+        };
+        of("opened") == of("closed")
+    });
     let events: Vec<_> = project
         .events()
         .iter()

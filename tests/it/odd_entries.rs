@@ -7,6 +7,7 @@ use crate::support::nats::{Nats, Peer};
 use crate::support::org::org;
 use crate::support::prometheus::promtool;
 use crate::support::random::Random;
+use crate::support::wait::wait_until;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -71,9 +72,60 @@ fn a_subject_that_is_no_text_costs_a_connection_and_no_more() {
         metrics.sum("lastbeat_nats_reconnects_total", &[]) >= 1.0
             && metrics.one("lastbeat_nats_connected") == 1.0
     });
+    let malformed = lastbeat
+        .metrics()
+        .sum("lastbeat_nats_reconnects_total", &[("reason", "malformed")]);
+    assert_eq!(malformed, 1.0, "counted by its reason");
+    assert_eq!(
+        lastbeat.said(&[
+            "a publisher sends messages that cannot be read: a subject or header that is not UTF-8"
+        ]),
+        1
+    );
     nats.wait_subscribed("logs.>");
     feed.beat(&org(&["sandwich"], &["sjc"]), Duration::from_millis(100));
     lastbeat.wait_live(1);
+    lastbeat.stop();
+}
+
+/// One each second, for as long as somebody is silent and after: the death is found all the same.
+#[test]
+fn a_death_is_found_while_a_publisher_cuts_the_connection_again_and_again() {
+    let nats = Nats::start(Peer::Current);
+    let feed = Feed::connect(&nats);
+    let instances = org(&["sandwich", "web"], &["sjc", "ams"]);
+    feed.beat(&instances, Duration::from_millis(200));
+    let lastbeat = Setup::new()
+        .nats(&nats)
+        .rules(
+            "beats.toml",
+            "[stream]\nmax_gap = '30s'\n[[rule]]\nname = 'beats'\nmax_gap = '4s'\n",
+        )
+        .start();
+    lastbeat.wait_live(4);
+    feed.silence(&instances[0]);
+    let broken: [&[u8]; 4] = [
+        b"PUB logs.\xff.b.c 1\r\nx\r\n",
+        b"HPUB logs.a.b.c 22 23\r\nNATS/1.0\r\nno colon\r\n\r\nx\r\n",
+        b"HPUB logs.a.b.c 20 21\r\nNATS/1.0\r\na b: \xff\r\n\r\nx\r\n",
+        b"HPUB logs.a.b.c 16 17\r\nNATS/1.0 abc\r\n\r\nx\r\n",
+    ];
+    let (mut number, mut next) = (0, 0.0);
+    wait_until("the death is notified", Duration::from_secs(90), || {
+        let metrics = lastbeat.metrics();
+        let listened = metrics.one("lastbeat_listened_seconds_total");
+        if metrics.one("lastbeat_nats_connected") == 1.0 && listened >= next {
+            publish_raw(&nats, broken[number % broken.len()]);
+            number += 1;
+            next = listened + 1.0;
+        }
+        lastbeat.said(&["HeartbeatMissed", "state=\"opened\""]) == 1
+    });
+    assert!(number >= 3, "{number} of them");
+    let metrics = lastbeat.metrics();
+    assert!(metrics.sum("lastbeat_nats_reconnects_total", &[("reason", "malformed")]) >= 3.0);
+    let live = metrics.sum("lastbeat_instances", &[("verdict", "live")]);
+    assert_eq!(live, 3.0, "and nobody else is blamed");
     lastbeat.stop();
 }
 
@@ -81,7 +133,8 @@ fn a_subject_that_is_no_text_costs_a_connection_and_no_more() {
 fn publish_raw(nats: &Nats, line: &[u8]) {
     let address = nats.url().replace("nats://", "");
     let mut stream = TcpStream::connect(address).expect("the server listens");
-    let hello = b"CONNECT {\"user\":\"feeder\",\"pass\":\"feeder\",\"verbose\":false}\r\n";
+    let hello =
+        b"CONNECT {\"user\":\"feeder\",\"pass\":\"feeder\",\"verbose\":false,\"headers\":true}\r\n";
     let talk = [hello, line, b"PING\r\n"].concat();
     stream.write_all(&talk).expect("the server reads");
     let mut answers = BufReader::new(stream).lines().map_while(Result::ok);

@@ -247,9 +247,13 @@ fn everything_is_done_by_keyboard_alone() {
     let feed = Feed::connect(&nats);
     let instances = org(&["api", "web"], &["ams", "sjc"]);
     feed.beat(&instances, Duration::from_millis(500));
-    let lastbeat = setup(&nats).start();
+    let lastbeat = setup(&nats)
+        .env("LASTBEAT_TOKEN", TOKEN)
+        .env("LASTBEAT_ANONYMOUS", "off")
+        .start();
     let browser = Browser::start();
     browser.open(&url(&lastbeat));
+    sign_in(&browser, TOKEN);
     browser.wait(
         "four live instances",
         &format!("{} === 4", count(".sq.v-live")),
@@ -297,7 +301,7 @@ fn everything_is_done_by_keyboard_alone() {
         "the panel's button",
         "!document.getElementById('panel-mute').hidden",
     );
-    for _ in 0..4 {
+    for _ in 0..8 {
         browser.press(&[keys::TAB]);
         if focus() == "panel-mute" {
             break;
@@ -333,11 +337,12 @@ fn names_and_lines_that_are_markup_stay_text() {
     let rules = "[[rule]]\nname = '<b onclick=pwned=1>beats</b>'\nmax_gap = '2s'\nrunbook = 'https://x.example/<script>'\n";
     let lastbeat = Setup::new()
         .nats(&nats)
-        .env("LASTBEAT_ANONYMOUS", "read")
+        .env("LASTBEAT_TOKEN", TOKEN)
         .rules("beats.toml", rules)
         .start();
     let browser = Browser::start();
     browser.open(&url(&lastbeat));
+    sign_in(&browser, TOKEN);
     let line = "HEARTBEAT <img src=x onerror=pwned=1><script>pwned=1</script> {{7*7}}";
     feed.say(&hostile, line);
     browser.wait("both", &format!("{} === 2", count(".sq")));

@@ -9,13 +9,14 @@
 //! is over. Only then an opening goes alone, and its closing with it once it comes: no end is sent without its beginning.
 //! An update or reminder that comes before takes the place of the opening.
 
+mod bounds;
 mod lane;
 mod limits;
 
-pub(super) use lane::{LaneId, Pending, Refusal};
 #[cfg(test)]
-pub(super) use limits::EXTRA_WAITS;
-pub(super) use limits::{ALERT_WAITS, WAITING_LIMIT};
+pub(super) use bounds::EXTRA_WAITS;
+pub(super) use bounds::{ALERT_WAITS, WAITING_LIMIT};
+pub(super) use lane::{LaneId, Pending, Refusal};
 
 use crate::core::notice::{IncidentId, NoticeKind};
 use crate::core::time::Mono;

@@ -57,7 +57,7 @@ impl LineLimit {
         false
     }
 
-    /// What was left out, once the minute is over; `None`: it is not, or nothing was.
+    /// Sums up what was left out, once the minute is over; `None`: it is not, or nothing was.
     pub(super) fn summary(&mut self, now: Mono) -> Option<LeftOut> {
         if now.since(self.began?) < WINDOW {
             return None;

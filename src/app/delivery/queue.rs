@@ -1,9 +1,6 @@
 //! One notifier's queue: one at a time, in order within each incident, each retried until it is accepted.
 
-mod conclude;
-
-#[cfg(test)]
-pub(super) use conclude::REFUSED_FOR;
+pub(super) mod conclude;
 
 use super::attempts::{self, AttemptResult};
 use super::backlog::{ALERT_WAITS, Arrival, Backlog, Dropped, LaneId, Pending};
@@ -11,6 +8,7 @@ use super::line_limit::LineLimit;
 use super::messages::{OnFinished, QueueCommand};
 use super::open_alerts::OpenAlerts;
 use super::status::QueueStatus;
+use super::timer::timer;
 use crate::clock::NowFn;
 use crate::core::notice::NoticeKind;
 use crate::core::time::Mono;
@@ -393,13 +391,4 @@ async fn until(wake: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
-}
-
-/// The runtime's timer, which only says when to wake; no time that is shown or measured comes from it.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "sleep_until takes the timer's own clock, which tests can pause"
-)]
-pub(super) fn timer() -> Instant {
-    Instant::now()
 }

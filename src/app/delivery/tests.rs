@@ -6,7 +6,7 @@ mod patience;
 mod refusals;
 
 use super::backlog::WAITING_LIMIT;
-use super::queue::timer;
+use super::timer::timer;
 use super::*;
 use crate::core::notice::{CloseReason, IncidentId};
 use crate::core::time::Wall;

@@ -184,6 +184,10 @@ impl Worker {
             StoreCommand::Flush(answer) => {
                 let is_well = self.recover();
                 let _ = answer.send(is_well);
+                if let Some(Err(fault)) = self.store.as_ref().map(Store::empty_log) {
+                    let fault = format::error_chain(&fault);
+                    tracing::debug!(fault, "the log of the state file was not emptied");
+                }
             }
             StoreCommand::Decided(_) | StoreCommand::Finished(_) | StoreCommand::Silences(_) => {}
         }

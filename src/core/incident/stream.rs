@@ -243,9 +243,13 @@ impl View<'_> {
         let reasons = reasons.filter(|(_, time)| !time.is_zero());
         let reasons = reasons.map(|(why, time)| format!("{} s {}", time.as_secs(), why.label()));
         let reasons: Vec<String> = reasons.collect();
+        let cause = match self.facts.blind_cause.as_str() {
+            "" => "check the network and the log server, and the load of this machine",
+            known => known,
+        };
         format!(
             "lastbeat received nothing for {share:.0}% of the last {} minutes, in {} stretches ({}); silences are found \
-             later meanwhile; check the network and the log server, and the load of this machine",
+             later meanwhile; {cause}",
             BLIND_WINDOW.as_secs() / 60,
             blind.stretches,
             reasons.join(", ")

@@ -53,6 +53,11 @@ impl ConnectionLimit {
         }
     }
 
+    /// Connections at once.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
     /// Cuts off the least valuable connection, for its descriptor.
     pub fn make_room(&self) {
         self.open().evict(None);

@@ -43,6 +43,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Failed accepts in a row between two lines of the log: a minute of them.
 const ACCEPT_FAULTS_A_LINE: u32 = 600;
 
+/// Connections that were cut off and may still be open.
+const CUT_OFF: usize = 8;
+
 /// Statuses of a client that did not authenticate.
 const REFUSED: [StatusCode; 3] = [
     StatusCode::UNAUTHORIZED,
@@ -76,6 +79,12 @@ pub async fn serve(listener: TcpListener, state: Arc<AppState>, stop: impl Futur
                     // Events are small and urgent: they must not wait until the one before is acknowledged.
                     if let Err(fault) = stream.set_nodelay(true) {
                         tracing::debug!(%fault, "an HTTP connection keeps Nagle's algorithm");
+                    }
+                    // Connections that were cut off give their descriptors back first: each of them ends in a moment.
+                    while open.len() >= limit.most() + CUT_OFF
+                        && let Some(ended) = open.join_next().await
+                    {
+                        report(ended);
                     }
                     let router = router.clone();
                     open.spawn(connection(stream, peer.ip(), slot, router, closing.subscribe()));

@@ -4,6 +4,9 @@ use crate::decode::settings::{NatsSettings, Server};
 use crate::io::feed::{ConnectionError, ConnectionErrorKind};
 use async_nats::{ConnectError, ConnectErrorKind, Event, ServerError};
 
+/// Characters of a server's words.
+const WORDS_CHARS: usize = 500;
+
 /// The meaning of a client's event for the connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
@@ -103,6 +106,8 @@ pub(super) fn connection_error(
     kind: ConnectionErrorKind,
     text: &str,
 ) -> ConnectionError {
+    // A server's words keep to one line of the log.
+    let text = &crate::format::sanitize(text, WORDS_CHARS);
     let user = settings.user_at(server).unwrap_or("(none)");
     let server = &server.address;
     let message = match kind {
@@ -127,6 +132,10 @@ pub(super) fn connection_error(
         ConnectionErrorKind::Garbage => {
             format!("{server} does not speak NATS: {text}. Check that NATS_URL is a NATS server")
         }
+        ConnectionErrorKind::Malformed => format!(
+            "a publisher sends messages that cannot be read: {text}. Find it by its connection on the server, and let only \
+             the log shippers publish below the subscribed subjects"
+        ),
         ConnectionErrorKind::Tls => format!("TLS with {server} failed: {text}"),
         ConnectionErrorKind::Disconnected | ConnectionErrorKind::Ended => {
             format!("{server}: {text}")
@@ -166,6 +175,30 @@ mod tests {
         assert_eq!(said(probe), Meaning::Stays);
         let canary = r#"Permissions Violation for Publish to "logs.lastbeat.x.y""#;
         assert_eq!(said(canary), Meaning::MayNotPublish);
+    }
+
+    #[test]
+    fn the_words_of_a_server_keep_to_one_line() {
+        let words = format!("no\nINFO all is well\u{1b}[2J {}", "x".repeat(9_000));
+        let settings = NatsSettings {
+            servers: Vec::new(),
+            user: None,
+            token: None,
+            subjects: Vec::new(),
+            gossip: false,
+        };
+        let error = connection_error(
+            &settings,
+            &Server::default(),
+            ConnectionErrorKind::Tls,
+            &words,
+        );
+        assert!(
+            error.message.contains("no INFO all is well x"),
+            "{}",
+            error.message
+        );
+        assert!(error.message.len() < 600 && !error.message.contains(char::is_control));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::connection_error::{Meaning, connection_error, meaning, of_connect};
 use super::credentials;
 use super::messages::Messages;
+use super::parse_faults;
 use crate::clock::Clock;
 use crate::decode::settings::{NatsSettings, Server};
 use crate::io::feed::{
@@ -334,6 +335,11 @@ impl Session {
     }
 
     fn over(&self, kind: ConnectionErrorKind, what: &str) -> SessionEvent {
+        let unread = parse_faults::take().filter(|_| kind == ConnectionErrorKind::Disconnected);
+        let (kind, what) = match &unread {
+            Some(reason) => (ConnectionErrorKind::Malformed, reason.as_str()),
+            None => (kind, what),
+        };
         SessionEvent::Over(connection_error(&self.settings, &self.server, kind, what))
     }
 

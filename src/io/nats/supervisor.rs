@@ -224,8 +224,14 @@ impl Supervisor {
     }
 
     async fn over(&mut self, steady: bool, error: ConnectionError) {
-        self.failures = if steady { 1 } else { self.failures + 1 };
-        self.servers.pass();
+        if steady && error.kind == ConnectionErrorKind::Malformed {
+            // Neither the server nor the network is at fault: the same server again, at once.
+            self.failures = 0;
+            self.servers.stay();
+        } else {
+            self.failures = if steady { 1 } else { self.failures + 1 };
+            self.servers.pass();
+        }
         self.heal_ends(HealOutcome::Silent).await;
         self.reporter.report(ConnectionEvent::Down(error)).await;
     }

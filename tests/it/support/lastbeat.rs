@@ -21,6 +21,8 @@ pub struct Setup {
     env: BTreeMap<String, String>,
     folder: Folder,
     one_core: bool,
+    /// Most file descriptors; `None`: as the tests have.
+    descriptors: Option<u32>,
 }
 
 impl Setup {
@@ -33,6 +35,7 @@ impl Setup {
             env: BTreeMap::new(),
             folder,
             one_core: false,
+            descriptors: None,
         };
         setup
             .rules(
@@ -55,6 +58,12 @@ impl Setup {
     /// Lets it run on one core only, as the smallest machines do.
     pub fn on_one_core(mut self) -> Self {
         self.one_core = true;
+        self
+    }
+
+    /// Lets it have only so many file descriptors.
+    pub fn descriptors(mut self, most: u32) -> Self {
+        self.descriptors = Some(most);
         self
     }
 
@@ -88,6 +97,10 @@ impl Setup {
         let mut command = if self.one_core {
             let mut command = command("taskset");
             command.args(["-c", "0"]).arg(program);
+            command
+        } else if let Some(most) = self.descriptors {
+            let mut command = command("prlimit");
+            command.arg(format!("--nofile={most}:{most}")).arg(program);
             command
         } else {
             command(program)

@@ -15,6 +15,8 @@ pub struct Taken {
     pub head: String,
     /// Its body.
     pub body: String,
+    /// The status that it was answered.
+    pub answered: u16,
 }
 
 /// A receiver on a port of its own. Each answer repeats the request, as some servers do that refuse one.
@@ -41,12 +43,14 @@ impl Receiver {
                 let (taken, status) = (Arc::clone(&taken), Arc::clone(&status));
                 thread::spawn(move || {
                     let mut reader = BufReader::new(stream);
-                    while let Some(request) = take(&mut reader) {
+                    while let Some(mut request) = take(&mut reader) {
+                        request.answered = status.load(Ordering::Relaxed);
+                        let answered = request.answered;
                         let said = format!("{}{}", request.head, request.body);
                         taken.lock().expect("no thread panics").push(request);
                         let answer = format!(
                             "HTTP/1.1 {} Answer\r\ncontent-length: {}\r\n\r\n{said}",
-                            status.load(Ordering::Relaxed),
+                            answered,
                             said.len()
                         );
                         if reader.get_mut().write_all(answer.as_bytes()).is_err() {
@@ -101,6 +105,7 @@ fn take(reader: &mut impl BufRead) -> Option<Taken> {
     Some(Taken {
         path: head.split(' ').nth(1)?.to_owned(),
         body: String::from_utf8_lossy(&body).into_owned(),
+        answered: 0,
         head,
     })
 }

@@ -1,5 +1,6 @@
 //! Deliveries that go in order, and their place among the others.
 
+use crate::app::delivery::timer::timer;
 use crate::core::notice::{IncidentId, NoticeKind};
 use crate::core::rule::Severity;
 use crate::core::time::Mono;
@@ -105,7 +106,7 @@ impl Lane {
             severity: Severity::Info,
             turn: id.0,
             yielded: false,
-            not_before: crate::app::delivery::queue::timer(),
+            not_before: timer(),
             failed: 0,
             refused: None,
             shortened: 0,
@@ -154,7 +155,7 @@ impl Lane {
         self.refused = None;
         self.shortened = 0;
         self.yielded = false;
-        self.not_before = crate::app::delivery::queue::timer();
+        self.not_before = timer();
     }
 
     pub(super) fn least_severity(&self) -> Severity {

@@ -1,21 +1,12 @@
-//! The limits of a backlog, in number and in age, and what goes first beyond them.
+//! The deliveries that go first where a backlog is too long or too old.
 
+use super::bounds::{ALERT_WAITS, EXTRA_WAITS};
 use super::lane::{LaneId, Pending};
 use super::{Backlog, Dropped};
 use crate::core::notice::NoticeKind;
 use crate::core::time::Mono;
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::time::Duration;
-
-/// Limit of pending notices for one notifier. Some kilobytes each: tens of megabytes at the very most, after an
-/// outage that fired ten thousand times.
-pub(in crate::app::delivery) const WAITING_LIMIT: usize = 10_000;
-/// Age limit of pending openings and closings: a notifier that was down over a week's holidays still gets all of them,
-/// one that is down for longer has no reader.
-pub(in crate::app::delivery) const ALERT_WAITS: Duration = Duration::from_secs(7 * 24 * 3600);
-/// Age limit of pending reminders and updates: a day later they are wrong.
-pub(in crate::app::delivery) const EXTRA_WAITS: Duration = Duration::from_secs(24 * 3600);
 
 impl Backlog {
     /// Drops what is too old. The first delivery of the lane `under_way` stays.

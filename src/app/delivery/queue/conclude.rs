@@ -4,10 +4,11 @@
 //! or says when to send it again (`Retry-After`), makes that one wait; once it did so for several incidents in a row it
 //! means all. Limits that a receiver states for everything (`X-Sentry-Rate-Limits`) hold for all.
 
-use super::{Completed, Mark, Queue, timer};
+use super::{Completed, Mark, Queue};
 use crate::app::delivery::attempts::AttemptResult;
 use crate::app::delivery::backlog::{LaneId, Pending, Refusal};
 use crate::app::delivery::messages::Finished;
+use crate::app::delivery::timer::timer;
 use crate::backoff::Backoff;
 use crate::format;
 use crate::io::notifier::{Outcome, RenderedNotice};

@@ -115,7 +115,7 @@ async fn what_is_kept_is_taken_off_at_its_end() {
     deliveries[1].notifier = "gone".to_owned();
     bench.handle.send(deliveries);
     tokio::time::advance(Duration::from_secs(3)).await;
-    let day = super::super::queue::REFUSED_FOR + Duration::from_secs(600);
+    let day = super::super::queue::conclude::REFUSED_FOR + Duration::from_secs(600);
     bench.next().await.answer(StatusCode::FORBIDDEN);
     bench.answer_all(StatusCode::FORBIDDEN, day).await;
     bench.until_shown(&count("rejected", 1)).await;

@@ -1,7 +1,7 @@
 //! A receiver that refuses notifications: they are retried for a day, others are not held up, and no end goes without its
 //! beginning.
 
-use super::super::queue::REFUSED_FOR;
+use super::super::queue::conclude::REFUSED_FOR;
 use super::*;
 use crate::core::time::Mono;
 

@@ -37,6 +37,23 @@ impl Drop for Volume {
     }
 }
 
+#[test]
+fn the_log_is_empty_after_a_stop() {
+    let folder = Folder::new();
+    let path = folder.0.join("lastbeat.db");
+    let mut opened = Store::open(Some(&path), at(1)).expect("a new file");
+    let batch = Batch {
+        deliveries: (1..50).map(delivery).collect(),
+        ..Batch::default()
+    };
+    opened.store.save(&batch).expect("written");
+    let log = folder.0.join("lastbeat.db-wal");
+    let bytes = || std::fs::metadata(&log).map_or(0, |data| data.len());
+    assert!(bytes() > 0);
+    opened.store.empty_log().expect("emptied");
+    assert_eq!(bytes(), 0);
+}
+
 /// Writes until it does not go on; returns how many incidents were acknowledged.
 fn until_full(store: &mut Store) -> u64 {
     for id in 1..10_000 {
