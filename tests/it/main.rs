@@ -33,6 +33,7 @@ mod odd_entries;
 mod openapi;
 mod page;
 mod recipes;
+mod release;
 mod reload;
 mod routing;
 mod scale;
