@@ -102,7 +102,7 @@ fn watch(args: &StatusArgs) -> ExitCode {
         if !print(&format!("{clear}{text}")) {
             return ExitCode::SUCCESS;
         }
-        runtime.block_on(tokio::time::sleep(WATCH_EVERY));
+        runtime.block_on(async { tokio::time::sleep(WATCH_EVERY).await });
     }
 }
 

@@ -136,6 +136,17 @@ fn status_shows_what_is_silent_first_and_says_so_by_its_exit_code() {
         code == 1 && shown.contains("no instance of an app \"nobody\""),
         "{shown}"
     );
+    let setup = Setup::new().env(
+        "LASTBEAT_URL",
+        &format!("http://{}", lastbeat.server.address),
+    );
+    let watch = setup.command(&["status", "--watch"]);
+    wait_until("it is shown again", SOON, || {
+        let lines = watch.lines();
+        let heads = lines.iter().filter(|line| line.starts_with("stream "));
+        heads.count() >= 2
+    });
+    drop(watch);
     let other = format!("https://{}", lastbeat.server.address);
     let (code, shown) = status(&lastbeat, &["--url", &other]);
     assert!(
@@ -181,6 +192,14 @@ fn a_missing_token_and_a_wrong_one_are_two_sentences() {
         code == 1 && said.contains("refuses the token of --token-file"),
         "{said}"
     );
+    let taken = Setup::new()
+        .nats(&nats)
+        .env("LASTBEAT_LISTEN", &lastbeat.server.address);
+    let mut second = taken.command(&["run"]);
+    assert_eq!(second.wait_end(SOON), 1);
+    let said = second.lines().join("\n");
+    assert_eq!(said.matches("in use").count(), 1, "{said}");
+    assert!(said.contains("most likely another lastbeat"), "{said}");
     let (_, said) = ask("the right one of many");
     assert!(said.starts_with("stream "), "{said}");
     lastbeat.stop();

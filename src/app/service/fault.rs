@@ -11,14 +11,14 @@ use thiserror::Error;
 pub enum ServiceFault {
     /// The address is in use, or not this machine's.
     #[error(
-        "cannot listen on {address} (LASTBEAT_LISTEN): {source}{}",
-        occupied(source)
+        "cannot listen on {address} (LASTBEAT_LISTEN): {error}{}",
+        occupied(error)
     )]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// The system's error.
-        source: std::io::Error,
+        /// The system's error; not a source, since the text has it.
+        error: std::io::Error,
     },
     /// Signals or threads cannot be had.
     #[error("cannot start {part}")]
