@@ -351,7 +351,7 @@ pub fn markdown() -> String {
 
 /// Every key of every table, as a JSON Schema for editors.
 pub fn schema() -> String {
-    let table = |name, form, keys: &[&'static [key::Key]]| {
+    let table = |name, form, keys: &[&'static [key::Key]]| -> Table {
         let mut all: Vec<&'static key::Key> = Vec::new();
         for key in keys.iter().copied().flatten() {
             if !all.iter().any(|one| one.name == key.name) {
@@ -362,7 +362,15 @@ pub fn schema() -> String {
             name,
             keys: all,
             form,
+            parts: Vec::new(),
         }
+    };
+    let downstream = Table {
+        parts: vec![
+            table("find", Form::Once, &[downstream::FIND]),
+            table("shipper", Form::Once, &[downstream::SHIPPER]),
+        ],
+        ..table("downstream", Form::List, &[downstream::KEYS])
     };
     let notifiers = [
         notify::TYPE,
@@ -375,6 +383,7 @@ pub fn schema() -> String {
         table("defaults", Form::Once, &[defaults::KEYS]),
         table("rule", Form::List, &[rule::KEYS]),
         table("silence", Form::List, &[silence::KEYS]),
+        downstream,
         table("notify", Form::Named, &notifiers),
     ]);
     let mut text = serde_json::to_string_pretty(&schema).expect("texts and lists are JSON");

@@ -12,6 +12,8 @@ pub(super) struct Table {
     pub(super) keys: Vec<&'static Key>,
     /// How often it stands.
     pub(super) form: Form,
+    /// Tables within it.
+    pub(super) parts: Vec<Table>,
 }
 
 /// The form of a table.
@@ -27,18 +29,7 @@ pub(super) enum Form {
 
 /// A schema of all tables.
 pub(super) fn of(tables: &[Table]) -> Value {
-    let properties: Map<String, Value> = tables
-        .iter()
-        .map(|table| {
-            let one = object(&table.keys);
-            let value = match table.form {
-                Form::Once => one,
-                Form::List => json!({"type": "array", "items": one}),
-                Form::Named => json!({"type": "object", "additionalProperties": one}),
-            };
-            (table.name.to_owned(), value)
-        })
-        .collect();
+    let properties: Map<String, Value> = tables.iter().map(named).collect();
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Rules of lastbeat",
@@ -48,16 +39,25 @@ pub(super) fn of(tables: &[Table]) -> Value {
     })
 }
 
-fn object(keys: &[&Key]) -> Value {
-    let properties: Map<String, Value> = keys
-        .iter()
-        .map(|key| (key.name.to_owned(), property(key)))
-        .collect();
-    let required: Vec<&str> = keys
-        .iter()
-        .filter(|key| key.default == "required" && key.name != "type")
-        .map(|key| key.name)
-        .collect();
+/// A table's name and its schema.
+fn named(table: &Table) -> (String, Value) {
+    let one = object(table);
+    let value = match table.form {
+        Form::Once => one,
+        Form::List => json!({"type": "array", "items": one}),
+        Form::Named => json!({"type": "object", "additionalProperties": one}),
+    };
+    (table.name.to_owned(), value)
+}
+
+fn object(table: &Table) -> Value {
+    let keys = table.keys.iter();
+    let keys = keys.map(|key| (key.name.to_owned(), property(key)));
+    let properties: Map<String, Value> = keys.chain(table.parts.iter().map(named)).collect();
+    // `[notify.sentry]` needs no type.
+    let required = table.keys.iter();
+    let required = required.filter(|key| key.default == "required" && key.name != "type");
+    let required: Vec<&str> = required.map(|key| key.name).collect();
     json!({
         "type": "object",
         "additionalProperties": false,
@@ -78,7 +78,9 @@ fn property(key: &Key) -> Value {
         "word" => word(key.name),
         kind if kind.starts_with("list of ") => texts(&text),
         "table of globs" => json!({"type": "object", "additionalProperties": either(&text)}),
-        "table of texts" => json!({"type": "object", "additionalProperties": text}),
+        kind if kind.starts_with("table of ") => {
+            json!({"type": "object", "additionalProperties": text})
+        }
         _ => text,
     };
     value["description"] = match key.default {
