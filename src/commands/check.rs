@@ -29,7 +29,8 @@ Exit codes: 0 rules and settings are valid; 64 they are not; 1 the result cannot
 
   lastbeat check /etc/lastbeat/rules
   lastbeat check --strict --no-env --format json     (in CI, without secrets)
-  lastbeat check --print                             (the rules in force)")]
+  lastbeat check --print                             (the rules in force)
+  lastbeat check --schema > rules/schema.json        (for editors; name it in a first line: #:schema schema.json)")]
 pub struct CheckArgs {
     /// Rule file, or folder of *.toml [env: LASTBEAT_RULES] [default: rules]
     #[arg(value_name = "PATH")]
@@ -43,6 +44,9 @@ pub struct CheckArgs {
     /// Print the rules in force as one rule file, in order, with the defaults filled in and without secrets
     #[arg(long, conflicts_with = "format")]
     pub print: bool,
+    /// Print a JSON Schema of rule files, for editors, and check nothing
+    #[arg(long, conflicts_with_all = ["format", "print", "state", "strict"])]
+    pub schema: bool,
     /// Judge the rules by the loss and the instances in this state file; it may be in use [env: LASTBEAT_STATE]
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,
@@ -66,6 +70,12 @@ pub enum Format {
 
 /// Checks everything: 0 where it is valid, 64 where not, 1 where the result cannot be written.
 pub fn run(args: &CheckArgs) -> ExitCode {
+    if args.schema {
+        return match write(&rules_file::schema()) {
+            Ok(()) => verdict(true),
+            Err(fault) => Stop::failed(fault).code(),
+        };
+    }
     let findings = Findings::new(args, environment::variable, environment::names());
     let valid = findings.are_valid(args.strict);
     let written = match args.format {

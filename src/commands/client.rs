@@ -10,7 +10,7 @@ use crate::io::token_file;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Request, Uri};
+use hyper::{Method, Request, StatusCode, Uri};
 use serde_json::Value;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -110,12 +110,32 @@ impl Client {
         let runtime = runtime().map_err(|stop| AskFault::Failed(stop.why().to_owned()))?;
         let answer = runtime.block_on(HttpClient::keeping(ANSWER_BYTES).post(request, within));
         let answer = answer.map_err(|fault| {
-            AskFault::Unreachable(format!(
-                "{}; is lastbeat running there? --url or LASTBEAT_URL says where",
-                format::error_chain(&fault)
-            ))
+            let why = format::error_chain(&fault);
+            match other_scheme(&self.base, &why) {
+                Some(hint) => AskFault::Unreachable(format!("{why}; {hint}")),
+                None => AskFault::Unreachable(format!(
+                    "{why}; is lastbeat running there? --url or LASTBEAT_URL says where"
+                )),
+            }
         })?;
+        if answer.status == StatusCode::UNAUTHORIZED {
+            return Err(AskFault::Refused(self.refused()));
+        }
         read(&answer, &self.base).map_err(AskFault::Refused)
+    }
+
+    /// The sentence about a token that is missing, or is not the right one.
+    fn refused(&self) -> String {
+        let base = &self.base;
+        match self.token {
+            None => format!(
+                "{base} asks for its token: give it by --token-file FILE, LASTBEAT_TOKEN_FILE or LASTBEAT_TOKEN"
+            ),
+            Some(_) => format!(
+                "{base} refuses the token of --token-file, LASTBEAT_TOKEN or LASTBEAT_TOKEN_FILE: it is not that \
+                 lastbeat's own"
+            ),
+        }
     }
 
     /// A request for a path, with the token.
@@ -142,6 +162,13 @@ impl Client {
         }
         Ok(request)
     }
+}
+
+/// Advice where a peer speaks HTTP and TLS was tried; `None`: nothing says so.
+fn other_scheme(base: &str, why: &str) -> Option<String> {
+    let rest = base.strip_prefix("https://")?;
+    let is_no_tls = why.contains("corrupt message") || why.contains("InvalidContentType");
+    is_no_tls.then(|| format!("it does not speak TLS: try --url http://{rest}"))
 }
 
 /// An address without a slash at its end, to which paths can be added.
@@ -218,6 +245,15 @@ pub(super) fn read(answer: &Answer, base: &str) -> Result<Value, String> {
     }
     let Some(value) = value.filter(|value| value["error"].is_string()) else {
         let status = answer.status;
+        // So answer servers that are asked for HTTP where they speak TLS.
+        let is_plain = base
+            .strip_prefix("http://")
+            .filter(|_| status == StatusCode::BAD_REQUEST);
+        if let Some(rest) = is_plain {
+            return Err(format!(
+                "{base} answers {status}: does it speak TLS? Try --url https://{rest}"
+            ));
+        }
         return Err(format!(
             "{base} answers {status}, and not as lastbeat does: is it one?"
         ));

@@ -17,6 +17,7 @@ mod position;
 mod print;
 mod report;
 mod rule;
+mod schema;
 mod shadow;
 mod silence;
 mod stream;
@@ -44,6 +45,7 @@ use notify::Notifiers;
 use position::Position;
 use report::Report;
 use rule::Rules;
+use schema::{Form, Table};
 use silence::Silences;
 use stream::Stream;
 use toml::de::{DeTable, DeValue};
@@ -345,4 +347,46 @@ pub fn markdown() -> String {
     tables
         .map(|(table, keys)| key::markdown(table, keys))
         .join("\n")
+}
+
+/// Every key of every table, as a JSON Schema for editors.
+pub fn schema() -> String {
+    let table = |name, form, keys: &[&'static [key::Key]]| -> Table {
+        let mut all: Vec<&'static key::Key> = Vec::new();
+        for key in keys.iter().copied().flatten() {
+            if !all.iter().any(|one| one.name == key.name) {
+                all.push(key);
+            }
+        }
+        Table {
+            name,
+            keys: all,
+            form,
+            parts: Vec::new(),
+        }
+    };
+    let downstream = Table {
+        parts: vec![
+            table("find", Form::Once, &[downstream::FIND]),
+            table("shipper", Form::Once, &[downstream::SHIPPER]),
+        ],
+        ..table("downstream", Form::List, &[downstream::KEYS])
+    };
+    let notifiers = [
+        notify::TYPE,
+        notify::SENTRY,
+        notify::WEBHOOK,
+        notify::ALERTMANAGER,
+    ];
+    let schema = schema::of(&[
+        table("stream", Form::Once, &[stream::KEYS]),
+        table("defaults", Form::Once, &[defaults::KEYS]),
+        table("rule", Form::List, &[rule::KEYS]),
+        table("silence", Form::List, &[silence::KEYS]),
+        downstream,
+        table("notify", Form::Named, &notifiers),
+    ]);
+    let mut text = serde_json::to_string_pretty(&schema).expect("texts and lists are JSON");
+    text.push('\n');
+    text
 }

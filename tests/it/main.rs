@@ -35,6 +35,7 @@ mod odd_entries;
 mod openapi;
 mod page;
 mod recipes;
+mod release;
 mod reload;
 mod routing;
 mod scale;

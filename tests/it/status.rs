@@ -118,6 +118,41 @@ fn status_shows_what_is_silent_first_and_says_so_by_its_exit_code() {
         (code, &whole["incidents"][0]["instance"]),
         (1, &instances[3].id.as_str().into())
     );
+    let one = &instances[3];
+    let name = format!("{}/{}/{}", one.app, one.region, one.id);
+    let (code, shown) = status(&lastbeat, &[&one.app]);
+    let row = shown.lines().position(|line| line.starts_with("silent "));
+    let header = shown.lines().position(|line| line.starts_with("VERDICT "));
+    assert_eq!((code, row), (1, header.map(|at| at + 1)), "{shown}");
+    let (code, shown) = status(&lastbeat, &[&name]);
+    assert!(
+        code == 1
+            && shown.starts_with(&format!("{name}  silent"))
+            && shown.contains("heartbeat: silent"),
+        "{shown}"
+    );
+    let (code, shown) = status(&lastbeat, &["nobody"]);
+    assert!(
+        code == 1 && shown.contains("no instance of an app \"nobody\""),
+        "{shown}"
+    );
+    let setup = Setup::new().env(
+        "LASTBEAT_URL",
+        &format!("http://{}", lastbeat.server.address),
+    );
+    let watch = setup.command(&["status", "--watch"]);
+    wait_until("it is shown again", SOON, || {
+        let lines = watch.lines();
+        let heads = lines.iter().filter(|line| line.starts_with("stream "));
+        heads.count() >= 2
+    });
+    drop(watch);
+    let other = format!("https://{}", lastbeat.server.address);
+    let (code, shown) = status(&lastbeat, &["--url", &other]);
+    assert!(
+        code == 1 && shown.contains("it does not speak TLS: try --url http://127.0.0.1:"),
+        "{shown}"
+    );
     let file = lastbeat.folder().join("state.db");
     let file = file.to_string_lossy().into_owned();
     wait_until("the state file has it too", SOON, || {
@@ -129,6 +164,44 @@ fn status_shows_what_is_silent_first_and_says_so_by_its_exit_code() {
         code == 1 && shown.contains("is lastbeat running there?"),
         "{shown}"
     );
+    lastbeat.stop();
+}
+
+#[test]
+fn a_missing_token_and_a_wrong_one_are_two_sentences() {
+    let nats = Nats::start(Peer::Current);
+    let lastbeat = Setup::new()
+        .nats(&nats)
+        .env("LASTBEAT_TOKEN", "the right one of many")
+        .start();
+    let url = format!("http://{}", lastbeat.server.address);
+    let ask = |token: &str| {
+        let setup = Setup::new()
+            .env("LASTBEAT_URL", &url)
+            .env("LASTBEAT_TOKEN", token);
+        let mut child = setup.command(&["status"]);
+        (child.wait_end(SOON), child.lines().join("\n"))
+    };
+    let (code, said) = ask("");
+    assert!(
+        code == 1 && said.contains("asks for its token: give it by --token-file"),
+        "{said}"
+    );
+    let (code, said) = ask("a wrong one");
+    assert!(
+        code == 1 && said.contains("refuses the token of --token-file"),
+        "{said}"
+    );
+    let taken = Setup::new()
+        .nats(&nats)
+        .env("LASTBEAT_LISTEN", &lastbeat.server.address);
+    let mut second = taken.command(&["run"]);
+    assert_eq!(second.wait_end(SOON), 1);
+    let said = second.lines().join("\n");
+    assert_eq!(said.matches("in use").count(), 1, "{said}");
+    assert!(said.contains("most likely another lastbeat"), "{said}");
+    let (_, said) = ask("the right one of many");
+    assert!(said.starts_with("stream "), "{said}");
     lastbeat.stop();
 }
 

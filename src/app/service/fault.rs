@@ -10,12 +10,15 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum ServiceFault {
     /// The address is in use, or not this machine's.
-    #[error("cannot listen on {address} (LASTBEAT_LISTEN): {source}")]
+    #[error(
+        "cannot listen on {address} (LASTBEAT_LISTEN): {error}{}",
+        occupied(error)
+    )]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// The system's error.
-        source: std::io::Error,
+        /// The system's error; not a source, since the text has it.
+        error: std::io::Error,
     },
     /// Signals or threads cannot be had.
     #[error("cannot start {part}")]
@@ -45,4 +48,14 @@ pub enum ServiceFault {
         /// Its error.
         why: String,
     },
+}
+
+/// Advice where another program has the address; empty for other errors.
+fn occupied(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            "; most likely another lastbeat, or Prometheus, whose port is the same: choose another one by --listen"
+        }
+        _ => "",
+    }
 }

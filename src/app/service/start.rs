@@ -278,7 +278,7 @@ async fn listen(
     address: SocketAddr,
     on_listening: impl FnOnce(SocketAddr),
 ) -> Result<TcpListener, ServiceFault> {
-    let fault = |source| ServiceFault::Listen { address, source };
+    let fault = |error| ServiceFault::Listen { address, error };
     let listener = TcpListener::bind(address).await.map_err(fault)?;
     let bound = listener.local_addr().map_err(fault)?;
     info!("listening on http://{bound}");

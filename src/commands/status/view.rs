@@ -1,13 +1,16 @@
 //! The page of `lastbeat status`: answers of the API in, text out.
 
+use super::answers::Answers;
+use super::silenced;
+use super::values::{ago, list, number, since, span, text};
 use crate::format;
 use serde_json::Value;
 use std::fmt::Write as _;
-use std::time::Duration;
 
 /// Incidents that are shown one by one.
 const INCIDENTS: usize = 20;
-const VERDICTS: [&str; 7] = [
+/// The verdicts, the worst first.
+pub(super) const VERDICTS: [&str; 7] = [
     "silent",
     "never-seen",
     "late",
@@ -19,7 +22,8 @@ const VERDICTS: [&str; 7] = [
 const RED: &str = "\u{1b}[1;31m";
 const YELLOW: &str = "\u{1b}[33m";
 const GREEN: &str = "\u{1b}[32m";
-const DIM: &str = "\u{1b}[2m";
+/// The colour of what matters less.
+pub(super) const DIM: &str = "\u{1b}[2m";
 
 /// Colours and width.
 pub(super) struct Style {
@@ -39,25 +43,31 @@ pub(super) fn is_well(status: &Value) -> bool {
 }
 
 /// The stream first, then what is open, then each app by region.
-pub(super) fn whole(status: &Value, incidents: &Value, style: &Style) -> String {
-    let mut page = Page {
-        text: String::new(),
-        style,
-    };
+pub(super) fn whole(answers: &Answers, style: &Style) -> String {
+    let mut page = Page::new(style);
+    let status = &answers.status;
     head(&mut page, status);
-    open(&mut page, status, incidents);
+    open(&mut page, answers);
     apps(&mut page, &status["apps"]);
     page.text
 }
 
-struct Page<'a> {
-    text: String,
+/// Lines for a terminal.
+pub(super) struct Page<'a> {
+    /// The lines so far.
+    pub(super) text: String,
     style: &'a Style,
 }
 
-impl Page<'_> {
+impl<'a> Page<'a> {
+    /// An empty one.
+    pub(super) fn new(style: &'a Style) -> Self {
+        let text = String::new();
+        Page { text, style }
+    }
+
     /// A line, cut to the terminal's width; all of it in one colour, or in none.
-    fn line(&mut self, colour: &str, text: &str) {
+    pub(super) fn line(&mut self, colour: &str, text: &str) {
         let text = match self.style.width {
             Some(width) => format::sanitize(text, width),
             None => text.to_owned(),
@@ -73,13 +83,24 @@ fn head(page: &mut Page<'_>, status: &Value) {
     let stream = &status["stream"];
     let last = match text(&stream["last_entry"]).as_str() {
         "" => "nothing received yet".to_owned(),
-        last => format!("last entry {last}"),
+        last => format!(
+            "last entry {}, at {last}",
+            ago(status, &stream["last_entry"])
+        ),
     };
-    match (stream["stalled"] == true, stream["last_entry"].is_null()) {
-        (true, _) => page.line(RED, &format!("stream     STALLED: {last}")),
-        (false, true) => page.line(YELLOW, &format!("stream     {last}")),
-        (false, false) => page.line(GREEN, &format!("stream     flows: {last}")),
-    }
+    // It does not flow where lastbeat says that it sees nothing of it, or where no lastbeat was asked.
+    let is_doubtful = |part: &str| list(&status["reasons"]).any(|reason| reason["part"] == part);
+    let blind = text(&stream["blind"]);
+    let (colour, said) = if stream["stalled"] == true {
+        (RED, format!("STALLED: {last}"))
+    } else if !blind.is_empty() {
+        (YELLOW, format!("blind ({blind}): {last}"))
+    } else if stream["last_entry"].is_null() || is_doubtful("stream") || is_doubtful("status") {
+        (YELLOW, last)
+    } else {
+        (GREEN, format!("flows: {last}"))
+    };
+    page.line(colour, &format!("stream     {said}"));
     if status["ready"] == true {
         page.line(GREEN, "ready      yes");
     }
@@ -195,7 +216,8 @@ fn notifier(page: &mut Page<'_>, notifier: &Value) {
     page.line(colour, &format!("notifies   {name}: {said}"));
 }
 
-fn open(page: &mut Page<'_>, status: &Value, incidents: &Value) {
+fn open(page: &mut Page<'_>, answers: &Answers) {
+    let status = &answers.status;
     let total = number(&status["open_incidents"]);
     if total == 0 {
         return page.line(GREEN, "\nno incident is open\n");
@@ -203,24 +225,11 @@ fn open(page: &mut Page<'_>, status: &Value, incidents: &Value) {
     page.text.push('\n');
     let word = if total == 1 { "incident" } else { "incidents" };
     page.line(RED, &format!("{total} {word} open"));
-    let mut rows: Vec<&Value> = list(&incidents["incidents"]).collect();
+    let mut rows: Vec<&Value> = list(&answers.incidents).collect();
     // Of one severity the newest stays first.
     rows.sort_by_key(|row| weight(row));
     for row in rows.iter().take(INCIDENTS) {
-        let severity = text(&row["severity"]);
-        let colour = match severity.as_str() {
-            "critical" | "error" => RED,
-            "warning" => YELLOW,
-            _ => "",
-        };
-        page.line(
-            colour,
-            &format!(
-                "  {severity:<8}  {}  {}",
-                text(&row["id"]),
-                text(&row["what"])
-            ),
-        );
+        incident(page, answers, row);
     }
     let more = total.saturating_sub(rows.len().min(INCIDENTS) as u64);
     if more > 0 {
@@ -230,6 +239,45 @@ fn open(page: &mut Page<'_>, status: &Value, incidents: &Value) {
         );
     }
     page.text.push('\n');
+}
+
+/// An open incident: its severity, its number, its age now, and what it is about; marked where a silence concerns it.
+pub(super) fn incident(page: &mut Page<'_>, answers: &Answers, row: &Value) {
+    let severity = text(&row["severity"]);
+    let silence = silenced::silence_of(&answers.silences, row);
+    let colour = match severity.as_str() {
+        _ if silence.is_some() => DIM,
+        "critical" | "error" => RED,
+        "warning" => YELLOW,
+        _ => "",
+    };
+    let age = match since(&answers.status, &row["since"]) {
+        Some(age) => format!("for {age}"),
+        None => String::new(),
+    };
+    let mark = silence.map(silenced::mark).unwrap_or_default();
+    let mut what = match text(&row["title"]).as_str() {
+        "" => text(&row["what"]),
+        title => format!("{}: {title}", text(&row["alarm"])),
+    };
+    let rule = text(&row["rule"]);
+    if !rule.is_empty() {
+        let _ = write!(what, "; rule \"{rule}\"");
+    }
+    let id = text(&row["id"]);
+    page.line(
+        colour,
+        &format!("  {severity:<8}  {id}  {age:<9}  {mark}{what}"),
+    );
+}
+
+/// The colour of a verdict.
+pub(super) fn colour_of(verdict: &str) -> &'static str {
+    match verdict {
+        "silent" | "never-seen" => RED,
+        "late" | "unknown" => YELLOW,
+        _ => "",
+    }
 }
 
 /// The stream's own before all others, then the worst.
@@ -291,23 +339,6 @@ fn apps(page: &mut Page<'_>, apps: &Value) {
     }
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
-}
-
-fn number(value: &Value) -> u64 {
-    value.as_u64().unwrap_or(0)
-}
-
-/// Text from elsewhere, fit for a terminal.
-fn text(value: &Value) -> String {
-    format::sanitize(value.as_str().unwrap_or_default(), format::SUMMARY_CHARS)
-}
-
-fn span(seconds: f64) -> String {
-    format::duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -337,11 +368,45 @@ mod tests {
         })
     }
 
+    fn answers(status: Value, incidents: Value) -> Answers {
+        Answers {
+            status,
+            incidents,
+            silences: json!([]),
+        }
+    }
+
+    #[test]
+    fn a_stream_that_is_not_seen_does_not_flow_and_ages_run() {
+        let mut status = status();
+        status["stream"]["blind"] = json!("disconnected");
+        let row = json!({"severity": "error", "id": "0a", "alarm": "AppSilent", "title": "app web is silent", "rule": "beats",
+            "since": "2026-01-31T17:53:00.000Z", "app": "web", "what": "web is silent: no heartbeat for 4s"});
+        let mut answers = answers(status, json!([row]));
+        answers.status["open_incidents"] = json!(1);
+        let shown = whole(&answers, &PLAIN);
+        assert!(shown.starts_with("stream     blind (disconnected): last entry 100ms ago"));
+        let line = "  error     0a  for 7m     AppSilent: app web is silent; rule \"beats\"\n";
+        assert!(shown.contains(line), "{shown}");
+        answers.silences = json!([{"holds": true, "app": ["w*"], "reason": "a move", "author": "ada",
+            "windows": [{"until": "2026-01-31T19:00:00Z"}]}]);
+        let line = "for 7m     [silenced until 2026-01-31T19:00:00Z by ada: a move] AppSilent: app web is silent";
+        let shown = whole(&answers, &PLAIN);
+        assert!(shown.contains(line), "{shown}");
+        answers.status["stream"] =
+            json!({"last_entry": "2026-01-31T17:59:59.900Z", "stalled": false});
+        answers.status["ready"] = json!(false);
+        answers.status["reasons"] =
+            json!([{"part": "stream", "what": "no entry has arrived for a minute"}]);
+        let shown = whole(&answers, &PLAIN);
+        assert!(!shown.contains("flows"), "{shown}");
+    }
+
     #[test]
     fn all_is_well_in_a_few_lines_and_what_is_silent_stands_first() {
-        let shown = whole(&status(), &json!({"incidents": []}), &PLAIN);
+        let shown = whole(&answers(status(), json!([])), &PLAIN);
         let expected = "\
-stream     flows: last entry 2026-01-31T17:59:59.900Z
+stream     flows: last entry 100ms ago, at 2026-01-31T17:59:59.900Z
 ready      yes
 listened   1h, blind 11s
 state      in memory only
@@ -368,14 +433,16 @@ api  iad          -          -       -       -        -       2       -
         status["stream"] = json!({"last_entry": null, "stalled": true});
         status["open_incidents"] = json!(30);
         let row = |severity: &str, scope: &str, what: &str| json!({"severity": severity, "scope": scope, "id": "00", "what": what});
-        let incidents = json!({"incidents": [
-            row("info", "app", "small"), row("error", "app", "bad"), row("critical", "stream", &"long ".repeat(40)),
-        ]});
+        let incidents = json!([
+            row("info", "app", "small"),
+            row("error", "app", "bad"),
+            row("critical", "stream", &"long ".repeat(40)),
+        ]);
         let style = Style {
             colour: true,
             width: Some(40),
         };
-        let shown = whole(&status, &incidents, &style);
+        let shown = whole(&answers(status.clone(), incidents), &style);
         assert!(
             shown.starts_with("\u{1b}[1;31mstream     STALLED: nothing received yet\u{1b}[0m\n"),
             "{shown}"

@@ -1,5 +1,6 @@
 //! Errors that the client reports, each with its kind and a text that says what to do.
 
+use super::credentials;
 use crate::decode::settings::{NatsSettings, Server};
 use crate::io::feed::{ConnectionError, ConnectionErrorKind};
 use async_nats::{ConnectError, ConnectErrorKind, Event, ServerError};
@@ -99,6 +100,9 @@ fn of_text(text: &str) -> ConnectionErrorKind {
     }
 }
 
+/// The beginning of addresses in Fly's private network.
+const FLYS_NETWORK: &str = "[fdaa:";
+
 /// An error as text, with what to do; without secrets.
 pub(super) fn connection_error(
     settings: &NatsSettings,
@@ -109,11 +113,20 @@ pub(super) fn connection_error(
     // A server's words keep to one line of the log.
     let text = &crate::format::sanitize(text, WORDS_CHARS);
     let user = settings.user_at(server).unwrap_or("(none)");
+    // A token that cannot be read has no form: its own error says so.
+    let token = credentials::token(settings, server.login.as_ref())
+        .ok()
+        .flatten();
+    let is_flys = server.address.contains(FLYS_NETWORK) || credentials::forms(token).len() > 1;
     let server = &server.address;
     let message = match kind {
-        ConnectionErrorKind::Auth => format!(
+        ConnectionErrorKind::Auth if is_flys => format!(
             "{server} refuses user {user}: {text}. Set ORG to the organisation's slug and ACCESS_TOKEN to a token \
              of it (fly tokens create readonly {user})"
+        ),
+        ConnectionErrorKind::Auth => format!(
+            "{server} refuses user {user}: {text}. Set NATS_USER and NATS_PASSWORD, or give them in NATS_URL, as in \
+             nats://USER:PASSWORD@HOST"
         ),
         ConnectionErrorKind::Permission => format!(
             "{server} does not let user {user} subscribe to {}: {text}. Give the user that permission, or \

@@ -289,3 +289,17 @@ fn a_second_placeholder_is_found() {
     let line = format!("a {PLACEHOLDER}/x {PLACEHOLDER} {PLACEHOLDER}S");
     assert_eq!(placeholders("x", &line), ["x:1", "x:1"]);
 }
+
+#[test]
+fn the_schema_for_editors_is_that_of_the_program() {
+    let file =
+        fs::read_to_string(project().join("rules/schema.json")).expect("the schema is there");
+    assert!(
+        file == lastbeat::decode::rules_file::schema(),
+        "write it anew: lastbeat check --schema > rules/schema.json"
+    );
+    for name in ["10-examples.toml", "90-default.toml"] {
+        let text = fs::read_to_string(project().join("rules").join(name)).expect("rules");
+        assert!(text.starts_with("#:schema schema.json\n"), "{name}");
+    }
+}

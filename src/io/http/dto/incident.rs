@@ -71,7 +71,9 @@ pub struct Incident {
     pub last_beat: String,
     /// Instructions for the responder.
     pub runbook: Option<String>,
-    /// The incident in one sentence.
+    /// The incident in a line, as the title of notifications has it.
+    pub title: String,
+    /// The incident in one sentence, as of its last notification.
     pub what: String,
     /// Everything that happened to it; left out in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -212,6 +214,7 @@ impl From<&Notice> for Incident {
             detail: format::sanitize(&notice.detail, format::TEXT_CHARS),
             last_beat: format::sanitize(&notice.last_text, format::TEXT_CHARS),
             runbook: notice.runbook.clone(),
+            title: format::headline(notice),
             what: format::description(notice),
             timeline: None,
             members: None,

@@ -1,0 +1,140 @@
+#!/bin/sh
+# The steps of a release, for the workflow and for a machine at hand. Run it at the top of the repository.
+#
+#   deploy/release.sh build TARGET            a binary of its own for TARGET, run once, without shared libraries on Linux
+#   deploy/release.sh pack TAG TARGET         OUT/lastbeat-TAG-TARGET.tar.gz: the binary, rules, deploy, docs, dashboards
+#   deploy/release.sh finish TAG REPOSITORY   OUT/SHA256SUMS, OUT/install.sh and OUT/lastbeat.rb (Homebrew), with the
+#                                             checksums of the archives in OUT; REPOSITORY is as in OWNER/lastbeat
+#
+# OUT is `out` by default; BINARY is the binary to pack, by default the one that `build` made.
+set -eu
+
+OUT=${OUT:-out}
+
+fail() {
+  echo "release.sh: $*" >&2
+  exit 1
+}
+
+binary() {
+  echo "${BINARY:-target/$1/dist/lastbeat}"
+}
+
+build() {
+  cargo build --locked --profile dist --target "$1"
+  made=$(binary "$1")
+  "$made" --version
+  "$made" check --print --rules rules > /dev/null
+  case $1 in
+    *-linux-musl)
+      if readelf --dynamic "$made" | grep NEEDED; then fail "$made needs a shared library"; fi ;;
+  esac
+}
+
+pack() {
+  name=lastbeat-$1-$2
+  rm -rf "${OUT:?}/$name"
+  mkdir -p "$OUT/$name"
+  cp "$(binary "$2")" "$OUT/$name/lastbeat"
+  cp README.md CHANGELOG.md LICENSE "$OUT/$name"
+  cp -R rules deploy docs dashboards "$OUT/$name"
+  python3 dashboards/build.py "$OUT/$name/dashboards" \
+    --runbook "https://github.com/${GITHUB_REPOSITORY:-OWNER/lastbeat}/blob/$1/docs/runbook.md"
+  tar -C "$OUT" -czf "$OUT/$name.tar.gz" "$name"
+  rm -rf "${OUT:?}/$name"
+  echo "$OUT/$name.tar.gz"
+}
+
+# The checksum of the archive for a target; empty where there is none.
+sum_of() {
+  sed -n "s/^\([0-9a-f]*\)  lastbeat-$1-$2\.tar\.gz\$/\1/p" "$OUT/SHA256SUMS"
+}
+
+finish() {
+  tag=$1 repository=$2
+  (cd "$OUT" && sha256sum -- *.tar.gz > SHA256SUMS)
+  cat "$OUT/SHA256SUMS"
+  base=https://github.com/$repository/releases/download/$tag
+  {
+    cat << EOF
+#!/bin/sh
+# Installs lastbeat $tag into PREFIX, by default \$HOME/.local: downloads the archive for this machine, compares its
+# checksum with the one below, and copies the program. BASE is another place of the archives.
+set -eu
+PREFIX=\${PREFIX:-\$HOME/.local} BASE=\${BASE:-$base}
+case \$(uname -s)-\$(uname -m) in
+EOF
+    machine Linux-x86_64 x86_64-unknown-linux-musl
+    machine Linux-aarch64 aarch64-unknown-linux-musl
+    machine Darwin-arm64 aarch64-apple-darwin
+    cat << EOF
+  *) echo "there is no binary for \$(uname -s) on \$(uname -m): cargo install --locked --git https://github.com/$repository" >&2; exit 1 ;;
+esac
+folder=\$(mktemp -d)
+trap 'rm -rf "\$folder"' EXIT
+curl -fsSL "\$BASE/lastbeat-$tag-\$target.tar.gz" -o "\$folder/archive"
+if command -v sha256sum > /dev/null; then found=\$(sha256sum "\$folder/archive"); else found=\$(shasum -a 256 "\$folder/archive"); fi
+if [ "\${found%% *}" != "\$sum" ]; then
+  echo "the checksum of the archive is \${found%% *}, and \$sum was expected: nothing is installed" >&2
+  exit 1
+fi
+tar -xzf "\$folder/archive" -C "\$folder"
+mkdir -p "\$PREFIX/bin"
+install -m 755 "\$folder/lastbeat-$tag-\$target/lastbeat" "\$PREFIX/bin/lastbeat"
+"\$PREFIX/bin/lastbeat" --version
+echo "installed as \$PREFIX/bin/lastbeat; try: lastbeat demo"
+EOF
+  } > "$OUT/install.sh"
+  {
+    cat << EOF
+class Lastbeat < Formula
+  desc "Alerts within seconds when logs go quiet, and names the hop that went quiet"
+  homepage "https://github.com/$repository"
+  version "${tag#v}"
+  license "MIT"
+EOF
+    bottle on_macos on_arm aarch64-apple-darwin
+    bottle on_linux on_arm aarch64-unknown-linux-musl
+    bottle on_linux on_intel x86_64-unknown-linux-musl
+    cat << EOF
+
+  def install
+    bin.install "lastbeat"
+    pkgshare.install "rules", "dashboards"
+  end
+
+  test do
+    system bin/"lastbeat", "--version"
+  end
+end
+EOF
+  } > "$OUT/lastbeat.rb"
+}
+
+# A machine of install.sh.
+machine() {
+  sum=$(sum_of "$tag" "$2")
+  if [ -n "$sum" ]; then echo "  $1) target=$2 sum=$sum ;;"; fi
+}
+
+# An archive of the formula.
+bottle() {
+  sum=$(sum_of "$tag" "$3")
+  if [ -z "$sum" ]; then return; fi
+  cat << EOF
+
+  $1 do
+    $2 do
+      url "$base/lastbeat-$tag-$3.tar.gz"
+      sha256 "$sum"
+    end
+  end
+EOF
+}
+
+case ${1:-}-$# in
+  build-2) build "$2" ;;
+  pack-3) pack "$2" "$3" ;;
+  finish-3) finish "$2" "$3" ;;
+  *) sed -n 's/^# \{0,1\}//; 3,9p' "$0" >&2; exit 64 ;;
+esac
