@@ -488,12 +488,13 @@ impl Engine {
 
     fn give_out(&mut self) {
         for notice in self.notices.take() {
-            let opened = (notice.kind == NoticeKind::Opened).then_some(notice.incident);
+            let (id, kind) = (notice.incident, notice.kind);
             self.outputs.push(Output::Tell(Box::new(notice)));
-            let (incidents, view) = self.split();
-            let restart = opened.and_then(|id| Some((id, incidents.take_restart(view, id)?)));
-            if let Some((id, candidate)) = restart {
-                self.outputs.push(Output::Restart(id, candidate));
+            if kind == NoticeKind::Opened {
+                let (incidents, view) = self.split();
+                let machines = incidents.take_restarts(view, id).into_iter();
+                self.outputs
+                    .extend(machines.map(|one| Output::Restart(id, one)));
             }
         }
     }

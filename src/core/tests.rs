@@ -8,6 +8,7 @@ mod cause;
 mod changing;
 mod copying;
 mod crash;
+mod downstream;
 mod evidence;
 mod flood;
 mod growth;

@@ -6,6 +6,7 @@ use crate::support::lastbeat::{Lastbeat, Setup};
 use crate::support::log_shipper::{Broken, LogShipper};
 use crate::support::nats::{Nats, Peer};
 use crate::support::org::org;
+use crate::support::prometheus::Prometheus;
 use crate::support::wait::{since, wait_for, wait_until, wall};
 use serde_json::Value;
 use std::time::{Duration, SystemTime};
@@ -218,5 +219,42 @@ fn each_fault_is_told_as_what_it_is_and_nobody_is_blamed_for_anothers() {
             took.as_secs_f64()
         );
     }
+    lastbeat.stop();
+}
+
+/// A real Prometheus, as the sink whose newest entry is compared: the time of an app's last entry is a sample of it.
+#[test]
+fn the_newest_entry_that_prometheus_knows_is_compared() {
+    let nats = Nats::start(Peer::Current);
+    let feed = Feed::connect(&nats);
+    let instances = org(&["web"], &["sjc"]);
+    feed.beat(&instances, Duration::from_millis(500));
+    let shipped = Setup::new().nats(&nats).start();
+    let prometheus = Prometheus::start(&shipped.server);
+    let hook = Hook::start();
+    let query = "max(lastbeat_log_last_seen_timestamp_seconds)";
+    let rule = format!(
+        "[[downstream]]\nname = 'metrics'\nmax_delay = '5s'\nevery = '1s'\n\
+         [downstream.find]\nurl = '{}/api/v1/query?query={query}'\nnewest = '/data/result/0/value/1'\napp = 'web'\n",
+        prometheus.url()
+    );
+    let notify = format!("[notify.hook]\ntype = 'webhook'\nurl = '{}'\n", hook.url());
+    let lastbeat = Setup::new()
+        .nats(&nats)
+        .rules("notify.toml", &notify)
+        .rules("downstream.toml", &rule)
+        .start();
+    wait_state(&lastbeat, "metrics", ("ok", ""), wall());
+    lastbeat.wait_listened(Duration::from_secs(8));
+    assert_eq!(state(&lastbeat, "metrics").0, "ok");
+    assert_eq!(hook.taken().len(), 0);
+    // Nobody tells Prometheus of newer entries any more.
+    shipped.stop();
+    wait_state(&lastbeat, "metrics", ("stalled", ""), wall());
+    let told = hook.wait(1, SOON)[0].json();
+    assert_eq!(
+        (&told["alarm"], &told["scope"]),
+        (&"ShipperStalled".into(), &"downstream".into())
+    );
     lastbeat.stop();
 }

@@ -61,19 +61,21 @@ fn of_number(number: f64) -> Option<Wall> {
 mod tests {
     use super::*;
 
-    fn seconds(answer: &str, pointer: &str) -> Result<Option<f64>, String> {
-        newest(answer.as_bytes(), pointer).map(|time| time.map(Wall::seconds))
+    /// The time in milliseconds: as floats, times of today are not exact.
+    fn millis(answer: &str, pointer: &str) -> Result<Option<u64>, String> {
+        let time = newest(answer.as_bytes(), pointer);
+        time.map(|time| time.map(|time| time.nanos() / 1_000_000))
     }
 
     #[test]
     fn times_of_all_kinds_are_read() {
         let prometheus = r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1700000001.5,"1700000000.25"]}]}}"#;
         assert_eq!(
-            seconds(prometheus, "/data/result/0/value/1"),
-            Ok(Some(1_700_000_000.25))
+            millis(prometheus, "/data/result/0/value/1"),
+            Ok(Some(1_700_000_000_250))
         );
         let empty = r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#;
-        assert_eq!(seconds(empty, "/data/result/0/value/1"), Ok(None));
+        assert_eq!(millis(empty, "/data/result/0/value/1"), Ok(None));
         for same in [
             r#"[1700000000]"#,
             r#"["1700000000"]"#,
@@ -83,10 +85,10 @@ mod tests {
             r#"["2023-11-14 22:13:20.000"]"#,
             r#"["2023-11-14T22:13:20+00:00"]"#,
         ] {
-            assert_eq!(seconds(same, "/0"), Ok(Some(1_700_000_000.0)), "{same}");
+            assert_eq!(millis(same, "/0"), Ok(Some(1_700_000_000_000)), "{same}");
         }
         for wrong in [r#"["soon"]"#, "[true]", "[-1]", "no"] {
-            assert!(seconds(wrong, "/0").is_err(), "{wrong}");
+            assert!(millis(wrong, "/0").is_err(), "{wrong}");
         }
     }
 }

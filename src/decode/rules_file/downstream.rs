@@ -34,11 +34,13 @@ pub(super) const KEYS: &[Key] = keys! {
     "remind": "duration", "", "Interval of reminders while an incident is open; without it there are none";
     "active": "hours", "\"always\"", "Hours in which it notifies";
     "labels": "table of texts", "", "Labels on every notification";
+    "on_stall": "word", "\"tell\"", "restart also restarts the machines of the shipper's app, once an incident and six an hour at most; tell does not";
     "find": "table", "required", "Query of the sink";
     "shipper": "table", "", "Counters of the shipper, which name the hop of a stall";
 };
 /// Keys of `[downstream.shipper]`.
 pub(super) const SHIPPER: &[Key] = keys! {
+    "app": "text", "", "App of the shipper's machines, for on_stall";
     "metrics": "secret", "required", "Address of the shipper's metrics in Prometheus' text format";
     "in": "counter", "required", "Counter of entries received from the stream, as `name{label=\"value\"}`";
     "out": "counter", "required", "Counter of entries that the sink took, as `name{label=\"value\"}`";
@@ -52,6 +54,8 @@ const MAX_DELAY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::f
 const EVERY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 const DEFAULT_MAX_DELAY: Duration = Duration::from_secs(120);
 const DEFAULT_EVERY: Duration = Duration::from_secs(30);
+/// Words of `on_stall`; true: restart.
+const ON_STALL: &[(&str, bool)] = &[("tell", false), ("restart", true)];
 const A_COUNTER: &str =
     "a counter is like 'vector_component_sent_events_total{component_id=\"loki\"}'";
 
@@ -133,14 +137,24 @@ impl Downstreams {
         }
         let max_delay = fields.take("max_delay", |v| value::span_within(v, &MAX_DELAY));
         let every = fields.take("every", |v| value::span_within(v, &EVERY));
+        let restarts = fields.take("on_stall", |v| value::choice(v, ON_STALL));
+        let restarts = restarts.unwrap_or_default();
+        let app = shipper.as_ref().and_then(|(_, app)| app.clone());
+        if restarts && app.is_none() {
+            let wrong = Wrong::new(
+                "restart needs the shipper's app",
+                "set app in [downstream.shipper]",
+            );
+            fields.fault("on_stall", wrong);
+        }
         let own = Values::read(&mut fields, notifiers);
         let is_clean = fields.is_clean();
         let (Some(name), Some(Some(find)), true) = (name, find, is_clean) else {
             return;
         };
         let shipper = match shipper {
-            Some(None) => return,
-            Some(shipper) => shipper,
+            Some((None, _)) => return,
+            Some((shipper, _)) => shipper,
             None => None,
         };
         self.own.push(own);
@@ -155,7 +169,7 @@ impl Downstreams {
             remind: None,
             active: None,
             labels: BTreeMap::new(),
-            restart: None,
+            restart: app.filter(|_| restarts),
             find,
             shipper,
         });
@@ -232,7 +246,7 @@ fn shipper(
     at: usize,
     report: &mut Report<'_>,
     lookup: Lookup<'_>,
-) -> Option<Shipper> {
+) -> (Option<Shipper>, Option<String>) {
     let mut fields = Fields::of_table(table, at, "downstream.shipper.", report);
     fields.deny_unknown(&key::names(SHIPPER));
     for (key, allowed) in [("metrics", A_URL), ("in", A_COUNTER), ("out", A_COUNTER)] {
@@ -243,16 +257,18 @@ fn shipper(
     let metrics = fields.take("metrics", |v| secret(v, lookup, A_URL, is_url));
     let received = fields.take("in", counter);
     let sent = fields.take("out", counter);
+    let app = fields.take("app", value::expected);
     let is_clean = fields.is_clean();
     let (Some(metrics), Some(received), Some(sent), true) = (metrics, received, sent, is_clean)
     else {
-        return None;
+        return (None, app);
     };
-    Some(Shipper {
+    let shipper = Shipper {
         metrics,
         received,
         sent,
-    })
+    };
+    (Some(shipper), app)
 }
 
 fn counter(value: &DeValue<'_>) -> Result<CounterName, Wrong> {

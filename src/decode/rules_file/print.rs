@@ -172,6 +172,8 @@ fn downstream(out: &mut String, rule: &DownstreamRule) {
     routed(out, rule.remind, rule.notify.as_deref());
     hours(out, rule.active.as_deref());
     labels(out, &rule.labels);
+    let on_stall = rule.restart.as_ref().map_or("tell", |_| "restart");
+    line(out, "on_stall", &text(on_stall));
     out.push_str("[downstream.find]\n");
     line(out, "url", &secret(&rule.find.url));
     optional_secret(out, "body", rule.find.body.as_deref());
@@ -186,6 +188,7 @@ fn downstream(out: &mut String, rule: &DownstreamRule) {
     }
     if let Some(shipper) = &rule.shipper {
         out.push_str("[downstream.shipper]\n");
+        optional(out, "app", rule.restart.as_deref());
         line(out, "metrics", &secret(&shipper.metrics));
         line(out, "in", &text(&shipper.received.to_string()));
         line(out, "out", &text(&shipper.sent.to_string()));

@@ -3,6 +3,7 @@
 mod archive;
 mod bounds;
 mod defaults;
+mod downstream;
 mod notifiers;
 mod routing;
 mod silences;

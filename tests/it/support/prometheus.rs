@@ -59,6 +59,11 @@ impl Prometheus {
         prometheus
     }
 
+    /// Its address, without a slash at its end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.server.address)
+    }
+
     /// Evaluates an expression now: its rows, or what Prometheus says against it.
     pub fn query(&self, expression: &str) -> Result<Vec<Value>, String> {
         let answer = self.ask(&format!("/api/v1/query?query={}", percent(expression)))?;
