@@ -1,5 +1,6 @@
 //! `lastbeat demo`: a simulated organisation through the real core, rules and HTTP; time as it is.
 
+mod archive_folder;
 mod organisation;
 mod output;
 mod story;
@@ -15,7 +16,6 @@ use crate::core::rule::Globs;
 use crate::core::targets::table::State;
 use crate::core::tracker::Limits;
 use crate::decode::rules_file;
-use crate::decode::settings::ArchiveSetting;
 use crate::format;
 use crate::io::http::WebAccess;
 use futures_util::FutureExt;
@@ -50,13 +50,15 @@ pub fn run(args: &DemoArgs) -> ExitCode {
         let faults: Vec<String> = reading.faults.iter().map(ToString::to_string).collect();
         return Stop::failed(faults.join("\n")).print();
     };
+    let archive = archive_folder::ArchiveFolder::new();
+    let shown = archive.path().map(|path| path.display().to_string());
     let served = runtime::serve(Service::<Entries> {
         rules,
         reload: None,
         web_access: WebAccess::new(None, true),
         read_token: None,
         state: None,
-        archive: ArchiveSetting::Memory,
+        archive: archive.setting(),
         machines: Machines::default(),
         watchdogs: Vec::new(),
         ignore: Globs::default(),
@@ -68,7 +70,7 @@ pub fn run(args: &DemoArgs) -> ExitCode {
         canary: None,
         feeder: Box::new(|_, line| story::tell(line).boxed()),
         listener: Box::new(show),
-        on_listening: Box::new(greet),
+        on_listening: Box::new(move |address| greet(address, shown.as_deref())),
     });
     if served.is_ok() {
         say("demo", "lastbeat stopped");
@@ -76,15 +78,19 @@ pub fn run(args: &DemoArgs) -> ExitCode {
     served.unwrap_or_else(|stop| stop.log())
 }
 
-fn greet(address: SocketAddr) {
+fn greet(address: SocketAddr, archive: Option<&str>) {
     let lines = [
         "lastbeat demo: 12 instances of 4 apps in 3 regions, a heartbeat each second; silence is an alert after 3s.",
         "Only the organisation is simulated; core, rules and HTTP are those of `lastbeat run`.",
     ];
     println!("{}\n", lines.join("\n"));
     println!(
-        "  page      http://{address}/\n  metrics   http://{address}/metrics\n  ready?    http://{address}/readyz\n  stop      Ctrl-C\n"
+        "  page      http://{address}/\n  metrics   http://{address}/metrics\n  ready?    http://{address}/readyz\n  stop      Ctrl-C"
     );
+    if let Some(archive) = archive {
+        println!("  archive   lastbeat logs {archive} --grep HEARTBEAT");
+    }
+    println!();
 }
 
 fn show(output: &Output) {

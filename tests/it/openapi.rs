@@ -122,7 +122,7 @@ fn with_the_token(selected: &[&str], operations: usize) {
 fn what_is_told_with_the_token_is_as_described() {
     let tags = ["--include-tag", "state", "--include-tag", "probes"];
     let others = ["--exclude-path", PAST[0], "--exclude-path", PAST[1]];
-    with_the_token(&[tags, others].concat(), 11);
+    with_the_token(&[tags, others].concat(), 12);
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn other_methods_and_other_paths_are_refused_with_what_there_is() {
     let server = &watched.lastbeat.server;
     let described = json(server, DESCRIPTION);
     let paths = described["paths"].as_object().expect("paths");
-    assert_eq!(paths.len(), 18);
+    assert_eq!(paths.len(), 19);
     for (path, operations) in paths {
         let asked = path.replace(['{', '}'], "");
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"] {

@@ -235,15 +235,27 @@ impl Disk {
         }
         match over {
             0 => Ok(()),
-            _ if self.volume.free < limits.free + more => Err(io::Error::other(format!(
+            _ if self.volume.free < limits.free + more => Err(no_room(format!(
                 "{} MB are free on the volume, and [archive] min_free keeps {} MB of it free",
                 self.volume.free / 1_000_000,
                 limits.free / 1_000_000
             ))),
-            _ => Err(io::Error::other(format!(
+            _ => Err(no_room(format!(
                 "the archive has reached [archive] max_size, {} MB",
                 limits.total / 1_000_000
             ))),
         }
     }
+}
+
+fn no_room(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::QuotaExceeded, why)
+}
+
+/// True where the folder is well and only short of space: it needs not be opened anew.
+pub(super) fn is_no_room(fault: &io::Error) -> bool {
+    matches!(
+        fault.kind(),
+        io::ErrorKind::QuotaExceeded | io::ErrorKind::StorageFull
+    )
 }

@@ -112,6 +112,7 @@ impl Recorder {
             self.arrival = arrival_text(now.wall);
         }
         self.now = now;
+        self.turn(now);
     }
 
     /// Copies an entry.

@@ -1,7 +1,7 @@
 //! The archive's thread: from chunks to last words and segments.
 
 use super::content::Content;
-use super::disk::Disk;
+use super::disk::{Disk, is_no_room};
 use super::recorder::{Chunk, Inbox};
 use super::status::{ArchiveHandle, ArchiveStatus, SharedWords};
 use super::{ArchiveDeps, ReportProblem};
@@ -112,10 +112,6 @@ impl Worker {
                     self.remember(disk.segments());
                 }
                 self.disk = Some(disk);
-                self.metrics.archive.writable.set(1);
-                if self.lost == 0 {
-                    self.well();
-                }
             }
             Err(fault) => self.failed(&fault, now),
         }
@@ -205,6 +201,9 @@ impl Worker {
         if self.failing_since.is_none() {
             self.failing_since = Some(now.mono);
             warn!("nothing is archived: {}; trying again every 5 s", self.why);
+        }
+        if !is_no_room(fault) {
+            self.disk = None;
         }
         self.metrics.archive.writable.set(0);
         self.status.fail(self.why.clone());

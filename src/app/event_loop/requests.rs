@@ -56,9 +56,9 @@ impl<S: MessageSource> EventLoop<S> {
                 self.ingest.engine.archive_is(problem.as_deref(), now);
                 self.wake = now.mono;
             }
-            CoreRequest::Note(incident, words) => self.ingest.engine.note(incident, &words),
             CoreRequest::DownstreamQuery(name, to) => self.downstream_query(&name, to),
             CoreRequest::Downstream(report) => self.downstream_report(*report),
+            CoreRequest::Note(incident, words) => self.ingest.engine.note(incident, &words),
         }
     }
 }

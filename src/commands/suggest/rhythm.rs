@@ -195,7 +195,7 @@ impl Rhythms {
             if before.stretch != stretch || hole > OUTAGE {
                 return;
             }
-            if line.seq.is_some() {
+            if before.seq.is_some() && line.seq.is_some() {
                 rhythm.counted += hole + 1;
                 rhythm.lost += hole;
                 rhythm.after_lost += hole.saturating_sub(1);

@@ -203,7 +203,7 @@ struct Moment {
 
 /// The events that led to this notice, in the order of time.
 fn moments(notice: &Notice) -> Vec<Moment> {
-    let mut moments: Vec<Moment> = notice.last_words.iter().map(said).collect();
+    let mut moments = Vec::new();
     if !notice.is_never_seen() {
         let said = match format::sanitize(&notice.last_text, format::TEXT_CHARS) {
             text if text.is_empty() => "last heard".to_owned(),
@@ -233,7 +233,6 @@ fn moments(notice: &Notice) -> Vec<Moment> {
         level: level(notice),
         said: state(notice),
     });
-    moments.sort_by_key(|moment| moment.at);
     moments
 }
 
@@ -264,7 +263,10 @@ fn breadcrumbs(notice: &Notice) -> Vec<Breadcrumb> {
         message: Some(moment.said),
         ..Breadcrumb::default()
     };
-    moments(notice).into_iter().map(crumb).collect()
+    let mut all = moments(notice);
+    all.extend(notice.last_words.iter().map(said));
+    all.sort_by_key(|moment| moment.at);
+    all.into_iter().map(crumb).collect()
 }
 
 #[expect(
