@@ -206,13 +206,8 @@ impl Disk {
     /// Deletes the oldest segments until `more` bytes have room.
     fn make_room(&mut self, more: u64, rule: &ArchiveRule, now: Now) -> io::Result<()> {
         let limits = Limits::of(rule, self.volume);
-        // A segment that is being sealed is there twice for a while.
-        let more = more
-            + if self.sealer.is_busy() {
-                limits.segment / 4
-            } else {
-                0
-            };
+        // A segment is there twice while it is sealed, and may not compress at all.
+        let more = more + limits.segment;
         let left = Volume {
             free: self.volume.free.saturating_sub(self.written),
             ..self.volume
