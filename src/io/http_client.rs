@@ -102,7 +102,7 @@ type Connector = HttpsConnector<ProxyConnector>;
 /// The client. Clones share their connections.
 #[derive(Clone)]
 pub struct HttpClient {
-    client: Client<Connector, Full<Bytes>>,
+    client: Arc<Client<Connector, Full<Bytes>>>,
     proxies: Proxies,
     /// Bytes of an answer's body that are kept.
     kept: usize,
@@ -133,7 +133,7 @@ impl HttpClient {
             .pool_max_idle_per_host(1)
             .build(connector);
         HttpClient {
-            client,
+            client: Arc::new(client),
             proxies,
             kept: BODY_KEPT,
         }
