@@ -240,9 +240,9 @@ fn text(
         let _ = match one {
             Some(one) => {
                 let count = incidents.get(&one.name()).copied().unwrap_or(0);
-                write!(
+                writeln!(
                     text,
-                    "{}{}\n",
+                    "{}{}",
                     one.reasons(count, seen.length()),
                     one.rule()
                 )

@@ -119,11 +119,9 @@ impl Segment {
 /// The folder cannot be read.
 pub fn list(folder: &Path) -> io::Result<Vec<Segment>> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        // One that is gone by now, or unreadable, is no segment.
-        if let Ok(entry) = entry {
-            found.extend(Segment::of_file(&entry.path()));
-        }
+    // One that is gone by now, or unreadable, is no segment.
+    for entry in fs::read_dir(folder)?.flatten() {
+        found.extend(Segment::of_file(&entry.path()));
     }
     found.sort_by(|a, b| (&a.stem, a.form != Form::Sealed).cmp(&(&b.stem, b.form != Form::Sealed)));
     Ok(found)

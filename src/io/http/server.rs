@@ -90,7 +90,7 @@ pub async fn serve(listener: TcpListener, state: Arc<AppState>, stop: impl Futur
                     open.spawn(connection(stream, peer.ip(), slot, router, closing.subscribe()));
                 }
                 Err(fault) => {
-                    if faults % ACCEPT_FAULTS_A_LINE == 0 {
+                    if faults.is_multiple_of(ACCEPT_FAULTS_A_LINE) {
                         tracing::warn!(%fault, "the HTTP listener failed to accept a connection; retrying");
                     }
                     faults += 1;
