@@ -219,7 +219,8 @@ impl<'a> TargetRow<'a> {
         }
     }
 
-    fn into(self) -> SavedTarget {
+    /// The target.
+    pub(super) fn into(self) -> SavedTarget {
         let watched = match self.watched {
             WatchedRow::Beat(subject, marker, name) => SavedWatched::Beat {
                 subject: subject.into(),
