@@ -3,7 +3,7 @@
 use crate::core::downstream::counters::Counters;
 use crate::core::downstream::rule::Proof;
 use crate::core::downstream::watch::Answer;
-use crate::core::engine::Engine;
+use crate::core::engine::{Engine, Feed};
 use crate::core::time::{Now, Wall};
 use std::time::Duration;
 
@@ -81,10 +81,12 @@ impl Engine {
         self.notify();
     }
 
-    /// lastbeat does not receive the stream, or lost some of it.
-    pub(in crate::core) fn downstreams_blinded(&mut self) {
+    /// An event of the connection: all but one mean that lastbeat does not receive the stream, or lost some of it.
+    pub(in crate::core) fn downstreams_fed(&mut self, feed: Feed) {
         let now = self.facts.now.mono;
-        self.facts.downstreams.blinded(now);
+        if feed != Feed::Intact {
+            self.facts.downstreams.blinded(now);
+        }
     }
 
     /// Evaluates all downstreams, and opens and closes their incidents.

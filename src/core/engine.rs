@@ -254,9 +254,7 @@ impl Engine {
     /// Records an event of the connection.
     pub fn feed(&mut self, feed: Feed, now: Now) {
         self.facts.now = now;
-        if feed != Feed::Intact {
-            self.downstreams_blinded();
-        }
+        self.downstreams_fed(feed);
         let listening = &mut self.facts.listening;
         match feed {
             Feed::Lost => listening.blinded(Blind::Disconnected),

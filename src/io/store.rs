@@ -11,6 +11,7 @@ mod forgotten;
 mod incidents;
 mod instances;
 mod json_columns;
+mod key_column;
 mod loss;
 mod outbox;
 mod schema;

@@ -1,7 +1,7 @@
 //! Incidents, open and past, and what happened to each.
 
 use super::stored_enums::StoredEnum;
-use super::{Skipped, back, json_columns, to, wall_back};
+use super::{Skipped, back, json_columns, key_column, to, wall_back};
 use crate::core::notice::Notice;
 use crate::core::notice::{Alarm, CloseReason, IncidentId, Scope};
 use crate::core::persist::{
@@ -57,7 +57,7 @@ pub(super) fn write(db: &Connection, incidents: &[SavedIncident]) -> rusqlite::R
             last.map(|last| last.reminders),
             last.map(|last| last.updates),
             one.remind.map(|remind| to(nanos(remind))),
-            json_columns::key(&one.key)?,
+            key_column::key(&one.key)?,
             json_columns::notice(notice)?,
             json_columns::members(&one.members)?,
             json_columns::notified(&one.notified)?,
@@ -260,7 +260,7 @@ fn incident(row: &Row<'_>) -> Option<SavedIncident> {
         text => json_columns::notified_of(text)?,
     };
     Some(SavedIncident {
-        key: json_columns::key_of(text(8)?)?,
+        key: key_column::key_of(text(8)?)?,
         notice,
         opened_at: wall_back(row, 1)??,
         closed,

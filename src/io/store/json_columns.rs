@@ -4,8 +4,7 @@
 use super::stored_enums::{StoredEnum, kind_from_stored, stored_kind};
 use crate::core::notice::{Alarm, Between, IncidentId, Missing, Notice, Scope, TargetName};
 use crate::core::persist::{
-    SavedBack, SavedClock, SavedKey, SavedLongest, SavedNotified, SavedStamp, SavedTarget,
-    SavedWatched,
+    SavedBack, SavedClock, SavedLongest, SavedNotified, SavedStamp, SavedTarget, SavedWatched,
 };
 use crate::core::rule::{Globs, Matchers, Severity};
 use crate::core::time::{Listened, Mono, Wall, nanos};
@@ -16,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// As text; the mappings below hold nothing that JSON has not.
-fn text(value: &impl Serialize) -> rusqlite::Result<String> {
+pub(super) fn text(value: &impl Serialize) -> rusqlite::Result<String> {
     serde_json::to_string(value)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
@@ -195,13 +194,14 @@ enum WatchedRow<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct TargetRow<'a> {
+pub(super) struct TargetRow<'a> {
     rule: Cow<'a, str>,
     watched: WatchedRow<'a>,
 }
 
 impl<'a> TargetRow<'a> {
-    fn of(target: &'a SavedTarget) -> Self {
+    /// Of a target.
+    pub(super) fn of(target: &'a SavedTarget) -> Self {
         let watched = match &target.watched {
             SavedWatched::Beat {
                 subject,
@@ -219,7 +219,8 @@ impl<'a> TargetRow<'a> {
         }
     }
 
-    fn into(self) -> SavedTarget {
+    /// The target.
+    pub(super) fn into(self) -> SavedTarget {
         let watched = match self.watched {
             WatchedRow::Beat(subject, marker, name) => SavedWatched::Beat {
                 subject: subject.into(),
@@ -241,7 +242,7 @@ impl<'a> TargetRow<'a> {
     }
 }
 
-fn cow(text: &Arc<str>) -> Cow<'_, str> {
+pub(super) fn cow(text: &Arc<str>) -> Cow<'_, str> {
     Cow::Borrowed(text)
 }
 
@@ -330,50 +331,6 @@ pub(super) fn notified_of(text: &str) -> Option<Vec<SavedNotified>> {
         })
     };
     rows.into_iter().map(row).collect()
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum KeyRow<'a> {
-    Stream,
-    Region(Cow<'a, str>),
-    App(Cow<'a, str>),
-    Place(Cow<'a, str>, Cow<'a, str>),
-    Host(Cow<'a, str>),
-    Regions(Vec<Cow<'a, str>>),
-    Alone(Cow<'a, str>),
-    Flapping(TargetRow<'a>),
-    Downstream(Cow<'a, str>),
-}
-
-/// An incident's key.
-pub(super) fn key(key: &SavedKey) -> rusqlite::Result<String> {
-    text(&match key {
-        SavedKey::Stream => KeyRow::Stream,
-        SavedKey::Region(region) => KeyRow::Region(cow(region)),
-        SavedKey::App(app) => KeyRow::App(cow(app)),
-        SavedKey::AppRegion(app, region) => KeyRow::Place(cow(app), cow(region)),
-        SavedKey::Host(host) => KeyRow::Host(cow(host)),
-        SavedKey::Regions(names) => KeyRow::Regions(names.iter().map(cow).collect()),
-        SavedKey::Alone(rule) => KeyRow::Alone(cow(rule)),
-        SavedKey::Flapping(target) => KeyRow::Flapping(TargetRow::of(target)),
-        SavedKey::Downstream(name) => KeyRow::Downstream(cow(name)),
-    })
-}
-
-/// `None` where the text makes no sense.
-pub(super) fn key_of(text: &str) -> Option<SavedKey> {
-    Some(match serde_json::from_str(text).ok()? {
-        KeyRow::Stream => SavedKey::Stream,
-        KeyRow::Region(region) => SavedKey::Region(region.into()),
-        KeyRow::App(app) => SavedKey::App(app.into()),
-        KeyRow::Place(app, region) => SavedKey::AppRegion(app.into(), region.into()),
-        KeyRow::Host(host) => SavedKey::Host(host.into()),
-        KeyRow::Regions(names) => SavedKey::Regions(names.into_iter().map(Arc::from).collect()),
-        KeyRow::Alone(rule) => SavedKey::Alone(rule.into()),
-        KeyRow::Flapping(target) => SavedKey::Flapping(target.into()),
-        KeyRow::Downstream(name) => SavedKey::Downstream(name.into()),
-    })
 }
 
 #[derive(Serialize, Deserialize)]
