@@ -385,6 +385,7 @@ pub fn schema() -> String {
         table("silence", Form::List, &[silence::KEYS]),
         downstream,
         table("notify", Form::Named, &notifiers),
+        table("archive", Form::Once, &[archive::KEYS]),
     ]);
     let mut text = serde_json::to_string_pretty(&schema).expect("texts and lists are JSON");
     text.push('\n');

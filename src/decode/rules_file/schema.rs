@@ -76,6 +76,7 @@ fn property(key: &Key) -> Value {
         "globs" => either(&text),
         "list of words" => texts(&word(key.name)),
         "word" => word(key.name),
+        "list of tables" => texts(&json!({"type": "object"})),
         kind if kind.starts_with("list of ") => texts(&text),
         "table of globs" => json!({"type": "object", "additionalProperties": either(&text)}),
         kind if kind.starts_with("table of ") => {
