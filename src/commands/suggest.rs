@@ -240,12 +240,7 @@ fn text(
         let _ = match one {
             Some(one) => {
                 let count = incidents.get(&one.name()).copied().unwrap_or(0);
-                writeln!(
-                    text,
-                    "{}{}",
-                    one.reasons(count, seen.length()),
-                    one.rule()
-                )
+                writeln!(text, "{}{}", one.reasons(count, seen.length()), one.rule())
             }
             None => {
                 let beat = if beat.is_empty() {

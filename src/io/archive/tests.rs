@@ -164,6 +164,7 @@ fn frames_that_the_index_rules_out_are_not_read() {
 fn a_search_selects_by_subject_text_time_and_level() {
     let folder = Folder::new();
     let (stem, next) = plain(&folder.0, 0, 10_000);
+    let regex = regex::bytes::Regex::new("entry (3|5) ").expect("valid");
     for sealed in [false, true] {
         if sealed {
             seal::seal(&folder.0, &stem, || {}).expect("sealed");
@@ -207,7 +208,7 @@ fn a_search_selects_by_subject_text_time_and_level() {
             ),
             (
                 Query {
-                    regex: Some(regex::bytes::Regex::new("entry (3|5) ").expect("valid")),
+                    regex: Some(regex.clone()),
                     ..Query::default()
                 },
                 vec![3, 5],

@@ -281,7 +281,7 @@ fn a_phone_needs_a_chat_or_a_topic() {
     expect_in_env(
         text,
         &[
-            "a.toml:1:1: notify.a.chat_id: missing; a chat's number or @channel, or ${VARIABLE}",
+            "a.toml:1:9: notify.a.chat_id: missing; a chat's number or @channel, or ${VARIABLE}",
             "a.toml:7:7: notify.b.url: invalid value; ntfy's address ends in a topic, as in https://ntfy.sh/TOPIC, or \
              ${VARIABLE}",
             "a.toml:13:11: notify.c.chat_id: has no effect here; it belongs to format = \"telegram\"",
