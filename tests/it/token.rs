@@ -195,11 +195,7 @@ fn a_copy_of_a_cookie_is_worth_nothing_after_signing_out() {
     let signed_in = say("POST", "/sign-in", "", &json!({"token": token}).to_string());
     let cookie = signed_in
         .lines()
-        .find_map(|line| {
-            line.to_lowercase()
-                .starts_with("set-cookie: ")
-                .then_some(line)
-        })
+        .find(|line| line.to_lowercase().starts_with("set-cookie: "))
         .and_then(|line| line["set-cookie: ".len()..].split(';').next())
         .expect("a cookie");
     let cookie = format!("Cookie: {cookie}\r\n");
