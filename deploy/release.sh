@@ -4,7 +4,7 @@
 #   deploy/release.sh build TARGET            a binary of its own for TARGET, run once, without shared libraries on Linux
 #   deploy/release.sh pack TAG TARGET         OUT/lastbeat-TAG-TARGET.tar.gz: the binary, rules, deploy, docs, dashboards
 #   deploy/release.sh finish TAG REPOSITORY   OUT/SHA256SUMS, OUT/install.sh and OUT/lastbeat.rb (Homebrew), with the
-#                                             checksums of the archives in OUT; REPOSITORY is as in OWNER/lastbeat
+#                                             checksums of the archives in OUT; REPOSITORY is the account and the name
 #
 # OUT is `out` by default; BINARY is the binary to pack, by default the one that `build` made.
 set -eu
@@ -39,7 +39,7 @@ pack() {
   cp README.md CHANGELOG.md LICENSE "$OUT/$name"
   cp -R rules deploy docs dashboards "$OUT/$name"
   python3 dashboards/build.py "$OUT/$name/dashboards" \
-    --runbook "https://github.com/${GITHUB_REPOSITORY:-OWNER/lastbeat}/blob/$1/docs/runbook.md"
+    --runbook "${GITHUB_REPOSITORY:+https://github.com/$GITHUB_REPOSITORY/blob/$1/}docs/runbook.md"
   tar -C "$OUT" -czf "$OUT/$name.tar.gz" "$name"
   rm -rf "${OUT:?}/$name"
   echo "$OUT/$name.tar.gz"

@@ -30,7 +30,7 @@ Exit codes: 0 rules and settings are valid; 64 they are not; 1 the result cannot
   lastbeat check /etc/lastbeat/rules
   lastbeat check --strict --no-env --format json     (in CI, without secrets)
   lastbeat check --print                             (the rules in force)
-  lastbeat check --schema > rules/schema.json        (for editors; name it in a first line: #:schema schema.json)")]
+  lastbeat check --schema > rules/schema.json        (for editors)")]
 pub struct CheckArgs {
     /// Rule file, or folder of *.toml [env: LASTBEAT_RULES] [default: rules]
     #[arg(value_name = "PATH")]

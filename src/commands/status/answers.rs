@@ -1,4 +1,4 @@
-//! What the running lastbeat answers, or a state file holds.
+//! Answers of the running lastbeat, or those that a state file gives.
 
 use serde_json::Value;
 

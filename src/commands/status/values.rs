@@ -24,7 +24,7 @@ pub(super) fn span(seconds: f64) -> String {
     format::duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 
-/// How long ago a time of an answer is, at the time of the status: `3s ago`.
+/// The age of a time of an answer, at the time of the status: `3s ago`.
 pub(super) fn ago(status: &Value, at: &Value) -> String {
     since(status, at).map_or_else(
         || "at an unknown time".to_owned(),

@@ -10,7 +10,7 @@ pub(super) struct Table {
     pub(super) name: &'static str,
     /// Its keys.
     pub(super) keys: Vec<&'static Key>,
-    /// How often it stands.
+    /// The number of times that it may stand.
     pub(super) form: Form,
     /// Tables within it.
     pub(super) parts: Vec<Table>,

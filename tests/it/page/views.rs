@@ -98,9 +98,13 @@ fn a_filter_stands_in_the_address_and_each_view_has_its_own() {
     let feed = Feed::connect(&nats);
     let instances = org(&["api", "web", "worker"], &["ams", "sjc"]);
     feed.beat(&instances, Duration::from_millis(500));
-    let lastbeat = setup(&nats).start();
+    let lastbeat = setup(&nats)
+        .env("LASTBEAT_TOKEN", TOKEN)
+        .env("LASTBEAT_ANONYMOUS", "off")
+        .start();
     let browser = Browser::start();
     browser.open(&url(&lastbeat));
+    sign_in(&browser, TOKEN);
     let squares = |number: usize| format!("{} === {number}", count(".sq"));
     browser.wait("six squares", &squares(6));
     browser.with_less_motion();
