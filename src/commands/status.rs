@@ -41,7 +41,7 @@ address or token.
 
   lastbeat status
   lastbeat status web                      the instances of an app
-  lastbeat status web/lhr/148ed123a00089   one instance: its heartbeats, and its last entries
+  lastbeat status web/lhr/148ed123a00089   one instance, and its last entries
   lastbeat status --watch
   lastbeat status --url lastbeat.internal:9090 --token-file /run/token
   lastbeat status --state /data/lastbeat.db
