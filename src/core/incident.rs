@@ -6,6 +6,7 @@
 //! leave as [`IncidentEvent`]s.
 
 pub mod downstream;
+mod downstream_state;
 pub mod flapping;
 pub mod key;
 pub mod kind;
@@ -20,7 +21,7 @@ pub mod stream;
 pub mod stream_state;
 pub mod view;
 
-use crate::core::incident::downstream::OpenDownstream;
+use crate::core::incident::downstream_state::OpenDownstream;
 use crate::core::incident::flapping::Flaps;
 use crate::core::incident::key::Key;
 use crate::core::incident::kind::{Alarm, CloseReason, IncidentId};

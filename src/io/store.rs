@@ -17,6 +17,7 @@ mod outbox;
 mod schema;
 mod state_file;
 mod stored_enums;
+mod stored_times;
 #[cfg(test)]
 mod tests;
 
@@ -27,15 +28,15 @@ pub use stored_enums::stored_kind;
 use crate::core::notice::IncidentId;
 use crate::core::persist::{
     Checkpoint, ForgottenTarget, IncidentQuery, PastIncident, Saved, SavedIncident, SavedInstance,
-    SavedStamp, TimelineRow,
+    TimelineRow,
 };
 use crate::core::silence::Silence;
 use crate::core::snapshot::outages::Outages;
-use crate::core::time::{Listened, Wall};
+use crate::core::time::Wall;
 use crate::io::notifier::Delivery;
 use clock_and_groups::Written;
 use instances::Slots;
-use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use state_file::{StateFile, beside, keep_private, set_aside};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -482,20 +483,4 @@ const fn to(number: u64) -> i64 {
 
 const fn back(number: i64) -> u64 {
     number.cast_unsigned()
-}
-
-/// `None` where the column holds no number; `Some(None)` where it holds nothing.
-fn wall_back(row: &Row<'_>, column: usize) -> Option<Option<Wall>> {
-    let at: Option<i64> = row.get(column).ok()?;
-    Some(at.map(|at| Wall::from_nanos(back(at))))
-}
-
-/// From two columns that follow one another.
-fn stamp_back(row: &Row<'_>, column: usize) -> Option<SavedStamp> {
-    let at: i64 = row.get(column).ok()?;
-    let listened: i64 = row.get(column + 1).ok()?;
-    Some(SavedStamp {
-        at: Wall::from_nanos(back(at)),
-        listened: Listened::from_nanos(back(listened)),
-    })
 }

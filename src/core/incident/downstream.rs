@@ -2,6 +2,7 @@
 
 use crate::core::downstream::counters::Hop;
 use crate::core::downstream::watch::{DownstreamState, Watch};
+use crate::core::incident::downstream_state::OpenDownstream;
 use crate::core::incident::flapping::{DEAD_AFTER, Flapper};
 use crate::core::incident::key::Key;
 use crate::core::incident::kind::{Alarm, CloseReason, IncidentId};
@@ -11,17 +12,6 @@ use crate::core::incident::{Incident, Incidents};
 use crate::core::time::Mono;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-
-/// The open incident of a downstream.
-#[derive(Clone, Copy, Debug)]
-pub struct OpenDownstream {
-    /// Its number.
-    pub id: IncidentId,
-    /// The problem that it reports; [`Alarm::Flapping`] while the downstream flaps.
-    pub alarm: Alarm,
-    /// True if its texts name the hop, which stays from then on.
-    pub names_hop: bool,
-}
 
 /// The alarm of a state; `None`: none.
 const fn alarm_of(state: DownstreamState) -> Option<Alarm> {

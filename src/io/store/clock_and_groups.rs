@@ -2,7 +2,8 @@
 
 use super::instances::{rhythm, rhythm_columns};
 use super::stored_enums::StoredEnum;
-use super::{Skipped, back, json_columns, stamp_back, to, wall_back};
+use super::stored_times::{stamp_back, wall_back};
+use super::{Skipped, back, json_columns, to};
 use crate::core::listening::Blind;
 use crate::core::persist::{SavedBlind, SavedClock, SavedGroup};
 use crate::core::time::{Listened, Wall};

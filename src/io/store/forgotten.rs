@@ -1,6 +1,7 @@
 //! Targets that fired and are no longer watched, for the page.
 
-use super::{Skipped, to, wall_back};
+use super::stored_times::wall_back;
+use super::{Skipped, to};
 use crate::core::notice::TargetName;
 use crate::core::persist::ForgottenTarget;
 use crate::core::time::Wall;

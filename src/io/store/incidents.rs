@@ -1,7 +1,8 @@
 //! Incidents, open and past, and what happened to each.
 
 use super::stored_enums::StoredEnum;
-use super::{Skipped, back, json_columns, key_column, to, wall_back};
+use super::stored_times::wall_back;
+use super::{Skipped, back, json_columns, key_column, to};
 use crate::core::notice::Notice;
 use crate::core::notice::{Alarm, CloseReason, IncidentId, Scope};
 use crate::core::persist::{

@@ -1,7 +1,8 @@
 //! Instances and their beats: by far the most of the file, and nearly all that a checkpoint writes.
 
 use super::stored_enums::StoredEnum;
-use super::{Skipped, back, stamp_back, to};
+use super::stored_times::stamp_back;
+use super::{Skipped, back, to};
 use crate::core::persist::{SavedBeat, SavedInstance, SavedRhythm, SavedStamp};
 use crate::core::snapshot::Verdict;
 use crate::core::time::{Listened, Wall};

@@ -1,7 +1,8 @@
 //! Deliveries that wait, and the silences made while running.
 
 use super::stored_enums::{StoredEnum, kind_from_stored, stored_kind};
-use super::{Skipped, back, json_columns, to, wall_back};
+use super::stored_times::wall_back;
+use super::{Skipped, back, json_columns, to};
 use crate::core::notice::IncidentId;
 use crate::core::rule::Severity;
 use crate::core::silence::Silence;

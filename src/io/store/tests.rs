@@ -8,11 +8,13 @@ mod volume;
 use super::*;
 use crate::core::notice::NoticeKind;
 use crate::core::notice::{Alarm, CloseReason, Notice, Scope, TargetName};
+use crate::core::persist::SavedStamp;
 use crate::core::persist::{
     SavedBeat, SavedClock, SavedKey, SavedNotified, SavedRhythm, SavedTarget, SavedWatched,
 };
 use crate::core::rule::Severity;
 use crate::core::snapshot::Verdict;
+use crate::core::time::Listened;
 use crate::core::time::Mono;
 use crate::io::notifier::RenderedNotice;
 use bytes::Bytes;

@@ -2,14 +2,17 @@
 
 use super::*;
 use crate::core::listening::Blind;
+use crate::core::persist::SavedStamp;
 use crate::core::persist::{
     FactorInForce, LossHour, SavedBlind, SavedGroup, SavedLongest, SavedLoss,
 };
 use crate::core::rule::{Globs, Matchers};
+use crate::core::time::Listened;
 use crate::core::tracker::life::{Crash, StopWhy};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
+use rusqlite::Row;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
