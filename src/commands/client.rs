@@ -129,7 +129,8 @@ impl Client {
         let base = &self.base;
         match self.token {
             None => format!(
-                "{base} asks for its token: give it by --token-file FILE, LASTBEAT_TOKEN_FILE or LASTBEAT_TOKEN"
+                "{base} asks for its token: give it by --token-file FILE, LASTBEAT_TOKEN_FILE or LASTBEAT_TOKEN; the log names \
+                 the file of one that was made at the first start"
             ),
             Some(_) => format!(
                 "{base} refuses the token of --token-file, LASTBEAT_TOKEN or LASTBEAT_TOKEN_FILE: it is not that \

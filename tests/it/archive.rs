@@ -118,7 +118,10 @@ fn a_folder_that_cannot_be_written_is_an_incident_and_no_reason_to_be_unready() 
     let file = setup.rules_folder().with_file_name("file");
     std::fs::write(&file, "no folder").expect("it can be written");
     let file = file.to_string_lossy().into_owned();
-    let lastbeat = setup.env("LASTBEAT_ARCHIVE", &file).start();
+    let lastbeat = setup
+        .rules("archive.toml", RULES)
+        .env("LASTBEAT_ARCHIVE", &file)
+        .start();
     lastbeat.wait_live(1);
     let ready = wait_for("the archive is named", SOON, || {
         let ready: Value = serde_json::from_str(&lastbeat.get("/readyz").body).ok()?;

@@ -19,7 +19,7 @@ const RUN: Duration = Duration::from_secs(240);
 const TOKEN: &str = "s3cret-token-of-18";
 const DESCRIPTION: &str = "/api/v1/openapi.json";
 /// All that can be asked, with and without a token.
-const OPERATIONS: usize = 20;
+const OPERATIONS: usize = 21;
 /// What goes on until the reader goes.
 const LIVE: [&str; 2] = ["/api/logs", "/api/v1/events"];
 
@@ -37,7 +37,11 @@ fn watched(token: Option<&'static str>) -> Watched {
     let instances = org(&["api", "web"], &["sjc", "ams"]);
     feed.beat(&instances, Duration::from_millis(300));
     let rules = "[[rule]]\nname = 'beats'\nmax_gap = '2s'\n";
-    let mut setup = Setup::new().nats(&nats).rules("beats.toml", rules);
+    // However full the disk of this machine is.
+    let mut setup = Setup::new()
+        .nats(&nats)
+        .rules("archive.toml", "[archive]\nmin_free = '1%'\n")
+        .rules("beats.toml", rules);
     let state = setup.rules_folder().with_file_name("state.db");
     setup = setup.env("LASTBEAT_STATE", &state.to_string_lossy());
     let archive = setup.rules_folder().with_file_name("archive");
@@ -106,7 +110,7 @@ fn fuzz(watched: &Watched, token: Option<&str>, arguments: &[&str]) -> String {
 const MUCH: [&str; 4] = ["--max-examples", "30", "--request-timeout", "10"];
 
 /// Paths of the history, which are tried apart.
-const PAST: [&str; 2] = ["/api/v1/forgotten", "/api/v1/report"];
+const PAST: [&str; 3] = ["/api/v1/entries", "/api/v1/forgotten", "/api/v1/report"];
 
 /// Asks, with the token, for all that is selected. Each operation is tried once with a wrong token too, and of those lastbeat
 /// takes no more than ten a minute: so not all are tried at once.
@@ -121,13 +125,14 @@ fn with_the_token(selected: &[&str], operations: usize) {
 #[test]
 fn what_is_told_with_the_token_is_as_described() {
     let tags = ["--include-tag", "state", "--include-tag", "probes"];
-    let others = ["--exclude-path", PAST[0], "--exclude-path", PAST[1]];
-    with_the_token(&[tags, others].concat(), 12);
+    let others = PAST.map(|path| ["--exclude-path", path]);
+    with_the_token(&[&tags[..], others.as_flattened()].concat(), 12);
 }
 
 #[test]
 fn what_is_told_of_the_past_is_as_described() {
-    with_the_token(&["--include-path", PAST[0], "--include-path", PAST[1]], 2);
+    let all = PAST.map(|path| ["--include-path", path]);
+    with_the_token(all.as_flattened(), PAST.len());
 }
 
 #[test]
@@ -172,7 +177,7 @@ fn other_methods_and_other_paths_are_refused_with_what_there_is() {
     let server = &watched.lastbeat.server;
     let described = json(server, DESCRIPTION);
     let paths = described["paths"].as_object().expect("paths");
-    assert_eq!(paths.len(), 19);
+    assert_eq!(paths.len(), 20);
     for (path, operations) in paths {
         let asked = path.replace(['{', '}'], "");
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"] {

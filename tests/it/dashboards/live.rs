@@ -63,6 +63,10 @@ fn scene() -> Scene {
     feed.silence(stops);
     feed.say(stops, "HEARTBEAT every=1s name=worker seq=1");
     feed.say(stops, "HEARTBEAT every=1s name=worker seq=4");
+    // Beats that are taken in the same moment are no sample of a loss.
+    lastbeat.wait_metrics("the hole in the count", SOON, |metrics| {
+        metrics.sum("lastbeat_heartbeats_lost_total", &[]) >= 2.0
+    });
     feed.say(stops, "HEARTBEAT every=1s name=worker seq=5");
     feed.say(stops, "HEARTBEAT bye");
     feed.say(stops, "HEARTBEAT bye name=worker");

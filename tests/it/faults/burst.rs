@@ -43,7 +43,7 @@ fn burst(stopped: bool) {
         lastbeat.child.signal("CONT");
     }
     let taken = |metrics: &Metrics| metrics.sum("lastbeat_entries_total", &[]);
-    lastbeat.wait_metrics("the whole burst", SOON, |metrics| {
+    lastbeat.wait_metrics("the whole burst", SOON * 4, |metrics| {
         let lost = metrics.one("lastbeat_nats_dropped_messages_total");
         assert_eq!(lost, 0.0, "of {} messages", taken(metrics));
         taken(metrics) > BURST as f64

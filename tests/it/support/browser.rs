@@ -126,8 +126,18 @@ impl Browser {
     /// Clicks an element where it is, as a mouse does.
     #[track_caller]
     pub fn click(&self, css: &str) {
-        let element = self.find(css);
-        self.ask(&format!("element/{element}/click"), &json!({}));
+        // The page may be drawn anew between the two: that element is gone, and another one is there.
+        wait_until(&format!("a click on {css}"), SOON, || {
+            let element = self.find(css);
+            let path = format!("/session/{}/element/{element}/click", self.session);
+            let said = self.driver.exchange("POST", &path, "{}");
+            let said = said.expect("chromedriver answers");
+            let said: Value = serde_json::from_str(&said).expect("chromedriver answers in JSON");
+            let fault = &said["value"]["error"];
+            let is_stale = fault == "stale element reference";
+            assert!(fault.is_null() || is_stale, "click on {css}: {said}");
+            fault.is_null()
+        });
     }
 
     /// Types into an element.

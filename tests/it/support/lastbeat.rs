@@ -191,7 +191,9 @@ impl Lastbeat {
     /// Waits until so many instances are live and no other has any verdict.
     #[track_caller]
     pub fn wait_live(&self, count: usize) {
-        self.wait_metrics(&format!("{count} live instances"), START, |metrics| {
+        // Tens of thousands take their time to be sent and read.
+        let within = START + Duration::from_millis(count as u64 * 4);
+        self.wait_metrics(&format!("{count} live instances"), within, |metrics| {
             let live = metrics.sum("lastbeat_instances", &[("verdict", "live")]);
             live == count as f64 && metrics.sum("lastbeat_instances", &[]) == live
         });

@@ -23,9 +23,9 @@ use std::sync::Arc;
     params(
         ("since" = inline(TimeParam), Query, description = "Only entries that arrived at or after this time."),
         ("until" = inline(TimeParam), Query, description = "Only entries that arrived before this time."),
-        ("app" = String, Query, description = "Only entries of these apps: globs, separated by commas.", example = "web"),
-        ("region" = String, Query, description = "Only entries of these regions: globs, separated by commas.", example = "iad,l*"),
-        ("instance" = String, Query, description = "Only entries of these instances: globs, separated by commas.", example = "148e*"),
+        ("app" = String, Query, format = "glob", description = "Only entries of these apps: globs, separated by commas.", example = "web"),
+        ("region" = String, Query, format = "glob", description = "Only entries of these regions: globs, separated by commas.", example = "iad,l*"),
+        ("instance" = String, Query, format = "glob", description = "Only entries of these instances: globs, separated by commas.", example = "148e*"),
         ("q" = String, Query, description = "Only entries with this text in their payload.", example = "HEARTBEAT"),
         ("regex" = String, Query, format = "regular-expression", description = "Only entries whose payload this regular expression matches."),
         ("level" = String, Query, description = "Only entries of these levels, separated by commas.", example = "error,warn"),

@@ -23,9 +23,9 @@ use std::sync::Arc;
     operation_id = "logs",
     tag = "live",
     params(
-        ("app" = String, Query, description = "Only entries of these apps: globs, separated by commas.", example = "web"),
-        ("region" = String, Query, description = "Only entries of these regions: globs, separated by commas.", example = "iad,l*"),
-        ("instance" = String, Query, description = "Only entries of these instances: globs, separated by commas.", example = "148e*"),
+        ("app" = String, Query, format = "glob", description = "Only entries of these apps: globs, separated by commas.", example = "web"),
+        ("region" = String, Query, format = "glob", description = "Only entries of these regions: globs, separated by commas.", example = "iad,l*"),
+        ("instance" = String, Query, format = "glob", description = "Only entries of these instances: globs, separated by commas.", example = "148e*"),
         ("q" = String, Query, description = "Only entries with this text in their payload.", example = "HEARTBEAT"),
         ("subject" = inline(SwitchParam), Query, description = "1: each entry's frame has its subject."),
     ),
