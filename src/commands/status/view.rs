@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 
 /// Incidents that are shown one by one.
 const INCIDENTS: usize = 20;
+/// Per cent of lost heartbeats from which on an app is named: below, most of it is assumed.
+const LEAST_LOSS: f64 = 0.5;
 /// The verdicts, the worst first.
 pub(super) const VERDICTS: [&str; 7] = [
     "silent",
@@ -127,6 +129,9 @@ fn head(page: &mut Page<'_>, status: &Value) {
     );
     for loss in list(&status["losses"]) {
         let percent = loss["lost_ratio"].as_f64().unwrap_or(0.0) * 100.0;
+        if percent < LEAST_LOSS {
+            continue;
+        }
         let app = text(&loss["app"]);
         page.line(
             "",

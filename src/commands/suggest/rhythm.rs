@@ -1,8 +1,9 @@
 //! Intervals of heartbeats in a recorded stream, by app and beat.
 
+use crate::core::listening::pauses::Pauses;
 use crate::core::rule::FalseAlarms;
 use crate::core::targets::budget::Terms;
-use crate::core::time::Wall;
+use crate::core::time::{Mono, Wall};
 use crate::core::tracker::loss::Odds;
 use crate::decode::archive_line::Mark;
 use crate::decode::beat::{self, Found, Markers};
@@ -141,6 +142,10 @@ pub(super) struct Rhythms {
     markers: Markers,
     /// Counts up where a beat could have passed unseen.
     stretch: u64,
+    /// The usual pauses of the stream: an unusual one is no evidence, as for the core.
+    pauses: Pauses,
+    /// Wall clock: the last entry of any kind.
+    heard: Option<Wall>,
     last: HashMap<(String, String), Last>,
     /// By app and the beat's name.
     pub all: BTreeMap<(String, String), Rhythm>,
@@ -152,6 +157,8 @@ impl Rhythms {
         Rhythms {
             markers: Markers::new(markers),
             stretch: 0,
+            pauses: Pauses::default(),
+            heard: None,
             last: HashMap::new(),
             all: BTreeMap::new(),
         }
@@ -159,6 +166,14 @@ impl Rhythms {
 
     /// Takes an entry.
     pub fn entry(&mut self, at: Wall, subject: &str, payload: &[u8]) {
+        let arrived = |at: Wall| Mono::from_nanos(at.nanos());
+        let before = self.heard.replace(at);
+        if before.is_some_and(|before| {
+            self.pauses
+                .observe(arrived(before), arrived(at), None, true)
+        }) {
+            self.stretch += 1;
+        }
         if !self.markers.in_bytes(payload) {
             return;
         }
@@ -251,6 +266,21 @@ mod tests {
         );
         assert_eq!(threshold.max_gap, Duration::from_secs(91));
         assert!(threshold.false_alarms < 1.0);
+    }
+
+    #[test]
+    fn a_stall_of_the_stream_is_no_loss_of_an_app() {
+        let mut rhythms = rhythms();
+        let seconds = (0..60).chain(75..120);
+        for second in seconds {
+            beat(
+                &mut rhythms,
+                second,
+                &format!("HEARTBEAT every=1s seq={second}"),
+            );
+        }
+        let rhythm = &rhythms.all.values().next().expect("an app beats");
+        assert_eq!((rhythm.counted, rhythm.lost), (103, 0));
     }
 
     #[test]
