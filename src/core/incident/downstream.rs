@@ -2,15 +2,14 @@
 
 use crate::core::downstream::counters::Hop;
 use crate::core::downstream::watch::{DownstreamState, Watch};
+use crate::core::incident::Incidents;
 use crate::core::incident::downstream_state::OpenDownstream;
 use crate::core::incident::flapping::{DEAD_AFTER, Flapper};
 use crate::core::incident::key::Key;
 use crate::core::incident::kind::{Alarm, CloseReason, IncidentId};
 use crate::core::incident::stream_state::StreamFacts;
 use crate::core::incident::view::View;
-use crate::core::incident::{Incident, Incidents};
-use crate::core::time::Mono;
-use std::collections::{BTreeMap, BTreeSet};
+
 use std::time::Duration;
 
 /// The alarm of a state; `None`: none.
@@ -134,29 +133,9 @@ impl Incidents {
             region: None,
             missing: None,
         };
-        let id = self.open(
-            view,
-            Incident {
-                key: Key::Downstream(number),
-                regions: BTreeSet::new(),
-                alarm,
-                members: BTreeMap::new(),
-                firing: 0,
-                severity: watch.rule.severity,
-                since: now.wall_of(since),
-                since_mono: since,
-                since_listened: view.facts.listening.listened(),
-                due,
-                due_at: now.wall_of(due),
-                opened_at: now.wall,
-                joined_at: now.mono,
-                looked_at: Mono::ZERO,
-                detail: detail(watch, alarm, hop),
-                causes: 0,
-                restart_considered: false,
-                stream: Some(facts),
-            },
-        );
+        let what = (Key::Downstream(number), alarm);
+        let (severity, detail) = (watch.rule.severity, detail(watch, alarm, hop));
+        let id = self.open_of_flow(view, what, (since, due), facts, severity, detail);
         let open = OpenDownstream {
             id,
             alarm,

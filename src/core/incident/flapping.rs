@@ -126,11 +126,7 @@ impl Flaps {
         let record = self.records.get(&who);
         let longest = record.map_or(Duration::ZERO, |record| record.longest_alone);
         let own = max_gap.saturating_mul(DEAD_AFTER);
-        if longest.is_zero() {
-            own
-        } else {
-            own.max(max_gap + longest + max_gap / 2)
-        }
+        own.max(max_gap + max_gap / 2 + longest)
     }
 
     /// Restores one that flapped in a previous run.

@@ -53,13 +53,15 @@ impl Incidents {
             Alarm::Full | Alarm::Blind | Alarm::Archive => Severity::Error,
             _ => rule.severity,
         };
-        self.open_of_stream(view, alarm, (since, due), facts, severity, detail)
+        let key = Key::Stream;
+        self.open_of_flow(view, (key, alarm), (since, due), facts, severity, detail)
     }
 
-    fn open_of_stream(
+    /// Opens an incident of the stream or of a downstream, which has no members.
+    pub(super) fn open_of_flow(
         &mut self,
         view: View<'_>,
-        alarm: Alarm,
+        (key, alarm): (Key, Alarm),
         (since, due): (Mono, Mono),
         facts: StreamFacts,
         severity: Severity,
@@ -69,7 +71,7 @@ impl Incidents {
         self.open(
             view,
             Incident {
-                key: Key::Stream,
+                key,
                 regions: BTreeSet::new(),
                 alarm,
                 members: BTreeMap::new(),
@@ -108,7 +110,8 @@ impl Incidents {
         );
         let now = view.facts.now.mono;
         let times = (now, now);
-        let open = self.open_of_stream(view, Alarm::Full, times, facts, Severity::Critical, detail);
+        let what = (Key::Stream, Alarm::Full);
+        let open = self.open_of_flow(view, what, times, facts, Severity::Critical, detail);
         self.stream.overflow = Some(open);
         open
     }
