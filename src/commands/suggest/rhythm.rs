@@ -2,7 +2,7 @@
 
 use crate::core::listening::pauses::Pauses;
 use crate::core::rule::FalseAlarms;
-use crate::core::targets::budget::Terms;
+use crate::core::targets::budget::{MOST_FACTOR, Terms};
 use crate::core::time::{Mono, Wall};
 use crate::core::tracker::loss::Odds;
 use crate::decode::archive_line::Mark;
@@ -13,16 +13,8 @@ use std::time::Duration;
 
 /// Fewer intervals say too little.
 pub(super) const ENOUGH: u64 = 100;
-/// A hole of more lost beats than this is an outage, as for the core.
-const OUTAGE: u64 = 10;
 /// Steps of the histogram: two lengths in one step differ by a hundredth.
 const STEP: f64 = 1.01;
-/// Least share of lost beats, and the assumption where nobody counts; as in the core.
-const LEAST_LOST: f64 = 0.001;
-const ASSUMED: (f64, f64) = (3.0, 1_000.0);
-/// Losses for which it is assumed that one does not make the next likelier.
-const ASSUMED_AFTER_LOST: f64 = 30.0;
-
 /// The intervals of one app's beats of one name.
 #[derive(Debug, Default)]
 pub(super) struct Rhythm {
@@ -86,19 +78,15 @@ impl Rhythm {
         let usual = whole(self.quantile(0.5));
         let late = self.quantile(0.99);
         let interval = self.every.unwrap_or(usual).max(Duration::from_millis(100));
-        let lost = (self.lost as f64 + ASSUMED.0) / (self.counted as f64 + ASSUMED.1);
-        let lost = lost.clamp(LEAST_LOST, 1.0);
-        let after = (self.after_lost as f64 + lost * ASSUMED_AFTER_LOST)
-            / (self.lost as f64 + ASSUMED_AFTER_LOST);
         let terms = Terms {
             targets: self.instances,
             every: interval,
-            odds: Odds {
-                lost,
-                after_lost: after.clamp(lost, 1.0),
-                longest: u32::try_from(self.longest_hole).unwrap_or(u32::MAX),
-                counted: self.counted,
-            },
+            odds: Odds::of(
+                self.counted,
+                self.lost,
+                self.after_lost,
+                u32::try_from(self.longest_hole).unwrap_or(u32::MAX),
+            ),
             budget,
         };
         let factor = terms.factor(1.0);
@@ -207,7 +195,7 @@ impl Rhythms {
                 (Some(_), Some(_)) => return,
                 _ => 0,
             };
-            if before.stretch != stretch || hole > OUTAGE {
+            if before.stretch != stretch || hole > u64::from(MOST_FACTOR) {
                 return;
             }
             if before.seq.is_some() && line.seq.is_some() {

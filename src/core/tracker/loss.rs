@@ -117,7 +117,9 @@ impl Default for Odds {
 }
 
 impl Odds {
-    fn of(counted: u64, lost: u64, after_lost: u64, longest: u32) -> Self {
+    /// The odds by these counts: beats that were sent, those that were lost, those of them that followed a lost one, and the
+    /// most that were lost in a row.
+    pub fn of(counted: u64, lost: u64, after_lost: u64, longest: u32) -> Self {
         let share = (lost as f64 + ASSUMED_LOST) / (counted as f64 + ASSUMED_COUNTED);
         let share = share.max(LEAST);
         let again = after_lost as f64 + ASSUMED_AFTER_LOST * share;
