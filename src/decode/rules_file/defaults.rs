@@ -1,9 +1,10 @@
 //! `[defaults]`: values of keys that a rule leaves out, for the rules of all files.
 
+use super::Position;
 use super::fault::Wrong;
 use super::fields::Fields;
 use super::key::{self, Key, keys};
-use super::notify::Notifiers;
+use super::notify::{Notifiers, Want};
 use super::one_table::OneTable;
 use super::report::Report;
 use super::{counts, labels, value};
@@ -79,29 +80,59 @@ impl Defaults {
         self.values = Values::read(&mut fields, notifiers);
     }
 
+    /// The values in force for a rule that has `own` itself.
+    fn merged(&self, own: &Values) -> Values {
+        let (own, all) = (own.clone(), self.values.clone());
+        let mut labels = own.labels.unwrap_or_default();
+        self.label(&mut labels);
+        Values {
+            severity: own.severity.or(all.severity),
+            labels: Some(labels),
+            notify: own.notify.or(all.notify),
+            remind: own.remind.or(all.remind),
+            active: own.active.or(all.active),
+            runbook: own.runbook.or(all.runbook),
+            false_alarms: own.false_alarms.or(all.false_alarms),
+        }
+    }
+
     /// Fills in what a rule leaves out: `own` holds the values that it has itself.
     pub(super) fn fill(&self, rule: &mut Rule, own: &Values) {
-        let (own, all) = (own.clone(), self.values.clone());
-        rule.severity = own.severity.or(all.severity).unwrap_or_default();
-        rule.notify = own.notify.or(all.notify);
-        rule.remind = own.remind.or(all.remind);
-        rule.active = own.active.or(all.active).unwrap_or_default();
-        rule.runbook = own.runbook.or(all.runbook);
-        rule.false_alarms = own.false_alarms.or(all.false_alarms).unwrap_or_default();
-        rule.labels = own.labels.unwrap_or_default();
-        self.label(&mut rule.labels);
+        let values = self.merged(own);
+        rule.severity = values.severity.unwrap_or_default();
+        rule.notify = values.notify;
+        rule.remind = values.remind;
+        rule.active = values.active.unwrap_or_default();
+        rule.runbook = values.runbook;
+        rule.false_alarms = values.false_alarms.unwrap_or_default();
+        rule.labels = values.labels.unwrap_or_default();
     }
 
     /// As [`Self::fill`], of a downstream.
     pub(super) fn fill_downstream(&self, rule: &mut DownstreamRule, own: &Values) {
-        let (own, all) = (own.clone(), self.values.clone());
-        rule.severity = own.severity.or(all.severity).unwrap_or_default();
-        rule.notify = own.notify.or(all.notify);
-        rule.remind = own.remind.or(all.remind);
-        rule.active = own.active.or(all.active).unwrap_or_default();
-        rule.runbook = own.runbook.or(all.runbook);
-        rule.labels = own.labels.unwrap_or_default();
-        self.label(&mut rule.labels);
+        let values = self.merged(own);
+        rule.severity = values.severity.unwrap_or_default();
+        rule.notify = values.notify;
+        rule.remind = values.remind;
+        rule.active = values.active.unwrap_or_default();
+        rule.runbook = values.runbook;
+        rule.labels = values.labels.unwrap_or_default();
+    }
+
+    /// The severity and the notifiers of a rule by its name, the values that it has itself, and its position.
+    pub(super) fn want<'a>(
+        &'a self,
+        name: &'a str,
+        own: &'a Values,
+        position: &'a Position,
+    ) -> Want<'a> {
+        let (severity, notify) = self.route(own);
+        Want {
+            position,
+            rule: Some(name),
+            severity,
+            notify,
+        }
     }
 
     /// The severity and the notifiers of a rule that has these values itself.

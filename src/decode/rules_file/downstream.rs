@@ -178,15 +178,7 @@ impl Downstreams {
     /// The severity and the notifiers of each, with its position.
     pub(super) fn wants<'a>(&'a self, defaults: &'a Defaults) -> impl Iterator<Item = Want<'a>> {
         let all = self.list.iter().zip(&self.own).zip(&self.positions);
-        all.map(|((rule, own), position)| {
-            let (severity, notify) = defaults.route(own);
-            Want {
-                position,
-                rule: Some(&rule.name),
-                severity,
-                notify,
-            }
-        })
+        all.map(|((rule, own), position)| defaults.want(&rule.name, own, position))
     }
 
     /// Their names.

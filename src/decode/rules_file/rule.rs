@@ -243,15 +243,7 @@ impl Rules {
     /// The severity and the notifiers of each rule as it is in force, with its position.
     pub(super) fn wants<'a>(&'a self, defaults: &'a Defaults) -> impl Iterator<Item = Want<'a>> {
         let rules = self.rules.iter().zip(&self.own).zip(&self.positions);
-        rules.map(|((rule, own), position)| {
-            let (severity, notify) = defaults.route(own);
-            Want {
-                position,
-                rule: Some(&rule.name),
-                severity,
-                notify,
-            }
-        })
+        rules.map(|((rule, own), position)| defaults.want(&rule.name, own, position))
     }
 
     /// Warnings: rules that never match, and those found on the way.

@@ -389,6 +389,11 @@ pub(super) fn notifier(value: &DeValue<'_>) -> Result<String, Wrong> {
     Err(Wrong::new(what, ALLOWED))
 }
 
+/// True where a text is printable and has no line's end: it may stand in a header.
+pub(super) fn is_header(text: &str) -> bool {
+    !text.trim().is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+}
+
 /// True where a text is letters, digits, `-` and `_`.
 pub(super) fn is_word(text: &str, most: usize) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);

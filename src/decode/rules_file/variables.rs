@@ -39,6 +39,30 @@ pub(super) fn fill(text: &str, lookup: Lookup<'_>) -> Result<String, Wrong> {
     Ok(filled)
 }
 
+/// A secret text with its variables filled in, which fits once that is done; one whose variables stay as they are written
+/// is taken for good.
+///
+/// # Errors
+/// As [`fill`], and a text that does not fit; what is wrong never repeats it.
+pub(super) fn secret(
+    text: &str,
+    lookup: Lookup<'_>,
+    allowed: &str,
+    fits: impl Fn(&str) -> bool,
+) -> Result<String, Wrong> {
+    let filled = fill(text, lookup)?;
+    let unread = lookup.is_none() && filled.contains("${");
+    if unread || fits(&filled) {
+        return Ok(filled);
+    }
+    let what = if is_variable(text) {
+        format!("invalid value in {text}")
+    } else {
+        "invalid value".to_owned()
+    };
+    Err(Wrong::new(what, allowed))
+}
+
 /// True where a text is one variable and nothing else.
 pub(super) fn is_variable(text: &str) -> bool {
     text.strip_prefix("${")

@@ -76,7 +76,7 @@ pub(super) fn read(
                 "letters, digits and -",
             ));
         }
-        secret(value, lookup, A_SECRET, is_header)
+        secret(value, lookup, A_SECRET, value::is_header)
     });
     if !fields.is_clean() {
         return None;
@@ -140,7 +140,7 @@ fn parts(fields: &mut Fields<'_, '_, '_>, preset: Option<Preset>, lookup: Lookup
         );
     }
     let mut texts = ["user", "password", "token", "app_token"]
-        .map(|key| fields.take(key, |v| secret(v, lookup, A_SECRET, is_header)));
+        .map(|key| fields.take(key, |v| secret(v, lookup, A_SECRET, value::is_header)));
     let mut names = ["from", "message", "time"].map(|key| {
         let is_selector = key == "from" && preset == Some(Preset::Loki);
         fields.take(key, |v| name(v, is_selector))
@@ -218,17 +218,8 @@ pub(super) fn secret(
         let allowed = format!("allowed are {{{}}}", PLACEHOLDERS.join("}, {"));
         return Err(Wrong::new(what, allowed));
     }
-    let filled = variables::fill(text, lookup)?;
-    let unread = lookup.is_none() && filled.contains("${");
-    if !text.trim().is_empty() && (unread || fits(&filled)) {
-        return Ok(filled);
-    }
-    let what = if variables::is_variable(text) {
-        format!("invalid value in {text}")
-    } else {
-        "invalid value".to_owned()
-    };
-    Err(Wrong::new(what, allowed))
+    let fits = |filled: &str| !text.trim().is_empty() && fits(filled);
+    variables::secret(text, lookup, allowed, fits)
 }
 
 /// The text without `${VAR}`, whose braces are no placeholder's.
@@ -247,11 +238,6 @@ pub(super) fn is_url(text: &str) -> bool {
         since: Wall::ZERO,
     };
     request_url(&template::fill(text, &values)).is_some()
-}
-
-/// Printable, without a line's end: it may stand in a header.
-fn is_header(text: &str) -> bool {
-    !text.trim().is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
 fn is_header_name(text: &str) -> bool {

@@ -178,7 +178,9 @@ fn sentry(name: &str, fields: &mut Fields<'_, '_, '_>, lookup: Lookup<'_>) -> No
         fields.missing("dsn", &allowed);
     }
     let resolve = fields.take("resolve", value::flag).unwrap_or_default();
-    let token = fields.take("api_token", |v| secret(v, lookup, A_TOKEN, is_header));
+    let token = fields.take("api_token", |v| {
+        secret(v, lookup, A_TOKEN, value::is_header)
+    });
     let organization = fields.take("organization", |v| secret(v, lookup, A_SLUG, is_slug));
     let url = fields.take("api_url", |v| secret(v, lookup, AN_API, is_url));
     for (key, allowed) in [("api_token", A_TOKEN), ("organization", A_SLUG)] {
@@ -215,8 +217,10 @@ fn webhook(fields: &mut Fields<'_, '_, '_>, lookup: Lookup<'_>) -> NotifierKind 
         _ => secret(v, lookup, URL, is_url),
     });
     let timeout = fields.take("timeout", |v| value::span_within(v, &TIMEOUT));
-    let routing_key = fields.take("routing_key", |v| secret(v, lookup, A_KEY, is_header));
-    let chat_id = fields.take("chat_id", |v| secret(v, lookup, A_CHAT, is_header));
+    let routing_key = fields.take("routing_key", |v| {
+        secret(v, lookup, A_KEY, value::is_header)
+    });
+    let chat_id = fields.take("chat_id", |v| secret(v, lookup, A_CHAT, value::is_header));
     for (key, owner, allowed) in [
         ("routing_key", BodyFormat::PagerDuty, A_KEY),
         ("chat_id", BodyFormat::Telegram, A_CHAT),
@@ -232,7 +236,7 @@ fn webhook(fields: &mut Fields<'_, '_, '_>, lookup: Lookup<'_>) -> NotifierKind 
     }
     NotifierKind::Webhook {
         url: url.unwrap_or_else(|| PAGERDUTY.to_owned()),
-        secret: fields.take("secret", |v| secret(v, lookup, A_SECRET, is_header)),
+        secret: fields.take("secret", |v| secret(v, lookup, A_SECRET, value::is_header)),
         timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
         format,
         routing_key,
@@ -297,17 +301,8 @@ fn secret(
         let what = format!("longer than {MAX_SECRET} bytes");
         return Err(Wrong::new(what, allowed));
     }
-    let filled = variables::fill(text, lookup)?;
-    let unread = lookup.is_none() && filled.contains("${");
-    if unread || (fits(&filled) && filled.len() <= MAX_SECRET) {
-        return Ok(filled);
-    }
-    let what = if variables::is_variable(text) {
-        format!("invalid value in {text}")
-    } else {
-        "invalid value".to_owned()
-    };
-    Err(Wrong::new(what, allowed))
+    let fits = |filled: &str| fits(filled) && filled.len() <= MAX_SECRET;
+    variables::secret(text, lookup, allowed, fits)
 }
 
 fn is_url(text: &str) -> bool {
@@ -327,11 +322,6 @@ fn is_dsn(text: &str) -> bool {
     let has_both =
         |url: Url| !url.username().is_empty() && !url.path().trim_end_matches('/').is_empty();
     request_url(text).is_some_and(has_both)
-}
-
-/// Printable, without a line's end: it may stand in a header.
-fn is_header(text: &str) -> bool {
-    !text.trim().is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
 fn is_slug(text: &str) -> bool {
