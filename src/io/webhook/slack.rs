@@ -1,9 +1,9 @@
 //! A message of Slack's incoming webhooks: blocks, beside a bar in the colour of the severity.
 //!
-//! Slack reads `&`, `<` and `>` as the beginning of mentions and links: they are escaped, so that no log line can call
+//! Slack reads `&`, `<` and `>` as the beginning of mentions and links: they are escaped_markup, so that no log line can call
 //! a channel together.
 
-use super::wording::{colour, escaped, facts, headline, link};
+use super::wording::{colour, escaped_markup, facts, headline, links};
 use crate::core::notice::Notice;
 use crate::format;
 use serde_json::{Value, json};
@@ -24,35 +24,22 @@ pub(super) fn body(notice: &Notice, page: Option<&str>) -> Value {
     let mut blocks = Vec::new();
     let explanation = format::explanation(notice);
     if !explanation.is_empty() {
-        blocks.push(json!({"type": "section", "text": text(escape(&explanation, SECTION))}));
+        blocks
+            .push(json!({"type": "section", "text": text(escaped_markup(&explanation, SECTION))}));
     }
     let fields = facts(notice).into_iter().take(MOST_FIELDS);
-    let fields = fields.map(|(name, value)| text(format!("*{name}*\n{}", escape(&value, FIELD))));
+    let fields =
+        fields.map(|(name, value)| text(format!("*{name}*\n{}", escaped_markup(&value, FIELD))));
     blocks.push(json!({"type": "section", "fields": fields.collect::<Vec<_>>()}));
-    let page = page.map(|page| anchor(page, "Open the incident"));
-    let runbook = link(notice).map(|runbook| anchor(runbook, "Runbook"));
-    let links: Vec<String> = page.into_iter().chain(runbook).collect();
-    if !links.is_empty() {
-        blocks.push(json!({"type": "context", "elements": [text(links.join(" · "))]}));
+    if let Some(links) = links(notice, page, anchor) {
+        blocks.push(json!({"type": "context", "elements": [text(links)]}));
     }
     json!({
-        "text": escape(&headline(notice), TEXT),
+        "text": escaped_markup(&headline(notice), TEXT),
         "attachments": [{"color": format!("#{:06x}", colour(notice)), "blocks": blocks}],
     })
 }
 
 fn anchor(url: &str, text: &str) -> String {
     format!("<{}|{text}>", url.replace('&', "&amp;"))
-}
-
-fn escape(text: &str, most: usize) -> String {
-    escaped(text, most, |char| {
-        let entity = match char {
-            '&' => "&amp;",
-            '<' => "&lt;",
-            '>' => "&gt;",
-            _ => return None,
-        };
-        Some(entity.to_owned())
-    })
 }

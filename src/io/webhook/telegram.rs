@@ -1,7 +1,7 @@
 //! A message of a Telegram bot (`sendMessage`), as its HTML: `&`, `<` and `>` of texts are escaped. The chat is added when it
 //! is sent.
 
-use super::wording::{escaped, headline, link};
+use super::wording::{escaped_markup, headline, links};
 use crate::core::notice::{Notice, NoticeKind};
 use crate::core::rule::Severity;
 use crate::format;
@@ -19,19 +19,16 @@ pub(super) fn body(notice: &Notice, page: Option<&str>) -> Value {
         (_, Severity::Warning) => "\u{1f7e1}",
         (_, Severity::Info) => "\u{1f535}",
     };
-    let mut text = format!("{mark} <b>{}</b>", escape(&headline(notice), TITLE));
+    let mut text = format!("{mark} <b>{}</b>", escaped_markup(&headline(notice), TITLE));
     let explanation = format::explanation(notice);
     if !explanation.is_empty() {
         text.push('\n');
-        text.push_str(&escape(&explanation, REST));
+        text.push_str(&escaped_markup(&explanation, REST));
     }
     // Links and no buttons: Telegram refuses a message whose button has an address that only a private network knows.
-    let page = page.map(|page| anchor(page, "Open the incident"));
-    let runbook = link(notice).map(|runbook| anchor(runbook, "Runbook"));
-    let links: Vec<String> = page.into_iter().chain(runbook).collect();
-    if !links.is_empty() {
+    if let Some(links) = links(notice, page, anchor) {
         text.push('\n');
-        text.push_str(&links.join(" · "));
+        text.push_str(&links);
     }
     let is_quiet =
         matches!(notice.kind, NoticeKind::Closed(_)) || notice.severity == Severity::Info;
@@ -45,16 +42,4 @@ pub(super) fn body(notice: &Notice, page: Option<&str>) -> Value {
 
 fn anchor(url: &str, text: &str) -> String {
     format!("<a href=\"{}\">{text}</a>", url.replace('&', "&amp;"))
-}
-
-fn escape(text: &str, most: usize) -> String {
-    escaped(text, most, |char| {
-        let entity = match char {
-            '&' => "&amp;",
-            '<' => "&lt;",
-            '>' => "&gt;",
-            _ => return None,
-        };
-        Some(entity.to_owned())
-    })
 }

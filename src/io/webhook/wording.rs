@@ -88,3 +88,29 @@ pub(super) fn escaped(
     }
     out
 }
+
+/// As [`escaped`], for what reads `&`, `<` and `>` as its own markup.
+pub(super) fn escaped_markup(text: &str, most: usize) -> String {
+    escaped(text, most, |char| {
+        let entity = match char {
+            '&' => "&amp;",
+            '<' => "&lt;",
+            '>' => "&gt;",
+            _ => return None,
+        };
+        Some(entity.to_owned())
+    })
+}
+
+/// The links of a message, one beside the other: to the incident and to the runbook. `None` where there are none; `anchor`
+/// writes one, from its address and its text.
+pub(super) fn links(
+    notice: &Notice,
+    page: Option<&str>,
+    anchor: impl Fn(&str, &str) -> String,
+) -> Option<String> {
+    let page = page.map(|page| anchor(page, "Open the incident"));
+    let runbook = link(notice).map(|runbook| anchor(runbook, "Runbook"));
+    let links: Vec<String> = page.into_iter().chain(runbook).collect();
+    (!links.is_empty()).then(|| links.join(" · "))
+}
