@@ -18,6 +18,7 @@ pub mod report;
 mod rules;
 pub mod run;
 mod runtime;
+mod scope_args;
 pub mod silence;
 pub mod status;
 pub mod suggest;

@@ -6,6 +6,7 @@ use super::environment::colours;
 use super::exit::Stop;
 use super::moment;
 use super::runtime::runtime;
+use super::scope_args::ScopeArgs;
 use super::tail::line::{self, Style};
 use crate::clock::Clock;
 use crate::core::rule::Globs;
@@ -54,15 +55,8 @@ pub struct LogsArgs {
     /// Only entries that arrived before
     #[arg(long, value_name = "TIME", conflicts_with = "follow")]
     until: Option<String>,
-    /// Apps, as globs separated by commas
-    #[arg(long, value_name = "GLOBS")]
-    app: Option<String>,
-    /// Regions, as globs separated by commas
-    #[arg(long, value_name = "GLOBS")]
-    region: Option<String>,
-    /// Instances, as globs separated by commas
-    #[arg(long, value_name = "GLOBS")]
-    instance: Option<String>,
+    #[command(flatten)]
+    scope: ScopeArgs,
     /// Only entries whose payload contains this text
     #[arg(long, value_name = "TEXT")]
     grep: Option<String>,
@@ -130,9 +124,9 @@ fn query(args: &LogsArgs) -> Result<Query, Stop> {
     Ok(Query {
         since: Some(time(&args.since)?),
         until: args.until.as_ref().map(time).transpose()?,
-        app: globs(&args.app),
-        region: globs(&args.region),
-        instance: globs(&args.instance),
+        app: globs(&args.scope.app),
+        region: globs(&args.scope.region),
+        instance: globs(&args.scope.instance),
         text: args.grep.clone(),
         regex: regex.map_err(Stop::bad_input)?,
         levels: levels.map(log_level::canonical).collect(),
@@ -195,9 +189,9 @@ fn path(args: &LogsArgs, query: &Query, cursor: Option<&str>) -> String {
     let asked = [
         ("since", time(query.since)),
         ("until", time(query.until)),
-        ("app", args.app.clone()),
-        ("region", args.region.clone()),
-        ("instance", args.instance.clone()),
+        ("app", args.scope.app.clone()),
+        ("region", args.scope.region.clone()),
+        ("instance", args.scope.instance.clone()),
         ("q", args.grep.clone()),
         ("regex", args.regex.clone()),
         ("level", args.level.clone()),

@@ -7,9 +7,8 @@ pub(super) mod player;
 mod tests;
 
 use super::exit::{Stop, verdict};
-use super::{moment, rules};
+use super::rules;
 use crate::core::rule::RuleSet;
-use crate::core::time::Wall;
 use crate::format;
 use clap::ValueEnum;
 use difference::{Change, Row, rows, summaries};
@@ -18,7 +17,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-pub(super) use input::{Input, Line, Recorded};
+pub(super) use input::{Input, Line, RecordedArgs};
 
 /// Show the notifications that rules would have sent
 #[derive(Clone, Debug, clap::Args)]
@@ -34,15 +33,8 @@ Exit codes: 0 success; 1 the archive cannot be read, or a notification is new or
   lastbeat replay --since 7d --rules new-rules --against rules --format junit
   lastbeat replay fly.jsonl --app web --rules rules")]
 pub struct ReplayArgs {
-    /// Segments, folders of them, or files of JSON lines [default: the folder of LASTBEAT_ARCHIVE]
-    #[arg(value_name = "FILE")]
-    files: Vec<PathBuf>,
-    /// Only what arrived since then: a span before now or a time [default: 7d of an archive, all of a file]
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Only what arrived before
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    #[command(flatten)]
+    recorded: RecordedArgs,
     /// The app of entries that name none, as those of `fly logs --json`
     #[arg(long, value_name = "NAME", default_value = "app")]
     app: String,
@@ -77,12 +69,7 @@ pub fn run(args: &ReplayArgs) -> ExitCode {
 fn replay(args: &ReplayArgs) -> Result<ExitCode, Stop> {
     let new_rules = usable(&rules::path(args.rules.as_deref()))?;
     let old_rules = args.against.as_deref().map(usable).transpose()?;
-    let recorded = Recorded {
-        files: args.files.clone(),
-        since: time(args.since.as_deref())?,
-        until: time(args.until.as_deref())?,
-        app: args.app.clone(),
-    };
+    let recorded = args.recorded.recorded(&args.app)?;
     let input = Input::open(&recorded)?;
     let has_inventory = input.has_machines()?;
     let mut new = Player::new(new_rules, has_inventory);
@@ -110,10 +97,6 @@ fn printed(format: Format, new: &Played, is_compared: bool, rows: &[Row<'_>]) ->
         Format::Json => json(new, rows),
         Format::Junit => junit(rows),
     }
-}
-
-fn time(text: Option<&str>) -> Result<Option<Wall>, Stop> {
-    text.map(moment::parse).transpose().map_err(Stop::bad_input)
 }
 
 /// The rules of a path, for tests: variables of notifiers stay as they are written.

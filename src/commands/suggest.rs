@@ -3,9 +3,8 @@
 mod rhythm;
 
 use super::exit::Stop;
-use super::moment;
 use super::replay::player::Player;
-use super::replay::{Input, Line, Recorded, usable};
+use super::replay::{Input, Line, RecordedArgs, usable};
 use super::rules;
 use crate::core::notice::NoticeKind;
 use crate::core::rule::{FalseAlarms, RuleSet};
@@ -34,15 +33,8 @@ Exit codes: 0 success; 1 the archive cannot be read; 64 invalid arguments.
   lastbeat suggest --since 7d
   lastbeat suggest --app 'web-*' > rules/50-suggested.toml")]
 pub struct SuggestArgs {
-    /// Segments, folders of them, or files of JSON lines [default: the folder of LASTBEAT_ARCHIVE]
-    #[arg(value_name = "FILE")]
-    files: Vec<PathBuf>,
-    /// Only what arrived since then: a span before now or a time [default: 7d of an archive, all of a file]
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Only what arrived before
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    #[command(flatten)]
+    recorded: RecordedArgs,
     /// Apps, as globs separated by commas
     #[arg(long, value_name = "GLOBS")]
     app: Option<String>,
@@ -63,16 +55,7 @@ pub fn run(args: &SuggestArgs) -> ExitCode {
 }
 
 fn suggest(args: &SuggestArgs) -> Result<String, Stop> {
-    let time = |text: &Option<String>| -> Result<Option<Wall>, Stop> {
-        let read = text.as_deref().map(moment::parse).transpose();
-        read.map_err(Stop::bad_input)
-    };
-    let recorded = Recorded {
-        files: args.files.clone(),
-        since: time(&args.since)?,
-        until: time(&args.until)?,
-        app: "app".to_owned(),
-    };
+    let recorded = args.recorded.recorded("app")?;
     let wanted: Vec<&str> = args
         .app
         .iter()

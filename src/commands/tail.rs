@@ -6,6 +6,7 @@ use super::client::{self, Client, ClientArgs};
 use super::environment::colours;
 use super::exit::Stop;
 use super::runtime::runtime;
+use super::scope_args::ScopeArgs;
 use crate::backoff::Backoff;
 use crate::format;
 use crate::io::http_client::{Answer, HttpClient};
@@ -49,15 +50,8 @@ pub struct TailArgs {
     /// Only entries whose payload contains this text
     #[arg(value_name = "TEXT", conflicts_with = "q")]
     text: Option<String>,
-    /// Apps, as globs separated by commas
-    #[arg(long, value_name = "GLOBS")]
-    app: Option<String>,
-    /// Regions, as globs separated by commas
-    #[arg(long, value_name = "GLOBS")]
-    region: Option<String>,
-    /// Instances, as globs separated by commas
-    #[arg(long, value_name = "GLOBS")]
-    instance: Option<String>,
+    #[command(flatten)]
+    scope: ScopeArgs,
     /// The same as TEXT
     #[arg(long, value_name = "TEXT")]
     q: Option<String>,
@@ -220,9 +214,9 @@ fn path(args: &TailArgs) -> String {
         &args.q
     };
     let asked = [
-        ("app", &args.app),
-        ("region", &args.region),
-        ("instance", &args.instance),
+        ("app", &args.scope.app),
+        ("region", &args.scope.region),
+        ("instance", &args.scope.instance),
         ("q", text),
     ];
     for (key, value) in asked {

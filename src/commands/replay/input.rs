@@ -5,11 +5,13 @@ use crate::clock;
 use crate::clock::Clock;
 use crate::commands::archive_files;
 use crate::commands::exit::Stop;
+use crate::commands::moment;
 use crate::core::time::{Mono, Wall};
 use crate::decode::archive_line::{ArchivedEntry, Mark};
 use crate::decode::json_entry::{self, JsonEntry};
 use crate::io::archive::search::{Finds, Query, search};
 use crate::io::archive::segment::Segment;
+use clap::Args;
 use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal};
 use std::ops::ControlFlow;
@@ -33,6 +35,36 @@ pub(in crate::commands) struct Recorded {
     pub until: Option<Wall>,
     /// The app of entries that name none.
     pub app: String,
+}
+
+/// The flags that name a recorded stream.
+#[derive(Clone, Debug, Args)]
+pub(in crate::commands) struct RecordedArgs {
+    /// Segments, folders of them, or files of JSON lines [default: the folder of LASTBEAT_ARCHIVE]
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Only what arrived since then: a span before now or a time [default: 7d of an archive, all of a file]
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only what arrived before
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+}
+
+impl RecordedArgs {
+    /// The stream; `app` is that of entries that name none. An error is a time that cannot be read.
+    pub fn recorded(&self, app: &str) -> Result<Recorded, Stop> {
+        let time = |text: &Option<String>| {
+            let time = text.as_deref().map(moment::parse).transpose();
+            time.map_err(Stop::bad_input)
+        };
+        Ok(Recorded {
+            files: self.files.clone(),
+            since: time(&self.since)?,
+            until: time(&self.until)?,
+            app: app.to_owned(),
+        })
+    }
 }
 
 /// One line of it.
