@@ -18,4 +18,4 @@ pub mod volume;
 pub mod writer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -75,6 +75,26 @@ pub(in crate::core) fn engine(rules: Vec<Rule>, second: f64) -> Engine {
     Engine::new(set, options, at(second))
 }
 
+/// Lets an entry of `app.region.instance` arrive; `None` where its app is ignored.
+pub(in crate::core) fn hear(engine: &mut Engine, who: &str, second: f64) -> Option<InstanceId> {
+    let raw = format!("logs.{who}");
+    let mut tokens = who.split('.');
+    let mut next = || tokens.next().expect("app.region.instance");
+    let subject = Subject {
+        raw: &raw,
+        app: next(),
+        region: next(),
+        instance: next(),
+    };
+    engine.arrive(at(second));
+    let id = match engine.find(&raw) {
+        Some(id) => id,
+        None => engine.admit(&subject, 100).expect("there is room")?,
+    };
+    engine.heard(id, Provider::App, 100);
+    Some(id)
+}
+
 /// A core that remembers its output, each line `second what who why`.
 pub(in crate::core) struct Bench {
     pub(in crate::core) engine: Engine,
@@ -147,21 +167,7 @@ impl Bench {
     }
 
     pub(in crate::core) fn entry(&mut self, who: &str, second: f64) -> Option<InstanceId> {
-        let raw = format!("logs.{who}");
-        let mut tokens = who.split('.');
-        let mut next = || tokens.next().expect("app.region.instance");
-        let subject = Subject {
-            raw: &raw,
-            app: next(),
-            region: next(),
-            instance: next(),
-        };
-        self.engine.arrive(at(second));
-        let id = match self.engine.find(&raw) {
-            Some(id) => id,
-            None => self.engine.admit(&subject, 100).expect("there is room")?,
-        };
-        self.engine.heard(id, Provider::App, 100);
+        let id = hear(&mut self.engine, who, second)?;
         self.keep();
         Some(id)
     }

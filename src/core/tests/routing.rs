@@ -2,14 +2,14 @@
 //! notifier hears of an incident once, and of its end once.
 
 use crate::core::engine::{Engine, Options, Output};
-use crate::core::entry::{BeatLine, MarkerId, Provider, Subject};
+use crate::core::entry::{BeatLine, MarkerId};
 use crate::core::notice::routing::Hours;
 use crate::core::notice::{IncidentId, Notice, NoticeKind};
 use crate::core::rule::{
     Matchers, MaxGap, NotifierKind, NotifierRule, Rule, RuleSet, Severity, StreamRule,
 };
 use crate::core::silence::Silence;
-use crate::core::tests::bench::{at, rule, seconds};
+use crate::core::tests::bench::{at, hear, rule, seconds};
 use crate::core::tests::restart::Disk;
 use crate::core::time::Wall;
 use proptest::prelude::*;
@@ -225,24 +225,7 @@ impl World {
     }
 
     fn beat(&mut self, name: &str) {
-        let raw = format!("logs.{name}");
-        let mut tokens = name.split('.');
-        let mut next = || tokens.next().expect("app.region.instance");
-        let subject = Subject {
-            raw: &raw,
-            app: next(),
-            region: next(),
-            instance: next(),
-        };
-        self.engine.arrive(at(self.now as f64));
-        let id = match self.engine.find(&raw) {
-            Some(id) => id,
-            None => {
-                let admitted = self.engine.admit(&subject, 100).expect("there is room");
-                admitted.expect("it is not ignored")
-            }
-        };
-        self.engine.heard(id, Provider::App, 100);
+        let id = hear(&mut self.engine, name, self.now as f64).expect("it is not ignored");
         let line = BeatLine {
             marker: MarkerId(0),
             text: "HEARTBEAT",

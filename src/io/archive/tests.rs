@@ -16,10 +16,10 @@ use std::time::Duration;
 const START: Wall = Wall::from_nanos(1_769_860_800_000_000_000);
 
 /// A folder of a test, removed at its end.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("lastbeat-archive-{}-{number}", std::process::id());

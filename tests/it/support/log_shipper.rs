@@ -2,9 +2,10 @@
 //! the ways in which real ones break.
 
 use super::nats::{Nats, ORG, TOKEN};
+use super::receiver::{Taken, take};
 use super::wait::let_pass;
 use futures_util::StreamExt;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -159,14 +160,8 @@ fn post(port: u16, entry: &str) -> std::io::Result<String> {
     Ok(answer)
 }
 
-/// The head and body of a request.
-struct Request {
-    head: String,
-    body: String,
-}
-
 /// Serves on a free port, a thread for each connection; `None` as an answer closes it without a word.
-fn serve(shared: &Arc<Shared>, answer: fn(&Shared, &Request) -> Option<(u16, String)>) -> u16 {
+fn serve(shared: &Arc<Shared>, answer: fn(&Shared, &Taken) -> Option<(u16, String)>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();
     let shared = Arc::clone(shared);
@@ -175,7 +170,7 @@ fn serve(shared: &Arc<Shared>, answer: fn(&Shared, &Request) -> Option<(u16, Str
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
                 let mut reader = BufReader::new(stream);
-                let Some(request) = read(&mut reader) else {
+                let Some(request) = take(&mut reader) else {
                     return;
                 };
                 let Some((status, body)) = answer(&shared, &request) else {
@@ -193,29 +188,7 @@ fn serve(shared: &Arc<Shared>, answer: fn(&Shared, &Request) -> Option<(u16, Str
     port
 }
 
-fn read(reader: &mut impl BufRead) -> Option<Request> {
-    let mut head = String::new();
-    loop {
-        let begins = head.len();
-        if reader.read_line(&mut head).ok()? == 0 {
-            return None;
-        }
-        if head[begins..].trim().is_empty() {
-            break;
-        }
-    }
-    let length = head.lines().find_map(|line| {
-        let (key, value) = line.split_once(':')?;
-        key.eq_ignore_ascii_case("content-length")
-            .then(|| value.trim().parse().ok())?
-    });
-    let mut body = vec![0; length.unwrap_or(0)];
-    reader.read_exact(&mut body).ok()?;
-    let body = String::from_utf8_lossy(&body).into_owned();
-    Some(Request { head, body })
-}
-
-fn answer_of_sink(shared: &Shared, request: &Request) -> Option<(u16, String)> {
+fn answer_of_sink(shared: &Shared, request: &Taken) -> Option<(u16, String)> {
     let broken = shared.broken();
     if request.head.starts_with("POST") {
         if broken == Broken::Sink {
@@ -265,7 +238,7 @@ fn is_tenth(entry: &str) -> bool {
     }
 }
 
-fn answer_of_metrics(shared: &Shared, _: &Request) -> Option<(u16, String)> {
+fn answer_of_metrics(shared: &Shared, _: &Taken) -> Option<(u16, String)> {
     match shared.broken() {
         Broken::Shipper => None,
         Broken::Metrics => Some((500, String::new())),

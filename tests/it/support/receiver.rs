@@ -84,7 +84,8 @@ impl Receiver {
     }
 }
 
-fn take(reader: &mut impl BufRead) -> Option<Taken> {
+/// Reads a request; `None` where the client is gone.
+pub(super) fn take(reader: &mut impl BufRead) -> Option<Taken> {
     let mut head = String::new();
     loop {
         let begins = head.len();
