@@ -93,6 +93,23 @@ pub enum Alarm {
 }
 
 impl Alarm {
+    /// All alarms.
+    pub const ALL: [Alarm; 13] = [
+        Alarm::Heartbeat,
+        Alarm::Logs,
+        Alarm::Rate,
+        Alarm::Stalled,
+        Alarm::Refused,
+        Alarm::Lagging,
+        Alarm::Losing,
+        Alarm::Blind,
+        Alarm::Archive,
+        Alarm::Full,
+        Alarm::Unseen,
+        Alarm::Flapping,
+        Alarm::Drill,
+    ];
+
     /// True if it is about targets of a rule that are silent or say too little.
     pub const fn is_silence(self) -> bool {
         matches!(self, Alarm::Heartbeat | Alarm::Logs | Alarm::Rate)

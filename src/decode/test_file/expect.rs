@@ -256,22 +256,7 @@ fn name(words: &mut Words<'_>) -> Result<Option<String>, Bad> {
     let Some(word) = words.next_word().filter(capital) else {
         return Ok(None);
     };
-    const ALARMS: [Alarm; 13] = [
-        Alarm::Heartbeat,
-        Alarm::Logs,
-        Alarm::Rate,
-        Alarm::Stalled,
-        Alarm::Refused,
-        Alarm::Lagging,
-        Alarm::Losing,
-        Alarm::Blind,
-        Alarm::Archive,
-        Alarm::Full,
-        Alarm::Unseen,
-        Alarm::Flapping,
-        Alarm::Drill,
-    ];
-    let mut known: Vec<&str> = ALARMS
+    let mut known: Vec<&str> = Alarm::ALL
         .iter()
         .flat_map(|alarm| Scope::ALL.map(|scope| alarm.name(scope)))
         .chain(OTHER_ALERTS)

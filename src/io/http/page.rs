@@ -196,6 +196,23 @@ mod tests {
     }
 
     #[test]
+    fn the_headline_has_words_for_every_alarm_that_is_no_silence() {
+        let head = FILES.iter().find(|file| file.path.ends_with("head.js"));
+        let head = head.expect("the headline has a file").text;
+        let scopes = crate::core::notice::Scope::ALL;
+        let alarms = crate::core::notice::Alarm::ALL;
+        for name in alarms
+            .iter()
+            .flat_map(|alarm| scopes.map(|scope| alarm.name(scope)))
+        {
+            let is_silence = ["Silent", "Missed", "StreamStalled"];
+            let is_silence = is_silence.iter().any(|end| name.ends_with(end));
+            let has_words = head.contains(&format!(" {name}: '"));
+            assert!(is_silence || has_words, "{name}");
+        }
+    }
+
+    #[test]
     fn what_is_left_out_is_only_for_readers_of_the_source() {
         let text = "// why\na {\n  /* what */\n\n  b: '// c'; // d\n}\n";
         assert_eq!(lean(text), "a {\nb: '// c'; // d\n}\n");

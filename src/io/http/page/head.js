@@ -43,7 +43,8 @@ function drawSpark(canvas, list, least) {
 const WORDS = {
   HeartbeatFlapping: 'comes and goes', StreamFlapping: 'comes and goes', StreamLagging: 'is late', RegionLagging: 'is late',
   StreamBlind: 'is seen too rarely', LastbeatFull: 'is not watched whole', LogsTooFew: 'logs too little', StreamLossy: 'loses entries',
-  StreamAuthFailed: 'is refused', LastbeatDrill: 'is a test',
+  StreamAuthFailed: 'is refused', LastbeatDrill: 'is a test', ArchiveStopped: 'is not archived', ShipperStalled: 'receives no logs',
+  ShipperLoses: 'loses logs', ShipperLags: 'receives logs late', ShipperFlapping: 'comes and goes', DownstreamUnseen: 'cannot be queried',
 };
 const NAMED_INCIDENTS = 2;
 const plural = (count, word) => `${count.toLocaleString()} ${word}${count === 1 ? '' : 's'}`;

@@ -381,7 +381,7 @@ function who(one) {
   const place = [one.app, one.region, one.instance].filter(Boolean).join('/');
   const names = {
     stream: 'the whole stream', region: `region ${one.region}`, app: `app ${one.app}`,
-    'app-region': `${one.app} in ${one.region}`, host: `host ${one.host}`,
+    'app-region': `${one.app} in ${one.region}`, host: `host ${one.host}`, regions: `regions ${one.region}`, downstream: one.rule,
   };
   const name = names[one.scope] ?? (one.instance ? place : `${one.affected_total} instances of ${place}`);
   return one.beat ? `${name}, beat ${one.beat}` : name;
