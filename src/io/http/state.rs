@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 
 /// Time for the core to give its copy. Prometheus gives up after 10s by default, some after 5s; the core takes
 /// milliseconds.
-pub(super) const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(4);
 /// Scrapes rendered at once: one keeps the memory for texts and a core of the machine within bounds.
 const MAX_RENDERING: usize = 1;
 

@@ -8,7 +8,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-/// Between two looks at the state.
+/// Between two looks at the state, at least; where a look takes longer, twice as long as it took: looking is not to be most
+/// of what the machine does.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Returns once `done` says so; panics with `what` after `within`.
@@ -22,14 +23,16 @@ pub fn wait_until(what: &str, within: Duration, mut done: impl FnMut() -> bool) 
 pub fn wait_for<T>(what: &str, within: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
+        let looked = Instant::now();
         if let Some(found) = probe() {
             return found;
         }
+        let took = looked.elapsed();
         assert!(
             started.elapsed() < within,
             "waited {within:?} in vain for: {what}"
         );
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(PAUSE.max(took * 2));
     }
 }
 

@@ -78,7 +78,7 @@ pub(in crate::io::http) async fn metrics(
         late => {
             let why = match late {
                 Ok(_) => "the core is gone",
-                Err(_) => "its snapshot did not come within 2s",
+                Err(_) => "its snapshot did not come in time",
             };
             tracing::error!(why, "a scrape is answered without the core's values");
             (None, None)
