@@ -169,6 +169,8 @@ pub struct SavedTarget {
     pub rule: Arc<str>,
     /// The thing it watches.
     pub watched: SavedWatched,
+    /// Signs of life in a row since it fires, where its rule wants more than one; else 0.
+    pub recovered: u16,
 }
 
 /// The thing a target watches, by name.

@@ -116,5 +116,6 @@ fn saved_target(view: View<'_>, target: u32) -> SavedTarget {
     SavedTarget {
         rule: Arc::clone(&view.facts.rule_names[row.rule() as usize]),
         watched,
+        recovered: row.good,
     }
 }

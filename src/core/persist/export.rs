@@ -4,6 +4,7 @@
 //! that is read later was heard later, so that no stored gap is too long.
 
 use crate::core::engine::Engine;
+use crate::core::incident::Incident;
 use crate::core::incident::kind::IncidentId;
 use crate::core::listening::KEPT;
 use crate::core::listening::pauses::Longest;
@@ -117,8 +118,9 @@ impl Engine {
         checkpoint.losses = self.saved_losses(checkpoint.whole);
         checkpoint.factors = self.targets.factors_in_force(&self.facts).collect();
         let marked = std::mem::take(&mut self.notices.changes.marked);
-        let wanted = |id: &_| checkpoint.whole || marked.contains(id);
-        let open = self.incidents.iter().filter(|(id, _)| wanted(id));
+        let open = self.incidents.iter().filter(|(id, incident)| {
+            checkpoint.whole || marked.contains(id) || self.recovers_slowly(incident)
+        });
         checkpoint.incidents = open.filter_map(|(id, _)| self.saved_incident(id)).collect();
         Ok(checkpoint)
     }
@@ -146,6 +148,12 @@ impl Engine {
             incidents,
             instances,
         })
+    }
+
+    /// True if a member that fires needs several signs of life in a row: they are counted across restarts.
+    fn recovers_slowly(&self, incident: &Incident) -> bool {
+        let mut firing = incident.firing();
+        firing.any(|target| self.targets.rule_of(&self.facts, target).recover > 1)
     }
 
     fn saved_incident(&self, id: IncidentId) -> Option<SavedIncident> {

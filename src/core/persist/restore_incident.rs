@@ -25,8 +25,9 @@ impl Engine {
         }
         let mut members: BTreeMap<u32, Member> = BTreeMap::new();
         for target in &saved.members {
-            if let Some(target) = self.member_named(target) {
-                members.insert(target, self.restored_member(target, None));
+            if let Some(number) = self.member_named(target) {
+                self.targets.table.get_mut(number).good = target.recovered;
+                members.insert(number, self.restored_member(number, None));
             }
         }
         let firing = members.len();

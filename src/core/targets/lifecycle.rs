@@ -7,7 +7,7 @@ use crate::core::entry::{BeatLine, Lifecycle};
 use crate::core::facts::Facts;
 use crate::core::targets::Targets;
 use crate::core::targets::table::Watched;
-use crate::core::time::Listened;
+use crate::core::time::{Listened, Stamp};
 use crate::core::tracker::life::{Crash, StopWhy};
 use crate::core::tracker::{BeatId, Beaten, InstanceId, NONE, UNDECIDED};
 use std::time::Duration;
@@ -95,6 +95,9 @@ impl Targets {
     /// Ends all expectations of an instance.
     fn leave(&mut self, facts: &mut Facts, id: InstanceId) {
         facts.touched.insert(id.0);
+        facts.tracker.change_life(id, |life| {
+            (life.restarted, life.again) = (Listened::ZERO, Listened::ZERO);
+        });
         self.set_stopped(facts, id, true);
         for target in self.targets_of(facts, id) {
             self.stop(facts, target);
@@ -119,7 +122,9 @@ impl Targets {
         {
             facts.inventory.given_up.remove(&*subject);
         }
-        let listened = facts.listening.listened();
+        // A beat follows the start that it shows: another start is a new one for it, and not for those that are awaited.
+        let before = Duration::from_nanos(u64::from(beaten.is_some()));
+        let listened = facts.listening.listened() - before;
         let had_left = facts.tracker.change_life(id, |life| {
             if life.restarted == Listened::ZERO {
                 life.restarted = listened;
@@ -129,7 +134,10 @@ impl Targets {
             }
             std::mem::take(&mut life.said_bye) | life.stop.take().is_some()
         });
-        let stamp = facts.listening.stamp();
+        let stamp = Stamp {
+            listened,
+            ..facts.listening.stamp()
+        };
         let mut expects = had_left;
         let beats: Vec<BeatId> = facts.tracker.beats_of(id).collect();
         for beat in beats {

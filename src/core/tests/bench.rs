@@ -152,12 +152,14 @@ impl Bench {
         let line = BeatLine {
             marker: MarkerId(0),
             text: "HEARTBEAT",
-            name: words.strip_prefix("name=").unwrap_or(""),
+            name: words
+                .strip_prefix("name=")
+                .map_or("", |name| name.trim_end_matches(" bye")),
             every,
             seq: words
                 .strip_prefix("seq=")
                 .map(|seq| seq.parse().expect("a number")),
-            bye: words == "bye",
+            bye: words == "bye" || words.ends_with(" bye"),
             host,
             entry_time: said.map(|said| Wall::ZERO + Duration::from_secs_f64(EPOCH as f64 + said)),
         };

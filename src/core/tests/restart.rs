@@ -174,6 +174,25 @@ fn a_short_restart_keeps_the_gap() {
 }
 
 #[test]
+fn beats_in_a_row_are_counted_across_a_restart() {
+    let recover = 3;
+    let mut mortal = Mortal::new(vec![Rule {
+        recover,
+        ..rule("r", "*", 30.0)
+    }]);
+    mortal.beats(&[WEB, API, LONE], up_to(20));
+    mortal.beats(&[WEB, API], from(30, 60));
+    mortal.beats(&[WEB, API, LONE], from(70, 80));
+    mortal.checkpoint(false, 81.0);
+    mortal.restart(85.0);
+    mortal.beats(&[WEB, API, LONE], from(90, 160));
+    assert_eq!(
+        mortal.bench.told().pop(),
+        Some("90 HeartbeatMissed c closed resolved")
+    );
+}
+
+#[test]
 fn what_is_open_stays_open_is_not_told_again_and_closes_once() {
     let mut mortal = Mortal::new(vec![rule("r", "*", 30.0)]);
     mortal.beats(&[WEB, API, LONE], up_to(20));

@@ -197,6 +197,12 @@ enum WatchedRow<'a> {
 pub(super) struct TargetRow<'a> {
     rule: Cow<'a, str>,
     watched: WatchedRow<'a>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    recovered: u16,
+}
+
+fn is_zero(count: &u16) -> bool {
+    *count == 0
 }
 
 impl<'a> TargetRow<'a> {
@@ -216,6 +222,7 @@ impl<'a> TargetRow<'a> {
         TargetRow {
             rule: cow(&target.rule),
             watched,
+            recovered: target.recovered,
         }
     }
 
@@ -238,6 +245,7 @@ impl<'a> TargetRow<'a> {
         SavedTarget {
             rule: self.rule.into(),
             watched,
+            recovered: self.recovered,
         }
     }
 }

@@ -110,6 +110,7 @@ fn incident(id: u64, app: &str) -> SavedIncident {
             watched: SavedWatched::Logs {
                 subject: format!("logs.{app}.iad.1").into(),
             },
+            recovered: 0,
         }),
         notice: Notice {
             incident: IncidentId(id),

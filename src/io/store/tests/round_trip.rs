@@ -357,6 +357,7 @@ fn incidents_parcels_and_silences_come_back_as_they_were() {
                 marker: "HEARTBEAT".into(),
                 name: "worker".into(),
             },
+            recovered: 2,
         },
         SavedTarget {
             rule: "regions".into(),
@@ -364,6 +365,7 @@ fn incidents_parcels_and_silences_come_back_as_they_were() {
                 app: None,
                 region: Some("iad".into()),
             },
+            recovered: 0,
         },
     ];
     let silence = Silence {
