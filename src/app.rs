@@ -16,6 +16,7 @@ pub mod logging;
 pub mod notifiers;
 pub mod redact;
 pub mod reload;
+pub mod second_opinion;
 pub mod self_report;
 pub mod service;
 pub mod silences;

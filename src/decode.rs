@@ -6,6 +6,7 @@ pub mod archive_line;
 pub mod beat;
 pub mod canary;
 pub mod downstream;
+pub mod fly_logs;
 pub mod globs;
 mod http_url;
 pub mod inventory;

@@ -23,6 +23,7 @@ use super::suspend_detector::SuspendDetector;
 use crate::clock::Clock;
 use crate::core::engine::{Feed, Output};
 use crate::core::inventory::Candidate;
+use crate::core::targets::opinion::Question;
 use crate::core::time::{Mono, Now, Wall};
 use crate::decode::archive_line::Mark;
 use crate::decode::log_line;
@@ -64,6 +65,7 @@ pub struct EventLoop<S> {
     checkpointer: Checkpointer,
     outputs: OutputSink,
     candidates: Box<dyn Fn(Vec<Candidate>) + Send>,
+    questions: Box<dyn Fn(Question) + Send>,
     connections: Connections<S>,
     connection_status: ConnectionStatus,
     canary: Option<Canary>,
@@ -99,6 +101,7 @@ impl<S: MessageSource> EventLoop<S> {
             checkpointer: Checkpointer::new(deps.store, now.mono),
             outputs: deps.outputs,
             candidates: deps.candidates,
+            questions: deps.questions,
             connections: Connections::new(),
             canary: deps.canary.map(canary),
             snapshots: SnapshotPublisher::new(deps.max_series),
@@ -373,6 +376,8 @@ impl<S: MessageSource> EventLoop<S> {
         if let Some(candidates) = self.ingest.engine.take_candidates() {
             (self.candidates)(candidates);
         }
+        let questions = self.ingest.engine.take_questions().into_iter();
+        questions.for_each(|question| (self.questions)(question));
         let outputs: Vec<Output> = self.ingest.engine.drain().collect();
         thresholds::observe(&self.metrics, &outputs, self.clock.now().wall);
         let decision = self.ingest.engine.decision();

@@ -10,6 +10,7 @@ use crate::core::inventory::{Candidate, Listed, Poll};
 use crate::core::time::{Mono, Now};
 use crate::decode::inventory::Read;
 use crate::format;
+use crate::io::fly_logs::FlyLogs;
 use crate::io::inventory::machines::MachinesApi;
 use crate::io::inventory::{InventoryFault, InventoryFaultKind, InventorySource};
 use crate::io::metrics::Metrics;
@@ -61,6 +62,8 @@ pub struct Machines {
     pub source: Option<InventorySource>,
     /// Restarts machines; `None`: restarts are refused.
     pub restarts: Option<MachinesApi>,
+    /// The platform's own logs, for second opinions; `None`: nobody is asked.
+    pub logs: Option<FlyLogs>,
 }
 
 /// The task's inputs and outputs.

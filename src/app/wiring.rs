@@ -11,6 +11,7 @@ use crate::core::engine::Output;
 use crate::core::inventory::{Candidate, Poll};
 use crate::core::notice::IncidentId;
 use crate::core::persist::ForgottenTarget;
+use crate::core::targets::opinion::{Opinion, Question};
 use crate::core::targets::table::{Change, Reason, State};
 use crate::format;
 use std::sync::Arc;
@@ -54,6 +55,22 @@ pub(super) fn candidates(
     Box::new(move |candidates| {
         // If the queue is full, the poll that answers it answers this request too.
         let _ = inventory.try_send(InventoryRequest::Candidates(candidates));
+    })
+}
+
+/// The core to the platform's own logs: questions about silent beats.
+pub(super) fn questions(logs: mpsc::Sender<Question>) -> Box<dyn Fn(Question) + Send> {
+    Box::new(move |question| {
+        // If the queue is full, the alert fires without an answer.
+        let _ = logs.try_send(question);
+    })
+}
+
+/// The platform's own logs to the core: each answer.
+pub(super) fn opinions(core: mpsc::Sender<CoreRequest>) -> Box<dyn Fn(Question, Opinion) + Send> {
+    Box::new(move |question, opinion| {
+        // Where the core is too busy, the alert fires without it.
+        let _ = core.try_send(CoreRequest::Opinion(question, opinion));
     })
 }
 

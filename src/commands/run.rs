@@ -22,6 +22,7 @@ use crate::decode::settings::{
 };
 use crate::format;
 use crate::io::feed::OutgoingMessage;
+use crate::io::fly_logs::FlyLogs;
 use crate::io::http::WebAccess;
 use crate::io::http_client::HttpClient;
 use crate::io::inventory::InventorySource;
@@ -275,6 +276,7 @@ fn machines(settings: InventorySettings) -> Machines {
     Machines {
         source,
         restarts: settings.restarts.map(MachinesApi::new),
+        logs: settings.logs.map(FlyLogs::new),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::core::lag::Lag;
 use crate::core::listening::Blind;
 use crate::core::notice::{Alarm, CloseReason};
 use crate::core::rule::FORGET_AFTER;
+use crate::core::targets::opinion::{Opinion, Question};
 use crate::core::time::{Listened, Mono, Now};
 use crate::core::tracker::{NONE, Needed};
 use std::sync::Arc;
@@ -48,6 +49,7 @@ impl Engine {
         self.evaluate_downstreams();
         self.targets.keep_budget(&self.facts);
         self.targets.end_waits(&self.facts);
+        self.targets.end_opinions(&self.facts);
         self.targets.evaluate(&mut self.facts);
         self.digest();
         if now.mono >= self.next_sweep {
@@ -71,7 +73,8 @@ impl Engine {
         let now = self.facts.now.mono;
         let mut wake = (now + TICK)
             .min(self.incidents.next_wake(self.view()))
-            .min(self.targets.confirmation.first());
+            .min(self.targets.confirmation.first())
+            .min(self.targets.opinions.first());
         if !self.is_stalled() {
             wake = wake.min(just_after(self.stream_deadline()));
         }
@@ -143,7 +146,8 @@ impl Engine {
         }
         let (incidents, view) = self.split();
         incidents.losses_are(view);
-        if self.incidents.stream.losing.is_some() {
+        let loses = self.facts.listening.losing_since().is_some();
+        if loses && self.incidents.stream.losing.is_some() {
             self.facts.listening.reported();
         }
     }
@@ -208,6 +212,26 @@ impl Engine {
             _ => {}
         }
         self.announce();
+    }
+
+    /// The questions about silent beats since the last call, for the platform's own copy of the logs.
+    pub fn take_questions(&mut self) -> Vec<Question> {
+        self.targets.opinions.take()
+    }
+
+    /// Applies the answer to a question. A beat that the stream did not bring opens an incident of the stream instead of
+    /// one of its instance.
+    pub fn opinion(&mut self, question: &Question, opinion: Opinion, now: Now) {
+        self.facts.now = now;
+        if self.targets.opinion(&mut self.facts, question, opinion) {
+            let subject = question.subject.trim_start_matches("logs.");
+            self.facts.lost_words = format!(
+                "a heartbeat of {} is in the platform's own logs, and the stream never brought it",
+                subject.replacen('.', "/", 2)
+            );
+            self.incidents.stream.lost_at = Some(now.mono);
+        }
+        self.digest();
     }
 
     /// Frees the names of no tracked instance that no rule expects and no open incident is about.

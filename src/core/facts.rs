@@ -50,6 +50,8 @@ pub struct Facts {
     pub feed_words: String,
     /// The reason why the archive cannot be written; empty: it can, or there is none.
     pub archive_problem: String,
+    /// The last beat that the stream lost on its way, in words; empty where none is known.
+    pub lost_words: String,
     /// The last cause of blindness that somebody else has to end, in words; empty if none is known.
     pub blind_cause: String,
     rejected: [u64; Reject::ALL.len()],
@@ -73,6 +75,7 @@ impl Facts {
             capacity: Capacity::default(),
             feed_words: String::new(),
             archive_problem: String::new(),
+            lost_words: String::new(),
             blind_cause: String::new(),
             rejected: [0; Reject::ALL.len()],
         }

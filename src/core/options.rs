@@ -10,6 +10,8 @@ pub struct Options {
     pub ignore: Globs,
     /// True if an inventory is polled, so that alerts wait for its answer.
     pub inventory: bool,
+    /// True if the platform's own copy of the logs can be asked before a single silence becomes an alert.
+    pub second_opinion: bool,
     /// Limits on what is tracked.
     pub limits: Limits,
     /// The number of the first incident; the caller takes it from the wall clock, so that numbers never return.

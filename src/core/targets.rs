@@ -16,6 +16,7 @@ pub mod membership;
 mod moved;
 pub mod never_seen;
 pub mod new_rhythms;
+pub mod opinion;
 pub mod plan;
 mod proof_of_life;
 pub mod rate;
@@ -33,6 +34,7 @@ use crate::core::targets::budget::Budget;
 use crate::core::targets::confirmation::Confirmation;
 use crate::core::targets::groups::{GroupLink, Groups};
 use crate::core::targets::new_rhythms::NewRhythms;
+use crate::core::targets::opinion::Opinions;
 use crate::core::targets::rate::Rates;
 use crate::core::targets::table::{Change, Reason, State, Table, Watched};
 use crate::core::time::{Listened, Mono, Stamp, Wall};
@@ -119,6 +121,8 @@ pub struct Targets {
     pub rates: Rates,
     /// Alerts that wait for the inventory's confirmation.
     pub confirmation: Confirmation,
+    /// Alerts that wait for a second opinion.
+    pub opinions: Opinions,
     /// Long intervals that may turn out to be a new rhythm.
     pub(in crate::core) new_rhythms: NewRhythms,
     events: Vec<AlertEvent>,

@@ -14,6 +14,7 @@ mod flood;
 mod growth;
 mod inventory;
 mod life;
+mod opinion;
 mod restart;
 mod routing;
 mod rules;

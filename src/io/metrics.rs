@@ -89,6 +89,8 @@ pub struct Metrics {
     scrapes_incomplete: IntCounter,
     inventory_polls: IntCounterVec,
     inventory_machines: IntGaugeVec,
+    /// Answers of the platform's own logs, by outcome: a label of an enum, never free text.
+    pub second_opinions: IntCounterVec,
     interval: HistogramVec,
     reconnects: IntCounterVec,
     state: IntGaugeVec,
@@ -208,6 +210,13 @@ impl Metrics {
             inventory_machines: declare.add(IntGaugeVec::new(
                 opts("inventory_machines", "Machines in the last successful poll, by listed state."),
                 &["listed"],
+            )),
+            second_opinions: declare.add(IntCounterVec::new(
+                opts(
+                    "second_opinions_total",
+                    "Answers of the platform's own logs about silent heartbeats, by outcome.",
+                ),
+                &["outcome"],
             )),
             scrapes_incomplete: declare.add(IntCounter::with_opts(opts(
                 "scrapes_incomplete_total",

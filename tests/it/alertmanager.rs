@@ -149,3 +149,35 @@ fn two_lastbeats_and_two_alertmanagers_tell_once() {
     assert_eq!((told("batch", "firing"), told("batch", "resolved")), (1, 1));
     watchers.into_iter().for_each(Lastbeat::stop);
 }
+
+#[test]
+fn a_severity_that_grows_ends_the_lesser_alert_as_the_greater_begins() {
+    let nats = Nats::start(Peer::Current);
+    let feed = Feed::connect(&nats);
+    let receiver = Hook::start();
+    let alertmanager = Alertmanager::start(&receiver);
+    let instances = org(&["web", "api"], &["sjc", "ams", "nrt"]);
+    feed.beat(&instances, Duration::from_millis(500));
+    let rules = format!(
+        "[notify.cluster]\ntype = 'alertmanager'\nurl = '{}'\n\
+         [[rule]]\nname = 'soft'\nregion = 'sjc'\nmax_gap = '2s'\nseverity = 'warning'\n\
+         [[rule]]\nname = 'hard'\nmax_gap = '2s'\nseverity = 'critical'\n",
+        alertmanager.url()
+    );
+    let setup = Setup::new().nats(&nats).rules("rules.toml", &rules);
+    let lastbeat = setup.start();
+    lastbeat.wait_live(6);
+    let severities = || {
+        let of_web = alertmanager.alerts().into_iter();
+        let of_web = of_web.filter(|alert| alert["labels"]["target_app"] == "web");
+        let severity = |alert: Value| alert["labels"]["severity"].as_str().map(str::to_owned);
+        of_web.filter_map(severity).collect::<Vec<String>>()
+    };
+    feed.silence(&instances[0]);
+    wait_until("the lesser", SOON, || severities() == ["warning"]);
+    feed.silence(&instances[1]);
+    wait_until("the greater alone", SOON, || severities() == ["critical"]);
+    instances.iter().for_each(|one| feed.resume(one));
+    wait_until("nothing fires", SOON, || severities().is_empty());
+    lastbeat.stop();
+}

@@ -2,6 +2,7 @@
 //! and meant to run is told at once, and an inventory that does not answer hides nobody.
 
 mod deaths;
+mod opinion;
 
 use crate::support::dns_server::{DnsServer, Said};
 use crate::support::feed::Feed;

@@ -12,6 +12,7 @@ use crate::core::rule::RuleSet;
 use crate::core::silence::Silence;
 use crate::core::snapshot::Snapshot;
 use crate::core::snapshot::detail::Detail;
+use crate::core::targets::opinion::{Opinion, Question};
 use crate::io::feed::ConnectionEvent;
 use crate::io::http::logs::Tails;
 use crate::io::http::readiness::Readiness;
@@ -36,6 +37,8 @@ pub enum CoreRequest {
     Adopt(Box<Saved>, oneshot::Sender<()>),
     /// A poll of the inventory.
     Inventory(Box<Poll>),
+    /// The answer to a question about a silent beat.
+    Opinion(Question, Opinion),
     /// The archive stopped, for this reason; `None`: it is well.
     Archive(Option<String>),
     /// Adds a text to an open incident.
@@ -78,6 +81,8 @@ pub struct EventLoopDeps {
     /// Receives the instances that the inventory is to be asked about at once, since alerts wait for its answer.
     /// Must not block.
     pub candidates: Box<dyn Fn(Vec<Candidate>) + Send>,
+    /// Receives questions for the platform's own logs, whose answers alerts wait for. Must not block.
+    pub questions: Box<dyn Fn(Question) + Send>,
     /// The canary; `None`: no canary.
     pub canary: Option<CanaryPlan>,
     /// The live metrics.

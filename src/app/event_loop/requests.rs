@@ -51,6 +51,11 @@ impl<S: MessageSource> EventLoop<S> {
                 self.ingest.engine.inventory(&poll, now);
                 self.wake = now.mono;
             }
+            CoreRequest::Opinion(question, opinion) => {
+                let now = self.turn();
+                self.ingest.engine.opinion(&question, opinion, now);
+                self.wake = now.mono;
+            }
             CoreRequest::Archive(problem) => {
                 let now = self.turn();
                 self.ingest.engine.archive_is(problem.as_deref(), now);

@@ -66,6 +66,7 @@ fn event_loop() -> EventLoop<Pipe> {
         tails: Arc::default(),
         give_up_after: None,
         candidates: Box::new(drop),
+        questions: Box::new(drop),
         canary: None,
     };
     EventLoop::new(Ingest::new(engine), clock, deps)

@@ -15,6 +15,7 @@ use crate::app::event_loop::EventLoopDeps;
 use crate::app::ingest::Ingest;
 use crate::app::inventory::{self, InventoryDeps, Machines};
 use crate::app::reload::{self, ReaderDeps, ReloadConfig, RulesApplier};
+use crate::app::second_opinion::{self, SecondOpinionDeps};
 use crate::app::silences::Silences;
 use crate::app::store_thread::{self, StoreThreadDeps};
 use crate::app::watchdog::{self, WatchdogDeps};
@@ -118,7 +119,9 @@ pub(super) async fn start<S: MessageSource>(service: Service<S>) -> Result<Parts
 
     // The core.
     let has_inventory = service.machines.source.is_some();
+    let second_opinion = service.machines.logs.clone();
     let options = Options {
+        second_opinion: second_opinion.is_some(),
         notifiers: lone,
         own: service.canary.as_ref().and_then(own_place),
         ..options(service.ignore, service.limits, has_inventory)
@@ -175,7 +178,7 @@ pub(super) async fn start<S: MessageSource>(service: Service<S>) -> Result<Parts
         source,
     })?;
 
-    // The inventory and the watchdogs.
+    // The inventory, second opinions and the watchdogs.
     let (inventory, inventory_requests) = mpsc::channel(WAITING_INVENTORY_REQUESTS);
     let deps = InventoryDeps {
         machines: service.machines,
@@ -185,6 +188,14 @@ pub(super) async fn start<S: MessageSource>(service: Service<S>) -> Result<Parts
         now: now.clone(),
     };
     tasks.spawn(async move { match inventory::run(deps, inventory_requests).await {} });
+    let (logs, questions) = mpsc::channel(WAITING_INVENTORY_REQUESTS);
+    let deps = SecondOpinionDeps {
+        logs: second_opinion,
+        questions,
+        answers: wiring::opinions(core.clone()),
+        metrics: metrics.clone(),
+    };
+    tasks.spawn(async move { match second_opinion::run(deps).await {} });
     let deps = DownstreamDeps {
         rules: rules.clone(),
         core: core.clone(),
@@ -220,6 +231,7 @@ pub(super) async fn start<S: MessageSource>(service: Service<S>) -> Result<Parts
         recorder,
         give_up_after: service.give_up_after,
         candidates: wiring::candidates(inventory),
+        questions: wiring::questions(logs),
         canary: service.canary,
     };
     let ingest = Ingest::new(engine);

@@ -109,6 +109,7 @@ fn options(case: &Case) -> Options {
         _ => None,
     });
     Options {
+        second_opinion: false,
         inventory: inventory::is_asked(case),
         ignore: globs::with_names(Globs(vec![builders]), own),
         limits: Default::default(),

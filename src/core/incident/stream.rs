@@ -27,6 +27,9 @@ impl Incidents {
         let blind = view.facts.listening.blind_now();
         let detail = match (alarm, blind) {
             (Alarm::Lagging, _) => "entries arrive late, from everyone there".to_owned(),
+            (Alarm::Losing, _) if view.facts.listening.losing_since().is_none() => {
+                view.facts.lost_words.clone()
+            }
             (Alarm::Losing, _) => {
                 "messages come faster than they are taken, and are lost".to_owned()
             }
@@ -203,22 +206,32 @@ impl Incidents {
         }
     }
 
-    /// Opens or closes the incident of lost messages.
+    /// Opens or closes the incident of messages that lastbeat itself or the stream before it loses.
     pub(in crate::core) fn losses_are(&mut self, view: View<'_>) {
         let now = view.facts.now.mono;
         let max_gap = view.facts.stream_max_gap();
-        match (self.stream.losing, view.facts.listening.losing_since()) {
-            (None, Some(since)) if now.since(since) > max_gap => {
+        let lost = self.stream.lost_at;
+        self.stream.lost_at = lost.filter(|at| now.since(*at) < LOSSY_FOR);
+        let here = view.facts.listening.losing_since();
+        match (self.stream.losing, here, self.stream.lost_at) {
+            (None, Some(since), _) if now.since(since) > max_gap => {
                 let gap = now.since(since);
                 let open = self.open_stream(view, Alarm::Losing, since, gap, since + max_gap, None);
                 self.stream.losing = Some(open);
             }
-            (Some(incident), None) => self.close(incident, CloseReason::Resolved),
+            (None, None, Some(at)) => {
+                let none = Duration::ZERO;
+                let open = self.open_stream(view, Alarm::Losing, at, none, at, None);
+                self.stream.losing = Some(open);
+            }
+            (Some(incident), None, None) => self.close(incident, CloseReason::Resolved),
             _ => {}
         }
     }
 }
 
+/// A beat that the stream lost on its way tells of the stream for this long.
+const LOSSY_FOR: Duration = Duration::from_secs(900);
 /// Window in which blindness is measured.
 pub(in crate::core) const BLIND_WINDOW: Duration = Duration::from_secs(900);
 /// Fewer blind stretches than this are not reported.

@@ -2,6 +2,7 @@
 
 use crate::core::downstream::watch::Missing;
 use crate::core::incident::kind::IncidentId;
+use crate::core::time::Mono;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub struct StreamIncidents {
     pub lagging_regions: BTreeMap<u32, IncidentId>,
     /// The continuous loss of messages.
     pub losing: Option<IncidentId>,
+    /// Arrival clock: the last beat that the stream is known to have lost on its way; `None` if there was none.
+    pub lost_at: Option<Mono>,
     /// Too much blindness.
     pub blind: Option<IncidentId>,
     /// The archive that cannot be written.

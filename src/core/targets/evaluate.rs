@@ -96,7 +96,7 @@ impl Targets {
             }
         }
         let at = facts.listening.date_of(deadline);
-        if self.must_await(facts, id, at) {
+        if self.must_await(facts, id, at) || self.must_ask(facts, id) {
             return self.set_pending(facts, id, late);
         }
         let from = std::mem::replace(&mut self.table.get_mut(id).state, State::Firing);
@@ -171,15 +171,17 @@ impl Targets {
         }
     }
 
-    /// Has a target that waited evaluated in the next turn; one that was heard meanwhile has a new deadline already.
-    fn evaluate_soon(&mut self, facts: &Facts, target: u32) {
+    /// Has a target that waited evaluated in the next turn; false where it was heard meanwhile and has a new deadline
+    /// already.
+    pub(in crate::core) fn evaluate_soon(&mut self, facts: &Facts, target: u32) -> bool {
         let row = self.table.get(target);
-        let waits = row.rule() != NONE && row.state != State::Firing;
-        if waits
+        let waits = row.rule() != NONE
+            && row.state != State::Firing
             && self.table.due(target) == Listened::NEVER
-            && !self.is_target_stopped(facts, target)
-        {
+            && !self.is_target_stopped(facts, target);
+        if waits {
             self.table.set_due(target, Listened::ZERO);
         }
+        waits
     }
 }

@@ -101,6 +101,9 @@ settings! {
     INVENTORY_TOKEN: Secret = parse::secret, ["LASTBEAT_INVENTORY_TOKEN", "LASTBEAT_INVENTORY_TOKEN_FILE"], "",
         Depends("ACCESS_TOKEN for the inventory machines"),
         "Token for the Machines API; on_silent = \"restart\" needs one that may restart machines";
+    SECOND_OPINION: Option<String> = parse::second_opinion, ["LASTBEAT_SECOND_OPINION"], "",
+        Text("off"),
+        "Where the platform's own logs are asked before a single silence becomes an alert: fly, an address of that API, or off; the token is LASTBEAT_INVENTORY_TOKEN";
     MAX_INSTANCES: usize = parse::instances, ["LASTBEAT_MAX_INSTANCES"], "--max-instances N",
         Text("1000000"),
         "Most instances tracked at once; new ones beyond are dropped, counted and reported";

@@ -1,7 +1,8 @@
 //! The inventory's settings: the list of machines, where it comes from, and the token for it.
 
 use super::declared::{
-    ACCESS_TOKEN, INVENTORY, INVENTORY_DNS, INVENTORY_TOKEN, INVENTORY_URL, InventoryKind, USER,
+    ACCESS_TOKEN, INVENTORY, INVENTORY_DNS, INVENTORY_TOKEN, INVENTORY_URL, InventoryKind,
+    SECOND_OPINION, USER,
 };
 use super::given::Given;
 use super::secret::TokenSource;
@@ -20,6 +21,8 @@ pub struct InventorySettings {
     pub source: Option<SourceSettings>,
     /// Where silent machines can be restarted; `None`: nowhere, since there is no token that was meant for it.
     pub restarts: Option<ApiSettings>,
+    /// Where the platform's own logs are asked for a second opinion; `None`: nowhere.
+    pub logs: Option<ApiSettings>,
 }
 
 /// Where the inventory is asked.
@@ -59,15 +62,18 @@ pub(super) fn inventory(given: &Given<'_>) -> InventorySettings {
     let url = given.value(&INVENTORY_URL);
     let server = given.value(&INVENTORY_DNS);
     let own = given.secret(&INVENTORY_TOKEN);
+    let logs = logs(given, own.clone());
     let api = |token| ApiSettings { url, token };
     match given.optional(&INVENTORY).unwrap_or(default) {
         InventoryKind::None => InventorySettings {
             source: None,
             restarts: own.map(api),
+            logs,
         },
         InventoryKind::Dns => InventorySettings {
             source: Some(SourceSettings::Dns(server)),
             restarts: own.map(api),
+            logs,
         },
         InventoryKind::Machines => {
             let restarts = own
@@ -81,9 +87,25 @@ pub(super) fn inventory(given: &Given<'_>) -> InventorySettings {
             let both = restarts.clone().zip(organisation(given));
             let source =
                 both.map(|(api, organisation)| SourceSettings::Machines { api, organisation });
-            InventorySettings { source, restarts }
+            InventorySettings {
+                source,
+                restarts,
+                logs,
+            }
         }
     }
+}
+
+/// The platform's own logs, with the token of the Machines API, else the one for the logs.
+fn logs(given: &Given<'_>, own: Option<TokenSource>) -> Option<ApiSettings> {
+    let url = given.value(&SECOND_OPINION)?;
+    let token = own.or_else(|| given.secret_of(&ACCESS_TOKEN, |name| name == OF_LOGS));
+    if token.is_none() {
+        let what = "the logs API takes a token; make one with `fly tokens create readonly ORG`, or set \
+                    LASTBEAT_SECOND_OPINION to off";
+        given.fault(&INVENTORY_TOKEN.about, what.to_owned());
+    }
+    token.map(|token| ApiSettings { url, token })
 }
 
 /// As for the stream, `personal` where none is set.

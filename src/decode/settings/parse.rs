@@ -77,6 +77,20 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
     }
 }
 
+/// Where Fly's HTTP logs API is; `None`: it is not asked.
+pub(super) fn second_opinion(text: &str) -> Result<Option<String>, String> {
+    match text {
+        "off" => Ok(None),
+        "fly" => Ok(Some("https://api.fly.io".to_owned())),
+        _ => match origin(text) {
+            Ok(origin) => Ok(Some(origin)),
+            Err(_) => Err(format!(
+                "unknown place {text:?}: expected fly, off, or scheme and host"
+            )),
+        },
+    }
+}
+
 /// A path.
 pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     Ok(PathBuf::from(text))

@@ -5,15 +5,15 @@ use crate::core::inventory::{Candidate, Exit, Listed};
 use crate::decode::inventory::machines::{PageFault, Pages, last_exit};
 use crate::decode::inventory::{Read, is_name};
 use crate::decode::settings::ApiSettings;
-use crate::decode::settings::{Secret, TokenSource};
+use crate::decode::settings::Secret;
 use crate::format;
+use crate::io::api_token::{self, ApiTokenFault};
 use crate::io::http_client::{Answer, HttpClient, RequestFault};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, StatusCode};
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Time limit of a whole poll with all its requests: an alert waits 5 s for an answer at most.
@@ -37,19 +37,9 @@ const BODY_CHARS: usize = 200;
 /// A failed request to the Machines API. No fault holds the token.
 #[derive(Debug, thiserror::Error)]
 pub enum MachinesApiFault {
-    /// The token's file.
-    #[error("cannot read the token file {path}")]
-    TokenFile {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        source: std::io::Error,
-    },
-    /// No token that can be sent.
-    #[error(
-        "the token is empty, or has characters that no header can hold; set LASTBEAT_INVENTORY_TOKEN again"
-    )]
-    Token,
+    /// The token.
+    #[error(transparent)]
+    Token(#[from] ApiTokenFault),
     /// No answer.
     #[error(transparent)]
     Unreached(#[from] RequestFault),
@@ -114,8 +104,7 @@ impl MachinesApiFault {
     /// Its kind.
     pub fn kind(&self) -> InventoryFaultKind {
         match self {
-            MachinesApiFault::TokenFile { .. }
-            | MachinesApiFault::Token
+            MachinesApiFault::Token(_)
             | MachinesApiFault::Unknown { .. }
             | MachinesApiFault::Forbidden { .. } => InventoryFaultKind::Refused,
             MachinesApiFault::Unreached(RequestFault::Timeout { .. }) | MachinesApiFault::Slow => {
@@ -204,7 +193,7 @@ impl MachinesApi {
     }
 
     async fn ask(&self, ask: &ApiRequest) -> Result<Answer, MachinesApiFault> {
-        let token = self.token()?;
+        let token = api_token::current(&self.settings.token)?;
         let answer = self
             .poster
             .post(self.request(ask, &token)?, ask.within)
@@ -239,7 +228,7 @@ impl MachinesApi {
         token: &Secret,
     ) -> Result<Request<Full<Bytes>>, MachinesApiFault> {
         let bearer = format!("Bearer {}", token.reveal());
-        let mut bearer = HeaderValue::try_from(bearer).map_err(|_| MachinesApiFault::Token)?;
+        let mut bearer = HeaderValue::try_from(bearer).map_err(|_| ApiTokenFault::Unusable)?;
         bearer.set_sensitive(true);
         let address = format!("{}{}", self.settings.url, ask.path);
         let request = Request::builder()
@@ -250,24 +239,6 @@ impl MachinesApi {
             .body(Full::default());
         // The settings let only an address through, and a path is made of names.
         request.map_err(|_| MachinesApiFault::Name { name: asked(ask) })
-    }
-
-    /// The token as it is now: a file is read again each time, as tokens are renewed there.
-    fn token(&self) -> Result<Secret, MachinesApiFault> {
-        let token = match &self.settings.token {
-            TokenSource::Given(token) => token.clone(),
-            TokenSource::File(path) => match std::fs::read_to_string(path) {
-                Ok(text) => Secret::new(text.trim()),
-                Err(source) => {
-                    let path = path.clone();
-                    return Err(MachinesApiFault::TokenFile { path, source });
-                }
-            },
-        };
-        if token.reveal().is_empty() {
-            return Err(MachinesApiFault::Token);
-        }
-        Ok(token)
     }
 }
 

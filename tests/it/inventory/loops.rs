@@ -37,7 +37,11 @@ impl Kept {
         let (trouble, metrics) = (Arc::default(), Arc::new(Metrics::new("0", "x")));
         let clock = Clock::start();
         let deps = InventoryDeps {
-            machines: Machines { source, restarts },
+            machines: Machines {
+                source,
+                restarts,
+                logs: None,
+            },
             polls: Box::new(move |poll| taken.send(poll).expect("the test listens")),
             problem: Arc::clone(&trouble),
             metrics: Arc::clone(&metrics),

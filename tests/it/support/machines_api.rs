@@ -1,10 +1,12 @@
 //! A server that speaks as much of Fly's Machines API as lastbeat asks, in the documented shapes, and fails as told.
 
+use super::org::Instance;
 use serde_json::{Value, json};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
+use std::time::SystemTime;
 
 /// The token that it knows.
 pub const TOKEN: &str = "FlyV1 fm2_known,fm2_too";
@@ -35,6 +37,8 @@ pub struct MachinesServer {
 struct State {
     machines: Vec<Value>,
     error_regions: Vec<&'static str>,
+    /// Rows of the logs API, of whatever app.
+    logs: Vec<Value>,
     page: usize,
     /// How, and which requests: those whose path holds the text.
     failing: Option<(String, Failing)>,
@@ -67,6 +71,15 @@ impl MachinesServer {
         let mut state = lock(&self.state);
         state.machines = machines;
         state.page = page;
+    }
+
+    /// From now on the logs API has this entry too.
+    pub fn logs(&self, instance: &Instance, said: SystemTime, message: &str) {
+        let said = humantime::format_rfc3339_nanos(said).to_string();
+        lock(&self.state).logs.push(json!({"id": "1", "attributes": {
+            "timestamp": said, "message": message, "level": "info", "instance": instance.id,
+            "region": instance.region, "meta": {"instance": instance.id, "event": {"provider": "app"}},
+        }}));
     }
 
     /// From now on these regions cannot be read.
@@ -131,7 +144,9 @@ fn serve(client: TcpStream, state: &Mutex<State>) -> io::Result<()> {
                 break;
             };
             match name.to_ascii_lowercase().as_str() {
-                "authorization" => token = value.strip_prefix("Bearer ").map(str::to_owned),
+                "authorization" => {
+                    token = Some(value.strip_prefix("Bearer ").unwrap_or(value).to_owned());
+                }
                 "content-length" => length = value.parse().expect("a number"),
                 _ => {}
             }
@@ -189,6 +204,10 @@ fn answer(request: &str, state: &State) -> (u16, Value) {
             .map_or((404, json!({"error": "not found"})), |machine| {
                 (200, machine.clone())
             }),
+        ("GET", ["api", "v1", "apps", _, "logs"]) => {
+            let rows = json!({"data": state.logs, "meta": {"next_token": "1"}});
+            (200, rows)
+        }
         ("POST", ["v1", "apps", app, "machines", id, "restart"]) if find(app, id).is_some() => {
             (200, json!({"ok": true}))
         }
