@@ -148,7 +148,7 @@ impl Engine {
         })
     }
 
-    fn saved_incident(&self, id: IncidentId) -> Option<SavedIncident> {
+    pub(in crate::core) fn saved_incident(&self, id: IncidentId) -> Option<SavedIncident> {
         let (incident, ledger) = (self.incidents.get(id)?, self.notices.get(id)?);
         Some(self.notice_view().saved(incident, ledger, None))
     }
