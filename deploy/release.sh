@@ -53,7 +53,7 @@ pack() {
 # Lets fly.toml and compose.yaml in a folder use an image: there is nothing to build one from.
 prebuilt() {
   awk -v image="$2" '$0 == "[env]" { printf "[build]\nimage = \"%s\"\n\n", image } { print }' fly.toml > "$1/fly.toml"
-  sed "s|{LASTBEAT_IMAGE:-lastbeat}|{LASTBEAT_IMAGE:-$2}|; /^    build: \.\.\$/d" deploy/compose.yaml > "$1/deploy/compose.yaml"
+  sed "s|{LASTBEAT_IMAGE:-lastbeat:0.0-local}|{LASTBEAT_IMAGE:-$2}|; /^    build: \.\.\$/d" deploy/compose.yaml > "$1/deploy/compose.yaml"
 }
 
 # The checksum of the archive for a target; empty where there is none.

@@ -2,7 +2,6 @@
 
 use super::organisation::{Entries, Entry, Fate, Organisation, ROUND};
 use super::output::say;
-use super::tour::{self, Tour};
 use crate::io::feed::{ConnectionError, ConnectionEvent, ConnectionReporter};
 use std::convert::Infallible;
 use tokio::sync::mpsc;
@@ -42,67 +41,6 @@ const STORY: [(u64, Turn); 8] = [
     (42, Turn::Fate(8, Fate::Beats, "is back")),
     (48, Turn::Fate(9, Fate::Beats, "starts again")),
 ];
-
-/// The organisation and its stream, as a tour changes them.
-#[derive(Debug)]
-pub(super) struct Stage {
-    organisation: Organisation,
-    /// Nothing arrives while it is true.
-    pub(super) is_stalled: bool,
-    /// Words of farewell that are still to be sent.
-    said: Vec<Entry>,
-}
-
-impl Stage {
-    /// Every instance beats, and the stream flows.
-    pub(super) fn new() -> Self {
-        Stage {
-            organisation: Organisation::new(),
-            is_stalled: false,
-            said: Vec::new(),
-        }
-    }
-
-    /// Changes an instance's state.
-    pub(super) fn set(&mut self, who: usize, fate: Fate) {
-        self.said.extend(self.organisation.set(who, fate));
-    }
-
-    /// True if every instance beats.
-    #[cfg(test)]
-    pub(super) fn all_beat(&self) -> bool {
-        self.organisation.all_beat()
-    }
-}
-
-/// Feeds the organisation's entries to the core, for ever, as a tour goes on and as keys say.
-pub async fn guide(line: ConnectionReporter<Entries>) -> Result<Infallible, ConnectionError> {
-    let (entries, source) = mpsc::channel(1024);
-    line.report(ConnectionEvent::Up(Entries(source))).await;
-    let (mut stage, mut tour, mut keys) = (Stage::new(), Tour::default(), tour::keys());
-    let steps = Organisation::len() as u32;
-    let mut ticks = tokio::time::interval(ROUND / steps);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    for step in 0_u64.. {
-        ticks.tick().await;
-        let (second, who) = (step / u64::from(steps), (step % u64::from(steps)) as usize);
-        let key = keys.try_recv().ok();
-        let words = match key {
-            Some(key) => tour.key(&key, &mut stage),
-            None if tour.is_due(second) => tour.step(&mut stage),
-            None => None,
-        };
-        for line in words.into_iter().flatten() {
-            say("tour", &line);
-        }
-        let mut said = std::mem::take(&mut stage.said);
-        said.extend(stage.organisation.speak(who));
-        if !stage.is_stalled {
-            send(&entries, said).await;
-        }
-    }
-    std::future::pending().await
-}
 
 /// Feeds the organisation's entries to the core, for ever.
 pub async fn tell(line: ConnectionReporter<Entries>) -> Result<Infallible, ConnectionError> {
