@@ -11,7 +11,7 @@ import re
 
 RUNBOOK = "docs/runbook.md"
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
-MONITOR = 'instance=~"$monitor"'
+MONITOR = 'job=~"$job", instance=~"$monitor"'
 TARGETS = 'target_app=~"$app", target_region=~"$region"'
 BOTH = f"{MONITOR}, {TARGETS}"
 WHO = "target_app, target_region, target_instance, beat"
@@ -19,10 +19,10 @@ RATE = "[$__rate_interval]"
 VERDICTS = {"live": "green", "late": "yellow", "silent": "red", "never-seen": "dark-red", "stopped": "blue", "unknown": "purple", "learning": "light-green"}
 STATES = {"flowing": "green", "waiting": "blue", "connecting": "yellow", "subscribing": "yellow", "lame_duck": "orange",
           "backing_off": "orange", "stalled": "red", "auth_failed": "dark-red", "permission_denied": "dark-red"}
-TO_APP = ("Heartbeats of ${__field.labels.target_app}", "/d/lastbeat-app?${__url_time_range}&${monitor:queryparam}&var-app=${__field.labels.target_app}")
-TO_REGION = ("Region ${__field.labels.target_region}", "/d/lastbeat-app?${__url_time_range}&${monitor:queryparam}&${app:queryparam}&var-region=${__field.labels.target_region}")
-TO_OVERVIEW = ("Overview", "/d/lastbeat-overview?${__url_time_range}&${monitor:queryparam}")
-TO_ITSELF = ("lastbeat itself", "/d/lastbeat-itself?${__url_time_range}&${monitor:queryparam}")
+TO_APP = ("Heartbeats of ${__field.labels.target_app}", "/d/lastbeat-app?${__url_time_range}&${job:queryparam}&${monitor:queryparam}&var-app=${__field.labels.target_app}")
+TO_REGION = ("Region ${__field.labels.target_region}", "/d/lastbeat-app?${__url_time_range}&${job:queryparam}&${monitor:queryparam}&${app:queryparam}&var-region=${__field.labels.target_region}")
+TO_OVERVIEW = ("Overview", "/d/lastbeat-overview?${__url_time_range}&${job:queryparam}&${monitor:queryparam}")
+TO_ITSELF = ("lastbeat itself", "/d/lastbeat-itself?${__url_time_range}&${job:queryparam}&${monitor:queryparam}")
 
 
 def quantile(q, metric, by="", of=MONITOR):
@@ -141,14 +141,15 @@ def variable(name, label, says, query, *, multi=True):
 SOURCE_VARIABLE = {"type": "datasource", "name": "datasource", "label": "Prometheus", "description": "Where lastbeat's metrics are kept.",
                    "query": "prometheus", "current": {"selected": True, "text": "${DS_PROMETHEUS}", "value": "${DS_PROMETHEUS}"}, "hide": 0,
                    "includeAll": False, "multi": False, "refresh": 1, "regex": "", "skipUrlSync": False, "options": []}
+JOB_VARIABLE = variable("job", "job", "The scrape job of lastbeat; Fly's Prometheus has none.", "label_values(lastbeat_build_info, job)")
 MONITOR_VARIABLE = variable("monitor", "lastbeat", "Each lastbeat has its own counts: choose one of several that watch the same stream.",
-                            "label_values(lastbeat_build_info, instance)")
+                            'label_values(lastbeat_build_info{job=~"$job"}, instance)')
 REGION_VARIABLE = variable("region", "region", "Regions with at least one entry.",
-                           'label_values(lastbeat_instances{instance=~"$monitor", target_app=~"$app"}, target_region)')
+                           f'label_values(lastbeat_instances{{{MONITOR}, target_app=~"$app"}}, target_region)')
 
 
 def app_variable(multi):
-    return variable("app", "app", "Apps with at least one entry.", 'label_values(lastbeat_entries_total{instance=~"$monitor"}, target_app)', multi=multi)
+    return variable("app", "app", "Apps with at least one entry.", f"label_values(lastbeat_entries_total{{{MONITOR}}}, target_app)", multi=multi)
 
 
 def annotation(name, colour, expr, title, text, **more):
@@ -188,10 +189,10 @@ def overview():
               f"max by ({WHO}) (lastbeat_heartbeat_due_timestamp_seconds{{{BOTH}}})) and on (target_app, target_region) "
               f'(sum by (target_app, target_region) (lastbeat_instances{{{BOTH}, verdict=~"silent|never-seen"}}) > 0)')
     due = f"bottomk(20, max by ({WHO}) (lastbeat_heartbeat_due_timestamp_seconds{{{BOTH}}} - time()))"
-    who = [("target_app", "app", None, None, [("Beats of this app", "/d/lastbeat-app?${__url_time_range}&${monitor:queryparam}&var-app=${__value.raw}")]),
+    who = [("target_app", "app", None, None, [("Beats of this app", "/d/lastbeat-app?${__url_time_range}&${job:queryparam}&${monitor:queryparam}&var-app=${__value.raw}")]),
            ("target_region", "region"), ("target_instance", "instance"), ("beat", "beat")]
     return dashboard("lastbeat-overview", TITLES["lastbeat-overview"], "Silent logs, and the hop that went quiet.",
-                     [MONITOR_VARIABLE, app_variable(True), REGION_VARIABLE], [
+                     [JOB_VARIABLE, MONITOR_VARIABLE, app_variable(True), REGION_VARIABLE], [
         stat("Last entry", "Time since the last entry of any instance. Beyond [stream] max_gap (60s) the stream is stalled, and no single instance is reported.",
              f"time() - max(lastbeat_stream_last_seen_timestamp_seconds{{{MONITOR}}})", "s", [("orange", 30), ("red", 60)], decimals=0,
              noValue="nothing yet", alert="LastbeatStreamStalled", to=[TO_ITSELF]),
@@ -265,7 +266,7 @@ def app():
     beats = f"increase(lastbeat_heartbeat_interval_seconds_bucket{{{only}}}{RATE})"
     name = "{{target_region}}/{{target_instance}} {{beat}}"
     return dashboard("lastbeat-app", TITLES["lastbeat-app"], "One app: its instances, the regularity of their heartbeats, and the next deadlines.",
-                     [MONITOR_VARIABLE, app_variable(False), REGION_VARIABLE], [
+                     [JOB_VARIABLE, MONITOR_VARIABLE, app_variable(False), REGION_VARIABLE], [
         *(stat(f"{verdict.capitalize()}", says, f'sum(lastbeat_instances{{{BOTH}, verdict="{verdict}"}}) or vector(0)', "short", steps, size=(4, 4), alert=alert)
           for verdict, says, steps, alert in (
             ("live", "Instances with a sign of life within their max_gap.", (), None),
@@ -300,7 +301,7 @@ def app():
 
 def itself():
     process = f"{{{MONITOR}}} and on (job, instance) lastbeat_build_info"
-    return dashboard("lastbeat-itself", TITLES["lastbeat-itself"], "lastbeat itself: reception, delivery of notifications, and cost.", [MONITOR_VARIABLE], [
+    return dashboard("lastbeat-itself", TITLES["lastbeat-itself"], "lastbeat itself: reception, delivery of notifications, and cost.", [JOB_VARIABLE, MONITOR_VARIABLE], [
         stat("Version", "Version and revision in use.", f"lastbeat_build_info{{{MONITOR}}}", "none", legend="{{version}} {{revision}}", graph="none", text="name", alert="LastbeatAbsent"),
         stat("Running for", "Time since the start.", f"time() - (process_start_time_seconds{process})", "s", legend="{{instance}}", graph="none", decimals=0),
         stat("Rules in force", "Number of rules, without the stream's own.", f"max(lastbeat_rules{{{MONITOR}}})", "short", graph="none"),
@@ -323,6 +324,14 @@ def itself():
         graph("Canaries lost", "Canaries that the sink lacks though later ones arrived, and queries by outcome.",
               [(f"sum by (downstream) (increase(lastbeat_downstream_lost_total{{{MONITOR}}}{RATE}))", "{{downstream}}: lost"),
                (f"sum by (downstream, outcome) (increase(lastbeat_downstream_queries_total{{{MONITOR}}}{RATE}))", "{{downstream}}: {{outcome}}")], "short", size=(6, 8)),
+        row("Archive"),
+        graph("Archived", "Entries written to the archive per second, and those that it lost by reason: its queue was full, or the disk takes nothing.",
+              [(f"sum(rate(lastbeat_archive_entries_total{{{MONITOR}}}{RATE}))", "written"),
+               (f"sum by (reason) (rate(lastbeat_archive_lost_entries_total{{{MONITOR}}}{RATE}))", "lost: {{reason}}")], "short", size=(12, 8)),
+        graph("Size of the archive", "Bytes of all segments. The oldest are deleted at [archive] max_size, max_age and min_free.",
+              [(f"sum(lastbeat_archive_bytes{{{MONITOR}}})", "archive")], "bytes", size=(6, 8)),
+        graph("Reach of the archive", "Time that it reaches back. 0: there is none.",
+              [(f"max((time() - lastbeat_archive_oldest_timestamp_seconds{{{MONITOR}}}) * (lastbeat_archive_oldest_timestamp_seconds{{{MONITOR}}} > bool 0))", "reaches back")], "s", size=(6, 8)),
         row("Notifications"),
         graph("Deliveries", "Attempts by notifier and outcome.",
               [(f"sum by (notifier, outcome) (increase(lastbeat_notices_total{{{MONITOR}}}{RATE}))", "{{notifier}}: {{outcome}}")], "short", alert="LastbeatNoticesLost"),

@@ -2,7 +2,8 @@
 # The steps of a release, for the workflow and for a machine at hand. Run it at the top of the repository.
 #
 #   deploy/release.sh build TARGET            a binary of its own for TARGET, run once, without shared libraries on Linux
-#   deploy/release.sh pack TAG TARGET         OUT/lastbeat-TAG-TARGET.tar.gz: the binary, rules, deploy, docs, dashboards
+#   deploy/release.sh pack TAG TARGET         OUT/lastbeat-TAG-TARGET.tar.gz: the binary, rules, deploy, docs, dashboards,
+#                                             fly.toml; with GITHUB_REPOSITORY, fly.toml and compose.yaml name its image
 #   deploy/release.sh finish TAG REPOSITORY   OUT/SHA256SUMS, OUT/install.sh and OUT/lastbeat.rb (Homebrew), with the
 #                                             checksums of the archives in OUT; REPOSITORY is the account and the name
 #
@@ -36,13 +37,23 @@ pack() {
   rm -rf "${OUT:?}/$name"
   mkdir -p "$OUT/$name"
   cp "$(binary "$2")" "$OUT/$name/lastbeat"
-  cp README.md CHANGELOG.md LICENSE "$OUT/$name"
+  cp README.md CHANGELOG.md LICENSE fly.toml "$OUT/$name"
   cp -R rules deploy docs dashboards "$OUT/$name"
   python3 dashboards/build.py "$OUT/$name/dashboards" \
     --runbook "${GITHUB_REPOSITORY:+https://github.com/$GITHUB_REPOSITORY/blob/$1/}docs/runbook.md"
+  if [ -n "${GITHUB_REPOSITORY:-}" ]; then
+    image=$(echo "ghcr.io/$GITHUB_REPOSITORY:${1#v}" | tr '[:upper:]' '[:lower:]')
+    prebuilt "$OUT/$name" "$image"
+  fi
   tar -C "$OUT" -czf "$OUT/$name.tar.gz" "$name"
   rm -rf "${OUT:?}/$name"
   echo "$OUT/$name.tar.gz"
+}
+
+# Lets fly.toml and compose.yaml in a folder use an image: there is nothing to build one from.
+prebuilt() {
+  awk -v image="$2" '$0 == "[env]" { printf "[build]\nimage = \"%s\"\n\n", image } { print }' fly.toml > "$1/fly.toml"
+  sed "s|{LASTBEAT_IMAGE:-lastbeat:0.0-local}|{LASTBEAT_IMAGE:-$2}|; /^    build: \.\.\$/d" deploy/compose.yaml > "$1/deploy/compose.yaml"
 }
 
 # The checksum of the archive for a target; empty where there is none.
@@ -136,5 +147,5 @@ case ${1:-}-$# in
   build-2) build "$2" ;;
   pack-3) pack "$2" "$3" ;;
   finish-3) finish "$2" "$3" ;;
-  *) sed -n 's/^# \{0,1\}//; 3,9p' "$0" >&2; exit 64 ;;
+  *) sed -n 's/^# \{0,1\}//; 3,10p' "$0" >&2; exit 64 ;;
 esac

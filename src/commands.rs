@@ -1,5 +1,6 @@
 //! One file per subcommand; beside them what several of them need.
 
+pub mod acknowledge;
 mod archive_files;
 pub mod beat;
 pub mod check;

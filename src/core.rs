@@ -6,6 +6,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod acknowledge;
 pub mod archive_rule;
 pub mod capacity;
 pub mod downstream;

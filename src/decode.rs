@@ -1,5 +1,6 @@
 //! The room that gives text a **type**: bytes or text in, core values or a list of faults out. No I/O, no clock.
 
+pub mod acknowledge_request;
 pub mod active_hours;
 pub mod api_query;
 pub mod archive_line;

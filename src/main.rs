@@ -2,8 +2,8 @@
 
 use clap::{CommandFactory, Parser, Subcommand};
 use lastbeat::commands::{
-    beat, check, completions, demo, drill, exit, logs, man, replay, report, run, silence, status,
-    suggest, tail, test,
+    acknowledge, beat, check, completions, demo, drill, exit, logs, man, replay, report, run,
+    silence, status, suggest, tail, test,
 };
 use std::process::ExitCode;
 
@@ -53,6 +53,8 @@ enum Command {
     Drill(drill::DrillArgs),
     /// Add, list and expire silences of a running lastbeat
     Silence(silence::SilenceArgs),
+    /// Acknowledge an open incident: somebody works on it
+    Acknowledge(acknowledge::AcknowledgeArgs),
     /// Print heartbeats, for a Procfile or a region's canary
     Beat(beat::BeatArgs),
     /// Print a shell completion script
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
             Command::Tail(args) => tail::run(&args),
             Command::Drill(args) => drill::run(&args),
             Command::Silence(args) => silence::run(&args),
+            Command::Acknowledge(args) => acknowledge::run(&args),
             Command::Beat(args) => beat::run(&args),
             Command::Completions(args) => completions::run(&args, Cli::command()),
             Command::Man(args) => man::run(&args, Cli::command()),

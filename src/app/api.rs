@@ -9,12 +9,14 @@ use super::silences::Silences;
 use super::store_thread::StoreHandle;
 use crate::clock::NowFn;
 use crate::core::last_words::{self, LastWord};
-use crate::core::persist::{ForgottenTarget, IncidentQuery, PastIncident};
+use crate::core::notice::{Acknowledgement, IncidentId};
+use crate::core::persist::{ForgottenTarget, IncidentQuery, PastIncident, SavedIncident};
 use crate::core::rule::RuleSet;
 use crate::core::snapshot::Snapshot;
 use crate::core::snapshot::detail::Detail;
 use crate::core::snapshot::outages::Outages;
 use crate::core::time::Wall;
+use crate::decode::acknowledge_request::AcknowledgeRequest;
 use crate::decode::api_query::EntriesQuery;
 use crate::decode::silence_request::SilenceRequest;
 use crate::io::http::backend::{Backend, EntriesFault, SilenceRow};
@@ -84,6 +86,28 @@ impl Backend for ApiBackend {
 
     fn incidents(&self, asked: IncidentQuery) -> BoxFuture<'_, Result<Vec<PastIncident>, String>> {
         self.store.history(asked).boxed()
+    }
+
+    fn acknowledge(
+        &self,
+        id: IncidentId,
+        asked: AcknowledgeRequest,
+    ) -> BoxFuture<'_, Option<Option<Box<SavedIncident>>>> {
+        let what = format!("acknowledged by {}: {}", asked.author, asked.note);
+        let word = Acknowledgement {
+            at: (self.now)().wall,
+            author: asked.author,
+            note: asked.note,
+        };
+        let answer = self.ask(move |to| CoreRequest::Acknowledge(id, word, to));
+        async move {
+            let found = answer.await?;
+            if found.is_some() {
+                self.store.happened(id, what);
+            }
+            Some(found)
+        }
+        .boxed()
     }
 
     fn outages(&self, from: Wall) -> BoxFuture<'_, Result<Outages, String>> {

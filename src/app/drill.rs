@@ -145,6 +145,7 @@ fn notice(incident: IncidentId, kind: NoticeKind, began: Now, now: Now) -> Notic
         fingerprint: String::new(),
         between: Default::default(),
         is_first: false,
+        acknowledged: None,
     }
 }
 

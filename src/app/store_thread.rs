@@ -11,7 +11,7 @@ mod worker;
 use super::delivery::{Finished, Outbox};
 use crate::clock::Clock;
 use crate::core::last_words::LastWord;
-use crate::core::notice::Notice;
+use crate::core::notice::{IncidentId, Notice};
 use crate::core::persist::{
     Checkpoint, Decision, ForgottenTarget, IncidentQuery, PastIncident, Saved,
 };
@@ -76,6 +76,8 @@ enum StoreCommand {
     Checkpoint(Box<Checkpoint>),
     Silences(Vec<Silence>),
     Finished(Finished),
+    /// Adds a line to the timeline of an incident.
+    Happened(IncidentId, String),
     History(
         Box<IncidentQuery>,
         oneshot::Sender<Result<Vec<PastIncident>, String>>,
@@ -169,6 +171,11 @@ impl StoreHandle {
     /// A delivery was delivered, refused or given up: it is not sent again after a restart.
     pub fn finished(&self, finished: Finished) {
         self.order(StoreCommand::Finished(finished));
+    }
+
+    /// Adds a line to the timeline of an incident.
+    pub fn happened(&self, incident: IncidentId, what: String) {
+        self.order(StoreCommand::Happened(incident, what));
     }
 
     /// Incidents with their timelines, the newest first.
@@ -275,6 +282,9 @@ fn lost(order: &StoreCommand, why: &str) {
         }
         StoreCommand::Finished(finished) => {
             error!(incident = %finished.incident, why, "a delivered notification may be sent again after a restart");
+        }
+        StoreCommand::Happened(incident, what) => {
+            error!(incident = %incident, why, "a line of the timeline could not be stored: {what}");
         }
         StoreCommand::Silences(_) => error!(why, "a change of silences could not be stored"),
         // The receiver gets the fault; the next checkpoint has everything.

@@ -9,7 +9,6 @@ use super::exit::{Stop, verdict};
 use super::rules::{self, Rules};
 use super::{environment, notifiers};
 use crate::core::rule::RuleSet;
-use crate::core::snapshot::threshold_rows::ThresholdRow;
 use crate::decode::rules_file::{self, Fault};
 use crate::decode::settings::{self, Flags, STATE, SettingFault};
 use crate::format;
@@ -19,6 +18,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use thresholds::ByState;
 
 /// List everything that is wrong with the rules, and with the settings where NATS_URL or FLY_APP_NAME is set
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -47,7 +47,7 @@ pub struct CheckArgs {
     /// Print a JSON Schema of rule files, for editors, and check nothing
     #[arg(long, conflicts_with_all = ["format", "print", "state", "strict"])]
     pub schema: bool,
-    /// Judge the rules by the loss and the instances in this state file; it may be in use [env: LASTBEAT_STATE]
+    /// Judge the rules by the loss, the instances and their intervals in this state file; it may be in use [env: LASTBEAT_STATE]
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,
     /// Treat warnings as faults
@@ -118,8 +118,8 @@ struct Findings {
     unknown: Vec<SettingFault>,
     /// The rules, or why their files cannot be read.
     rules: Result<Rules, String>,
-    /// Silences that the rules allow by the state file; none without one.
-    thresholds: Vec<ThresholdRow>,
+    /// The judgement of the rules by the state file; empty without one.
+    by_state: ByState,
 }
 
 impl Findings {
@@ -142,35 +142,36 @@ impl Findings {
         };
         let set = rules.as_ref().ok();
         let set = set.and_then(|rules| rules.reading.set.as_ref());
-        let thresholds = match set.zip(state).map(|(set, file)| thresholds::of(set, &file)) {
-            Some(Ok(rows)) => rows,
+        let by_state = match set.zip(state).map(|(set, file)| thresholds::of(set, &file)) {
+            Some(Ok(found)) => found,
             Some(Err(fault)) => {
                 settings.push(fault);
-                Vec::new()
+                ByState::default()
             }
-            None => Vec::new(),
+            None => ByState::default(),
         };
         Findings {
             path,
             settings,
             unknown,
             rules,
-            thresholds,
+            by_state,
         }
     }
 
     /// The rules in force as a rule file, and what they allow.
     fn printed(&self) -> String {
-        printed(&self.path) + &thresholds::comment(&self.thresholds)
+        printed(&self.path) + &thresholds::comment(&self.by_state.thresholds)
     }
 
-    /// Rules of which more than one false alarm a week is to be expected.
+    /// Rules of which more than one false alarm a week is to be expected, and those that allow less than two intervals.
     fn noisy(&self) -> impl Iterator<Item = String> {
-        let noisy = self.thresholds.iter().filter(|row| row.is_noisy());
-        noisy.map(|row| {
+        let noisy = self.by_state.thresholds.iter();
+        let noisy = noisy.filter(|row| row.is_noisy()).map(|row| {
             let (rule, text) = (format::name(&row.rule), threshold(row));
             format!("rule \"{rule}\": {text}; more than one a week")
-        })
+        });
+        noisy.chain(self.by_state.short.iter().cloned())
     }
 
     fn warnings(&self) -> usize {

@@ -4,6 +4,7 @@ mod archive_folder;
 mod organisation;
 mod output;
 mod story;
+mod tour;
 
 use super::exit::Stop;
 use super::runtime;
@@ -34,11 +35,15 @@ A dozen instances send a heartbeat each second. Within 20 seconds one falls sile
 whole stream stalls for a while; then the story starts again.
 
   lastbeat demo                             (then open http://127.0.0.1:9090/)
-  lastbeat demo --listen 127.0.0.1:8080")]
+  lastbeat demo --listen 127.0.0.1:8080
+  lastbeat demo --tour                      (explains what happens; keys break and mend things)")]
 pub struct DemoArgs {
     /// Address of the page, /metrics, /healthz and /readyz
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:9090")]
     listen: SocketAddr,
+    /// Explain what happens, in twelve steps of 15 s; keys break and mend things
+    #[arg(long)]
+    tour: bool,
 }
 
 /// Runs until a signal asks to stop.
@@ -50,6 +55,7 @@ pub fn run(args: &DemoArgs) -> ExitCode {
         let faults: Vec<String> = reading.faults.iter().map(ToString::to_string).collect();
         return Stop::failed(faults.join("\n")).print();
     };
+    let tour = args.tour;
     let archive = archive_folder::ArchiveFolder::new();
     let shown = archive.path().map(|path| path.display().to_string());
     let served = runtime::serve(Service::<Entries> {
@@ -68,7 +74,10 @@ pub fn run(args: &DemoArgs) -> ExitCode {
         max_series: 20_000,
         give_up_after: None,
         canary: None,
-        feeder: Box::new(|_, line| story::tell(line).boxed()),
+        feeder: Box::new(move |_, line| match tour {
+            true => story::guide(line).boxed(),
+            false => story::tell(line).boxed(),
+        }),
         listener: Box::new(show),
         on_listening: Box::new(move |address| greet(address, shown.as_deref())),
     });

@@ -83,6 +83,17 @@ pub struct Between {
     pub missing: Option<Missing>,
 }
 
+/// A person's word that somebody works on an incident. It holds until the severity rises above what it was then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// Wall clock: when it was given.
+    pub at: Wall,
+    /// The person who gave it.
+    pub author: String,
+    /// The note, for other people.
+    pub note: String,
+}
+
 /// One message about one incident, for the notifiers that it names.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
@@ -138,6 +149,8 @@ pub struct Notice {
     pub between: Between,
     /// True for the first notification of its incident, to whichever notifier.
     pub is_first: bool,
+    /// The word that somebody works on it: no reminders are sent meanwhile; `None` if nobody does.
+    pub acknowledged: Option<Acknowledgement>,
 }
 
 impl Notice {

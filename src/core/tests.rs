@@ -1,5 +1,6 @@
 //! The core in virtual time, as a whole.
 
+mod acknowledge;
 mod beats;
 mod bench;
 mod blind;

@@ -168,7 +168,8 @@ fn labels(value: Option<&Value>) -> Result<BTreeMap<String, Globs>, String> {
     object.iter().map(one).collect()
 }
 
-fn text(object: &Map<String, Value>, key: &str) -> Result<String, String> {
+/// One line of text.
+pub(super) fn text(object: &Map<String, Value>, key: &str) -> Result<String, String> {
     let allowed = format!("one line of 1 to {MAX_TEXT} characters");
     let text = match object.get(key) {
         None => return Err(format!("missing; {allowed}")),

@@ -43,6 +43,7 @@ pub(crate) fn notice() -> Notice {
         fingerprint: String::new(),
         between: Default::default(),
         is_first: false,
+        acknowledged: None,
     }
 }
 

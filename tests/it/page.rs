@@ -1,6 +1,7 @@
 //! The page in a real browser, against the real program and a real stream.
 
 mod access;
+mod entries;
 mod missed;
 mod panel;
 mod scale;

@@ -37,6 +37,28 @@ fn a_release_installs_what_its_checksums_name_and_nothing_else() {
     well(&mut release(&["pack", TAG, TARGET]));
     well(&mut release(&["finish", TAG, "acme/lastbeat"]));
     let archive = format!("lastbeat-{TAG}-{TARGET}.tar.gz");
+    let inside = |file: &str| {
+        let name = archive.trim_end_matches(".tar.gz");
+        let mut tar = Command::new("tar");
+        tar.arg("-xzOf").arg(out.path().join(&archive));
+        well(tar.arg(format!("{name}/{file}")))
+    };
+    let own = fs::read_to_string(project().join("deploy/compose.yaml")).expect("a file");
+    assert_eq!(inside("deploy/compose.yaml"), own);
+    well(release(&["pack", TAG, TARGET]).env("GITHUB_REPOSITORY", "Acme/lastbeat"));
+    well(&mut release(&["finish", TAG, "acme/lastbeat"]));
+    let compose = inside("deploy/compose.yaml");
+    let image = "    image: ${LASTBEAT_IMAGE:-ghcr.io/acme/lastbeat:9.9.9}\n";
+    assert!(
+        compose.contains(image) && !compose.contains("build:"),
+        "{compose}"
+    );
+    let fly: toml::Table = inside("fly.toml").parse().expect("it is TOML");
+    assert_eq!(
+        fly["build"]["image"].as_str(),
+        Some("ghcr.io/acme/lastbeat:9.9.9")
+    );
+    assert_eq!(fly["primary_region"].as_str(), Some("iad"));
     let list = well(
         Command::new("tar")
             .arg("-tzf")

@@ -6,8 +6,8 @@ use crate::app::store_thread::StoreHandle;
 use crate::core::downstream_reports::{DownstreamQuery, DownstreamReport};
 use crate::core::engine::Output;
 use crate::core::inventory::{Candidate, Poll};
-use crate::core::notice::IncidentId;
-use crate::core::persist::{Decision, Saved};
+use crate::core::notice::{Acknowledgement, IncidentId};
+use crate::core::persist::{Decision, Saved, SavedIncident};
 use crate::core::rule::RuleSet;
 use crate::core::silence::Silence;
 use crate::core::snapshot::Snapshot;
@@ -43,6 +43,12 @@ pub enum CoreRequest {
     Archive(Option<String>),
     /// Adds a text to an open incident.
     Note(IncidentId, String),
+    /// Records that somebody works on an open incident; answered with it, or `None` if there is none.
+    Acknowledge(
+        IncidentId,
+        Acknowledgement,
+        oneshot::Sender<Option<Box<SavedIncident>>>,
+    ),
     /// The next query of a downstream, which is sent at once; `None`: there is no such downstream.
     DownstreamQuery(String, oneshot::Sender<Option<DownstreamQuery>>),
     /// A report about a downstream.

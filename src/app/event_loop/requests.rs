@@ -63,6 +63,12 @@ impl<S: MessageSource> EventLoop<S> {
             }
             CoreRequest::DownstreamQuery(name, to) => self.downstream_query(&name, to),
             CoreRequest::Downstream(report) => self.downstream_report(*report),
+            CoreRequest::Acknowledge(incident, word, to) => {
+                let now = self.turn();
+                let found = self.ingest.engine.acknowledge(incident, word);
+                self.wake = now.mono;
+                let _ = to.send(found.map(Box::new));
+            }
             CoreRequest::Note(incident, words) => self.ingest.engine.note(incident, &words),
         }
     }

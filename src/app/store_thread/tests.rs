@@ -213,6 +213,7 @@ fn decided(id: u64, kind: NoticeKind) -> Decided {
         fingerprint: String::new(),
         between: Default::default(),
         is_first: false,
+        acknowledged: None,
     };
     let closed = match kind {
         NoticeKind::Closed(reason) => Some((at(id), reason)),

@@ -144,6 +144,7 @@ impl Worker {
                     batch.forgotten.extend(decided.forgotten);
                 }
                 StoreCommand::Finished(finished) => self.done(&finished, &mut batch),
+                StoreCommand::Happened(incident, what) => self.happened(incident, what, &mut batch),
                 StoreCommand::Silences(silences) => {
                     self.silences = Some(silences.clone());
                     batch.silences = Some(silences);
@@ -189,7 +190,10 @@ impl Worker {
                     tracing::debug!(fault, "the log of the state file was not emptied");
                 }
             }
-            StoreCommand::Decided(_) | StoreCommand::Finished(_) | StoreCommand::Silences(_) => {}
+            StoreCommand::Decided(_)
+            | StoreCommand::Finished(_)
+            | StoreCommand::Happened(..)
+            | StoreCommand::Silences(_) => {}
         }
     }
 

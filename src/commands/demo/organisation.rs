@@ -108,6 +108,17 @@ impl Organisation {
         format!("{app}/{region}/{instance}")
     }
 
+    /// An instance's region.
+    pub fn region(who: usize) -> &'static str {
+        INSTANCES[who].1
+    }
+
+    /// True if every instance beats.
+    #[cfg(test)]
+    pub fn all_beat(&self) -> bool {
+        self.fates.iter().all(|fate| *fate == Fate::Beats)
+    }
+
     /// Changes an instance's state; one that leaves says bye.
     pub fn set(&mut self, who: usize, fate: Fate) -> Option<Entry> {
         self.fates[who] = fate;

@@ -251,7 +251,7 @@ pub(super) fn incident(page: &mut Page<'_>, answers: &Answers, row: &Value) {
     let severity = text(&row["severity"]);
     let silence = silenced::silence_of(&answers.silences, row);
     let colour = match severity.as_str() {
-        _ if silence.is_some() => DIM,
+        _ if silence.is_some() || row["acknowledged"].is_object() => DIM,
         "critical" | "error" => RED,
         "warning" => YELLOW,
         _ => "",
@@ -261,6 +261,7 @@ pub(super) fn incident(page: &mut Page<'_>, answers: &Answers, row: &Value) {
         None => String::new(),
     };
     let mark = silence.map(silenced::mark).unwrap_or_default();
+    let mark = format!("{mark}{}", acknowledged(&row["acknowledged"]));
     let mut what = match text(&row["title"]).as_str() {
         "" => text(&row["what"]),
         title => format!("{}: {title}", text(&row["alarm"])),
@@ -274,6 +275,18 @@ pub(super) fn incident(page: &mut Page<'_>, answers: &Answers, row: &Value) {
         colour,
         &format!("  {severity:<8}  {id}  {age:<9}  {mark}{what}"),
     );
+}
+
+/// `[acknowledged by ada: I clear the disk] `; empty where nobody works on it.
+fn acknowledged(word: &Value) -> String {
+    if !word.is_object() {
+        return String::new();
+    }
+    format!(
+        "[acknowledged by {}: {}] ",
+        text(&word["author"]),
+        text(&word["note"])
+    )
 }
 
 /// The colour of a verdict.
@@ -396,6 +409,12 @@ mod tests {
         answers.silences = json!([{"holds": true, "app": ["w*"], "reason": "a move", "author": "ada",
             "windows": [{"until": "2026-01-31T19:00:00Z"}]}]);
         let line = "for 7m     [silenced until 2026-01-31T19:00:00Z by ada: a move] AppSilent: app web is silent";
+        let shown = whole(&answers, &PLAIN);
+        assert!(shown.contains(line), "{shown}");
+        answers.silences = json!([]);
+        answers.incidents[0]["acknowledged"] = json!({"author": "ada", "note": "I clear the disk"});
+        let line =
+            "for 7m     [acknowledged by ada: I clear the disk] AppSilent: app web is silent";
         let shown = whole(&answers, &PLAIN);
         assert!(shown.contains(line), "{shown}");
         answers.status["stream"] =

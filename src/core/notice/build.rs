@@ -52,6 +52,7 @@ impl NoticeView<'_> {
             fingerprint: String::new(),
             between: Between::default(),
             is_first: false,
+            acknowledged: None,
         };
         self.refresh(&mut notice, incident);
         notice.fingerprint = fingerprint(&notice);

@@ -5,7 +5,7 @@ use crate::core::incident::kind::{Alarm, CloseReason, IncidentId};
 use crate::core::incident::{Incident, IncidentEvent};
 use crate::core::notice::routing::{Hours, LOG, Muting, Route, Routes};
 use crate::core::notice::view::NoticeView;
-use crate::core::notice::{Notice, NoticeKind};
+use crate::core::notice::{Acknowledgement, Notice, NoticeKind};
 use crate::core::persist::changes::Changes;
 use crate::core::rule::Severity;
 use crate::core::silence::Silence;
@@ -90,7 +90,7 @@ impl Notified {
             return Some(NoticeKind::Updated(self.updates + 1));
         }
         let remind = route.and_then(|route| route.remind);
-        let due = remind.is_some_and(|every| age >= every);
+        let due = remind.is_some_and(|every| age >= every) && notice.acknowledged.is_none();
         due.then_some(NoticeKind::Reminder(self.reminders + 1))
     }
 }
@@ -211,6 +211,16 @@ impl Notices {
         self.ledgers.get(&id)
     }
 
+    /// Records the word that somebody works on an open incident; false if there is none.
+    pub fn acknowledge(&mut self, id: IncidentId, word: Acknowledgement) -> bool {
+        let Some(ledger) = self.ledgers.get_mut(&id) else {
+            return false;
+        };
+        ledger.notice.acknowledged = Some(word);
+        self.changes.decided(id);
+        true
+    }
+
     /// All ledgers, by number of the incident.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (IncidentId, &Ledger)> {
         self.ledgers.iter().map(|(&id, ledger)| (id, ledger))
@@ -311,7 +321,12 @@ impl Notices {
                 ledger.routed = routing;
             }
             if ledger.stale {
+                let known = ledger.notice.severity;
                 view.refresh(&mut ledger.notice, incident);
+                if ledger.notice.severity < known {
+                    // It was given for less.
+                    ledger.notice.acknowledged = None;
+                }
                 ledger.remember_most();
                 ledger.stale = false;
             }

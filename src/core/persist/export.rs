@@ -156,7 +156,7 @@ impl Engine {
         firing.any(|target| self.targets.rule_of(&self.facts, target).recover > 1)
     }
 
-    fn saved_incident(&self, id: IncidentId) -> Option<SavedIncident> {
+    pub(in crate::core) fn saved_incident(&self, id: IncidentId) -> Option<SavedIncident> {
         let (incident, ledger) = (self.incidents.get(id)?, self.notices.get(id)?);
         Some(self.notice_view().saved(incident, ledger, None))
     }

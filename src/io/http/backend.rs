@@ -4,13 +4,15 @@ use super::dto::drill::Drilled;
 use super::dto::entry::Entries;
 use super::dto::status::{NotifierStatus, StoreStatus, UnrecognisedBeats};
 use crate::core::last_words::LastWord;
-use crate::core::persist::{ForgottenTarget, IncidentQuery, PastIncident};
+use crate::core::notice::IncidentId;
+use crate::core::persist::{ForgottenTarget, IncidentQuery, PastIncident, SavedIncident};
 use crate::core::rule::RuleSet;
 use crate::core::silence::Silence;
 use crate::core::snapshot::Snapshot;
 use crate::core::snapshot::detail::Detail;
 use crate::core::snapshot::outages::Outages;
 use crate::core::time::Wall;
+use crate::decode::acknowledge_request::AcknowledgeRequest;
 use crate::decode::api_query::EntriesQuery;
 use crate::decode::silence_request::SilenceRequest;
 use futures_util::future::BoxFuture;
@@ -65,6 +67,13 @@ pub trait Backend: Send + Sync {
     fn entries(&self, asked: EntriesQuery) -> BoxFuture<'_, Result<Entries, EntriesFault>>;
     /// Incidents with their timelines, the newest first; the error says why the store cannot answer.
     fn incidents(&self, asked: IncidentQuery) -> BoxFuture<'_, Result<Vec<PastIncident>, String>>;
+    /// Records that somebody works on an open incident, and gives it; the inner `None` where no such incident is open, the
+    /// outer one where the core is gone.
+    fn acknowledge(
+        &self,
+        id: IncidentId,
+        asked: AcknowledgeRequest,
+    ) -> BoxFuture<'_, Option<Option<Box<SavedIncident>>>>;
     /// The times since `from` (wall clock) in which incidents were open.
     fn outages(&self, from: Wall) -> BoxFuture<'_, Result<Outages, String>>;
     /// Targets that fired and were forgotten since `from` (wall clock), the newest first.

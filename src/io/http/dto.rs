@@ -16,6 +16,7 @@ macro_rules! schema {
     };
 }
 
+pub mod acknowledge;
 pub mod app;
 pub mod downstream;
 pub mod drill;

@@ -46,6 +46,8 @@ pub(super) enum ApiError {
         "no incident has this id, or it is too old to be kept; GET /api/v1/incidents lists them"
     )]
     UnknownIncident,
+    #[error("this incident is over")]
+    IncidentIsOver,
     #[error(
         "no silence has this id: it has ended, or never existed; GET /api/v1/silences lists them"
     )]
@@ -87,7 +89,9 @@ impl ApiError {
             NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             BodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,
             BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            NoToken | SilenceOfRules | DrillRuns | NoNotifier | NoArchive => StatusCode::CONFLICT,
+            NoToken | SilenceOfRules | IncidentIsOver | DrillRuns | NoNotifier | NoArchive => {
+                StatusCode::CONFLICT
+            }
             UnknownPath(_) | UnknownInstance | UnknownIncident | UnknownSilence => {
                 StatusCode::NOT_FOUND
             }

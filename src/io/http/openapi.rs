@@ -42,6 +42,7 @@ use utoipa::OpenApi;
         handlers::drill::run,
         handlers::entries::list,
         handlers::forgotten::list,
+        handlers::incidents::acknowledge,
         handlers::incidents::list,
         handlers::incidents::one,
         handlers::instances::list,

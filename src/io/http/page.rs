@@ -1,12 +1,15 @@
 //! The page: HTML, style sheet, scripts and icon, all of them within the program. They tell nothing of the organisation, so
 //! everyone gets them, with a form to sign in; the data comes from `/api/`.
 
+mod lean;
+
 use super::etag;
 use super::response::{TEXT, typed};
 use axum::http::Uri;
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use bytes::Bytes;
+use lean::lean;
 use std::sync::LazyLock;
 
 /// Scripts, styles, icons and requests of our own alone, no frames, no forms that a browser sends by itself, and no way
@@ -52,8 +55,12 @@ It watches a log stream and alerts when heartbeats stop or the stream goes quiet
 With the token of LASTBEAT_TOKEN, or of the file that the log names:
 
   /api/v1/status      the status of lastbeat, as JSON
+  /api/v1/apps        each app, with the share of time in which it was live
   /api/v1/instances   each instance, by name; ?app=&region=&instance=&verdict=&limit=&cursor=
   /api/v1/incidents   the newest first; ?state=open and more; /api/v1/incidents/ID for one
+                      POST /api/v1/incidents/ID/acknowledge: somebody works on it
+  /api/v1/entries     entries of the archive; ?since=&until=&app=&region=&instance=&q=&regex=&level=
+  /api/v1/downstream  each log shipper, from the stream to its sink
   /api/v1/forgotten   targets that are still silent and no longer watched
   /api/v1/rules       the rules in force
   /api/v1/report      the detection time and the false alarms of each rule; ?from=
@@ -70,7 +77,7 @@ struct File {
     text: &'static str,
 }
 
-const FILES: [File; 11] = [
+const FILES: [File; 13] = [
     File {
         path: "/",
         media_type: "text/html; charset=utf-8",
@@ -117,6 +124,16 @@ const FILES: [File; 11] = [
         text: include_str!("page/tail.js"),
     },
     File {
+        path: "/entries.js",
+        media_type: "text/javascript; charset=utf-8",
+        text: include_str!("page/entries.js"),
+    },
+    File {
+        path: "/chain.js",
+        media_type: "text/javascript; charset=utf-8",
+        text: include_str!("page/chain.js"),
+    },
+    File {
         path: "/icon.svg",
         media_type: "image/svg+xml",
         text: include_str!("page/icon.svg"),
@@ -131,20 +148,11 @@ const FILES: [File; 11] = [
 /// The files as they are sent, with the `ETag` of each; made when the first is asked for.
 static SENT: LazyLock<[(Bytes, HeaderValue); FILES.len()]> = LazyLock::new(|| {
     FILES.map(|file| {
-        let text = lean(file.text);
+        let text = lean(file.path, file.text);
         let tag = etag::of(text.as_bytes());
         (Bytes::from(text), tag)
     })
 });
-
-/// Without comments that have a line of their own, and without indentation: only readers of the source need those.
-fn lean(text: &str) -> String {
-    let is_comment =
-        |line: &str| line.starts_with("//") || (line.starts_with("/*") && line.ends_with("*/"));
-    let lines = text.lines().map(str::trim_start);
-    let kept = lines.filter(|line| !line.is_empty() && !is_comment(line));
-    kept.flat_map(|line| [line, "\n"]).collect()
-}
 
 /// `/`: the page for a browser, which asks for HTML, and plain text for others.
 pub(super) async fn index(headers: HeaderMap) -> Response {
@@ -213,15 +221,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_only_for_readers_of_the_source() {
-        let text = "// why\na {\n  /* what */\n\n  b: '// c'; // d\n}\n";
-        assert_eq!(lean(text), "a {\nb: '// c'; // d\n}\n");
+    fn every_text_of_the_page_ends_in_its_line() {
         for line in FILES.iter().flat_map(|file| file.text.lines()) {
-            let whole = line.matches('`').count().is_multiple_of(2);
+            let is_whole = line.matches('`').count().is_multiple_of(2);
             assert!(
-                whole,
-                "a text of several lines would lose its spaces: {line}"
+                is_whole,
+                "a text of several lines would lose spaces: {line}"
             );
+        }
+        let scripts = FILES.iter().filter(|file| file.path.ends_with(".js"));
+        let code = scripts.flat_map(|file| file.text.lines().map(str::trim_start));
+        for line in code.filter(|line| !line.contains(['`', '/', '"'])) {
+            let is_whole = line.matches('\'').count().is_multiple_of(2);
+            assert!(is_whole, "its quotes would be taken for code: {line}");
         }
     }
 

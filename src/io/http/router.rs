@@ -33,6 +33,10 @@ pub(super) fn router(state: Arc<AppState>) -> Router {
         .route("/api/v1/forgotten", get(forgotten::list))
         .route("/api/v1/incidents", get(incidents::list))
         .route("/api/v1/incidents/{id}", get(incidents::one))
+        .route(
+            "/api/v1/incidents/{id}/acknowledge",
+            post(incidents::acknowledge),
+        )
         .route("/api/v1/instances", get(instances::list))
         .route(
             "/api/v1/instances/{app}/{region}/{instance}",

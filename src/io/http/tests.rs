@@ -276,6 +276,12 @@ async fn the_api_says_clearly_what_it_does_not_take() {
             "no silence has this id",
         ),
         (format!("DELETE {path}/rules-1"), "", 409, "rule files"),
+        (
+            "GET /api/v1/incidents/1/acknowledge".to_owned(),
+            "",
+            405,
+            "POST",
+        ),
         ("GET /api/v2".to_owned(), "", 404, "known are /api/logs"),
     ];
     for (head, body, status, words) in cases {
@@ -342,6 +348,25 @@ async fn the_history_is_read_page_by_page_and_one_by_one() {
     assert_eq!(get("/0000000000fb").await.0, 404);
     assert_eq!(get("/0").await.0, 404);
     assert_eq!(get("/x").await.0, 404);
+    let acknowledge = async |id: &str, body: &str| {
+        let request = format!(
+            "POST /api/v1/incidents/{id}/acknowledge HTTP/1.1\r\ncontent-type: application/json\r\nhost: {at}\r\n\
+             connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        say(at, request.as_bytes()).await
+    };
+    let body = r#"{"note":"looking","author":"ada"}"#;
+    for (id, body, status, words) in [
+        ("fb", body, 404, "no incident has this id"),
+        ("fa", body, 409, "this incident is over"),
+        ("f9", body, 200, "0000000000f9"),
+        ("f9", "{}", 400, "author: missing"),
+    ] {
+        let answer = acknowledge(id, body).await;
+        let is_so = answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(words);
+        assert!(is_so, "{id}: {answer}");
+    }
     let (status, refused) = get("?stat=open&limit=many").await;
     assert_eq!(
         (status, refused["faults"].as_array().map(Vec::len)),

@@ -2,7 +2,9 @@
 //! field gets `#[serde(default)]`: files exist without it.
 
 use super::stored_enums::{StoredEnum, kind_from_stored, stored_kind};
-use crate::core::notice::{Alarm, Between, IncidentId, Missing, Notice, Scope, TargetName};
+use crate::core::notice::{
+    Acknowledgement, Alarm, Between, IncidentId, Missing, Notice, Scope, TargetName,
+};
 use crate::core::persist::{
     SavedBack, SavedClock, SavedLongest, SavedNotified, SavedStamp, SavedTarget, SavedWatched,
 };
@@ -51,6 +53,33 @@ struct NoticeRow<'a> {
     fingerprint: Cow<'a, str>,
     #[serde(default)]
     between: BetweenRow<'a>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    acknowledged: Option<AcknowledgementRow<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AcknowledgementRow<'a> {
+    at: u64,
+    author: Cow<'a, str>,
+    note: Cow<'a, str>,
+}
+
+impl<'a> AcknowledgementRow<'a> {
+    fn of(word: &'a Acknowledgement) -> Self {
+        AcknowledgementRow {
+            at: word.at.nanos(),
+            author: word.author.as_str().into(),
+            note: word.note.as_str().into(),
+        }
+    }
+
+    fn into(self) -> Acknowledgement {
+        Acknowledgement {
+            at: Wall::from_nanos(self.at),
+            author: self.author.into_owned(),
+            note: self.note.into_owned(),
+        }
+    }
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -140,6 +169,7 @@ pub(super) fn notice(notice: &Notice) -> rusqlite::Result<String> {
         labels: Cow::Borrowed(&notice.labels),
         fingerprint: notice.fingerprint.as_str().into(),
         between: BetweenRow::of(&notice.between),
+        acknowledged: notice.acknowledged.as_ref().map(AcknowledgementRow::of),
     })
 }
 
@@ -179,6 +209,7 @@ pub(super) fn notice_of(incident: IncidentId, text: &str) -> Option<Notice> {
         fingerprint: row.fingerprint.into_owned(),
         between: row.between.into(),
         is_first: false,
+        acknowledged: row.acknowledged.map(AcknowledgementRow::into),
     })
 }
 

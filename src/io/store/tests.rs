@@ -144,6 +144,7 @@ fn incident(id: u64, app: &str) -> SavedIncident {
             fingerprint: String::new(),
             between: Default::default(),
             is_first: false,
+            acknowledged: None,
         },
         opened_at: at(id),
         closed: None,

@@ -21,7 +21,7 @@ const MAY_PUBLISH: (&str, &str) = (r#"publish: { deny: ">" }"#, r#"publish: "log
 /// What may be empty where nothing is wrong, by a part of the expression, each with its reason.
 const MAY_BE_EMPTY: [(&str, &str); 2] = [
     (
-        "lastbeat_blind_seconds_total{instance=~\"$monitor\"}[$__rate_interval])) > 0",
+        "lastbeat_blind_seconds_total{job=~\"$job\", instance=~\"$monitor\"}[$__rate_interval])) > 0",
         "an annotation of blind times, and it was never blind",
     ),
     ("lastbeat_max_gap_factor", "its rule has a fixed max_gap"),

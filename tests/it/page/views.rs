@@ -19,9 +19,13 @@ fn a_link_leads_to_the_incident_and_from_there_to_its_instance() {
     let feed = Feed::connect(&nats);
     let instances = org(&["api", "web"], &["ams", "sjc"]);
     feed.beat(&instances, Duration::from_millis(500));
-    let lastbeat = setup(&nats).start();
+    let lastbeat = setup(&nats)
+        .env("LASTBEAT_TOKEN", TOKEN)
+        .env("LASTBEAT_ANONYMOUS", "off")
+        .start();
     let browser = Browser::start();
     browser.open(&url(&lastbeat));
+    sign_in(&browser, TOKEN);
     browser.with_less_motion();
     let headline = "document.getElementById('headline').textContent";
     browser.wait(
@@ -62,6 +66,27 @@ fn a_link_leads_to_the_incident_and_from_there_to_its_instance() {
     well(&browser, "the incident by night");
     browser.on_a_phone();
     browser.picture("incident-view-phone");
+
+    browser.click("#detail .buttons button:nth-child(2)");
+    browser.wait("the dialog", "document.getElementById('mute').open");
+    well(&browser, "a word that somebody works on it");
+    browser.fill("#mute-reason", "I clear the disk");
+    browser.fill("#mute-author", "ada");
+    browser.click("#mute-go");
+    let worked = "document.getElementById('detail').textContent.includes('ada works on it: I clear the disk')";
+    browser.wait("that somebody works on it", worked);
+    let told = "[...document.querySelectorAll('#detail ol li')].some(one => one.textContent.includes('acknowledged by ada'))";
+    browser.wait("it in the timeline", told);
+    browser.run("location.hash = '#/'");
+    browser.wait(
+        "it on the card",
+        &format!("{} === 1", count("#incidents > li.muted")),
+    );
+    let card = browser.text("#incidents > li");
+    assert!(
+        card.contains("✓ ada works on it: I clear the disk"),
+        "{card}"
+    );
 
     // A person who follows the link from a message has nothing but the address.
     browser.open(&format!("{}{link}", url(&lastbeat)));

@@ -1,5 +1,6 @@
 //! Incidents.
 
+use super::acknowledge::Acknowledgement;
 use super::{CloseReason, Scope, Seconds, Severity, Timestamp};
 use crate::core::notice::{Notice, NoticeKind};
 use crate::core::persist::{PastIncident, SavedIncident, SavedTarget, SavedWatched};
@@ -71,6 +72,8 @@ pub struct Incident {
     pub last_beat: String,
     /// Instructions for the responder.
     pub runbook: Option<String>,
+    /// The word that somebody works on it; null where nobody does.
+    pub acknowledged: Option<Acknowledgement>,
     /// The incident in a line, as the title of notifications has it.
     pub title: String,
     /// The incident in one sentence, as of its last notification.
@@ -214,6 +217,7 @@ impl From<&Notice> for Incident {
             detail: format::sanitize(&notice.detail, format::TEXT_CHARS),
             last_beat: format::sanitize(&notice.last_text, format::TEXT_CHARS),
             runbook: notice.runbook.clone(),
+            acknowledged: notice.acknowledged.as_ref().map(Acknowledgement::from),
             title: format::headline(notice),
             what: format::description(notice),
             timeline: None,

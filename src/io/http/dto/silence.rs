@@ -120,6 +120,14 @@ impl From<&SilenceRow> for Silence {
 /// One line of text with a character that is neither a blank nor a control character.
 const LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u001f\u007f-\u009f \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\u0000-\u001f\u007f-\u009f]*$";
 
+/// The schema of one line of text.
+pub(super) fn line(about: &str) -> ObjectBuilder {
+    super::text(about)
+        .min_length(Some(1))
+        .max_length(Some(500))
+        .pattern(Some(LINE))
+}
+
 /// The name of a label.
 const LABEL_NAME: &str = "^(?!__)[a-zA-Z_][a-zA-Z0-9_]{0,31}$";
 
@@ -163,12 +171,6 @@ impl PartialSchema for SilenceRequest {
         };
         let date_time = |about| {
             super::text(about).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
-        };
-        let line = |about| {
-            super::text(about)
-                .min_length(Some(1))
-                .max_length(Some(500))
-                .pattern(Some(LINE))
         };
         let duration = super::text("Its length, at most 31 days.")
             .format(Some(SchemaFormat::Custom("humantime".to_owned())))

@@ -1,14 +1,16 @@
 //! `/api/v1/incidents`.
 
-use crate::core::persist::IncidentQuery;
-use crate::decode::api_query;
+use crate::core::notice::IncidentId;
+use crate::core::persist::{IncidentQuery, PastIncident};
+use crate::decode::{acknowledge_request, api_query};
 use crate::io::http::dto::Error;
+use crate::io::http::dto::acknowledge::AcknowledgeRequest;
 use crate::io::http::dto::incident::{Incident, Incidents};
 use crate::io::http::dto::query::{LimitParam, ScopeParam, SeverityParam, StateParam, TimeParam};
 use crate::io::http::error::ApiError;
-use crate::io::http::extract::{Path, Query};
+use crate::io::http::extract::{JsonBody, Path, Query};
 use crate::io::http::response::Json;
-use crate::io::http::state::AppState;
+use crate::io::http::state::{AppState, SNAPSHOT_TIMEOUT};
 use axum::extract::State;
 use std::sync::Arc;
 
@@ -72,6 +74,45 @@ pub(in crate::io::http) async fn one(
     State(state): State<Arc<AppState>>,
     Path(id): Path<String>,
 ) -> Result<Json<Incident>, ApiError> {
+    Ok(Json((&find(&state, id).await?).into()))
+}
+
+/// Acknowledge an open incident: somebody works on it
+///
+/// Meanwhile no reminders are sent, until the severity rises. A later acknowledgement takes the place of this one.
+#[utoipa::path(
+    post,
+    path = "/api/v1/incidents/{id}/acknowledge",
+    operation_id = "acknowledge",
+    tag = "change",
+    params(("id" = String, Path, pattern = "^[0-9a-fA-F]{1,16}$", description = "Its id; leading zeros may be left out.")),
+    request_body(content = AcknowledgeRequest, example = json!({"note": "the disk is full, I clear it", "author": "ada"})),
+    responses(
+        (status = 200, description = "The incident.", body = Incident),
+        (status = 404, description = "No incident has this id.", body = Error),
+        (status = 409, description = "It is over.", body = Error),
+        (status = 503, description = "The core or the store does not answer; see /readyz.", body = Error),
+    ),
+)]
+pub(in crate::io::http) async fn acknowledge(
+    State(state): State<Arc<AppState>>,
+    Path(id): Path<String>,
+    JsonBody(body): JsonBody,
+) -> Result<Json<Incident>, ApiError> {
+    let asked = acknowledge_request::read(&body).map_err(ApiError::Invalid)?;
+    let number = id.as_deref().and_then(api_query::incident);
+    let number = number.ok_or(ApiError::UnknownIncident)?;
+    let answer = state.backend.acknowledge(IncidentId(number), asked);
+    let answer = tokio::time::timeout(SNAPSHOT_TIMEOUT, answer).await;
+    let found = answer.ok().flatten().ok_or(ApiError::CoreTimeout)?;
+    match found {
+        Some(incident) => Ok(Json((&*incident).into())),
+        None => find(&state, id).await.and(Err(ApiError::IncidentIsOver)),
+    }
+}
+
+/// The incident of this id.
+async fn find(state: &AppState, id: Option<String>) -> Result<PastIncident, ApiError> {
     let number = id.as_deref().and_then(api_query::incident);
     let number = number.ok_or(ApiError::UnknownIncident)?;
     let asked = IncidentQuery {
@@ -84,9 +125,7 @@ pub(in crate::io::http) async fn one(
         .incidents(asked)
         .await
         .map_err(ApiError::History)?;
-    let past = found
-        .first()
-        .filter(|past| past.incident.notice.incident.0 == number);
-    let past = past.ok_or(ApiError::UnknownIncident)?;
-    Ok(Json(past.into()))
+    let past = found.into_iter().next();
+    let past = past.filter(|past| past.incident.notice.incident.0 == number);
+    past.ok_or(ApiError::UnknownIncident)
 }

@@ -105,10 +105,10 @@ const when = (at) => el('time', {datetime: at, title: at}, clock(at));
 
 class Shut extends Error {}
 
-async function ask(path, method = 'GET', body = undefined) {
+async function ask(path, method = 'GET', body = undefined, within = 4000) {
   const headers = body === undefined ? {} : {'content-type': 'application/json'};
   const answer = await fetch(path, {
-    method, headers, body: body && JSON.stringify(body), cache: 'no-store', signal: AbortSignal.timeout(4000),
+    method, headers, body: body && JSON.stringify(body), cache: 'no-store', signal: AbortSignal.timeout(within),
   });
   const said = await answer.json().catch(() => ({error: `the answer to ${path} is no JSON (${answer.status})`}));
   if (answer.ok) return said;
@@ -184,7 +184,7 @@ async function turn() {
 
 /** What events do not tell, or not always: incidents that a silence keeps from being told, and the silences. */
 async function askAround() {
-  const [open, silences] = await Promise.all([ask('/api/v1/incidents?state=open'), ask('/api/v1/silences')]);
+  const [open, silences] = await Promise.all([ask('/api/v1/incidents?state=open'), ask('/api/v1/silences'), askChain()]);
   state.open = open.incidents;
   state.silences = silences.silences;
   state.around = Date.now();
@@ -353,6 +353,7 @@ function show() {
     (one) => el('li', {}, `${one.part}: ${one.what}`));
   showIncidents();
   showSilences();
+  showChain();
   showNear(status.unrecognised_beats);
   // Thousands of squares: not looked at where none of them can have changed.
   const drawn = drawnOf(status);
@@ -393,6 +394,7 @@ const rank = (one) => Object.keys(SEVERITIES).indexOf(one.severity);
 /** The worst first; of one severity the oldest. */
 const worstFirst = (list) => [...list].sort((a, b) => rank(a) - rank(b) || (a.since < b.since ? -1 : 1));
 const severity = (one) => el('span', {class: `sev s-${one.severity}`}, `${SEVERITIES[one.severity]} ${one.severity}`);
+const acknowledged = ({acknowledged: word}) => (word ? `✓ ${word.author} works on it: ${word.note}` : '');
 const linkTo = (one) => el('a', {href: `#/incident/${one.id}`}, who(one));
 
 function showIncidents() {
@@ -411,26 +413,32 @@ function showIncidents() {
       one.last_beat ? el('p', {class: 'small'}, 'last beat: ', el('span', {class: 'mono'}, one.last_beat)) : null,
       el('p', {class: 'small'}, `rule "${one.rule}", allowed ${seconds(one.max_gap_seconds)}`),
       el('p', {class: 'small told'}),
+      el('p', {class: 'small by'}),
       el('p', {class: 'buttons'},
         el('button', {type: 'button', onclick: () => askSilence(who(one), matchersOf(one))}, 'Silence'),
+        el('button', {type: 'button', onclick: () => askSilence(who(one), null, one.id)}, 'Acknowledge'),
         runbook(one.runbook)));
   }, (node, one) => {
     const muted = silenceOf(one);
-    node.classList.toggle('muted', Boolean(muted));
+    node.classList.toggle('muted', Boolean(muted || one.acknowledged));
     const told = node.querySelector('.told');
     told.hidden = !muted;
+    const by = node.querySelector('.by');
+    by.hidden = !one.acknowledged;
+    put(by, acknowledged(one));
     if (muted) put(told, `silenced until ${clock(ends(muted))}: ${muted.reason} (${muted.author || 'rules'})`);
   });
-  // A storm does not bury the map: the others are counted by app, and a line each where one asks for them.
+  // A storm does not bury the map: its cards are short, and the others are counted by app, and a line each where one asks for them.
   const more = sorted.slice(SHOWN_INCIDENTS);
   $('more-incidents').hidden = !more.length;
+  $('incidents-part').classList.toggle('storm', more.length > 0);
   const counts = new Map();
   for (const one of more) counts.set(one.app || one.region || one.scope, (counts.get(one.app || one.region || one.scope) ?? 0) + 1);
   const most = [...counts].sort((a, b) => b[1] - a[1]);
   const named = most.slice(0, 6).map(([name, count]) => `${name} ${count}`).concat(most.length > 6 ? ['...'] : []);
   put($('more-summary'), `${more.length} more: ${named.join(', ')}`);
-  keep($('more-list'), more, (one) => `${one.id} ${one.severity} ${one.affected_total}`,
-    (one) => el('li', {}, severity(one), el('span', {class: 'grow'}, linkTo(one)), tick(el('span'), () => since(one.since))));
+  keep($('more-list'), more, (one) => `${one.id} ${one.severity} ${one.affected_total} ${Boolean(one.acknowledged)}`,
+    (one) => el('li', {}, severity(one), el('span', {class: 'grow'}, linkTo(one), one.acknowledged ? ' ✓' : ''), tick(el('span'), () => since(one.since))));
 }
 
 /** A link, where it is one that a browser only opens. */
@@ -517,8 +525,14 @@ async function endSilence(id) {
   turn();
 }
 
-function askSilence(name, matchers) {
-  state.mute = matchers;
+/** Asks for a silence with these matchers or, with the number of an incident, for a word that somebody works on it. */
+function askSilence(name, matchers, incident = null) {
+  Object.assign(state, {mute: matchers, acknowledges: incident});
+  $('mute-for').hidden = $('mute-length').hidden = Boolean(incident);
+  put($('mute-title'), incident ? 'Acknowledge' : 'Silence');
+  put($('mute-what'), incident ? 'No reminders are sent, until the severity rises.' : 'Alerts are still evaluated, but send no notifications.');
+  put($('mute-why'), incident ? 'What you know or do' : 'Why');
+  put($('mute-go'), incident ? 'Acknowledge it' : 'Silence it');
   put($('mute-who'), name);
   put($('mute-said'), '');
   $('mute-reason').value = '';
@@ -532,9 +546,11 @@ $('mute-form').addEventListener('submit', async (event) => {
   const author = $('mute-author').value;
   try {
     const [duration, reason] = [$('mute-length').value, $('mute-reason').value];
-    await ask('/api/v1/silences', 'POST', {...state.mute, duration, reason, author});
+    if (state.acknowledges) await ask(`/api/v1/incidents/${state.acknowledges}/acknowledge`, 'POST', {note: reason, author});
+    else await ask('/api/v1/silences', 'POST', {...state.mute, duration, reason, author});
     localStorage.setItem('author', author);
     $('mute').close();
+    route.asked = 0;
     turn();
   } catch (fault) {
     put($('mute-said'), fault.message);
@@ -782,6 +798,7 @@ function showPanel() {
   put($('panel-title'), [app, region, instance].filter((part) => part !== undefined).join('/'));
   $('panel-mute').hidden = $('panel-tail').hidden = Boolean(state.place);
   body.replaceChildren(...(state.place ? placeDetail() : instanceDetail(state.detail ?? state.instances.get(state.shown))));
+  showWords(state.detail);
   for (const node of document.querySelectorAll('.sq')) attr(node, 'aria-pressed', String(keyOf(node.about) === state.shown));
 }
 

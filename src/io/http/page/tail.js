@@ -75,16 +75,21 @@ function saidIn(payload) {
   return [payload, ''];
 }
 
-function tailLine(data) {
-  const frame = JSON.parse(data);
-  const [said, level] = saidIn(String(frame.message));
+/** An entry as a line: its arrival, where it is from, its level, and its message. */
+function entryLine(at, subject, payload) {
+  const [said, level] = saidIn(payload);
   const cut = said.length > LINE_CHARS ? `${said.slice(0, LINE_CHARS)} … (${said.length} characters)` : said;
-  const name = String(frame.subject ?? '').split('.').slice(1).join('/');
-  const date = new Date(frame.timestamp);
+  const name = subject.split('.').slice(1).join('/');
+  const date = new Date(at);
   const bad = /^(err|fatal|crit|alert|emerg|panic)/i.test(level);
   return el('div', {class: bad ? 'bad' : null}, el('time', {datetime: date.toISOString(), title: date.toISOString()},
-    TIME.format(date) + zone.suffix), el('b', {}, visible(name)),
+    clock(date)), name && el('b', {}, visible(name)),
   level && level !== 'info' ? el('i', {}, visible(level)) : null, el('span', {}, ...coloured(cut)));
+}
+
+function tailLine(data) {
+  const frame = JSON.parse(data);
+  return entryLine(frame.timestamp, String(frame.subject ?? ''), String(frame.message));
 }
 
 function addLines(nodes) {

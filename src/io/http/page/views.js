@@ -1,5 +1,5 @@
 // Addresses within the page: #/ with a filter, #/incident/ID, #/instance/APP/REGION/ID, #/app/APP, #/region/REGION, #/rules,
-// #/silences, #/history, #/tail.
+// #/silences, #/history, #/tail, #/entries with a search.
 'use strict';
 
 const DETAIL_ASKED_EVERY_MS = 5000;
@@ -16,7 +16,7 @@ function readRoute() {
   const [path, query] = location.hash.replace(/^#\/?/, '').split('?');
   const [view, ...parts] = path.split('/').map((part) => { try { return decodeURIComponent(part); } catch { return part; } });
   const asked = new URLSearchParams(query);
-  const pages = ['incident', 'app', 'rules', 'silences', 'history', 'tail'];
+  const pages = ['incident', 'app', 'rules', 'silences', 'history', 'tail', 'entries'];
   Object.assign(route, {view: pages.includes(view) ? view : 'overview', parts, asked: 0});
   if (route.view === 'overview' && view !== 'instance') {
     $('filter').value = view === 'region' ? parts[0] ?? '' : asked.get('q') ?? '';
@@ -41,6 +41,7 @@ function readRoute() {
     route.opens = {app, region, instance};
   } else if (!$('panel').hidden) closePanel();
   if (route.view === 'silences') fillPlan();
+  if (route.view === 'entries') readSearch(asked);
   if (state.status) { showMap(); show(); }
 }
 
@@ -51,6 +52,7 @@ function mindRoute() {
     route.opens = null;
     openPanel(one);
   }
+  if (search.waits && route.view === 'entries') searchAnew();
   if (!['incident', 'app'].includes(route.view) || Date.now() - route.asked < DETAIL_ASKED_EVERY_MS) return;
   route.asked = Date.now();
   const [view, name] = [route.view, route.parts[0] ?? ''];
@@ -85,14 +87,18 @@ async function askIncident(id) {
   const shown = [...names].slice(0, 100);
   const timeline = (one.timeline ?? []).map((step) => el('li', {}, when(step.at), el('span', {class: 'grow'}, step.what)));
   const muted = open && silenceOf(one);
+  const words = open ? await wordsOf(one, one.instance ? [[one.app, one.region, one.instance].join('/')] : shown) : [];
   return [
     el('p', {class: 'since'}, severity(one), open ? tick(el('span'), () => ` for ${since(one.since)}`) : ` over, ${one.reason}`),
     el('p', {}, one.what),
+    one.acknowledged ? el('p', {class: 'note'}, acknowledged(one), ', since ', when(one.acknowledged.at)) : null,
     muted ? el('p', {class: 'note'}, `silenced until ${clock(ends(muted))}: ${muted.reason} (${muted.author || 'rules'})`) : null,
     el('p', {class: 'buttons'},
       open ? el('button', {type: 'button', class: 'main', onclick: () => askSilence(who(one), matchersOf(one))}, 'Silence') : null,
-      runbook(one.runbook), copyButton(location.href, 'Copy the link'),
+      open ? el('button', {type: 'button', onclick: () => askSilence(who(one), null, one.id)}, 'Acknowledge') : null,
+      runbook(one.runbook), copyButton(location.href, 'Copy the link'), el('a', {href: aroundOf(one)}, 'Entries around it'),
       one.app ? el('a', {href: `#/app/${encodeURIComponent(one.app)}`}, `app ${one.app}`) : null),
+    ...words,
     pairs(['instance', one.instance && memberLink([one.app, one.region, one.instance].join('/'))], ['alert', one.alarm], ['scope', one.scope], ['rule', one.rule], ['last sign of life', when(one.since)], ['limit', seconds(one.max_gap_seconds)],
       ['deadline', when(one.due)], ['opened', when(one.opened_at)], ['closed', one.closed_at && when(one.closed_at)],
       ['last notification', one.told ? when(one.told.at) : 'none was sent'], ['id', el('span', {}, el('span', {class: 'mono'}, one.id), ' ', copyButton(one.id))]),
@@ -172,9 +178,9 @@ function days(incidents, share) {
 // ---- planning a silence ----
 
 /** A moment as a field of the form has it, in the zone of the page. */
-function fieldTime(ms) {
+function fieldTime(ms, chars = 16) {
   const offset = zone.utc ? 0 : new Date(ms).getTimezoneOffset() * 60000;
-  return new Date(ms - offset).toISOString().slice(0, 16);
+  return new Date(ms - offset).toISOString().slice(0, chars);
 }
 const timeOf = (text) => new Date(zone.utc ? `${text}Z` : text).toISOString();
 

@@ -1,12 +1,14 @@
 //! The rest of the program, as the tests of the listener have it.
 
 use crate::core::last_words::LastWord;
-use crate::core::persist::{ForgottenTarget, IncidentQuery, PastIncident};
+use crate::core::notice::IncidentId;
+use crate::core::persist::{ForgottenTarget, IncidentQuery, PastIncident, SavedIncident};
 use crate::core::rule::RuleSet;
 use crate::core::snapshot::Snapshot;
 use crate::core::snapshot::detail::Detail;
 use crate::core::snapshot::outages::Outages;
 use crate::core::time::Wall;
+use crate::decode::acknowledge_request::AcknowledgeRequest;
 use crate::decode::api_query::EntriesQuery;
 use crate::decode::silence_request::SilenceRequest;
 use crate::io::http::backend::{Backend, EntriesFault, SilenceRow};
@@ -40,6 +42,22 @@ impl Backend for Program {
 
     fn incidents(&self, asked: IncidentQuery) -> BoxFuture<'_, Result<Vec<PastIncident>, String>> {
         async move { history(&asked) }.boxed()
+    }
+
+    fn acknowledge(
+        &self,
+        id: IncidentId,
+        _: AcknowledgeRequest,
+    ) -> BoxFuture<'_, Option<Option<Box<SavedIncident>>>> {
+        let found = history(&IncidentQuery {
+            open: Some(true),
+            before: id.0.checked_add(1),
+            limit: 1,
+            ..IncidentQuery::default()
+        });
+        let found = found.unwrap_or_default().pop();
+        let found = found.filter(|past| past.incident.notice.incident == id);
+        async { Some(found.map(|past| Box::new(past.incident))) }.boxed()
     }
 
     fn outages(&self, _: Wall) -> BoxFuture<'_, Result<Outages, String>> {
