@@ -8,6 +8,7 @@ pub mod feed;
 pub mod http;
 pub mod http_client;
 pub mod inventory;
+pub mod memory;
 pub mod metrics;
 pub mod nats;
 pub mod notifier;
