@@ -10,6 +10,7 @@ pub mod fly_logs;
 pub mod http;
 pub mod http_client;
 pub mod inventory;
+pub mod memory;
 pub mod metrics;
 pub mod nats;
 pub mod notifier;

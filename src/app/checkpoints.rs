@@ -11,6 +11,8 @@ use std::time::Duration;
 const EVERY: Duration = Duration::from_secs(5);
 /// Delay of a checkpoint after a new instance was heard, so that a crash forgets none.
 const SOON: Duration = Duration::from_millis(200);
+/// Longest delay of a checkpoint while the store writes the one before: beyond it its disk hangs.
+const AT_MOST_LATE: Duration = Duration::from_secs(60);
 /// Slots read before entries get their turn: well under a millisecond, whatever their beats say.
 const SLICE: usize = 256;
 
@@ -40,9 +42,16 @@ impl Checkpointer {
         if self.known > known {
             self.next = self.next.min(now.mono + SOON);
         }
-        if self.draft.is_some() || now.mono < self.next {
-            return;
+        let is_due = self.draft.is_none() && now.mono >= self.next;
+        // The store has no room for a second one. What was heard meanwhile is in the one after it; to leave one out would
+        // ask for everything anew, again and again where that takes longer than an interval.
+        let may_wait = now.mono < self.next + AT_MOST_LATE;
+        if is_due && !(may_wait && self.store.has_checkpoint()) {
+            self.begin(engine, now);
         }
+    }
+
+    fn begin(&mut self, engine: &mut Engine, now: Now) {
         self.next = now.mono + EVERY;
         let whole = self.store.wants_whole();
         if whole || engine.has_changed() {
@@ -74,8 +83,53 @@ impl Checkpointer {
             }
         };
         read(self, engine);
-        self.next = now.mono;
-        self.turn(engine, now);
+        self.begin(engine, now);
         read(self, engine);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::store_thread;
+    use crate::core::engine::Options;
+    use crate::core::rule::RuleSet;
+    use crate::core::time::Wall;
+
+    fn at(seconds: u64) -> Now {
+        let nanos = seconds * 1_000_000_000;
+        Now {
+            mono: Mono::from_nanos(nanos),
+            wall: Wall::from_nanos(1_700_000_000_000_000_000 + nanos),
+        }
+    }
+
+    #[test]
+    fn while_the_store_writes_one_no_other_begins_and_nothing_is_asked_for_anew() {
+        let options = Options {
+            first_incident: 1,
+            ..Options::default()
+        };
+        let mut engine = Engine::new(RuleSet::default(), options, at(0));
+        // Nobody takes what is sent to the store: its disk is slow.
+        let (store, _inbox) = store_thread::channel();
+        let store = Arc::new(store);
+        let mut checkpointer = Checkpointer::new(store.clone(), at(0).mono);
+        let mut begins = |seconds: u64| {
+            engine.arrive(at(seconds));
+            checkpointer.turn(&mut engine, at(seconds));
+            let begun = checkpointer.is_busy();
+            while checkpointer.is_busy() {
+                checkpointer.read_on(&mut engine, at(seconds));
+            }
+            begun
+        };
+        assert!(begins(5));
+        assert!(store.has_checkpoint());
+        assert!(!begins(10) && !begins(60));
+        assert!(!store.wants_whole(), "none was left out");
+        // A disk that hangs: as ever, everything is asked for.
+        assert!(begins(71));
+        assert!(store.wants_whole());
     }
 }

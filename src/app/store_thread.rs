@@ -211,6 +211,11 @@ impl StoreHandle {
         answer_of(answered).await
     }
 
+    /// True while a checkpoint waits or is being written.
+    pub fn has_checkpoint(&self) -> bool {
+        self.status.has_checkpoint.load(Ordering::Acquire)
+    }
+
     /// True if the next checkpoint must hold everything.
     pub fn wants_whole(&self) -> bool {
         self.status.wants_whole.load(Ordering::Acquire)

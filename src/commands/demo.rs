@@ -72,6 +72,7 @@ pub fn run(args: &DemoArgs) -> ExitCode {
         listen: args.listen,
         notifiers: Vec::new(),
         max_series: 20_000,
+        max_memory: None,
         give_up_after: None,
         canary: None,
         feeder: Box::new(move |_, line| match tour {

@@ -17,8 +17,8 @@ use crate::core::rule::RuleSet;
 use crate::decode::canary::{CanarySettings, Way};
 use crate::decode::globs;
 use crate::decode::settings::{
-    self, Flags, InventorySettings, Login, Secret, Settings, SourceSettings, TokenSource,
-    token_files,
+    self, Flags, InventorySettings, Login, MemorySetting, NatsIdentity, Secret, Settings,
+    SourceSettings, TokenSource, token_files,
 };
 use crate::format;
 use crate::io::feed::OutgoingMessage;
@@ -29,7 +29,7 @@ use crate::io::inventory::InventorySource;
 use crate::io::inventory::dns::Dns;
 use crate::io::inventory::machines::MachinesApi;
 use crate::io::notifier::Notifier;
-use crate::io::{self, nats, token_file};
+use crate::io::{self, memory, nats, token_file};
 use futures_util::FutureExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -37,6 +37,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
+/// The shortest part of NATS credentials: a seed.
+const SEED_CHARS: usize = 58;
 /// Canaries that may wait to be published: one, since a second one would only tell how long the first has waited.
 const WAITING_CANARIES: usize = 1;
 
@@ -93,6 +95,7 @@ fn input(args: &RunArgs) -> Result<(Settings, RuleSet, String), Stop> {
         Stop::bad_input(lines.join("\n"))
     })?;
     environment::trusted_roots()?;
+    nats::check(&settings.nats).map_err(|faults| Stop::bad_input(faults.join("\n")))?;
     let (rules, messages) = rules::usable(&settings.rules).map_err(Stop::bad_input)?;
     Ok((settings, rules, messages))
 }
@@ -133,6 +136,11 @@ fn watch(settings: Settings, rules: RuleSet, pending: PendingReports) -> Result<
         listen: settings.listen,
         notifiers: peers.notifiers,
         max_series: settings.max_series,
+        max_memory: match settings.max_memory {
+            MemorySetting::OfTheMachine => memory::default_limit(),
+            MemorySetting::Bytes(bytes) => Some(bytes),
+            MemorySetting::Off => None,
+        },
         give_up_after: settings.give_up_after,
         canary,
         feeder: Box::new(move |clock, line| nats::supervise(nats, clock, line, outbox).boxed()),
@@ -329,6 +337,24 @@ fn secret(source: Option<&TokenSource>, setting: &str) -> Result<Option<Secret>,
     }
 }
 
+/// The JWT and the seed of the NATS user, each on its own, as the file has them.
+fn identity_secrets(settings: &Settings) -> Vec<String> {
+    let source = settings
+        .nats
+        .identity
+        .as_ref()
+        .map(|identity| match identity {
+            NatsIdentity::Creds(source) | NatsIdentity::Nkey(source) => source,
+        });
+    let text = secret(source, "").ok().flatten();
+    let text = text.as_ref().map_or("", Secret::reveal);
+    // Neither the marks around them nor words of a comment.
+    let is_one = |line: &&str| line.len() >= SEED_CHARS && !line.contains([' ', '*']);
+    let lines = text.lines().map(str::trim);
+    let secrets = lines.filter(|line| !line.starts_with('-')).filter(is_one);
+    secrets.map(str::to_owned).collect()
+}
+
 /// Takes every secret that is known at the start out of what panics and errors say.
 fn redactor(settings: &Settings, rules: &RuleSet) -> Redactor {
     let restarts = settings.inventory.restarts.as_ref();
@@ -357,6 +383,7 @@ fn redactor(settings: &Settings, rules: &RuleSet) -> Redactor {
         });
     let all = sources.chain(logins).chain(settings.sentry_dsn.clone());
     let all = all.map(|secret| secret.reveal().to_owned());
+    let all = all.chain(identity_secrets(settings));
     let all = all.chain(rules.notifiers.iter().flat_map(|one| one.kind.secrets()));
     Redactor::new(all.chain(rules.downstreams.iter().flat_map(|one| one.secrets())))
 }

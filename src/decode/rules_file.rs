@@ -28,6 +28,7 @@ mod tests;
 mod value;
 mod variables;
 
+pub use archive::bytes;
 pub use fault::Fault;
 pub(super) use labels::{MAX_LABELS, fault as label_fault};
 pub use print::{print, text as toml_string};

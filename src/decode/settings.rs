@@ -6,6 +6,7 @@ mod flags;
 mod given;
 mod inventory;
 mod nats;
+mod nats_identity;
 mod nats_url;
 mod parse;
 mod secret;
@@ -19,7 +20,8 @@ pub use archive::ArchiveSetting;
 pub use declared::{ARCHIVE, LogFormat, NATS_URL, RULES, STATE, TOKEN, URL};
 pub use flags::Flags;
 pub use inventory::{ApiSettings, InventorySettings, SourceSettings};
-pub use nats::NatsSettings;
+pub use nats::{ClientCertificate, NatsIdentity, NatsSettings, NatsTls};
+pub use nats_identity::{creds, nkey};
 pub use nats_url::{Login, Server};
 pub use secret::{Secret, TokenSource};
 pub use setting::{About, SettingFault};
@@ -60,6 +62,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Most series of single instances and beats.
     pub max_series: usize,
+    /// Memory at which `run` ends.
+    pub max_memory: MemorySetting,
     /// Without an entry for this long `run` ends; `None`: never.
     pub give_up_after: Option<Duration>,
     /// Where the state outlives the process.
@@ -80,6 +84,17 @@ pub struct Settings {
     pub canary: Option<CanarySettings>,
     /// Format of the log; `None`: text on a terminal, else JSON.
     pub log_format: Option<LogFormat>,
+}
+
+/// Limit of the process's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemorySetting {
+    /// A share of what the container or the machine has.
+    OfTheMachine,
+    /// This many bytes.
+    Bytes(u64),
+    /// None.
+    Off,
 }
 
 /// Reads all settings. `env` looks a variable up; an empty one counts as unset.
@@ -114,6 +129,11 @@ pub fn read(
             apps: given.value(&declared::MAX_APPS),
         },
         max_series: given.value(&declared::MAX_SERIES),
+        max_memory: match given.optional(&declared::MAX_MEMORY) {
+            None => MemorySetting::OfTheMachine,
+            Some(None) => MemorySetting::Off,
+            Some(Some(bytes)) => MemorySetting::Bytes(bytes),
+        },
         log_format: given.optional(&declared::LOG_FORMAT),
     };
     given.finish(settings)

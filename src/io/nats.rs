@@ -8,8 +8,10 @@ mod parse_faults;
 mod servers;
 mod session;
 mod supervisor;
+mod tls_files;
 mod yield_waker;
 
+pub use credentials::check;
 pub use messages::Messages;
 pub use parse_faults::{Only as OnlyParseFaults, ParseFaults};
 pub use supervisor::supervise;

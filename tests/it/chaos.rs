@@ -1,8 +1,12 @@
 //! Everything that can go wrong at once, in an order that a seed decides: the server is killed, the receiver refuses or is
-//! down, lastbeat is stopped, killed and told to read its rules again, instances fall silent and come back.
+//! down, the disk is full, the wall clock jumps, lastbeat is stopped, killed and told to read its rules again, instances
+//! fall silent and come back.
 //!
 //! Whatever the order, what was delivered has a beginning and an end each, a death that lasts is notified, and an instance
 //! that never fell silent is in no notification. `LASTBEAT_CHAOS=SEED,SEED` runs other seeds than those of the suite.
+
+mod disk;
+mod wall_clock;
 
 use crate::support::child::Child;
 use crate::support::feed::Feed;
@@ -13,9 +17,11 @@ use crate::support::org::Instance;
 use crate::support::random::Random;
 use crate::support::receiver::{Receiver, Taken};
 use crate::support::wait::{let_pass, wait_until};
+use disk::Disk;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use wall_clock::WallClock;
 
 const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
 /// Things that go wrong in one run.
@@ -53,6 +59,9 @@ struct Stage {
     all: Vec<Instance>,
     child: Child,
     server: Server,
+    /// The state lies there.
+    disk: Disk,
+    clock: WallClock,
     /// What was done, for a run that fails.
     done: Vec<&'static str>,
 }
@@ -64,11 +73,14 @@ impl Stage {
         let all = instances();
         feed.beat(&all, EVERY);
         let receiver = Receiver::start();
-        let setup = Setup::new()
+        let (disk, clock) = (Disk::new(), WallClock::new());
+        let state = disk.path().join("state.db");
+        let setup = clock
+            .given_to(Setup::new())
             .nats(&nats)
             .rules("beats.toml", RULES)
             .env("HOOK_URL", &receiver.url("/hook"))
-            .env("LASTBEAT_STATE", "state.db");
+            .env("LASTBEAT_STATE", &state.to_string_lossy());
         let (child, server) = start(&setup);
         let stage = Stage {
             nats,
@@ -79,6 +91,8 @@ impl Stage {
             all,
             child,
             server,
+            disk,
+            clock,
             done: Vec::new(),
         };
         let all_live = |status: &Value| status["instances"]["live"] == stage.all.len();
@@ -95,7 +109,7 @@ impl Stage {
 
     /// One thing goes wrong, or is mended.
     fn act(&mut self) {
-        let what = match self.random.below(10) {
+        let what = match self.random.below(13) {
             0 => {
                 self.nats.kill();
                 let_pass(Duration::from_millis(self.random.below(2_500) as u64));
@@ -138,6 +152,22 @@ impl Stage {
                 self.child.wait_end(Duration::from_secs(5));
                 (self.child, self.server) = start(&self.setup);
                 "stopped"
+            }
+            8 => match self.disk.fill() {
+                true => "the disk is full",
+                false => "nothing",
+            },
+            9 => {
+                self.disk.empty();
+                "the disk has room"
+            }
+            10 => {
+                // Hours, days, and back to what is right.
+                let jump = [-7_200, 7_200, 691_200, -691_200, 0][self.random.below(5)];
+                match self.clock.jump(jump) {
+                    true => "the clock jumped",
+                    false => "nothing",
+                }
             }
             _ => {
                 let one = &self.all[2 + self.random.below(self.all.len() - 2)];
@@ -189,6 +219,7 @@ fn run(seed: u64) {
     }
     eprintln!("seed {seed}: {}", stage.done.join(", "));
     stage.receiver.answer(200);
+    stage.disk.empty();
     wait_until(
         "the death that lasts is notified",
         Duration::from_secs(90),

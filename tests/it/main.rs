@@ -31,6 +31,7 @@ mod inventory;
 mod lifecycle;
 mod limits;
 mod machines;
+mod nats_identity;
 mod odd_entries;
 mod openapi;
 mod page;

@@ -40,6 +40,19 @@ pub enum ServiceFault {
         humantime::format_duration(Duration::from_secs(.0.after.as_secs())), .0.words
     )]
     GivenUp(GivenUp),
+    /// The process has grown to its limit.
+    #[error(
+        "memory has grown to {} MB of {} MB (LASTBEAT_MAX_MEMORY): stopping, so that the supervisor restarts lastbeat. \
+         More instances than fit need more memory or a lower LASTBEAT_MAX_INSTANCES; else look whether NATS_URL is a \
+         server to be trusted",
+        .used / 1_000_000, .limit / 1_000_000
+    )]
+    Memory {
+        /// Bytes in use.
+        used: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// A part that never ends has ended.
     #[error("{part} ended unexpectedly: {why}")]
     Died {

@@ -78,6 +78,8 @@ pub struct Service<S> {
     pub listen: SocketAddr,
     /// The notifiers beside the log, those of the rules included.
     pub notifiers: Vec<Arc<dyn Notifier>>,
+    /// Memory in bytes at which the program ends, for its supervisor to restart it; `None`: it never does.
+    pub max_memory: Option<u64>,
     /// Limit of the series of instances and beats.
     pub max_series: usize,
     /// The canary; `None`: no canary.
@@ -283,6 +285,7 @@ pub(super) async fn start<S: MessageSource>(service: Service<S>) -> Result<Parts
         stop_http,
         delivery,
         store,
+        max_memory: service.max_memory,
     })
 }
 

@@ -165,7 +165,7 @@ fn size(value: &DeValue<'_>) -> Result<u64, Wrong> {
 }
 
 /// A number of bytes with its unit: `500MB`, `4 GB`, `1GiB`.
-fn bytes(text: &str) -> Option<u64> {
+pub fn bytes(text: &str) -> Option<u64> {
     let digits = text.find(|char: char| !char.is_ascii_digit())?;
     let number: u64 = text[..digits].parse().ok()?;
     let unit: u64 = match text[digits..].trim_start() {

@@ -7,7 +7,7 @@ use super::secret::Secret;
 use super::setting::Default::{Depends, Nothing, Text};
 use super::setting::{About, Setting};
 use super::state::StatePlace;
-use super::{parse, subjects};
+use super::{nats_identity, parse, subjects};
 use crate::core::rule::Globs;
 use crate::decode::nearest;
 use std::net::SocketAddr;
@@ -41,6 +41,21 @@ settings! {
     ACCESS_TOKEN: Secret = parse::secret, ["ACCESS_TOKEN", "NATS_PASSWORD", "ACCESS_TOKEN_FILE"], "--token-file FILE",
         Nothing,
         "Token or password of the NATS user; a file is read again at each connect";
+    NATS_CREDS: Secret = nats_identity::creds, ["NATS_CREDS", "NATS_CREDS_FILE"], "--creds FILE",
+        Nothing,
+        "Credentials as in a .creds file, a JWT and the seed of its nkey, in place of user and token; a file is read again at each connect";
+    NATS_NKEY: Secret = nats_identity::nkey, ["NATS_NKEY", "NATS_NKEY_FILE"], "--nkey FILE",
+        Nothing,
+        "Seed of the NATS user's nkey (SU...), in place of user and token; a file is read again at each connect";
+    NATS_CERT: PathBuf = parse::path, ["NATS_CERT"], "--tls-cert FILE",
+        Nothing,
+        "Client certificate for NATS (PEM); the connection is by TLS alone then";
+    NATS_KEY: PathBuf = parse::path, ["NATS_KEY"], "--tls-key FILE",
+        Depends("the file of NATS_CERT"),
+        "Private key of the client certificate (PEM, not encrypted)";
+    NATS_CA: PathBuf = parse::path, ["NATS_CA"], "--tls-ca FILE",
+        Depends("the system's"),
+        "Certificate authorities of the NATS servers (PEM); the connection is by TLS alone then";
     SUBJECT: Vec<String> = subjects::list, ["SUBJECT"], "--subject SUBJECT...",
         Text("logs.>"),
         "NATS subjects to subscribe to, separated by commas; no two may overlap";
@@ -113,6 +128,9 @@ settings! {
     MAX_SERIES: usize = parse::number, ["LASTBEAT_MAX_SERIES"], "--max-series N",
         Text("20000"),
         "Most series of single instances and beats on /metrics";
+    MAX_MEMORY: Option<u64> = parse::memory, ["LASTBEAT_MAX_MEMORY"], "--max-memory SIZE",
+        Depends("nine tenths of the container's or machine's memory"),
+        "Memory at which lastbeat stops in order and exits, so that the supervisor restarts it; or off";
     LOG_FORMAT: LogFormat = LogFormat::parse, ["LASTBEAT_LOG_FORMAT"], "",
         Depends("text on a terminal, else json"),
         "Format of the log: text or json";

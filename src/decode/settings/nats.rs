@@ -1,9 +1,13 @@
 //! The NATS connection: servers, credentials, subscriptions.
 
-use super::declared::{ACCESS_TOKEN, FLY_APP, GOSSIP, NATS_URL, SUBJECT, USER};
+use super::declared::{
+    ACCESS_TOKEN, FLY_APP, GOSSIP, NATS_CA, NATS_CERT, NATS_CREDS, NATS_KEY, NATS_NKEY, NATS_URL,
+    SUBJECT, USER,
+};
 use super::given::Given;
 use super::nats_url::{Login, Server};
 use super::secret::TokenSource;
+use std::path::PathBuf;
 
 /// The log proxy of Fly.io's private networks.
 pub(super) const FLY_SERVER: &str = "nats://[fdaa::3]:4223";
@@ -21,10 +25,62 @@ pub struct NatsSettings {
     pub user: Option<String>,
     /// The token or password; it comes before that of a server's URL.
     pub token: Option<TokenSource>,
+    /// The JWT or nkey that comes before user and token.
+    pub identity: Option<NatsIdentity>,
+    /// Files for TLS with the servers.
+    pub tls: NatsTls,
     /// The subscriptions: at least one, none overlapping another.
     pub subjects: Vec<String>,
     /// Servers that the cluster announces are used too.
     pub gossip: bool,
+}
+
+/// Proof of identity by a signature. Each is checked where it is read: a file's content is unknown until then.
+#[derive(Clone, Debug)]
+pub enum NatsIdentity {
+    /// The text of a `.creds` file: `NATS_CREDS`.
+    Creds(TokenSource),
+    /// The seed of a user's nkey: `NATS_NKEY`.
+    Nkey(TokenSource),
+}
+
+impl NatsIdentity {
+    /// The variable that sets it.
+    pub fn setting(&self) -> &'static str {
+        let source = |value: &'static str, file: &'static str, source: &TokenSource| match source {
+            TokenSource::Given(_) => value,
+            TokenSource::File(_) => file,
+        };
+        match self {
+            NatsIdentity::Creds(from) => source("NATS_CREDS", "NATS_CREDS_FILE", from),
+            NatsIdentity::Nkey(from) => source("NATS_NKEY", "NATS_NKEY_FILE", from),
+        }
+    }
+}
+
+/// Files for TLS, all PEM. Where one is set, no server is reached without TLS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NatsTls {
+    /// Certificate authorities of the servers, in place of the system's.
+    pub authorities: Option<PathBuf>,
+    /// The client certificate.
+    pub client: Option<ClientCertificate>,
+}
+
+/// A client certificate and its private key, which may be one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The certificate and those between it and its authority.
+    pub certificate: PathBuf,
+    /// The private key, not encrypted.
+    pub key: PathBuf,
+}
+
+impl NatsTls {
+    /// True where a plaintext connection is out of the question.
+    pub fn is_required(&self) -> bool {
+        self.authorities.is_some() || self.client.is_some()
+    }
 }
 
 impl NatsSettings {
@@ -51,7 +107,35 @@ pub(super) fn nats(given: &Given<'_>) -> NatsSettings {
         servers: servers.unwrap_or_default(),
         subjects: subjects(given),
         gossip: given.value(&GOSSIP),
+        identity: identity(given),
+        tls: tls(given),
         token,
+    }
+}
+
+fn identity(given: &Given<'_>) -> Option<NatsIdentity> {
+    let nkey = given.secret(&NATS_NKEY).map(NatsIdentity::Nkey);
+    let creds = given.secret(&NATS_CREDS).map(NatsIdentity::Creds);
+    if nkey.is_some() && creds.is_some() {
+        let what = "NATS_CREDS is set too; set one of the two";
+        given.fault(&NATS_NKEY.about, what.to_owned());
+    }
+    creds.or(nkey)
+}
+
+fn tls(given: &Given<'_>) -> NatsTls {
+    let certificate = given.optional(&NATS_CERT);
+    let key = given.optional(&NATS_KEY);
+    if certificate.is_none() && key.is_some() {
+        let what = "NATS_CERT is not set; set it to the certificate of this key";
+        given.fault(&NATS_KEY.about, what.to_owned());
+    }
+    NatsTls {
+        authorities: given.optional(&NATS_CA),
+        client: certificate.map(|certificate| ClientCertificate {
+            key: key.unwrap_or_else(|| certificate.clone()),
+            certificate,
+        }),
     }
 }
 

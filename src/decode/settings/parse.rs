@@ -12,6 +12,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Less than this a small organisation needs already.
+const LEAST_MEMORY: u64 = 64_000_000;
+
 /// Any text.
 pub(super) fn text(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
@@ -167,6 +170,19 @@ pub(super) fn every_or_off(text: &str) -> Result<Option<Duration>, String> {
 /// A duration, or `never`.
 pub(super) fn span_or_never(text: &str) -> Result<Option<Duration>, String> {
     span_or(text, "never", "10m")
+}
+
+/// A number of bytes; `None`: no limit.
+pub(super) fn memory(text: &str) -> Result<Option<u64>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    match rules_file::bytes(text) {
+        Some(bytes) if bytes >= LEAST_MEMORY => Ok(Some(bytes)),
+        _ => Err(format!(
+            "invalid size {text:?}: expected 64MB or more, such as 400MB or 1GiB, or off"
+        )),
+    }
 }
 
 fn span_or(text: &str, none: &str, example: &str) -> Result<Option<Duration>, String> {

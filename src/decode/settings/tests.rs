@@ -268,3 +268,40 @@ fn globs_of_ignored_apps_are_checked_and_may_take_out() {
         );
     }
 }
+
+#[test]
+fn creds_and_nkey_are_one_or_the_other_and_a_key_needs_its_certificate() {
+    let pair = nkeys::KeyPair::new_from_raw(nkeys::KeyPairType::User, [7; 32]);
+    let seed = pair.and_then(|pair| pair.seed()).expect("32 bytes");
+    let set = |more: &[(&str, &str)]| with(&[&[("NATS_URL", "a:1")], more].concat());
+    let nats = |more: &[(&str, &str)]| set(more).expect("whole").nats;
+    let identity = nats(&[("NATS_NKEY", &seed)]).identity;
+    let shown = format!("{identity:?}");
+    assert!(shown.contains("Nkey") && !shown.contains(&seed), "{shown}");
+    let identity = nats(&[("NATS_CREDS_FILE", "/c")]).identity.expect("set");
+    assert_eq!(identity.setting(), "NATS_CREDS_FILE");
+    let tls = nats(&[("NATS_CERT", "/both.pem")]).tls;
+    let client = tls.client.as_ref().expect("set");
+    assert_eq!(client.key, client.certificate);
+    assert!(tls.is_required() && !nats(&[]).tls.is_required());
+    for (more, fault) in [
+        (
+            &[("NATS_NKEY", seed.as_str()), ("NATS_CREDS_FILE", "/c")][..],
+            "NATS_NKEY: NATS_CREDS is set too",
+        ),
+        (
+            &[("NATS_KEY", "/key.pem")],
+            "NATS_KEY: NATS_CERT is not set",
+        ),
+        (&[("NATS_NKEY", "s3cret")], "NATS_NKEY: no seed of a user"),
+        (
+            &[("NATS_CREDS", "/etc/s3cret.creds")],
+            "NATS_CREDS: no NATS USER JWT",
+        ),
+    ] {
+        let faults = set(more).expect_err(fault);
+        let said = faults[0].to_string();
+        assert!(faults.len() == 1 && said.starts_with(fault), "{said}");
+        assert!(!said.contains("s3cret") && !said.contains(&seed), "{said}");
+    }
+}

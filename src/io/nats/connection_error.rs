@@ -1,7 +1,7 @@
 //! Errors that the client reports, each with its kind and a text that says what to do.
 
-use super::credentials;
-use crate::decode::settings::{NatsSettings, Server};
+use super::{credentials, tls_files};
+use crate::decode::settings::{NatsIdentity, NatsSettings, Server};
 use crate::io::feed::{ConnectionError, ConnectionErrorKind};
 use async_nats::{ConnectError, ConnectErrorKind, Event, ServerError};
 
@@ -113,13 +113,14 @@ pub(super) fn connection_error(
     // A server's words keep to one line of the log.
     let text = &crate::format::sanitize(text, WORDS_CHARS);
     let user = settings.user_at(server).unwrap_or("(none)");
-    // A token that cannot be read has no form: its own error says so.
-    let token = credentials::token(settings, server.login.as_ref())
-        .ok()
-        .flatten();
-    let is_flys = server.address.contains(FLYS_NETWORK) || credentials::forms(token).len() > 1;
+    // Credentials that cannot be read have no form: their own error says so.
+    let forms = credentials::read(settings, server.login.as_ref()).map(credentials::forms);
+    let is_flys = server.address.contains(FLYS_NETWORK) || forms.is_ok_and(|all| all.len() > 1);
     let server = &server.address;
     let message = match kind {
+        ConnectionErrorKind::Auth if settings.identity.is_some() => {
+            refused_identity(settings, server, text)
+        }
         ConnectionErrorKind::Auth if is_flys => format!(
             "{server} refuses user {user}: {text}. Set ORG to the organisation's slug and ACCESS_TOKEN to a token \
              of it (fly tokens create readonly {user})"
@@ -149,12 +150,30 @@ pub(super) fn connection_error(
             "a publisher sends messages that cannot be read: {text}. Find it by its connection on the server, and let only \
              the log shippers publish below the subscribed subjects"
         ),
-        ConnectionErrorKind::Tls => format!("TLS with {server} failed: {text}"),
+        ConnectionErrorKind::Tls => {
+            format!("TLS with {server} failed: {text}{}", tls_files::hint(text))
+        }
         ConnectionErrorKind::Disconnected | ConnectionErrorKind::Ended => {
             format!("{server}: {text}")
         }
     };
     ConnectionError { kind, message }
+}
+
+/// The refusal of a JWT or an nkey.
+fn refused_identity(settings: &NatsSettings, server: &str, text: &str) -> String {
+    let (setting, advice) = match &settings.identity {
+        Some(identity @ NatsIdentity::Creds(_)) => (
+            identity.setting(),
+            "Give it those of a user whose account the server knows, neither expired nor revoked",
+        ),
+        Some(identity @ NatsIdentity::Nkey(_)) => (
+            identity.setting(),
+            "Give it the seed of an nkey that is a user of the server",
+        ),
+        None => ("", ""),
+    };
+    format!("{server} refuses the credentials of {setting}: {text}. {advice}")
 }
 
 /// Which of the subjects the server's words name; all of them where it names none.
@@ -169,6 +188,7 @@ fn refused(subjects: &[String], text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::settings::NatsTls;
 
     fn said(text: &str) -> Meaning {
         meaning(
@@ -197,6 +217,8 @@ mod tests {
             servers: Vec::new(),
             user: None,
             token: None,
+            identity: None,
+            tls: NatsTls::default(),
             subjects: Vec::new(),
             gossip: false,
         };

@@ -1,9 +1,10 @@
 //! One connection, subscribed: made within a bound, and watched for what the client itself does not tell.
 
 use super::connection_error::{Meaning, connection_error, meaning, of_connect};
-use super::credentials;
+use super::credentials::{self, Proof};
 use super::messages::Messages;
 use super::parse_faults;
+use super::tls_files;
 use crate::clock::Clock;
 use crate::decode::settings::{NatsSettings, Server};
 use crate::io::feed::{
@@ -39,8 +40,9 @@ const LEAST_WAITING_MESSAGES: usize = 32_768;
 const WAITING_EVENTS: usize = 64;
 const PROBE_EVERY: Duration = Duration::from_secs(15);
 const PROBE_WITHIN: Duration = Duration::from_secs(10);
-/// Interval in which the client's state is read, since its events may be dropped.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Interval in which the client's state is read, since its events may be dropped, and what it read without a message, since
+/// it keeps all of that.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Round trips until the answer to our subscription has come for sure: one may end with whatever else the server says
 /// first, its own PING or news of its cluster.
 const ROUND_TRIPS: usize = 3;
@@ -85,17 +87,15 @@ impl Dial {
         self,
         reporter: &ConnectionReporter<Messages>,
     ) -> Result<(Session, Messages), ConnectionError> {
-        let mut forms = credentials::forms(credentials::token(
-            &self.settings,
-            self.server.login.as_ref(),
-        )?);
+        let proof = credentials::read(&self.settings, self.server.login.as_ref());
+        let mut forms = credentials::forms(proof.map_err(credentials::refused)?);
         if self.other_form {
             forms.reverse();
         }
         let mut outcome = None;
-        for (number, token) in forms.into_iter().enumerate() {
+        for (number, proof) in forms.into_iter().enumerate() {
             let made = self
-                .one(token, reporter)
+                .one(proof, reporter)
                 .await
                 .map(|(mut session, messages)| {
                     session.other_form = self.other_form != (number > 0);
@@ -114,11 +114,11 @@ impl Dial {
 
     async fn one(
         &self,
-        token: Option<String>,
+        proof: Proof,
         reporter: &ConnectionReporter<Messages>,
     ) -> Result<(Session, Messages), ConnectionError> {
         // The client panics at some of what a broken server says.
-        let shaken = AssertUnwindSafe(self.handshake(token, reporter)).catch_unwind();
+        let shaken = AssertUnwindSafe(self.handshake(proof, reporter)).catch_unwind();
         match timeout(HANDSHAKE_WITHIN, shaken).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(self.error(
@@ -131,12 +131,12 @@ impl Dial {
 
     async fn handshake(
         &self,
-        token: Option<String>,
+        proof: Proof,
         reporter: &ConnectionReporter<Messages>,
     ) -> Result<(Session, Messages), ConnectionError> {
         self.tell(reporter, ConnectionState::Connecting).await;
         let (report, events) = mpsc::channel(WAITING_EVENTS);
-        let connected = self.options(token, report).connect(self.address()?).await;
+        let connected = self.options(proof, report)?.connect(self.address()?).await;
         let client = connected.map_err(|err| of_connect(&self.settings, &self.server, &err))?;
         self.tell(reporter, ConnectionState::Subscribing).await;
         let (first, others) = self.subscribe(&client).await?;
@@ -196,10 +196,11 @@ impl Dial {
 
     fn options(
         &self,
-        token: Option<String>,
+        proof: Proof,
         report: mpsc::Sender<Event>,
-    ) -> async_nats::ConnectOptions {
-        credentials::options(&self.settings, &self.server, token)
+    ) -> Result<async_nats::ConnectOptions, ConnectionError> {
+        let options = credentials::options(&self.settings, &self.server, proof);
+        Ok(tls_files::with_tls(options?, &self.settings.tls)
             .name("lastbeat")
             .ping_interval(PING_EVERY)
             .connection_timeout(ADDRESS_WITHIN)
@@ -215,7 +216,7 @@ impl Dial {
                     let _ = report.try_send(event);
                 }
                 std::future::ready(())
-            })
+            }))
     }
 
     fn error(&self, kind: ConnectionErrorKind, what: &str) -> ConnectionError {

@@ -8,7 +8,7 @@ use super::servers::Servers;
 use super::session::{Dial, Session, SessionEvent};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
-use crate::decode::settings::{NatsSettings, TokenSource};
+use crate::decode::settings::NatsSettings;
 use crate::io::feed::{
     ConnectionError, ConnectionErrorKind, ConnectionEvent, ConnectionReporter, ConnectionState,
     HealOutcome, OutgoingMessage,
@@ -32,8 +32,8 @@ const AUTH_BACKOFF: Backoff = Backoff {
     first: Duration::from_secs(30),
     longest: Duration::from_secs(30),
 };
-/// Interval in which a refused token's file is read for another token.
-const TOKEN_LOOK: Duration = Duration::from_secs(1);
+/// Interval in which the file of refused credentials is read for others.
+const CREDENTIALS_LOOK: Duration = Duration::from_secs(1);
 /// Fresh subscriptions of a stream that stays silent: a quiet one is to be left in peace.
 const HEAL: Backoff = Backoff {
     first: Duration::from_secs(5),
@@ -164,19 +164,19 @@ impl Supervisor {
         self.reporter.report(ConnectionEvent::State(state)).await;
         tokio::select! {
             () = sleep(delay) => {}
-            () = self.better_token(), if state == ConnectionState::AuthFailed => {}
+            () = self.better_credentials(), if state == ConnectionState::AuthFailed => {}
         }
     }
 
-    /// Returns when the token's file holds another token than now; never where there is no file.
-    async fn better_token(&self) {
-        if !matches!(self.settings.token, Some(TokenSource::File(_))) {
+    /// Returns when the file of the credentials holds others than now; never where there is no file.
+    async fn better_credentials(&self) {
+        if !credentials::are_in_a_file(&self.settings) {
             return std::future::pending().await;
         }
-        let now = credentials::token(&self.settings, None).ok();
+        let now = credentials::read(&self.settings, None).ok();
         loop {
-            sleep(TOKEN_LOOK).await;
-            if credentials::token(&self.settings, None).ok() != now {
+            sleep(CREDENTIALS_LOOK).await;
+            if credentials::read(&self.settings, None).ok() != now {
                 return;
             }
         }

@@ -75,6 +75,53 @@ fn a_line_of_64_megabytes_is_not_kept() {
     lastbeat.stop();
 }
 
+#[test]
+fn pings_without_end_and_a_false_limit_are_not_kept_either() {
+    let lastbeat = facing(|mut visitor| {
+        greet(&mut visitor)?;
+        visitor.write_all(b"INFO {\"server_id\":\"X\",\"max_payload\":100000000000}\r\n")?;
+        let pings = b"PING\r\n".repeat(100_000);
+        loop {
+            visitor.write_all(&pings)?;
+        }
+    });
+    lastbeat.wait_metrics("two connections given up", 2 * SOON, |metrics| {
+        let memory = metrics.one("process_resident_memory_bytes");
+        assert!(memory < MEMORY, "{memory} bytes");
+        metrics.sum("lastbeat_nats_reconnects_total", &[]) >= 2.0
+    });
+    lastbeat.stop();
+}
+
+#[test]
+fn a_greeting_without_end_stops_lastbeat_in_order_before_the_system_does() {
+    let endless = |mut visitor: TcpStream| {
+        visitor.write_all(b"INFO {\"server_id\":\"")?;
+        let chunk = vec![b'x'; 1 << 20];
+        loop {
+            visitor.write_all(&chunk)?;
+        }
+    };
+    let setup = Setup::new()
+        .env("NATS_URL", &odd_server(endless))
+        .env("LASTBEAT_MAX_MEMORY", "100MB");
+    let state = setup.rules_folder().with_file_name("state.db");
+    let mut child = setup
+        .env("LASTBEAT_STATE", &state.to_string_lossy())
+        .command(&["run"]);
+    assert_eq!(child.wait_end(2 * SOON), 1);
+    let said = child.lines().join("\n");
+    for words in [
+        "memory has grown to",
+        "of 100 MB (LASTBEAT_MAX_MEMORY)",
+        "notifications flushed",
+    ] {
+        assert!(said.contains(words), "{words:?} is not in {said}");
+    }
+    let log = state.with_file_name("state.db-wal");
+    assert!(!log.exists(), "the state file was not closed");
+}
+
 /// A handshake as the client wants it: its own PING, and those of the three round trips behind its subscription.
 fn greet(visitor: &mut TcpStream) -> std::io::Result<()> {
     visitor.write_all(INFO)?;
@@ -98,6 +145,11 @@ fn greet(visitor: &mut TcpStream) -> std::io::Result<()> {
 
 /// A lastbeat before a server that does this to each visitor, and then waits for its leaving.
 fn facing(behave: fn(TcpStream) -> std::io::Result<()>) -> Lastbeat {
+    Setup::new().env("NATS_URL", &odd_server(behave)).start()
+}
+
+/// Its address.
+fn odd_server(behave: fn(TcpStream) -> std::io::Result<()>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let address = listener.local_addr().expect("it is bound");
     thread::spawn(move || {
@@ -109,7 +161,5 @@ fn facing(behave: fn(TcpStream) -> std::io::Result<()>) -> Lastbeat {
             });
         }
     });
-    Setup::new()
-        .env("NATS_URL", &format!("nats://{address}"))
-        .start()
+    format!("nats://{address}")
 }

@@ -39,10 +39,14 @@ pub struct Nats {
 impl Nats {
     /// Starts one on free ports.
     pub fn start(peer: Peer) -> Self {
-        let folder = Folder::new("nats");
+        Nats::with(peer, Folder::new("nats"), &template("nats.conf"))
+    }
+
+    /// Starts one on free ports with another configuration, whose files lie in `folder`.
+    pub fn with(peer: Peer, folder: Folder, configuration: &str) -> Self {
         folder.write(
             "nats.conf",
-            &template("nats.conf").replace("{DIR}", &folder.path().to_string_lossy()),
+            &configuration.replace("{DIR}", &folder.path().to_string_lossy()),
         );
         let (child, port, monitor) = launch(peer, folder.path(), None);
         Nats {
@@ -62,6 +66,11 @@ impl Nats {
     /// Its address without a scheme.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
     }
 
     /// Sends it a signal by its name, as in `STOP`.
