@@ -3,6 +3,7 @@
 mod archive_folder;
 mod organisation;
 mod output;
+mod stage;
 mod story;
 mod tour;
 
@@ -76,7 +77,7 @@ pub fn run(args: &DemoArgs) -> ExitCode {
         give_up_after: None,
         canary: None,
         feeder: Box::new(move |_, line| match tour {
-            true => story::guide(line).boxed(),
+            true => tour::guide(line).boxed(),
             false => story::tell(line).boxed(),
         }),
         listener: Box::new(show),

@@ -1,14 +1,18 @@
 //! The tour: twelve steps in three minutes that say what happens next and where to look, and keys to break and mend things.
 
-use super::organisation::{Fate, Organisation};
-use super::story::Stage;
+use super::organisation::{Entries, Fate, Organisation, ROUND};
+use super::output::say;
+use super::stage::Stage;
+use crate::io::feed::{ConnectionError, ConnectionEvent, ConnectionReporter};
+use std::convert::Infallible;
 use std::io::BufRead;
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 
 /// Seconds of a step.
-pub(super) const STEP_SECONDS: u64 = 15;
+const STEP_SECONDS: u64 = 15;
 
-/// What a step does to the organisation.
+/// A change of the organisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Act {
     Nothing,
@@ -115,20 +119,48 @@ const STEPS: [Step; 12] = [
 /// The keys; each is followed by Enter.
 const KEYS: &str = "keys, each with Enter: i an instance hangs, b one says bye, r region lhr is silent, s the stream stalls, m all is mended, n next step";
 
+/// Feeds the organisation's entries to the core, for ever, as the tour goes on and as keys say.
+pub(super) async fn guide(
+    line: ConnectionReporter<Entries>,
+) -> Result<Infallible, ConnectionError> {
+    let (entries, source) = mpsc::channel(1024);
+    line.report(ConnectionEvent::Up(Entries(source))).await;
+    let (mut stage, mut tour, mut keys) = (Stage::new(), Tour::default(), keys());
+    let steps = Organisation::len() as u32;
+    let mut ticks = tokio::time::interval(ROUND / steps);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    for step in 0_u64.. {
+        ticks.tick().await;
+        let (second, who) = (step / u64::from(steps), (step % u64::from(steps)) as usize);
+        let words = match keys.try_recv() {
+            Ok(key) => tour.key(&key, &mut stage),
+            Err(_) if tour.is_due(second) => tour.step(&mut stage),
+            Err(_) => None,
+        };
+        for line in words.into_iter().flatten() {
+            say("tour", &line);
+        }
+        for entry in stage.speak(who) {
+            let _ = entries.send(entry).await;
+        }
+    }
+    std::future::pending().await
+}
+
 /// The next step; the last one stays.
 #[derive(Debug, Default)]
-pub(super) struct Tour {
+struct Tour {
     next: usize,
 }
 
 impl Tour {
     /// True if a step begins at this second of the story, or should have.
-    pub(super) fn is_due(&self, second: u64) -> bool {
+    fn is_due(&self, second: u64) -> bool {
         self.next < STEPS.len() && second >= self.next as u64 * STEP_SECONDS
     }
 
     /// Begins the next step: what it says, and what is to happen.
-    pub(super) fn step(&mut self, stage: &mut Stage) -> Option<Vec<String>> {
+    fn step(&mut self, stage: &mut Stage) -> Option<Vec<String>> {
         let step = STEPS.get(self.next)?;
         self.next += 1;
         let [what, look] = step.says;
@@ -138,7 +170,7 @@ impl Tour {
     }
 
     /// Does what a key says; `None` where no key is meant.
-    pub(super) fn key(&mut self, key: &str, stage: &mut Stage) -> Option<Vec<String>> {
+    fn key(&mut self, key: &str, stage: &mut Stage) -> Option<Vec<String>> {
         let (does, says) = match key.trim() {
             "i" => (Act::Hang(0), format!("{} hangs", Organisation::name(0))),
             "b" => (Act::Bye(11), format!("{} says bye", Organisation::name(11))),
@@ -173,7 +205,7 @@ fn act(act: Act, stage: &mut Stage) {
 }
 
 /// Lines of standard input, from a thread that ends with it.
-pub(super) fn keys() -> mpsc::Receiver<String> {
+fn keys() -> mpsc::Receiver<String> {
     let (typed, keys) = mpsc::channel(16);
     // Without a thread there are no keys; the tour goes on by itself.
     let _ = std::thread::Builder::new()
