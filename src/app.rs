@@ -10,6 +10,7 @@ pub mod delivery;
 pub mod downstream;
 pub mod drill;
 pub mod event_loop;
+pub mod forward;
 pub mod ingest;
 pub mod inventory;
 pub mod logging;
@@ -19,6 +20,7 @@ pub mod reload;
 pub mod second_opinion;
 pub mod self_report;
 pub mod service;
+pub mod shipping;
 pub mod silences;
 mod snapshots;
 #[cfg(test)]

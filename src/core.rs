@@ -29,6 +29,7 @@ pub mod persist;
 pub mod rule;
 pub mod severity;
 pub mod silence;
+pub mod sink_rule;
 pub mod snapshot;
 pub mod targets;
 #[cfg(test)]

@@ -22,6 +22,7 @@ pub mod redact;
 pub mod rules_file;
 pub mod schedule;
 pub mod settings;
+pub mod shipped;
 pub mod silence_request;
 pub mod subject;
 pub mod subscription;

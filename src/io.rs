@@ -17,6 +17,7 @@ pub mod notifier;
 pub mod rules_dir;
 pub mod rules_watch;
 pub mod sentry;
+pub mod sink;
 pub mod store;
 pub mod token_file;
 pub mod watchdog;

@@ -2,8 +2,8 @@
 
 use clap::{CommandFactory, Parser, Subcommand};
 use lastbeat::commands::{
-    acknowledge, beat, check, completions, demo, drill, exit, logs, man, replay, report, run,
-    silence, status, suggest, tail, test,
+    acknowledge, beat, check, completions, demo, drill, exit, logs, man, refill, replay, report,
+    run, silence, status, suggest, tail, test,
 };
 use std::process::ExitCode;
 
@@ -45,9 +45,11 @@ enum Command {
     Logs(logs::LogsArgs),
     /// Show the notifications that rules would have sent
     Replay(replay::ReplayArgs),
+    /// Ship a range of the archive to a sink again
+    Refill(refill::RefillArgs),
     /// Suggest thresholds for each app, from recorded heartbeats
     Suggest(suggest::SuggestArgs),
-    /// Show entries as they reach a running lastbeat
+    /// Show entries as they reach a running lastbeat, or straight from NATS
     Tail(tail::TailArgs),
     /// Send a test incident through every notifier
     Drill(drill::DrillArgs),
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
             Command::Report(args) => report::run(&args),
             Command::Logs(args) => logs::run(&args),
             Command::Suggest(args) => suggest::run(&args),
+            Command::Refill(args) => refill::run(&args),
             Command::Replay(args) => replay::run(&args),
             Command::Tail(args) => tail::run(&args),
             Command::Drill(args) => drill::run(&args),

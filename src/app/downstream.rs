@@ -3,6 +3,7 @@
 //! A task of its own, which delays no entry. What follows from an answer the core decides.
 
 use crate::app::event_loop::CoreRequest;
+use crate::app::forward::Positions;
 use crate::clock::NowFn;
 use crate::core::downstream::rule::DownstreamRule;
 use crate::core::downstream::watch::Answer;
@@ -35,6 +36,8 @@ pub struct DownstreamDeps {
     pub core: mpsc::Sender<CoreRequest>,
     /// The nonce of the canaries; `None`: no canary flies.
     pub nonce: Option<String>,
+    /// The positions of `[[forward]]`.
+    pub forwards: Positions,
     /// Counts queries.
     pub metrics: Arc<Metrics>,
     /// Reads the clocks.
@@ -127,6 +130,9 @@ impl Asker {
     }
 
     async fn query(&self, rule: &DownstreamRule, values: &Values) -> Answer {
+        if rule.forward.is_some() {
+            return self.deps.forwards.answer(&rule.name);
+        }
         if values.nonce.is_empty()
             && rule.find.proof == crate::core::downstream::rule::Proof::Canary
         {

@@ -1,5 +1,7 @@
 //! `lastbeat drill`: one marked test incident through every notifier, of the running lastbeat or of the settings alone.
 
+mod canary;
+
 use super::client::{AskFault, Client, ClientArgs};
 use super::exit::{Stop, verdict};
 use super::{environment, notifiers, rules, runtime};
@@ -27,7 +29,11 @@ const WITHIN: Duration = Duration::from_secs(130);
 The incident is marked as a test (LastbeatDrill, severity info); it is opened and closed at once. The running lastbeat \
 sends it; where none answers, this command sends it itself, to SENTRY_DSN and the notifiers of the rules.
 
-Exit codes: 0 every notifier accepted both notifications; 1 one did not, or there is none; 64 bad settings or rules.
+Where the running lastbeat watches a downstream, the drill waits for its next canary, and shows the time of each hop: through the \
+stream, and to the sink.
+
+Exit codes: 0 every notifier accepted both notifications, and every canary arrived; 1 one did not, or there is no notifier; \
+64 bad settings or rules.
 
   lastbeat drill
   lastbeat drill --url lastbeat.internal:9090 --token-file /run/token
@@ -66,7 +72,13 @@ fn drill(args: &DrillArgs) -> Result<(Value, String), Stop> {
         return direct(args);
     }
     let asked = Client::new(&args.client).and_then(|client| {
-        let answer = client.ask_within(Method::POST, "drill", Some(&json!({})), WITHIN)?;
+        let mut answer = client.ask_within(Method::POST, "drill", Some(&json!({})), WITHIN)?;
+        let canaries = canary::fly(&client)?;
+        if !canaries.is_empty() {
+            let found = canaries.iter().all(|row| row["well"] == true);
+            answer["well"] = json!(answer["well"] == true && found);
+            answer["canaries"] = json!(canaries);
+        }
         Ok((answer, format!("through the lastbeat at {}", client.base)))
     });
     match asked {
@@ -151,7 +163,9 @@ fn table(answer: &Value, sender: &str) -> String {
         )
     };
     let lines: String = rows.iter().map(line).collect();
-    format!("a test incident, {sender}:\n{lines}")
+    let canaries = answer["canaries"].as_array().into_iter().flatten();
+    let canaries: String = canaries.map(canary::line).collect();
+    format!("a test incident, {sender}:\n{lines}{canaries}")
 }
 
 #[cfg(test)]

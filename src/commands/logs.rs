@@ -6,10 +6,9 @@ use super::environment::colours;
 use super::exit::Stop;
 use super::moment;
 use super::runtime::runtime;
-use super::scope_args::ScopeArgs;
+use super::scope_args::{ScopeArgs, globs};
 use super::tail::line::{self, Style};
 use crate::clock::Clock;
-use crate::core::rule::Globs;
 use crate::core::time::{Mono, Wall};
 use crate::decode::archive_line::ArchivedEntry;
 use crate::decode::{log_level, redact};
@@ -107,14 +106,7 @@ fn show(args: &LogsArgs) -> Result<(), Stop> {
 
 fn query(args: &LogsArgs) -> Result<Query, Stop> {
     let time = |text: &String| moment::parse(text).map_err(Stop::bad_input);
-    let globs = |text: &Option<String>| {
-        let all = text.iter().flat_map(|text| text.split(',')).map(str::trim);
-        Globs(
-            all.filter(|glob| !glob.is_empty())
-                .map(str::to_owned)
-                .collect(),
-        )
-    };
+    let globs = |text: &Option<String>| globs(text.as_deref());
     let regex = args.regex.as_deref().map(redact::compile).transpose();
     let levels = args
         .level

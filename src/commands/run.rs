@@ -385,5 +385,8 @@ fn redactor(settings: &Settings, rules: &RuleSet) -> Redactor {
     let all = all.map(|secret| secret.reveal().to_owned());
     let all = all.chain(identity_secrets(settings));
     let all = all.chain(rules.notifiers.iter().flat_map(|one| one.kind.secrets()));
-    Redactor::new(all.chain(rules.downstreams.iter().flat_map(|one| one.secrets())))
+    Redactor::new(
+        all.chain(rules.downstreams.iter().flat_map(|one| one.secrets()))
+            .chain(rules.sinks.iter().flat_map(|one| one.secrets())),
+    )
 }

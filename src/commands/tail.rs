@@ -1,13 +1,16 @@
-//! `lastbeat tail`: entries in the terminal, as they reach the running lastbeat.
+//! `lastbeat tail`: entries in the terminal, as they reach the running lastbeat, or straight from NATS.
 
 pub(super) mod line;
+mod printed;
+mod server;
 
 use super::client::{self, Client, ClientArgs};
-use super::environment::colours;
+use super::environment::{colours, variable};
 use super::exit::Stop;
 use super::runtime::runtime;
-use super::scope_args::ScopeArgs;
+use super::scope_args::{self, ScopeArgs};
 use crate::backoff::Backoff;
+use crate::decode::settings::{self, NATS_URL};
 use crate::format;
 use crate::io::http_client::{Answer, HttpClient};
 use bytes::Bytes;
@@ -15,8 +18,9 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{Method, StatusCode};
 use line::Style;
+use printed::Printed;
 use serde_json::Value;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -34,18 +38,21 @@ const LINE_BYTES: usize = 64 << 20;
 /// Bytes of a refusal that are read.
 const REFUSAL_BYTES: usize = 64 * 1024;
 
-/// Show entries as they reach a running lastbeat
+/// Show entries as they reach a running lastbeat, or straight from NATS
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
 Shows new entries, none from before. Control characters are shown as visible symbols. Colours, one for each app, are \
 shown on a terminal only, and not where NO_COLOR is set. Messages of lastbeat itself, such as a count of entries that \
 this terminal was too slow for, go to standard error.
 
-Exit codes: 0 the reader of the output has gone; 1 refused; 64 invalid address or token.
+With --server no running lastbeat is needed: it subscribes as `lastbeat run` would, by NATS_URL, ORG, ACCESS_TOKEN and SUBJECT.
+
+Exit codes: 0 the reader of the output has gone, or --count is reached; 1 refused; 64 invalid address or token.
 
   lastbeat tail HEARTBEAT
   lastbeat tail --app web --region 'i*'
-  lastbeat tail --json | jq -r .message")]
+  lastbeat tail --json | jq -r .message
+  lastbeat tail --server nats://127.0.0.1:4222 --count 10 --raw")]
 pub struct TailArgs {
     /// Only entries whose payload contains this text
     #[arg(value_name = "TEXT", conflicts_with = "q")]
@@ -58,13 +65,22 @@ pub struct TailArgs {
     /// Print one JSON object a line: the payload as `message`, `subject`, and the arrival in milliseconds as `timestamp`
     #[arg(long)]
     json: bool,
+    /// Print payloads alone, as they came, control characters included
+    #[arg(long, conflicts_with = "json")]
+    raw: bool,
+    /// End after so many entries
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// Read from NATS itself; without an address that of NATS_URL
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "", conflicts_with = "url")]
+    server: Option<String>,
     #[command(flatten)]
     client: ClientArgs,
 }
 
 /// The end of a connection.
 enum Over {
-    /// The reader of the output has gone.
+    /// The reader of the output has gone, or has as much as was asked for.
     Read,
     /// Another attempt would end the same.
     Stopped(Stop),
@@ -74,8 +90,12 @@ enum Over {
 
 /// Shows entries until their reader has gone: 1 where they cannot be had, 64 where address or token are invalid.
 pub fn run(args: &TailArgs) -> ExitCode {
-    let ended = Client::new(&args.client).map_err(Stop::from);
-    let ended = ended.and_then(|client| runtime()?.block_on(tail(args, &client)));
+    let ended = match &args.server {
+        Some(url) => of_server(args, url),
+        None => Client::new(&args.client)
+            .map_err(Stop::from)
+            .and_then(|client| runtime()?.block_on(tail(args, &client))),
+    };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(stop) => {
@@ -85,16 +105,39 @@ pub fn run(args: &TailArgs) -> ExitCode {
     }
 }
 
-async fn tail(args: &TailArgs, client: &Client) -> Result<(), Stop> {
-    let poster = HttpClient::new();
+fn of_server(args: &TailArgs, url: &str) -> Result<(), Stop> {
+    let env = |name: &str| match name == NATS_URL.about.name() && !url.is_empty() {
+        true => Some(url.to_owned()),
+        false => variable(name),
+    };
+    let settings = settings::read_nats(env).map_err(|faults| {
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        Stop::bad_input(lines.join("\n"))
+    })?;
+    let wanted = server::Wanted {
+        app: scope_args::globs(args.scope.app.as_deref()),
+        region: scope_args::globs(args.scope.region.as_deref()),
+        instance: scope_args::globs(args.scope.instance.as_deref()),
+        text: args.text.clone().or(args.q.clone()).unwrap_or_default(),
+    };
+    runtime()?.block_on(server::tail(settings, &wanted, printed(args)))
+}
+
+fn printed(args: &TailArgs) -> Printed {
     let style = Style {
         json: args.json,
         dated: false,
         colour: colours(io::stdout().is_terminal()),
     };
+    Printed::new(style, args.raw, args.count)
+}
+
+async fn tail(args: &TailArgs, client: &Client) -> Result<(), Stop> {
+    let poster = HttpClient::new();
+    let mut printed = printed(args);
     let mut failures = 0;
     loop {
-        match follow(args, client, &poster, &style).await {
+        match follow(args, client, &poster, &mut printed).await {
             Over::Read => return Ok(()),
             Over::Stopped(stop) => return Err(stop),
             Over::Broken(why, began) => {
@@ -107,7 +150,12 @@ async fn tail(args: &TailArgs, client: &Client) -> Result<(), Stop> {
 }
 
 /// One connection, from its begin to its end.
-async fn follow(args: &TailArgs, client: &Client, poster: &HttpClient, style: &Style) -> Over {
+async fn follow(
+    args: &TailArgs,
+    client: &Client,
+    poster: &HttpClient,
+    printed: &mut Printed,
+) -> Over {
     let request = match client.request(Method::GET, &path(args), None) {
         Ok(request) => request,
         Err(fault) => return Over::Stopped(Stop::from(fault)),
@@ -131,7 +179,7 @@ async fn follow(args: &TailArgs, client: &Client, poster: &HttpClient, style: &S
         let why = match tokio::time::timeout(ALIVE_WITHIN, body.frame()).await {
             Ok(Some(Ok(frame))) => {
                 let data = frame.into_data().unwrap_or_default();
-                match show(&mut waiting, &data, style) {
+                match show(&mut waiting, &data, printed) {
                     Ok(()) => {
                         began = true;
                         continue;
@@ -153,7 +201,7 @@ async fn follow(args: &TailArgs, client: &Client, poster: &HttpClient, style: &S
 }
 
 /// Shows the frames that are whole by now.
-fn show(waiting: &mut Vec<u8>, data: &Bytes, style: &Style) -> Result<(), Over> {
+fn show(waiting: &mut Vec<u8>, data: &Bytes, printed: &mut Printed) -> Result<(), Over> {
     let searched = waiting.len();
     waiting.extend_from_slice(data);
     let Some(last) = memchr::memrchr(b'\n', &waiting[searched..]) else {
@@ -165,7 +213,6 @@ fn show(waiting: &mut Vec<u8>, data: &Bytes, style: &Style) -> Result<(), Over> 
     };
     let rest = waiting.split_off(searched + last + 1);
     let whole = std::mem::replace(waiting, rest);
-    let mut printed = String::new();
     for line in whole.split(|byte| *byte == b'\n') {
         let Some(data) = line.strip_prefix(b"data: ") else {
             continue;
@@ -175,19 +222,24 @@ fn show(waiting: &mut Vec<u8>, data: &Bytes, style: &Style) -> Result<(), Over> 
             return Err(Over::Stopped(Stop::failed(why)));
         };
         match frame["type"].as_str() {
-            Some("log") => style.write(&frame, &mut printed),
+            Some("log") => {
+                let payload = frame["message"].as_str().unwrap_or_default();
+                printed.entry(&frame, payload.as_bytes());
+            }
             _ => {
                 let said = frame["message"].as_str().unwrap_or_default();
                 eprintln!("-- {}", line::harmless(said));
             }
         }
     }
-    let mut out = io::stdout().lock();
-    let written = out.write_all(printed.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|fault| match fault.kind() {
-        io::ErrorKind::BrokenPipe => Over::Read,
-        _ => Over::Stopped(Stop::failed(format!("cannot print entries: {fault}"))),
-    })
+    match printed.flush() {
+        Ok(()) if printed.is_over() => Err(Over::Read),
+        Ok(()) => Ok(()),
+        Err(fault) if fault.kind() == io::ErrorKind::BrokenPipe => Err(Over::Read),
+        Err(fault) => Err(Over::Stopped(Stop::failed(format!(
+            "cannot print entries: {fault}"
+        )))),
+    }
 }
 
 async fn refusal(status: StatusCode, body: Incoming, base: &str) -> String {

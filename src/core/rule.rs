@@ -7,6 +7,7 @@ use crate::core::downstream::rule::DownstreamRule;
 use crate::core::entry::MarkerId;
 pub use crate::core::globs::Globs;
 pub use crate::core::severity::Severity;
+use crate::core::sink_rule::SinkRule;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -48,6 +49,8 @@ pub struct RuleSet {
     pub notifiers: Vec<NotifierRule>,
     /// `[[downstream]]`, in order.
     pub downstreams: Vec<DownstreamRule>,
+    /// `[sink.NAME]`, by name.
+    pub sinks: Vec<SinkRule>,
     /// `[archive]`.
     pub archive: ArchiveRule,
 }
@@ -61,6 +64,7 @@ impl Default for RuleSet {
             silences: Vec::new(),
             notifiers: Vec::new(),
             downstreams: Vec::new(),
+            sinks: Vec::new(),
             archive: ArchiveRule::default(),
         }
     }

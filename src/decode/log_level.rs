@@ -1,24 +1,30 @@
 //! The level of an entry.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The level in a payload, in lower case: `log.level` as Fly has it, else `level` or `severity`, of the payload or of a
 /// message that is JSON itself. `None` where there is none.
 pub fn level(payload: &[u8]) -> Option<String> {
-    let payload: Value = serde_json::from_slice(payload).ok()?;
+    of_fields(serde_json::from_slice::<Value>(payload).ok()?.as_object()?)
+}
+
+/// As [`level`], of a payload that was read already.
+pub fn of_fields(payload: &Map<String, Value>) -> Option<String> {
     let message = payload.get("message").and_then(Value::as_str);
     let inner = message.filter(|text| text.trim_start().starts_with('{'));
     let inner: Option<Value> = inner.and_then(|text| serde_json::from_str(text).ok());
-    let of = |value: &Value| {
-        let own = value.get("level").or_else(|| value.get("severity"));
-        own.and_then(Value::as_str).map(canonical)
-    };
+    let of = |value: &Value| value.as_object().and_then(own);
     let outer = payload.get("log").and_then(of);
     inner
         .as_ref()
         .and_then(of)
         .or(outer)
-        .or_else(|| of(&payload))
+        .or_else(|| own(payload))
+}
+
+fn own(fields: &Map<String, Value>) -> Option<String> {
+    let own = fields.get("level").or_else(|| fields.get("severity"));
+    own.and_then(Value::as_str).map(canonical)
 }
 
 /// One word for each level, whatever a logger calls it.

@@ -20,6 +20,7 @@ mod rule;
 mod schema;
 mod shadow;
 mod silence;
+mod sink;
 mod stream;
 mod syntax;
 mod targets;
@@ -48,6 +49,7 @@ use report::Report;
 use rule::Rules;
 use schema::{Form, Table};
 use silence::Silences;
+use sink::Sinks;
 use stream::Stream;
 use toml::de::{DeTable, DeValue};
 use variables::Lookup;
@@ -113,6 +115,7 @@ struct Reader<'e> {
     silences: Silences,
     notifiers: Notifiers,
     downstreams: Downstreams,
+    sinks: Sinks,
     archive: Archive,
     bytes: usize,
     faults: Vec<Fault>,
@@ -177,10 +180,15 @@ impl Reader<'_> {
                     let (notifiers, lookup) = (&mut self.notifiers, self.lookup);
                     self.downstreams.read_all(list, notifiers, report, lookup);
                 }
+                ("forward", DeValue::Array(list)) => {
+                    self.downstreams
+                        .read_forwards(list, &mut self.notifiers, report);
+                }
                 ("silence", DeValue::Array(silences)) => self.silences.read_all(silences, report),
                 ("notify", DeValue::Table(table)) => {
                     self.notifiers.read_all(table, report, self.lookup);
                 }
+                ("sink", DeValue::Table(table)) => self.sinks.read_all(table, report, self.lookup),
                 ("archive", DeValue::Table(table)) => self.archive.read(table, at, report),
                 ("archive", _) => report.fault(at, None, Some("archive"), archive::one_table()),
                 ("stream", _) => report.fault(at, None, Some("stream"), stream::one_table()),
@@ -192,6 +200,10 @@ impl Reader<'_> {
                 ("downstream", _) => {
                     report.fault(at, None, Some("downstream"), downstream::many_tables());
                 }
+                ("forward", _) => {
+                    report.fault(at, None, Some("forward"), downstream::many_forwards());
+                }
+                ("sink", _) => report.fault(at, None, Some("sink"), sink::one_table()),
                 ("notify", _) => report.fault(at, None, Some("notify"), notify::one_table()),
                 // Below a broken header everything looks as if it stood outside of its table.
                 _ if report.is_broken() => {}
@@ -216,6 +228,8 @@ impl Reader<'_> {
         self.extend(self.notifiers.unknown());
         let namesakes = self.downstreams.namesakes(&self.rules.names());
         self.extend(namesakes);
+        let without_sink = self.downstreams.without_sink(&self.sinks.names());
+        self.extend(without_sink);
         if !self.faults.is_empty() {
             in_order(&mut self.faults, files);
             return Reading {
@@ -230,6 +244,7 @@ impl Reader<'_> {
             silences: self.silences.into_list(),
             notifiers: self.notifiers.into_list(),
             downstreams: self.downstreams.into_list(&self.defaults),
+            sinks: self.sinks.into_list(),
             archive: self.archive.into_rule(),
             ..self
                 .rules
@@ -300,7 +315,7 @@ fn text_of(bytes: &[u8]) -> Result<&str, (&str, Wrong)> {
 
 /// A key or table at the top of the file that has no meaning there.
 fn unknown(name: &str, value: &DeValue<'_>) -> Wrong {
-    const TABLES: &str = "tables are [stream], [defaults], [[rule]], [[silence]], [[downstream]], [notify.NAME] and [archive]";
+    const TABLES: &str = "tables are [stream], [defaults], [[rule]], [[silence]], [[downstream]], [sink.NAME], [[forward]], [notify.NAME] and [archive]";
     if matches!(value, DeValue::Table(_) | DeValue::Array(_)) {
         let hint = nearest::hint(
             name,
@@ -310,6 +325,8 @@ fn unknown(name: &str, value: &DeValue<'_>) -> Wrong {
                 "rule",
                 "silence",
                 "downstream",
+                "sink",
+                "forward",
                 "notify",
                 "archive",
             ],
@@ -336,6 +353,8 @@ pub fn markdown() -> String {
         ("[[downstream]]", downstream::KEYS),
         ("[downstream.find]", downstream::FIND),
         ("[downstream.shipper]", downstream::SHIPPER),
+        ("[sink.NAME]", sink::KEYS),
+        ("[[forward]]", downstream::FORWARD),
         ("[notify.NAME]", notify::TYPE),
         ("[notify.NAME] type = \"sentry\"", notify::SENTRY),
         ("[notify.NAME] type = \"webhook\"", notify::WEBHOOK),
@@ -385,6 +404,8 @@ pub fn schema() -> String {
         table("rule", Form::List, &[rule::KEYS]),
         table("silence", Form::List, &[silence::KEYS]),
         downstream,
+        table("sink", Form::Named, &[sink::KEYS]),
+        table("forward", Form::List, &[downstream::FORWARD]),
         table("notify", Form::Named, &notifiers),
         table("archive", Form::Once, &[archive::KEYS]),
     ]);

@@ -139,6 +139,17 @@ pub fn read(
     given.finish(settings)
 }
 
+/// Reads the settings of the NATS connection alone, of the environment: as [`read`].
+///
+/// # Errors
+/// Every fault of them.
+pub fn read_nats(env: impl Fn(&str) -> Option<String>) -> Result<NatsSettings, Vec<SettingFault>> {
+    let flags = Flags::default();
+    let given = Given::new(&flags, &env);
+    let nats = nats::nats(&given);
+    given.finish(nats)
+}
+
 /// An empty variable has a meaning of its own here.
 fn state(given: &Given<'_>) -> StatePlace {
     let text = given.raw(&declared::STATE.about);

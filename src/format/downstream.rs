@@ -47,5 +47,8 @@ pub(super) fn missing(missing: &Missing, shown: fn(Wall) -> String) -> String {
         1 => "1 canary is".to_owned(),
         count => format!("{count} canaries are"),
     };
-    format!("{canaries} missing: the sink lacks entries between {from} and {until}")
+    format!(
+        "{canaries} missing: the sink lacks entries between {from} and {until}; \
+         refill it: lastbeat refill --from {from} --until {until} --sink NAME"
+    )
 }

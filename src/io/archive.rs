@@ -5,11 +5,13 @@
 //! an index of their times and apps in a skippable frame at the end, so that `zstdcat` reads a sealed segment like any
 //! other file.
 
+pub mod cursor_file;
 pub mod frames;
 pub mod index;
 pub mod lock;
 pub mod reader;
 pub mod recovery;
+pub mod rejected;
 pub mod retention;
 pub mod seal;
 pub mod search;

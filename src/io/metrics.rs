@@ -9,6 +9,7 @@
 
 pub mod archive;
 mod buckets;
+pub mod forward;
 mod snapshot;
 
 use crate::core::snapshot::Snapshot;
@@ -17,6 +18,7 @@ use crate::io::notifier::Outcome;
 use arc_swap::ArcSwapOption;
 use archive::ArchiveMetrics;
 use buckets::{CHECKPOINT, DELAY, DETECTION, EVALUATION, INTERVAL, LAG, LATENESS, PAUSE};
+use forward::ForwardMetrics;
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
@@ -112,6 +114,8 @@ pub struct Metrics {
     unrecognised_last: [ArcSwapOption<String>; Unrecognised::ALL.len()],
     detection: HistogramVec,
     downstream_queries: IntCounterVec,
+    /// Those of `[[forward]]`.
+    pub forward: ForwardMetrics,
     /// The archive's.
     pub archive: ArchiveMetrics,
 }
@@ -308,6 +312,7 @@ impl Metrics {
                 opts("downstream_queries_total", "Queries of sinks, by downstream and outcome."),
                 &["downstream", "outcome"],
             )),
+            forward: ForwardMetrics::new(&declare.0),
             archive: ArchiveMetrics::new(&declare.0),
             registry: declare.0,
         };

@@ -1,5 +1,7 @@
 //! Log shippers, from the stream to their sinks: each fault is told as what it is, and nobody is blamed for another's.
 
+mod peers;
+
 use crate::support::feed::Feed;
 use crate::support::hook::Hook;
 use crate::support::lastbeat::{Lastbeat, Setup};
@@ -180,7 +182,8 @@ fn each_fault_is_told_as_what_it_is_and_nobody_is_blamed_for_anothers() {
         // A sink that takes nothing for a while, and one that is slow, get all of it later.
         let lacks = !matches!(*name, "sink dead" | "sink slow");
         assert_eq!(
-            text.contains("the sink lacks entries between"),
+            text.contains("the sink lacks entries between")
+                && text.contains("refill it: lastbeat refill --from 20"),
             lacks,
             "{name}: {text}"
         );

@@ -36,6 +36,7 @@ mod odd_entries;
 mod openapi;
 mod page;
 mod recipes;
+mod refill;
 mod release;
 mod reload;
 mod routing;

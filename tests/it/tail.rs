@@ -1,10 +1,12 @@
 //! Entries as they pass: natstream's API, its filters, its bounds, and `lastbeat tail` over it.
 
+use crate::support::browser::Browser;
 use crate::support::child::Child;
 use crate::support::feed::Feed;
 use crate::support::lastbeat::{Lastbeat, Setup};
 use crate::support::nats::{Nats, Peer};
 use crate::support::org::{Instance, org};
+use crate::support::receiver::Receiver;
 use crate::support::sse::{Event, Sse};
 use crate::support::wait::{wait_until, wall};
 use serde_json::Value;
@@ -442,5 +444,66 @@ fn an_invalid_address_or_token_is_a_bad_setting_of_each_command_that_asks() {
                 "{command:?} {name}: {said}"
             );
         }
+    }
+}
+
+#[test]
+fn the_command_reads_from_nats_without_a_running_lastbeat() {
+    let nats = Nats::start(Peer::Current);
+    let feed = Feed::connect(&nats);
+    feed.beat(&org(&["web", "api"], &["iad"]), Duration::from_millis(100));
+    let setup = Setup::new().nats(&nats);
+    let mut child = setup.command(&["tail", "--server", "--app", "w*", "--count", "3", "--raw"]);
+    assert_eq!(child.wait_end(SOON), 0, "{:?}", child.lines());
+    let lines = child.lines();
+    let payloads: Vec<Value> = lines
+        .iter()
+        .filter(|line| !line.starts_with("-- "))
+        .map(|line| serde_json::from_str(line).expect("a payload as it came"))
+        .collect();
+    assert_eq!(payloads.len(), 3, "{lines:?}");
+    let is_web = |payload: &Value| {
+        payload["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("HEARTBEAT"))
+    };
+    assert!(payloads.iter().all(is_web), "{lines:?}");
+
+    let setup = Setup::new().env("ORG", "acme").env("ACCESS_TOKEN", "wrong");
+    let mut child = setup.command(&["tail", "--server", &nats.url()]);
+    assert_eq!(child.wait_end(SOON), 1, "{:?}", child.lines());
+    let mut child = setup.command(&["tail", "--server", "nowhere://x"]);
+    assert_eq!(child.wait_end(SOON), 64, "{:?}", child.lines());
+}
+
+#[test]
+fn a_page_of_another_origin_reads_the_tail_where_anonymous_reading_is_on() {
+    let nats = Nats::start(Peer::Current);
+    let feed = Feed::connect(&nats);
+    feed.beat(&org(&["web"], &["iad"]), Duration::from_millis(300));
+    // The origin of the page is a server of its own: an address with another port.
+    let elsewhere = Receiver::start();
+    let browser = Browser::start();
+    for (anonymous, expected) in [(true, "entries"), (false, "refused")] {
+        let setup = Setup::new().nats(&nats);
+        let setup = match anonymous {
+            true => setup.env("LASTBEAT_ANONYMOUS", "read"),
+            false => setup,
+        };
+        let lastbeat = setup.start();
+        browser.open(&elsewhere.url("/"));
+        browser.run(&format!(
+            "window.seen = [];
+             const tail = new EventSource('http://{}/api/logs?q=HEARTBEAT');
+             tail.onmessage = (event) => {{
+                 if (JSON.parse(event.data).type === 'log') seen.push('entries');
+             }};
+             tail.onerror = () => {{ if (tail.readyState === EventSource.CLOSED) seen.push('refused'); }};",
+            lastbeat.server.address
+        ));
+        browser.wait(expected, &format!("seen.includes('{expected}')"));
+        assert_eq!(browser.run("return new Set(seen).size"), 1);
+        browser.open("about:blank");
+        lastbeat.stop();
     }
 }

@@ -12,6 +12,7 @@ use crate::app::canary::CanaryPlan;
 use crate::app::delivery;
 use crate::app::downstream::{self, DownstreamDeps};
 use crate::app::event_loop::EventLoopDeps;
+use crate::app::forward::{self, ForwardDeps, Positions};
 use crate::app::ingest::Ingest;
 use crate::app::inventory::{self, InventoryDeps, Machines};
 use crate::app::reload::{self, ReaderDeps, ReloadConfig, RulesApplier};
@@ -134,6 +135,10 @@ pub(super) async fn start<S: MessageSource>(service: Service<S>) -> Result<Parts
     let rules = Arc::new(ArcSwap::from_pointee(service.rules.clone()));
 
     // The archive.
+    let forward_from = match &service.archive {
+        ArchiveSetting::Folder(folder) => Some(folder.clone()),
+        ArchiveSetting::Memory | ArchiveSetting::Off => None,
+    };
     let deps = ArchiveDeps {
         place: service.archive,
         rules: rules.clone(),
@@ -198,7 +203,17 @@ pub(super) async fn start<S: MessageSource>(service: Service<S>) -> Result<Parts
         metrics: metrics.clone(),
     };
     tasks.spawn(async move { match second_opinion::run(deps).await {} });
+    let forwards = Positions::default();
+    let deps = ForwardDeps {
+        rules: rules.clone(),
+        folder: forward_from,
+        positions: forwards.clone(),
+        metrics: metrics.clone(),
+        now: now.clone(),
+    };
+    tasks.spawn(async move { match forward::run(deps).await {} });
     let deps = DownstreamDeps {
+        forwards,
         rules: rules.clone(),
         core: core.clone(),
         nonce: service.canary.as_ref().map(|canary| canary.nonce.clone()),

@@ -2,6 +2,7 @@
 //!
 //! Only `decode::rules_file` makes these from text; everything in them is valid.
 
+use crate::core::globs::Globs;
 use crate::core::severity::Severity;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,6 +35,17 @@ pub struct DownstreamRule {
     pub find: Find,
     /// The shipper's own counters; `None`: the hop of a stall is not named.
     pub shipper: Option<Shipper>,
+    /// Set: lastbeat itself ships, and its own position is asked in place of the sink.
+    pub forward: Option<Forward>,
+}
+
+/// A `[[forward]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// Name of the sink, which is there.
+    pub sink: String,
+    /// Apps whose entries are shipped; empty: all.
+    pub app: Globs,
 }
 
 /// The query of a sink. Texts may hold `{nonce}`, `{since_s}` and `{since_rfc3339}`.

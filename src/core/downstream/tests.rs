@@ -27,6 +27,7 @@ fn rule(max_delay: u64, every: u64, proof: Proof) -> DownstreamRule {
         active: None,
         labels: BTreeMap::new(),
         restart: None,
+        forward: None,
         find: Find {
             url: "http://sink/?q={nonce}".to_owned(),
             body: None,

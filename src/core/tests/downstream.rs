@@ -25,6 +25,7 @@ fn rules(restart: Option<&str>) -> RuleSet {
         active: None,
         labels: BTreeMap::new(),
         restart: restart.map(str::to_owned),
+        forward: None,
         find: Find {
             url: "http://sink/{nonce}".to_owned(),
             body: None,

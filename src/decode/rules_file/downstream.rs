@@ -1,9 +1,11 @@
 //! `[[downstream]]`, with its tables `find` and `shipper`.
 
 mod find;
+mod forward;
 mod preset;
 
 pub(super) use find::KEYS as FIND;
+pub(super) use forward::{KEYS as FORWARD, many_tables as many_forwards};
 
 use super::defaults::{Defaults, Values};
 use super::fault::{Wrong, quoted};
@@ -170,9 +172,65 @@ impl Downstreams {
             active: None,
             labels: BTreeMap::new(),
             restart: app.filter(|_| restarts),
+            forward: None,
             find,
             shipper,
         });
+    }
+
+    /// Reads all forwards of a file.
+    pub(super) fn read_forwards(
+        &mut self,
+        list: &DeArray<'_>,
+        notifiers: &mut Notifiers,
+        report: &mut Report<'_>,
+    ) {
+        for item in list {
+            let at = item.span().start;
+            match item.get_ref().as_table() {
+                Some(table) => self.read_forward(table, at, notifiers, report),
+                None => report.fault(at, None, Some("forward"), many_forwards()),
+            }
+        }
+    }
+
+    fn read_forward(
+        &mut self,
+        table: &DeTable<'_>,
+        at: usize,
+        notifiers: &mut Notifiers,
+        report: &mut Report<'_>,
+    ) {
+        let mut fields = Fields::of_table(table, at, "forward.", report);
+        let (sink, app, max_delay) = forward::read(&mut fields);
+        let position = fields.position("sink");
+        if let Some(sink) = &sink {
+            if self.names.contains_key(sink) {
+                fields.fault("sink", forward::duplicate(sink));
+            }
+            let first = self.names.entry(sink.clone());
+            first.or_insert_with(|| position.clone());
+        }
+        let own = Values::read(&mut fields, notifiers);
+        let (Some(sink), true) = (sink, fields.is_clean()) else {
+            return;
+        };
+        let max_delay = max_delay.unwrap_or(DEFAULT_MAX_DELAY);
+        self.own.push(own);
+        self.positions.push(position);
+        self.list.push(forward::rule(sink, app, max_delay));
+    }
+
+    /// A fault for each forward whose sink is not there.
+    pub(super) fn without_sink(&self, known: &[&str]) -> Vec<super::Fault> {
+        let all = self.list.iter().zip(&self.positions);
+        let fault = |(rule, position): (&DownstreamRule, &Position)| {
+            let sink = &rule.forward.as_ref()?.sink;
+            let wrong = || forward::no_sink(sink, known);
+            let fault = || super::Fault::new(position, None, Some("forward.sink"), wrong());
+            (!known.contains(&sink.as_str())).then(fault)
+        };
+        all.filter_map(fault).collect()
     }
 
     /// The severity and the notifiers of each, with its position.
@@ -210,6 +268,8 @@ impl Downstreams {
         for (rule, own) in self.list.iter_mut().zip(&self.own) {
             defaults.fill_downstream(rule, own);
         }
+        // As they are printed, and so that the order is the same when they are read again.
+        self.list.sort_by_key(|rule| rule.forward.is_some());
         self.list
     }
 }

@@ -6,6 +6,7 @@ use crate::core::rule::{
     ArchiveRule, By, DropRule, Globs, MaxGap, NotifierKind, NotifierRule, Rule, RuleSet,
     ScheduledSilence, Severity, StreamRule, Watch,
 };
+use crate::core::sink_rule::{SinkKind, SinkRule};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -35,6 +36,9 @@ pub fn print(set: &RuleSet) -> String {
     }
     for one in &set.downstreams {
         downstream(&mut out, one);
+    }
+    for one in &set.sinks {
+        sink(&mut out, one);
     }
     for one in &set.notifiers {
         notifier(&mut out, one);
@@ -163,25 +167,22 @@ fn silence(out: &mut String, silence: &ScheduledSilence) {
 }
 
 fn downstream(out: &mut String, rule: &DownstreamRule) {
+    if let Some(forward) = &rule.forward {
+        out.push_str("\n[[forward]]\n");
+        line(out, "sink", &text(&forward.sink));
+        line(out, "app", &globs(&forward.app));
+        return common(out, rule);
+    }
     out.push_str("\n[[downstream]]\n");
     line(out, "name", &text(&rule.name));
-    line(out, "max_delay", &span(rule.max_delay));
     line(out, "every", &span(rule.every));
-    line(out, "severity", &text(rule.severity.label()));
-    optional(out, "runbook", rule.runbook.as_deref());
-    routed(out, rule.remind, rule.notify.as_deref());
-    hours(out, rule.active.as_deref());
-    labels(out, &rule.labels);
+    common(out, rule);
     let on_stall = rule.restart.as_ref().map_or("tell", |_| "restart");
     line(out, "on_stall", &text(on_stall));
     out.push_str("[downstream.find]\n");
     line(out, "url", &secret(&rule.find.url));
     optional_secret(out, "body", rule.find.body.as_deref());
-    let header = |(name, value): (&String, &String)| format!("{} = {}", text(name), secret(value));
-    let headers: Vec<String> = rule.find.headers.iter().map(header).collect();
-    if !headers.is_empty() {
-        line(out, "headers", &format!("{{ {} }}", headers.join(", ")));
-    }
+    headers(out, &rule.find.headers);
     if let Proof::Newest { pointer, app } = &rule.find.proof {
         line(out, "newest", &text(pointer));
         optional(out, "app", app.as_deref());
@@ -192,6 +193,36 @@ fn downstream(out: &mut String, rule: &DownstreamRule) {
         line(out, "metrics", &secret(&shipper.metrics));
         line(out, "in", &text(&shipper.received.to_string()));
         line(out, "out", &text(&shipper.sent.to_string()));
+    }
+}
+
+/// The keys of downstreams and forwards.
+fn common(out: &mut String, rule: &DownstreamRule) {
+    line(out, "max_delay", &span(rule.max_delay));
+    line(out, "severity", &text(rule.severity.label()));
+    optional(out, "runbook", rule.runbook.as_deref());
+    routed(out, rule.remind, rule.notify.as_deref());
+    hours(out, rule.active.as_deref());
+    labels(out, &rule.labels);
+}
+
+fn sink(out: &mut String, sink: &SinkRule) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "\n[sink.{}]", sink.name);
+    line(out, "type", &text(sink.kind.label()));
+    line(out, "url", &secret(&sink.url));
+    headers(out, &sink.headers);
+    if let SinkKind::Http { body, template } = &sink.kind {
+        line(out, "body", &text(body.label()));
+        line(out, "template", &text(template));
+    }
+}
+
+fn headers(out: &mut String, headers: &BTreeMap<String, String>) {
+    let header = |(name, value): (&String, &String)| format!("{} = {}", text(name), secret(value));
+    let headers: Vec<String> = headers.iter().map(header).collect();
+    if !headers.is_empty() {
+        line(out, "headers", &format!("{{ {} }}", headers.join(", ")));
     }
 }
 

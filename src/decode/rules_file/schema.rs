@@ -71,6 +71,7 @@ fn property(key: &Key) -> Value {
     let texts = |one: &Value| json!({"type": "array", "items": one});
     let either = |one: &Value| json!({"anyOf": [one, {"type": "array", "items": one}]});
     let mut value = match key.kind {
+        "protocol" => json!({"type": "string", "enum": ["otlp", "loki", "http"]}),
         "flag" => json!({"type": "boolean"}),
         "number" => json!({"type": "integer"}),
         "globs" => either(&text),

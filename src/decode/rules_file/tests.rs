@@ -7,6 +7,7 @@ mod downstream;
 mod notifiers;
 mod routing;
 mod silences;
+mod sinks;
 mod targets;
 mod values;
 
@@ -257,9 +258,9 @@ fn tables() {
         &[
             "a.toml:1:1: max_gap: a key outside of any table; move it below [stream] or a [[rule]]",
             "a.toml:2:1: foo: a key outside of any table; keys belong below [stream] or a [[rule]]",
-            "a.toml:3:2: rules: unknown table, nearest is rule; tables are [stream], [defaults], [[rule]], [[silence]], [[downstream]], [notify.NAME] and [archive]",
-            "a.toml:4:3: streams: unknown table, nearest is stream; tables are [stream], [defaults], [[rule]], [[silence]], [[downstream]], [notify.NAME] and [archive]",
-            "a.toml:5:2: notifier: unknown table; tables are [stream], [defaults], [[rule]], [[silence]], [[downstream]], [notify.NAME] and [archive]",
+            "a.toml:3:2: rules: unknown table, nearest is rule; tables are [stream], [defaults], [[rule]], [[silence]], [[downstream]], [sink.NAME], [[forward]], [notify.NAME] and [archive]",
+            "a.toml:4:3: streams: unknown table, nearest is stream; tables are [stream], [defaults], [[rule]], [[silence]], [[downstream]], [sink.NAME], [[forward]], [notify.NAME] and [archive]",
+            "a.toml:5:2: notifier: unknown table; tables are [stream], [defaults], [[rule]], [[silence]], [[downstream]], [sink.NAME], [[forward]], [notify.NAME] and [archive]",
         ],
     );
     expect(

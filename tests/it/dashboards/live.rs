@@ -9,6 +9,7 @@ use crate::support::log_shipper::LogShipper;
 use crate::support::nats::{Nats, Peer};
 use crate::support::org::{Instance, org};
 use crate::support::prometheus::Prometheus;
+use crate::support::receiver::Receiver;
 use crate::support::wait::wait_until;
 use serde_json::Value;
 use std::time::Duration;
@@ -45,15 +46,21 @@ fn scene() -> Scene {
     let instances = org(&["sandwich", "batch", "api"], &["sjc", "ams", "nrt"]);
     let dns = inventory(&instances);
     let shipper = LogShipper::start(&nats);
+    let forward = format!(
+        "[archive]\nmin_free = '1%'\n[sink.own]\ntype = 'http'\nurl = '{}'\n[[forward]]\nsink = 'own'\n",
+        Receiver::start().url("/insert")
+    );
     let lastbeat = Setup::new()
         .nats(&nats)
         .sentry(project.dsn())
         .env("LASTBEAT_CANARY", "1s")
         .env("LASTBEAT_STATE", "state.db")
+        .env("LASTBEAT_ARCHIVE", "archive")
         .env("LASTBEAT_INVENTORY", "dns")
         .env("LASTBEAT_INVENTORY_DNS", &dns.address.to_string())
         .rules("beats.toml", "[[rule]]\nname = 'beats'\nmax_gap = '2s'\n")
         .rules("shipper.toml", &shipper.rule("sink"))
+        .rules("forward.toml", &forward)
         .start();
     // What happens before the first scrape has no rate.
     let prometheus = Prometheus::start(&lastbeat.server);

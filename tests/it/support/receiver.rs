@@ -1,5 +1,6 @@
 //! An HTTP receiver whose answers the test chooses: for what no real server can be made to say.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -25,6 +26,8 @@ pub struct Receiver {
     pub port: u16,
     taken: Arc<Mutex<Vec<Taken>>>,
     status: Arc<AtomicU16>,
+    /// Statuses of the next requests, before that one.
+    next: Arc<Mutex<VecDeque<u16>>>,
 }
 
 impl Receiver {
@@ -36,15 +39,19 @@ impl Receiver {
             port,
             taken: Arc::default(),
             status: Arc::new(AtomicU16::new(200)),
+            next: Arc::default(),
         };
         let (taken, status) = (Arc::clone(&receiver.taken), Arc::clone(&receiver.status));
+        let next = Arc::clone(&receiver.next);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (taken, status) = (Arc::clone(&taken), Arc::clone(&status));
+                let next = Arc::clone(&next);
                 thread::spawn(move || {
                     let mut reader = BufReader::new(stream);
                     while let Some(mut request) = take(&mut reader) {
-                        request.answered = status.load(Ordering::Relaxed);
+                        let first = next.lock().expect("no thread panics").pop_front();
+                        request.answered = first.unwrap_or_else(|| status.load(Ordering::Relaxed));
                         let answered = request.answered;
                         let said = format!("{}{}", request.head, request.body);
                         taken.lock().expect("no thread panics").push(request);
@@ -66,6 +73,12 @@ impl Receiver {
     /// Answers so from now on.
     pub fn answer(&self, status: u16) {
         self.status.store(status, Ordering::Relaxed);
+    }
+
+    /// Answers the next requests so.
+    pub fn answer_next(&self, statuses: &[u16]) {
+        let mut next = self.next.lock().expect("no thread panics");
+        next.extend(statuses);
     }
 
     /// Its address with this path.

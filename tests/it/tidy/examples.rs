@@ -8,11 +8,15 @@ use crate::support::lastbeat::Setup;
 use std::time::Duration;
 
 /// Variables of secrets in the examples.
-const SECRETS: [&str; 7] = [
+const SECRETS: [&str; 11] = [
     "BETTERSTACK_USER",
     "BETTERSTACK_PASSWORD",
     "LOKI_USER",
     "LOKI_TOKEN",
+    "LOKI_WRITE_TOKEN",
+    "OTLP_TOKEN",
+    "BETTERSTACK_SOURCE_TOKEN",
+    "CLICKHOUSE_PASSWORD",
     "DD_API_KEY",
     "DD_APP_KEY",
     "SEARCH_TOKEN",

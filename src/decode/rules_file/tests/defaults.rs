@@ -85,7 +85,7 @@ fn faults_of_defaults_have_their_place() {
             "b.toml:1:2: defaults: a second [defaults]; the first is in a.toml:1; at most one in all files",
             "b.toml:2:16: defaults.false_alarms: \"none\" is not a count per duration; 1 to 1000 per 1h or more, like \"1 per 30d\"",
             "c.toml:1:3: defaults: the defaults are one table; write [defaults] and its keys below",
-            "d.toml:1:2: default: unknown table, nearest is defaults; tables are [stream], [defaults], [[rule]], [[silence]], [[downstream]], [notify.NAME] and [archive]",
+            "d.toml:1:2: default: unknown table, nearest is defaults; tables are [stream], [defaults], [[rule]], [[silence]], [[downstream]], [sink.NAME], [[forward]], [notify.NAME] and [archive]",
             "e.toml:1:1: false_alarms: a key outside of any table; move it below [stream] or a [[rule]]",
         ],
     );
