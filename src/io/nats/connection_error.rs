@@ -91,6 +91,8 @@ fn of_text(text: &str) -> ConnectionErrorKind {
     ];
     if is_about_auth(&said) {
         ConnectionErrorKind::Auth
+    } else if said.contains("fatal alert") {
+        ConnectionErrorKind::Tls
     } else if said.contains("got nothing") {
         ConnectionErrorKind::Unreachable
     } else if not_nats.iter().any(|words| said.contains(words)) {
@@ -264,6 +266,9 @@ mod tests {
             of_text("IO error: Connection refused"),
             ConnectionErrorKind::Unreachable
         );
+        let alert = "IO error: received fatal alert: CertificateRequired";
+        assert_eq!(of_text(alert), ConnectionErrorKind::Tls);
+        assert!(tls_files::hint(alert).contains("NATS_CERT"));
         assert_eq!(
             of_text("IO error: nats: User Authentication Expired"),
             ConnectionErrorKind::Auth
