@@ -91,7 +91,7 @@ fn of_text(text: &str) -> ConnectionErrorKind {
     ];
     if is_about_auth(&said) {
         ConnectionErrorKind::Auth
-    } else if said.contains("fatal alert") {
+    } else if said.contains("fatal alert") || said.contains("peer certificate") {
         ConnectionErrorKind::Tls
     } else if said.contains("got nothing") {
         ConnectionErrorKind::Unreachable
@@ -268,6 +268,9 @@ mod tests {
         );
         let alert = "IO error: received fatal alert: CertificateRequired";
         assert_eq!(of_text(alert), ConnectionErrorKind::Tls);
+        let unknown = "IO error: invalid peer certificate: UnknownIssuer";
+        assert_eq!(of_text(unknown), ConnectionErrorKind::Tls);
+        assert!(tls_files::hint(unknown).contains("NATS_CA"));
         assert!(tls_files::hint(alert).contains("NATS_CERT"));
         assert_eq!(
             of_text("IO error: nats: User Authentication Expired"),

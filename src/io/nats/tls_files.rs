@@ -19,7 +19,7 @@ pub(super) fn with_tls(mut options: ConnectOptions, tls: &NatsTls) -> ConnectOpt
     options.require_tls(tls.is_required())
 }
 
-/// What is wrong with the files.
+/// The faults of the files; none where all can be used.
 pub(super) fn check(tls: &NatsTls) -> Vec<String> {
     let authorities = tls.authorities.as_deref();
     let authorities = authorities.and_then(|path| certificates("NATS_CA", path).err());
