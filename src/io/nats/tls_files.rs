@@ -69,6 +69,8 @@ pub(super) fn hint(text: &str) -> &'static str {
         ". Set NATS_CA to the authority of its certificate"
     } else if said.contains("not valid for name") || said.contains("notvalidforname") {
         ". Give the server in NATS_URL by a name that its certificate has"
+    } else if said.contains("corrupt message") {
+        ". The server answers without TLS: set that up, or unset NATS_CERT and NATS_CA"
     } else {
         ""
     }
