@@ -81,7 +81,7 @@ pub(super) fn of_connect(
     connection_error(settings, server, kind, &text)
 }
 
-/// What TLS says, which reaches us as an I/O error. The last is the answer of a server without TLS.
+/// Words of TLS faults, which reach us as I/O errors. The last is the answer of a server without TLS.
 const TLS_FAULTS: [&str; 3] = ["fatal alert", "peer certificate", "corrupt message"];
 
 fn of_text(text: &str) -> ConnectionErrorKind {
