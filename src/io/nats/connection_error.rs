@@ -81,6 +81,9 @@ pub(super) fn of_connect(
     connection_error(settings, server, kind, &text)
 }
 
+/// Words of TLS faults, which reach us as I/O errors. The last is the answer of a server without TLS.
+const TLS_FAULTS: [&str; 3] = ["fatal alert", "peer certificate", "corrupt message"];
+
 fn of_text(text: &str) -> ConnectionErrorKind {
     let said = text.to_lowercase();
     let not_nats = [
@@ -91,6 +94,8 @@ fn of_text(text: &str) -> ConnectionErrorKind {
     ];
     if is_about_auth(&said) {
         ConnectionErrorKind::Auth
+    } else if TLS_FAULTS.iter().any(|words| said.contains(words)) {
+        ConnectionErrorKind::Tls
     } else if said.contains("got nothing") {
         ConnectionErrorKind::Unreachable
     } else if not_nats.iter().any(|words| said.contains(words)) {
@@ -264,6 +269,15 @@ mod tests {
             of_text("IO error: Connection refused"),
             ConnectionErrorKind::Unreachable
         );
+        let alert = "IO error: received fatal alert: CertificateRequired";
+        assert_eq!(of_text(alert), ConnectionErrorKind::Tls);
+        let unknown = "IO error: invalid peer certificate: UnknownIssuer";
+        assert_eq!(of_text(unknown), ConnectionErrorKind::Tls);
+        assert!(tls_files::hint(unknown).contains("NATS_CA"));
+        let plain = "IO error: received corrupt message of type InvalidContentType";
+        assert_eq!(of_text(plain), ConnectionErrorKind::Tls);
+        assert!(tls_files::hint(plain).contains("without TLS"));
+        assert!(tls_files::hint(alert).contains("NATS_CERT"));
         assert_eq!(
             of_text("IO error: nats: User Authentication Expired"),
             ConnectionErrorKind::Auth

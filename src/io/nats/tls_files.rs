@@ -19,7 +19,7 @@ pub(super) fn with_tls(mut options: ConnectOptions, tls: &NatsTls) -> ConnectOpt
     options.require_tls(tls.is_required())
 }
 
-/// What is wrong with the files.
+/// The faults of the files; none where all can be used.
 pub(super) fn check(tls: &NatsTls) -> Vec<String> {
     let authorities = tls.authorities.as_deref();
     let authorities = authorities.and_then(|path| certificates("NATS_CA", path).err());
@@ -69,6 +69,8 @@ pub(super) fn hint(text: &str) -> &'static str {
         ". Set NATS_CA to the authority of its certificate"
     } else if said.contains("not valid for name") || said.contains("notvalidforname") {
         ". Give the server in NATS_URL by a name that its certificate has"
+    } else if said.contains("corrupt message") {
+        ". The server answers without TLS: set that up, or unset NATS_CERT and NATS_CA"
     } else {
         ""
     }
