@@ -3,8 +3,10 @@
 //! `cargo bench --bench instructions` counts, and tells of what differs by more than 5% from `benches/instructions.txt`;
 //! with `-- record` it writes that file. Another compiler may change all of them: record anew with it.
 
+use lastbeat::app::archive::recorder;
 use lastbeat::app::ingest::Ingest;
 use lastbeat::core::engine::{Engine, Options};
+use lastbeat::core::last_words::{self, LastWords};
 use lastbeat::core::time::{Mono, Now, Wall};
 use lastbeat::decode::rules_file;
 use lastbeat::io::metrics::Metrics;
@@ -19,9 +21,11 @@ const RECORDS: &str = "benches/instructions.txt";
 const RULES: &str = "[[rule]]\nname = \"beats\"\nmax_gap = \"90s\"\n";
 
 /// What is counted: its name, for how many instances, and how many times the name's thing is done.
-const WORK: [(&str, usize, usize); 5] = [
+const WORK: [(&str, usize, usize); 7] = [
     ("entry", 1_000, 10_000),
     ("beat", 1_000, 10_000),
+    ("copy", 1_000, 10_000),
+    ("words", 1_000, 100_000),
     ("evaluate", 100_000, 10),
     ("snapshot", 10_000, 1),
     ("render", 10_000, 1),
@@ -127,6 +131,39 @@ fn work(name: &str) {
                     black_box(ingest.message(subject, payload.as_bytes()));
                 }
             });
+        }
+        // The event loop's part of the archive, and of the last words: the copy of an entry.
+        "copy" => {
+            let lost = prometheus::IntCounter::new("lost", "lost").expect("a valid name");
+            let (mut recorder, inbox) = recorder::channel(now(2), lost);
+            let entries: Vec<_> = (0..times)
+                .map(|n| (subject(n % instances), payload(false)))
+                .collect();
+            let mut again = |entries: &[(String, String)]| {
+                for (subject, payload) in entries {
+                    recorder.entry(subject, payload.as_bytes());
+                }
+            };
+            // Chunks have their memory by then.
+            again(&entries);
+            while let Ok(chunk) = inbox.chunks.try_recv() {
+                inbox.done(chunk);
+            }
+            measured(|| again(&entries));
+        }
+        // The other thread's part: the last words of a thousand instances, once each of them has all of its own.
+        "words" => {
+            let mut words = LastWords::new(1 << 30);
+            let entries: Vec<_> = (0..instances)
+                .map(|n| (subject(n), payload(false)))
+                .collect();
+            let mut all = |times: usize| {
+                for (subject, payload) in entries.iter().cycle().take(times) {
+                    words.push(now(2).wall, subject, payload.as_bytes());
+                }
+            };
+            all(instances * last_words::ENTRIES);
+            measured(|| all(times));
         }
         "evaluate" => measured(|| {
             for second in 0..times as u64 {

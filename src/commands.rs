@@ -14,6 +14,7 @@ pub mod logs;
 pub mod man;
 mod moment;
 mod notifiers;
+mod recorded;
 pub mod refill;
 pub mod replay;
 pub mod report;

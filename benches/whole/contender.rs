@@ -76,7 +76,7 @@ impl Contender {
                         .env("NATS_URL", url),
                 )
             }
-            Contender::Lastbeat => lastbeat(url, folder),
+            Contender::Lastbeat => lastbeat(url, folder, None),
         }
     }
 }
@@ -92,12 +92,8 @@ pub struct Running {
 impl Running {
     /// Messages that it has lost; `None` where it cannot tell.
     pub fn lost(&self) -> Option<u64> {
-        let text = get(self.metrics.as_ref()?, "/metrics");
-        let line = |line: &str| {
-            let value = line.strip_prefix("lastbeat_nats_dropped_messages_total ")?;
-            value.trim().parse().ok()
-        };
-        Some(text.lines().find_map(line).unwrap_or(0))
+        self.metrics.as_ref()?;
+        Some(metric(self, "lastbeat_nats_dropped_messages_total") as u64)
     }
 
     /// Where its pages are, as `host:port`.
@@ -126,6 +122,20 @@ pub fn get(site: &str, path: &str) -> String {
     answer
 }
 
+/// The sum of a metric over its labels.
+pub fn metric(running: &Running, name: &str) -> f64 {
+    let Some(site) = running.site() else {
+        return 0.0;
+    };
+    let text = get(site, "/metrics");
+    let value = |line: &str| {
+        let rest = line.strip_prefix(name)?;
+        let is_it = rest.starts_with(' ') || rest.starts_with('{');
+        is_it.then(|| rest.rsplit(' ').next()?.trim().parse::<f64>().ok())?
+    };
+    text.lines().filter_map(value).sum()
+}
+
 fn counting(command: &mut Command) -> Running {
     let child = command.stdout(Stdio::null()).spawn();
     Running {
@@ -134,7 +144,8 @@ fn counting(command: &mut Command) -> Running {
     }
 }
 
-fn lastbeat(url: &str, folder: &Path) -> Running {
+/// Starts lastbeat, with this setting of `LASTBEAT_ARCHIVE`.
+pub fn lastbeat(url: &str, folder: &Path, archive: Option<&str>) -> Running {
     let rules = folder.join("rules.toml");
     if !rules.exists() {
         fs::write(&rules, "[[rule]]\nname = \"beats\"\nmax_gap = \"90s\"\n")
@@ -151,6 +162,7 @@ fn lastbeat(url: &str, folder: &Path) -> Running {
         .env("LASTBEAT_STATE", folder.join("lastbeat.db"))
         .env("LASTBEAT_LOG_FORMAT", "text")
         .env("NO_COLOR", "1")
+        .envs(archive.map(|archive| ("LASTBEAT_ARCHIVE", archive)))
         .stderr(Stdio::piped())
         .spawn()
         .expect("lastbeat can be started");

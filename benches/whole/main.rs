@@ -1,5 +1,5 @@
 //! What a message costs the whole process, beside who does the same job otherwise, in turn within one run.
-//! `benches/run` fetches what it needs and calls it; by hand `cargo bench --bench whole -- [blast|steady|latency|idle] ...`.
+//! `benches/run` fetches what it needs and calls it; by hand `cargo bench --bench whole -- [blast|steady|latency|copy|idle] ...`.
 //!
 //! Contenders: **Y**, a bare async-nats subscriber that only counts, in the cheapest arrangement that loses
 //! nothing; lastbeat with all that it does; the least subscribers in JavaScript and Python that keep who beat when.
@@ -14,6 +14,7 @@
 
 mod blast;
 mod contender;
+mod copy;
 mod entries;
 mod latency;
 mod process;
@@ -48,8 +49,9 @@ fn main() {
                 latency::run(instances, number(1, 200_000) as usize);
             }
         }
+        "copy" => copy::run(number(1, 100_000), number(2, 10)),
         "idle" => steady::idle(number(1, 20)),
-        other => panic!("{other:?} is none of blast, steady, latency, idle"),
+        other => panic!("{other:?} is none of blast, steady, latency, copy, idle"),
     }
 }
 

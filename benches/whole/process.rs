@@ -14,10 +14,23 @@ pub fn cores() -> usize {
 
 /// CPU time of a process so far, of all threads that it has, user and system.
 pub fn cpu(pid: u32) -> Duration {
+    cpu_of(pid, |_| true)
+}
+
+/// CPU time of its threads of a name.
+pub fn cpu_of_thread(pid: u32, name: &str) -> Duration {
+    cpu_of(pid, |comm| comm.trim_end() == name)
+}
+
+fn cpu_of(pid: u32, counts: impl Fn(&str) -> bool) -> Duration {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs");
     let nanos = threads.filter_map(|thread| {
         // One that ends between the look at the folder and this has little to tell.
-        let text = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        let thread = thread.ok()?.path();
+        if !counts(&fs::read_to_string(thread.join("comm")).ok()?) {
+            return None;
+        }
+        let text = fs::read_to_string(thread.join("schedstat")).ok()?;
         text.split_whitespace().next()?.parse::<u64>().ok()
     });
     Duration::from_nanos(nanos.sum())

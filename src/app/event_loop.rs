@@ -380,6 +380,7 @@ impl<S: MessageSource> EventLoop<S> {
         questions.for_each(|question| (self.questions)(question));
         let outputs: Vec<Output> = self.ingest.engine.drain().collect();
         thresholds::observe(&self.metrics, &outputs, self.clock.now().wall);
+        self.mark_notices(&outputs);
         let decision = self.ingest.engine.decision();
         if !outputs.is_empty() || decision.is_some() {
             (self.outputs)(outputs, decision);

@@ -210,7 +210,7 @@ fn frame_of(entry: &Value) -> Value {
 }
 
 fn wait(span: Duration) -> Result<(), Stop> {
-    runtime()?.block_on(tokio::time::sleep(span));
+    runtime()?.block_on(async { tokio::time::sleep(span).await });
     Ok(())
 }
 

@@ -1,23 +1,23 @@
 //! `lastbeat replay`: the notifications that rules would have sent, from a recorded stream.
 
 mod difference;
-mod input;
 pub(super) mod player;
+mod proofs;
+mod stored;
 #[cfg(test)]
 mod tests;
 
 use super::exit::{Stop, verdict};
+use super::recorded::{Input, RecordedArgs};
 use super::rules;
 use crate::core::rule::RuleSet;
 use crate::format;
 use clap::ValueEnum;
-use difference::{Change, Row, rows, summaries};
+use difference::{Change, Other, Row, rows, summaries};
 use player::{Played, Player};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-
-pub(super) use input::{Input, Line, RecordedArgs};
 
 /// Show the notifications that rules would have sent
 #[derive(Clone, Debug, clap::Args)]
@@ -26,7 +26,7 @@ Plays the archive to the same engine in virtual time, with its cuts, restarts, l
 folder of them, or a file of JSON lines: Fly's payloads, Vector's file sink, `fly logs --json` (with --app), \
 `lastbeat logs --json`. Nothing is known of the time before its first line, and silences made by hand are not in it.
 
-Exit codes: 0 success; 1 the archive cannot be read, or a notification is new or gone with --against and --format junit; \
+Exit codes: 0 success; 1 the archive cannot be read, or a notification is new or gone with --format junit; \
 64 invalid rules or arguments.
 
   lastbeat replay --since 7d --rules new-rules
@@ -44,6 +44,9 @@ pub struct ReplayArgs {
     /// Other rules to compare them with
     #[arg(long, value_name = "PATH")]
     against: Option<PathBuf>,
+    /// A state file, to compare them with the incidents that were really notified
+    #[arg(long, value_name = "FILE", conflicts_with = "against")]
+    state: Option<PathBuf>,
     /// Format of the result
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -76,18 +79,25 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Stop> {
     let mut old = old_rules.map(|rules| Player::new(rules, has_inventory));
     let damaged = input.play(|line| {
         for player in std::iter::once(&mut new).chain(&mut old) {
-            line.play_to(player);
+            player.line(&line);
         }
     })?;
     if damaged > 0 {
         eprintln!("-- {damaged} damaged parts of the archive were left out");
     }
     let (new, old) = (new.finish(), old.map(Player::finish));
-    let rows = rows(&new, old.as_ref());
+    let sent = args.state.as_deref();
+    let sent = sent.map(|file| stored::sent(file, &new)).transpose()?;
+    let other = match (&old, &sent) {
+        (Some(old), _) => Some(Other::Rules(old)),
+        (None, Some(sent)) => Some(Other::Incidents(sent)),
+        (None, None) => None,
+    };
+    let rows = rows(&new, other.as_ref());
     let differs = rows
         .iter()
         .any(|row| matches!(row.change, Change::New | Change::Gone));
-    print!("{}", printed(args.format, &new, old.is_some(), &rows));
+    print!("{}", printed(args.format, &new, other.is_some(), &rows));
     Ok(verdict(!(differs && args.format == Format::Junit)))
 }
 
@@ -124,8 +134,12 @@ fn text(new: &Played, is_compared: bool, rows: &[Row<'_>]) -> String {
                 format::duration(detection)
             )
         });
+        let false_alarms = match rule.false_alarms {
+            0 => String::new(),
+            count => format!(", {} known", format::counted(count, "false alarm")),
+        };
         text += &format!(
-            "rule {}: {}, {} resolved{detection}\n",
+            "rule {}: {}, {} resolved{false_alarms}{detection}\n",
             rule.rule,
             format::counted(rule.incidents, "incident"),
             rule.resolved
@@ -151,6 +165,7 @@ fn json(new: &Played, rows: &[Row<'_>]) -> String {
             "rule": rule.rule,
             "incidents": rule.incidents,
             "resolved": rule.resolved,
+            "false_alarms_known": rule.false_alarms,
             "detection_p50_seconds": rule.detection.map(|span| span.as_secs_f64()),
         })
     };
@@ -170,8 +185,8 @@ fn junit(rows: &[Row<'_>]) -> String {
         name: row.line(),
         failure: match row.change {
             Change::Alone | Change::Same => None,
-            Change::New => Some("the old rules do not send it".to_owned()),
-            Change::Gone => Some("the new rules do not send it".to_owned()),
+            Change::New => Some("it was not sent before".to_owned()),
+            Change::Gone => Some("it is not sent any more".to_owned()),
         },
     };
     let outcomes: Vec<super::test::Outcome> = rows.iter().map(outcome).collect();

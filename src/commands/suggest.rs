@@ -3,8 +3,9 @@
 mod rhythm;
 
 use super::exit::Stop;
+use super::recorded::{Input, Line, RecordedArgs};
 use super::replay::player::Player;
-use super::replay::{Input, Line, RecordedArgs, usable};
+use super::replay::usable;
 use super::rules;
 use crate::core::notice::NoticeKind;
 use crate::core::rule::{FalseAlarms, RuleSet};
@@ -153,7 +154,10 @@ impl Suggested<'_> {
     /// The reasons, as comments.
     fn reasons(&self, incidents: u64, length: Duration) -> String {
         let (rhythm, threshold) = (self.rhythm, &self.threshold);
-        let span = format::exact_duration;
+        // Beyond milliseconds it is noise.
+        let span = |length: Duration| {
+            format::exact_duration(Duration::from_millis(length.as_millis() as u64))
+        };
         let lost = match rhythm.counted {
             0 => "nobody counts lost ones (seq=)".to_owned(),
             counted => format!("{} of {counted} lost", rhythm.lost),
@@ -189,7 +193,7 @@ fn replayed(input: &Input, rules: &str) -> Result<BTreeMap<String, u64>, Stop> {
         ))
     })?;
     let mut player = Player::new(set, input.has_machines()?);
-    input.play(|line| line.play_to(&mut player))?;
+    input.play(|line| player.line(&line))?;
     let mut incidents: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
     for (_, notice) in player.finish().notices {
         if notice.kind == NoticeKind::Opened {

@@ -20,7 +20,7 @@ use crate::format;
 use crate::io::rules_dir::{self, LoadFault};
 use clap::ValueEnum;
 use memchr::memmem;
-use playback::Played;
+use playback::{Played, Recorded};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -66,6 +66,8 @@ const HELP: &str = r#"A test file has events and expectations. Time is virtual: 
 
 More keys: start = "2026-03-29T00:00:00Z" (the wall clock at 0s), until = "10m" (the end, where no line names it),
 other_rules = { NAME = RULES }.
+archive = "night" plays what was recorded, with its cuts, restarts and machines: a segment, a folder of them, or JSON lines,
+from this file's folder. start and until are the part of it that is played, and lines may be left out.
 
 In lines, WHO is app/region/instance; [a-d], {iad,lhr} and {01..20} make it several instances. A span from A to B ends
 just before B. TIMES is "from A to B", or "every 2m for 46s" (from 0s, or from A), or both.
@@ -220,11 +222,11 @@ fn file(name: &str, bytes: &[u8]) -> Result<Vec<Outcome>, Vec<String>> {
     let mut rules = Rules::new(name);
     let others = rules.others(&file);
     let mut outcomes = Vec::new();
-    for case in &file.cases {
+    for mut case in file.cases {
         let Some(set) = rules.get(&case.rules) else {
             continue;
         };
-        let unknown = names::unknown(case, &set, &others);
+        let unknown = names::unknown(&case, &set, &others);
         if !unknown.is_empty() {
             let faults = unknown.into_iter();
             rules
@@ -232,11 +234,19 @@ fn file(name: &str, bytes: &[u8]) -> Result<Vec<Outcome>, Vec<String>> {
                 .extend(faults.map(|((line, col), what)| format!("{name}:{line}:{col}: {what}")));
             continue;
         }
-        match playback::play(case, set.clone(), &others) {
+        let folder = Path::new(name).parent().unwrap_or(Path::new(""));
+        let recorded = case
+            .recording
+            .clone()
+            .map(|recording| Recorded::open(folder, &mut case, &recording));
+        let played = recorded
+            .transpose()
+            .and_then(|recorded| playback::play(&case, set.clone(), &others, recorded.as_ref()));
+        match played {
             Ok(played) => outcomes.push(Outcome {
                 file: name.to_owned(),
                 name: case.name.clone(),
-                failure: failure(name, case, &set, &played),
+                failure: failure(name, &case, &set, &played),
             }),
             Err(what) => rules.faults.push(format!("{name}:{}: {what}", case.line)),
         }

@@ -1,6 +1,6 @@
 //! The last entries of each instance, for people: what it said before it fell silent.
 //!
-//! An entry costs a look-up of its subject, a copy of its first kilobytes, and the release of the oldest of its instance.
+//! An entry costs a look-up of its subject, and a copy of its first kilobytes over the oldest of its instance.
 
 use crate::core::time::Wall;
 use foldhash::quality::RandomState;
@@ -35,11 +35,48 @@ pub struct LastWords {
     count: u64,
 }
 
+/// An entry in memory that the next ones of its instance take over.
+#[derive(Debug)]
+struct Kept {
+    at: Wall,
+    text: Vec<u8>,
+}
+
+impl Kept {
+    fn bytes(&self) -> usize {
+        self.text.capacity() + BESIDE_ENTRY
+    }
+}
+
 #[derive(Debug, Default)]
 struct Words {
-    entries: VecDeque<LastWord>,
+    entries: VecDeque<Kept>,
     bytes: usize,
     last: u64,
+}
+
+impl Words {
+    /// Keeps an entry, in the place of the oldest where there are enough; gives the bytes before and after.
+    fn push(&mut self, at: Wall, payload: &[u8], count: u64) -> (usize, usize) {
+        self.last = count;
+        let before = self.bytes;
+        let oldest = match self.entries.len() >= ENTRIES {
+            true => self.entries.pop_front(),
+            false => None,
+        };
+        self.bytes -= oldest.as_ref().map_or(0, Kept::bytes);
+        let mut text = oldest.map(|oldest| oldest.text).unwrap_or_default();
+        // The allocator is asked for another piece only where this one is too small, or far too large.
+        if text.capacity() < payload.len() || text.capacity() / 2 > payload.len() + BESIDE_ENTRY {
+            text = Vec::with_capacity(payload.len());
+        }
+        text.clear();
+        text.extend_from_slice(payload);
+        let entry = Kept { at, text };
+        self.bytes += entry.bytes();
+        self.entries.push_back(entry);
+        (before, self.bytes)
+    }
 }
 
 impl LastWords {
@@ -56,27 +93,17 @@ impl LastWords {
     /// Keeps an entry.
     pub fn push(&mut self, at: Wall, subject: &str, payload: &[u8]) {
         self.count += 1;
-        if !self.instances.contains_key(subject) {
-            self.bytes += subject.len() + BESIDE_INSTANCE;
-            self.instances.insert(subject.into(), Words::default());
-        }
-        let Some(words) = self.instances.get_mut(subject) else {
-            return;
-        };
-        words.last = self.count;
-        let before = words.bytes;
-        if words.entries.len() >= ENTRIES
-            && let Some(oldest) = words.entries.pop_front()
-        {
-            words.bytes -= oldest.payload.len() + BESIDE_ENTRY;
-        }
         let payload = &payload[..payload.len().min(ENTRY_BYTES)];
-        words.bytes += payload.len() + BESIDE_ENTRY;
-        words.entries.push_back(LastWord {
-            at,
-            payload: payload.into(),
-        });
-        self.bytes = self.bytes + words.bytes - before;
+        let (before, after) = match self.instances.get_mut(subject) {
+            Some(words) => words.push(at, payload, self.count),
+            None => {
+                let mut words = Words::default();
+                let (_, after) = words.push(at, payload, self.count);
+                self.instances.insert(subject.into(), words);
+                (0, after + subject.len() + BESIDE_INSTANCE)
+            }
+        };
+        self.bytes = self.bytes + after - before;
         if self.bytes > self.max_bytes {
             self.make_room();
         }
@@ -88,7 +115,11 @@ impl LastWords {
             return Vec::new();
         };
         let skip = words.entries.len().saturating_sub(most);
-        words.entries.iter().skip(skip).cloned().collect()
+        let word = |kept: &Kept| LastWord {
+            at: kept.at,
+            payload: kept.text.as_slice().into(),
+        };
+        words.entries.iter().skip(skip).map(word).collect()
     }
 
     /// Bytes of all, by estimate.

@@ -10,6 +10,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 /// Bytes of an arrival: `2026-01-31T12:34:56.123456Z`.
 pub const ARRIVAL: usize = 27;
+/// Bytes of it up to the fractions of a second: `2026-01-31T12:34:56.`.
+const WHOLE: usize = 20;
 /// Stands before a payload that is as it came.
 const PLAIN: u8 = b' ';
 /// Stands before a payload that is escaped.
@@ -57,6 +59,8 @@ pub enum Mark<'a> {
     Suspended,
     /// Other rules are in force from now on.
     Rules,
+    /// An incident was notified of: its alert, and what became of it.
+    Notified(&'a str, &'a str),
     /// A machine of the inventory is new, or in another state: its subject, and the state in the inventory's word.
     Machine(&'a str, &'a str),
 }
@@ -67,6 +71,56 @@ pub fn arrival_text(at: Wall) -> ArrivalText {
     let text = humantime::format_rfc3339_micros(time).to_string();
     // Nanoseconds of 64 bits end in the year 2554: every one is a year of four digits.
     text.as_bytes().try_into().unwrap_or([b'0'; ARRIVAL])
+}
+
+/// Rewrites the text of an arrival; within one second its last digits alone.
+pub fn rewrite_arrival(text: &mut ArrivalText, before: Wall, at: Wall) {
+    const SECOND: u64 = 1_000_000_000;
+    if before.nanos() / SECOND != at.nanos() / SECOND {
+        *text = arrival_text(at);
+        return;
+    }
+    let mut micros = at.nanos() % SECOND / 1_000;
+    for digit in text[WHOLE..WHOLE + 6].iter_mut().rev() {
+        *digit = b'0' + (micros % 10) as u8;
+        micros /= 10;
+    }
+}
+
+/// Reads arrivals that are near each other: of one second only the last digits.
+#[derive(Clone, Debug)]
+pub struct Arrivals {
+    /// The last text of a second, with its time.
+    second: [u8; WHOLE],
+    at: Wall,
+}
+
+impl Default for Arrivals {
+    fn default() -> Self {
+        Arrivals {
+            second: [0; WHOLE],
+            at: Wall::ZERO,
+        }
+    }
+}
+
+impl Arrivals {
+    /// Reads the arrival at the beginning of a line, as [`arrival`] does.
+    pub fn read(&mut self, line: &[u8]) -> Option<Wall> {
+        let text = line.get(..ARRIVAL)?;
+        if text[..WHOLE] != self.second {
+            let at = arrival(text)?;
+            self.second.copy_from_slice(&text[..WHOLE]);
+            self.at = at - Duration::from_nanos(at.nanos() % 1_000_000_000);
+            return Some(at);
+        }
+        let digits = &text[WHOLE..ARRIVAL - 1];
+        if text[ARRIVAL - 1] != b'Z' || !digits.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let number = |micros: u64, digit: &u8| micros * 10 + u64::from(digit - b'0');
+        Some(self.at + Duration::from_micros(digits.iter().fold(0, number)))
+    }
 }
 
 /// Reads the arrival at the beginning of a line.
@@ -92,7 +146,11 @@ pub fn time_of(line: &[u8]) -> &[u8] {
 /// Appends the line of an entry; false where its subject is none that NATS can carry, and the entry is left out.
 #[inline]
 pub fn write_entry(out: &mut Vec<u8>, at: &ArrivalText, subject: &str, payload: &[u8]) -> bool {
-    if subject.is_empty() || subject.bytes().any(|byte| byte <= b' ') {
+    // All bytes are looked at, many at once.
+    let has_space = subject
+        .bytes()
+        .fold(false, |any, byte| any | (byte <= b' '));
+    if subject.is_empty() || has_space {
         return false;
     }
     out.reserve(ARRIVAL + subject.len() + payload.len() + 3);
@@ -154,6 +212,7 @@ pub fn write_mark(out: &mut Vec<u8>, at: Wall, mark: &Mark<'_>) {
         Mark::Dropped(count) => format!("# dropped {at} {count}"),
         Mark::Suspended => format!("# suspended {at}"),
         Mark::Rules => format!("# rules {at}"),
+        Mark::Notified(alert, what) => format!("# notified {at} {} {}", word(alert), word(what)),
         Mark::Machine(subject, state) => {
             format!("# machine {at} {} {}", word(subject), word(state))
         }
@@ -219,6 +278,7 @@ fn read_mark(line: &[u8]) -> Option<ArchiveLine<'_>> {
         "dropped" => Mark::Dropped(word()?.parse().ok()?),
         "suspended" => Mark::Suspended,
         "rules" => Mark::Rules,
+        "notified" => Mark::Notified(word()?, word()?),
         "machine" => Mark::Machine(word()?, word()?),
         _ => return None,
     };
@@ -258,6 +318,34 @@ mod tests {
     }
 
     #[test]
+    fn arrivals_near_each_other_are_written_and_read_as_any_are() {
+        let (mut text, mut before, mut arrivals) = (arrival_text(AT), AT, Arrivals::default());
+        for nanos in [
+            0,
+            999,
+            1_000,
+            543_210_000,
+            999_999_000,
+            876_544_000,
+            70_000_000_000,
+            5,
+        ] {
+            let at = AT + Duration::from_nanos(nanos);
+            rewrite_arrival(&mut text, before, at);
+            before = at;
+            assert_eq!(text, arrival_text(at), "{nanos}");
+            assert_eq!(arrivals.read(&text), arrival(&text), "{nanos}");
+        }
+        for bad in [
+            "2026-01-31T12:34:56.12345xZ",
+            "2026-01-31T12:34:56.123456z",
+            "2026",
+        ] {
+            assert_eq!(arrivals.read(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
     fn a_newline_is_escaped_and_no_other_byte_where_there_is_none() {
         let line = written("logs.web.iad.a", b"a\nb\\n");
         assert!(line.ends_with(b"logs.web.iad.a\ta\\nb\\\\n\n"));
@@ -285,6 +373,7 @@ mod tests {
             Mark::Dropped(u64::MAX),
             Mark::Suspended,
             Mark::Rules,
+            Mark::Notified("HeartbeatMissed", "opened"),
             Mark::Machine("logs.web.iad.a", "started"),
         ] {
             let mut out = Vec::new();

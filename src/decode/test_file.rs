@@ -13,7 +13,7 @@ mod speech;
 mod tests;
 mod words;
 
-pub use case::{Case, Expected, Line, RulesFrom, TestFile};
+pub use case::{Case, Expected, Line, Recording, RulesFrom, TestFile};
 pub use event::{ClockFault, Event};
 pub use expect::{Expect, Kind, Times as ToldTimes, To, Told};
 pub use names::{Name, Pattern};
@@ -35,6 +35,9 @@ pub const MAX_FILE_BYTES: usize = 32 << 20;
 /// Tests of one file, and lines of one test: beyond them it is likelier not a test file.
 const MAX_CASES: usize = 10_000;
 const MAX_LINES: usize = 100_000;
+/// The events that a recorded stream may go with.
+const RECORDED_ALLOWED: &str =
+    "beats, logs, says, silent, stream, lastbeat, messages dropped, silence, rules become";
 /// Faults shown of one file; a file of something else has one in each line.
 const MAX_FAULTS: usize = 100;
 
@@ -172,7 +175,9 @@ impl Reader<'_> {
     fn case(&mut self, table: &DeTable<'_>, at: usize, rules: Option<&RulesFrom>) -> Option<Case> {
         self.deny_unknown(
             table,
-            &["name", "rules", "start", "until", "lines", "expect"],
+            &[
+                "name", "rules", "archive", "start", "until", "lines", "expect",
+            ],
         );
         let name = match table.get("name").and_then(|item| item.get_ref().as_str()) {
             Some(name) if !name.trim().is_empty() => name.to_owned(),
@@ -190,11 +195,32 @@ impl Reader<'_> {
         }
         let start = table.get("start").and_then(|item| self.moment(item));
         let until = table.get("until").and_then(|item| self.duration(item));
-        let lines = self.list(table, at, "lines", |place, text| {
+        let recording = table.get("archive").and_then(|item| {
+            let Some(path) = item.get_ref().as_str().filter(|path| !path.is_empty()) else {
+                let allowed = "a folder or a file of an archive, or a file of JSON lines";
+                self.fault(
+                    item.span().start,
+                    Some("archive"),
+                    "this is no text",
+                    allowed,
+                );
+                return None;
+            };
+            Some(Recording {
+                path: path.to_owned(),
+                since: start,
+                length: until,
+            })
+        });
+        let event = |place, text: &str| {
             let what = event::read(text)?;
             let text = text.to_owned();
             Ok(Line { text, place, what })
-        });
+        };
+        let lines = match recording.is_some() && !table.contains_key("lines") {
+            true => Vec::new(),
+            false => self.list(table, at, "lines", event),
+        };
         let expected = self.list(table, at, "expect", |place, text| {
             let what = expect::read(text)?;
             let text = text.to_owned();
@@ -203,9 +229,17 @@ impl Reader<'_> {
         let last = lines.iter().map(|line| event::last_moment(&line.what));
         let last = last.chain(expected.iter().map(|one| expect::last_moment(&one.what)));
         let end = until.into_iter().chain(last).max().unwrap_or_default();
-        for (place, key, what) in nobody::faults(&lines, &expected) {
-            let at = self.start_of(place.0) + place.1 - 1;
-            self.fault(at, Some(key), &what, nobody::ALLOWED);
+        if recording.is_some() {
+            for line in lines.iter().filter(|line| line.what.is_of_own_entries()) {
+                let at = self.start_of(line.place.0) + line.place.1 - 1;
+                let what = "not with archive: its entries and machines are as they were recorded";
+                self.fault(at, Some("lines"), what, RECORDED_ALLOWED);
+            }
+        } else {
+            for (place, key, what) in nobody::faults(&lines, &expected) {
+                let at = self.start_of(place.0) + place.1 - 1;
+                self.fault(at, Some(key), &what, nobody::ALLOWED);
+            }
         }
         Some(Case {
             name,
@@ -213,6 +247,7 @@ impl Reader<'_> {
             rules: rules?,
             start: start.unwrap_or(START),
             end,
+            recording,
             lines,
             expected,
         })

@@ -23,7 +23,7 @@ mod tests;
 
 pub use fault::StoreFault;
 pub use incidents::{KEPT_FOR, MAX_KEPT, MAX_PAGE, MAX_TIMELINE};
-pub use stored_enums::stored_kind;
+pub use stored_enums::{kind_from_stored, stored_kind};
 
 use crate::core::notice::IncidentId;
 use crate::core::persist::{

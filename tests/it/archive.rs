@@ -1,5 +1,7 @@
 //! The archive: what arrives is on the disk and found again, whatever happens to the process or to the folder.
 
+mod replayed;
+
 use crate::support::child::Child;
 use crate::support::feed::Feed;
 use crate::support::http::Server;
@@ -16,6 +18,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
+/// A search of all that a long run wrote.
+const LONG: Duration = Duration::from_secs(900);
 /// Trouble that lasts for half a minute is an incident.
 const INCIDENT: Duration = Duration::from_secs(60);
 /// Kills of an ordinary run; `LASTBEAT_KILLS=200` kills more often.
@@ -26,6 +30,10 @@ const BATCH: u64 = 100;
 const ON_DISK: Duration = Duration::from_secs(2);
 /// Small segments, so that many are sealed; and a machine whose disk is rather full runs the tests too.
 const RULES: &str = "[archive]\nmax_size = '64MB'\nmin_free = '1%'\n";
+/// As many segments, and room for what is written in hundreds of lives.
+const ROOMY_RULES: &str = "[archive]\nmax_size = '512MB'\nmin_free = '1%'\n";
+/// Kills for which there is room in a small archive.
+const FEW_KILLS: usize = 20;
 
 fn archive(setup: Setup) -> (Setup, String) {
     let folder = setup.rules_folder().with_file_name("archive");
@@ -162,7 +170,14 @@ fn run(setup: &Setup) -> (Child, Server) {
 fn a_kill_at_any_moment_tears_no_line_and_loses_only_what_is_newest() {
     let nats = Nats::start(Peer::Current);
     let feed = Arc::new(Feed::connect(&nats));
-    let (setup, folder) = archive(Setup::new().nats(&nats));
+    let (mut setup, folder) = archive(Setup::new().nats(&nats));
+    if kills() > FEW_KILLS {
+        setup = setup.rules("archive.toml", ROOMY_RULES);
+    }
+    std::fs::create_dir_all(&folder).expect("a folder can be made");
+    // In a long run that would be millions of lines.
+    let follow =
+        (kills() <= FEW_KILLS).then(|| setup.command(&["logs", &folder, "--json", "--follow"]));
     let (published, is_over) = (
         Arc::new(AtomicU64::new(0)),
         Arc::new(AtomicBool::new(false)),
@@ -206,7 +221,9 @@ fn a_kill_at_any_moment_tears_no_line_and_loses_only_what_is_newest() {
     is_over.store(true, Ordering::Relaxed);
     publisher.join().expect("it ends");
 
-    let lines = printed(setup.command(&["logs", &folder, "--json"]));
+    let mut logs = setup.command(&["logs", &folder, "--json", "--since", "1d"]);
+    assert_eq!(logs.wait_end(LONG), 0, "{:?}", logs.lines().last());
+    let lines = logs.lines();
     let mut found = BTreeSet::new();
     for line in &lines {
         let frame: Value = serde_json::from_str(line).expect("each line is JSON");
@@ -219,15 +236,29 @@ fn a_kill_at_any_moment_tears_no_line_and_loses_only_what_is_newest() {
         found.insert(number.expect("what was said"));
     }
     assert_eq!(found.len(), lines.len(), "each is there once");
+    // One that follows prints the same, through all kills.
+    if let Some(mut follow) = follow {
+        wait_until("all is printed", SOON, || {
+            follow.lines().len() >= lines.len()
+        });
+        follow.kill();
+        assert_eq!(follow.lines(), lines);
+    }
     for life in lives {
         let missing: Vec<u64> = life.clone().filter(|one| !found.contains(one)).collect();
         assert!(missing.is_empty(), "of {life:?}: {missing:?}");
     }
-    let sealed = std::fs::read_dir(&folder)
-        .expect("the folder is there")
-        .flatten();
-    let sealed = sealed.filter(|file| file.file_name().to_string_lossy().ends_with(".log.zst"));
-    assert!(sealed.count() > 0, "segments are sealed");
+    let files = std::fs::read_dir(&folder).expect("the folder is there");
+    let mut sealed = 0;
+    for file in files.flatten() {
+        if file.file_name().to_string_lossy().ends_with(".log.zst") {
+            sealed += 1;
+            // As `zstd -t` does.
+            let file = std::fs::File::open(file.path()).expect("it is there");
+            zstd::stream::copy_decode(file, std::io::sink()).expect("a whole file");
+        }
+    }
+    assert!(sealed > 0, "segments are sealed");
 }
 
 impl Lastbeat {

@@ -3,7 +3,7 @@
 use super::status::SharedWords;
 use crate::core::rule::{ArchiveRule, Keep, RuleSet};
 use crate::core::time::Wall;
-use crate::decode::archive_line::{self, ARRIVAL, ArrivalText, write_entry};
+use crate::decode::archive_line::{self, ARRIVAL, ArrivalText, Arrivals, write_entry};
 use crate::decode::beat::Markers;
 use crate::decode::redact::Redact;
 use crate::decode::{lifecycle, log_line};
@@ -16,6 +16,7 @@ pub(super) struct Content {
     markers: Markers,
     redact: Redact,
     drop: Vec<(crate::core::rule::Globs, Finder<'static>)>,
+    arrivals: Arrivals,
     kept: Vec<u8>,
 }
 
@@ -27,6 +28,7 @@ impl Content {
             markers: Markers::new(&rules.markers),
             redact: Redact::new(&rules.archive.redact),
             drop: drop.collect(),
+            arrivals: Arrivals::default(),
             kept: Vec::new(),
             rules,
         }
@@ -66,7 +68,7 @@ impl Content {
             let text = &line[..ARRIVAL];
             if text != last {
                 last = text;
-                at = archive_line::arrival(text).unwrap_or(at);
+                at = self.arrivals.read(text).unwrap_or(at);
             }
             if is_whole {
                 words.push(at, subject, &payload);

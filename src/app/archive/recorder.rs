@@ -2,7 +2,9 @@
 
 use crate::core::inventory::{Listed, Poll};
 use crate::core::time::{self, Mono, Now, Wall};
-use crate::decode::archive_line::{ArrivalText, Mark, arrival_text, write_entry, write_mark};
+use crate::decode::archive_line::{
+    ArrivalText, Mark, arrival_text, rewrite_arrival, write_entry, write_mark,
+};
 use crate::decode::inventory::machines;
 use prometheus::IntCounter;
 use std::collections::{HashMap, HashSet};
@@ -27,6 +29,8 @@ const MAX_MACHINES: usize = 100_000;
 const HOUR: Duration = Duration::from_secs(3600);
 /// A chunk that is not full waits this long.
 const AGE: Duration = Duration::from_millis(500);
+/// Interval of chunks that do not wait.
+const URGENT_EVERY: Duration = Duration::from_millis(50);
 
 /// Whole lines, with the number of entries in them.
 #[derive(Debug)]
@@ -45,6 +49,8 @@ pub struct Recorder {
     /// Arrival clock: the time of the oldest entry in the chunk.
     begun: Mono,
     now: Now,
+    /// Arrival clock: the earliest time at which a chunk is handed over at once.
+    urgent_at: Mono,
     arrival: ArrivalText,
     /// Entries of chunks that found no room, until that is marked.
     lost: u64,
@@ -87,6 +93,7 @@ pub fn channel(now: Now, lost_total: IntCounter) -> (Recorder, Inbox) {
         entries: 0,
         begun: now.mono,
         now,
+        urgent_at: now.mono,
         arrival: arrival_text(now.wall),
         lost: 0,
         chunks: to,
@@ -109,7 +116,7 @@ impl Recorder {
     /// The entries from here on arrived at `now`.
     pub fn arrive(&mut self, now: Now) {
         if now.wall.nanos() / 1_000 != self.now.wall.nanos() / 1_000 {
-            self.arrival = arrival_text(now.wall);
+            rewrite_arrival(&mut self.arrival, self.now.wall, now.wall);
         }
         self.now = now;
         self.turn(now);
@@ -182,6 +189,14 @@ impl Recorder {
     pub fn turn(&mut self, now: Now) {
         self.now.mono = self.now.mono.max(now.mono);
         if !self.chunk.is_empty() && now.mono.since(self.begun) >= AGE {
+            self.flush();
+        }
+    }
+
+    /// Hands the chunk over at once, but not many small ones in a row, for which there is no room.
+    pub fn hand_over(&mut self, now: Now) {
+        if now.mono >= self.urgent_at {
+            self.urgent_at = now.mono + URGENT_EVERY;
             self.flush();
         }
     }
@@ -275,6 +290,18 @@ mod tests {
         recorder.finish(now(10_000));
         let chunk = inbox.chunks.try_recv().expect("the end");
         assert_eq!(text(&chunk), "# stop 2026-01-31T12:00:10.000000Z\n");
+    }
+
+    #[test]
+    fn a_chunk_is_handed_over_at_once_where_it_is_urgent_and_not_too_often() {
+        let (mut recorder, inbox) = channel(now(0), counter());
+        let mut handed = Vec::new();
+        for milli in 0..100 {
+            recorder.mark(now(milli), &Mark::Notified("HeartbeatMissed", "opened"));
+            recorder.hand_over(now(milli));
+            handed.extend(inbox.chunks.try_recv().map(|_| milli));
+        }
+        assert_eq!(handed, [0, 50]);
     }
 
     #[test]

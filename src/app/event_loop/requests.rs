@@ -1,6 +1,7 @@
 //! Requests to the core, and marks of the archive.
 
 use super::{CoreRequest, EventLoop};
+use crate::core::engine::Output;
 use crate::core::inventory::Poll;
 use crate::core::time::Now;
 use crate::decode::active_hours;
@@ -12,6 +13,25 @@ impl<S: MessageSource> EventLoop<S> {
     pub(super) fn mark(&mut self, now: Now, mark: &Mark<'_>) {
         if let Some(recorder) = &mut self.recorder {
             recorder.mark(now, mark);
+        }
+    }
+
+    /// Writes to the archive what is notified of, and hands it over with what led to it: a kill loses neither.
+    pub(super) fn mark_notices(&mut self, outputs: &[Output]) {
+        let Some(recorder) = &mut self.recorder else {
+            return;
+        };
+        let now = self.clock.now();
+        let mut is_any = false;
+        for output in outputs {
+            if let Output::Tell(notice) = output {
+                let alert = notice.alarm.name(notice.scope);
+                recorder.mark(now, &Mark::Notified(alert, notice.kind.label()));
+                is_any = true;
+            }
+        }
+        if is_any {
+            recorder.hand_over(now);
         }
     }
 

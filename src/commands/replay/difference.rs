@@ -1,8 +1,9 @@
+//! The notifications of two rule sets, or of a rule set and a state file, side by side.
 //! The notifications of two rule sets, side by side.
 
 use super::player::Played;
 use crate::commands::test::wording;
-use crate::core::notice::{Alarm, Notice, NoticeKind};
+use crate::core::notice::{Alarm, CloseReason, Notice, NoticeKind};
 use crate::core::time::Wall;
 use crate::format;
 use serde_json::{Value, json};
@@ -17,11 +18,11 @@ const APART: Duration = Duration::from_secs(900);
 pub(super) enum Change {
     /// There is nothing to compare it with.
     Alone,
-    /// Both rule sets send it.
+    /// The rules send it, and it was sent before.
     Same,
-    /// Only the new rules send it.
+    /// The rules send it, and it was not sent before.
     New,
-    /// Only the old rules send it.
+    /// It was sent before, and the rules do not send it.
     Gone,
 }
 
@@ -42,7 +43,7 @@ pub(super) struct Row<'p> {
     /// Wall clock.
     pub at: Wall,
     pub notice: &'p Notice,
-    /// The time by which the old rules are earlier, in seconds; negative: later.
+    /// The time by which it was earlier before, in seconds; negative: later.
     pub later: f64,
 }
 
@@ -76,37 +77,84 @@ impl Row<'_> {
     }
 }
 
+/// A notification that was really sent.
+#[derive(Debug)]
+pub(super) struct Sent {
+    /// Wall clock: its decision.
+    pub at: Wall,
+    /// Its incident's last notice, in the kind of this one.
+    pub notice: Notice,
+}
+
+/// The notifications that those of the rules are compared with.
+pub(super) enum Other<'p> {
+    /// Those of other rules.
+    Rules(&'p Played),
+    /// Those of a state file.
+    Incidents(&'p [Sent]),
+}
+
 /// Openings and closings; updates and reminders follow from them.
 fn of_interest(notice: &Notice) -> bool {
     matches!(notice.kind, NoticeKind::Opened | NoticeKind::Closed(_))
 }
 
-/// The notifications of `new`, compared with those of `old`, in the order of their times.
-pub(super) fn rows<'p>(new: &'p Played, old: Option<&'p Played>) -> Vec<Row<'p>> {
-    let mut before: BTreeMap<String, Vec<(Wall, &Notice, bool)>> = BTreeMap::new();
-    for (at, notice) in old.iter().flat_map(|old| &old.notices) {
-        if of_interest(notice) {
-            let start = old.map_or(new.start, |old| old.start);
-            before
-                .entry(key(notice))
-                .or_default()
-                .push((start + *at, notice, false));
+/// A notification that waits for its twin.
+struct Candidate<'p> {
+    at: Wall,
+    notice: &'p Notice,
+    is_taken: bool,
+}
+
+/// The notifications of `new`, compared with others, in the order of their times.
+pub(super) fn rows<'p>(new: &'p Played, other: Option<&Other<'p>>) -> Vec<Row<'p>> {
+    let mut before: BTreeMap<String, Vec<Candidate<'p>>> = BTreeMap::new();
+    let mut add = |at: Wall, notice: &'p Notice| {
+        before
+            .entry(key(notice, notice.kind))
+            .or_default()
+            .push(Candidate {
+                at,
+                notice,
+                is_taken: false,
+            });
+    };
+    match other {
+        None => {}
+        Some(Other::Rules(old)) => {
+            let all = old.notices.iter();
+            all.filter(|(_, notice)| of_interest(notice))
+                .for_each(|(at, notice)| add(old.start + *at, notice));
         }
+        Some(Other::Incidents(sent)) => sent.iter().for_each(|one| add(one.at, &one.notice)),
     }
+    // A state file has of each incident how far it reached in the end.
+    let is_final = matches!(other, Some(Other::Incidents(_)));
+    let last: BTreeMap<u64, &Notice> = new
+        .notices
+        .iter()
+        .map(|(_, notice)| (notice.incident.0, notice))
+        .collect();
     let mut rows = Vec::new();
     for (at, notice) in new.notices.iter().filter(|(_, notice)| of_interest(notice)) {
-        let at = new.start + *at;
-        let twins = before.get_mut(&key(notice)).into_iter().flatten();
+        let (at, named) = match last.get(&notice.incident.0) {
+            Some(last) if is_final => (notice.decided, *last),
+            _ => (new.start + *at, notice),
+        };
         let apart = |then: Wall| at.since(then).max(then.since(at));
+        let twins = before
+            .get_mut(&key(named, notice.kind))
+            .into_iter()
+            .flatten();
         let twin = twins
-            .filter(|(then, _, taken)| !taken && apart(*then) <= APART)
-            .min_by_key(|(then, ..)| apart(*then));
-        let (change, later) = match (old, twin) {
+            .filter(|twin| !twin.is_taken && apart(twin.at) <= APART)
+            .min_by_key(|twin| apart(twin.at));
+        let (change, later) = match (other, twin) {
             (None, _) => (Change::Alone, 0.0),
             (Some(_), None) => (Change::New, 0.0),
             (Some(_), Some(twin)) => {
-                twin.2 = true;
-                (Change::Same, at.seconds() - twin.0.seconds())
+                twin.is_taken = true;
+                (Change::Same, at.seconds() - twin.at.seconds())
             }
         };
         rows.push(Row {
@@ -116,11 +164,11 @@ pub(super) fn rows<'p>(new: &'p Played, old: Option<&'p Played>) -> Vec<Row<'p>>
             later,
         });
     }
-    let left = before.into_values().flatten().filter(|(.., taken)| !taken);
-    rows.extend(left.map(|(at, notice, _)| Row {
+    let left = before.into_values().flatten().filter(|one| !one.is_taken);
+    rows.extend(left.map(|one| Row {
         change: Change::Gone,
-        at,
-        notice,
+        at: one.at,
+        notice: one.notice,
         later: 0.0,
     }));
     rows.sort_by_key(|row| row.at);
@@ -128,12 +176,12 @@ pub(super) fn rows<'p>(new: &'p Played, old: Option<&'p Played>) -> Vec<Row<'p>>
 }
 
 /// The same for notifications of one thing, whatever rule sends them.
-fn key(notice: &Notice) -> String {
+fn key(notice: &Notice, kind: NoticeKind) -> String {
     let target = wording::target(&notice.who, Some(notice.scope));
     format!(
         "{} {target} {}",
         notice.alarm.name(notice.scope),
-        notice.kind.label()
+        kind.label()
     )
 }
 
@@ -144,6 +192,8 @@ pub(super) struct RuleSummary {
     pub incidents: u64,
     /// Incidents that ended because the target was heard again.
     pub resolved: u64,
+    /// Incidents of heartbeats that were sent and lost, by their `seq=`.
+    pub false_alarms: u64,
     /// Time from the last sign of life to the notification: half of them took less.
     pub detection: Option<Duration>,
 }
@@ -160,7 +210,11 @@ pub(super) fn summaries(played: &Played) -> Vec<RuleSummary> {
                     times.push((played.start + *at).since(notice.since));
                 }
             }
-            NoticeKind::Closed(reason) if reason.label() == "resolved" => summary.resolved += 1,
+            NoticeKind::Closed(CloseReason::Resolved) => {
+                summary.resolved += 1;
+                let end = played.start + *at;
+                summary.false_alarms += u64::from(played.proofs.is_false_alarm(notice, end));
+            }
             _ => {}
         }
     }

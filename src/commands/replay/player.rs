@@ -1,17 +1,14 @@
 //! A recorded stream, played to the core in virtual time.
 
+use super::proofs::Proofs;
 use crate::app::virtual_time::{TimedOutput, VirtualTime};
+use crate::commands::recorded::Line;
+use crate::commands::recorded::marks::Marks;
 use crate::core::engine::{Options, Output};
-use crate::core::inventory::{Machine, Purpose};
 use crate::core::notice::Notice;
 use crate::core::rule::{Globs, RuleSet};
 use crate::core::time::Wall;
 use crate::decode::archive_line::Mark;
-use crate::decode::inventory::machines;
-use crate::decode::subject;
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::time::Duration;
 
 /// The outcome of a replay.
@@ -24,10 +21,9 @@ pub(in crate::commands) struct Played {
     pub entries: u64,
     /// Notices, in order, each with its time from the start.
     pub notices: Vec<(Duration, Notice)>,
+    /// Heartbeats that were sent and lost.
+    pub proofs: Proofs,
 }
-
-/// Machines by subject, each in the inventory's word.
-type Listing = Rc<RefCell<BTreeMap<String, String>>>;
 
 /// Plays lines to a core.
 pub(in crate::commands) struct Player {
@@ -36,9 +32,8 @@ pub(in crate::commands) struct Player {
     core: Option<(VirtualTime, Wall)>,
     /// Time of the last line.
     last: Duration,
-    /// Time at which lastbeat stopped in order.
-    stopped: Option<Duration>,
-    listing: Listing,
+    marks: Marks,
+    proofs: Proofs,
     has_inventory: bool,
     entries: u64,
 }
@@ -47,18 +42,27 @@ impl Player {
     /// A core that has heard nothing, with these rules; `has_inventory`: machines are listed.
     pub fn new(rules: RuleSet, has_inventory: bool) -> Self {
         Player {
+            proofs: Proofs::new(&rules.markers),
             rules,
             core: None,
             last: Duration::ZERO,
-            stopped: None,
-            listing: Rc::default(),
+            marks: Marks::default(),
             has_inventory,
             entries: 0,
         }
     }
 
+    /// Plays a line.
+    pub fn line(&mut self, line: &Line<'_>) {
+        match line {
+            Line::Entry(at, subject, payload) => self.entry(*at, subject, payload),
+            Line::Mark(at, mark) => self.mark(*at, mark),
+        }
+    }
+
     /// Plays an entry.
     pub fn entry(&mut self, at: Wall, subject: &str, payload: &[u8]) {
+        self.proofs.entry(at, subject, payload);
         let at = self.time(at);
         self.entries += 1;
         if let Some((core, _)) = &mut self.core {
@@ -68,30 +72,10 @@ impl Player {
 
     /// Plays a line of lastbeat itself.
     pub fn mark(&mut self, at: Wall, mark: &Mark<'_>) {
-        let (is_first, before) = (self.core.is_none(), self.last);
+        let before = self.core.is_some().then_some(self.last);
         let at = self.time(at);
-        let Some((core, _)) = &mut self.core else {
-            return;
-        };
-        match mark {
-            Mark::Start(_) if is_first => {}
-            Mark::Start(_) => {
-                let from = self.stopped.take().unwrap_or(before);
-                core.restart(from, at);
-            }
-            Mark::Stop => self.stopped = Some(at),
-            Mark::Cut => core.cut(at),
-            Mark::Connected => core.connect(at),
-            Mark::Lost(_) | Mark::Dropped(_) => core.lose(at),
-            Mark::Suspended => core.stand_still(before, at),
-            Mark::Rules => {}
-            Mark::Machine(subject, word) => {
-                let mut listing = self.listing.borrow_mut();
-                match machines::listed(word) {
-                    crate::core::inventory::Listed::Gone => drop(listing.remove(*subject)),
-                    _ => drop(listing.insert((*subject).to_owned(), (*word).to_owned())),
-                }
-            }
+        if let Some((core, _)) = &mut self.core {
+            self.marks.play(core, before, at, mark);
         }
     }
 
@@ -113,6 +97,7 @@ impl Player {
             length: self.last,
             entries: self.entries,
             notices: outputs.iter().filter_map(notice).collect(),
+            proofs: self.proofs,
         }
     }
 
@@ -127,8 +112,7 @@ impl Player {
             };
             let mut core = VirtualTime::new(self.rules.clone(), options, at);
             if self.has_inventory {
-                let listing = Rc::clone(&self.listing);
-                core.set_inventory(Box::new(move |_| listed(&listing)));
+                core.set_inventory(self.marks.inventory());
             }
             self.core = Some((core, at));
         }
@@ -136,27 +120,4 @@ impl Player {
         self.last = self.last.max(at.since(start));
         self.last
     }
-}
-
-/// The machines of a poll; `None` until the archive has named one.
-fn listed(listing: &Listing) -> Option<Vec<Machine>> {
-    let listing = listing.borrow();
-    if listing.is_empty() {
-        return None;
-    }
-    let machine = |(name, word): (&String, &String)| {
-        let name = subject::read(name).ok()?;
-        Some(Machine {
-            app: name.app.into(),
-            region: name.region.into(),
-            id: name.instance.into(),
-            listed: machines::listed(word),
-            word: word.as_str().into(),
-            unreachable: false,
-            purpose: Purpose::Unknown,
-            group: None,
-            exit: None,
-        })
-    };
-    Some(listing.iter().filter_map(machine).collect())
 }

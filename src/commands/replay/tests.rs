@@ -1,6 +1,6 @@
-use super::difference::{Change, rows, summaries};
-use super::input::{Input, Line, Recorded};
+use super::difference::{Change, Other, Sent, rows, summaries};
 use super::player::{Played, Player};
+use crate::commands::recorded::{Input, Line, Recorded};
 use crate::core::notice::Scope;
 use crate::core::rule::RuleSet;
 use crate::core::time::Wall;
@@ -76,7 +76,7 @@ fn rules_are_compared_by_what_they_notify_of() {
         played(with_max_gap(400)),
     );
     let changes = |new: &Played, old: &Played| {
-        let rows = rows(new, Some(old));
+        let rows = rows(new, Some(&Other::Rules(old)));
         rows.iter()
             .map(|row| (row.change, row.later.round() as i64))
             .collect::<Vec<_>>()
@@ -173,4 +173,59 @@ fn json_lines_are_played_in_the_order_of_their_times() {
     std::fs::write(&path, "nothing\nof use").expect("it can be written");
     assert!(Input::open(&recorded).is_err());
     std::fs::remove_file(&path).expect("it is there");
+}
+
+#[test]
+fn what_was_really_sent_is_compared_by_how_far_it_reached_in_the_end() {
+    let played = played(with_max_gap(60));
+    let sent = |later: u64| -> Vec<Sent> {
+        let of_interest = played.notices.iter();
+        let sent = of_interest.map(|(_, notice)| Sent {
+            at: notice.decided + Duration::from_secs(later),
+            notice: notice.clone(),
+        });
+        sent.collect()
+    };
+    let changes = |sent: &[Sent]| {
+        let rows = rows(&played, Some(&Other::Incidents(sent)));
+        rows.iter()
+            .map(|row| (row.change, row.later.round() as i64))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(changes(&sent(3)), [(Change::Same, -3), (Change::Same, -3)]);
+    assert_eq!(changes(&[]), [(Change::New, 0), (Change::New, 0)]);
+    let mut other = sent(0);
+    other[0].notice.who.instance = "c".to_owned();
+    assert_eq!(
+        changes(&other),
+        [(Change::New, 0), (Change::Gone, 0), (Change::Same, 0)]
+    );
+}
+
+#[test]
+fn heartbeats_that_were_sent_and_lost_are_known_false_alarms() {
+    let false_alarms = |sent: &dyn Fn(u64) -> bool| {
+        let mut player = Player::new(with_max_gap(60), false);
+        let mut seq = 0;
+        for second in (0..1800).step_by(10) {
+            // They are lost from minute 10 to minute 15, whether they were sent or not.
+            let is_lost = (600..900).contains(&second);
+            seq += u64::from(!is_lost || sent(second));
+            if !is_lost {
+                let text = format!("HEARTBEAT every=10s seq={seq}");
+                player.entry(at(second), "logs.web.iad.a", text.as_bytes());
+            }
+            player.entry(at(second), "logs.web.iad.b", b"HEARTBEAT");
+        }
+        let summary = &summaries(&player.finish())[0];
+        assert_eq!((summary.incidents, summary.resolved), (1, 1));
+        summary.false_alarms
+    };
+    assert_eq!(false_alarms(&|_| true), 1, "it was alive all along");
+    assert_eq!(false_alarms(&|_| false), 0, "it stood still");
+    assert_eq!(
+        false_alarms(&|second| second > 800),
+        0,
+        "it stood still for long"
+    );
 }

@@ -5,7 +5,7 @@ use crate::core::notice::Scope;
 use crate::core::persist::{Saved, SavedInstance};
 use crate::format;
 use crate::io::http::dto::incident::Incident;
-use crate::io::store::Store;
+use crate::io::store::{Opened, Store};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -22,6 +22,17 @@ pub(super) fn read(file: &Path) -> Result<(Value, Value), String> {
 /// # Errors
 /// The file cannot be read, in words.
 pub(in crate::commands) fn saved(file: &Path) -> Result<Saved, String> {
+    with_copy(file, |opened| Ok(opened.saved))
+}
+
+/// Reads from a copy of the file.
+///
+/// # Errors
+/// The file cannot be read, in words.
+pub(in crate::commands) fn with_copy<T>(
+    file: &Path,
+    read: impl FnOnce(Opened) -> Result<T, String>,
+) -> Result<T, String> {
     let wrong = |why: String| format!("the state file {}: {why}", file.display());
     let folder = std::env::temp_dir().join(format!("lastbeat-status-{}", std::process::id()));
     fs::create_dir(&folder)
@@ -39,7 +50,7 @@ pub(in crate::commands) fn saved(file: &Path) -> Result<Saved, String> {
     if opened.set_aside.is_some() {
         return Err(wrong("not a state file, or damaged".to_owned()));
     }
-    Ok(opened.saved)
+    read(opened).map_err(wrong)
 }
 
 /// The copy; removed with its folder.

@@ -213,7 +213,10 @@ impl Rhythms {
 
     /// Takes a line of lastbeat itself.
     pub fn mark(&mut self, mark: &Mark<'_>) {
-        if !matches!(mark, Mark::Stop | Mark::Rules | Mark::Machine(..)) {
+        if !matches!(
+            mark,
+            Mark::Stop | Mark::Rules | Mark::Notified(..) | Mark::Machine(..)
+        ) {
             self.stretch += 1;
         }
     }

@@ -37,12 +37,15 @@ struct Known<'t> {
     apps: BTreeSet<&'t str>,
     regions: BTreeSet<&'t str>,
     hosts: BTreeSet<&'t str>,
+    /// A recorded stream names others.
+    has_recording: bool,
 }
 
 impl<'t> Known<'t> {
     fn of(case: &'t Case, sets: impl Iterator<Item = &'t RuleSet>) -> Self {
         let mut known = Known {
             rules: BTreeSet::from(OTHER_RULES),
+            has_recording: case.recording.is_some(),
             ..Known::default()
         };
         for set in sets {
@@ -93,6 +96,9 @@ impl<'t> Known<'t> {
 
     /// Instances are known to the reader of the file; the rest of a target is known by the rules too.
     fn target(&self, target: &str) -> Option<String> {
+        if self.has_recording {
+            return None;
+        }
         let target = target.split(" beat ").next().unwrap_or(target);
         match target.split_once(' ') {
             Some(("app", app)) => fault("app", app, &self.apps),

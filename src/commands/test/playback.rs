@@ -3,18 +3,22 @@
 mod blind;
 mod entries;
 mod inventory;
+mod recording;
+mod script;
 
 use crate::app::virtual_time::{TimedOutput, VirtualTime};
 use crate::core::engine::Options;
 use crate::core::notice::Notice;
 use crate::core::rule::{Globs, RuleSet};
-use crate::core::silence::Silence;
 use crate::decode::globs;
 use crate::decode::test_file::{Case, Event, Expect, Span, Speech};
 use blind::{Blind, Passage};
 use entries::{AFTERWARDS, Cast, Texts};
+use script::{Player, SameTime, Script, Turn};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+pub(super) use recording::Recorded;
 
 /// A look at the core comes this much after its moment, when all that belongs to the moment is done.
 const JUST_AFTER: Duration = Duration::from_nanos(1);
@@ -32,27 +36,15 @@ pub(super) struct Played {
     pub(super) open: BTreeMap<Duration, Vec<Notice>>,
 }
 
-/// Something that happens beside the entries.
-#[derive(Debug)]
-enum Turn {
-    Cut,
-    Connect,
-    Lose,
-    StandStill(Duration),
-    Down(Duration),
-    Silence,
-    Rules(String),
-    Look(Duration),
-}
-
-/// Plays a test to a core that has heard nothing.
+/// Plays a test to a core that has heard nothing, with the stream that was recorded, where it names one.
 ///
 /// # Errors
-/// In words for people, where the test is too large.
+/// In words for people, where the test is too large, or the recorded stream cannot be read.
 pub(super) fn play(
     case: &Case,
     rules: RuleSet,
     others: &BTreeMap<String, RuleSet>,
+    recorded: Option<&Recorded>,
 ) -> Result<Played, String> {
     let blind = Blind::of(case);
     let mut turns = turns(case)?;
@@ -68,8 +60,10 @@ pub(super) fn play(
     entries.sort_unstable_by_key(entries::Entry::order);
     turns.sort_by_key(|(at, _)| *at);
 
+    let mut options = options(case);
+    options.inventory |= recorded.is_some_and(|recorded| recorded.has_machines);
     let mut player = Player {
-        core: VirtualTime::new(rules, options(case), case.start),
+        core: VirtualTime::new(rules, options, case.start),
         case,
         others,
         open: BTreeMap::new(),
@@ -77,26 +71,22 @@ pub(super) fn play(
     if let Some(machines) = inventory::machines(case) {
         player.core.set_inventory(machines);
     }
-    let texts = Texts::new(case, &cast);
-    let mut turns = turns.into_iter().peekable();
-    for batch in entries.chunk_by(|one, other| one.at() == other.at()) {
-        let at = batch[0].at();
-        while let Some((when, turn)) = turns.next_if(|(when, _)| *when <= at) {
-            player.take(when, turn);
-        }
-        let lines: Vec<_> = batch.iter().map(|entry| texts.entry(entry)).collect();
-        let lines = lines
-            .iter()
-            .map(|(subject, text)| (*subject, text.as_bytes()));
-        player.core.entries(at, lines);
+    let mut heard = cast.heard(&entries);
+    let same_time: SameTime = |one, other| one.at() == other.at();
+    let mut script = Script {
+        batches: entries.chunk_by(same_time).peekable(),
+        turns: turns.into_iter().peekable(),
+        texts: Texts::new(case, &cast),
+    };
+    if let Some(recorded) = recorded {
+        let times = recorded.play(&mut player, &mut script, &blind)?;
+        heard.extend(times);
     }
-    for (when, turn) in turns {
-        player.take(when, turn);
-    }
+    script.play(&mut player, Duration::MAX);
     player.core.pass(case.end + AFTERWARDS);
     Ok(Played {
         said: player.core.outputs().to_vec(),
-        heard: cast.heard(&entries),
+        heard,
         open: player.open,
     })
 }
@@ -127,37 +117,6 @@ fn own_canary(case: &Case) -> Option<(String, String, String)> {
     };
     let name = entries::speeches(case).find(canary)?.who.first()?;
     Some((name.app.clone(), name.region.clone(), name.instance.clone()))
-}
-
-struct Player<'c> {
-    core: VirtualTime,
-    case: &'c Case,
-    others: &'c BTreeMap<String, RuleSet>,
-    open: BTreeMap<Duration, Vec<Notice>>,
-}
-
-impl Player<'_> {
-    fn take(&mut self, at: Duration, turn: Turn) {
-        let core = &mut self.core;
-        match turn {
-            Turn::Cut => core.cut(at),
-            Turn::Connect => core.connect(at),
-            Turn::Lose => core.lose(at),
-            Turn::StandStill(to) => core.stand_still(at, to),
-            Turn::Down(to) => core.restart(at, to),
-            Turn::Silence => core.set_silences(silences(self.case, at), at),
-            Turn::Rules(name) => {
-                if let Some(rules) = self.others.get(&name) {
-                    core.reload(rules.clone(), at);
-                }
-            }
-            Turn::Look(moment) => {
-                core.pass(at);
-                let open = core.engine().open_incidents().collect();
-                self.open.insert(moment, open);
-            }
-        }
-    }
 }
 
 /// Everything that happens beside the entries, in no order.
@@ -208,24 +167,4 @@ fn pieces(pieces: impl Iterator<Item = Span>) -> Result<Vec<Span>, String> {
         ));
     }
     Ok(pieces)
-}
-
-/// The silences by hand that hold at a moment.
-fn silences(case: &Case, at: Duration) -> Vec<Silence> {
-    let mut silences = Vec::new();
-    for line in &case.lines {
-        let Event::Silence { matchers, span } = &line.what else {
-            continue;
-        };
-        if span.holds(at) {
-            silences.push(Silence {
-                id: line.text.clone(),
-                matchers: matchers.clone(),
-                windows: vec![(case.start + span.from, case.start + span.to)],
-                reason: String::new(),
-                author: "test".to_owned(),
-            });
-        }
-    }
-    silences
 }

@@ -136,3 +136,72 @@ fn what_is_counted_is_said_where_it_is_not_so() {
         assert_eq!(failure.is_empty(), but.is_empty(), "{expect}: {failure}");
     }
 }
+
+/// Heartbeats of two instances each ten seconds for half an hour, as JSON lines; one is silent for five minutes.
+fn recorded() -> String {
+    let mut lines = String::new();
+    for second in (0..1800_u64).step_by(10) {
+        for instance in ["a", "b"] {
+            if instance == "a" && (600..900).contains(&second) {
+                continue;
+            }
+            let at = crate::format::rfc3339(
+                crate::core::time::Wall::from_nanos(1_769_860_800_000_000_000)
+                    + std::time::Duration::from_secs(second),
+            );
+            lines += &format!(
+                "{{\"instance\":\"{instance}\",\"message\":\"HEARTBEAT\",\"region\":\"iad\",\"timestamp\":\"{at}\"}}\n"
+            );
+        }
+    }
+    lines
+}
+
+#[test]
+fn a_recorded_stream_is_the_input_of_a_test() {
+    let folder = Folder::new("recorded");
+    folder.write("night.jsonl", &recorded());
+    let rules =
+        "rules = \"\"\"\n[[rule]]\nname = 'all'\nmax_gap = '60s'\ngroup_wait = '0s'\n\"\"\"\n";
+    let run = |keys: &str, expect: &[&str]| {
+        let expect: Vec<String> = expect.iter().map(|text| format!("\"{text}\"")).collect();
+        let text = format!(
+            "{rules}[[test]]\nname = \"night\"\narchive = \"night.jsonl\"\n{keys}\nexpect = [{}]\n",
+            expect.join(", ")
+        );
+        let path = folder.write("night.toml", &text);
+        let outcomes = outcomes(&[path]).map_err(|faults| faults.join("\n"))?;
+        Ok::<_, String>(outcomes[0].failure.clone())
+    };
+    let death = [
+        "told HeartbeatMissed app/iad/a opened at 10m50s..11m10s by 'all'",
+        "told HeartbeatMissed app/iad/a closed resolved at 15m..16m",
+        "nothing else told",
+    ];
+    assert_eq!(run("", &death), Ok(None));
+    // A slice of it, in the times of the slice.
+    let slice = "start = 2026-01-31T12:09:00Z\nuntil = \"5m\"";
+    let within = [
+        "told HeartbeatMissed app/iad/a opened at 1m50s..2m10s",
+        "nothing else told",
+    ];
+    assert_eq!(run(slice, &within), Ok(None));
+    // Events of the test itself.
+    let silent =
+        "lines = [\"app/iad/b silent from 20m to 25m\", \"silence instance=a from 9m to 16m\"]";
+    let other = [
+        "told HeartbeatMissed app/iad/b opened at 20m50s..21m10s",
+        "told HeartbeatMissed app/iad/b closed resolved",
+        "nothing else told",
+    ];
+    assert_eq!(run(silent, &other), Ok(None));
+
+    let failed = run("", &["nothing told"]).expect("it is readable");
+    let failed = failed.expect("something is told");
+    assert!(failed.contains("silent for 5m10s"), "{failed}");
+    let refused = |keys: &str| run(keys, &["nothing told"]).expect_err("refused");
+    assert!(refused("lines = [\"app/iad/a held from 1m to 2m\"]").contains("not with archive"));
+    assert!(refused("start = 2027-01-01T00:00:00Z").contains("no line of that time"));
+    std::fs::remove_file(folder.0.join("night.jsonl")).expect("it is there");
+    assert!(refused("").contains("night.jsonl"));
+}

@@ -42,10 +42,23 @@ pub struct Case {
     pub start: Wall,
     /// Its end: the last moment that it names.
     pub end: Duration,
+    /// A recorded stream that is played beside the events; `None`: there is none.
+    pub recording: Option<Recording>,
     /// The events.
     pub lines: Vec<Line>,
     /// The expectations.
     pub expected: Vec<Expected>,
+}
+
+/// A part of a recorded stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// Its path, relative to the test file's folder.
+    pub path: String,
+    /// Wall clock: its beginning; `None`: its first line.
+    pub since: Option<Wall>,
+    /// Its length; `None`: up to its last line.
+    pub length: Option<Duration>,
 }
 
 /// An event, and where it stands.

@@ -92,6 +92,20 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// True where it changes times and machines of a test's own entries, which a recorded stream brings along.
+    pub(super) fn is_of_own_entries(&self) -> bool {
+        matches!(
+            self,
+            Event::Late { .. }
+                | Event::Clock { .. }
+                | Event::Held { .. }
+                | Event::Listed { .. }
+                | Event::InventoryFails(_)
+        )
+    }
+}
+
 /// The fault of a clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClockFault {

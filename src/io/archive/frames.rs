@@ -2,7 +2,8 @@
 
 use super::index::{Frame, Index};
 use crate::core::time::Wall;
-use crate::decode::archive_line;
+use crate::decode::archive_line::{self, ARRIVAL, Arrivals};
+use foldhash::quality::RandomState;
 use memchr::memmem;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -21,7 +22,8 @@ const LEVEL: i32 = 1;
 /// Makes frames, and the index of them.
 pub struct FrameMaker {
     compressor: Compressor<'static>,
-    numbers: HashMap<String, u32>,
+    numbers: HashMap<String, u32, RandomState>,
+    arrivals: Arrivals,
     index: Index,
     at: u64,
     frame: Vec<u8>,
@@ -37,7 +39,8 @@ impl FrameMaker {
         compressor.set_parameter(CParameter::ChecksumFlag(true))?;
         Ok(FrameMaker {
             compressor,
-            numbers: HashMap::new(),
+            numbers: HashMap::default(),
+            arrivals: Arrivals::default(),
             index: Index::default(),
             at: 0,
             frame: Vec::new(),
@@ -84,7 +87,7 @@ impl FrameMaker {
             // Entries of a batch share their arrival, and its text.
             if text != last_arrival || from > to {
                 last_arrival = text;
-                if let Some(at) = archive_line::arrival(text) {
+                if let Some(at) = self.arrivals.read(text) {
                     from = from.min(at);
                     to = to.max(at);
                 }
@@ -92,19 +95,22 @@ impl FrameMaker {
             let app = app(line);
             if last_app != Some(app) {
                 last_app = Some(app);
-                let name = String::from_utf8_lossy(app);
-                let next = self.index.apps.len() as u32;
-                let number = *self
-                    .numbers
-                    .entry(name.clone().into_owned())
-                    .or_insert(next);
-                if number == next {
-                    self.index.apps.push(name.into_owned());
-                }
-                apps.insert(number);
+                apps.insert(self.number(app));
             }
         }
         (from.min(to), to, apps)
+    }
+
+    /// The number of an app.
+    fn number(&mut self, app: &[u8]) -> u32 {
+        let name = String::from_utf8_lossy(app);
+        if let Some(number) = self.numbers.get(&*name) {
+            return *number;
+        }
+        let next = self.index.apps.len() as u32;
+        self.numbers.insert(name.clone().into_owned(), next);
+        self.index.apps.push(name.into_owned());
+        next
     }
 }
 
@@ -113,10 +119,12 @@ fn app(line: &[u8]) -> &[u8] {
     if line.first() == Some(&b'#') {
         return &[];
     }
-    let mut tokens = line.splitn(3, |byte| *byte == b'.');
-    // The first dot is that of the arrival's seconds, so the app is behind the second one.
-    let (_, _, rest) = (tokens.next(), tokens.next(), tokens.next());
-    let rest = rest.unwrap_or_default();
+    // The subject begins behind the arrival and a space.
+    let subject = line.get(ARRIVAL + 1..).unwrap_or_default();
+    let rest = match memchr::memchr(b'.', subject) {
+        Some(dot) => &subject[dot + 1..],
+        None => return &[],
+    };
     &rest[..memchr::memchr(b'.', rest).unwrap_or(0)]
 }
 

@@ -91,7 +91,8 @@ pub fn stored_kind(kind: NoticeKind) -> String {
     }
 }
 
-pub(super) fn kind_from_stored(words: &str) -> Option<NoticeKind> {
+/// A notice's kind by its stored words; `None` where they are none.
+pub fn kind_from_stored(words: &str) -> Option<NoticeKind> {
     if let Some(reason) = words.strip_prefix("closed: ") {
         return CloseReason::from_stored(reason).map(NoticeKind::Closed);
     }

@@ -1,11 +1,12 @@
 //! A recorded stream: an archive, or JSON lines of other tools.
 
-use super::player::Player;
+pub(super) mod marks;
+
+use super::archive_files;
+use super::exit::Stop;
+use super::moment;
 use crate::clock;
 use crate::clock::Clock;
-use crate::commands::archive_files;
-use crate::commands::exit::Stop;
-use crate::commands::moment;
 use crate::core::time::{Mono, Wall};
 use crate::decode::archive_line::{ArchivedEntry, Mark};
 use crate::decode::json_entry::{self, JsonEntry};
@@ -26,7 +27,7 @@ const LOOKED_BLOCKS: usize = 64;
 const LONG: Duration = Duration::from_secs(1);
 
 /// The recorded stream that is asked for.
-pub(in crate::commands) struct Recorded {
+pub(super) struct Recorded {
     /// Segments, folders of them, or files of JSON lines; empty: the archive of the environment.
     pub files: Vec<PathBuf>,
     /// Wall clock: the earliest arrival.
@@ -39,7 +40,7 @@ pub(in crate::commands) struct Recorded {
 
 /// The flags that name a recorded stream.
 #[derive(Clone, Debug, Args)]
-pub(in crate::commands) struct RecordedArgs {
+pub(super) struct RecordedArgs {
     /// Segments, folders of them, or files of JSON lines [default: the folder of LASTBEAT_ARCHIVE]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -68,7 +69,7 @@ impl RecordedArgs {
 }
 
 /// One line of it.
-pub(in crate::commands) enum Line<'l> {
+pub(super) enum Line<'l> {
     /// An entry.
     Entry(Wall, &'l str, &'l [u8]),
     /// A line of lastbeat itself.
@@ -76,17 +77,16 @@ pub(in crate::commands) enum Line<'l> {
 }
 
 impl Line<'_> {
-    /// Plays it.
-    pub fn play_to(&self, player: &mut Player) {
+    /// Wall clock: its arrival.
+    pub fn at(&self) -> Wall {
         match self {
-            Line::Entry(at, subject, payload) => player.entry(*at, subject, payload),
-            Line::Mark(at, mark) => player.mark(*at, mark),
+            Line::Entry(at, ..) | Line::Mark(at, _) => *at,
         }
     }
 }
 
 /// A recorded stream that can be read.
-pub(in crate::commands) struct Input {
+pub(super) struct Input {
     content: Content,
     query: Query,
 }
