@@ -1,12 +1,10 @@
 //! The room that **touches** the world: one file per outside party. The files here do not know each other.
 
 pub mod alertmanager;
-pub mod api_token;
 pub mod archive;
 pub mod canary;
 pub mod downstream;
 pub mod feed;
-pub mod fly_logs;
 pub mod http;
 pub mod http_client;
 pub mod inventory;

@@ -23,7 +23,7 @@ use super::suspend_detector::SuspendDetector;
 use crate::clock::Clock;
 use crate::core::engine::{Feed, Output};
 use crate::core::inventory::Candidate;
-use crate::core::targets::opinion::Question;
+use crate::core::targets::question::Question;
 use crate::core::time::{Mono, Now, Wall};
 use crate::decode::archive_line::Mark;
 use crate::decode::log_line;

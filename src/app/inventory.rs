@@ -10,7 +10,7 @@ use crate::core::inventory::{Candidate, Listed, Poll};
 use crate::core::time::{Mono, Now};
 use crate::decode::inventory::Read;
 use crate::format;
-use crate::io::fly_logs::FlyLogs;
+use crate::io::inventory::logs::FlyLogs;
 use crate::io::inventory::machines::MachinesApi;
 use crate::io::inventory::{InventoryFault, InventoryFaultKind, InventorySource};
 use crate::io::metrics::Metrics;

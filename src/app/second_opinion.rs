@@ -1,8 +1,8 @@
 //! Asks the platform's own logs about silent beats that alerts wait for. A task of its own, which delays no entry.
 
-use crate::core::targets::opinion::{Opinion, Question};
+use crate::core::targets::question::{Opinion, Question};
 use crate::format;
-use crate::io::fly_logs::{FlyLogs, FlyLogsFault};
+use crate::io::inventory::logs::{FlyLogs, FlyLogsFault};
 use crate::io::metrics::Metrics;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::convert::Infallible;

@@ -11,7 +11,7 @@ use crate::core::engine::Output;
 use crate::core::inventory::{Candidate, Poll};
 use crate::core::notice::IncidentId;
 use crate::core::persist::ForgottenTarget;
-use crate::core::targets::opinion::{Opinion, Question};
+use crate::core::targets::question::{Opinion, Question};
 use crate::core::targets::table::{Change, Reason, State};
 use crate::format;
 use std::sync::Arc;

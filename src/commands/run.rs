@@ -22,11 +22,11 @@ use crate::decode::settings::{
 };
 use crate::format;
 use crate::io::feed::OutgoingMessage;
-use crate::io::fly_logs::FlyLogs;
 use crate::io::http::WebAccess;
 use crate::io::http_client::HttpClient;
 use crate::io::inventory::InventorySource;
 use crate::io::inventory::dns::Dns;
+use crate::io::inventory::logs::FlyLogs;
 use crate::io::inventory::machines::MachinesApi;
 use crate::io::notifier::Notifier;
 use crate::io::{self, memory, nats, token_file};

@@ -9,7 +9,7 @@ use crate::core::lag::Lag;
 use crate::core::listening::Blind;
 use crate::core::notice::{Alarm, CloseReason};
 use crate::core::rule::FORGET_AFTER;
-use crate::core::targets::opinion::{Opinion, Question};
+use crate::core::targets::question::{Opinion, Question};
 use crate::core::time::{Listened, Mono, Now};
 use crate::core::tracker::{NONE, Needed};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Answers of Fly's HTTP logs API: `{"data":[{"attributes":{"timestamp":"...","message":"...","instance":"..."}}]}`.
 
-use crate::core::targets::opinion::{Opinion, Question};
+use crate::core::targets::question::{Opinion, Question};
 use crate::core::time::Wall;
 use crate::decode::beat::{self, Found, Markers};
 use serde::Deserialize;

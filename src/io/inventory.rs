@@ -4,7 +4,9 @@
 
 pub mod dns;
 pub mod fault_kind;
+pub mod logs;
 pub mod machines;
+pub mod token;
 
 pub use fault_kind::InventoryFaultKind;
 pub use machines::POLL_WITHIN;

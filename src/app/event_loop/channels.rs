@@ -12,7 +12,7 @@ use crate::core::rule::RuleSet;
 use crate::core::silence::Silence;
 use crate::core::snapshot::Snapshot;
 use crate::core::snapshot::detail::Detail;
-use crate::core::targets::opinion::{Opinion, Question};
+use crate::core::targets::question::{Opinion, Question};
 use crate::io::feed::ConnectionEvent;
 use crate::io::http::logs::Tails;
 use crate::io::http::readiness::Readiness;

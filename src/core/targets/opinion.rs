@@ -6,10 +6,10 @@
 
 use crate::core::facts::Facts;
 use crate::core::targets::Targets;
+use crate::core::targets::question::{Opinion, Question, Waiting};
 use crate::core::targets::table::{Reason, State, Watched};
-use crate::core::time::{Listened, Mono, Stamp, Wall};
+use crate::core::time::{Listened, Stamp};
 use crate::core::tracker::InstanceId;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,72 +17,6 @@ use std::time::Duration;
 const AWAITED_FOR: Duration = Duration::from_secs(3);
 /// Limit of alerts that wait at once; further ones fire without an opinion.
 const MOST_WAITING: usize = 8;
-
-/// A question about one beat.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
-    /// The number of the target that waits.
-    pub target: u32,
-    /// The instance's subject.
-    pub subject: Arc<str>,
-    /// Text of the marker.
-    pub marker: Arc<str>,
-    /// The beat's `name=`; empty for the plain beat.
-    pub name: Arc<str>,
-}
-
-/// The answer to a question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Opinion {
-    /// The newest such beat in the other copy, by its entry time on the wall clock.
-    Beat(Wall),
-    /// The other copy has no such beat.
-    NoBeat,
-    /// It could not be asked.
-    Unknown,
-}
-
-/// An alert that waits.
-#[derive(Clone, Copy, Debug)]
-struct Waiting {
-    until: Mono,
-    app: u32,
-    region: u32,
-}
-
-/// The alerts that wait for an opinion.
-#[derive(Debug, Default)]
-pub struct Opinions {
-    waiting: BTreeMap<u32, Waiting>,
-    /// Targets whose question was answered, or not in time: they fire without another.
-    answered: BTreeSet<u32>,
-    questions: Vec<Question>,
-}
-
-impl Opinions {
-    /// Arrival clock: end of the earliest wait.
-    pub(in crate::core) fn first(&self) -> Mono {
-        let ends = self.waiting.values().map(|waiting| waiting.until);
-        ends.min().unwrap_or(Mono::NEVER)
-    }
-
-    /// The questions since the last call.
-    pub(in crate::core) fn take(&mut self) -> Vec<Question> {
-        std::mem::take(&mut self.questions)
-    }
-
-    /// Removes a target that is gone.
-    pub(in crate::core) fn forget(&mut self, target: u32) {
-        self.waiting.remove(&target);
-        self.answered.remove(&target);
-    }
-
-    fn beside(&self, app: u32, region: u32) -> Vec<u32> {
-        let is_near = |one: &Waiting| one.app == app || one.region == region;
-        let near = self.waiting.iter().filter(|(_, one)| is_near(one));
-        near.map(|(&target, _)| target).collect()
-    }
-}
 
 impl Targets {
     /// True if the alert of a target has to wait for a second opinion; asks for it.

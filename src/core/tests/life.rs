@@ -113,7 +113,7 @@ fn a_stop_that_leaves_too_few_is_missed_where_a_rule_says_how_many() {
 const NAMES: [&str; 2] = ["", "worker"];
 const MAX_GAP: f64 = 30.0;
 
-/// What happens to the instance.
+/// An event of the instance.
 #[derive(Clone, Copy, Debug)]
 enum Happens {
     Beat(usize),
@@ -122,7 +122,7 @@ enum Happens {
     Started,
 }
 
-/// What is expected of one beat, as docs/guide.md has it.
+/// The expectation of one beat, as docs/guide.md has it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Expects {
     /// It was never heard.
@@ -189,7 +189,7 @@ impl Told {
         }
     }
 
-    /// What was live within `MAX_GAP` of the last word is expected again; the first start counts.
+    /// Beats that were live within `MAX_GAP` of the last word are expected again; the first start counts.
     fn starts(&mut self, second: f64, by: Option<usize>) {
         self.said_bye = false;
         let last_word = self.seen.iter().copied().fold(self.spoke, f64::max);

@@ -1,6 +1,6 @@
 //! The second opinion: a single silence waits for the platform's own logs, briefly, and nothing else waits.
 
-use crate::core::targets::opinion::{Opinion, Question};
+use crate::core::targets::question::{Opinion, Question};
 use crate::core::tests::bench::{Bench, at, rule};
 
 const ALL: [&str; 4] = ["web.iad.a", "api.lhr.b", "job.nrt.c", "log.fra.x"];

@@ -1,13 +1,13 @@
 //! Fly's Machines API: every machine of an organisation, how one of them ended, and a restart.
 
 use super::fault_kind::InventoryFaultKind;
+use super::token::{self, ApiTokenFault};
 use crate::core::inventory::{Candidate, Exit, Listed};
 use crate::decode::inventory::machines::{PageFault, Pages, last_exit};
 use crate::decode::inventory::{Read, is_name};
 use crate::decode::settings::ApiSettings;
 use crate::decode::settings::Secret;
 use crate::format;
-use crate::io::api_token::{self, ApiTokenFault};
 use crate::io::http_client::{Answer, HttpClient, RequestFault};
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -193,7 +193,7 @@ impl MachinesApi {
     }
 
     async fn ask(&self, ask: &ApiRequest) -> Result<Answer, MachinesApiFault> {
-        let token = api_token::current(&self.settings.token)?;
+        let token = token::current(&self.settings.token)?;
         let answer = self
             .poster
             .post(self.request(ask, &token)?, ask.within)

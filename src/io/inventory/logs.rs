@@ -3,12 +3,12 @@
 //! `GET /api/v1/apps/APP/logs?region=REGION&instance=INSTANCE` answers with the last 100 entries. It is not officially
 //! supported: whatever goes wrong means that nothing is known.
 
-use crate::core::targets::opinion::{Opinion, Question};
+use super::token::{self, ApiTokenFault};
+use crate::core::targets::question::{Opinion, Question};
 use crate::decode::fly_logs;
 use crate::decode::inventory::is_name;
 use crate::decode::settings::ApiSettings;
 use crate::format;
-use crate::io::api_token::{self, ApiTokenFault};
 use crate::io::http_client::{HttpClient, RequestFault};
 use bytes::Bytes;
 use http_body_util::Full;
@@ -81,7 +81,7 @@ impl FlyLogs {
         if ![app, region, instance].into_iter().all(is_name) {
             return Err(FlyLogsFault::Name(format::sanitize(&question.subject, 200)));
         }
-        let token = api_token::current(&self.settings.token)?;
+        let token = token::current(&self.settings.token)?;
         // Fly's own tokens name their scheme.
         let scheme = if token.reveal().starts_with("FlyV1 ") {
             ""
