@@ -23,6 +23,7 @@ pub mod rules_file;
 pub mod schedule;
 pub mod settings;
 pub mod silence_request;
+pub mod smtp_url;
 pub mod subject;
 pub mod subscription;
 pub mod test_file;

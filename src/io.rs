@@ -5,6 +5,7 @@ pub mod api_token;
 pub mod archive;
 pub mod canary;
 pub mod downstream;
+pub mod email;
 pub mod feed;
 pub mod fly_logs;
 pub mod http;
