@@ -24,6 +24,7 @@ pub mod schedule;
 pub mod settings;
 pub mod shipped;
 pub mod silence_request;
+pub mod smtp_url;
 pub mod subject;
 pub mod subscription;
 pub mod test_file;

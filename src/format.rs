@@ -13,7 +13,7 @@ pub mod threshold;
 mod times;
 
 pub use description::{affected, description, explanation};
-pub use headline::{headline, target_name, title};
+pub use headline::{headline, marked_headline, target_name, title};
 pub use summary::fill_template;
 pub use text::{NAME_CHARS, SUMMARY_CHARS, TEXT_CHARS, counted, is_invisible, key, name, sanitize};
 pub use times::{duration, exact_duration, rfc3339, rfc3339_seconds, since};

@@ -4,6 +4,7 @@ pub mod alertmanager;
 pub mod archive;
 pub mod canary;
 pub mod downstream;
+pub mod email;
 pub mod feed;
 pub mod http;
 pub mod http_client;

@@ -4,6 +4,7 @@ use crate::core::rule::{NotifierKind, NotifierRule, SentryApi};
 use crate::decode::settings::Secret;
 use crate::format;
 use crate::io::alertmanager::Alertmanager;
+use crate::io::email::{Email, EmailConfig};
 use crate::io::notifier::{Notifier, PageLinks};
 use crate::io::sentry::resolve::{SentryResolver, name_of as resolver_name};
 use crate::io::sentry::{self, Sentry};
@@ -60,6 +61,23 @@ impl NotifierFactory {
                 let hook = Webhook::new(&rule.name, setup);
                 let hook = hook.map_err(|fault| wrong(format::error_chain(&fault)))?;
                 Ok(vec![Arc::new(hook)])
+            }
+            NotifierKind::Email {
+                url,
+                from,
+                to,
+                timeout,
+            } => {
+                let setup = EmailConfig {
+                    url: Secret::new(url.as_str()),
+                    from: from.clone(),
+                    to: to.clone(),
+                    links: self.links.clone(),
+                    timeout: *timeout,
+                };
+                let made = Email::new(&rule.name, setup);
+                let made = made.map_err(|fault| wrong(format::error_chain(&fault)))?;
+                Ok(vec![Arc::new(made)])
             }
             NotifierKind::Alertmanager { urls } => {
                 let made = Alertmanager::new(&rule.name, urls);

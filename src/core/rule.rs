@@ -237,6 +237,17 @@ pub enum NotifierKind {
         /// Telegram's chat; `None` with every other format.
         chat_id: Option<String>,
     },
+    /// E-mail.
+    Email {
+        /// The mail server's URL; may hold a password.
+        url: String,
+        /// The sender.
+        from: String,
+        /// The receivers.
+        to: Vec<String>,
+        /// Time limit of an attempt.
+        timeout: Duration,
+    },
     /// Alertmanagers of one cluster.
     Alertmanager {
         /// Their URLs; may hold secrets.
@@ -325,6 +336,7 @@ impl NotifierKind {
                 routing_key.clone(),
                 chat_id.clone(),
             ],
+            NotifierKind::Email { url, .. } => vec![Some(url.clone())],
             NotifierKind::Alertmanager { urls } => urls.iter().cloned().map(Some).collect(),
         };
         all.into_iter().flatten().collect()
@@ -337,6 +349,7 @@ impl std::fmt::Debug for NotifierKind {
         f.write_str(match self {
             NotifierKind::Sentry { .. } => "Sentry",
             NotifierKind::Webhook { .. } => "Webhook",
+            NotifierKind::Email { .. } => "Email",
             NotifierKind::Alertmanager { .. } => "Alertmanager",
         })
     }

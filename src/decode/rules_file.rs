@@ -358,6 +358,7 @@ pub fn markdown() -> String {
         ("[notify.NAME]", notify::TYPE),
         ("[notify.NAME] type = \"sentry\"", notify::SENTRY),
         ("[notify.NAME] type = \"webhook\"", notify::WEBHOOK),
+        ("[notify.NAME] type = \"email\"", notify::EMAIL),
         (
             "[notify.NAME] type = \"alertmanager\"",
             notify::ALERTMANAGER,
@@ -396,6 +397,7 @@ pub fn schema() -> String {
         notify::TYPE,
         notify::SENTRY,
         notify::WEBHOOK,
+        notify::EMAIL,
         notify::ALERTMANAGER,
     ];
     let schema = schema::of(&[

@@ -23,6 +23,18 @@ pub fn headline(notice: &Notice) -> String {
     }
 }
 
+/// The headline as people see it in a list of messages: `[critical] ...`, `[error, reminder 2] ...`, `[resolved] ...`.
+pub fn marked_headline(notice: &Notice) -> String {
+    let severity = notice.severity.label();
+    let mark = match notice.kind {
+        NoticeKind::Opened => severity.to_owned(),
+        NoticeKind::Updated(count) => format!("{severity}, update {count}"),
+        NoticeKind::Reminder(count) => format!("{severity}, reminder {count}"),
+        NoticeKind::Closed(reason) => reason.label().to_owned(),
+    };
+    format!("[{mark}] {}", headline(notice))
+}
+
 /// The headline without the members.
 pub(super) fn sentence(notice: &Notice) -> String {
     if notice.alarm == Alarm::Drill {

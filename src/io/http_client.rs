@@ -93,6 +93,13 @@ pub type HttpSend = Arc<
     dyn Fn(Request<Full<Bytes>>) -> BoxFuture<'static, Result<Answer, RequestFault>> + Send + Sync,
 >;
 
+/// Another way than HTTP to deliver a request, as an extension of it: its client is asked in place of ours, within the same
+/// time limit. The status of the answer is the reply's code.
+#[derive(Clone)]
+pub struct Carrier(
+    pub Arc<dyn Fn() -> BoxFuture<'static, Result<Answer, RequestFault>> + Send + Sync>,
+);
+
 /// The time limit of a request, as an extension of it; [`ATTEMPT_TIMEOUT`] where it has none.
 #[derive(Clone, Copy, Debug)]
 pub struct ResponseTimeout(pub Duration);
@@ -210,7 +217,14 @@ impl HttpClient {
             let client = self.clone();
             let timeout = request.extensions().get::<ResponseTimeout>();
             let timeout = timeout.map_or(ATTEMPT_TIMEOUT, |timeout| timeout.0);
-            async move { client.post(request, timeout).await }.boxed()
+            let carrier = request.extensions().get::<Carrier>().cloned();
+            async move {
+                match carrier {
+                    Some(carrier) => carried(carrier, timeout).await,
+                    None => client.post(request, timeout).await,
+                }
+            }
+            .boxed()
         })
     }
 
@@ -229,6 +243,15 @@ impl HttpClient {
             Err(_) => Err(RequestFault::Timeout { peer, within }),
         }
     }
+}
+
+/// The answer of another client than ours.
+async fn carried(carrier: Carrier, within: Duration) -> Result<Answer, RequestFault> {
+    let answer = tokio::time::timeout(within, (carrier.0)()).await;
+    answer.unwrap_or_else(|_| {
+        let peer = "the mail server".to_owned();
+        Err(RequestFault::Timeout { peer, within })
+    })
 }
 
 /// The remedy for a connector's error; empty where none is known.

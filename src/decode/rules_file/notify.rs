@@ -2,7 +2,7 @@
 
 mod kind;
 
-pub(super) use kind::{ALERTMANAGER, SENTRY, TYPE, WEBHOOK, names};
+pub(super) use kind::{ALERTMANAGER, EMAIL, SENTRY, TYPE, WEBHOOK, names};
 
 use super::fault::{Fault, Wrong, quoted};
 use super::fields::Fields;

@@ -256,6 +256,19 @@ fn notifier(out: &mut String, notifier: &NotifierRule) {
             optional_secret(out, "routing_key", routing_key.as_deref());
             optional_secret(out, "chat_id", chat_id.as_deref());
         }
+        NotifierKind::Email {
+            url,
+            from,
+            to,
+            timeout,
+        } => {
+            line(out, "type", "\"email\"");
+            line(out, "url", &secret(url));
+            line(out, "from", &text(from));
+            let shown: Vec<String> = to.iter().map(|to| text(to)).collect();
+            line(out, "to", &format!("[{}]", shown.join(", ")));
+            line(out, "timeout", &span(*timeout));
+        }
         NotifierKind::Alertmanager { urls } => {
             line(out, "type", "\"alertmanager\"");
             let shown: Vec<String> = urls.iter().map(|url| secret(url)).collect();

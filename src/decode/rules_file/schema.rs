@@ -54,9 +54,10 @@ fn object(table: &Table) -> Value {
     let keys = table.keys.iter();
     let keys = keys.map(|key| (key.name.to_owned(), property(key)));
     let properties: Map<String, Value> = keys.chain(table.parts.iter().map(named)).collect();
-    // `[notify.sentry]` needs no type.
+    // The keys of a notifier depend on its type, and `[notify.sentry]` needs none.
+    let depends = matches!(table.form, Form::Named);
     let required = table.keys.iter();
-    let required = required.filter(|key| key.default == "required" && key.name != "type");
+    let required = required.filter(|key| key.default == "required" && !depends);
     let required: Vec<&str> = required.map(|key| key.name).collect();
     json!({
         "type": "object",
@@ -98,7 +99,7 @@ fn word(key: &str) -> Value {
         "severity" => vec!["critical", "error", "warning", "info"],
         "watch" => vec!["heartbeat", "logs"],
         "by" => vec!["instance", "app-region", "app", "region"],
-        "type" => vec!["sentry", "webhook", "alertmanager"],
+        "type" => vec!["sentry", "webhook", "email", "alertmanager"],
         "format" => BodyFormat::ALL.iter().map(|one| one.label()).collect(),
         _ => return json!({"type": "string"}),
     };

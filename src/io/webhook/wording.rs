@@ -3,18 +3,7 @@
 use crate::core::notice::{Alarm, Notice, NoticeKind};
 use crate::core::rule::Severity;
 use crate::format;
-
-/// The title as people see it in a list of messages: `[critical] ...`, `[error, reminder 2] ...`, `[resolved] ...`.
-pub(super) fn headline(notice: &Notice) -> String {
-    let severity = notice.severity.label();
-    let mark = match notice.kind {
-        NoticeKind::Opened => severity.to_owned(),
-        NoticeKind::Updated(count) => format!("{severity}, update {count}"),
-        NoticeKind::Reminder(count) => format!("{severity}, reminder {count}"),
-        NoticeKind::Closed(reason) => reason.label().to_owned(),
-    };
-    format!("[{mark}] {}", format::headline(notice))
-}
+pub(super) use crate::format::marked_headline as headline;
 
 /// The facts that a message shows as a table, by name: the start, the limit, the rules, the incident's number and the rules' labels.
 pub(super) fn facts(notice: &Notice) -> Vec<(String, String)> {

@@ -7,13 +7,14 @@ use super::super::value;
 use super::super::variables::{self, Lookup};
 use crate::core::rule::{BodyFormat, NotifierKind, SentryApi};
 use crate::decode::http_url::request_url;
+use crate::decode::smtp_url::smtp_url;
 use std::time::Duration;
 use toml::de::DeValue;
 use url::Url;
 
 /// The keys that every `[notify.NAME]` has.
 pub(in super::super) const TYPE: &[Key] = keys! {
-    "type": "word", "required", "sentry, webhook or alertmanager; `[notify.sentry]`, about the project of `SENTRY_DSN`, needs none";
+    "type": "word", "required", "sentry, webhook, email or alertmanager; `[notify.sentry]`, about the project of `SENTRY_DSN`, needs none";
     "severity": "list of words", "", "Severities of the rules that it is notified of: critical, error, warning, info; without it all";
 };
 /// Keys of type sentry.
@@ -33,6 +34,13 @@ pub(in super::super) const WEBHOOK: &[Key] = keys! {
     "routing_key": "secret", "", "Integration key of PagerDuty's Events API v2, for pagerduty";
     "chat_id": "secret", "", "Chat that a Telegram bot writes to, for telegram";
 };
+/// Keys of type email.
+pub(in super::super) const EMAIL: &[Key] = keys! {
+    "url": "secret", "required", "Mail server: smtps://USER:PASSWORD@HOST, smtp://USER:PASSWORD@HOST (STARTTLS), or smtp://HOST?tls=off";
+    "from": "text", "required", "Sender";
+    "to": "list of texts", "required", "Receivers";
+    "timeout": "duration", "\"10s\"", "Longest attempt";
+};
 /// Keys of type alertmanager.
 pub(in super::super) const ALERTMANAGER: &[Key] = keys! {
     "url": "secret", "", "Address of the Alertmanager";
@@ -42,7 +50,7 @@ pub(in super::super) const ALERTMANAGER: &[Key] = keys! {
 /// The names of all of them.
 pub(in super::super) fn names() -> Vec<&'static str> {
     let mut all: Vec<&str> = Vec::new();
-    for name in [TYPE, SENTRY, WEBHOOK, ALERTMANAGER]
+    for name in [TYPE, SENTRY, WEBHOOK, EMAIL, ALERTMANAGER]
         .into_iter()
         .flat_map(key::names)
     {
@@ -69,6 +77,8 @@ const MAX_SECRET: usize = 2_000;
 const MAX_SLUG: usize = 64;
 /// Alertmanagers of one cluster: each is sent everything.
 const MAX_URLS: usize = 8;
+/// Receivers of one notifier; a list of the mail server's own takes more.
+const MAX_RECEIVERS: usize = 20;
 /// Bounds of an attempt: the next notification waits for it.
 const TIMEOUT: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(60);
@@ -80,6 +90,8 @@ const DSN: &str = "a DSN is like https://KEY@HOST/PROJECT, or ${VARIABLE}";
 const URL: &str = "an address is like https://example.com/hook, or ${VARIABLE}";
 const AN_API: &str = "an address is like https://sentry.io, or ${VARIABLE}";
 const AN_ALERTMANAGER: &str = "an address is like http://alertmanager:9093, or ${VARIABLE}";
+const A_MAIL_SERVER: &str = "a mail server is like smtps://USER:PASSWORD@HOST, with %40 for an @ in the user, or ${VARIABLE}";
+const A_MAILBOX: &str = "an address is like oncall@example.com, or ${VARIABLE}";
 const A_TOKEN: &str = "a token of Sentry's with the scope event:write, or ${VARIABLE}";
 const A_SLUG: &str = "the organisation's slug, as in https://SLUG.sentry.io, or ${VARIABLE}";
 const A_CHAT: &str = "a chat's number or @channel, or ${VARIABLE}";
@@ -90,6 +102,7 @@ const A_KEY: &str = "the integration key of PagerDuty's Events API v2, or ${VARI
 const TYPES: &[(&str, Type)] = &[
     ("sentry", Type::Sentry),
     ("webhook", Type::Webhook),
+    ("email", Type::Email),
     ("alertmanager", Type::Alertmanager),
 ];
 
@@ -97,6 +110,7 @@ const TYPES: &[(&str, Type)] = &[
 enum Type {
     Sentry,
     Webhook,
+    Email,
     Alertmanager,
 }
 
@@ -105,6 +119,7 @@ impl Type {
         match self {
             Type::Sentry => "sentry",
             Type::Webhook => "webhook",
+            Type::Email => "email",
             Type::Alertmanager => "alertmanager",
         }
     }
@@ -113,6 +128,7 @@ impl Type {
         key::names(match self {
             Type::Sentry => SENTRY,
             Type::Webhook => WEBHOOK,
+            Type::Email => EMAIL,
             Type::Alertmanager => ALERTMANAGER,
         })
     }
@@ -130,7 +146,7 @@ pub(super) fn read(
         of_the_settings(fields)?
     } else {
         if !fields.has("type") {
-            fields.missing("type", "sentry, webhook or alertmanager");
+            fields.missing("type", "sentry, webhook, email or alertmanager");
         }
         fields.take("type", |v| value::choice(v, TYPES))?
     };
@@ -147,6 +163,7 @@ pub(super) fn read(
     let read = match kind {
         Type::Sentry => sentry(name, fields, lookup),
         Type::Webhook => webhook(fields, lookup),
+        Type::Email => email(fields, lookup),
         Type::Alertmanager => alertmanager(fields, lookup),
     };
     fields.is_clean().then_some(read)
@@ -244,6 +261,30 @@ fn webhook(fields: &mut Fields<'_, '_, '_>, lookup: Lookup<'_>) -> NotifierKind 
     }
 }
 
+fn email(fields: &mut Fields<'_, '_, '_>, lookup: Lookup<'_>) -> NotifierKind {
+    for (key, allowed) in [
+        ("url", A_MAIL_SERVER),
+        ("from", A_MAILBOX),
+        ("to", A_MAILBOX),
+    ] {
+        if !fields.has(key) {
+            fields.missing(key, allowed);
+        }
+    }
+    let url = fields.take("url", |v| secret(v, lookup, A_MAIL_SERVER, is_mail_server));
+    let from = fields.take("from", |v| secret(v, lookup, A_MAILBOX, is_mailbox));
+    let to = fields.take("to", |v| {
+        several(v, MAX_RECEIVERS, lookup, A_MAILBOX, is_mailbox)
+    });
+    let timeout = fields.take("timeout", |v| value::span_within(v, &TIMEOUT));
+    NotifierKind::Email {
+        url: url.unwrap_or_default(),
+        from: from.unwrap_or_default(),
+        to: to.unwrap_or_default(),
+        timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
+    }
+}
+
 fn alertmanager(fields: &mut Fields<'_, '_, '_>, lookup: Lookup<'_>) -> NotifierKind {
     match (fields.has("url"), fields.has("urls")) {
         (false, false) => fields.missing("url", AN_ALERTMANAGER),
@@ -253,20 +294,28 @@ fn alertmanager(fields: &mut Fields<'_, '_, '_>, lookup: Lookup<'_>) -> Notifier
         _ => {}
     }
     let one = fields.take("url", |v| secret(v, lookup, AN_ALERTMANAGER, is_url));
-    let many = fields.take("urls", |v| urls(v, lookup));
+    let many = fields.take("urls", |v| {
+        several(v, MAX_URLS, lookup, AN_ALERTMANAGER, is_url)
+    });
     NotifierKind::Alertmanager {
         urls: one.into_iter().chain(many.into_iter().flatten()).collect(),
     }
 }
 
 /// A list of addresses. What is wrong with one says where it stands, and never repeats it.
-fn urls(value: &DeValue<'_>, lookup: Lookup<'_>) -> Result<Vec<String>, Wrong> {
+fn several(
+    value: &DeValue<'_>,
+    most: usize,
+    lookup: Lookup<'_>,
+    one_of_them: &str,
+    fits: fn(&str) -> bool,
+) -> Result<Vec<String>, Wrong> {
     let DeValue::Array(list) = value else {
-        return secret(value, lookup, AN_ALERTMANAGER, is_url).map(|url| vec![url]);
+        return secret(value, lookup, one_of_them, fits).map(|one| vec![one]);
     };
-    if !(1..=MAX_URLS).contains(&list.len()) {
+    if !(1..=most).contains(&list.len()) {
         let what = format!("{} addresses", list.len());
-        let allowed = format!("a list of 1 to {MAX_URLS}; {AN_ALERTMANAGER}");
+        let allowed = format!("a list of 1 to {most}; {one_of_them}");
         return Err(Wrong::new(what, allowed));
     }
     let mut urls = Vec::with_capacity(list.len());
@@ -275,7 +324,7 @@ fn urls(value: &DeValue<'_>, lookup: Lookup<'_>) -> Result<Vec<String>, Wrong> {
             what: format!("number {number}: {}", wrong.what),
             ..wrong
         };
-        let url = secret(one.get_ref(), lookup, AN_ALERTMANAGER, is_url).map_err(numbered)?;
+        let url = secret(one.get_ref(), lookup, one_of_them, fits).map_err(numbered)?;
         if urls.contains(&url) {
             let what = format!("number {number} is listed twice");
             return Err(Wrong::new(what, "once is enough"));
@@ -322,6 +371,28 @@ fn is_dsn(text: &str) -> bool {
     let has_both =
         |url: Url| !url.username().is_empty() && !url.path().trim_end_matches('/').is_empty();
     request_url(text).is_some_and(has_both)
+}
+
+fn is_mail_server(text: &str) -> bool {
+    smtp_url(text).is_some()
+}
+
+/// `NAME@HOST`, or `WORDS <NAME@HOST>`.
+fn is_mailbox(text: &str) -> bool {
+    let address = match text
+        .strip_suffix('>')
+        .and_then(|text| text.rsplit_once('<'))
+    {
+        Some((_, address)) => address,
+        None => text,
+    };
+    let is_plain = |part: &str| {
+        let mut bytes = part.bytes();
+        !part.is_empty() && bytes.all(|byte| byte.is_ascii_graphic() && !b"<>,;:@".contains(&byte))
+    };
+    let both = address.rsplit_once('@');
+    both.is_some_and(|(name, host)| is_plain(name) && is_plain(host))
+        && !text.chars().any(char::is_control)
 }
 
 fn is_slug(text: &str) -> bool {

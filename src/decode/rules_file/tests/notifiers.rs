@@ -95,8 +95,8 @@ fn what_is_wrong_with_a_notifier_names_no_value() {
             "a.toml:3:7: notify.a.url: the variable NONE is not set; set it in the environment of lastbeat",
             &format!("a.toml:6:7: notify.b.url: invalid value in ${{BROKEN}}; {URL}"),
             &format!("a.toml:9:7: notify.c.dsn: invalid value; {DSN}"),
-            "a.toml:11:8: notify.d.type: unknown value \"webhok\", nearest is webhook; allowed are sentry, webhook, alertmanager",
-            "a.toml:12:9: notify.e.type: missing; sentry, webhook or alertmanager",
+            "a.toml:11:8: notify.d.type: unknown value \"webhok\", nearest is webhook; allowed are sentry, webhook, email, alertmanager",
+            "a.toml:12:9: notify.e.type: missing; sentry, webhook, email or alertmanager",
             &format!("a.toml:14:9: notify.f.url: missing; {URL}"),
             "a.toml:16:7: notify.f.dsn: does not go with this type; type webhook has url, secret, timeout, format, \
              routing_key, chat_id",
@@ -104,7 +104,7 @@ fn what_is_wrong_with_a_notifier_names_no_value() {
              characters",
             "a.toml:23:7: notify.g.url: a ${ without its }; a variable is written ${NAME}, its name of A-Z a-z 0-9 _",
             "a.toml:24:1: notify.g.uri: unknown key, nearest is url; known are type, severity, dsn, resolve, api_token, \
-             organization, api_url, url, secret, timeout, format, routing_key, chat_id, urls",
+             organization, api_url, url, secret, timeout, format, routing_key, chat_id, from, to, urls",
         ],
     );
     expect(
@@ -112,6 +112,28 @@ fn what_is_wrong_with_a_notifier_names_no_value() {
         &[
             "a.toml:1:1: notify: a notifier is a table; write [notify.NAME] and its keys below",
             "b.toml:2:1: notify.oncall: a notifier is a table; write [notify.NAME] and its keys below",
+        ],
+    );
+}
+
+#[test]
+fn a_mail_server_gets_no_password_in_the_clear() {
+    const SERVER: &str = "a mail server is like smtps://USER:PASSWORD@HOST, with %40 for an @ in the user, or ${VARIABLE}";
+    const MAILBOX: &str = "an address is like oncall@example.com, or ${VARIABLE}";
+    let good = "[notify.mail]\ntype = 'email'\nurl = 'smtp://me:${KEY}@mail.example.com'\nfrom = 'lastbeat <l@example.com>'\n\
+                to = ['a@example.com', 'b@example.com']\n";
+    expect_in_env(good, &[]);
+    let set = read_with_env(&files(&[good]), &env).set.expect("a set");
+    assert!(print(&set).contains("url          = \"***\"\n"));
+    expect_in_env(
+        "[notify.a]\ntype = 'email'\nurl = 'smtp://me:s3cret@x?tls=off'\nfrom = 'nobody'\nto = []\n[notify.b]\ntype = 'email'\n",
+        &[
+            &format!("a.toml:3:7: notify.a.url: invalid value; {SERVER}"),
+            &format!("a.toml:4:8: notify.a.from: invalid value; {MAILBOX}"),
+            &format!("a.toml:5:6: notify.a.to: 0 addresses; a list of 1 to 20; {MAILBOX}"),
+            &format!("a.toml:6:9: notify.b.url: missing; {SERVER}"),
+            &format!("a.toml:6:9: notify.b.from: missing; {MAILBOX}"),
+            &format!("a.toml:6:9: notify.b.to: missing; {MAILBOX}"),
         ],
     );
 }
