@@ -37,7 +37,7 @@ whole stream stalls for a while; then the story starts again.
 
   lastbeat demo                             (then open http://127.0.0.1:9090/)
   lastbeat demo --listen 127.0.0.1:8080
-  lastbeat demo --tour                      (explains what happens; keys break and mend things)")]
+  lastbeat demo --tour                      (a tour; keys break things)")]
 pub struct DemoArgs {
     /// Address of the page, /metrics, /healthz and /readyz
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:9090")]

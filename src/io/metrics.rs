@@ -216,10 +216,7 @@ impl Metrics {
                 &["listed"],
             )),
             second_opinions: declare.add(IntCounterVec::new(
-                opts(
-                    "second_opinions_total",
-                    "Answers of the platform's own logs about silent heartbeats, by outcome.",
-                ),
+                opts("second_opinions_total", "Answers of the platform's own logs, by outcome."),
                 &["outcome"],
             )),
             scrapes_incomplete: declare.add(IntCounter::with_opts(opts(

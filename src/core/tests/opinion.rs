@@ -67,7 +67,7 @@ fn an_answer_ends_the_wait_and_a_beat_found_there_blames_the_stream() {
             Opinion::Beat(at(19.5).wall),
             vec!["50 HeartbeatMissed a opened"],
         ),
-        (Opinion::Beat(at(40.0).wall), vec!["40 StreamLossy  opened"]),
+        (Opinion::Beat(at(40.0).wall), vec!["52 StreamLossy  opened"]),
     ] {
         let mut bench = bench(&ALL[1..], 51);
         assert_eq!(asked(&mut bench), ["logs.web.iad.a"]);
@@ -98,7 +98,7 @@ fn after_a_beat_that_was_lost_a_death_is_found_and_the_stream_is_well_after_a_wh
     assert_eq!(
         bench.told(),
         [
-            "40 StreamLossy  opened",
+            "52 StreamLossy  opened",
             "70 HeartbeatMissed a opened",
             "952 StreamLossy  closed resolved"
         ]

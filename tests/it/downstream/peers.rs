@@ -8,7 +8,7 @@ use crate::support::lastbeat::{Setup, WEB_TOKEN, listening};
 use crate::support::log_shipper::{Broken, LogShipper};
 use crate::support::machines_api::{MachinesServer, TOKEN, machine};
 use crate::support::nats::{Nats, Peer};
-use crate::support::org::org;
+use crate::support::org::{Instance, org};
 use crate::support::prometheus::Prometheus;
 use crate::support::receiver::Receiver;
 use crate::support::wait::wait_until;
@@ -66,6 +66,16 @@ fn a_shipper_that_stalls_is_restarted_once() {
         .env("LASTBEAT_INVENTORY_TOKEN", TOKEN)
         .rules("downstream.toml", &rule)
         .start();
+    // Machines that say nothing in the stream, and are no targets, are nobody's.
+    nats.wait_subscribed("logs.>");
+    for id in ["1", "2"] {
+        let one = Instance {
+            app: "log-shipper".to_owned(),
+            region: "sjc".to_owned(),
+            id: id.to_owned(),
+        };
+        feed.say(&one, "vector has started");
+    }
     let restarts = || {
         let all = api.requests().into_iter();
         let mut all: Vec<String> = all.filter(|one| one.contains("/restart")).collect();
@@ -124,6 +134,11 @@ fn a_forward_ships_everything_in_order_across_a_dead_sink_and_a_crash() {
             token: Some(WEB_TOKEN.to_owned()),
             ..Server::local(port)
         };
+        wait_until("it hears the stream", SOON, || {
+            let answer = server.get("/api/v1/status").expect("it answers");
+            let answer: Value = serde_json::from_str(&answer.body).expect("JSON");
+            answer["instances"]["live"] == 2 || answer["stream"]["entries"].as_u64() > Some(0)
+        });
         (child, server)
     };
     let state = |server: &Server| {

@@ -121,7 +121,7 @@ fn a_mail_server_gets_no_password_in_the_clear() {
     const SERVER: &str = "a mail server is like smtps://USER:PASSWORD@HOST, with %40 for an @ in the user, or ${VARIABLE}";
     const MAILBOX: &str = "an address is like oncall@example.com, or ${VARIABLE}";
     let good = "[notify.mail]\ntype = 'email'\nurl = 'smtp://me:${KEY}@mail.example.com'\nfrom = 'lastbeat <l@example.com>'\n\
-                to = ['a@example.com', 'b@example.com']\n";
+                to = ['a@example.com', 'b@example.com']\n[[rule]]\nname = 'beats'\n";
     expect_in_env(good, &[]);
     let set = read_with_env(&files(&[good]), &env).set.expect("a set");
     assert!(print(&set).contains("url          = \"***\"\n"));

@@ -110,9 +110,9 @@ async function ask(path, method = 'GET', body = undefined, within = 4000) {
   const answer = await fetch(path, {
     method, headers, body: body && JSON.stringify(body), cache: 'no-store', signal: AbortSignal.timeout(within),
   });
-  const said = await answer.json().catch(() => ({error: `the answer to ${path} is no JSON (${answer.status})`}));
-  if (answer.ok) return said;
-  const what = [said.error, ...(said.faults ?? [])].join('; ');
+  const said = answer.status === 204 ? {} : await answer.json().catch(() => null);
+  if (answer.ok && said) return said;
+  const what = said ? [said.error, ...(said.faults ?? [])].join('; ') : `the answer to ${path} is cut, or no JSON (${answer.status})`;
   throw answer.status === 401 || answer.status === 403 ? new Shut(what) : new Error(what);
 }
 
