@@ -382,7 +382,10 @@ impl Worker {
     fn open_late(&mut self) -> bool {
         match Store::open(self.path.as_deref(), self.clock.now().wall) {
             Ok(opened) => {
-                info!("the state file was opened");
+                let (instances, open) =
+                    (opened.saved.instances.len(), opened.saved.incidents.len());
+                let notices = opened.deliveries.len();
+                info!(instances, open, notices, "the state file was opened");
                 if let Some(ours) = &mut self.silences {
                     let is_new = |one: &&Silence| !ours.iter().any(|our| our.id == one.id);
                     let theirs: Vec<_> = opened.silences.iter().filter(is_new).cloned().collect();
