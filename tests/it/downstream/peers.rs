@@ -7,6 +7,7 @@ use crate::support::http::Server;
 use crate::support::lastbeat::{Setup, WEB_TOKEN, listening};
 use crate::support::log_shipper::{Broken, LogShipper};
 use crate::support::machines_api::{MachinesServer, TOKEN, machine};
+use crate::support::metrics::Metrics;
 use crate::support::nats::{Nats, Peer};
 use crate::support::org::{Instance, org};
 use crate::support::prometheus::Prometheus;
@@ -76,6 +77,17 @@ fn a_shipper_that_stalls_is_restarted_once() {
         };
         feed.say(&one, "vector has started");
     }
+    wait_until("both are known", SOON, || {
+        let answer = lastbeat.get("/api/v1/instances?app=log-shipper").body;
+        let answer: Value = serde_json::from_str(&answer).expect("JSON");
+        answer["instances"].as_array().map(Vec::len) == Some(2)
+    });
+    // Those that a poll of the inventory lists after that are restarted.
+    let polls = |metrics: &Metrics| {
+        metrics.sum("lastbeat_inventory_polls_total", &[("outcome", "answered")])
+    };
+    let before = polls(&lastbeat.metrics());
+    lastbeat.wait_metrics("another poll", SOON, |metrics| polls(metrics) > before);
     let restarts = || {
         let all = api.requests().into_iter();
         let mut all: Vec<String> = all.filter(|one| one.contains("/restart")).collect();
