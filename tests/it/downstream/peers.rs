@@ -67,17 +67,14 @@ fn a_shipper_that_stalls_is_restarted_once() {
         .env("LASTBEAT_INVENTORY_TOKEN", TOKEN)
         .rules("downstream.toml", &rule)
         .start();
-    // Machines that say nothing in the stream, and are no targets, are nobody's.
-    nats.wait_subscribed("logs.>");
-    for id in ["1", "2"] {
-        let one = Instance {
-            app: "log-shipper".to_owned(),
-            region: "sjc".to_owned(),
-            id: id.to_owned(),
-        };
-        feed.say(&one, "vector has started");
-    }
+    // Machines that say nothing in the stream, and are no targets, are nobody's. What is said before lastbeat listens is
+    // lost, and the shipper's own subscription does not tell.
     wait_until("both are known", SOON, || {
+        for id in ["1", "2"] {
+            let (app, region) = ("log-shipper".to_owned(), "sjc".to_owned());
+            let id = id.to_owned();
+            feed.say(&Instance { app, region, id }, "vector has started");
+        }
         let answer = lastbeat.get("/api/v1/instances?app=log-shipper").body;
         let answer: Value = serde_json::from_str(&answer).expect("JSON");
         answer["instances"].as_array().map(Vec::len) == Some(2)
