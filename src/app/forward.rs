@@ -4,18 +4,17 @@
 //! Each forward is a task of its own, with a cursor in the archive that is written after each batch that was taken. The
 //! core sees it as a downstream, whose newest entry is what was shipped last.
 
-use crate::app::shipping::{Hears, ShipFault, ship_all};
+use crate::app::shipping::{Found, Hears, ShipFault, ship_all};
 use crate::clock::NowFn;
 use crate::core::downstream::rule::Forward;
 use crate::core::downstream::watch::Answer;
 use crate::core::rule::RuleSet;
 use crate::core::sink_rule::SinkRule;
 use crate::core::time::Wall;
-use crate::decode::archive_line::{ArchivedEntry, Mark};
 use crate::format;
 use crate::io::archive::cursor_file::{self, CursorFile};
 use crate::io::archive::rejected;
-use crate::io::archive::search::{Finds, Place, Query, Searched, search};
+use crate::io::archive::search::{Place, Query, Searched, search};
 use crate::io::archive::segment::readable;
 use crate::io::metrics::Metrics;
 use crate::io::sink::{Batch, Sink};
@@ -23,7 +22,6 @@ use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -219,7 +217,7 @@ async fn attempt(plan: &Plan, deps: &ForwardDeps) -> Result<Infallible, String> 
 
 /// The result of one look at the archive.
 struct Looked {
-    entries: Entries,
+    entries: Found,
     searched: Searched,
     /// The segment of the place was deleted, with entries behind the place.
     is_overtaken: bool,
@@ -235,37 +233,13 @@ async fn look(folder: PathBuf, query: Query, from: Option<Place>) -> Result<Look
 fn look_now(folder: &Path, query: &Query, from: Option<&Place>) -> io::Result<Looked> {
     let segments = readable(folder)?;
     let is_overtaken = from.is_some_and(|from| cursor_file::is_overtaken(from, &segments));
-    let mut entries = Entries::default();
+    let mut entries = Found::default();
     let searched = search(&segments, query, from, &mut entries)?;
     Ok(Looked {
         entries,
         searched,
         is_overtaken,
     })
-}
-
-#[derive(Default)]
-struct Entries {
-    batch: Batch,
-    /// Entries that the archive lacks, as its own lines say.
-    lost: u64,
-}
-
-impl Finds for Entries {
-    fn entry(&mut self, entry: &ArchivedEntry<'_>) -> ControlFlow<()> {
-        self.batch.push(entry);
-        match self.batch.is_full() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
-    }
-
-    fn mark(&mut self, _: Wall, mark: &Mark<'_>) -> ControlFlow<()> {
-        if let Mark::Lost(count) = mark {
-            self.lost += count;
-        }
-        ControlFlow::Continue(())
-    }
 }
 
 struct Hearer<'a> {

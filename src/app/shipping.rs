@@ -1,11 +1,15 @@
 //! Ships a batch until the sink has taken it, or has refused it for good: at least once, and nothing is lost in silence.
 
 use crate::backoff::Backoff;
+use crate::core::time::Wall;
+use crate::decode::archive_line::{ArchivedEntry, Mark};
+use crate::io::archive::search::Finds;
 use crate::io::sink::{Batch, Outcome, Sink};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::collections::VecDeque;
 use std::io;
+use std::ops::ControlFlow;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -26,6 +30,36 @@ pub trait Ships {
 impl Ships for Sink {
     fn ship<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Outcome> {
         self.ship(batch).boxed()
+    }
+}
+
+/// The entries that one search of the archive found for a sink: as many as a batch holds.
+#[derive(Default)]
+pub struct Found {
+    /// The entries.
+    pub batch: Batch,
+    /// Entries that lastbeat received and the archive lacks, as its own lines say.
+    pub lost: u64,
+    /// Entries that lastbeat itself lost, as its own lines say.
+    pub dropped: u64,
+}
+
+impl Finds for Found {
+    fn entry(&mut self, entry: &ArchivedEntry<'_>) -> ControlFlow<()> {
+        self.batch.push(entry);
+        match self.batch.is_full() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    fn mark(&mut self, _: Wall, mark: &Mark<'_>) -> ControlFlow<()> {
+        match mark {
+            Mark::Lost(count) => self.lost += count,
+            Mark::Dropped(count) => self.dropped += count,
+            _ => {}
+        }
+        ControlFlow::Continue(())
     }
 }
 

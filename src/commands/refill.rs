@@ -10,17 +10,14 @@ use super::rules;
 use super::runtime::runtime;
 use super::scope_args::globs;
 use super::tail::line;
-use crate::app::shipping::ship_all;
+use crate::app::shipping::{Found, ship_all};
 use crate::core::sink_rule::SinkRule;
-use crate::core::time::Wall;
-use crate::decode::archive_line::{ArchivedEntry, Mark};
 use crate::format;
-use crate::io::archive::search::{Finds, Query, search};
+use crate::io::archive::search::{Query, search};
 use crate::io::archive::segment::Segment;
-use crate::io::sink::{Batch, Sink};
+use crate::io::sink::Sink;
 use cursor::{Cursor, Range};
 use progress::{Progress, entries};
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -165,7 +162,9 @@ impl Refill {
                 let done = runtime.block_on(all);
                 shipped = done.map_err(|fault| self.unfinished(&format::error_chain(&fault)))?;
             }
-            let moved = self.cursor.move_to(searched.next, shipped, found.lost);
+            let moved = self
+                .cursor
+                .move_to(searched.next, shipped, found.lost + found.dropped);
             moved.map_err(|fault| {
                 let file = self.cursor.file().display();
                 self.unfinished(&format!("cannot write {file}: {fault}"))
@@ -241,30 +240,5 @@ impl Refill {
         }
         self.cursor.remove();
         Ok(super::exit::verdict(is_all))
-    }
-}
-
-/// The entries of one search.
-#[derive(Default)]
-struct Found {
-    batch: Batch,
-    /// Entries that the archive lacks, as its own lines say.
-    lost: u64,
-}
-
-impl Finds for Found {
-    fn entry(&mut self, entry: &ArchivedEntry<'_>) -> ControlFlow<()> {
-        self.batch.push(entry);
-        match self.batch.is_full() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
-    }
-
-    fn mark(&mut self, _: Wall, mark: &Mark<'_>) -> ControlFlow<()> {
-        if let Mark::Lost(count) | Mark::Dropped(count) = mark {
-            self.lost += count;
-        }
-        ControlFlow::Continue(())
     }
 }

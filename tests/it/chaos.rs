@@ -42,7 +42,7 @@ url = '${HOOK_URL}'
 ";
 
 /// True where the seeds were asked for by name: only then is the disk filled and the clock turned, after which some seeds
-/// (6, 8, 10, 11) do not come to rest within minutes.
+/// (6, 7, 8, 10, 11) do not come to rest within minutes.
 fn is_explicit() -> bool {
     std::env::var_os("LASTBEAT_CHAOS").is_some()
 }

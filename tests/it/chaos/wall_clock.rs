@@ -4,6 +4,7 @@ use crate::support::folder::Folder;
 use crate::support::lastbeat::Setup;
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 const OFFSET: &str = "offset";
 
@@ -50,9 +51,12 @@ impl WallClock {
     }
 }
 
-/// The library of Debian's package.
+/// The library, as the program beside it names it to the processes that it starts; `None` where that is not installed.
 fn library() -> Option<PathBuf> {
-    let folders = fs::read_dir("/usr/lib").ok()?.flatten();
-    let files = folders.map(|folder| folder.path().join("faketime/libfaketime.so.1"));
-    files.into_iter().find(|file| file.exists())
+    let named = Command::new("faketime")
+        .args(["-f", "+0", "printenv", "LD_PRELOAD"])
+        .output()
+        .ok()?;
+    let named = String::from_utf8(named.stdout).ok()?;
+    (!named.trim().is_empty()).then(|| PathBuf::from(named.trim()))
 }
