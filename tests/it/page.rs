@@ -265,16 +265,16 @@ fn everything_is_done_by_keyboard_alone() {
             "return document.activeElement.getAttribute('aria-label') ?? document.activeElement.id",
         )
     };
+    // What is drawn anew meanwhile may put more on the way.
+    let tab_to = |what: &str| {
+        let is_there = || {
+            browser.press(&[keys::TAB]);
+            focus().as_str().is_some_and(|focus| focus.contains(what))
+        };
+        assert!((0..60).any(|_| is_there()), "no Tab leads to {what}");
+    };
     // Past the views, the verdicts and the filter.
-    for _ in 0..30 {
-        browser.press(&[keys::TAB]);
-        if focus()
-            .as_str()
-            .is_some_and(|focus| focus.contains(": live"))
-        {
-            break;
-        }
-    }
+    tab_to(": live");
     assert_eq!(focus(), format!("api ams {}: live", instances[0].id));
     browser.press(&[keys::RIGHT]);
     assert_eq!(focus(), format!("api sjc {}: live", instances[1].id));
@@ -303,12 +303,7 @@ fn everything_is_done_by_keyboard_alone() {
         "the panel's button",
         "!document.getElementById('panel-mute').hidden",
     );
-    for _ in 0..8 {
-        browser.press(&[keys::TAB]);
-        if focus() == "panel-mute" {
-            break;
-        }
-    }
+    tab_to("panel-mute");
     browser.press(&[keys::ENTER]);
     browser.wait("the dialog", "document.getElementById('mute').open");
     browser.press(&["x", keys::TAB, "y", keys::ENTER]);

@@ -215,6 +215,12 @@ fn catches_signals(pid: u32) -> bool {
     mask.is_some_and(|mask| mask & INT_AND_TERM == INT_AND_TERM)
 }
 
+/// Whether a process waits for something to happen.
+fn sleeps(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.lines().any(|line| line.starts_with("State:\tS"))
+}
+
 fn recipe(name: &str) -> PathBuf {
     project().join("tests/recipes").join(name)
 }
@@ -423,6 +429,9 @@ fn the_procfile_holds_under_a_process_manager() {
     let mut command = recipe.command(&recipe.alone, "1");
     let mut child = Child::start("honcho", command.env("PATH", folders));
     counts(&mut child);
+    // Honcho says in its signal handler that it was signalled, and dies of that in the midst of saying something else.
+    let pid = child.pid();
+    wait_until("it has said what it had to", SOON, || sleeps(pid));
     child.signal("TERM");
     let ended = |line: &str| line.ends_with("heartbeat.1 stopped (rc=0)").then_some(());
     child.wait_line("the heartbeat's own end", END, ended);

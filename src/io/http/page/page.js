@@ -105,14 +105,17 @@ const when = (at) => el('time', {datetime: at, title: at}, clock(at));
 
 class Shut extends Error {}
 
-async function ask(path, method = 'GET', body = undefined, within = 4000) {
+/** What is cut on its way, or late, is a fault of the network and stays one. */
+const noJson = (fault) => { if (!(fault instanceof SyntaxError)) throw fault; };
+
+async function ask(path, method = 'GET', body = undefined, within = 10000) {
   const headers = body === undefined ? {} : {'content-type': 'application/json'};
   const answer = await fetch(path, {
     method, headers, body: body && JSON.stringify(body), cache: 'no-store', signal: AbortSignal.timeout(within),
   });
-  const said = answer.status === 204 ? {} : await answer.json().catch(() => null);
+  const said = answer.status === 204 ? {} : await answer.json().catch(noJson);
   if (answer.ok && said) return said;
-  const what = said ? [said.error, ...(said.faults ?? [])].join('; ') : `the answer to ${path} is cut, or no JSON (${answer.status})`;
+  const what = said ? [said.error, ...(said.faults ?? [])].join('; ') : `the answer to ${path} is no JSON (${answer.status})`;
   throw answer.status === 401 || answer.status === 403 ? new Shut(what) : new Error(what);
 }
 
