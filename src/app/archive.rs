@@ -8,6 +8,7 @@ mod content;
 mod disk;
 pub mod query;
 pub mod recorder;
+mod remembered;
 mod sealer;
 mod status;
 mod worker;

@@ -32,7 +32,7 @@ pub struct LastWords {
     bytes: usize,
     max_bytes: usize,
     /// Entries so far, which dates the last one of each instance.
-    count: u64,
+    count: i64,
 }
 
 /// An entry in memory that the next ones of its instance take over.
@@ -52,12 +52,13 @@ impl Kept {
 struct Words {
     entries: VecDeque<Kept>,
     bytes: usize,
-    last: u64,
+    /// The count of entries at its last one; below zero: those of [`LastWords::put_before`].
+    last: i64,
 }
 
 impl Words {
     /// Keeps an entry, in the place of the oldest where there are enough; gives the bytes before and after.
-    fn push(&mut self, at: Wall, payload: &[u8], count: u64) -> (usize, usize) {
+    fn push(&mut self, at: Wall, payload: &[u8], count: i64) -> (usize, usize) {
         self.last = count;
         let before = self.bytes;
         let oldest = match self.entries.len() >= ENTRIES {
@@ -77,6 +78,18 @@ impl Words {
         self.entries.push_back(entry);
         (before, self.bytes)
     }
+
+    /// Puts older entries before its own, as many as there is room for; gives the bytes that they take.
+    fn put_before(&mut self, mut older: Words) -> usize {
+        let before = self.bytes;
+        while self.entries.len() < ENTRIES
+            && let Some(entry) = older.entries.pop_back()
+        {
+            self.bytes += entry.bytes();
+            self.entries.push_front(entry);
+        }
+        self.bytes - before
+    }
 }
 
 impl LastWords {
@@ -88,6 +101,11 @@ impl LastWords {
             max_bytes,
             count: 0,
         }
+    }
+
+    /// None yet, with the same bound.
+    pub fn like(&self) -> Self {
+        LastWords::new(self.max_bytes)
     }
 
     /// Keeps an entry.
@@ -104,6 +122,23 @@ impl LastWords {
             }
         };
         self.bytes = self.bytes + after - before;
+        if self.bytes > self.max_bytes {
+            self.make_room();
+        }
+    }
+
+    /// Adds entries that are older than all that are kept, which were found later.
+    pub fn put_before(&mut self, earlier: LastWords) {
+        for (subject, older) in earlier.instances {
+            match self.instances.get_mut(&subject) {
+                Some(words) => self.bytes += words.put_before(older),
+                None => {
+                    self.bytes += older.bytes + subject.len() + BESIDE_INSTANCE;
+                    let last = older.last - earlier.count;
+                    self.instances.insert(subject, Words { last, ..older });
+                }
+            }
+        }
         if self.bytes > self.max_bytes {
             self.make_room();
         }
@@ -130,7 +165,7 @@ impl LastWords {
     /// Removes the instances that were heard longest ago, an eighth of the limit at once.
     #[cold]
     fn make_room(&mut self) {
-        let mut ages: Vec<(u64, Box<str>)> = self
+        let mut ages: Vec<(i64, Box<str>)> = self
             .instances
             .iter()
             .map(|(subject, words)| (words.last, subject.clone()))
@@ -176,6 +211,49 @@ mod tests {
         assert_eq!(words.of("logs.web.iad.b", 1)[0].at, at(1));
     }
 
+    fn counted(words: &LastWords) -> usize {
+        let instances = words.instances.iter();
+        instances
+            .map(|(subject, words)| subject.len() + BESIDE_INSTANCE + words.bytes)
+            .sum()
+    }
+
+    #[test]
+    fn what_is_found_late_stands_before_what_came_meanwhile() {
+        let (mut words, mut earlier) = (LastWords::new(1 << 20), LastWords::new(1 << 20));
+        for number in 0..40 {
+            earlier.push(at(number), "logs.web.iad.a", number.to_string().as_bytes());
+            words.push(
+                at(40),
+                "logs.web.iad.a",
+                (number + 40).to_string().as_bytes(),
+            );
+        }
+        earlier.push(at(1), "logs.web.iad.b", b"earlier");
+        words.push(at(40), "logs.web.iad.c", b"later");
+        words.put_before(earlier);
+        let expected: Vec<String> = (30..80).map(|number: u64| number.to_string()).collect();
+        assert_eq!(texts(&words, "logs.web.iad.a", ENTRIES), expected);
+        assert_eq!(texts(&words, "logs.web.iad.b", 5), ["earlier"]);
+        assert_eq!(texts(&words, "logs.web.iad.c", 5), ["later"]);
+        assert_eq!(words.bytes(), counted(&words));
+    }
+
+    #[test]
+    fn those_of_whom_only_earlier_words_are_known_give_way_first() {
+        let (mut words, mut earlier) = (LastWords::new(100_000), LastWords::new(100_000));
+        for number in 0..30 {
+            earlier.push(at(number), &format!("logs.old.iad.{number}"), &[b'x'; 2000]);
+            words.push(at(40), &format!("logs.new.iad.{number}"), &[b'x'; 2000]);
+        }
+        words.put_before(earlier);
+        assert!(words.bytes() <= 100_000);
+        assert_eq!(words.of("logs.old.iad.0", 1), []);
+        for number in 0..30 {
+            assert_eq!(words.of(&format!("logs.new.iad.{number}"), 1).len(), 1);
+        }
+    }
+
     #[test]
     fn memory_is_bounded_and_the_instance_heard_longest_ago_gives_way() {
         let mut words = LastWords::new(100_000);
@@ -187,11 +265,6 @@ mod tests {
         assert_eq!(words.of("logs.web.iad.0", 1), []);
         let last = words.of("logs.web.iad.9999", 1);
         assert_eq!(last[0].payload.len(), ENTRY_BYTES);
-        let counted: usize = words
-            .instances
-            .iter()
-            .map(|(subject, words)| subject.len() + BESIDE_INSTANCE + words.bytes)
-            .sum();
-        assert_eq!(words.bytes(), counted);
+        assert_eq!(words.bytes(), counted(&words));
     }
 }

@@ -122,6 +122,10 @@ async fn what_arrives_is_in_the_folder_and_in_the_last_words_after_a_restart_too
     let words = running.handle.words();
     let (entries, marks) = running.finish(&folder.0).await;
     assert_eq!((entries.len(), marks.len()), (1001, 4), "it grows on");
+    // They are read beside the thread that writes.
+    while words.of("logs.web.iad.b", 2).is_empty() {
+        tokio::task::yield_now().await;
+    }
     let last = words.of("logs.web.iad.a", 2);
     let payloads: Vec<&[u8]> = last.iter().map(|word| &*word.payload).collect();
     let expected: [&[u8]; 2] = [b"entry 998\nof two lines", b"entry 999\nof two lines"];

@@ -3,19 +3,17 @@
 use super::content::Content;
 use super::disk::{Disk, is_no_room};
 use super::recorder::{Chunk, Inbox};
+use super::remembered;
 use super::status::{ArchiveHandle, ArchiveStatus, SharedWords};
 use super::{ArchiveDeps, ReportProblem};
 use crate::clock::Clock;
 use crate::core::rule::RuleSet;
 use crate::core::time::{Mono, Now};
-use crate::decode::archive_line::{ArchivedEntry, Mark, write_mark};
+use crate::decode::archive_line::{Mark, write_mark};
 use crate::format;
-use crate::io::archive::search::{Finds, Query, search};
-use crate::io::archive::segment::{Form, Segment};
 use crate::io::metrics::Metrics;
 use arc_swap::ArcSwap;
 use std::io;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
@@ -28,10 +26,6 @@ const TURN: Duration = Duration::from_millis(500);
 const RETRY: Duration = Duration::from_secs(5);
 /// Trouble that lasts this long is an incident.
 const ALERT_AFTER: Duration = Duration::from_secs(30);
-/// Plain bytes of the archive that are read at the start, for the last words.
-const REMEMBERED_BYTES: u64 = 64 << 20;
-/// Plain bytes of a sealed byte.
-const RATIO: u64 = 8;
 
 pub(super) struct Worker {
     folder: Option<PathBuf>,
@@ -109,7 +103,8 @@ impl Worker {
             Ok(disk) => {
                 info!(folder = %folder.display(), segments = disk.segments().len(), "the archive is open");
                 if !std::mem::replace(&mut self.is_remembered, true) {
-                    self.remember(disk.segments());
+                    let redact = self.content.rule().redact.clone();
+                    remembered::start(&self.words, disk.segments(), now.wall, redact);
                 }
                 self.disk = Some(disk);
             }
@@ -225,38 +220,5 @@ impl Worker {
         if (self.report)(news.then(|| self.why.clone())) {
             self.reported = Some(news);
         }
-    }
-
-    /// Reads the last words of the runs before.
-    fn remember(&self, segments: &[Segment]) {
-        let mut plain = 0;
-        let tail = segments.iter().rev().take_while(|segment| {
-            let before = plain;
-            plain += match segment.form {
-                Form::Sealed => segment.bytes * RATIO,
-                Form::Plain | Form::Sealing => segment.bytes,
-            };
-            before < REMEMBERED_BYTES
-        });
-        let first = segments.len() - tail.count();
-        let mut found = Remembered {
-            words: &self.words,
-            redact: crate::decode::redact::Redact::new(&self.content.rule().redact),
-        };
-        // What cannot be read is not remembered.
-        let _ = search(&segments[first..], &Query::default(), None, &mut found);
-    }
-}
-
-struct Remembered<'a> {
-    words: &'a SharedWords,
-    redact: crate::decode::redact::Redact,
-}
-
-impl Finds for Remembered<'_> {
-    fn entry(&mut self, entry: &ArchivedEntry<'_>) -> ControlFlow<()> {
-        let payload = self.redact.apply(&entry.payload);
-        self.words.lock().push(entry.at, entry.subject, &payload);
-        ControlFlow::Continue(())
     }
 }
