@@ -170,7 +170,7 @@ fn a_slow_reader_loses_entries_and_is_told_how_many_and_the_core_loses_none() {
     let bench = bench();
     let mut slow = tail(&bench, "?q=last");
     let mut stuck = tail(&bench, "");
-    let (batches, batch, filling) = (30_u32, 2_000_u32, "x".repeat(1_500));
+    let (batches, batch, filling) = (10_u32, 2_000_u32, "x".repeat(1_500));
     let before = entries(&bench.lastbeat);
     for number in 0..batches {
         let say = |at| {
