@@ -23,8 +23,11 @@ use memchr::memmem;
 use playback::{Played, Recorded};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Test the rules with events in virtual time
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -163,8 +166,8 @@ pub fn outcomes(paths: &[PathBuf]) -> Result<Vec<Outcome>, Vec<String>> {
         }
     }
     let mut outcomes = Vec::new();
-    for (name, bytes) in &files {
-        match file(name, bytes) {
+    for found in each(&files) {
+        match found {
             Ok(found) => outcomes.extend(found),
             Err(found) => faults.extend(found),
         }
@@ -174,6 +177,26 @@ pub fn outcomes(paths: &[PathBuf]) -> Result<Vec<Outcome>, Vec<String>> {
     } else {
         Err(faults)
     }
+}
+
+/// Runs each file, as many at once as there are processors; in the files' order.
+fn each(files: &[(String, Vec<u8>)]) -> Vec<Result<Vec<Outcome>, Vec<String>>> {
+    let found: Vec<_> = files.iter().map(|_| OnceLock::new()).collect();
+    let next = AtomicUsize::new(0);
+    let run = || {
+        while let at = next.fetch_add(1, Ordering::Relaxed)
+            && let (Some((name, bytes)), Some(found)) = (files.get(at), found.get(at))
+        {
+            found.get_or_init(|| file(name, bytes));
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(files.len()) {
+            scope.spawn(run);
+        }
+    });
+    found.into_iter().filter_map(OnceLock::into_inner).collect()
 }
 
 /// The test files at a path, each as its name and its bytes.
