@@ -41,11 +41,6 @@ type = 'webhook'
 url = '${HOOK_URL}'
 ";
 
-/// True where the seeds were asked for by name: only then is the disk filled and the clock turned, after which some seeds
-/// (6, 7, 8, 10, 11) do not come to rest within minutes.
-fn is_explicit() -> bool {
-    std::env::var_os("LASTBEAT_CHAOS").is_some()
-}
 
 /// The first never falls silent, the second does for good.
 fn instances() -> Vec<Instance> {
@@ -169,7 +164,7 @@ impl Stage {
                 (self.child, self.server) = start(&self.setup);
                 "stopped"
             }
-            8 => match is_explicit() && self.disk.fill() {
+            8 => match self.disk.fill() {
                 true => "the disk is full",
                 false => "nothing",
             },
@@ -180,7 +175,7 @@ impl Stage {
             10 => {
                 // Hours, days, and back to what is right.
                 let jump = [-7_200, 7_200, 691_200, -691_200, 0][self.random.below(5)];
-                match is_explicit() && self.clock.jump(jump) {
+                match self.clock.jump(jump) {
                     true => "the clock jumped",
                     false => "nothing",
                 }
@@ -236,6 +231,8 @@ fn run(seed: u64) {
     eprintln!("seed {seed}: {}", stage.done.join(", "));
     stage.receiver.answer(200);
     stage.disk.empty();
+    // While it is ahead, each entry looks late, as it would on a stream that lags.
+    stage.clock.jump(0);
     wait_until(
         "the death that lasts is notified",
         Duration::from_secs(90),

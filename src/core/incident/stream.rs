@@ -26,7 +26,13 @@ impl Incidents {
         let rule = &view.facts.rules.stream;
         let blind = view.facts.listening.blind_now();
         let detail = match (alarm, blind) {
-            (Alarm::Lagging, _) => "entries arrive late, from everyone there".to_owned(),
+            (Alarm::Lagging, _) if region.is_some() => {
+                "entries arrive late, from everyone there".to_owned()
+            }
+            (Alarm::Lagging, _) => {
+                "entries arrive late, from everyone, or the clock of lastbeat's machine is ahead"
+                    .to_owned()
+            }
             (Alarm::Losing, _) if view.facts.listening.losing_since().is_none() => {
                 view.facts.lost_words.clone()
             }
