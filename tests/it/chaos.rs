@@ -41,7 +41,6 @@ type = 'webhook'
 url = '${HOOK_URL}'
 ";
 
-
 /// The first never falls silent, the second does for good.
 fn instances() -> Vec<Instance> {
     let instance = |number| Instance {
