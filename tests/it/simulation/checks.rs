@@ -5,7 +5,7 @@ use super::history::{Call, History, Step};
 use super::model::{Expected, Model};
 use super::world::World;
 use lastbeat::core::engine::Engine;
-use lastbeat::core::notice::{Alarm, IncidentId, Notice, NoticeKind, Scope};
+use lastbeat::core::notice::{Alarm, IncidentId, Notice, NoticeKind, Scope, TargetName};
 use lastbeat::core::targets::table::Change;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,7 +33,7 @@ pub fn check(world: &World, history: &History<'_>, engine: &Engine) -> Result<()
             let story = story(world, history, step.at, &who);
             format!("{what}\n{story}")
         })?;
-        told.step(step)?;
+        told.step(step, &chain)?;
         for notice in &step.notices {
             wholly_silent(world, &model, notice)
                 .map_err(|what| format!("at {}: {what}: {notice:#?}", step.at))?;
@@ -76,7 +76,7 @@ fn as_expected(change: &Change) -> Expected {
     let who = &change.who;
     Expected {
         rule: change.rule.to_string(),
-        who: format!("{}.{}.{} {}", who.app, who.region, who.instance, who.beat),
+        who: name(who),
         from: change.from.label(),
         to: change.to.label(),
         reason: change.reason.label(),
@@ -104,6 +104,20 @@ impl Chain {
     }
 }
 
+impl Chain {
+    /// Whether the alert of a single instance fires.
+    fn fires(&self, notice: &Notice) -> bool {
+        let key = (notice.rule.to_string(), name(&notice.who));
+        self.0
+            .get(&key)
+            .is_some_and(|(state, _)| *state == "firing")
+    }
+}
+
+fn name(who: &TargetName) -> String {
+    format!("{}.{}.{} {}", who.app, who.region, who.instance, who.beat)
+}
+
 /// Notices of one incident: one that opens, then reminders, then one that closes.
 #[derive(Default)]
 struct Told {
@@ -112,7 +126,7 @@ struct Told {
 }
 
 impl Told {
-    fn step(&mut self, step: &Step) -> Result<(), String> {
+    fn step(&mut self, step: &Step, chain: &Chain) -> Result<(), String> {
         for notice in &step.notices {
             let id = notice.incident;
             let wrong = |what: &str| Err(format!("at {}: {what}: {notice:#?}", step.at));
@@ -150,8 +164,8 @@ impl Told {
             if !is_wide || wide.kind != NoticeKind::Opened {
                 continue;
             }
-            // One that lost its beat alone may open beside it.
-            let before = |notice: &&Notice| notice.decided < wide.decided;
+            // One that lost its beat alone may open beside it, and one that is heard again stays open for a while.
+            let before = |notice: &&Notice| notice.decided < wide.decided && chain.fires(notice);
             let mut open = self.open.values().map(|(_, notice)| notice).filter(before);
             if let Some(narrow) = open.find(|notice| is_part(notice, wide)) {
                 return Err(format!("at {}: {narrow:#?} is part of {wide:#?}", step.at));
