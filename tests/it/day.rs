@@ -43,6 +43,8 @@ fn play(knows: Knows) -> Report {
         }
     });
     eprintln!("{knows:?}: {report}");
+    let missed = report.deaths.iter().filter(|found| found.after.is_none());
+    missed.for_each(|found| eprintln!("{knows:?}: never notified: {}", found.who));
     report
 }
 
@@ -54,7 +56,10 @@ fn with_inventory_and_lifecycle_lines_nobody_is_alarmed_falsely_and_every_death_
         report.deaths.len() >= days().count(),
         "each day has its deaths"
     );
-    for Found { who, after, within } in &report.deaths {
+    for Found {
+        who, after, within, ..
+    } in &report.deaths
+    {
         let limit = *within + Duration::from_secs(30);
         assert!(
             after.is_some_and(|after| after <= limit),

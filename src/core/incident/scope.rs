@@ -310,9 +310,10 @@ impl View<'_> {
     /// that siblings that beat at other moments are found with the first; half of `max_gap` if no interval is known.
     pub(in crate::core) fn patience(&self, target: u32) -> Duration {
         let rhythm = self.targets.interval(self.facts, target);
+        let max_gap = self.targets.max_gap(self.facts, target);
         match rhythm.is_known {
-            true => (rhythm.interval * 3 / 2).min(self.targets.max_gap(self.facts, target)),
-            false => rhythm.interval,
+            true => (rhythm.interval * 3 / 2).min(max_gap),
+            false => max_gap / 2,
         }
     }
 

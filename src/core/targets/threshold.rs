@@ -35,12 +35,22 @@ impl Targets {
         }
     }
 
-    /// Interval between two signs of life of a target: declared or learned, else half of its longest allowed silence.
+    /// Interval between two signs of life of a target: declared or learned, else half of its longest allowed silence,
+    /// or the only interval so far where that is longer.
     pub(in crate::core) fn interval(&self, facts: &Facts, id: u32) -> Rhythm {
-        let (every, usual) = self.own_rhythm(facts, id, self.table.get(id).watched());
+        let watched = self.table.get(id).watched();
+        let (every, usual) = self.own_rhythm(facts, id, watched);
         let known = every.or(usual);
+        let guess = || {
+            let only = match watched {
+                Watched::Beat(beat) => Some(facts.tracker.beat_row(beat).usual),
+                Watched::Logs(_) | Watched::Group(_) => self.table.usual(id),
+            };
+            let only = only.map(Usual::longest_so_far).unwrap_or_default();
+            (self.max_gap(facts, id) / 2).max(only)
+        };
         Rhythm {
-            interval: known.unwrap_or_else(|| self.max_gap(facts, id) / 2),
+            interval: known.unwrap_or_else(guess),
             is_known: known.is_some(),
         }
     }

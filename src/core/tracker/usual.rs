@@ -67,8 +67,12 @@ impl Usual {
     /// The longest usual interval; `None` until enough are known.
     pub fn longest(self) -> Option<Duration> {
         let enough = self.is_full() || self.count() >= ENOUGH;
-        let longest = long(self.before().max(self.current()));
-        enough.then(|| Duration::from_millis(u64::from(longest)))
+        enough.then(|| self.longest_so_far())
+    }
+
+    /// The longest interval so far, be it the only one.
+    pub fn longest_so_far(self) -> Duration {
+        Duration::from_millis(u64::from(long(self.before().max(self.current()))))
     }
 
     const fn of(current: u32, before: u32, count: u32, full: bool) -> Self {

@@ -18,6 +18,8 @@ pub const DAY: u64 = 86_400;
 pub const HOUR: u64 = 3_600;
 /// The day that is looked at begins after two in which only jobs, slow machines and the canary beat.
 pub const BEGIN: u64 = 2 * DAY;
+/// Nothing is looked at any more.
+pub const END: u64 = BEGIN + DAY;
 /// Seconds between two beats: of most machines, of the slow ones, and of the canary.
 pub const EVERY: u64 = 60;
 pub const SLOW: u64 = 1_800;
@@ -195,7 +197,7 @@ impl Platform {
     /// The next thing that happens: when, to whom, and what is said of it. `None`: the day is over.
     pub fn next(&mut self) -> Option<(u64, Vec<(usize, Said)>)> {
         let Reverse((now, who, what)) = self.queue.pop()?;
-        if now >= BEGIN + DAY {
+        if now >= END {
             return None;
         }
         let said = match what {

@@ -1,7 +1,7 @@
 //! The real core watches the day: lines decoded as they come, 2% of them lost, every tenth poll failed.
 
 use super::machine::{Death, Kind, Machine as Real, Said, State, Trouble, WrongClock};
-use super::platform::{BEGIN, EVERY, Platform, SLOW};
+use super::platform::{BEGIN, DAY, END, EVERY, Platform, SLOW};
 use crate::support::random::Random;
 use lastbeat::core::engine::{Engine, Feed, Options, Output};
 use lastbeat::core::entry::{BeatLine, MarkerId, Provider, Subject};
@@ -64,6 +64,8 @@ pub struct Found {
     pub after: Option<Duration>,
     /// `max_gap`, and for each blind stretch its length and an interval.
     pub within: Duration,
+    /// From the same moment to the end of the day.
+    until: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -331,13 +333,16 @@ impl Watcher {
                 .find(|told| told.at >= at && names(told, who));
             let machine = &platform.machines[who];
             let from = started.unwrap_or(self.last_beat[who]);
-            let until = told.map_or(from, |told| told.at);
+            let until = told.map_or(END, |told| told.at);
             Found {
                 who: format!("day {}: {} dead at {at}s", platform.seed, machine.subject),
                 after: told.map(|told| Duration::from_secs(told.at - from)),
+                until: Duration::from_secs(END - from),
                 within: max_gap(machine.kind) + blindness(platform, machine.kind, from, until),
             }
         };
+        // A beat of a job that was due in a blind stretch may be waited for beyond the day.
+        let is_due = |found: &Found| found.after.is_some() || found.within < found.until;
         let is_false = |told: &&Told| {
             let a_death = platform.deaths.iter().any(|death| names(told, death.who));
             let is_true = match told.alarm {
@@ -350,7 +355,7 @@ impl Watcher {
         let words = |told: &Told| format!("day {}: at {}s {}", platform.seed, told.at, told.name);
         Report {
             days: 1,
-            deaths: platform.deaths.iter().map(found).collect(),
+            deaths: platform.deaths.iter().map(found).filter(is_due).collect(),
             false_alarms: self.told.iter().filter(is_false).map(words).collect(),
         }
     }
@@ -380,10 +385,17 @@ fn entry_time(platform: &Platform, machine: &Real, now: u64) -> Wall {
 fn blindness(platform: &Platform, kind: Kind, from: u64, until: u64) -> Duration {
     let interval = match kind {
         Kind::Slow => SLOW,
-        Kind::Usual { .. } | Kind::Job | Kind::Canary => EVERY,
+        Kind::Job => DAY,
+        Kind::Usual { .. } | Kind::Canary => EVERY,
     };
     let blind = (from..until).filter(|second| platform.is_blind(*second));
     let begins = |second: &u64| platform.is_blind(*second) && !platform.is_blind(second - 1);
     let stretches = (from..until).filter(begins).count() as u64;
-    Duration::from_secs(blind.count() as u64 + stretches * interval)
+    // One beat a day is due: several stretches of one hour hide no more.
+    let hidden = if kind == Kind::Job {
+        stretches.min(1)
+    } else {
+        stretches
+    };
+    Duration::from_secs(blind.count() as u64 + hidden * interval)
 }

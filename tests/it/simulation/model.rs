@@ -168,8 +168,9 @@ impl<'w> Model<'w> {
             .filter(|_| target.beat.is_some());
         let usual = target.usual.longest();
         let half = Duration::from_nanos(self.max_gap(target) / 2);
+        let guess = half.max(target.usual.longest_so_far());
         let known = every.or(usual);
-        (known.unwrap_or(half).as_nanos() as u64, known.is_some())
+        (known.unwrap_or(guess).as_nanos() as u64, known.is_some())
     }
 
     /// How long nothing was heard of one, in listened time.
