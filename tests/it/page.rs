@@ -5,6 +5,7 @@ mod entries;
 mod missed;
 mod panel;
 mod scale;
+mod storm;
 mod tail;
 mod views;
 

@@ -87,7 +87,7 @@ async function askIncident(id) {
   const shown = [...names].slice(0, 100);
   const timeline = (one.timeline ?? []).map((step) => el('li', {}, when(step.at), el('span', {class: 'grow'}, step.what)));
   const muted = open && silenceOf(one);
-  const words = open ? await wordsOf(one, one.instance ? [[one.app, one.region, one.instance].join('/')] : shown) : [];
+  const words = await wordsOf(one, one.instance ? [[one.app, one.region, one.instance].join('/')] : shown);
   return [
     el('p', {class: 'since'}, severity(one), open ? tick(el('span'), () => ` for ${since(one.since)}`) : ` over, ${one.reason}`),
     el('p', {}, one.what),
