@@ -4,6 +4,7 @@ mod access;
 mod entries;
 mod missed;
 mod panel;
+mod pictures;
 mod scale;
 mod storm;
 mod tail;
