@@ -117,7 +117,7 @@ fn a_link_in_a_message_leads_to_the_last_words_in_two_taps_and_to_the_entries_ar
     feed.resume(one);
     browser.wait(
         "its end",
-        "document.getElementById('detail-title').textContent.endsWith('(over)')",
+        "document.querySelector('#detail .since')?.textContent.includes(' over, ')",
     );
     let of_now = lines("#detail .lines > div", "GET /carts");
     browser.wait(

@@ -35,6 +35,7 @@ function readRoute() {
   if (hasDetail) {
     put($('detail-title'), route.view === 'app' ? `App ${parts[0]}` : `Incident ${parts[0]}`);
     $('detail').replaceChildren(el('p', {class: 'note'}, 'Asking ...'));
+    $('detail').known = null;
   }
   if (view === 'instance' && parts.length === 3) {
     const [app, region, instance] = parts;
