@@ -1,6 +1,7 @@
 //! The pictures in docs/pictures, and that what they show is there: a silence among 12 instances in any case, and where
 //! `LASTBEAT_SCREENSHOTS` names a folder also 400 calm instances, and a storm among 5,000.
 
+use super::scale::WATCH;
 use super::*;
 
 const APPS: [&str; 25] = [
@@ -121,11 +122,16 @@ fn calm() {
 fn storm() {
     let fleet = fleet(25, 8, 25);
     let (_nats, feed, lastbeat, browser) = scene(&fleet, Duration::from_secs(10));
+    headline(&browser, "All 5,000 instances in 25 apps are live");
+    browser.sized(DESK);
+    browser.run(WATCH);
     // Two of each app and region.
     for one in fleet.chunks(25).flat_map(|place| &place[..2]) {
         feed.silence(one);
     }
     headline(&browser, "400 of 5,000 instances are not live");
+    let tasks = browser.run("return window.tasks");
+    println!("400 of 5,000 instances die: tasks above 50 ms: {tasks}");
     screens(&browser, "storm-5000", [false, true]);
     lastbeat.stop();
 }
