@@ -4,8 +4,9 @@
 #   deploy/release.sh build TARGET            a binary of its own for TARGET, run once, without shared libraries on Linux
 #   deploy/release.sh pack TAG TARGET         OUT/lastbeat-TAG-TARGET.tar.gz: the binary, rules, deploy, docs, dashboards,
 #                                             fly.toml; with GITHUB_REPOSITORY, fly.toml and compose.yaml name its image
+#   deploy/release.sh deb TAG TARGET          OUT/lastbeat-TAG-TARGET.deb of what `build` made, by cargo-deb
 #   deploy/release.sh finish TAG REPOSITORY   OUT/SHA256SUMS, OUT/install.sh and OUT/lastbeat.rb (Homebrew), with the
-#                                             checksums of the archives in OUT; REPOSITORY is the account and the name
+#                                             checksums of the archives and packages in OUT; REPOSITORY is the account and the name
 #
 # OUT is `out` by default; BINARY is the binary to pack, by default the one that `build` made.
 set -eu
@@ -50,6 +51,13 @@ pack() {
   echo "$OUT/$name.tar.gz"
 }
 
+# PROFILE is that of the binary, by default the one of `build`.
+deb() {
+  mkdir -p "$OUT"
+  cargo deb --locked --no-build --no-strip --profile "${PROFILE:-dist}" --target "$2" --deb-version "${1#v}" \
+    --output "$OUT/lastbeat-$1-$2.deb"
+}
+
 # Lets fly.toml and compose.yaml in a folder use an image: there is nothing to build one from.
 prebuilt() {
   awk -v image="$2" '$0 == "[env]" { printf "[build]\nimage = \"%s\"\n\n", image } { print }' fly.toml > "$1/fly.toml"
@@ -63,7 +71,7 @@ sum_of() {
 
 finish() {
   tag=$1 repository=$2
-  (cd "$OUT" && sha256sum -- *.tar.gz > SHA256SUMS)
+  (cd "$OUT" && find . -name '*.tar.gz' -o -name '*.deb' | sed 's|^\./||' | sort | xargs sha256sum > SHA256SUMS)
   cat "$OUT/SHA256SUMS"
   base=https://github.com/$repository/releases/download/$tag
   {
@@ -146,6 +154,7 @@ EOF
 case ${1:-}-$# in
   build-2) build "$2" ;;
   pack-3) pack "$2" "$3" ;;
+  deb-3) deb "$2" "$3" ;;
   finish-3) finish "$2" "$3" ;;
-  *) sed -n 's/^# \{0,1\}//; 3,10p' "$0" >&2; exit 64 ;;
+  *) sed -n 's/^# \{0,1\}//; 3,11p' "$0" >&2; exit 64 ;;
 esac

@@ -3,14 +3,17 @@
 mod archive_folder;
 mod organisation;
 mod output;
+mod peers;
 mod stage;
 mod story;
 mod tour;
 
 use super::exit::Stop;
 use super::runtime;
+use crate::app::canary::{self, CanaryPlan};
 use crate::app::inventory::Machines;
 use crate::app::logging;
+use crate::app::notifiers::NotifierFactory;
 use crate::app::service::Service;
 use crate::core::engine::Output;
 use crate::core::notice::{Notice, NoticeKind};
@@ -23,11 +26,19 @@ use crate::io::http::WebAccess;
 use futures_util::FutureExt;
 use organisation::Entries;
 use output::say;
+use peers::BoundPeers;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// The demo's own rules: as in life, only faster.
 const RULES: &str = include_str!("demo/rules.toml");
+
+/// Interval of the tour's canary.
+const CANARY_EVERY: Duration = Duration::from_secs(1);
+/// Canaries on their way into the stream.
+const WAITING_CANARIES: usize = 16;
 
 /// Watch a simulated organisation in which things go wrong; needs no server
 #[derive(Clone, Debug, clap::Args)]
@@ -51,12 +62,38 @@ pub struct DemoArgs {
 pub fn run(args: &DemoArgs) -> ExitCode {
     // Alerts go to standard output, and need not be logged beside.
     logging::start(None, "error,lastbeat::app::delivery=off", None);
-    let reading = rules_file::read(&[("demo".to_owned(), RULES.as_bytes().to_vec())]);
+    let tour = match args.tour.then(BoundPeers::new).transpose() {
+        Ok(tour) => tour,
+        Err(fault) => return Stop::failed(format!("no port for the tour: {fault}")).print(),
+    };
+    let files = [("demo", RULES.to_owned())].into_iter();
+    let files = files.chain(tour.as_ref().map(|peers| ("tour", peers.rules())));
+    let files: Vec<_> = files
+        .map(|(name, text)| (name.to_owned(), text.into_bytes()))
+        .collect();
+    let reading = rules_file::read(&files);
     let Some(rules) = reading.set else {
         let faults: Vec<String> = reading.faults.iter().map(ToString::to_string).collect();
         return Stop::failed(faults.join("\n")).print();
     };
-    let tour = args.tour;
+    let factory = NotifierFactory::default();
+    let made: Result<Vec<_>, String> = rules
+        .notifiers
+        .iter()
+        .map(|rule| factory.make(rule))
+        .collect();
+    let notifiers = match made {
+        Ok(made) => made.into_iter().flatten().collect(),
+        Err(fault) => return Stop::failed(fault).print(),
+    };
+    let (say_canary, canaries) = mpsc::channel(WAITING_CANARIES);
+    let canary = tour.as_ref().map(|_| CanaryPlan {
+        subject: organisation::canary_subject(),
+        every: CANARY_EVERY,
+        // One that finds no place is lost, as in a stream that stalls.
+        say: Box::new(move |line| drop(say_canary.try_send(line))),
+        nonce: canary::nonce(),
+    });
     let archive = archive_folder::ArchiveFolder::new();
     let shown = archive.path().map(|path| path.display().to_string());
     let served = runtime::serve(Service::<Entries> {
@@ -68,17 +105,17 @@ pub fn run(args: &DemoArgs) -> ExitCode {
         archive: archive.setting(),
         machines: Machines::default(),
         watchdogs: Vec::new(),
-        ignore: Globs::default(),
+        ignore: Globs(vec![organisation::CANARY.0.to_owned()]),
         limits: Limits::default(),
         listen: args.listen,
-        notifiers: Vec::new(),
+        notifiers,
         max_series: 20_000,
         max_memory: None,
         give_up_after: None,
-        canary: None,
+        canary,
         feeder: Box::new(move |_, line| match tour {
-            true => tour::guide(line).boxed(),
-            false => story::tell(line).boxed(),
+            Some(peers) => tour::guide(line, peers, canaries).boxed(),
+            None => story::tell(line).boxed(),
         }),
         listener: Box::new(show),
         on_listening: Box::new(move |address| greet(address, shown.as_deref())),
@@ -92,7 +129,7 @@ pub fn run(args: &DemoArgs) -> ExitCode {
 fn greet(address: SocketAddr, archive: Option<&str>) {
     let lines = [
         "lastbeat demo: 12 instances of 4 apps in 3 regions, a heartbeat each second; silence is an alert after 3s.",
-        "Only the organisation is simulated; core, rules and HTTP are those of `lastbeat run`.",
+        "Only the organisation around it is simulated; core, rules and HTTP are those of `lastbeat run`.",
     ];
     println!("{}\n", lines.join("\n"));
     println!(

@@ -2,6 +2,7 @@
 
 use crate::support::http::Server;
 use crate::support::lastbeat::Setup;
+use std::io::Write;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -76,6 +77,35 @@ fn the_demo_shows_an_alert_a_bye_and_a_stalled_stream() {
         2,
         "the bye and the stall blamed somebody: {lines:#?}"
     );
+    child.signal("INT");
+    assert_eq!(child.wait_end(SOON), 0);
+}
+
+#[test]
+fn keys_of_the_tour_break_the_log_shipper_and_the_pager_and_mend_them() {
+    let within = Duration::from_secs(90);
+    let (mut child, mut input) = Setup::new().typed(&["demo", "--tour", "--listen", "127.0.0.1:0"]);
+    let mut press = |keys: &[&str]| {
+        let lines: String = keys.iter().flat_map(|key| [*key, "\n"]).collect();
+        input.write_all(lines.as_bytes()).expect("it reads keys");
+    };
+    let told = |label: &'static str, name: &'static str| {
+        move |line: &str| (line.contains(label) && line.contains(name)).then_some(())
+    };
+    // Its own steps would mend what is broken here.
+    press(&["n"; 12]);
+    child.wait_line("its last step", within, told("tour", "step 12 of 12"));
+    press(&["d"]);
+    let stalled = told("ALERT", "its subscription is stuck");
+    child.wait_line("a log shipper that stalls", within, stalled);
+    let received = told("pager", "received: ShipperStalled");
+    child.wait_line("a notification of it", within, received);
+    press(&["m", "p", "i"]);
+    child.wait_line("a refusal", within, told("pager", "refused with 503: "));
+    child.wait_line("a silence", within, told("ALERT", "HeartbeatMissed"));
+    press(&["m"]);
+    let received = told("pager", "received: HeartbeatMissed");
+    child.wait_line("the notification that was refused", within, received);
     child.signal("INT");
     assert_eq!(child.wait_end(SOON), 0);
 }

@@ -44,7 +44,7 @@ fn the_unit_sets_what_lastbeat_reads_and_restarts_it_always() {
     assert_eq!(unknown(&names, &known()), [""; 0]);
     let has = |line: &str| unit.lines().any(|found| found == line);
     for line in [
-        "ExecStart=/usr/local/bin/lastbeat run",
+        "ExecStart=lastbeat run",
         "Restart=always",
         "StartLimitIntervalSec=0",
         "DynamicUser=yes",

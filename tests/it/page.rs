@@ -4,7 +4,9 @@ mod access;
 mod entries;
 mod missed;
 mod panel;
+mod pictures;
 mod scale;
+mod storm;
 mod tail;
 mod views;
 

@@ -23,6 +23,9 @@ const INSTANCES: [(&str, &str, &str); 12] = [
     ("db", "lhr", "9080e6f3a12d87"),
 ];
 
+/// App, region and instance of the canary. Nothing of this app is watched.
+pub const CANARY: (&str, &str, &str) = ("lastbeat", "iad", "demo");
+
 /// Other entries than heartbeats.
 const CHATTER: [&str; 6] = [
     "GET /orders/1042 200 in 12ms",
@@ -48,6 +51,28 @@ impl RawMessage for Entry {
     fn payload(&self) -> &[u8] {
         self.payload.as_bytes()
     }
+}
+
+impl Entry {
+    /// The entry of a canary.
+    pub fn of_canary(line: &str) -> Self {
+        let (app, region, instance) = CANARY;
+        Entry {
+            subject: canary_subject(),
+            payload: payload(app, region, instance, "0ad1", line),
+        }
+    }
+
+    /// The payload, if it is a canary's.
+    pub fn canary(&self) -> Option<&str> {
+        (self.subject == canary_subject()).then_some(&self.payload)
+    }
+}
+
+/// The subject of the canary.
+pub fn canary_subject() -> String {
+    let (app, region, instance) = CANARY;
+    format!("logs.{app}.{region}.{instance}")
 }
 
 /// The simulated stream.
@@ -145,17 +170,21 @@ pub const ROUND: Duration = Duration::from_secs(1);
 
 fn entry(who: usize, message: &str) -> Entry {
     let (app, region, instance) = INSTANCES[who];
-    let time = crate::format::rfc3339(crate::clock::wall());
+    let host = format!("{:04x}", 0x77a0 + who / 2);
+    Entry {
+        subject: format!("logs.{app}.{region}.{instance}"),
+        payload: payload(app, region, instance, &host, message),
+    }
+}
+
+fn payload(app: &str, region: &str, instance: &str, host: &str, message: &str) -> String {
     let payload = serde_json::json!({
         "event": {"provider": "app"},
         "fly": {"app": {"instance": instance, "name": app}, "region": region},
-        "host": format!("{:04x}", 0x77a0 + who / 2),
+        "host": host,
         "log": {"level": "info"},
         "message": message,
-        "timestamp": time,
+        "timestamp": crate::format::rfc3339(crate::clock::wall()),
     });
-    Entry {
-        subject: format!("logs.{app}.{region}.{instance}"),
-        payload: payload.to_string(),
-    }
+    payload.to_string()
 }

@@ -12,6 +12,7 @@ pub(super) fn say(label: &str, text: &str) {
         "ALERT" => "\u{1b}[1;31m",
         "closed" => "\u{1b}[32m",
         "late" => "\u{1b}[33m",
+        "pager" => "\u{1b}[35m",
         "tour" => "\u{1b}[1;36m",
         _ => "\u{1b}[2m",
     };

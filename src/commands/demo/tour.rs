@@ -2,10 +2,12 @@
 
 use super::organisation::{Entries, Fate, Organisation, ROUND};
 use super::output::say;
+use super::peers::BoundPeers;
 use super::stage::Stage;
 use crate::io::feed::{ConnectionError, ConnectionEvent, ConnectionReporter};
 use std::convert::Infallible;
 use std::io::BufRead;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
@@ -20,6 +22,8 @@ enum Act {
     Bye(usize),
     Region(&'static str),
     Stall,
+    Shipper,
+    Notifier,
     Mend,
 }
 
@@ -41,7 +45,7 @@ const STEPS: [Step; 12] = [
         act: Act::Hang(2),
         says: [
             "web/lhr hangs. Its rule allows 3 s: it is late, then silent, and one incident opens at its deadline.",
-            "Look at the incident: since when, what is allowed, and the last words of the instance.",
+            "Look at the incident: its last words, and the entries around it. Acknowledge it with a note, or silence it.",
         ],
     },
     Step {
@@ -101,31 +105,44 @@ const STEPS: [Step; 12] = [
         ],
     },
     Step {
-        act: Act::Hang(4),
+        act: Act::Shipper,
         says: [
-            "api/iad hangs once more. Acknowledge its incident with a note, or silence it for a while.",
-            "Look at its entries around that time: the link is on the incident, or `lastbeat logs` in a terminal.",
+            "The log shipper no longer receives the stream. lastbeat asks its sink for a canary, and its counters for the hop.",
+            "Look at the chain under Downstream: stream, subscription, shipper, sink, with the broken link marked.",
         ],
     },
     Step {
         act: Act::Mend,
         says: [
-            "That is all of it. Break something yourself, and see what lastbeat makes of it:",
+            "The shipper is back: the incident names the range that its sink lacks. That is all of it. Now break something yourself:",
             KEYS,
         ],
     },
 ];
 
 /// The keys; each is followed by Enter.
-const KEYS: &str = "keys, each with Enter: i an instance hangs, b one says bye, r region lhr is silent, s the stream stalls, m all is mended, n next step";
+const KEYS: &str = "keys, each with Enter: i an instance hangs, b one says bye, r region lhr is silent, s the stream stalls, \
+                    d the log shipper (downstream) stalls, p the pager refuses notifications, m all is mended, n next step";
 
-/// Feeds the organisation's entries to the core, for ever, as the tour goes on and as keys say.
+/// Lets the peers answer and feeds the organisation's entries to the core, for ever, as the tour goes on and as keys say.
 pub(super) async fn guide(
     line: ConnectionReporter<Entries>,
+    peers: BoundPeers,
+    canaries: mpsc::Receiver<String>,
+) -> Result<Infallible, ConnectionError> {
+    let stage = Stage::new(Arc::clone(&peers.peers));
+    let (never, _) = tokio::join!(feed(line, stage, canaries), peers.serve());
+    never
+}
+
+async fn feed(
+    line: ConnectionReporter<Entries>,
+    mut stage: Stage,
+    mut canaries: mpsc::Receiver<String>,
 ) -> Result<Infallible, ConnectionError> {
     let (entries, source) = mpsc::channel(1024);
     line.report(ConnectionEvent::Up(Entries(source))).await;
-    let (mut stage, mut tour, mut keys) = (Stage::new(), Tour::default(), keys());
+    let (mut tour, mut keys) = (Tour::default(), keys());
     let steps = Organisation::len() as u32;
     let mut ticks = tokio::time::interval(ROUND / steps);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -139,6 +156,9 @@ pub(super) async fn guide(
         };
         for line in words.into_iter().flatten() {
             say("tour", &line);
+        }
+        while let Ok(canary) = canaries.try_recv() {
+            stage.say_canary(&canary);
         }
         for entry in stage.speak(who) {
             let _ = entries.send(entry).await;
@@ -176,6 +196,11 @@ impl Tour {
             "b" => (Act::Bye(11), format!("{} says bye", Organisation::name(11))),
             "r" => (Act::Region("lhr"), "region lhr is silent".to_owned()),
             "s" => (Act::Stall, "the stream stalls".to_owned()),
+            "d" => (Act::Shipper, "the log shipper receives nothing".to_owned()),
+            "p" => (
+                Act::Notifier,
+                "the pager refuses notifications: each is sent again until it is accepted; break something more".to_owned(),
+            ),
             "m" => (Act::Mend, "all is mended".to_owned()),
             "n" => return self.step(stage),
             _ => return Some(vec![KEYS.to_owned()]),
@@ -197,8 +222,12 @@ fn act(act: Act, stage: &mut Stage) {
             }
         }
         Act::Stall => stage.is_stalled = true,
+        Act::Shipper => stage.break_shipper(true),
+        Act::Notifier => stage.break_notifier(true),
         Act::Mend => {
             stage.is_stalled = false;
+            stage.break_shipper(false);
+            stage.break_notifier(false);
             all.for_each(|who| stage.set(who, Fate::Beats));
         }
     }
@@ -226,7 +255,7 @@ mod tests {
 
     #[test]
     fn twelve_steps_take_three_minutes_and_leave_all_well() {
-        let (mut tour, mut stage) = (Tour::default(), Stage::new());
+        let (mut tour, mut stage) = (Tour::default(), Stage::new(Arc::default()));
         let mut begun = Vec::new();
         for second in 0..200 {
             if tour.is_due(second) {
@@ -237,21 +266,19 @@ mod tests {
         }
         assert_eq!(begun.len(), 12);
         assert_eq!(begun.last(), Some(&165));
-        assert!(stage.all_beat() && !stage.is_stalled);
+        assert!(stage.is_well());
         assert_eq!(tour.key("n", &mut stage), None);
     }
 
     #[test]
     fn keys_break_and_mend() {
-        let (mut tour, mut stage) = (Tour::default(), Stage::new());
-        for key in ["i", "b", "r"] {
+        let (mut tour, mut stage) = (Tour::default(), Stage::new(Arc::default()));
+        for key in ["i", "b", "r", "s", "d", "p"] {
             tour.key(key, &mut stage).expect("it says what happens");
-            assert!(!stage.all_beat(), "{key}");
+            assert!(!stage.is_well(), "{key}");
             tour.key("m", &mut stage);
-            assert!(stage.all_beat(), "{key}");
+            assert!(stage.is_well(), "{key}");
         }
-        tour.key("s", &mut stage);
-        assert!(stage.is_stalled);
         let help = tour.key("?", &mut stage).expect("help");
         assert_eq!(help, [KEYS]);
     }

@@ -5,6 +5,8 @@ use super::*;
 use crate::support::log_shipper::{Broken, LogShipper};
 
 const MIDNIGHT_WORDS: &str = "panic: no connection to the database (of ten)";
+/// Entries of an instance that are kept in any case.
+const KEPT_WORDS: usize = 50;
 const LATER: &str = "document.getElementById('found-said').textContent";
 
 fn lines(css: &str, text: &str) -> String {
@@ -102,6 +104,30 @@ fn a_link_in_a_message_leads_to_the_last_words_in_two_taps_and_to_the_entries_ar
     browser.wait("what it said before", &near);
     let others = lines("#found > div", &instances[0].id);
     assert_eq!(browser.run(&format!("return {others}")), false);
+
+    // It is back, and has said so much since that its last words are in the archive alone.
+    browser.run("location.hash = '#/'; location.hash = document.querySelector('#incidents h3 a').getAttribute('href')");
+    browser.wait(
+        "the open incident",
+        &lines("#detail .lines > div", MIDNIGHT_WORDS),
+    );
+    for number in 0..KEPT_WORDS {
+        feed.say(one, &format!("GET /carts/{number} 200"));
+    }
+    feed.resume(one);
+    browser.wait(
+        "its end",
+        "document.querySelector('#detail .since')?.textContent.includes(' over, ')",
+    );
+    let of_now = lines("#detail .lines > div", "GET /carts");
+    browser.wait(
+        "its last words from the archive",
+        &format!(
+            "{} && !{of_now}",
+            lines("#detail .lines > div", MIDNIGHT_WORDS)
+        ),
+    );
+    well(&browser, "an incident that is over, with last words");
     let refused = browser.complaints();
     let is_expected = |line: &String| line.contains("/api/v1/entries");
     assert!(

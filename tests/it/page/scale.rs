@@ -4,7 +4,7 @@
 use super::*;
 
 /// Notes each task of the page's thread of more than 50 ms, and how much of the time it works.
-const WATCH: &str = "window.tasks = []; new PerformanceObserver(list => window.tasks.push(...list.getEntries().map(one => one.duration))) \
+pub(super) const WATCH: &str = "window.tasks = []; new PerformanceObserver(list => window.tasks.push(...list.getEntries().map(one => one.duration))) \
     .observe({type: 'longtask'})";
 
 fn busy(browser: &Browser) -> f64 {

@@ -171,6 +171,15 @@ impl Browser {
         self.devtools("Emulation.setDeviceMetricsOverride", phone);
     }
 
+    /// Makes the window one of this many points; one of few is a phone's.
+    #[track_caller]
+    pub fn sized(&self, (width, height): (u32, u32)) {
+        let is_phone = width < 600;
+        let size =
+            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone});
+        self.devtools("Emulation.setDeviceMetricsOverride", size);
+    }
+
     /// Prefers a dark page.
     #[track_caller]
     pub fn in_the_dark(&self) {
@@ -231,12 +240,22 @@ impl Browser {
     /// Keeps a picture of the whole page, where `LASTBEAT_SCREENSHOTS` names a folder for such.
     #[track_caller]
     pub fn picture(&self, name: &str) {
+        self.capture(name, true);
+    }
+
+    /// Keeps a picture of what the window shows, as [`Self::picture`] does.
+    #[track_caller]
+    pub fn screen(&self, name: &str) {
+        self.capture(name, false);
+    }
+
+    fn capture(&self, name: &str, is_whole: bool) {
         let Some(folder) = std::env::var_os("LASTBEAT_SCREENSHOTS") else {
             return;
         };
         let shot = self.devtools(
             "Page.captureScreenshot",
-            json!({"captureBeyondViewport": true}),
+            json!({"captureBeyondViewport": is_whole}),
         );
         let bytes = BASE64.decode(shot["data"].as_str().unwrap_or_default().as_bytes());
         let path = Path::new(&folder).join(format!("{name}.png"));

@@ -3,7 +3,7 @@
 use super::wait::wait_for;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{process, thread};
@@ -32,10 +32,18 @@ pub struct Child {
 impl Child {
     /// Starts it. `name` is what failed tests call it.
     pub fn start(name: &str, command: &mut Command) -> Self {
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        Child::with(name, command.stdin(Stdio::null()))
+    }
+
+    /// Starts it with an input to type into.
+    pub fn start_typed(name: &str, command: &mut Command) -> (Self, ChildStdin) {
+        let mut child = Child::with(name, command.stdin(Stdio::piped()));
+        let input = child.process.stdin.take().expect("it is piped");
+        (child, input)
+    }
+
+    fn with(name: &str, command: &mut Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {name}: {error}"));

@@ -8,6 +8,7 @@ use super::nats::{Nats, ORG, TOKEN};
 use super::wait::{wait_for, wait_until};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, Command};
 use std::time::Duration;
 
 /// It listens well before this, and has heard who beats, on a busy machine too.
@@ -93,6 +94,21 @@ impl Setup {
 
     /// Starts any of its commands, and waits for nothing.
     pub fn command(&self, arguments: &[&str]) -> Child {
+        Child::start(
+            &format!("lastbeat {}", arguments.join(" ")),
+            &mut self.prepare(arguments),
+        )
+    }
+
+    /// Starts any of its commands, with an input to type into.
+    pub fn typed(&self, arguments: &[&str]) -> (Child, ChildStdin) {
+        Child::start_typed(
+            &format!("lastbeat {}", arguments.join(" ")),
+            &mut self.prepare(arguments),
+        )
+    }
+
+    fn prepare(&self, arguments: &[&str]) -> Command {
         let program = Path::new(env!("CARGO_BIN_EXE_lastbeat"));
         let mut command = if self.one_core {
             let mut command = command("taskset");
@@ -109,7 +125,7 @@ impl Setup {
             .args(arguments)
             .envs(&self.env)
             .current_dir(self.folder.path());
-        Child::start(&format!("lastbeat {}", arguments.join(" ")), &mut command)
+        command
     }
 
     /// Starts `run` and waits until it listens.

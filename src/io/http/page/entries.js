@@ -144,13 +144,29 @@ function showWords(one) {
   attr($('words-more'), 'href', entriesOf([...name, ['since', isoTime(Date.parse(words.at(-1).at) - 3600e3)]]));
 }
 
-/** The last words of the first instances of an open incident. */
+/** The last words of the first instances of an incident. */
 async function wordsOf(one, names) {
   const known = names.filter((name) => name.split('/').length === 3).slice(0, 3);
-  const details = await Promise.all(known.map((name) => ask(`/api/v1/instances/${name.split('/').map(encodeURIComponent).join('/')}`).catch(() => null)));
-  return details.filter((detail) => detail?.last_words?.length).flatMap((detail) => [
-    el('h3', {}, 'Last words of ', el('a', {href: addressOf(detail)}, detail.instance)),
-    el('div', {class: 'lines', role: 'group', tabindex: '0', 'aria-label': `Last words of ${detail.instance}`},
-      ...detail.last_words.slice(-10).map((word) => entryLine(word.at, '', word.message))),
-  ]);
+  const of = one.id + one.state;
+  if (one.state === 'open' || search.wordsOf !== of) search.words = await Promise.all(known.map((name) => lastWords(one, ...name.split('/'))));
+  search.wordsOf = of;
+  return known.flatMap((name, at) => {
+    const [words, [app, region, instance]] = [search.words[at], name.split('/')];
+    return words?.length ? [
+      el('h3', {}, 'Last words of ', el('a', {href: addressOf({app, region, instance})}, instance)),
+      el('div', {class: 'lines', role: 'group', tabindex: '0', 'aria-label': `Last words of ${instance}`},
+        ...words.slice(-10).map((word) => entryLine(word.at, '', word.message))),
+    ] : [];
+  });
+}
+
+/** What the instance said before the incident opened, as it is kept in any case; of one that is over else from the archive. */
+async function lastWords(one, app, region, instance) {
+  const detail = await ask(`/api/v1/instances/${[app, region, instance].map(encodeURIComponent).join('/')}`).catch(() => null);
+  const words = detail?.last_words ?? [];
+  if (one.state === 'open') return words;
+  const before = words.filter((word) => Date.parse(word.at) < Date.parse(one.opened_at));
+  if (before.length) return before;
+  const query = {app: quoted(app), region: quoted(region), instance: quoted(instance), since: isoTime(Date.parse(one.since) - 60e3), until: one.opened_at};
+  return nextPage(query, '', 1000, () => true).then(({entries}) => entries, () => []);
 }

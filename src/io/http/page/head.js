@@ -53,6 +53,10 @@ const plural = (count, word) => `${count.toLocaleString()} ${word}${count === 1 
 function headline() {
   const {status, open} = state;
   if (open.length) {
+    if (open.length > SHOWN_INCIDENTS) {
+      const bad = BAD.reduce((all, verdict) => all + (status.instances[verdict] ?? 0), 0);
+      return `${plural(open.length, 'incident')}: ${bad.toLocaleString()} of ${plural(sum(status.instances), 'instance')} are not live`;
+    }
     const named = worstFirst(open).slice(0, NAMED_INCIDENTS).map((one) => {
       const several = !one.instance && one.scope === 'instance' && one.affected_total > 1;
       return `${who(one)} ${WORDS[one.alarm] ?? (several ? 'are silent' : 'is silent')}`;

@@ -3,12 +3,14 @@
 
 const HISTORY_DAYS = 93;
 const SHARES_EVERY_MS = 60000;
+const PAST_EVERY_MS = 1900; // in a storm incidents open one after the other
 const SHARES_SHOWN = 10;
-const past = {open: null, cursor: '', asked: 0, all: false, apps: []};
+const past = {open: null, cursor: '', asked: 0, tried: 0, all: false, apps: []};
 
 /** Reads the newest of it where another set of incidents is open than when it was read. */
 function askPast() {
-  if (document.hidden) return;
+  if (document.hidden || Date.now() - past.tried < PAST_EVERY_MS) return;
+  past.tried = Date.now();
   const open = state.open.map((one) => one.id).sort().join();
   const isNew = open !== past.open;
   if (isNew) showHistory().catch((fault) => { past.open = null; trouble(fault); });

@@ -35,21 +35,68 @@ fn dense_style(line: &str) -> String {
     shorter.into_iter().fold(line.to_owned(), dense)
 }
 
-/// A line of a script without the spaces beside its signs; as it is where it may have a template or a regular expression.
+/// A line of a script without the spaces beside its signs and without a comment at its end; as it is from a slash on that is
+/// no part of a text, which may begin a regular expression.
 fn dense_script(line: &str) -> String {
-    if line.contains(['`', '/', '"', '\\']) {
-        return line.to_owned();
+    let mut rest = without_comment(line);
+    let mut dense = String::with_capacity(rest.len());
+    while let Some(at) = rest.find(['\'', '"', '`', '/', '\\']) {
+        dense.push_str(&without_spaces(&rest[..at]));
+        rest = &rest[at..];
+        let Some(length) = text_length(rest) else {
+            return dense + rest;
+        };
+        dense.push_str(&rest[..length]);
+        rest = &rest[length..];
     }
-    let parts = line.split('\'').enumerate();
-    let dense = parts.map(|(at, part)| {
-        let is_code = at % 2 == 0;
-        if is_code {
-            without_spaces(part)
-        } else {
-            part.to_owned()
+    dense + &without_spaces(rest)
+}
+
+/// Without the comment behind a statement, if it has no quote: what ends in one may be a text.
+fn without_comment(line: &str) -> &str {
+    let at = line.find("; // ");
+    let at = at.filter(|at| !line[*at..].contains(['\'', '"', '`']));
+    at.map_or(line, |at| &line[..=at])
+}
+
+/// Bytes of the text at the start of the line, with its quotes; `None` where there is none, or it does not end in this line.
+fn text_length(line: &str) -> Option<usize> {
+    let quote = line.chars().next()?;
+    if !['\'', '"', '`'].contains(&quote) {
+        return None;
+    }
+    let mut at = 1;
+    loop {
+        let rest = &line[at..];
+        let sign = rest.chars().next()?;
+        at += match sign {
+            '\\' => 1 + rest.chars().nth(1)?.len_utf8(),
+            '$' if quote == '`' && rest.starts_with("${") => expression_length(rest)?,
+            _ if sign == quote => return Some(at + 1),
+            _ => sign.len_utf8(),
+        };
+    }
+}
+
+/// Bytes of the expression `${...}` at the start of the line; `None` where it does not end in this line.
+fn expression_length(line: &str) -> Option<usize> {
+    let (mut at, mut depth) = (1, 0_u32);
+    loop {
+        let rest = &line[at..];
+        let sign = rest.chars().next()?;
+        match sign {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
         }
-    });
-    dense.collect::<Vec<_>>().join("'")
+        at += match sign {
+            '\'' | '"' | '`' => text_length(rest)?,
+            _ => sign.len_utf8(),
+        };
+        if depth == 0 {
+            return Some(at);
+        }
+    }
 }
 
 fn without_spaces(code: &str) -> String {
@@ -84,10 +131,13 @@ mod tests {
                 "const a=(b,c)=>{return b?'d , e':c - -1;};",
             ),
             (
-                "if (a !== b && c) d = `e , ${f}`;",
-                "if (a !== b && c) d = `e , ${f}`;",
+                "if (a !== b && c) d = `e , ${f({g: ` , ${h} `, i: '} ; '})} , ` + [j, 'k , l'];",
+                "if(a!==b&&c)d=`e , ${f({g: ` , ${h} `, i: '} ; '})} , ` +[j,'k , l'];",
             ),
-            ("a = b / c , d", "a = b / c , d"),
+            ("a = b / c , d", "a=b / c , d"),
+            ("a = '\\' , ' , b; // why, and how", "a='\\' , ',b;"),
+            ("a = '; // b , c';", "a='; // b , c';"),
+            ("a (`b , ", "a(`b , "),
         ] {
             assert_eq!(lean("/x.js", line), format!("{sent}\n"));
         }

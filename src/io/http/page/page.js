@@ -7,6 +7,9 @@ const EVENTS_WITHIN_MS = 3000; // they bring a status each second; without one f
 const AROUND_EVERY_MS = 10000;
 const DETAIL_EVERY_MS = 10000;
 const FOLD_ABOVE = 2000; // instances: more of them are counted, not drawn
+const DRAWN_CELLS = 250; // of the map at first: as many as are laid out within a frame
+const STRIP_ABOVE = 60; // instances: more of them are counted by region above the map
+const STRIP_APPS = 6;
 const MARKS = {silent: '×', 'never-seen': '∅', late: '▲', unknown: '?', learning: '○', stopped: '–', live: '●'}; // the worst first
 const BAD = ['silent', 'never-seen', 'late'];
 
@@ -393,6 +396,7 @@ function who(one) {
 
 const SEVERITIES = {critical: '◆', error: '■', warning: '▲', info: '●'}; // the worst first
 const SHOWN_INCIDENTS = 5;
+const SHOWN_IN_STORM = 3;
 const rank = (one) => Object.keys(SEVERITIES).indexOf(one.severity);
 /** The worst first; of one severity the oldest. */
 const worstFirst = (list) => [...list].sort((a, b) => rank(a) - rank(b) || (a.since < b.since ? -1 : 1));
@@ -404,7 +408,8 @@ function showIncidents() {
   put($('incidents-title'), `Open incidents (${state.open.length})`);
   $('incidents-part').hidden = !state.open.length;
   const sorted = worstFirst(state.open);
-  keep($('incidents'), sorted.slice(0, SHOWN_INCIDENTS), (one) => `${one.id} ${one.scope} ${one.affected_total} ${one.severity}`, (one) => {
+  const most = sorted.length > SHOWN_INCIDENTS ? SHOWN_IN_STORM : SHOWN_INCIDENTS;
+  keep($('incidents'), sorted.slice(0, most), (one) => `${one.id} ${one.scope} ${one.affected_total} ${one.severity}`, (one) => {
     const rest = one.affected_total - one.affected.length;
     const names = one.affected.slice(0, 6).join(', ') + (rest > 0 || one.affected.length > 6 ? ', ...' : '');
     return el('li', {'data-incident': one.id, class: `s-${one.severity}`},
@@ -432,17 +437,19 @@ function showIncidents() {
     if (muted) put(told, `silenced until ${clock(ends(muted))}: ${muted.reason} (${muted.author || 'rules'})`);
   });
   // A storm does not bury the map: its cards are short, and the others are counted by app, and a line each where one asks for them.
-  const more = sorted.slice(SHOWN_INCIDENTS);
+  const more = sorted.slice(most);
   $('more-incidents').hidden = !more.length;
   $('incidents-part').classList.toggle('storm', more.length > 0);
   const counts = new Map();
   for (const one of more) counts.set(one.app || one.region || one.scope, (counts.get(one.app || one.region || one.scope) ?? 0) + 1);
-  const most = [...counts].sort((a, b) => b[1] - a[1]);
-  const named = most.slice(0, 6).map(([name, count]) => `${name} ${count}`).concat(most.length > 6 ? ['...'] : []);
+  const names = [...counts].sort((a, b) => b[1] - a[1]);
+  const named = names.slice(0, 6).map(([name, count]) => `${name} ${count}`).concat(names.length > 6 ? ['...'] : []);
   put($('more-summary'), `${more.length} more: ${named.join(', ')}`);
-  keep($('more-list'), more, (one) => `${one.id} ${one.severity} ${one.affected_total} ${Boolean(one.acknowledged)}`,
+  keep($('more-list'), $('more-incidents').open ? more : [], (one) => `${one.id} ${one.severity} ${one.affected_total} ${Boolean(one.acknowledged)}`,
     (one) => el('li', {}, severity(one), el('span', {class: 'grow'}, linkTo(one), one.acknowledged ? ' ✓' : ''), tick(el('span'), () => since(one.since))));
 }
+
+$('more-incidents').addEventListener('toggle', draw);
 
 /** A link, where it is one that a browser only opens. */
 function runbook(address) {
@@ -564,6 +571,7 @@ $('mute-close').addEventListener('click', () => $('mute').close());
 // ---- the map ----
 
 const shownVerdicts = new Set();
+let drawnCells = DRAWN_CELLS;
 
 /** Whether each word of the filter is in one of the names, or is the verdict. */
 const fits = (words, names, verdict) => words.every((word) => word === verdict || names.some((name) => name.toLowerCase().includes(word)));
@@ -573,7 +581,8 @@ function rows() {
   const words = $('filter').value.toLowerCase().split(/\s+/).filter(Boolean);
   const verdicts = Object.keys(MARKS).filter((verdict) => !shownVerdicts.size || shownVerdicts.has(verdict));
   const apps = new Map();
-  const shown = {instances: 0};
+  const shown = {instances: 0, strip: new Map()};
+  const order = [...BAD, 'unknown', 'live'];
   const add = (place, count) => {
     shown.instances += count;
     if (!apps.has(place.app)) apps.set(place.app, {app: place.app, bad: 0, size: 0, places: new Map()});
@@ -587,6 +596,14 @@ function rows() {
     if (BAD.includes(verdict)) row.bad += number;
     const {instances} = row.places.get(place.region);
     instances[verdict] = (instances[verdict] ?? 0) + number;
+    for (const kind of ['region', 'app']) {
+      const key = kind + place[kind];
+      if (!shown.strip.has(key)) shown.strip.set(key, {kind, name: place[kind], size: 0, bad: 0, worst: 'live'});
+      const one = shown.strip.get(key);
+      one.size += number;
+      if (BAD.includes(verdict)) one.bad += number;
+      if (order.includes(verdict) && order.indexOf(verdict) < order.indexOf(one.worst)) one.worst = verdict;
+    }
   };
   if (state.folded) {
     for (const place of state.status.apps) {
@@ -630,8 +647,14 @@ function showMap() {
   put($('nothing-said'), shown.instances ? `${shown.instances} of ${total} instances are shown.` : `Nothing matches: none of ${total} instances.`);
   const regions = [...new Set(shown.rows.flatMap((row) => [...row.places.keys()]))].sort();
   $('map').hidden = !shown.instances;
+  showStrip(shown, total);
+  // Rows beyond are made where one asks for them: to lay out thousands of cells takes longer than a frame.
+  const drawn = shown.rows.slice(0, Math.max(5, Math.floor(drawnCells / (regions.length + 1))));
+  const more = shown.rows.length - drawn.length;
+  $('map-more').hidden = !more;
+  put($('map-more'), `Show more of ${shown.rows.length} apps`);
   keep($('regions'), ['', ...regions], (name) => name, (name) => el('th', {scope: 'col'}, name || 'app'));
-  keep($('apps'), shown.rows, (row) => row.app, (row) => el('tr', {}), (node, row) => {
+  keep($('apps'), drawn, (row) => row.app, (row) => el('tr', {}), (node, row) => {
     node.classList.toggle('bad', row.bad > 0);
     const cells = ['', ...regions].map((region) => ({region, row, place: row.places.get(region)}));
     keep(node, cells, (cell) => cell.region, makeCell, showCell);
@@ -640,6 +663,26 @@ function showMap() {
   if (focused?.isConnected && focused !== document.activeElement && $('map').contains(focused)) focused.focus({preventScroll: true});
   if (!$('map').querySelector('button[tabindex="0"]')) $('map').querySelector('button')?.setAttribute('tabindex', '0');
 }
+
+/** The map in a few words, for where it does not fit: each region, and the apps in most trouble, with how much of each is. */
+function showStrip({strip}, total) {
+  const [regions, apps] = ['region', 'app'].map((kind) => [...strip.values()].filter((one) => one.kind === kind));
+  regions.sort((a, b) => (a.name < b.name ? -1 : 1));
+  apps.sort((a, b) => b.bad - a.bad);
+  const shown = total > STRIP_ABOVE ? [...regions, ...apps.filter((one) => one.bad).slice(0, STRIP_APPS)] : [];
+  keep($('strip'), shown, (one) => one.kind + one.name,
+    (one) => el('li', {'data-kind': one.kind}, el('a', {href: `#/${one.kind}/${encodeURIComponent(one.name)}`}, el('b'), ` ${one.name} `, el('span'))),
+    ({firstChild: link}, one) => {
+      attr(link.firstChild, 'class', `v-${one.worst}`);
+      put(link.firstChild, MARKS[one.worst]);
+      put(link.lastChild, one.bad ? `${one.bad} of ${one.size}` : String(one.size));
+    });
+}
+
+$('map-more').addEventListener('click', () => {
+  drawnCells += DRAWN_CELLS;
+  showMap();
+});
 
 function makeCell({region, row}) {
   if (!region) return el('th', {scope: 'row', title: row.app}, el('a', {href: `#/app/${encodeURIComponent(row.app)}`}, row.app));

@@ -35,6 +35,7 @@ function readRoute() {
   if (hasDetail) {
     put($('detail-title'), route.view === 'app' ? `App ${parts[0]}` : `Incident ${parts[0]}`);
     $('detail').replaceChildren(el('p', {class: 'note'}, 'Asking ...'));
+    $('detail').known = null;
   }
   if (view === 'instance' && parts.length === 3) {
     const [app, region, instance] = parts;
@@ -59,10 +60,13 @@ function mindRoute() {
   const asked = view === 'incident' ? askIncident(name) : askApp(name);
   asked.then((nodes) => {
     if (route.view !== view || route.parts[0] !== name) return;
-    // What is being read or chosen stays: a copy is made where something else is known.
+    // What is being read or chosen stays: a copy is made where something else is known; its age ticks by itself.
     const made = el('div', {}, ...nodes.filter(Boolean));
-    const is = made.textContent;
-    if ($('detail').known !== is || $('detail').of !== `${view} ${name}`) $('detail').replaceChildren(made);
+    const is = [...made.children].filter((part) => part.className !== 'since').map((part) => part.textContent).join();
+    if ($('detail').known !== is || $('detail').of !== `${view} ${name}`) {
+      $('detail').replaceChildren(made);
+      for (const list of made.querySelectorAll('.lines')) list.scrollTop = list.scrollHeight;
+    }
     Object.assign($('detail'), {known: is, of: `${view} ${name}`});
   }, (fault) => {
     if (!(fault instanceof Shut)) $('detail').replaceChildren(el('p', {role: 'alert'}, fault.message));
@@ -87,10 +91,11 @@ async function askIncident(id) {
   const shown = [...names].slice(0, 100);
   const timeline = (one.timeline ?? []).map((step) => el('li', {}, when(step.at), el('span', {class: 'grow'}, step.what)));
   const muted = open && silenceOf(one);
-  const words = open ? await wordsOf(one, one.instance ? [[one.app, one.region, one.instance].join('/')] : shown) : [];
+  const words = await wordsOf(one, one.instance ? [[one.app, one.region, one.instance].join('/')] : shown);
   return [
     el('p', {class: 'since'}, severity(one), open ? tick(el('span'), () => ` for ${since(one.since)}`) : ` over, ${one.reason}`),
     el('p', {}, one.what),
+    ...words,
     one.acknowledged ? el('p', {class: 'note'}, acknowledged(one), ', since ', when(one.acknowledged.at)) : null,
     muted ? el('p', {class: 'note'}, `silenced until ${clock(ends(muted))}: ${muted.reason} (${muted.author || 'rules'})`) : null,
     el('p', {class: 'buttons'},
@@ -98,7 +103,6 @@ async function askIncident(id) {
       open ? el('button', {type: 'button', onclick: () => askSilence(who(one), null, one.id)}, 'Acknowledge') : null,
       runbook(one.runbook), copyButton(location.href, 'Copy the link'), el('a', {href: aroundOf(one)}, 'Entries around it'),
       one.app ? el('a', {href: `#/app/${encodeURIComponent(one.app)}`}, `app ${one.app}`) : null),
-    ...words,
     pairs(['instance', one.instance && memberLink([one.app, one.region, one.instance].join('/'))], ['alert', one.alarm], ['scope', one.scope], ['rule', one.rule], ['last sign of life', when(one.since)], ['limit', seconds(one.max_gap_seconds)],
       ['deadline', when(one.due)], ['opened', when(one.opened_at)], ['closed', one.closed_at && when(one.closed_at)],
       ['last notification', one.told ? when(one.told.at) : 'none was sent'], ['id', el('span', {}, el('span', {class: 'mono'}, one.id), ' ', copyButton(one.id))]),
