@@ -69,7 +69,9 @@ pub async fn refill<S: Ships + Send + Sync + 'static>(
     let mut damaged = 0;
     let mut next = reader.read(cursor.place());
     loop {
-        let read = next.await.map_err(io::Error::other).flatten();
+        let read = next
+            .await
+            .unwrap_or_else(|fault| Err(io::Error::other(fault)));
         let (found, searched) = read.map_err(RefillFault::Archive)?;
         let following = (!searched.is_done).then(|| reader.read(searched.next.clone()));
         damaged += searched.damaged;

@@ -5,11 +5,11 @@ use crate::support::http::Server;
 use crate::support::lastbeat::{Setup, WEB_TOKEN, listening};
 use crate::support::nats::{Nats, Peer};
 use crate::support::receiver::Receiver;
-use crate::support::wait::wait_until;
+use crate::support::wait::{wait_until, wall};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(60);
 const RANGE: [&str; 4] = [
@@ -268,7 +268,7 @@ fn refilled(server: &Server) -> Value {
 
 /// Moves an archive to yesterday, since lastbeat deletes what is older than a week; gives the date.
 fn moved_to_yesterday(folder: &Path) -> String {
-    let yesterday = SystemTime::now() - Duration::from_secs(24 * 3600);
+    let yesterday = wall() - Duration::from_secs(24 * 3600);
     let day = humantime::format_rfc3339_seconds(yesterday).to_string()[..10].to_owned();
     let [old, new] = ["2026-01-31", &day].map(|day| folder.join(format!("{day}T12-00-00Z.log")));
     let lines = std::fs::read_to_string(&old).expect("it is there");

@@ -17,8 +17,9 @@ pub fn is_complete(answer: &[u8], shape: &AnswerShape) -> Result<bool, String> {
                 _ => return Err(format!("the answer has no list at {pointer}")),
             }
             let is_said = |(pointer, said): &(&str, &str)| {
+                let said: Option<Value> = serde_json::from_str(said).ok();
                 let value = answer.pointer(pointer);
-                value.is_none_or(|value| value.to_string() == *said)
+                value.is_none_or(|value| Some(value) == said.as_ref())
             };
             Ok(complete.iter().all(is_said))
         }
