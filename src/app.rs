@@ -16,6 +16,7 @@ pub mod inventory;
 pub mod logging;
 pub mod notifiers;
 pub mod redact;
+pub mod refill;
 pub mod reload;
 pub mod second_opinion;
 pub mod self_report;

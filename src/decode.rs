@@ -19,6 +19,7 @@ mod lone_surrogates;
 mod nearest;
 mod quoted;
 pub mod redact;
+pub mod refill_request;
 pub mod rules_file;
 pub mod schedule;
 pub mod settings;

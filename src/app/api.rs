@@ -5,6 +5,7 @@ use super::archive::query::Searches;
 use super::delivery::DeliveryHandle;
 use super::drill;
 use super::event_loop::CoreRequest;
+use super::refill::service::Refills;
 use super::silences::Silences;
 use super::store_thread::StoreHandle;
 use crate::clock::NowFn;
@@ -18,8 +19,10 @@ use crate::core::snapshot::outages::Outages;
 use crate::core::time::Wall;
 use crate::decode::acknowledge_request::AcknowledgeRequest;
 use crate::decode::api_query::EntriesQuery;
+use crate::decode::refill_request::RefillRequest;
 use crate::decode::silence_request::SilenceRequest;
-use crate::io::http::backend::{Backend, EntriesFault, SilenceRow};
+use crate::io::http::backend::{Backend, EntriesFault, RefillRefused, SilenceRow};
+use crate::io::http::dto::downstream::Refill;
 use crate::io::http::dto::drill::Drilled;
 use crate::io::http::dto::entry::Entries;
 use crate::io::http::dto::status::{NotifierStatus, StoreStatus, UnrecognisedBeats};
@@ -54,6 +57,8 @@ pub struct ApiBackend {
     pub words: SharedWords,
     /// Searches of the archive.
     pub searches: Searches,
+    /// Refills of sinks.
+    pub refills: Refills,
     /// The metrics.
     pub metrics: Arc<Metrics>,
 }
@@ -160,6 +165,14 @@ impl Backend for ApiBackend {
         let (http_send, now) = (Arc::clone(&self.http_send), Arc::clone(&self.now));
         let notifiers = self.delivery.notifiers();
         async move { drill::drill(&notifiers, &http_send, &now).await }.boxed()
+    }
+
+    fn refill(&self, downstream: &str, asked: RefillRequest) -> Result<Refill, RefillRefused> {
+        self.refills.begin(downstream, asked)
+    }
+
+    fn last_refill(&self) -> Option<Refill> {
+        self.refills.last()
     }
 
     fn silences(&self) -> Vec<SilenceRow> {

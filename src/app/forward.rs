@@ -152,6 +152,7 @@ async fn attempt(plan: &Plan, deps: &ForwardDeps) -> Result<Infallible, String> 
     let folder = deps.folder.clone();
     let folder = folder.ok_or("there is no archive: set LASTBEAT_ARCHIVE to a folder")?;
     let sink = Sink::new(&plan.sink, None).map_err(|fault| fault.to_string())?;
+    let sink = Arc::new(sink);
     let file = CursorFile::new(folder.join(format!("forward-{}.cursor", plan.sink.name)));
     let mut place = file
         .read()
@@ -169,7 +170,7 @@ async fn attempt(plan: &Plan, deps: &ForwardDeps) -> Result<Infallible, String> 
     info!(sink = plan.sink.name, to = sink.origin(), "forwarding");
     loop {
         let asked = (deps.now)().wall;
-        let found = look(folder.clone(), query.clone(), place.clone()).await?;
+        let found = look(folder.clone(), query.clone(), place.clone(), &sink).await?;
         if found.is_overtaken {
             counts.overtaken();
             warn!(
@@ -185,7 +186,7 @@ async fn attempt(plan: &Plan, deps: &ForwardDeps) -> Result<Infallible, String> 
                 rejects: &rejects,
                 waits_for: String::new(),
             };
-            let shipped = ship_all(found.entries.batch, &sink, &mut hears, NEVER).await;
+            let shipped = ship_all(found.entries.batch, &*sink, &mut hears, NEVER).await;
             let shipped = shipped.map_err(|fault| match fault {
                 ShipFault::Wrong(why) => why,
                 other => format::error_chain(&other),
@@ -223,9 +224,22 @@ struct Looked {
     is_overtaken: bool,
 }
 
-/// Looks for entries behind a place, on a blocking thread.
-async fn look(folder: PathBuf, query: Query, from: Option<Place>) -> Result<Looked, String> {
-    let looked = spawn_blocking(move || look_now(&folder, &query, from.as_ref())).await;
+/// Looks for entries behind a place, and encodes them, on a blocking thread.
+async fn look(
+    folder: PathBuf,
+    query: Query,
+    from: Option<Place>,
+    sink: &Arc<Sink>,
+) -> Result<Looked, String> {
+    let sink = Arc::clone(sink);
+    let looked = spawn_blocking(move || {
+        let mut looked = look_now(&folder, &query, from.as_ref())?;
+        if !looked.entries.batch.is_empty() {
+            sink.encode(&mut looked.entries.batch);
+        }
+        Ok::<_, io::Error>(looked)
+    })
+    .await;
     let looked = looked.map_err(|fault| fault.to_string())?;
     looked.map_err(|fault| format!("cannot read the archive: {fault}"))
 }

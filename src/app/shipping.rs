@@ -10,6 +10,8 @@ use futures_util::future::BoxFuture;
 use std::collections::VecDeque;
 use std::io;
 use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -25,11 +27,17 @@ const LONGEST_WAIT: Duration = Duration::from_secs(600);
 pub trait Ships {
     /// One attempt.
     fn ship<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Outcome>;
+    /// Does what all attempts share, on a blocking thread.
+    fn prepare(&self, _: &mut Batch) {}
 }
 
 impl Ships for Sink {
     fn ship<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Outcome> {
         self.ship(batch).boxed()
+    }
+
+    fn prepare(&self, batch: &mut Batch) {
+        self.encode(batch);
     }
 }
 
@@ -42,6 +50,8 @@ pub struct Found {
     pub lost: u64,
     /// Entries that lastbeat itself lost, as its own lines say.
     pub dropped: u64,
+    /// Set where nobody waits for the entries any more.
+    pub is_cancelled: Arc<AtomicBool>,
 }
 
 impl Finds for Found {
@@ -60,6 +70,13 @@ impl Finds for Found {
             _ => {}
         }
         ControlFlow::Continue(())
+    }
+
+    fn go_on(&mut self, _: f64) -> ControlFlow<()> {
+        match self.is_cancelled.load(Ordering::Relaxed) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! `lastbeat refill`: ships a range of the archive to a sink again.
 
-mod cursor;
 mod progress;
 
 use super::archive_files;
@@ -8,22 +7,17 @@ use super::exit::Stop;
 use super::moment;
 use super::rules;
 use super::runtime::runtime;
-use super::scope_args::globs;
 use super::tail::line;
-use crate::app::shipping::{Found, ship_all};
+use crate::app::refill;
+use crate::app::refill::cursor::{self, Cursor, Range};
 use crate::core::sink_rule::SinkRule;
 use crate::format;
-use crate::io::archive::search::{Query, search};
 use crate::io::archive::segment::Segment;
 use crate::io::sink::Sink;
-use cursor::{Cursor, Range};
 use progress::{Progress, entries};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
-
-/// A sink that takes nothing for so long is not waited for: the command can be given again.
-const GIVE_UP: Duration = Duration::from_secs(600);
+use std::sync::Arc;
 
 /// Ship a range of the archive to a sink again
 #[derive(Clone, Debug, clap::Args)]
@@ -142,49 +136,14 @@ impl Refill {
     fn run(mut self) -> Result<ExitCode, Stop> {
         let runtime = runtime()?;
         self.says_where_the_archive_begins();
-        let query = self.query();
-        let mut damaged = 0;
-        loop {
-            let mut found = Found::default();
-            let from = self.cursor.place();
-            let searched = search(&self.segments, &query, from.as_ref(), &mut found);
-            let searched = searched
-                .map_err(|fault| self.unfinished(&format!("cannot read the archive: {fault}")))?;
-            damaged += searched.damaged;
-            let last = found.batch.last_arrival();
-            let mut shipped = Default::default();
-            if !found.batch.is_empty() {
-                let mut hears = progress::Hearer {
-                    progress: &mut self.progress,
-                    cursor: &self.cursor,
-                };
-                let all = ship_all(found.batch, &self.sink, &mut hears, GIVE_UP);
-                let done = runtime.block_on(all);
-                shipped = done.map_err(|fault| self.unfinished(&format::error_chain(&fault)))?;
-            }
-            let moved = self
-                .cursor
-                .move_to(searched.next, shipped, found.lost + found.dropped);
-            moved.map_err(|fault| {
-                let file = self.cursor.file().display();
-                self.unfinished(&format!("cannot write {file}: {fault}"))
-            })?;
-            self.progress.moved(&self.cursor, last);
-            if searched.is_done {
-                return self.end(damaged);
-            }
-        }
-    }
-
-    fn query(&self) -> Query {
-        let range = self.cursor.range();
-        Query {
-            since: Some(range.from),
-            until: Some(range.until),
-            app: globs(Some(&range.app)),
-            // They say what the archive itself lacks.
-            marks: true,
-            ..Query::default()
+        let segments = std::mem::take(&mut self.segments);
+        let sink = Arc::new(self.sink);
+        let done = refill::refill(segments, sink, &mut self.cursor, &mut self.progress);
+        let done = runtime.block_on(done);
+        self.progress.clear();
+        match done {
+            Ok(damaged) => end(&self.cursor, &mut self.progress, damaged),
+            Err(fault) => Err(unfinished(&self.cursor, &format::error_chain(&fault))),
         }
     }
 
@@ -201,44 +160,41 @@ impl Refill {
             None => self.progress.note("the archive is empty"),
         }
     }
+}
 
-    /// The reason of an end before the end, and the command that goes on.
-    fn unfinished(&mut self, why: &str) -> Stop {
-        self.progress.clear();
-        let (range, counts) = (self.cursor.range(), self.cursor.counts());
-        Stop::failed(format!(
-            "{why}\n{} shipped so far; to go on: {}",
-            entries(counts.shipped),
-            range.command()
-        ))
-    }
+/// The reason of an end before the end, and the command that goes on.
+fn unfinished(cursor: &Cursor, why: &str) -> Stop {
+    let (range, counts) = (cursor.range(), cursor.counts());
+    Stop::failed(format!(
+        "{why}\n{} shipped so far; to go on: {}",
+        entries(counts.shipped),
+        range.command()
+    ))
+}
 
-    fn end(mut self, damaged: u64) -> Result<ExitCode, Stop> {
-        self.progress.clear();
-        let counts = self.cursor.counts();
-        if damaged > 0 {
-            self.progress.note(&format!(
-                "{damaged} damaged parts of the archive were left out"
-            ));
-        }
-        if counts.lost > 0 {
-            let lost = entries(counts.lost);
-            self.progress
-                .note(&format!("the archive itself lacks {lost} of that time"));
-        }
-        let sink = &self.cursor.range().sink;
-        let summary = self.progress.summary();
-        println!("{} shipped to {sink}{summary}", entries(counts.shipped));
-        let is_all = counts.rejected == 0;
-        if !is_all {
-            let file = self.cursor.rejected_file();
-            println!(
-                "{} rejected, kept in {}",
-                entries(counts.rejected),
-                file.display()
-            );
-        }
-        self.cursor.remove();
-        Ok(super::exit::verdict(is_all))
+fn end(cursor: &Cursor, progress: &mut Progress, damaged: u64) -> Result<ExitCode, Stop> {
+    let counts = cursor.counts();
+    if damaged > 0 {
+        progress.note(&format!(
+            "{damaged} damaged parts of the archive were left out"
+        ));
     }
+    if counts.lost > 0 {
+        let lost = entries(counts.lost);
+        progress.note(&format!("the archive itself lacks {lost} of that time"));
+    }
+    let sink = &cursor.range().sink;
+    let summary = progress.summary();
+    println!("{} shipped to {sink}{summary}", entries(counts.shipped));
+    let is_all = counts.rejected == 0;
+    if !is_all {
+        let file = cursor.rejected_file();
+        println!(
+            "{} rejected, kept in {}",
+            entries(counts.rejected),
+            file.display()
+        );
+    }
+    cursor.remove();
+    Ok(super::exit::verdict(is_all))
 }

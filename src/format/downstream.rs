@@ -2,10 +2,6 @@
 
 use crate::core::notice::{Alarm, Missing};
 use crate::core::time::Wall;
-use std::time::Duration;
-
-/// Added at both ends of the range that a sink lacks, since the sink has a clock of its own.
-const MARGIN: Duration = Duration::from_secs(1);
 
 /// The title of an open incident without the alert's name. `limit`: the longest allowed delay.
 pub(super) fn headline(alarm: Alarm, name: &str, since: &str, limit: &str) -> String {
@@ -41,8 +37,8 @@ pub(super) fn gap(alarm: Alarm, gap: &str) -> String {
 
 /// The range that the sink lacks, with the number of canaries that show it; `shown` gives a time as text.
 pub(super) fn missing(missing: &Missing, shown: fn(Wall) -> String) -> String {
-    let from = shown(missing.from - MARGIN);
-    let until = shown(missing.until + MARGIN);
+    let (from, until) = missing.range();
+    let (from, until) = (shown(from), shown(until));
     let canaries = match missing.marks {
         1 => "1 canary is".to_owned(),
         count => format!("{count} canaries are"),

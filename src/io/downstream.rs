@@ -5,7 +5,7 @@ use crate::core::downstream::rule::{Find, Proof, Shipper};
 use crate::core::downstream::watch::Answer;
 use crate::decode::canary::line;
 use crate::decode::downstream::template::{Values, fill};
-use crate::decode::downstream::{metrics_text, newest};
+use crate::decode::downstream::{answer, metrics_text, newest};
 use crate::format;
 use crate::io::http_client::{HttpClient, RequestFault};
 use bytes::Bytes;
@@ -41,7 +41,7 @@ pub enum QueryFault {
         /// The start of the body.
         said: String,
     },
-    /// An answer that holds no time where one is to be.
+    /// An answer that holds no time where one is to be, or has another shape than its service's.
     #[error("{0}")]
     Unreadable(String),
 }
@@ -91,10 +91,7 @@ impl DownstreamClient {
             });
         }
         match &find.proof {
-            Proof::Canary => Ok(Answer::Canaries {
-                numbers: line::numbers(&answer.body, &values.nonce),
-                whole: answer.body.len() <= MAX_ANSWER,
-            }),
+            Proof::Canary => canaries(&answer.body, find, &values.nonce),
             Proof::Newest { pointer, .. } => newest::newest(&answer.body, pointer)
                 .map(Answer::Newest)
                 .map_err(|why| QueryFault::Unreadable(format::sanitize(&why, BODY_CHARS))),
@@ -116,6 +113,30 @@ impl DownstreamClient {
             received: metrics_text::sum(&text, &shipper.received),
             sent: metrics_text::sum(&text, &shipper.sent),
         })
+    }
+}
+
+/// The canaries in an answer. One without canaries is an answer only where the service looked for them: an error page or
+/// half a search must not blame the shipper.
+fn canaries(body: &[u8], find: &Find, nonce: &str) -> Result<Answer, QueryFault> {
+    let numbers = line::numbers(body, nonce);
+    let is_read_whole = body.len() <= MAX_ANSWER;
+    let whole = match &find.shape {
+        Some(shape) if is_read_whole => answer::is_complete(body, shape),
+        _ => Ok(is_read_whole),
+    };
+    let fault = match whole {
+        _ if !numbers.is_empty() => None,
+        Ok(false) if find.shape.is_some() => Some("the search was cut short".to_owned()),
+        Ok(_) => None,
+        Err(ref why) => Some(format::sanitize(why, BODY_CHARS)),
+    };
+    match fault {
+        Some(why) => Err(QueryFault::Unreadable(why)),
+        None => Ok(Answer::Canaries {
+            numbers,
+            whole: whole.unwrap_or(false),
+        }),
     }
 }
 
@@ -164,3 +185,6 @@ fn said(body: &[u8], find: &Find) -> String {
     }
     format::sanitize(&said, BODY_CHARS)
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,6 +37,8 @@ const BODY_CHARS: usize = 200;
 pub struct Batch {
     entries: Vec<Entry>,
     bytes: usize,
+    /// The body of its request; `None` before [`Sink::encode`].
+    body: Option<Bytes>,
 }
 
 #[derive(Clone, Debug)]
@@ -49,6 +51,7 @@ struct Entry {
 impl Batch {
     /// Adds an entry.
     pub fn push(&mut self, entry: &ArchivedEntry<'_>) {
+        self.body = None;
         self.bytes += entry.subject.len() + entry.payload.len() + BESIDE;
         self.entries.push(Entry {
             arrival: entry.at,
@@ -94,6 +97,7 @@ impl Batch {
         let of = |entries| Batch {
             entries,
             bytes: half,
+            body: None,
         };
         Some((of(self.entries), of(second)))
     }
@@ -180,22 +184,29 @@ impl Sink {
         }
     }
 
-    fn request(&self, batch: &Batch) -> Request<Full<Bytes>> {
+    /// Makes the body of a batch's request, which every attempt then sends. It takes tens of milliseconds of a processor,
+    /// so it belongs on a thread of its own; a batch without a body is encoded at each attempt.
+    pub fn encode(&self, batch: &mut Batch) {
+        batch.body = Some(self.body(batch));
+    }
+
+    fn body(&self, batch: &Batch) -> Bytes {
         let entries = batch.shipped();
-        let (body, content_type) = match &self.kind {
-            SinkKind::Otlp => (gzip(&otlp::encode(&entries)), "application/json"),
-            SinkKind::Loki => (
-                loki::encode(&entries, self.label.as_deref()),
-                "application/json",
-            ),
-            SinkKind::Http { body, template } => (
-                http::encode(&entries, *body, template),
-                http::content_type(*body),
-            ),
+        let body = match &self.kind {
+            SinkKind::Otlp => gzip(&otlp::encode(&entries)),
+            SinkKind::Loki => loki::encode(&entries, self.label.as_deref()),
+            SinkKind::Http { body, template } => http::encode(&entries, *body, template),
         };
-        let mut request = self
-            .address
-            .request(Method::POST, body.into(), content_type);
+        body.into()
+    }
+
+    fn request(&self, batch: &Batch) -> Request<Full<Bytes>> {
+        let body = batch.body.clone().unwrap_or_else(|| self.body(batch));
+        let content_type = match &self.kind {
+            SinkKind::Otlp | SinkKind::Loki => "application/json",
+            SinkKind::Http { body, .. } => http::content_type(*body),
+        };
+        let mut request = self.address.request(Method::POST, body, content_type);
         if self.kind == SinkKind::Otlp {
             let gzip = HeaderValue::from_static("gzip");
             request.headers_mut().insert(CONTENT_ENCODING, gzip);

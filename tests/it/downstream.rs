@@ -187,6 +187,10 @@ fn each_fault_is_told_as_what_it_is_and_nobody_is_blamed_for_anothers() {
             lacks,
             "{name}: {text}"
         );
+        let all = downstreams(&lastbeat);
+        let row = all.iter().find(|row| row["name"] == *name);
+        let missing = &row.expect("it is watched")["missing"];
+        assert_eq!(missing["from"].is_string(), lacks, "{name}: {missing}");
     }
     for (name, _) in &faults[5..] {
         assert_eq!(scene.told(name), [], "{name}");

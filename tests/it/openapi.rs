@@ -19,7 +19,7 @@ const RUN: Duration = Duration::from_secs(240);
 const TOKEN: &str = "s3cret-token-of-18";
 const DESCRIPTION: &str = "/api/v1/openapi.json";
 /// All that can be asked, with and without a token.
-const OPERATIONS: usize = 22;
+const OPERATIONS: usize = 23;
 /// What goes on until the reader goes.
 const LIVE: [&str; 2] = ["/api/logs", "/api/v1/events"];
 
@@ -137,7 +137,7 @@ fn what_is_told_of_the_past_is_as_described() {
 
 #[test]
 fn what_is_changed_with_the_token_is_as_described() {
-    with_the_token(&["--include-tag", "change"], 5);
+    with_the_token(&["--include-tag", "change"], 6);
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! A refill of a sink from the archive: everything, in order, and what the sink refuses is kept.
 
-use crate::support::lastbeat::Setup;
+use crate::support::child::Child;
+use crate::support::http::Server;
+use crate::support::lastbeat::{Setup, WEB_TOKEN, listening};
+use crate::support::nats::{Nats, Peer};
 use crate::support::receiver::Receiver;
+use crate::support::wait::{wait_until, wall};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(60);
@@ -168,4 +172,107 @@ fn a_sink_that_is_not_there_and_a_range_without_length_are_bad_input() {
     );
     let mut child = setup.command(&["refill", "--from", "1h", "--until", "2h", "--sink", "a"]);
     assert_eq!(child.wait_end(SOON), 64);
+}
+
+#[test]
+fn the_running_lastbeat_refills_in_the_background_and_goes_on_after_a_restart() {
+    let nats = Nats::start(Peer::Current);
+    let receiver = Receiver::start();
+    let url = receiver.url("/insert");
+    let rules = format!(
+        "[sink.store]\ntype = 'http'\nurl = '{url}'\n[[forward]]\nsink = 'store'\n[archive]\nmin_free = '1%'\n"
+    );
+    let (setup, folder) = setup(&rules, ENTRIES);
+    let setup = setup.nats(&nats);
+    let day = moved_to_yesterday(&folder);
+    let start = || -> (Child, Server) {
+        let mut child = setup.command(&["run"]);
+        let port = child.wait_line("the line that says where it listens", SOON, listening);
+        let server = Server {
+            token: Some(WEB_TOKEN.to_owned()),
+            ..Server::local(port)
+        };
+        wait_until("its downstream is there", SOON, || {
+            refilled(&server)["downstreams"][0]["name"] == "store"
+        });
+        (child, server)
+    };
+    let path = "/api/v1/downstream/store/refill";
+    let [from, until] = [RANGE[1], RANGE[3]].map(|at| at.replace("2026-01-31", &day));
+    let asked = json!({"from": from, "until": until});
+    let post = |server: &Server, path: &str, asked: &Value| {
+        let answer = server.post(path, asked).expect("it answers");
+        (answer.status, answer.body)
+    };
+    let (mut lastbeat, server) = start();
+    assert_eq!(refilled(&server)["refill"], Value::Null);
+    assert_eq!(
+        post(&server, "/api/v1/downstream/other/refill", &asked).0,
+        404
+    );
+    let (status, said) = post(&server, path, &json!({}));
+    assert!(
+        status == 400 && said.contains("give from and until"),
+        "{said}"
+    );
+    // It takes the first batch, and then nothing.
+    receiver.answer(503);
+    receiver.answer_next(&[200]);
+    let (status, said) = post(&server, path, &asked);
+    assert_eq!(status, 202, "{said}");
+    wait_until("the sink is tried again", SOON, || {
+        let refill = &refilled(&server)["refill"];
+        let fault = refill["fault"].as_str().unwrap_or_default();
+        refill["state"] == "running" && fault.contains("503") && refill["shipped"] != 0
+    });
+    assert_eq!(post(&server, path, &asked).0, 409);
+    lastbeat.signal("TERM");
+    assert_eq!(lastbeat.wait_end(SOON), 0);
+    let first = taken(&receiver).len();
+    assert!(0 < first && first < ENTRIES, "{first}");
+
+    receiver.answer(200);
+    let (mut lastbeat, server) = start();
+    assert_eq!(post(&server, path, &asked).0, 202);
+    wait_until("it is done", SOON, || {
+        refilled(&server)["refill"]["state"] == "done"
+    });
+    let refill = &refilled(&server)["refill"];
+    let counts = ["shipped", "rejected", "lost", "share", "sink"].map(|key| refill[key].clone());
+    let wanted = [
+        json!(ENTRIES),
+        json!(0),
+        json!(42),
+        json!(1.0),
+        json!("store"),
+    ];
+    assert_eq!(counts, wanted, "{refill}");
+    let expected: Vec<String> = (0..ENTRIES)
+        .map(|number| format!("number {number}"))
+        .collect();
+    assert!(taken(&receiver) == expected, "all of them, once, in order");
+    assert_eq!(files(&folder, ".rejected"), [""; 0].map(PathBuf::from));
+    lastbeat.signal("TERM");
+    assert_eq!(lastbeat.wait_end(SOON), 0);
+    let log = lastbeat.lines().join("\n");
+    assert!(
+        log.contains("a refill begins") && log.contains("a refill is done"),
+        "{log}"
+    );
+}
+
+fn refilled(server: &Server) -> Value {
+    let answer = server.get("/api/v1/downstream").expect("it answers");
+    serde_json::from_str(&answer.body).expect("JSON")
+}
+
+/// Moves an archive to yesterday, since lastbeat deletes what is older than a week; gives the date.
+fn moved_to_yesterday(folder: &Path) -> String {
+    let yesterday = wall() - Duration::from_secs(24 * 3600);
+    let day = humantime::format_rfc3339_seconds(yesterday).to_string()[..10].to_owned();
+    let [old, new] = ["2026-01-31", &day].map(|day| folder.join(format!("{day}T12-00-00Z.log")));
+    let lines = std::fs::read_to_string(&old).expect("it is there");
+    std::fs::remove_file(&old).expect("it can be removed");
+    std::fs::write(new, lines.replace("2026-01-31", &day)).expect("it can be written");
+    day
 }

@@ -15,6 +15,7 @@ use crate::app::event_loop::EventLoopDeps;
 use crate::app::forward::{self, ForwardDeps, Positions};
 use crate::app::ingest::Ingest;
 use crate::app::inventory::{self, InventoryDeps, Machines};
+use crate::app::refill::{self, service::refills};
 use crate::app::reload::{self, ReaderDeps, ReloadConfig, RulesApplier};
 use crate::app::second_opinion::{self, SecondOpinionDeps};
 use crate::app::silences::Silences;
@@ -203,6 +204,8 @@ pub(super) async fn start<S: MessageSource>(service: Service<S>) -> Result<Parts
         metrics: metrics.clone(),
     };
     tasks.spawn(async move { match second_opinion::run(deps).await {} });
+    let (refills, begun) = refills(forward_from.clone(), rules.clone(), now.clone());
+    tasks.spawn(async move { match refill::service::run(begun).await {} });
     let forwards = Positions::default();
     let deps = ForwardDeps {
         rules: rules.clone(),
@@ -266,6 +269,7 @@ pub(super) async fn start<S: MessageSource>(service: Service<S>) -> Result<Parts
         delivery: delivery.clone(),
         http_send,
         words: archive.words(),
+        refills,
         searches: Searches::new(archive.folder().map(Into::into), now.clone()),
         now,
         metrics,

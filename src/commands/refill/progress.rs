@@ -1,10 +1,9 @@
 //! The progress of a refill on a terminal, and its notes.
 
-use super::cursor::Cursor;
-use crate::app::shipping::Hears;
+use crate::app::refill::Sees;
+use crate::app::refill::cursor::Cursor;
 use crate::clock::Clock;
 use crate::core::time::{Mono, Wall};
-use crate::io::sink::Batch;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
@@ -72,24 +71,6 @@ impl Progress {
         eprintln!("-- {text}");
     }
 
-    /// Shows how far it came: the arrival of the last entry that was shipped tells.
-    pub fn moved(&mut self, cursor: &Cursor, last: Option<Wall>) {
-        self.waits_for.clear();
-        self.shipped = cursor.counts().shipped;
-        let Some(last) = last.filter(|_| self.is_terminal) else {
-            return;
-        };
-        let range = cursor.range();
-        let whole = range.until.since(range.from).as_secs_f64().max(1e-9);
-        let share = (last.since(range.from).as_secs_f64() / whole).clamp(0.0, 1.0);
-        let full = (share * CELLS as f64) as usize;
-        let bar = format!("{}{}", "#".repeat(full), ".".repeat(CELLS - full));
-        let percent = (share * 100.0) as u32;
-        let (sink, shipped) = (&self.sink, entries(self.shipped));
-        self.is_shown = true;
-        eprint!("\r\x1b[Krefilling {sink}: [{bar}] {percent}% {shipped}");
-    }
-
     /// The time that this run took, and its speed.
     pub fn summary(&self) -> String {
         let took = self.clock.mono().since(self.began).as_secs_f64();
@@ -98,28 +79,34 @@ impl Progress {
     }
 }
 
-/// Hears what becomes of batches.
-pub(super) struct Hearer<'a> {
-    /// The line.
-    pub progress: &'a mut Progress,
-    /// Keeps what was rejected.
-    pub cursor: &'a Cursor,
-}
-
-impl Hears for Hearer<'_> {
-    fn rejected(&mut self, batch: &Batch, why: &str) -> io::Result<()> {
-        let count = entries(batch.len() as u64);
-        self.progress.note(&format!("a batch of {count}: {why}"));
-        self.cursor.reject(batch, why)
+impl Sees for Progress {
+    fn rejected(&mut self, count: u64, why: &str) {
+        let count = entries(count);
+        self.note(&format!("a batch of {count}: {why}"));
     }
 
     fn waits(&mut self, why: &str, wait: Duration) {
-        if self.progress.waits_for != why {
+        if self.waits_for != why {
             let seconds = wait.as_secs_f64();
-            self.progress.note(&format!(
+            self.note(&format!(
                 "{why}; trying again, the next time in {seconds:.1}s"
             ));
-            self.progress.waits_for = why.to_owned();
+            self.waits_for = why.to_owned();
         }
+    }
+
+    fn moved(&mut self, cursor: &Cursor, last: Option<Wall>) {
+        self.waits_for.clear();
+        self.shipped = cursor.counts().shipped;
+        let Some(last) = last.filter(|_| self.is_terminal) else {
+            return;
+        };
+        let share = cursor.share(last);
+        let full = (share * CELLS as f64) as usize;
+        let bar = format!("{}{}", "#".repeat(full), ".".repeat(CELLS - full));
+        let percent = (share * 100.0) as u32;
+        let (sink, shipped) = (&self.sink, entries(self.shipped));
+        self.is_shown = true;
+        eprint!("\r\x1b[Krefilling {sink}: [{bar}] {percent}% {shipped}");
     }
 }

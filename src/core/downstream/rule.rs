@@ -59,6 +59,8 @@ pub struct Find {
     pub headers: BTreeMap<String, String>,
     /// The proof to be found in the answer.
     pub proof: Proof,
+    /// The shape that the service documents; `None`: the answer may have any.
+    pub shape: Option<AnswerShape>,
 }
 
 impl fmt::Debug for Find {
@@ -66,6 +68,20 @@ impl fmt::Debug for Find {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Find").field("proof", &self.proof).finish()
     }
+}
+
+/// The shape of a service's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnswerShape {
+    /// JSON with a list of entries.
+    List {
+        /// JSON pointer to the list.
+        pointer: &'static str,
+        /// JSON pointers with the values that say that the search was not cut short, where they are there at all.
+        complete: &'static [(&'static str, &'static str)],
+    },
+    /// A JSON object a line; none where nothing was found.
+    Rows,
 }
 
 /// The proof that entries reach a sink.

@@ -33,6 +33,7 @@ fn rule(max_delay: u64, every: u64, proof: Proof) -> DownstreamRule {
             body: None,
             headers: BTreeMap::new(),
             proof,
+            shape: None,
         },
         shipper: Some(Shipper {
             metrics: "http://shipper/metrics".to_owned(),

@@ -123,6 +123,16 @@ pub struct Missing {
     pub marks: u64,
 }
 
+impl Missing {
+    /// Wall clock: the range that refills it, in whole seconds. It is a second longer at both ends, since the sink has a clock
+    /// of its own.
+    pub fn range(&self) -> (Wall, Wall) {
+        const MARGIN: Duration = Duration::from_secs(1);
+        let whole = |at: Wall| Wall::from_nanos(at.nanos() / 1_000_000_000 * 1_000_000_000);
+        (whole(self.from - MARGIN), whole(self.until + MARGIN))
+    }
+}
+
 /// One downstream.
 #[derive(Debug)]
 pub struct Watch {
@@ -146,6 +156,8 @@ pub struct Watch {
     pub lost_total: u64,
     /// Range that is missing since [`Self::forget_missing`].
     pub missing: Option<Missing>,
+    /// The last range that was reported.
+    pub reported: Option<Missing>,
     /// Arrival clock: arrival of the first mark that the sink lacks; `None` unless it stalls.
     pub lacks_since: Option<Mono>,
     marks: VecDeque<Mark>,
@@ -187,6 +199,7 @@ impl Watch {
             found_total: 0,
             lost_total: 0,
             missing: None,
+            reported: None,
             lacks_since: None,
             marks: VecDeque::new(),
             newest_found: None,
@@ -362,9 +375,9 @@ impl Watch {
         known.marks += count;
     }
 
-    /// Forgets the missing range: it was reported.
+    /// The missing range was reported: what is missing later begins another.
     pub fn forget_missing(&mut self) {
-        self.missing = None;
+        self.reported = self.missing.take().or(self.reported);
     }
 
     /// Drops the marks whose fate is known, but for the last before one that waits: it begins a missing range.

@@ -1,5 +1,6 @@
 //! The inventory's latest answers about each instance.
 
+use crate::core::downstream::rule::DownstreamRule;
 use crate::core::inventory::{Exit, Listed, Machine, Poll, Purpose};
 use crate::core::time::Mono;
 use crate::core::tracker::InstanceId;
@@ -42,6 +43,8 @@ pub struct Inventory {
     pub(in crate::core) given_up: BTreeSet<String>,
     /// Apps and process groups that sent beats, as of the newest answer.
     pub(in crate::core) beating: Beating,
+    /// Machines of the shippers that a rule restarts, as of the newest answer: they need not say anything in the stream.
+    shippers: Vec<Machine>,
 }
 
 impl Inventory {
@@ -63,6 +66,29 @@ impl Inventory {
         } else {
             self.quiet.retain(|raw| started.contains(raw));
         }
+    }
+
+    /// Remembers the machines of shippers that a rule restarts.
+    pub(in crate::core) fn remember_shippers(&mut self, poll: &Poll, rules: &[DownstreamRule]) {
+        let is_shipper = |machine: &&Machine| {
+            let app = Some(&*machine.app);
+            rules.iter().any(|rule| rule.restart.as_deref() == app)
+        };
+        let machines = poll.machines.iter().filter(is_shipper);
+        self.shippers = machines.cloned().collect();
+    }
+
+    /// The machines of a shipper that run, or should: as of the newest answer, none where that is old at `now`.
+    pub(in crate::core) fn running_of<'a>(
+        &'a self,
+        app: &'a str,
+        now: Mono,
+    ) -> impl Iterator<Item = &'a Machine> {
+        let fresh = self.asked_at.is_some_and(|at| now.since(at) < STALE_AFTER);
+        self.shippers.iter().filter(move |machine| {
+            let runs = matches!(machine.listed, Listed::Started | Listed::Failed);
+            fresh && runs && *machine.app == *app && machine.purpose != Purpose::Ephemeral
+        })
     }
 
     /// True if a request no older than `at` was answered.

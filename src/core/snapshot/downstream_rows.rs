@@ -31,6 +31,8 @@ pub struct DownstreamRow {
     pub lost_total: u64,
     /// The reason why the last query failed, in words; empty if it did not.
     pub fault: String,
+    /// Wall clock: beginning and end of the last range that the sink lacks; `None`: none was found since the start.
+    pub missing: Option<(Wall, Wall)>,
 }
 
 /// The rows of all downstreams, in the order of their rules.
@@ -46,6 +48,10 @@ pub(in crate::core) fn rows(downstreams: &Downstreams, now: Now) -> Vec<Downstre
         found_total: watch.found_total,
         lost_total: watch.lost_total,
         fault: watch.fault.clone(),
+        missing: watch
+            .missing
+            .or(watch.reported)
+            .map(|missing| missing.range()),
     };
     downstreams.iter().map(|(_, watch)| row(watch)).collect()
 }

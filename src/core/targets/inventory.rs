@@ -22,6 +22,9 @@ impl Targets {
     pub fn inventory(&mut self, facts: &mut Facts, poll: &Poll) {
         let first = facts.inventory.asked_at.replace(poll.asked_at).is_none();
         facts.inventory.remember_running(poll, first);
+        facts
+            .inventory
+            .remember_shippers(poll, &facts.rules.downstreams);
         facts.inventory.beating = facts.beating();
         let mut listed: HashSet<u32> = HashSet::with_capacity(poll.machines.len());
         let mut apps: HashSet<&str> = HashSet::new();

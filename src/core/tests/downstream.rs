@@ -3,10 +3,11 @@
 use crate::core::downstream::rule::{DownstreamRule, Find, Proof};
 use crate::core::downstream::watch::Answer;
 use crate::core::downstream_reports::DownstreamReport;
+use crate::core::inventory::{Listed, Purpose};
 use crate::core::notice::Notice;
 use crate::core::rule::{RuleSet, Severity};
 use crate::core::tests::bench::{Bench, at};
-use crate::core::tests::inventory::{bench, poll, started};
+use crate::core::tests::inventory::{bench, machine, poll, started};
 use crate::core::tests::restart::Disk;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,6 +32,7 @@ fn rules(restart: Option<&str>) -> RuleSet {
             body: None,
             headers: BTreeMap::new(),
             proof: Proof::Canary,
+            shape: None,
         },
         shipper: None,
     };
@@ -161,4 +163,29 @@ fn a_stalled_shipper_is_restarted_once_where_its_rule_says_so() {
         let restarts = bench.said.iter().filter(|line| line.starts_with("restart"));
         assert_eq!(restarts.count(), expected, "{restart:?}: {:?}", bench.said);
     }
+}
+
+#[test]
+fn machines_of_a_shipper_that_never_logs_are_restarted_too() {
+    let mut bench = watched(Some("quiet"));
+    bench.say(SHIPPER, "", 0.0);
+    let mut machines = started(&[SHIPPER, "quiet.ams.q1", "quiet.fra.q2", "quiet.fra.q4"]);
+    machines.push(machine("quiet.ams.q3", Listed::Stopped));
+    machines[3].purpose = Purpose::Ephemeral;
+    poll(&mut bench, 1.0, machines.clone());
+    go(&mut bench, 5..150, &(100..1_000));
+    let restarts = |bench: &Bench| {
+        let lines = bench.said.iter().filter(|line| line.starts_with("restart"));
+        lines.cloned().collect::<Vec<_>>()
+    };
+    let all = restarts(&bench);
+    assert_eq!(all.len(), 2, "{all:?}");
+    assert!(all[0].contains("q1") && all[1].contains("q2"), "{all:?}");
+    // What was listed too long ago says nothing about the present.
+    let mut bench = watched(Some("quiet"));
+    bench.say(SHIPPER, "", 0.0);
+    poll(&mut bench, 1.0, machines);
+    go(&mut bench, 5..400, &(300..1_000));
+    assert_eq!(restarts(&bench), [""; 0]);
+    assert_eq!(open(&bench).len(), 1);
 }

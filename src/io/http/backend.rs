@@ -1,5 +1,6 @@
 //! The rest of the program, as HTTP asks it.
 
+use super::dto::downstream::Refill;
 use super::dto::drill::Drilled;
 use super::dto::entry::Entries;
 use super::dto::status::{NotifierStatus, StoreStatus, UnrecognisedBeats};
@@ -14,6 +15,7 @@ use crate::core::snapshot::outages::Outages;
 use crate::core::time::Wall;
 use crate::decode::acknowledge_request::AcknowledgeRequest;
 use crate::decode::api_query::EntriesQuery;
+use crate::decode::refill_request::RefillRequest;
 use crate::decode::silence_request::SilenceRequest;
 use futures_util::future::BoxFuture;
 use std::io::{self, Write};
@@ -55,6 +57,19 @@ pub enum EntriesFault {
     Unreadable(String),
 }
 
+/// The reason why a refill is not begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RefillRefused {
+    /// There is no archive.
+    NoArchive,
+    /// Another one runs.
+    Busy,
+    /// The request, for this reason.
+    Invalid(String),
+    /// The archive or the cursor file, for this reason.
+    Unreadable(String),
+}
+
 /// Answers the questions of HTTP handlers.
 pub trait Backend: Send + Sync {
     /// The core's latest copy of all that readers see; `None` where the core is gone.
@@ -93,6 +108,13 @@ pub trait Backend: Send + Sync {
     fn notifiers(&self) -> Vec<NotifierStatus>;
     /// Opens and closes a test incident through every notifier.
     fn drill(&self) -> BoxFuture<'static, Vec<Drilled>>;
+    /// Begins a refill of a downstream's sink in the background.
+    ///
+    /// # Errors
+    /// [`RefillRefused`].
+    fn refill(&self, downstream: &str, asked: RefillRequest) -> Result<Refill, RefillRefused>;
+    /// The refill that runs, or ran last; `None`: none was begun.
+    fn last_refill(&self) -> Option<Refill>;
     /// The silences that hold now or later.
     fn silences(&self) -> Vec<SilenceRow>;
     /// Adds a silence; `None` where the limit of silences is reached.

@@ -62,6 +62,10 @@ pub(super) enum ApiError {
     DrillRuns,
     #[error("there is no notifier: set SENTRY_DSN, or name one in the rules by [notify.NAME]")]
     NoNotifier,
+    #[error("no downstream has this name; GET /api/v1/downstream lists them")]
+    UnknownDownstream,
+    #[error("a refill is already running; GET /api/v1/downstream shows how far it is")]
+    RefillRuns,
     #[error("the limit of a hundred readers is reached")]
     TooManyReaders,
     #[error("there is no archive: LASTBEAT_ARCHIVE names its folder")]
@@ -89,12 +93,10 @@ impl ApiError {
             NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             BodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,
             BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            NoToken | SilenceOfRules | IncidentIsOver | DrillRuns | NoNotifier | NoArchive => {
-                StatusCode::CONFLICT
-            }
-            UnknownPath(_) | UnknownInstance | UnknownIncident | UnknownSilence => {
-                StatusCode::NOT_FOUND
-            }
+            NoToken | SilenceOfRules | IncidentIsOver | DrillRuns | RefillRuns | NoNotifier
+            | NoArchive => StatusCode::CONFLICT,
+            UnknownPath(_) | UnknownInstance | UnknownIncident | UnknownSilence
+            | UnknownDownstream => StatusCode::NOT_FOUND,
             TooManySilences => StatusCode::INSUFFICIENT_STORAGE,
             TooManyReaders | TooManySearches | CoreTimeout | History(_) | Archive(_) => {
                 StatusCode::SERVICE_UNAVAILABLE

@@ -39,6 +39,7 @@ use utoipa::OpenApi;
     paths(
         handlers::apps::list,
         handlers::downstream::list,
+        handlers::downstream::refill,
         handlers::drill::run,
         handlers::entries::list,
         handlers::forgotten::list,

@@ -27,6 +27,7 @@ pub(super) fn router(state: Arc<AppState>) -> Router {
         .route("/api/logs", get(live::logs))
         .route("/api/v1/apps", get(apps::list))
         .route("/api/v1/downstream", get(downstream::list))
+        .route("/api/v1/downstream/{name}/refill", post(downstream::refill))
         .route("/api/v1/drill", post(drill::run))
         .route("/api/v1/entries", get(entries::list))
         .route("/api/v1/events", get(live::events))

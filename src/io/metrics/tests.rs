@@ -39,6 +39,7 @@ fn snapshot(app: &str) -> Snapshot {
             found_total: 9,
             lost_total: 1,
             fault: String::new(),
+            missing: None,
         }],
         apps: vec![AppRow {
             name: app.into(),

@@ -224,3 +224,25 @@ fn a_batch_is_full_at_a_megabyte_and_is_halved() {
     let (one, _) = second.halves().expect("two entries");
     assert!(one.halves().is_none(), "a single entry is not halved");
 }
+
+#[test]
+fn a_body_is_made_once_for_all_attempts_and_anew_for_other_entries() {
+    let sink = sink(SinkKind::Otlp, "http://otel.example");
+    let mut batch = batch(&[("logs.a.b.c", "first"), ("logs.a.b.c", "second")]);
+    sink.encode(&mut batch);
+    let made = batch.body.clone().expect("it is made");
+    assert_eq!(sink.body(&batch), made);
+    let again = batch.clone();
+    assert!(std::ptr::eq(
+        &*made,
+        &**again.body.as_ref().expect("it is kept")
+    ));
+    let (first, _) = again.halves().expect("two entries");
+    assert!(first.body.is_none() && sink.body(&first) != made);
+    batch.push(&ArchivedEntry {
+        at: Wall::from_nanos(AT),
+        subject: "logs.a.b.c",
+        payload: Cow::Borrowed(b"third"),
+    });
+    assert!(batch.body.is_none());
+}

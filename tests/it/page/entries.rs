@@ -174,5 +174,11 @@ fn the_chain_of_a_shipper_marks_the_link_that_is_broken() {
     well(&browser, "a broken chain on a phone");
     browser.picture("chain-phone");
     assert_eq!(browser.complaints(), [""; 0]);
+    // Nothing is known to be missing: the button is not shown. It says why a refill is refused, as to a reader here.
+    let button = "document.querySelector('#chain button')";
+    let script = format!("{button}.click(); return {button}.hidden");
+    assert_eq!(browser.run(&script), true);
+    let refused = format!("{button}.textContent.includes('needs the token')");
+    browser.wait("the refusal", &refused);
     lastbeat.stop();
 }

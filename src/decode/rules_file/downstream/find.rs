@@ -97,6 +97,7 @@ pub(super) fn read(
         body: body.or(own.body),
         headers: own.headers.into_iter().chain(headers).collect(),
         proof,
+        shape: own.shape,
     };
     let has_nonce = [Some(&find.url), find.body.as_ref()]
         .into_iter()
@@ -172,6 +173,7 @@ fn custom(fields: &mut Fields<'_, '_, '_>, parts: &Parts) -> Option<Find> {
         body: None,
         headers: parts.credentials(),
         proof: Proof::Canary,
+        shape: None,
     })
 }
 

@@ -63,6 +63,7 @@ pub(super) fn rule(sink: String, app: Globs, max_delay: Duration) -> DownstreamR
                 pointer: String::new(),
                 app: None,
             },
+            shape: None,
         },
         shipper: None,
         forward: Some(Forward { sink, app }),

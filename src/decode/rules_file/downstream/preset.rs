@@ -1,6 +1,6 @@
 //! Queries of well-known services, in the shapes of their public documentation.
 
-use crate::core::downstream::rule::{Find, Proof};
+use crate::core::downstream::rule::{AnswerShape, Find, Proof};
 use data_encoding::BASE64;
 use std::collections::BTreeMap;
 
@@ -229,6 +229,23 @@ impl Preset {
             body,
             headers,
             proof: Proof::Canary,
+            shape: Some(self.shape()),
         }
+    }
+
+    /// The shape of its answers.
+    const fn shape(self) -> AnswerShape {
+        let (pointer, complete): (_, &[_]) = match self {
+            Preset::BetterStack | Preset::ClickHouse => return AnswerShape::Rows,
+            Preset::Loki => ("/data/result", &[("/status", "\"success\"")]),
+            Preset::Elasticsearch | Preset::OpenSearch => (
+                "/hits/hits",
+                &[("/timed_out", "false"), ("/_shards/failed", "0")],
+            ),
+            Preset::Datadog => ("/data", &[("/meta/status", "\"done\"")]),
+            Preset::Axiom => ("/tables", &[("/status/isPartial", "false")]),
+            Preset::Papertrail => ("/events", &[("/reached_time_limit", "false")]),
+        };
+        AnswerShape::List { pointer, complete }
     }
 }

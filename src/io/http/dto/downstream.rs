@@ -1,15 +1,84 @@
 //! Downstreams: log shippers and their sinks.
 
-use super::{Seconds, Timestamp};
+use super::{Seconds, Timestamp, text};
 use crate::core::snapshot::downstream_rows::DownstreamRow;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{
+    AdditionalProperties, KnownFormat, ObjectBuilder, Schema, SchemaFormat,
+};
+use utoipa::{PartialSchema, ToSchema};
 
 /// All downstreams.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct Downstreams {
     /// In the order of the rules.
     pub downstreams: Vec<Downstream>,
+    /// The refill that runs, or ran last; null where none was begun since the start.
+    pub refill: Option<Refill>,
+}
+
+/// A range of time.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Missing {
+    /// Its beginning.
+    pub from: Timestamp,
+    /// Its end.
+    pub until: Timestamp,
+}
+
+/// A refill: entries of the archive that are shipped to a sink again.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Refill {
+    /// The downstream's name.
+    pub downstream: String,
+    /// The sink's name in the rules.
+    pub sink: String,
+    /// Globs of the apps, with commas between; empty: all.
+    pub app: String,
+    /// The arrival of its earliest entries.
+    pub from: Timestamp,
+    /// The arrivals that are not in it any more.
+    pub until: Timestamp,
+    /// Its state: running, done or failed. One that failed goes on where it was when it is begun again.
+    #[schema(examples("running"))]
+    pub state: &'static str,
+    /// The time at which it was begun.
+    pub began: Timestamp,
+    /// The part of the range that is done, from 0 to 1.
+    pub share: f64,
+    /// Entries that the sink took.
+    pub shipped: u64,
+    /// Entries that the sink refused; they are kept beside the archive.
+    pub rejected: u64,
+    /// Entries that the archive itself lacks.
+    pub lost: u64,
+    /// The reason of its failure, or of the attempt that is repeated; null without one.
+    pub fault: Option<String>,
+}
+
+/// The body of a request to refill. `decode::refill_request` reads it, and reports all faults at once.
+pub(in crate::io::http) struct RefillRequest;
+
+impl ToSchema for RefillRequest {}
+
+impl PartialSchema for RefillRequest {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .description(Some("The range and the sink. Everything has a default."))
+            .property(
+                "from",
+                time("The earliest arrival; without it the last range that was found to be missing."),
+            )
+            .property("until", time("Arrivals before; with from."))
+            .property(
+                "sink",
+                text("The NAME of a [sink.NAME]; without it the one of the downstream's name, or the only one.").build(),
+            )
+            .property("app", text("Globs of apps, with commas between; without it all.").build())
+            .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+            .into()
+    }
 }
 
 /// A log shipper with its sink.
@@ -37,6 +106,8 @@ pub struct Downstream {
     pub lost: u64,
     /// The reason why the last query failed; null where it did not.
     pub fault: Option<String>,
+    /// The last range that the sink lacks; null where none was found since the start.
+    pub missing: Option<Missing>,
 }
 
 impl From<&DownstreamRow> for Downstream {
@@ -52,6 +123,14 @@ impl From<&DownstreamRow> for Downstream {
             found: row.found_total,
             lost: row.lost_total,
             fault: (!row.fault.is_empty()).then(|| row.fault.clone()),
+            missing: row.missing.map(|(from, until)| Missing {
+                from: from.into(),
+                until: until.into(),
+            }),
         }
     }
+}
+
+fn time(about: &str) -> ObjectBuilder {
+    text(about).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
 }

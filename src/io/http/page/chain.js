@@ -5,7 +5,7 @@ const DELAYS = 300; // samples, one each time that they are asked for
 const chain = {all: [], delays: new Map()};
 
 async function askChain() {
-  chain.all = (await ask('/api/v1/downstream')).downstreams;
+  ({downstreams: chain.all, refill: chain.refill} = await ask('/api/v1/downstream'));
   for (const one of chain.all) {
     const list = chain.delays.get(one.name) ?? [];
     chain.delays.set(one.name, list);
@@ -36,8 +36,11 @@ const HOP_WORDS = {
 function showChain() {
   $('chain-part').hidden = !chain.all.length;
   keep($('chain'), chain.all, (one) => one.name, (one) => el('li', {'data-downstream': one.name}, el('b', {}, one.name), el('ol', {class: 'chain'}),
-    el('canvas', {width: 110, height: 26, role: 'img', 'aria-label': `Delay of ${one.name}, since this page is open`}), el('span', {class: 'grow'})), (node, one) => {
-    const [, list, canvas, said] = node.children;
+    el('canvas', {width: 110, height: 26, role: 'img', 'aria-label': `Delay of ${one.name}, since this page is open`}), el('span', {class: 'grow'}),
+    el('button', {type: 'button', onclick: (event) => refill(event.target, one.name)}, 'Refill')), (node, one) => {
+    const [, list, canvas, said, button] = node.children;
+    const run = chain.refill?.downstream === one.name ? chain.refill : null;
+    button.hidden = !one.missing || run?.state === 'running';
     keep(list, partsOf(one), ([name]) => name, () => el('li', {}), (part, [name, verdict]) => {
       attr(part, 'class', `v-${verdict}`);
       put(part, `${MARKS[verdict]} ${name}`);
@@ -46,7 +49,11 @@ function showChain() {
     const hop = one.state === 'stalled' && HOP_WORDS[one.hop];
     const words = [`${CHAIN_WORDS[one.state] ?? one.state}${hop ? `: ${hop}` : ''}, since ${clock(one.since)}`,
       one.delay_seconds === null ? null : `delay ${seconds(one.delay_seconds)} of ${seconds(one.max_delay_seconds)}`,
-      one.lost ? `${one.lost} of ${one.found + one.lost} canaries lost` : null, one.last_found && one.state === 'stalled' ? `last found ${clock(one.last_found)}` : null, one.fault];
+      one.lost ? `${one.lost} of ${one.found + one.lost} canaries lost` : null, one.last_found && one.state === 'stalled' ? `last found ${clock(one.last_found)}` : null, one.fault,
+      run && `refill ${run.state}: ${Math.floor(run.share * 100)}%${run.fault ? `, ${run.fault}` : ''}`];
     put(said, words.filter(Boolean).join(' · '));
   });
 }
+
+/** Ships what the sink lacks from the archive again. */
+const refill = (button, name) => ask(`/api/v1/downstream/${encodeURIComponent(name)}/refill`, 'POST', {}).then(turn, (fault) => put(button, fault.message));

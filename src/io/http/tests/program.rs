@@ -10,8 +10,10 @@ use crate::core::snapshot::outages::Outages;
 use crate::core::time::Wall;
 use crate::decode::acknowledge_request::AcknowledgeRequest;
 use crate::decode::api_query::EntriesQuery;
+use crate::decode::refill_request::RefillRequest;
 use crate::decode::silence_request::SilenceRequest;
-use crate::io::http::backend::{Backend, EntriesFault, SilenceRow};
+use crate::io::http::backend::{Backend, EntriesFault, RefillRefused, SilenceRow};
+use crate::io::http::dto::downstream::Refill;
 use crate::io::http::dto::drill::{Drilled, Told};
 use crate::io::http::dto::entry::Entries;
 use crate::io::http::dto::status::{NotifierStatus, StoreStatus, UnrecognisedBeats};
@@ -109,6 +111,14 @@ impl Backend for Program {
             closed: None,
         };
         async { vec![row] }.boxed()
+    }
+
+    fn refill(&self, _: &str, _: RefillRequest) -> Result<Refill, RefillRefused> {
+        Err(RefillRefused::Busy)
+    }
+
+    fn last_refill(&self) -> Option<Refill> {
+        None
     }
 
     fn silences(&self) -> Vec<SilenceRow> {

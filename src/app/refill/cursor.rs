@@ -1,6 +1,7 @@
 //! The cursor file: how far a refill came, so that the same command goes on.
 
 use crate::app::shipping::Shipped;
+use crate::core::globs::Globs;
 use crate::core::time::Wall;
 use crate::format;
 use crate::io::archive::cursor_file::replace;
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// The entries that are to be shipped, and the sink.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Range {
+pub struct Range {
     /// The sink's name.
     pub sink: String,
     /// Wall clock: the earliest arrival.
@@ -51,6 +52,17 @@ impl Range {
         folder.join(name)
     }
 
+    /// The globs of the apps.
+    pub fn apps(&self) -> Globs {
+        let globs = self.app.split(',').map(str::trim);
+        Globs(
+            globs
+                .filter(|glob| !glob.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        )
+    }
+
     /// The command that ships it, or goes on with it.
     pub fn command(&self) -> String {
         let app = match self.app.as_str() {
@@ -64,7 +76,7 @@ impl Range {
 }
 
 /// A time as it is given to the command: to the second where it is a whole one.
-pub(super) fn shown(at: Wall) -> String {
+pub fn shown(at: Wall) -> String {
     match at.nanos() % 1_000_000_000 {
         0 => format::rfc3339_seconds(at),
         _ => format::rfc3339(at),
@@ -73,7 +85,7 @@ pub(super) fn shown(at: Wall) -> String {
 
 /// The entries so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
+pub struct Counts {
     /// Taken by the sink.
     pub shipped: u64,
     /// Refused by the sink.
@@ -96,7 +108,7 @@ struct Saved {
 }
 
 /// The cursor of a refill.
-pub(super) struct Cursor {
+pub struct Cursor {
     file: PathBuf,
     range: Range,
     place: Option<Place>,
@@ -158,6 +170,13 @@ impl Cursor {
         &self.range
     }
 
+    /// The part of the range that is done, from 0 to 1, where the last entry that was shipped arrived at `last`.
+    pub fn share(&self, last: Wall) -> f64 {
+        let whole = self.range.until.since(self.range.from).as_secs_f64();
+        let done = last.since(self.range.from).as_secs_f64();
+        (done / whole.max(1e-9)).clamp(0.0, 1.0)
+    }
+
     /// The place in the archive behind all that was shipped; `None`: nothing was.
     pub fn place(&self) -> Option<Place> {
         self.place.clone()
@@ -198,6 +217,9 @@ impl Cursor {
     }
 
     /// Keeps entries that the sink refused.
+    ///
+    /// # Errors
+    /// They cannot be written.
     pub fn reject(&self, batch: &Batch, why: &str) -> io::Result<()> {
         rejected::keep(&self.rejected_file(), why, batch.iter(), u64::MAX)
     }
