@@ -177,7 +177,7 @@ fn other_methods_and_other_paths_are_refused_with_what_there_is() {
     let server = &watched.lastbeat.server;
     let described = json(server, DESCRIPTION);
     let paths = described["paths"].as_object().expect("paths");
-    assert_eq!(paths.len(), 21);
+    assert_eq!(paths.len(), 22);
     for (path, operations) in paths {
         let asked = path.replace(['{', '}'], "");
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"] {

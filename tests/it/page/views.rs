@@ -155,6 +155,11 @@ fn a_filter_stands_in_the_address_and_each_view_has_its_own() {
     browser.click("#nothing-clear");
     browser.wait("all", &squares(6));
 
+    for number in [1, 2, 4] {
+        feed.say(&instances[0], &format!("HEARTBEAT seq={number}"));
+    }
+    let losses = "state.status.losses.some((one) => one.app === 'api')";
+    browser.wait("the lost one is known", losses);
     browser.click("#apps th a");
     browser.wait(
         "the app's instances",
@@ -164,6 +169,10 @@ fn a_filter_stands_in_the_address_and_each_view_has_its_own() {
     assert!(
         browser.text("#detail").contains("of 3s"),
         "interval and limit"
+    );
+    assert!(
+        browser.text("#detail").contains("heartbeats were lost"),
+        "what seq= shows"
     );
     well(&browser, "the app");
     browser.picture("app-view");

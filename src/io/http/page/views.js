@@ -123,7 +123,7 @@ async function askApp(app) {
   const [page, past, apps] = await Promise.all([ask(`/api/v1/instances?${query}`),
     ask(`/api/v1/incidents?${new URLSearchParams({app: quoted(app), limit: 200, from: new Date(now() - HISTORY_DAYS * DAY_MS).toISOString()})}`),
     ask('/api/v1/apps')]);
-  const share = apps.apps.find((one) => one.app === app);
+  const [share, loss] = [apps.apps, state.status.losses].map((list) => list.find((one) => one.app === app));
   const order = Object.keys(MARKS);
   const list = page.instances.sort((a, b) => order.indexOf(a.verdict) - order.indexOf(b.verdict) || (a.region < b.region ? -1 : 1));
   const regions = new Map();
@@ -140,6 +140,7 @@ async function askApp(app) {
     el('h3', {}, 'The last 93 days'),
     days(past.incidents, share),
     share?.live_ratio !== null && share ? el('p', {class: 'note'}, `${percent(share.live_ratio)} of the time without an open incident`) : null,
+    loss ? el('p', {class: 'note'}, `${percent(loss.lost_ratio)} of its heartbeats were lost in the last day, by seq=`) : null,
     el('h3', {}, `Instances (${page.total})`),
     el('div', {class: 'scroll', role: 'region', 'aria-label': 'Instances of the app', tabindex: '0'}, el('table', {class: 'shares'},
       el('thead', {}, el('tr', {}, ...['instance', 'region', 'verdict', 'last heartbeat', 'interval and limit', 'rule'].map((name) => el('th', {scope: 'col'}, name)))),
