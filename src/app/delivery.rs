@@ -366,8 +366,8 @@ impl Outbox for DeliveryHandle {
             };
             queue.status.pending.fetch_add(1, Ordering::Relaxed);
             queue.metrics.pending.inc();
-            if let Err(mpsc::error::SendError(QueueCommand::Tell(delivery))) =
-                queue.orders.send(QueueCommand::Tell(delivery))
+            if let Err(mpsc::error::SendError(QueueCommand::Send(delivery))) =
+                queue.orders.send(QueueCommand::Send(delivery))
             {
                 queue.status.pending.fetch_sub(1, Ordering::Relaxed);
                 queue.metrics.pending.dec();

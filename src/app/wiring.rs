@@ -96,7 +96,7 @@ pub(super) fn outputs(
         for output in outputs {
             listener(&output);
             match output {
-                Output::Tell(notice) => notices.push(*notice),
+                Output::Notify(notice) => notices.push(*notice),
                 Output::Restart(incident, candidate) => {
                     restart(incident, candidate, &inventory, &core)
                 }

@@ -143,7 +143,7 @@ fn greet(address: SocketAddr, archive: Option<&str>) {
 
 fn show(output: &Output) {
     match output {
-        Output::Tell(notice) => tell(notice),
+        Output::Notify(notice) => tell(notice),
         Output::Changed(change) if change.to == State::Pending => {
             let who = [&change.who.app, &change.who.region, &change.who.instance]
                 .map(|part| format::name(part));

@@ -487,7 +487,7 @@ impl Engine {
     fn give_out(&mut self) {
         for notice in self.notices.take() {
             let (id, kind) = (notice.incident, notice.kind);
-            self.outputs.push(Output::Tell(Box::new(notice)));
+            self.outputs.push(Output::Notify(Box::new(notice)));
             if kind == NoticeKind::Opened {
                 let (incidents, view) = self.split();
                 let machines = incidents.take_restarts(view, id).into_iter();

@@ -13,7 +13,7 @@ pub enum Output {
     /// An alert changed state.
     Changed(Change),
     /// A notification is to be sent.
-    Tell(Box<Notice>),
+    Notify(Box<Notice>),
     /// A silent machine is to be restarted, because of an incident.
     Restart(IncidentId, Candidate),
 }

@@ -406,7 +406,7 @@ fn pass(ingest: &mut Ingest, wake: &mut u64, millis: u64, sent: &mut Sent) {
 fn keep(ingest: &mut Ingest, millis: u64, sent: &mut Sent) {
     let outputs: Vec<Output> = ingest.engine.drain().collect();
     for output in outputs {
-        let Output::Tell(notice) = output else {
+        let Output::Notify(notice) = output else {
             continue;
         };
         match notice.kind {

@@ -32,7 +32,7 @@ pub struct Finished {
 
 /// A command to a notifier's task.
 pub(super) enum QueueCommand {
-    Tell(Delivery),
+    Send(Delivery),
     /// An open incident's last notice, sent earlier.
     Hold(RenderedNotice),
     /// Forget open alerts: another notifier takes them over.

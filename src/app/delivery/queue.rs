@@ -143,7 +143,7 @@ impl Queue {
 
     fn take(&mut self, order: QueueCommand) {
         match order {
-            QueueCommand::Tell(delivery) => self.add(delivery),
+            QueueCommand::Send(delivery) => self.add(delivery),
             QueueCommand::Hold(rendered) => {
                 let subject = self.notifier.dedup_key(&rendered);
                 self.open_alerts.take(rendered, subject, (self.now)().wall);

@@ -24,7 +24,7 @@ impl<S: MessageSource> EventLoop<S> {
         let now = self.clock.now();
         let mut is_any = false;
         for output in outputs {
-            if let Output::Tell(notice) = output {
+            if let Output::Notify(notice) = output {
                 let alert = notice.alarm.name(notice.scope);
                 recorder.mark(now, &Mark::Notified(alert, notice.kind.label()));
                 is_any = true;

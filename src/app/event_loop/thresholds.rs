@@ -31,7 +31,7 @@ pub(super) fn log(engine: &mut Engine) {
 /// Observes how long the silences took that are notified now, each incident once.
 pub(super) fn observe(metrics: &Metrics, outputs: &[Output], now: Wall) {
     for output in outputs {
-        let Output::Tell(notice) = output else {
+        let Output::Notify(notice) = output else {
             continue;
         };
         if notice.is_first && notice.alarm.is_silence() {

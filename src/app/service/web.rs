@@ -11,7 +11,7 @@ pub(super) fn publishing(
 ) -> Box<dyn FnMut(&Output) + Send> {
     Box::new(move |output| {
         listener(output);
-        if let Output::Tell(notice) = output {
+        if let Output::Notify(notice) = output {
             events.publish(notice);
         }
     })

@@ -89,7 +89,7 @@ impl Player {
             None => (Wall::ZERO, &[][..]),
         };
         let notice = |said: &TimedOutput| match &said.output {
-            Output::Tell(notice) => Some((said.at, (**notice).clone())),
+            Output::Notify(notice) => Some((said.at, (**notice).clone())),
             Output::Changed(_) | Output::Restart(..) => None,
         };
         Played {

@@ -133,14 +133,14 @@ fn changed(output: &Output) -> Option<(String, String, State)> {
             target(&change.who, None),
             change.to,
         )),
-        Output::Tell(notice) if notice.scope == Scope::Stream => {
+        Output::Notify(notice) if notice.scope == Scope::Stream => {
             let state = match notice.kind {
                 NoticeKind::Closed(_) => State::Ok,
                 _ => State::Firing,
             };
             Some((notice.rule.clone(), "stream".to_owned(), state))
         }
-        Output::Tell(_) | Output::Restart(..) => None,
+        Output::Notify(_) | Output::Restart(..) => None,
     }
 }
 

@@ -10,7 +10,7 @@ pub(in crate::commands) fn notices(
     said: &[TimedOutput],
 ) -> impl Iterator<Item = (Duration, &Notice)> {
     said.iter().filter_map(|said| match &said.output {
-        Output::Tell(notice) => Some((said.at, &**notice)),
+        Output::Notify(notice) => Some((said.at, &**notice)),
         Output::Changed(_) | Output::Restart(..) => None,
     })
 }

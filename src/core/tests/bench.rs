@@ -201,7 +201,7 @@ impl Bench {
                         change.to.label()
                     )
                 }
-                Output::Tell(notice) => {
+                Output::Notify(notice) => {
                     let why = match notice.kind {
                         NoticeKind::Opened => "opened".to_owned(),
                         NoticeKind::Updated(count) => format!("update {count}"),

@@ -54,7 +54,7 @@ fn beat(engine: &mut Engine, raw: &str, name: &str, host: &str) -> Result<(), Re
 
 fn notices(engine: &mut Engine) -> Vec<Notice> {
     let told = engine.drain().filter_map(|output| match output {
-        Output::Tell(notice) => Some(*notice),
+        Output::Notify(notice) => Some(*notice),
         Output::Changed(_) | Output::Restart(..) => None,
     });
     told.collect()

@@ -246,7 +246,7 @@ impl World {
         }
         let outputs: Vec<Output> = self.engine.drain().collect();
         for output in outputs {
-            if let Output::Tell(notice) = output {
+            if let Output::Notify(notice) = output {
                 self.send(&notice);
             }
         }

@@ -172,7 +172,7 @@ impl Watcher {
         self.engine.evaluate(at(now));
         let outputs: Vec<Output> = self.engine.drain().collect();
         for output in outputs {
-            if let Output::Tell(notice) = output
+            if let Output::Notify(notice) = output
                 && !matches!(notice.kind, NoticeKind::Closed(_))
             {
                 let who = &notice.who;

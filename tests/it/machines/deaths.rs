@@ -178,7 +178,7 @@ async fn a_machine_that_stays_in_created_is_told_after_five_minutes() {
         }
         engine.evaluate(at(second));
         for output in engine.drain() {
-            if let Output::Tell(notice) = output {
+            if let Output::Notify(notice) = output {
                 told.push((second, format::description(&notice)));
             }
         }

@@ -227,7 +227,7 @@ impl Organisation {
 
 fn notice(said: &TimedOutput) -> Option<(Duration, Notice)> {
     match &said.output {
-        Output::Tell(notice) => Some((said.at, (**notice).clone())),
+        Output::Notify(notice) => Some((said.at, (**notice).clone())),
         _ => None,
     }
 }

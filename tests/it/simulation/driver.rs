@@ -143,7 +143,7 @@ impl Player<'_> {
             match output {
                 Output::Changed(change) => changes.push(change),
                 Output::Restart(..) => {}
-                Output::Tell(notice) => notices.push(*notice),
+                Output::Notify(notice) => notices.push(*notice),
             }
         }
         self.steps.push(Step {
