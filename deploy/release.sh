@@ -71,7 +71,8 @@ sum_of() {
 
 finish() {
   tag=$1 repository=$2
-  (cd "$OUT" && find . -name '*.tar.gz' -o -name '*.deb' | sed 's|^\./||' | sort | xargs sha256sum > SHA256SUMS)
+  # There are always archives; packages are made on Linux alone.
+  (cd "$OUT" && packages=$(find . -name '*.deb' | sed 's|^\./||' | sort) && sha256sum -- *.tar.gz $packages > SHA256SUMS)
   cat "$OUT/SHA256SUMS"
   base=https://github.com/$repository/releases/download/$tag
   {

@@ -28,7 +28,7 @@ mod tests {
     #[test]
     fn the_token_lies_beside_the_state_else_with_the_user() {
         let env = |name: &str| match name {
-            "HOME" => Some("/home/ada".to_owned()),
+            "HOME" => Some("/people/ada".to_owned()),
             "XDG_RUNTIME_DIR" => Some("relative".to_owned()),
             _ => None,
         };
@@ -38,7 +38,7 @@ mod tests {
             files,
             [
                 Some("/data/lastbeat.token"),
-                Some("/home/ada/.lastbeat.token")
+                Some("/people/ada/.lastbeat.token")
             ]
         );
         assert!(token_files(None, |_| None).is_empty());
