@@ -20,6 +20,8 @@ mod nearest;
 mod quoted;
 pub mod redact;
 pub mod refill_request;
+mod request_object;
+mod rfc3339;
 pub mod rules_file;
 pub mod schedule;
 pub mod settings;

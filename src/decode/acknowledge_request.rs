@@ -1,8 +1,7 @@
 //! Requests to acknowledge an incident: JSON in, a checked request or every fault at once out.
 
+use super::request_object;
 use super::silence_request::text;
-use super::unique_keys::UniqueKeys;
-use serde_json::Value;
 
 const KEYS: [&str; 2] = ["note", "author"];
 
@@ -20,18 +19,7 @@ pub struct AcknowledgeRequest {
 /// # Errors
 /// Every fault there is, each a line for people.
 pub fn read(bytes: &[u8]) -> Result<AcknowledgeRequest, Vec<String>> {
-    let object = match serde_json::from_slice(bytes).map(|UniqueKeys(value)| value) {
-        Ok(Value::Object(object)) => object,
-        Ok(_) => return Err(vec!["invalid body: expected a JSON object".to_owned()]),
-        Err(fault) => return Err(vec![format!("invalid JSON: {fault}")]),
-    };
-    let unknown = object.keys().filter(|key| !KEYS.contains(&key.as_str()));
-    let mut faults: Vec<String> = unknown
-        .map(|key| {
-            let key: String = key.chars().take(40).collect();
-            format!("{key:?}: unknown key; known are {}", KEYS.join(", "))
-        })
-        .collect();
+    let (object, mut faults) = request_object::read(bytes, &KEYS)?;
     let mut take = |key: &str| {
         text(&object, key).unwrap_or_else(|why| {
             faults.push(format!("{key}: {why}"));

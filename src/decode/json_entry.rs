@@ -1,8 +1,8 @@
 //! Entries as other tools write them, a JSON object a line: Fly's own payload, what Vector's file sink makes of it,
 //! `fly logs --json`, and the frames of `lastbeat tail --json` and `logs --json`.
 
+use super::rfc3339;
 use crate::core::time::Wall;
-use jiff::Timestamp;
 use serde_json::Value;
 
 /// An entry of another tool.
@@ -71,11 +71,7 @@ fn at_text(at: Wall) -> String {
 /// A time in RFC 3339, or a number of milliseconds or seconds.
 fn time(value: &Value) -> Option<Wall> {
     match value {
-        Value::String(text) => {
-            let stamp: Timestamp = text.parse().ok()?;
-            let nanos = u64::try_from(stamp.as_nanosecond()).ok()?;
-            Some(Wall::from_nanos(nanos))
-        }
+        Value::String(text) => rfc3339::time(text),
         Value::Number(number) => {
             let number = number.as_f64().filter(|number| *number > 0.0)?;
             // Seconds reach that number of milliseconds in the year 5138.

@@ -1,9 +1,8 @@
 //! Requests to refill a sink: JSON in, a checked request or every fault at once out.
 
-use super::globs;
-use super::unique_keys::UniqueKeys;
+use super::{globs, request_object, rfc3339};
+use crate::core::globs::Globs;
 use crate::core::time::Wall;
-use jiff::Timestamp;
 use serde_json::Value;
 
 const KEYS: [&str; 4] = ["from", "until", "sink", "app"];
@@ -25,18 +24,7 @@ pub struct RefillRequest {
 /// Every fault there is, each a line for people.
 pub fn read(bytes: &[u8]) -> Result<RefillRequest, Vec<String>> {
     let bytes = if bytes.is_empty() { b"{}" } else { bytes };
-    let object = match serde_json::from_slice(bytes).map(|UniqueKeys(value)| value) {
-        Ok(Value::Object(object)) => object,
-        Ok(_) => return Err(vec!["invalid body: expected a JSON object".to_owned()]),
-        Err(fault) => return Err(vec![format!("invalid JSON: {fault}")]),
-    };
-    let unknown = object.keys().filter(|key| !KEYS.contains(&key.as_str()));
-    let mut faults: Vec<String> = unknown
-        .map(|key| {
-            let key: String = key.chars().take(40).collect();
-            format!("{key:?}: unknown key; known are {}", KEYS.join(", "))
-        })
-        .collect();
+    let (object, mut faults) = request_object::read(bytes, &KEYS)?;
     let mut take = |key: &str| match object.get(key) {
         None => None,
         Some(Value::String(text)) => Some(text.clone()),
@@ -47,7 +35,7 @@ pub fn read(bytes: &[u8]) -> Result<RefillRequest, Vec<String>> {
     };
     let [from, until, sink, app] = KEYS.map(&mut take);
     let mut at = |key: &str, text: &Option<String>| {
-        let at = time(text.as_deref()?);
+        let at = rfc3339::time(text.as_deref()?);
         if at.is_none() {
             faults.push(format!(
                 "{key}: expected a time such as 2026-01-31T18:00:00Z"
@@ -67,20 +55,13 @@ pub fn read(bytes: &[u8]) -> Result<RefillRequest, Vec<String>> {
         faults.push("from and until: give both or none".to_owned());
     }
     let app = app.unwrap_or_default();
-    let globs = app.split(',').map(str::trim);
-    let wrong = globs
-        .filter(|glob| !glob.is_empty())
-        .find_map(|glob| globs::check(glob).err());
+    let wrong = Globs::of_list(&app).0;
+    let wrong = wrong.iter().find_map(|glob| globs::check(glob).err());
     faults.extend(wrong.map(|why| format!("app: {why}")));
     match faults.is_empty() {
         true => Ok(RefillRequest { range, sink, app }),
         false => Err(faults),
     }
-}
-
-fn time(text: &str) -> Option<Wall> {
-    let stamp: Timestamp = text.parse().ok()?;
-    Some(Wall::from_nanos(u64::try_from(stamp.as_nanosecond()).ok()?))
 }
 
 #[cfg(test)]

@@ -2,11 +2,10 @@
 
 use super::globs;
 use super::rules_file::{self, MAX_LABELS, label_fault};
-use super::unique_keys::UniqueKeys;
+use super::{request_object, rfc3339};
 use crate::core::rule::{Globs, Matchers, Severity};
 use crate::core::time::Wall;
 use crate::format;
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -44,18 +43,8 @@ pub struct SilenceRequest {
 /// # Errors
 /// Every fault there is, each a line for people.
 pub fn read(bytes: &[u8], now: Wall) -> Result<SilenceRequest, Vec<String>> {
-    let object = match serde_json::from_slice(bytes).map(|UniqueKeys(value)| value) {
-        Ok(Value::Object(object)) => object,
-        Ok(_) => return Err(vec!["invalid body: expected a JSON object".to_owned()]),
-        Err(fault) => return Err(vec![format!("invalid JSON: {fault}")]),
-    };
-    let mut faults = Vec::new();
     let all: Vec<&str> = MATCHERS.into_iter().chain(OTHERS).collect();
-    for key in object.keys().filter(|key| !all.contains(&key.as_str())) {
-        let key: String = key.chars().take(40).collect();
-        let all = all.join(", ");
-        faults.push(format!("{key:?}: unknown key; known are {all}"));
-    }
+    let (object, mut faults) = request_object::read(bytes, &all)?;
     let mut take = |key: &str| {
         globs(object.get(key)).unwrap_or_else(|why| {
             faults.push(format!("{key}: {why}"));
@@ -223,13 +212,7 @@ fn times(object: &Map<String, Value>, now: Wall) -> Result<(Wall, Wall), String>
 
 fn time(key: &str, value: &Value) -> Result<Wall, String> {
     let wrong = || format!("{key}: invalid time: expected one such as \"2026-01-31T18:00:00Z\"");
-    let at: Timestamp = value
-        .as_str()
-        .ok_or_else(wrong)?
-        .parse()
-        .map_err(|_| wrong())?;
-    let nanos = u64::try_from(at.as_nanosecond()).map_err(|_| wrong())?;
-    Ok(Wall::from_nanos(nanos))
+    value.as_str().and_then(rfc3339::time).ok_or_else(wrong)
 }
 
 #[cfg(test)]

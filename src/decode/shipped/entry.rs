@@ -1,8 +1,7 @@
 //! An entry of the archive with the fields that sinks ask for.
 
 use crate::core::time::Wall;
-use crate::decode::log_level;
-use jiff::Timestamp;
+use crate::decode::{log_level, rfc3339};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
@@ -38,7 +37,7 @@ impl<'a> ShippedEntry<'a> {
         };
         let own = fields.get("timestamp").and_then(Value::as_str);
         ShippedEntry {
-            at: own.and_then(time).unwrap_or(arrival),
+            at: own.and_then(rfc3339::time).unwrap_or(arrival),
             arrival,
             subject,
             app,
@@ -75,11 +74,6 @@ impl<'a> ShippedEntry<'a> {
             .try_fold(first, |value, name| value.get(name))?
             .as_str()
     }
-}
-
-fn time(text: &str) -> Option<Wall> {
-    let stamp: Timestamp = text.parse().ok()?;
-    Some(Wall::from_nanos(u64::try_from(stamp.as_nanosecond()).ok()?))
 }
 
 #[cfg(test)]
