@@ -14,7 +14,7 @@ use crate::core::time::Wall;
 use crate::format;
 use crate::io::archive::cursor_file::{self, CursorFile};
 use crate::io::archive::rejected;
-use crate::io::archive::search::{Place, Query, Searched, search};
+use crate::io::archive::search::{Place, Query, Searched};
 use crate::io::archive::segment::readable;
 use crate::io::metrics::Metrics;
 use crate::io::sink::{Batch, Sink};
@@ -232,23 +232,15 @@ async fn look(
     sink: &Arc<Sink>,
 ) -> Result<Looked, String> {
     let sink = Arc::clone(sink);
-    let looked = spawn_blocking(move || {
-        let mut looked = look_now(&folder, &query, from.as_ref())?;
-        if !looked.entries.batch.is_empty() {
-            sink.encode(&mut looked.entries.batch);
-        }
-        Ok::<_, io::Error>(looked)
-    })
-    .await;
+    let looked = spawn_blocking(move || look_now(&folder, &query, from.as_ref(), &sink)).await;
     let looked = looked.map_err(|fault| fault.to_string())?;
     looked.map_err(|fault| format!("cannot read the archive: {fault}"))
 }
 
-fn look_now(folder: &Path, query: &Query, from: Option<&Place>) -> io::Result<Looked> {
+fn look_now(folder: &Path, query: &Query, from: Option<&Place>, sink: &Sink) -> io::Result<Looked> {
     let segments = readable(folder)?;
     let is_overtaken = from.is_some_and(|from| cursor_file::is_overtaken(from, &segments));
-    let mut entries = Found::default();
-    let searched = search(&segments, query, from, &mut entries)?;
+    let (entries, searched) = Found::default().next(&segments, query, from, sink)?;
     Ok(Looked {
         entries,
         searched,

@@ -7,8 +7,9 @@ pub mod cursor;
 pub mod service;
 
 use crate::app::shipping::{Found, Hears, ShipFault, Shipped, Ships, ship_all};
+use crate::core::globs::Globs;
 use crate::core::time::Wall;
-use crate::io::archive::search::{Place, Query, Searched, search};
+use crate::io::archive::search::{Place, Query, Searched};
 use crate::io::archive::segment::Segment;
 use crate::io::sink::Batch;
 use cursor::{Cursor, Range};
@@ -98,7 +99,7 @@ fn query(range: &Range) -> Query {
     Query {
         since: Some(range.from),
         until: Some(range.until),
-        app: range.apps(),
+        app: Globs::of_list(&range.app),
         // They say what the archive itself lacks.
         marks: true,
         ..Query::default()
@@ -115,17 +116,13 @@ struct Reader<S> {
 impl<S: Ships + Send + Sync + 'static> Reader<S> {
     fn read(&self, from: Option<Place>) -> JoinHandle<io::Result<(Found, Searched)>> {
         let (source, sink) = (Arc::clone(&self.source), Arc::clone(&self.sink));
-        let mut found = Found {
+        let found = Found {
             is_cancelled: Arc::clone(&self.is_cancelled),
             ..Found::default()
         };
         spawn_blocking(move || {
             let (segments, query) = &*source;
-            let searched = search(segments, query, from.as_ref(), &mut found)?;
-            if !found.batch.is_empty() {
-                sink.prepare(&mut found.batch);
-            }
-            Ok((found, searched))
+            found.next(segments, query, from.as_ref(), &*sink)
         })
     }
 }

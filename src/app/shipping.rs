@@ -3,7 +3,8 @@
 use crate::backoff::Backoff;
 use crate::core::time::Wall;
 use crate::decode::archive_line::{ArchivedEntry, Mark};
-use crate::io::archive::search::Finds;
+use crate::io::archive::search::{Finds, Place, Query, Searched, search};
+use crate::io::archive::segment::Segment;
 use crate::io::sink::{Batch, Outcome, Sink};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -52,6 +53,26 @@ pub struct Found {
     pub dropped: u64,
     /// Set where nobody waits for the entries any more.
     pub is_cancelled: Arc<AtomicBool>,
+}
+
+impl Found {
+    /// Searches for the next entries of a batch, and prepares it for its sink. For a blocking thread.
+    ///
+    /// # Errors
+    /// A segment cannot be read.
+    pub fn next(
+        mut self,
+        segments: &[Segment],
+        query: &Query,
+        from: Option<&Place>,
+        sink: &impl Ships,
+    ) -> io::Result<(Self, Searched)> {
+        let searched = search(segments, query, from, &mut self)?;
+        if !self.batch.is_empty() {
+            sink.prepare(&mut self.batch);
+        }
+        Ok((self, searched))
+    }
 }
 
 impl Finds for Found {

@@ -19,7 +19,5 @@ pub(super) struct ScopeArgs {
 
 /// The globs of a list with commas; none where it is left out.
 pub(super) fn globs(list: Option<&str>) -> Globs {
-    let all = list.into_iter().flat_map(|list| list.split(','));
-    let all = all.map(str::trim).filter(|glob| !glob.is_empty());
-    Globs(all.map(str::to_owned).collect())
+    list.map(Globs::of_list).unwrap_or_default()
 }

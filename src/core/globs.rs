@@ -5,6 +5,16 @@
 pub struct Globs(pub Vec<String>);
 
 impl Globs {
+    /// The globs of a list with commas; none of an empty one.
+    pub fn of_list(list: &str) -> Self {
+        let all = list.split(',').map(str::trim);
+        Globs(
+            all.filter(|glob| !glob.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        )
+    }
+
     /// True if any of them matches `name` and none with a leading `!` does, in any order. Without any that includes,
     /// all names are included.
     pub fn matches(&self, name: &str) -> bool {

@@ -1,7 +1,6 @@
 //! The cursor file: how far a refill came, so that the same command goes on.
 
 use crate::app::shipping::Shipped;
-use crate::core::globs::Globs;
 use crate::core::time::Wall;
 use crate::format;
 use crate::io::archive::cursor_file::replace;
@@ -50,17 +49,6 @@ impl Range {
             false => archive.parent().unwrap_or(archive),
         };
         folder.join(name)
-    }
-
-    /// The globs of the apps.
-    pub fn apps(&self) -> Globs {
-        let globs = self.app.split(',').map(str::trim);
-        Globs(
-            globs
-                .filter(|glob| !glob.is_empty())
-                .map(str::to_owned)
-                .collect(),
-        )
     }
 
     /// The command that ships it, or goes on with it.
