@@ -13,10 +13,10 @@ use std::{env, fs};
 /// Any of the languages has started well before this, on a busy machine too.
 const SOON: Duration = Duration::from_secs(120);
 /// From the signal to the bye, and to the end of a recipe that runs alone.
-const END: Duration = Duration::from_secs(60);
+const END: Duration = Duration::from_secs(10);
 /// From the signal to the end of a program around it: Erlang takes a second, on an idle machine, to stop an
 /// application in order.
-const STOPPED: Duration = Duration::from_secs(60);
+const STOPPED: Duration = Duration::from_secs(10);
 /// Long enough for a compiler that has nothing in its cache.
 const BUILT: Duration = Duration::from_secs(120);
 
