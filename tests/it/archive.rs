@@ -5,7 +5,7 @@ mod replayed;
 use crate::support::child::Child;
 use crate::support::feed::Feed;
 use crate::support::http::Server;
-use crate::support::lastbeat::{Lastbeat, Setup, listening};
+use crate::support::lastbeat::{Lastbeat, Setup};
 use crate::support::nats::{Nats, Peer};
 use crate::support::org::{Instance, org};
 use crate::support::random::Random;
@@ -159,13 +159,6 @@ fn kills() -> usize {
     given.and_then(|count| count.parse().ok()).unwrap_or(KILLS)
 }
 
-/// Starts it, and waits until it listens.
-fn run(setup: &Setup) -> (Child, Server) {
-    let mut child = setup.command(&["run"]);
-    let port = child.wait_line("the line that says where it listens", SOON, listening);
-    (child, Server::local(port))
-}
-
 #[test]
 fn a_kill_at_any_moment_tears_no_line_and_loses_only_what_is_newest() {
     let nats = Nats::start(Peer::Current);
@@ -205,7 +198,7 @@ fn a_kill_at_any_moment_tears_no_line_and_loses_only_what_is_newest() {
     // For each life, the numbers that must be there: from the first that was surely received to those that had time.
     let mut lives = Vec::new();
     for _ in 0..kills() {
-        let (mut child, server) = run(&setup);
+        let (mut child, server) = setup.run(SOON);
         wait_until("it receives", SOON, || {
             server
                 .get("/readyz")

@@ -11,7 +11,7 @@ mod wall_clock;
 use crate::support::child::Child;
 use crate::support::feed::Feed;
 use crate::support::http::Server;
-use crate::support::lastbeat::{Setup, WEB_TOKEN, listening};
+use crate::support::lastbeat::Setup;
 use crate::support::metrics::Metrics;
 use crate::support::nats::{Nats, Peer};
 use crate::support::org::Instance;
@@ -166,7 +166,7 @@ impl Stage {
             }
             7 => {
                 self.child.signal("TERM");
-                self.child.wait_end(START);
+                self.child.wait_end(Duration::from_secs(5));
                 self.forget();
                 (self.child, self.server) = start(&self.setup);
                 "stopped"
@@ -243,12 +243,7 @@ impl Stage {
 }
 
 fn start(setup: &Setup) -> (Child, Server) {
-    let mut child = setup.command(&["run"]);
-    let port = child.wait_line("the line that says where it listens", START, listening);
-    let server = Server {
-        token: Some(WEB_TOKEN.to_owned()),
-        ..Server::local(port)
-    };
+    let (child, server) = setup.run(START);
     // From then on it handles signals too.
     wait_until("it serves", START, || server.get("/healthz").is_ok());
     (child, server)

@@ -6,8 +6,7 @@
 use crate::support::bugsink::Project;
 use crate::support::child::Child;
 use crate::support::feed::Feed;
-use crate::support::http::Server;
-use crate::support::lastbeat::{Setup, WEB_TOKEN, listening};
+use crate::support::lastbeat::Setup;
 use crate::support::nats::{Nats, Peer};
 use crate::support::org::Instance;
 use crate::support::random::Random;
@@ -19,6 +18,8 @@ use std::time::Duration;
 
 /// Kills of an ordinary run, with a receiver of the test's own; a fifth of them with a real server.
 const KILLS: usize = 25;
+/// It has started and listens by then.
+const START: Duration = Duration::from_secs(20);
 const EVERY: Duration = Duration::from_millis(250);
 const RULES: &str = "\
 [stream]
@@ -98,21 +99,6 @@ impl Stage {
         }
     }
 
-    /// Starts it, waits until it listens.
-    fn start(&self) -> (Child, Server) {
-        let mut child = self.setup.command(&["run"]);
-        let port = child.wait_line(
-            "the line that says where it listens",
-            Duration::from_secs(20),
-            listening,
-        );
-        let server = Server {
-            token: Some(WEB_TOKEN.to_owned()),
-            ..Server::local(port)
-        };
-        (child, server)
-    }
-
     /// Some fall silent, some come back; the first never does.
     fn stir(&mut self) {
         for who in 1..self.all.len() {
@@ -133,7 +119,7 @@ impl Stage {
         // Everyone has beaten before anybody falls silent.
         let_pass(EVERY * 4);
         for _ in 0..kills {
-            let (mut child, _server) = self.start();
+            let (mut child, _server) = self.setup.run(START);
             for _ in 0..1 + self.random.below(3) {
                 self.stir();
                 let_pass(Duration::from_millis(self.random.below(1500) as u64));
@@ -144,7 +130,7 @@ impl Stage {
 
     /// Everyone beats again; waits until nothing is open and nothing waits to be told. What it knows then is everyone.
     fn come_to_rest(&mut self) -> Child {
-        let (child, server) = self.start();
+        let (child, server) = self.setup.run(START);
         self.feed.resume_all();
         let all = self.all.len();
         wait_until(

@@ -1,8 +1,7 @@
 //! A refill of a sink from the archive: everything, in order, and what the sink refuses is kept.
 
-use crate::support::child::Child;
 use crate::support::http::Server;
-use crate::support::lastbeat::{Setup, WEB_TOKEN, listening};
+use crate::support::lastbeat::Setup;
 use crate::support::nats::{Nats, Peer};
 use crate::support::receiver::Receiver;
 use crate::support::wait::{wait_until, wall};
@@ -185,13 +184,8 @@ fn the_running_lastbeat_refills_in_the_background_and_goes_on_after_a_restart() 
     let (setup, folder) = setup(&rules, ENTRIES);
     let setup = setup.nats(&nats);
     let day = moved_to_yesterday(&folder);
-    let start = || -> (Child, Server) {
-        let mut child = setup.command(&["run"]);
-        let port = child.wait_line("the line that says where it listens", SOON, listening);
-        let server = Server {
-            token: Some(WEB_TOKEN.to_owned()),
-            ..Server::local(port)
-        };
+    let start = || {
+        let (child, server) = setup.run(SOON);
         wait_until("its downstream is there", SOON, || {
             refilled(&server)["downstreams"][0]["name"] == "store"
         });

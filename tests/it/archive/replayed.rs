@@ -5,7 +5,7 @@
 use super::{SOON, archive, ask};
 use crate::support::feed::Feed;
 use crate::support::http::Server;
-use crate::support::lastbeat::{Setup, WEB_TOKEN, listening};
+use crate::support::lastbeat::Setup;
 use crate::support::nats::{Nats, Peer};
 use crate::support::org::org;
 use crate::support::proxy::{Fate, Proxy};
@@ -54,12 +54,7 @@ fn recorded_run(seed: u64) {
     let setup = setup.rules("all.toml", RULES).env("LASTBEAT_STATE", &state);
     let mut random = Random::new(seed);
     let start = || {
-        let mut child = setup.command(&["run"]);
-        let port = child.wait_line("the line that says where it listens", SOON, listening);
-        let server = Server {
-            token: Some(WEB_TOKEN.to_owned()),
-            ..Server::local(port)
-        };
+        let (child, server) = setup.run(SOON);
         wait_until("it receives", SOON, || {
             server
                 .get("/readyz")

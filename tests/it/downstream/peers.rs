@@ -1,10 +1,9 @@
 //! Downstreams with the servers that they lean on: Prometheus, the Machines API, and a sink that lastbeat ships to itself.
 
 use super::{MAY_PUBLISH, SOON, downstreams, state};
-use crate::support::child::Child;
 use crate::support::feed::Feed;
 use crate::support::http::Server;
-use crate::support::lastbeat::{Setup, WEB_TOKEN, listening};
+use crate::support::lastbeat::Setup;
 use crate::support::log_shipper::{Broken, LogShipper};
 use crate::support::machines_api::{MachinesServer, TOKEN, machine};
 use crate::support::metrics::Metrics;
@@ -135,13 +134,8 @@ fn a_forward_ships_everything_in_order_across_a_dead_sink_and_a_crash() {
     let setup = Setup::new().nats(&nats).rules("forward.toml", &rules);
     let folder = setup.rules_folder().with_file_name("archive");
     let setup = setup.env("LASTBEAT_ARCHIVE", &folder.to_string_lossy());
-    let start = || -> (Child, Server) {
-        let mut child = setup.command(&["run"]);
-        let port = child.wait_line("the line that says where it listens", SOON, listening);
-        let server = Server {
-            token: Some(WEB_TOKEN.to_owned()),
-            ..Server::local(port)
-        };
+    let start = || {
+        let (child, server) = setup.run(SOON);
         wait_until("it hears the stream", SOON, || {
             let answer = server.get("/api/v1/status").expect("it answers");
             let answer: Value = serde_json::from_str(&answer.body).expect("JSON");

@@ -131,19 +131,27 @@ impl Setup {
     /// Starts `run` and waits until it listens.
     #[track_caller]
     pub fn start(self) -> Lastbeat {
+        let (child, server) = self.run(START);
+        Lastbeat {
+            child,
+            server,
+            folder: self.folder,
+        }
+    }
+
+    /// As [`Self::start`], for a setup that is started again and again; it has to listen within so long.
+    #[track_caller]
+    pub fn run(&self, within: Duration) -> (Child, Server) {
         let mut child = self.command(&["run"]);
-        let port = child.wait_line("the line that says where it listens", START, listening);
+        let port = child.wait_line("the line that says where it listens", within, listening);
         // A test that sets a token of its own says which requests carry it.
         let token = self.env.get("LASTBEAT_TOKEN");
         let token = token.filter(|token| *token == WEB_TOKEN).cloned();
-        Lastbeat {
-            child,
-            server: Server {
-                token,
-                ..Server::local(port)
-            },
-            folder: self.folder,
-        }
+        let server = Server {
+            token,
+            ..Server::local(port)
+        };
+        (child, server)
     }
 }
 
