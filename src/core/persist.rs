@@ -46,6 +46,10 @@ pub struct SavedClock {
     pub long_silence: Option<Duration>,
     /// Pauses between two arrivals that are usual, over minutes.
     pub pauses: SavedLongest,
+    /// Number of pauses in a row that were not usual, so far.
+    pub pauses_in_a_row: u8,
+    /// Wall clock: the end of the last of them.
+    pub last_pause: Wall,
 }
 
 /// The longest of some intervals within the last one to two windows of time.

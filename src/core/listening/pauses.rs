@@ -22,9 +22,16 @@ const WINDOW: Duration = Duration::from_secs(600);
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pauses {
     usual: Longest,
-    /// Number of pauses in a row, and the end of the last.
-    row: u8,
-    row_end: Mono,
+    row: PauseRow,
+}
+
+/// Pauses that follow one another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PauseRow {
+    /// Number of pauses.
+    pub count: u8,
+    /// Arrival clock: the end of the last.
+    pub end: Mono,
 }
 
 impl Pauses {
@@ -58,18 +65,18 @@ impl Pauses {
             return false;
         }
         // Pauses follow one another only if more time passes in them than between them.
-        let follows = from.since(self.row_end) <= length;
-        self.row = if follows {
-            self.row.saturating_add(1)
+        let follows = from.since(self.row.end) <= length;
+        let count = if follows {
+            self.row.count.saturating_add(1)
         } else {
             1
         };
-        self.row_end = to;
+        self.row = PauseRow { count, end: to };
         let usual = self.usual.longest().unwrap_or_default();
         let unusual = if missed || taint.is_some() {
-            self.row < ROW
+            count < ROW
         } else {
-            self.row == 1 && length > usual.saturating_mul(VERY_LONG)
+            count == 1 && length > usual.saturating_mul(VERY_LONG)
         };
         if !unusual {
             self.usual.learn(length, to, WINDOW);
@@ -77,17 +84,14 @@ impl Pauses {
         unusual
     }
 
-    /// For a store: what is usual.
-    pub fn saved(&self) -> Longest {
-        self.usual
+    /// For a store: what is usual, and the pauses in a row.
+    pub fn saved(&self) -> (Longest, PauseRow) {
+        (self.usual, self.row)
     }
 
     /// As [`Self::saved`] gave it.
-    pub fn restored(usual: Longest) -> Self {
-        Pauses {
-            usual,
-            ..Pauses::default()
-        }
+    pub fn restored(usual: Longest, row: PauseRow) -> Self {
+        Pauses { usual, row }
     }
 
     fn limit(&self) -> Duration {

@@ -190,6 +190,7 @@ impl Engine {
     fn saved_clock(&self) -> SavedClock {
         let (pauses, silences) = self.facts.listening.usual();
         let (usual, long_silence) = silences.saved();
+        let (usual_pauses, row) = pauses.saved();
         let ledger = self.facts.listening.ledger();
         let older = ledger.len().saturating_sub(KEPT);
         let blind = ledger.skip(older).map(|interval| SavedBlind {
@@ -209,7 +210,9 @@ impl Engine {
             blind: blind.collect(),
             silences: self.saved_longest(usual),
             long_silence,
-            pauses: self.saved_longest(pauses.saved()),
+            pauses: self.saved_longest(usual_pauses),
+            pauses_in_a_row: row.count,
+            last_pause: self.facts.now.wall_of(row.end),
         }
     }
 

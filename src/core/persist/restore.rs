@@ -3,7 +3,7 @@
 
 use crate::core::engine::Engine;
 use crate::core::entry::{MarkerId, Subject};
-use crate::core::listening::pauses::{Longest, Pauses, Silences};
+use crate::core::listening::pauses::{Longest, PauseRow, Pauses, Silences};
 use crate::core::listening::{BlindInterval, Listening};
 use crate::core::persist::saved_clocks::Clocks;
 use crate::core::persist::{
@@ -263,8 +263,12 @@ fn resumed(clock: &SavedClock, now: Now) -> Listening {
         began: mono(saved.began),
     };
     let silences = Silences::restored(longest(clock.silences), clock.long_silence);
+    let row = PauseRow {
+        count: clock.pauses_in_a_row,
+        end: mono(clock.last_pause),
+    };
     Listening::resumed(last, clock.listened, blind, now.mono)
-        .with_usual(Pauses::restored(longest(clock.pauses)), silences)
+        .with_usual(Pauses::restored(longest(clock.pauses), row), silences)
 }
 
 fn usual_of(saved: SavedRhythm) -> Usual {

@@ -476,6 +476,8 @@ struct UsualRow {
     silences: LongestRow,
     long_silence_ns: Option<u64>,
     pauses: LongestRow,
+    pauses_in_a_row: u8,
+    last_pause: u64,
 }
 
 /// The usual silences and pauses of the stream.
@@ -484,6 +486,8 @@ pub(super) fn usual(clock: &SavedClock) -> rusqlite::Result<String> {
         silences: LongestRow::of(clock.silences),
         long_silence_ns: clock.long_silence.map(nanos),
         pauses: LongestRow::of(clock.pauses),
+        pauses_in_a_row: clock.pauses_in_a_row,
+        last_pause: clock.last_pause.nanos(),
     })
 }
 
@@ -494,6 +498,8 @@ pub(super) fn usual_of(text: &str) -> Option<SavedClock> {
         silences: row.silences.into(),
         long_silence: row.long_silence_ns.map(Duration::from_nanos),
         pauses: row.pauses.into(),
+        pauses_in_a_row: row.pauses_in_a_row,
+        last_pause: Wall::from_nanos(row.last_pause),
         ..SavedClock::default()
     })
 }

@@ -139,7 +139,8 @@ fn clock() -> impl Strategy<Value = SavedClock> {
             listened: Listened::from_nanos(listened),
         }
     });
-    let usual = (longest(), option::of(any::<u64>()), longest());
+    let row = (any::<u8>(), wall());
+    let usual = (longest(), option::of(any::<u64>()), longest(), row);
     (
         wall(),
         any::<u64>(),
@@ -148,7 +149,7 @@ fn clock() -> impl Strategy<Value = SavedClock> {
         usual,
     )
         .prop_map(
-            |(taken_at, listened, last_arrival, blind, (silences, long, pauses))| SavedClock {
+            |(taken_at, listened, last_arrival, blind, (silences, long, pauses, row))| SavedClock {
                 taken_at,
                 listened: Listened::from_nanos(listened),
                 last_arrival,
@@ -156,6 +157,8 @@ fn clock() -> impl Strategy<Value = SavedClock> {
                 silences,
                 long_silence: long.map(Duration::from_nanos),
                 pauses,
+                pauses_in_a_row: row.0,
+                last_pause: row.1,
             },
         )
 }
