@@ -25,15 +25,12 @@ impl Engine {
     /// its stored slot, so that the store need not be rewritten.
     pub fn restore(&mut self, saved: &Saved, now: Now) -> bool {
         self.facts.now = now;
+        let mut clocks = Clocks::new(&saved.clock, now);
         let fresh = !self.has_heard() && self.facts.tracker.is_empty();
         if fresh {
-            self.facts.listening = resumed(&saved.clock, now);
+            self.facts.listening = resumed(&saved.clock, &clocks);
         }
-        let clocks = Clocks {
-            now,
-            then: saved.clock.listened,
-            here: self.facts.listening.listened(),
-        };
+        clocks.here = self.facts.listening.listened();
         let factors = saved.factors.iter().cloned();
         self.targets.restore_factors(factors, now.mono);
         for group in &saved.groups {
@@ -250,8 +247,8 @@ impl Engine {
     }
 }
 
-fn resumed(clock: &SavedClock, now: Now) -> Listening {
-    let mono = |at: Wall| now.mono - now.wall.since(at);
+fn resumed(clock: &SavedClock, clocks: &Clocks) -> Listening {
+    let mono = |at: Wall| clocks.mono(at);
     let blind = clock.blind.iter().map(|interval| {
         let (from, to) = (mono(interval.from), mono(interval.to));
         BlindInterval::new(from, to, interval.reason, interval.listened)
@@ -267,7 +264,7 @@ fn resumed(clock: &SavedClock, now: Now) -> Listening {
         count: clock.pauses_in_a_row,
         end: mono(clock.last_pause),
     };
-    Listening::resumed(last, clock.listened, blind, now.mono)
+    Listening::resumed(last, clock.listened, blind, clocks.now.mono)
         .with_usual(Pauses::restored(longest(clock.pauses), row), silences)
 }
 

@@ -278,9 +278,11 @@ fn nothing_wider(world: &World, model: &Model<'_>, one: usize, count: usize) -> 
         }),
     ];
     for (scope, holds) in scopes {
-        let members =
-            (0..world.cast.len()).filter(|&number| holds(number) && model.matters(number));
-        let members: Vec<usize> = members.collect();
+        // One that nobody watches proves that its scope lives where it was heard since.
+        let counts = |number: usize| model.matters(number) || model.was_heard_since(number, one);
+        let members: Vec<usize> = (0..world.cast.len())
+            .filter(|&number| holds(number) && counts(number))
+            .collect();
         if members.len() > count && members.iter().all(|&number| model.is_surely_silent(number)) {
             let all: Vec<String> = members
                 .iter()

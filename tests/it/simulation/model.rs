@@ -232,6 +232,12 @@ impl<'w> Model<'w> {
         self.known[who].is_some() && (watched || heard)
     }
 
+    /// Whether one that did not stop was heard after another.
+    pub fn was_heard_since(&self, who: usize, other: usize) -> bool {
+        let known = self.known[who].is_some() && !self.has_stopped(who);
+        known && self.quiet(who) < self.quiet(other)
+    }
+
     /// One in words, for a failure.
     pub fn describe(&self, who: usize) -> String {
         let beats = self.targets.iter().filter(|target| target.who == who);
