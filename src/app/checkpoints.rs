@@ -59,6 +59,11 @@ impl Checkpointer {
         }
     }
 
+    /// Drops a checkpoint in progress, which lacks what the core has just taken over; the next one is whole.
+    pub fn adopted(&mut self) {
+        self.draft = None;
+    }
+
     /// True while a checkpoint is in progress.
     pub fn is_busy(&self) -> bool {
         self.draft.is_some()

@@ -62,6 +62,7 @@ impl<S: MessageSource> EventLoop<S> {
             CoreRequest::Adopt(saved, done) => {
                 let now = self.turn();
                 self.ingest.engine.restore(&saved, now);
+                self.checkpointer.adopted();
                 self.wake = now.mono;
                 let _ = done.send(());
             }

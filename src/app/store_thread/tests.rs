@@ -351,6 +351,13 @@ fn what_was_not_done_is_sent_again_under_its_number() {
 
 #[test]
 fn a_file_that_another_has_is_taken_once_it_is_free_and_nothing_is_lost() {
+    for is_whole in [false, true] {
+        a_file_is_taken_late(is_whole);
+    }
+}
+
+/// The first checkpoint comes while the file is still closed.
+fn a_file_is_taken_late(is_whole: bool) {
     let folder = folder();
     let path = folder.join("lastbeat.db");
     let mut other = Store::open(Some(&path), crate::clock::wall()).expect("it is free");
@@ -367,10 +374,10 @@ fn a_file_that_another_has_is_taken_once_it_is_free_and_nothing_is_lost() {
     scene.store_thread().decided(decided(1, NoticeKind::Opened));
     assert_eq!(scene.sent().len(), 1, "it is told all the same");
     drop(other);
-    // Its slots are ours: beside theirs they would be damage.
+    // Beside theirs our slots would be damage, and in place of theirs they would forget what the file held.
     scene
         .store_thread()
-        .checkpoint(checkpoint(false, "logs.ours.iad.1", Vec::new()));
+        .checkpoint(checkpoint(is_whole, "logs.ours.iad.1", Vec::new()));
     assert!(scene.flush());
     let adopted =
         std::iter::from_fn(|| scene.handed.try_recv().ok()).find_map(|handed| match handed {

@@ -294,7 +294,9 @@ impl Worker {
 
     fn checkpoint(&mut self, mut checkpoint: Checkpoint) {
         let is_whole = checkpoint.whole;
-        if !self.recover() || (self.is_strange && !is_whole) {
+        // One that was begun before the file was opened lacks what the file held.
+        let is_late = self.store.is_none();
+        if !self.recover() || is_late || (self.is_strange && !is_whole) {
             self.status.wants_whole.store(true, Ordering::Release);
             return;
         }
