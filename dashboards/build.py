@@ -55,8 +55,9 @@ def panel(kind, title, says, size, targets, options, unit, *, steps=(), to=(), a
                 {"links": [runbook(alert)]} if alert else {}) | more
 
 
-def stat(title, says, expr, unit, steps=(), *, legend=None, graph="area", text="auto", **more):
-    options = {"colorMode": "value", "graphMode": graph, "justifyMode": "auto", "orientation": "auto", "textMode": text,
+def stat(title, says, expr, unit, steps=(), *, legend=None, text="auto", **more):
+    """One number. A panel of this height has no room for a line under it."""
+    options = {"colorMode": "value", "graphMode": "none", "justifyMode": "auto", "orientation": "auto", "textMode": text,
                "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}}
     more = {"color": {"mode": "thresholds"}, "size": (3, 4)} | more
     return panel("stat", title, says, more.pop("size"), [(expr, legend or title)], options, unit, steps=steps, **more)
@@ -64,7 +65,7 @@ def stat(title, says, expr, unit, steps=(), *, legend=None, graph="area", text="
 
 def graph(title, says, targets, unit, *, size=(8, 8), stack=False, lines=False, **more):
     """Lines over time; `stack` piles them up, `lines` draws the thresholds."""
-    custom = {"drawStyle": "line", "lineInterpolation": "linear", "lineWidth": 1, "fillOpacity": 30 if stack else 8, "showPoints": "never",
+    custom = {"drawStyle": "line", "lineInterpolation": "linear", "lineWidth": 1, "fillOpacity": 30 if stack else 0, "showPoints": "never",
               "spanNulls": False, "stacking": {"mode": "normal" if stack else "none", "group": "A"},
               "thresholdsStyle": {"mode": "dashed" if lines else "off"}}
     options = {"legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
@@ -85,7 +86,9 @@ def table(title, says, queries, columns, *, size=(12, 9), sort, **more):
 
 
 def column(_, heading, unit=None, colour=None, to=()):
-    properties = [{"id": "unit", "value": unit}, {"id": "decimals", "value": 0}] if unit else []
+    properties = [{"id": "unit", "value": unit}, {"id": "decimals", "value": 1}] if unit else []
+    # Else an empty cell shows the words that the panel has for no rows at all.
+    properties += [{"id": "noValue", "value": "unnamed" if heading == "beat" else "none"}]
     if colour:
         properties += [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}, {"id": "custom.cellOptions", "value": {"type": "color-text"}}]
     if to:
@@ -204,12 +207,12 @@ def overview():
              [("red", 1)], alert="LastbeatWideSilence"),
         stat("Alerts pending", "Beyond max_gap, and pending for the rule's `for`.",
              f'sum(lastbeat_alerts{{{MONITOR}, state="pending"}}) or vector(0)', "short", [("orange", 1)]),
-        stat("Blind in the last hour", "Time in which a heartbeat could have passed unseen. It counts for no target and delays alerts by as much.",
+        stat("Blind, last hour", "Time of the last hour in which a heartbeat could have passed unseen. It counts for no target and delays alerts by as much.",
              f"sum(increase(lastbeat_blind_seconds_total{{{MONITOR}}}[1h])) or vector(0)", "s", [("orange", 60), ("red", 600)], alert="LastbeatBlind", to=[TO_ITSELF]),
         stat("NATS", "Connected to the log stream and subscribed. The states below show the reason if not.", f"min(lastbeat_nats_connected{{{MONITOR}}})", "none",
-             [("green", 1)], graph="none", alert="LastbeatDisconnected", to=[TO_ITSELF],
+             [("green", 1)], alert="LastbeatDisconnected", to=[TO_ITSELF],
              mappings=[{"type": "value", "options": {"0": {"text": "not connected", "color": "red"}, "1": {"text": "connected", "color": "green"}}}]),
-        stat("Canary round trip, 95%", "Time from lastbeat's own heartbeat to its return through every hop. Empty without a canary.",
+        stat("Canary, 95%", "Round trip: time from lastbeat's own heartbeat to its return through every hop. Empty without a canary.",
              quantile(0.95, "canary_round_trip_seconds"), "s", [("orange", 5), ("red", 30)], noValue="no canary", alert="LastbeatCanariesLost"),
         table("Silent first", "Longest first: instances without a deadline, in apps and regions with a silent instance. Instances there that stopped on purpose are listed too.",
               [silent], [("Value", "silent for", "s", "red"), *who], sort=("silent for", True), alert="LastbeatInstanceSilent", noValue="nothing is silent"),
@@ -222,7 +225,7 @@ def overview():
               [(f'min by (target_region) (time() - lastbeat_region_last_seen_timestamp_seconds{{{MONITOR}, target_region=~"$region"}})', "{{target_region}}")], "s",
               to=[TO_REGION], alert="LastbeatWideSilence"),
         graph("Instances by verdict", "Unknown is neither live nor silent: lastbeat was blind for too long to judge.",
-              [(f"sum by (verdict) (lastbeat_instances{{{BOTH}}})", "{{verdict}}")], "short", stack=True, overrides=colours(VERDICTS)),
+              [(f"sum by (verdict) (lastbeat_instances{{{BOTH}}}) > 0", "{{verdict}}")], "short", stack=True, overrides=colours(VERDICTS)),
         graph("Incidents by scope", "Open incidents by scope.", [(f"sum by (scope) (lastbeat_incidents{{{MONITOR}}})", "{{scope}}")], "short",
               stack=True, alert="LastbeatWideSilence"),
         graph("Alerts", "Pending and firing, by rule.", [(f'sum by (rule, state) (lastbeat_alerts{{{MONITOR}, state!="ok"}})', "{{rule}}: {{state}}")], "short"),
@@ -277,8 +280,9 @@ def app():
             ("unknown", "lastbeat was blind for too long to judge.", [("purple", 1)], "LastbeatBlind"))),
         heat("Intervals between beats", "Each cell counts the heartbeats that came after this interval. One bright line is healthy; a second one above it is skipped heartbeats.",
              f"sum by (le) ({beats})", "s"),
-        graph("Interval", "Time between two heartbeats of one instance.",
-              [(quantile(q, "heartbeat_interval_seconds", of=only), n) for q, n in ((0.5, "half"), (0.95, "95%"), (0.99, "99%"))], "s", size=(12, 9)),
+        graph("Interval and limit", "Mean time between two heartbeats of one instance, and the shortest silence that fires. The intervals to the left show how far single ones lie from the mean.",
+              [(f"sum(rate(lastbeat_heartbeat_interval_seconds_sum{{{only}}}{RATE})) / sum(rate(lastbeat_heartbeat_interval_seconds_count{{{only}}}{RATE}))", "mean interval"),
+               (f"min(lastbeat_heartbeat_max_gap_seconds{{{BOTH}}})", "shortest limit")], "s", size=(12, 9)),
         table("Instances", "Every heartbeat of the app. Without a deadline: silent, or stopped on purpose.", [seen, gap, due],
               [("target_region", "region"), ("target_instance", "instance"), ("beat", "beat"), ("Value #A", "last beat ago", "s"),
                ("Value #B", "allowed", "s"), ("Value #C", "fires in", "s"), ("target_app", "app", None, None, [TO_OVERVIEW])], size=(24, 10),
@@ -290,7 +294,7 @@ def app():
         graph("Since the last entry", "Time since the last entry of any kind, by instance. An instance with entries and without heartbeats has a hung heartbeat.",
               [(f"topk(50, time() - max by (target_region, target_instance) (lastbeat_log_last_seen_timestamp_seconds{{{BOTH}}}))", "{{target_region}}/{{target_instance}}")], "s"),
         row("The app"),
-        graph("Instances by verdict", "Number of instances by verdict.", [(f"sum by (verdict) (lastbeat_instances{{{BOTH}}})", "{{verdict}}")], "short",
+        graph("Instances by verdict", "Number of instances by verdict.", [(f"sum by (verdict) (lastbeat_instances{{{BOTH}}}) > 0", "{{verdict}}")], "short",
               stack=True, overrides=colours(VERDICTS)),
         graph("Heartbeats per second", "Arrived heartbeats, and lost ones, known by a hole in seq=.",
               [(f"sum(rate(lastbeat_heartbeats_total{{{only}}}{RATE}))", "arrived"), (f"sum(rate(lastbeat_heartbeats_lost_total{{{only}}}{RATE}))", "lost")], "cps"),
@@ -302,14 +306,14 @@ def app():
 def itself():
     process = f"{{{MONITOR}}} and on (job, instance) lastbeat_build_info"
     return dashboard("lastbeat-itself", TITLES["lastbeat-itself"], "lastbeat itself: reception, delivery of notifications, and cost.", [JOB_VARIABLE, MONITOR_VARIABLE], [
-        stat("Version", "Version and revision in use.", f"lastbeat_build_info{{{MONITOR}}}", "none", legend="{{version}} {{revision}}", graph="none", text="name", alert="LastbeatAbsent"),
-        stat("Running for", "Time since the start.", f"time() - (process_start_time_seconds{process})", "s", legend="{{instance}}", graph="none", decimals=0),
-        stat("Rules in force", "Number of rules, without the stream's own.", f"max(lastbeat_rules{{{MONITOR}}})", "short", graph="none"),
+        stat("Version", "Version and revision in use.", f"lastbeat_build_info{{{MONITOR}}}", "none", legend="{{version}} {{revision}}", text="name", alert="LastbeatAbsent"),
+        stat("Running for", "Time since the start.", f"time() - (process_start_time_seconds{process})", "s", legend="{{instance}}", decimals=0),
+        stat("Rules in force", "Number of rules, without the stream's own.", f"max(lastbeat_rules{{{MONITOR}}})", "short"),
         stat("Last rules read", "Refused: a faulty set changed nothing, and the previous set stays in force.", f"min(lastbeat_rules_last_reload_successful{{{MONITOR}}})", "none",
-             graph="none", alert="LastbeatRulesRefused",
+             alert="LastbeatRulesRefused",
              mappings=[{"type": "value", "options": {"0": {"text": "refused", "color": "red"}, "1": {"text": "in force", "color": "green"}}}]),
-        stat("Rules changed", "Time of the last reload.", f"max(lastbeat_rules_last_reload_timestamp_seconds{{{MONITOR}}}) * 1000", "dateTimeFromNow", graph="none"),
-        stat("State", "Written: a restart forgets nothing. From memory: a restart would forget.", f"min(lastbeat_store_writable{{{MONITOR}}})", "none", graph="none",
+        stat("Rules changed", "Time of the last reload.", f"max(lastbeat_rules_last_reload_timestamp_seconds{{{MONITOR}}}) * 1000", "dateTimeFromNow"),
+        stat("State", "Written: a restart forgets nothing. From memory: a restart would forget.", f"min(lastbeat_store_writable{{{MONITOR}}})", "none",
              alert="LastbeatStateNotKept", mappings=[{"type": "value", "options": {"0": {"text": "from memory", "color": "red"}, "1": {"text": "written", "color": "green"}}}]),
         stat("Notifications waiting", "Not yet accepted by their notifier.", f"sum(lastbeat_notices_pending{{{MONITOR}}}) or vector(0)", "short", [("orange", 1), ("red", 10)],
              alert="LastbeatNoticesStuck"),

@@ -22,7 +22,23 @@ binary() {
   echo "${BINARY:-target/$1/dist/lastbeat}"
 }
 
+# What a build for a target needs beside Rust itself.
+prepared() {
+  if [ ! -d "$(rustc --print target-libdir --target "$1")" ]; then
+    fail "Rust's standard library for $1 is missing: rustup target add $1"
+  fi
+  case $1 in
+    *-linux-musl)
+      # SQLite, ring and zstd are built from C.
+      compiler=CC_$(echo "$1" | tr - _)
+      if eval "test -n \"\${$compiler:-}\"" || command -v "${1%%-*}-linux-musl-gcc" > /dev/null; then return; fi
+      if ! command -v musl-gcc > /dev/null; then fail "a C compiler for musl is missing: apt-get install musl-tools, or name one in $compiler"; fi
+      export "$compiler=musl-gcc" ;;
+  esac
+}
+
 build() {
+  prepared "$1"
   cargo build --locked --profile dist --target "$1"
   made=$(binary "$1")
   "$made" --version
@@ -53,6 +69,7 @@ pack() {
 
 # PROFILE is that of the binary, by default the one of `build`.
 deb() {
+  if ! command -v cargo-deb > /dev/null; then fail "cargo-deb is missing: cargo install cargo-deb --locked"; fi
   mkdir -p "$OUT"
   cargo deb --locked --no-build --no-strip --profile "${PROFILE:-dist}" --target "$2" --deb-version "${1#v}" \
     --output "$OUT/lastbeat-$1-$2.deb"
@@ -71,8 +88,8 @@ sum_of() {
 
 finish() {
   tag=$1 repository=$2
-  # There are always archives; packages are made on Linux alone.
-  (cd "$OUT" && packages=$(find . -name '*.deb' | sed 's|^\./||' | sort) && sha256sum -- *.tar.gz $packages > SHA256SUMS)
+  if [ -z "$(find "$OUT" -name '*.tar.gz' 2> /dev/null)" ]; then fail "no archive in $OUT: pack one first"; fi
+  (cd "$OUT" && find . -name '*.tar.gz' -o -name '*.deb' | sed 's|^\./||' | sort | xargs sha256sum -- > SHA256SUMS)
   cat "$OUT/SHA256SUMS"
   base=https://github.com/$repository/releases/download/$tag
   {
@@ -92,7 +109,10 @@ EOF
 esac
 folder=\$(mktemp -d)
 trap 'rm -rf "\$folder"' EXIT
-curl -fsSL "\$BASE/lastbeat-$tag-\$target.tar.gz" -o "\$folder/archive"
+if ! curl -fsSL "\$BASE/lastbeat-$tag-\$target.tar.gz" -o "\$folder/archive"; then
+  echo "cannot download \$BASE/lastbeat-$tag-\$target.tar.gz: nothing is installed" >&2
+  exit 1
+fi
 if command -v sha256sum > /dev/null; then found=\$(sha256sum "\$folder/archive"); else found=\$(shasum -a 256 "\$folder/archive"); fi
 if [ "\${found%% *}" != "\$sum" ]; then
   echo "the checksum of the archive is \${found%% *}, and \$sum was expected: nothing is installed" >&2
@@ -102,7 +122,10 @@ tar -xzf "\$folder/archive" -C "\$folder"
 mkdir -p "\$PREFIX/bin"
 install -m 755 "\$folder/lastbeat-$tag-\$target/lastbeat" "\$PREFIX/bin/lastbeat"
 "\$PREFIX/bin/lastbeat" --version
-echo "installed as \$PREFIX/bin/lastbeat; try: lastbeat demo"
+case :\$PATH: in
+  *:"\$PREFIX/bin":*) echo "installed as \$PREFIX/bin/lastbeat; try: lastbeat demo" ;;
+  *) echo "installed as \$PREFIX/bin/lastbeat, which is not in PATH; try: \$PREFIX/bin/lastbeat demo" ;;
+esac
 EOF
   } > "$OUT/install.sh"
   {
@@ -113,9 +136,8 @@ class Lastbeat < Formula
   version "${tag#v}"
   license "MIT"
 EOF
-    bottle on_macos on_arm aarch64-apple-darwin
-    bottle on_linux on_arm aarch64-unknown-linux-musl
-    bottle on_linux on_intel x86_64-unknown-linux-musl
+    bottles on_macos "$(bottle on_arm aarch64-apple-darwin)"
+    bottles on_linux "$(bottle on_arm aarch64-unknown-linux-musl; bottle on_intel x86_64-unknown-linux-musl)"
     cat << EOF
 
   def install
@@ -139,17 +161,23 @@ machine() {
 
 # An archive of the formula.
 bottle() {
-  sum=$(sum_of "$tag" "$3")
+  sum=$(sum_of "$tag" "$2")
   if [ -z "$sum" ]; then return; fi
   cat << EOF
-
-  $1 do
-    $2 do
-      url "$base/lastbeat-$tag-$3.tar.gz"
+    $1 do
+      url "$base/lastbeat-$tag-$2.tar.gz"
       sha256 "$sum"
     end
-  end
 EOF
+}
+
+# The archives of one system; nothing where there is none.
+bottles() {
+  if [ -n "$2" ]; then printf '\n  %s do\n%s\n  end\n' "$1" "$2"; fi
+}
+
+usage() {
+  sed -n 's/^# \{0,1\}//; 3,11p' "$0"
 }
 
 case ${1:-}-$# in
@@ -157,5 +185,6 @@ case ${1:-}-$# in
   pack-3) pack "$2" "$3" ;;
   deb-3) deb "$2" "$3" ;;
   finish-3) finish "$2" "$3" ;;
-  *) sed -n 's/^# \{0,1\}//; 3,11p' "$0" >&2; exit 64 ;;
+  -h-1 | --help-1) usage ;;
+  *) usage >&2; exit 64 ;;
 esac

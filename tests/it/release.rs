@@ -95,6 +95,8 @@ fn a_release_installs_what_its_checksums_name_and_nothing_else() {
     };
     let said = well(&mut install("good"));
     assert!(said.starts_with("lastbeat "), "{said}");
+    let hint = "good/bin/lastbeat, which is not in PATH; try: ";
+    assert!(said.contains(hint), "{said}");
     assert!(out.path().join("good/bin/lastbeat").is_file());
     let text = fs::read_to_string(&script).expect("the script");
     let zeros = "0".repeat(sum.len());
@@ -106,5 +108,14 @@ fn a_release_installs_what_its_checksums_name_and_nothing_else() {
         "{said}"
     );
     assert!(!out.path().join("bad").exists());
+    let refused = run(install("bad").env("BASE", "file:///nowhere"));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("cannot download file:///nowhere/"), "{said}");
+    let refused = run(&mut release(&["build", "armv7-unknown-linux-musleabihf"]));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        said.contains("rustup target add armv7-unknown-linux-musleabihf"),
+        "{said}"
+    );
     assert_eq!(run(&mut release(&["pack"])).status.code(), Some(64));
 }

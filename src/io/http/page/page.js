@@ -633,11 +633,11 @@ function showMap() {
   if (!beats) showReceived();
   $('map-part').hidden = total === 0;
   $('folded').hidden = !folded;
-  if (folded) put($('folded'), `${total} instances: counted by app and region. Choose one to see its instances.`);
+  if (folded) put($('folded'), `${plural(total, 'instance')}, counted by app and region. Choose one to see its instances.`);
   keep($('legend'), Object.keys(MARKS), (verdict) => verdict,
     (verdict) => el('li', {}, el('button', {type: 'button', onclick: () => chooseVerdict(verdict)}, el('b', {class: `v-${verdict}`}, MARKS[verdict]), el('span'))),
     (node, verdict) => {
-      put(node.firstChild.lastChild, ` ${verdict} ${status.instances[verdict] ?? 0}`);
+      put(node.firstChild.lastChild, ` ${verdict} ${(status.instances[verdict] ?? 0).toLocaleString()}`);
       attr(node.firstChild, 'aria-pressed', String(shownVerdicts.has(verdict)));
       node.classList.toggle('note', !status.instances[verdict]);
     });
