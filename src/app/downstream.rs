@@ -114,10 +114,12 @@ impl Asker {
             since: query.since,
         };
         let (answer, counters) = tokio::join!(self.query(&rule, &values), self.counters(&rule));
+        let deleted = self.deps.forwards.take_deleted(&rule.name);
         let report = DownstreamReport {
             name: rule.name.clone(),
             asked,
             answer,
+            deleted,
             counters,
         };
         // As above.

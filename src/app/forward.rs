@@ -40,24 +40,48 @@ const MAX_REJECTED: u64 = 64 << 20;
 /// A sink is never given up: its backlog waits in the archive.
 const NEVER: Duration = Duration::MAX;
 
-/// The position of each forward, by name: the wall clock's time before which everything is shipped, or a fault.
+/// The positions of all forwards, by name.
 #[derive(Clone, Default)]
-pub struct Positions(Arc<Mutex<BTreeMap<String, Result<Wall, String>>>>);
+pub struct Positions(Arc<Mutex<BTreeMap<String, Position>>>);
+
+/// The position of a forward.
+#[derive(Default)]
+struct Position {
+    /// Wall clock: everything before is shipped; or a fault. `None` before the first look.
+    reached: Option<Result<Wall, String>>,
+    /// Wall clock: what the archive deleted before it was shipped, since it was last taken.
+    deleted: Option<(Wall, Wall)>,
+}
 
 impl Positions {
     /// The position of a forward as the answer of a sink.
     pub fn answer(&self, name: &str) -> Answer {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match all.get(name) {
+        match all.get(name).and_then(|one| one.reached.as_ref()) {
             Some(Ok(at)) => Answer::Newest(Some(*at)),
             Some(Err(why)) => Answer::Failed(why.clone()),
             None => Answer::Newest(None),
         }
     }
 
+    /// What the archive deleted before a forward shipped it, since the last call.
+    pub fn take_deleted(&self, name: &str) -> Option<(Wall, Wall)> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get_mut(name)?.deleted.take()
+    }
+
     fn set(&self, name: &str, position: Result<Wall, String>) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(name.to_owned(), position);
+        all.entry(name.to_owned()).or_default().reached = Some(position);
+    }
+
+    fn deleted(&self, name: &str, (from, until): (Wall, Wall)) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = &mut all.entry(name.to_owned()).or_default().deleted;
+        *known = Some(match *known {
+            Some((begin, end)) => (begin.min(from), end.max(until)),
+            None => (from, until),
+        });
     }
 
     fn remove(&self, name: &str) {
@@ -166,17 +190,20 @@ async fn attempt(plan: &Plan, deps: &ForwardDeps) -> Result<Infallible, String> 
         ..Query::default()
     };
     let mut is_unwritten = false;
+    let mut retention = Retention {
+        name: &plan.name,
+        folder: &folder,
+        deps,
+        reached: None,
+        counted: None,
+    };
     let rejects = folder.join(format!("forward-{}.rejected", plan.sink.name));
     info!(sink = plan.sink.name, to = sink.origin(), "forwarding");
     loop {
         let asked = (deps.now)().wall;
         let found = look(folder.clone(), query.clone(), place.clone(), &sink).await?;
-        if found.is_overtaken {
-            counts.overtaken();
-            warn!(
-                sink = plan.sink.name,
-                "the archive deleted entries that were not forwarded"
-            );
+        if let (Some(until), Some(place)) = (found.deleted_until, &place) {
+            retention.deleted(place, until);
         }
         counts.lost(found.entries.lost);
         let last = found.entries.batch.last_arrival();
@@ -186,7 +213,16 @@ async fn attempt(plan: &Plan, deps: &ForwardDeps) -> Result<Infallible, String> 
                 rejects: &rejects,
                 waits_for: String::new(),
             };
-            let shipped = ship_all(found.entries.batch, &*sink, &mut hears, NEVER).await;
+            retention.reached = last.or(retention.reached);
+            let shipping = ship_all(found.entries.batch, &*sink, &mut hears, NEVER);
+            let shipped = match &found.searched.next {
+                // A sink that takes nothing for days is not waited for by the archive.
+                Some(next) => tokio::select! {
+                    shipped = shipping => shipped,
+                    never = retention.watch(next) => match never {},
+                },
+                None => shipping.await,
+            };
             let shipped = shipped.map_err(|fault| match fault {
                 ShipFault::Wrong(why) => why,
                 other => format::error_chain(&other),
@@ -220,8 +256,8 @@ async fn attempt(plan: &Plan, deps: &ForwardDeps) -> Result<Infallible, String> 
 struct Looked {
     entries: Found,
     searched: Searched,
-    /// The segment of the place was deleted, with entries behind the place.
-    is_overtaken: bool,
+    /// Wall clock: the segment of the place was deleted, with entries behind the place, and those to this time.
+    deleted_until: Option<Wall>,
 }
 
 /// Looks for entries behind a place, and encodes them, on a blocking thread.
@@ -239,13 +275,56 @@ async fn look(
 
 fn look_now(folder: &Path, query: &Query, from: Option<&Place>, sink: &Sink) -> io::Result<Looked> {
     let segments = readable(folder)?;
-    let is_overtaken = from.is_some_and(|from| cursor_file::is_overtaken(from, &segments));
+    let deleted_until = from.and_then(|from| cursor_file::deleted_until(from, &segments));
     let (entries, searched) = Found::default().next(&segments, query, from, sink)?;
     Ok(Looked {
         entries,
         searched,
-        is_overtaken,
+        deleted_until,
     })
+}
+
+/// Notes what the archive deletes before it is forwarded.
+struct Retention<'a> {
+    name: &'a str,
+    folder: &'a Path,
+    deps: &'a ForwardDeps,
+    /// Wall clock: arrival of the last entry that was read; `None` before the first.
+    reached: Option<Wall>,
+    /// The place that was overtaken last, which is counted.
+    counted: Option<Place>,
+}
+
+impl Retention<'_> {
+    /// Looks for ever whether the archive deletes what lies behind a place.
+    async fn watch(&mut self, place: &Place) -> Infallible {
+        loop {
+            sleep(AFTER_FAULT).await;
+            let folder = self.folder.to_owned();
+            // What cannot be read now is looked at again.
+            if let Ok(Ok(segments)) = spawn_blocking(move || readable(&folder)).await
+                && let Some(until) = cursor_file::deleted_until(place, &segments)
+            {
+                self.deleted(place, until);
+            }
+        }
+    }
+
+    /// What lies behind a place is deleted, to this time.
+    fn deleted(&mut self, place: &Place, until: Wall) {
+        let from = place.stem.begin().max(self.reached).unwrap_or(until);
+        self.deps.positions.deleted(self.name, (from, until));
+        if self.counted.as_ref() != Some(place) {
+            self.counted = Some(place.clone());
+            self.deps.metrics.forward.of(self.name).overtaken();
+            warn!(
+                downstream = self.name,
+                from = format::rfc3339_seconds(from),
+                until = format::rfc3339_seconds(until),
+                "the archive deleted entries before they were forwarded"
+            );
+        }
+    }
 }
 
 struct Hearer<'a> {

@@ -165,6 +165,7 @@ impl VirtualTime {
             groups: checkpoint.groups,
             losses: checkpoint.losses,
             factors: checkpoint.factors,
+            downstreams: checkpoint.downstreams,
             incidents: checkpoint.incidents,
             ..Saved::default()
         };

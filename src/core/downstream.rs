@@ -4,14 +4,16 @@
 //! what follows from that for each `[[downstream]]`; it knows no incidents.
 
 pub mod counters;
+pub mod missing;
 pub mod rule;
 #[cfg(test)]
 mod tests;
 pub mod watch;
 
+use crate::core::downstream::missing::SavedDownstream;
 use crate::core::downstream::rule::DownstreamRule;
 use crate::core::downstream::watch::Watch;
-use crate::core::time::{Mono, Wall};
+use crate::core::time::{Mono, Now, Wall};
 use std::collections::BTreeMap;
 
 /// All downstreams, by number. A number stays that of a name while it is watched.
@@ -81,6 +83,27 @@ impl Downstreams {
     /// All of them, by number.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &Watch)> {
         self.watches.iter().map(|(&id, watch)| (id, watch))
+    }
+
+    /// What the next process has to know.
+    pub fn saved(&self, now: Now) -> Vec<SavedDownstream> {
+        let all = self.watches.values();
+        all.filter_map(|watch| watch.saved(now)).collect()
+    }
+
+    /// Continues what a previous process knew of one, if it is still watched.
+    pub fn restore(&mut self, saved: &SavedDownstream, now: Now) {
+        let id = self.find(&saved.name);
+        if let Some(watch) = id.and_then(|id| self.get_mut(id)) {
+            watch.restored(saved, now);
+        }
+    }
+
+    /// This range of one was shipped again.
+    pub fn refilled(&mut self, name: &str, from: Wall, until: Wall) {
+        if let Some(watch) = self.find(name).and_then(|id| self.get_mut(id)) {
+            watch.refilled(from, until);
+        }
     }
 
     /// A canary that departed at `sent` came back through the stream.

@@ -23,6 +23,9 @@ pub struct DownstreamReport {
     pub asked: Now,
     /// The answer of the sink.
     pub answer: Answer,
+    /// Wall clock: beginning and end of what the archive deleted before it was forwarded; `None`: nothing since the last
+    /// report.
+    pub deleted: Option<(Wall, Wall)>,
     /// The counters of the shipper, if they were asked for; `Some(None)`: it did not answer.
     pub counters: Option<Option<Counters>>,
 }
@@ -75,10 +78,16 @@ impl Engine {
         if let Some(counters) = report.counters {
             watch.counters(report.asked.mono, counters);
         }
+        watch.deleted(report.deleted);
         watch.answered(report.asked.mono, report.answer);
         self.evaluate_downstreams();
         self.announce();
         self.notify();
+    }
+
+    /// The whole of this range was shipped to the sink of a downstream again.
+    pub fn downstream_refilled(&mut self, name: &str, from: Wall, until: Wall) {
+        self.facts.downstreams.refilled(name, from, until);
     }
 
     /// An event of the connection: all but one mean that lastbeat does not receive the stream, or lost some of it.

@@ -8,7 +8,7 @@ pub mod ledger;
 pub mod routing;
 pub mod view;
 
-pub use crate::core::downstream::watch::Missing;
+pub use crate::core::downstream::missing::{Evidence, Missing};
 pub use crate::core::incident::kind::{Alarm, CloseReason, IncidentId, Scope};
 use crate::core::last_words::LastWord;
 use crate::core::rule::Severity;

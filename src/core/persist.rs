@@ -9,6 +9,7 @@ pub mod restore;
 mod restore_incident;
 mod saved_clocks;
 
+pub use crate::core::downstream::missing::SavedDownstream;
 use crate::core::listening::Blind;
 use crate::core::notice::{CloseReason, Notice, TargetName};
 use crate::core::rule::Severity;
@@ -294,6 +295,8 @@ pub struct Checkpoint {
     pub losses: Vec<SavedLoss>,
     /// Every factor that is not as usual.
     pub factors: Vec<FactorInForce>,
+    /// Every downstream of which something is known that outlives the process.
+    pub downstreams: Vec<SavedDownstream>,
     /// Open incidents that changed; all open ones if this is everything.
     pub incidents: Vec<SavedIncident>,
 }
@@ -320,6 +323,8 @@ pub struct Saved {
     pub losses: Vec<SavedLoss>,
     /// Every factor that is not as usual.
     pub factors: Vec<FactorInForce>,
+    /// The downstreams.
+    pub downstreams: Vec<SavedDownstream>,
     /// The incidents that are open.
     pub incidents: Vec<SavedIncident>,
     /// Targets that fired and were forgotten in the last 30 days.

@@ -1,6 +1,6 @@
 //! Sentences of incidents of downstreams, of values that are words already.
 
-use crate::core::notice::{Alarm, Missing};
+use crate::core::notice::{Alarm, Evidence, Missing};
 use crate::core::time::Wall;
 
 /// The title of an open incident without the alert's name. `limit`: the longest allowed delay.
@@ -40,11 +40,22 @@ pub(super) fn missing(missing: &Missing, shown: fn(Wall) -> String) -> String {
     let (from, until) = missing.range();
     let (from, until) = (shown(from), shown(until));
     let canaries = match missing.marks {
-        1 => "1 canary is".to_owned(),
-        count => format!("{count} canaries are"),
+        0 => String::new(),
+        1 => "1 canary is missing: ".to_owned(),
+        count => format!("{count} canaries are missing: "),
     };
-    format!(
-        "{canaries} missing: the sink lacks entries between {from} and {until}; \
-         refill it: lastbeat refill --from {from} --until {until} --sink NAME"
-    )
+    let refill = format!("refill it: lastbeat refill --from {from} --until {until} --sink NAME");
+    match missing.evidence {
+        Evidence::Canaries => {
+            format!("{canaries}the sink lacks entries between {from} and {until}; {refill}")
+        }
+        Evidence::Restart => format!(
+            "the sink may lack entries between {from} and {until}: lastbeat was restarted meanwhile, and does not know \
+             what arrived; {refill}"
+        ),
+        Evidence::Deleted => format!(
+            "the archive has no entries between {from} and {until} any more, and the sink does not get them; keep \
+             more: raise max_size or lower min_free in [archive]"
+        ),
+    }
 }

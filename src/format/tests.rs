@@ -1,5 +1,5 @@
 use super::*;
-use crate::core::notice::{CloseReason, IncidentId, NoticeKind, TargetName};
+use crate::core::notice::{CloseReason, Evidence, IncidentId, Missing, NoticeKind, TargetName};
 use crate::core::rule::Severity;
 use crate::core::time::{Mono, Wall};
 use std::time::Duration;
@@ -420,4 +420,40 @@ fn a_key_that_is_cut_or_cleaned_keeps_what_makes_it_another() {
         "nobody sees it, and it is another"
     );
     assert_ne!(key(" web", 80), key("web", 80));
+}
+
+#[test]
+fn a_missing_range_says_how_sure_it_is_and_what_to_do() {
+    let of = |evidence, marks| {
+        let mut notice = closed(CloseReason::Resolved);
+        (notice.scope, notice.alarm) = (Scope::Downstream, Alarm::Stalled);
+        notice.between.missing = Some(Missing {
+            from: Wall::from_nanos(SINCE),
+            until: Wall::from_nanos(SINCE + 3600 * SECOND),
+            marks,
+            evidence,
+        });
+        description(&notice)
+    };
+    let range = "between 2022-09-27T12:00:04Z and 2022-09-27T13:00:06Z";
+    let refill =
+        "lastbeat refill --from 2022-09-27T12:00:04Z --until 2022-09-27T13:00:06Z --sink NAME";
+    let sure = of(Evidence::Canaries, 3);
+    let expected =
+        format!("3 canaries are missing: the sink lacks entries {range}; refill it: {refill}");
+    assert!(sure.contains(&expected), "{sure}");
+    let unsure = of(Evidence::Restart, 3);
+    assert!(
+        unsure.contains(&format!(
+            "the sink may lack entries {range}: lastbeat was restarted"
+        )) && unsure.contains(refill),
+        "{unsure}"
+    );
+    let gone = of(Evidence::Deleted, 0);
+    assert!(
+        gone.contains(&format!("the archive has no entries {range} any more"))
+            && gone.contains("raise max_size or lower min_free")
+            && !gone.contains("refill"),
+        "{gone}"
+    );
 }

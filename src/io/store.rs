@@ -18,6 +18,7 @@ mod schema;
 mod state_file;
 mod stored_enums;
 mod stored_times;
+mod stream_columns;
 #[cfg(test)]
 mod tests;
 
@@ -135,13 +136,14 @@ impl Store {
         let mut store = Store::connect(path)?;
         let mut skipped = Skipped::default();
         let read = |store: &mut Store, skipped: &mut Skipped| {
-            let (clock, groups) = clock_and_groups::read(&store.db, skipped)?;
+            let (clock, downstreams, groups) = clock_and_groups::read(&store.db, skipped)?;
             let saved = Saved {
                 clock,
                 instances: instances::read(&store.db, &mut store.slots, skipped)?,
                 groups,
                 losses: loss::read(&store.db, skipped)?,
                 factors: loss::read_factors(&store.db, skipped)?,
+                downstreams,
                 incidents: incidents::read_open(&store.db, skipped)?,
                 forgotten: forgotten::read(&store.db, now - forgotten::KEPT_FOR)?,
             };
@@ -270,7 +272,7 @@ impl Store {
             written = clock_and_groups::write(
                 &step,
                 &self.written,
-                &checkpoint.clock,
+                (&checkpoint.clock, &checkpoint.downstreams),
                 &checkpoint.groups,
             )?;
         }

@@ -1,5 +1,6 @@
 //! Log shippers, from the stream to their sinks: each fault is told as what it is, and nobody is blamed for another's.
 
+mod missing;
 mod peers;
 
 use crate::support::feed::Feed;

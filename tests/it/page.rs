@@ -5,6 +5,7 @@ mod entries;
 mod missed;
 mod panel;
 mod pictures;
+mod refill;
 mod scale;
 mod storm;
 mod tail;

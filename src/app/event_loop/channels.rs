@@ -13,6 +13,7 @@ use crate::core::silence::Silence;
 use crate::core::snapshot::Snapshot;
 use crate::core::snapshot::detail::Detail;
 use crate::core::targets::question::{Opinion, Question};
+use crate::core::time::Wall;
 use crate::io::feed::ConnectionEvent;
 use crate::io::http::logs::Tails;
 use crate::io::http::readiness::Readiness;
@@ -53,6 +54,8 @@ pub enum CoreRequest {
     DownstreamQuery(String, oneshot::Sender<Option<DownstreamQuery>>),
     /// A report about a downstream.
     Downstream(Box<DownstreamReport>),
+    /// Wall clock: this range was shipped to the sink of a downstream again, all of it.
+    Refilled(String, Wall, Wall),
 }
 
 /// The loop's inputs.

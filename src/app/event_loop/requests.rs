@@ -84,6 +84,9 @@ impl<S: MessageSource> EventLoop<S> {
             }
             CoreRequest::DownstreamQuery(name, to) => self.downstream_query(&name, to),
             CoreRequest::Downstream(report) => self.downstream_report(*report),
+            CoreRequest::Refilled(name, from, until) => {
+                self.ingest.engine.downstream_refilled(&name, from, until);
+            }
             CoreRequest::Acknowledge(incident, word, to) => {
                 let now = self.turn();
                 let found = self.ingest.engine.acknowledge(incident, word);

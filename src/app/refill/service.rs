@@ -5,6 +5,7 @@
 
 use super::cursor::{self, Cursor, Range};
 use super::{RefillFault, Sees, refill};
+use crate::app::event_loop::CoreRequest;
 use crate::clock::NowFn;
 use crate::core::rule::RuleSet;
 use crate::core::sink_rule::SinkRule;
@@ -43,6 +44,7 @@ pub struct Begun {
     folder: PathBuf,
     now: NowFn,
     shown: Shown,
+    core: mpsc::Sender<CoreRequest>,
     jobs: mpsc::Receiver<Job>,
 }
 
@@ -67,11 +69,12 @@ impl Shown {
     }
 }
 
-/// The two ends; `folder`: the archive's, `None` where there is none.
+/// The two ends; `folder`: the archive's, `None` where there is none. `core` is told of each that is done.
 pub fn refills(
     folder: Option<PathBuf>,
     rules: Arc<ArcSwap<RuleSet>>,
     now: NowFn,
+    core: mpsc::Sender<CoreRequest>,
 ) -> (Refills, Begun) {
     let shown = Shown::default();
     // One runs, and none waits.
@@ -80,6 +83,7 @@ pub fn refills(
         folder: folder.clone().unwrap_or_default(),
         now: now.clone(),
         shown: shown.clone(),
+        core,
         jobs,
     };
     let refills = Refills {
@@ -192,7 +196,8 @@ pub async fn run(mut begun: Begun) -> Infallible {
 impl Begun {
     async fn run(&self, job: Job) {
         let Job { sink, mut cursor } = job;
-        let sink_name = cursor.range().sink.clone();
+        let range = cursor.range().clone();
+        let sink_name = range.sink.clone();
         let on_disk = cursor.range().until + ON_DISK;
         tokio::time::sleep(on_disk.since((self.now)().wall)).await;
         let done = match readable(&self.folder) {
@@ -208,6 +213,7 @@ impl Begun {
                     sink = sink_name,
                     shipped, rejected, damaged, "a refill is done"
                 );
+                self.refilled(range).await;
                 self.shown.change(|shown| {
                     (shown.state, shown.share, shown.fault) = ("done", 1.0, None);
                 });
@@ -222,6 +228,20 @@ impl Begun {
                     (shown.state, shown.fault) = ("failed", Some(why));
                 });
             }
+        }
+    }
+
+    /// The core forgets what the sink does not lack any more.
+    async fn refilled(&self, range: Range) {
+        let downstream = self
+            .shown
+            .lock()
+            .as_ref()
+            .map(|shown| shown.downstream.clone());
+        if let (Some(name), true) = (downstream, range.app.is_empty()) {
+            let done = CoreRequest::Refilled(name, range.from, range.until);
+            // The end of the core ends the program elsewhere.
+            let _ = self.core.send(done).await;
         }
     }
 }

@@ -204,7 +204,12 @@ pub(super) async fn start<S: MessageSource>(service: Service<S>) -> Result<Parts
         metrics: metrics.clone(),
     };
     tasks.spawn(async move { match second_opinion::run(deps).await {} });
-    let (refills, begun) = refills(forward_from.clone(), rules.clone(), now.clone());
+    let (refills, begun) = refills(
+        forward_from.clone(),
+        rules.clone(),
+        now.clone(),
+        core.clone(),
+    );
     tasks.spawn(async move { match refill::service::run(begun).await {} });
     let forwards = Positions::default();
     let deps = ForwardDeps {

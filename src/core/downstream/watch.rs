@@ -4,6 +4,7 @@
 //! is evidence from then on, so a stream that lastbeat does not receive blames no shipper.
 
 use crate::core::downstream::counters::{Counters, Hop, Readings};
+use crate::core::downstream::missing::{Evidence, Missing};
 use crate::core::downstream::rule::{DownstreamRule, Proof};
 use crate::core::time::{Mono, Now, Wall};
 use std::collections::VecDeque;
@@ -112,27 +113,6 @@ pub enum Answer {
     Failed(String),
 }
 
-/// The range that the sink lacks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Missing {
-    /// Wall clock: the last entry before it that is known to have arrived, or the first that did not.
-    pub from: Wall,
-    /// Wall clock: the first entry after it that arrived, or the last that did not.
-    pub until: Wall,
-    /// Number of canaries that are missing; the entries between them are not counted.
-    pub marks: u64,
-}
-
-impl Missing {
-    /// Wall clock: the range that refills it, in whole seconds. It is a second longer at both ends, since the sink has a clock
-    /// of its own.
-    pub fn range(&self) -> (Wall, Wall) {
-        const MARGIN: Duration = Duration::from_secs(1);
-        let whole = |at: Wall| Wall::from_nanos(at.nanos() / 1_000_000_000 * 1_000_000_000);
-        (whole(self.from - MARGIN), whole(self.until + MARGIN))
-    }
-}
-
 /// One downstream.
 #[derive(Debug)]
 pub struct Watch {
@@ -182,6 +162,10 @@ pub struct Watch {
     resumed: Option<Mono>,
     /// Number of the next mark of [`Proof::Newest`].
     next: u64,
+    /// A stall of a previous process goes on: nothing arrived since.
+    pub(super) continues: bool,
+    /// Set: the archive deletes entries that are not forwarded; true once that was judged.
+    pub(super) deletes: Option<bool>,
 }
 
 impl Watch {
@@ -215,6 +199,8 @@ impl Watch {
             entered: now,
             resumed: None,
             next: 0,
+            continues: false,
+            deletes: None,
         }
     }
 
@@ -291,6 +277,7 @@ impl Watch {
         };
         self.failing_since = None;
         self.fault.clear();
+        self.deletes = self.deletes.filter(|is_judged| !is_judged);
         self.asked_before = self.asked;
         self.asked = Some(asked);
         self.find(asked, &found);
@@ -316,6 +303,7 @@ impl Watch {
             return;
         };
         self.progress = Some(asked);
+        self.stall_ends(mark.wall);
         self.newest_found = self.newest_found.max(Some(mark.number));
         self.found = self.found.max(Some(mark.wall));
         self.delay = Some(asked.since(mark.at));
@@ -356,23 +344,34 @@ impl Watch {
         }
         if let (Some(&first), Some(&last)) = (lost.first(), lost.last()) {
             self.lost_total += lost.len() as u64;
-            self.lacks(first, last, lost.len() as u64);
+            let lacks = self.between(first, last, lost.len() as u64);
+            self.missing = Some(lacks.widened(self.missing));
         }
     }
 
-    /// Widens the missing range by `count` marks from `first` to `last`.
-    fn lacks(&mut self, first: usize, last: usize, count: u64) {
+    /// The range of `count` marks from `first` to `last` that did not arrive.
+    fn between(&self, first: usize, last: usize, count: u64) -> Missing {
         let before = first.checked_sub(1).and_then(|at| self.marks.get(at));
-        let from = before.unwrap_or(&self.marks[first]).wall;
-        let until = self.marks.get(last + 1).unwrap_or(&self.marks[last]).wall;
-        let known = self.missing.get_or_insert(Missing {
-            from,
-            until,
-            marks: 0,
-        });
-        known.from = known.from.min(from);
-        known.until = known.until.max(until);
-        known.marks += count;
+        Missing {
+            from: before.unwrap_or(&self.marks[first]).wall,
+            until: self.marks.get(last + 1).unwrap_or(&self.marks[last]).wall,
+            marks: count,
+            evidence: Evidence::Canaries,
+        }
+    }
+
+    /// The range that is on its way, as far as it shows whether it arrives; `None`: nothing is.
+    pub(super) fn pending(&self) -> Option<Missing> {
+        let is_pending = |mark: &Mark| mark.fate == Fate::Waiting && !mark.excused;
+        let first = self.marks.iter().position(is_pending)?;
+        let last = self.marks.iter().rposition(is_pending)?;
+        let count = self.marks.iter().filter(|mark| is_pending(mark)).count();
+        Some(self.between(first, last, count as u64))
+    }
+
+    /// True if a stall ended, and entries of it may still come.
+    pub(super) fn has_resumed(&self) -> bool {
+        self.resumed.is_some()
     }
 
     /// The missing range was reported: what is missing later begins another.
@@ -380,10 +379,10 @@ impl Watch {
         self.reported = self.missing.take().or(self.reported);
     }
 
-    /// Drops the marks whose fate is known, but for the last before one that waits: it begins a missing range.
+    /// Drops the marks whose fate is known, but for the last of them before one that waits, or will: it begins a missing range.
     fn prune(&mut self, asked: Mono) {
         let known = |mark: Option<&Mark>| mark.is_some_and(|mark| mark.fate != Fate::Waiting);
-        while known(self.marks.front()) && (known(self.marks.get(1)) || self.marks.len() == 1) {
+        while known(self.marks.front()) && known(self.marks.get(1)) {
             self.marks.pop_front();
         }
         let window = self.rule.max_delay * LOSS_WINDOW;
@@ -404,6 +403,9 @@ impl Watch {
     /// Evaluates the state; `sees`: lastbeat receives the stream.
     pub fn evaluate(&mut self, now: Mono, sees: bool) {
         let state = self.judged(now, sees);
+        if matches!(state, DownstreamState::Losing | DownstreamState::Stalled) {
+            self.deletes = self.deletes.map(|_| true);
+        }
         if state == DownstreamState::Stalled {
             let first = self.overdue().map(|mark| mark.at);
             self.lacks_since = self.lacks_since.or(first);
@@ -460,6 +462,9 @@ impl Watch {
             .is_none_or(|at| asked.since(at) > self.rule.max_delay);
         if stuck && self.overdue().is_some() {
             return DownstreamState::Stalled;
+        }
+        if self.deletes.is_some() {
+            return DownstreamState::Losing;
         }
         let was_stalled = self.lacks_since.is_some();
         if self.late || (was_stalled && self.waiting().any(|mark| self.is_passed(mark))) {

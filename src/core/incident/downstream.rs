@@ -1,6 +1,7 @@
 //! Incidents of downstreams: one at a time for each, of the worst that was found.
 
 use crate::core::downstream::counters::Hop;
+use crate::core::downstream::missing::Missing;
 use crate::core::downstream::watch::{DownstreamState, Watch};
 use crate::core::incident::Incidents;
 use crate::core::incident::downstream_state::OpenDownstream;
@@ -11,6 +12,14 @@ use crate::core::incident::stream_state::StreamFacts;
 use crate::core::incident::view::View;
 
 use std::time::Duration;
+
+/// The finding where the archive is too small for a forward.
+const DELETED: &str = "the archive deleted entries before they were forwarded";
+
+/// The range that the archive deleted before it was forwarded.
+fn deleted(watch: &Watch) -> Option<Missing> {
+    watch.missing.filter(|missing| !missing.is_refillable())
+}
 
 /// The alarm of a state; `None`: none.
 const fn alarm_of(state: DownstreamState) -> Option<Alarm> {
@@ -50,6 +59,9 @@ impl Incidents {
     fn downstream_is(&mut self, view: View<'_>, number: u32, watch: &Watch) -> bool {
         let open = self.downstreams.get(&number).copied();
         let key = Key::Downstream(number);
+        if let (Some(open), Some(missing)) = (open, deleted(watch)) {
+            self.name_deleted(open, missing);
+        }
         match (open, alarm_of(watch.state)) {
             (None, Some(alarm)) => {
                 let listened = view.facts.listening.listened();
@@ -98,6 +110,15 @@ impl Incidents {
         }
     }
 
+    /// Says in an open incident what the archive deleted.
+    fn name_deleted(&mut self, open: OpenDownstream, missing: Missing) {
+        let incident = self.open.get_mut(&open.id);
+        if let Some(facts) = incident.and_then(|one| one.stream.as_mut()) {
+            facts.missing = Some(missing);
+        }
+        self.add_detail(open.id, DELETED);
+    }
+
     /// Adds the hop to an open incident that did not know it.
     fn name_hop(&mut self, open: OpenDownstream, number: u32, watch: &Watch) {
         let (Some(hop), false) = (watch.hop, open.names_hop) else {
@@ -131,7 +152,7 @@ impl Incidents {
             listened: gap,
             max_gap: max_delay,
             region: None,
-            missing: None,
+            missing: deleted(watch),
         };
         let what = (Key::Downstream(number), alarm);
         let (severity, detail) = (watch.rule.severity, detail(watch, alarm, hop));
@@ -178,6 +199,7 @@ fn detail(watch: &Watch, alarm: Alarm, hop: Option<Hop>) -> String {
             }
             None => "canaries come back in the stream and do not reach the sink".to_owned(),
         },
+        Alarm::Losing if deleted(watch).is_some() => DELETED.to_owned(),
         Alarm::Losing => "newer entries reach the sink, and some older ones do not".to_owned(),
         Alarm::Lagging => "entries reach the sink later than allowed".to_owned(),
         Alarm::Unseen if watch.fault.is_empty() => {

@@ -1,6 +1,6 @@
 //! State of the incidents of the stream itself.
 
-use crate::core::downstream::watch::Missing;
+use crate::core::downstream::missing::Missing;
 use crate::core::incident::kind::IncidentId;
 use crate::core::time::Mono;
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ pub struct StreamFacts {
     pub max_gap: Duration,
     /// The late region; `None` for the stream.
     pub region: Option<u32>,
-    /// The range that the sink of a downstream lacks, once its incident closes; `None` if it lacks none.
+    /// The range that the sink of a downstream lacks, once its incident closes or no refill has it; `None` if it lacks none.
     pub missing: Option<Missing>,
 }
 

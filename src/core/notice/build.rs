@@ -110,6 +110,7 @@ impl NoticeView<'_> {
         notice.max_gap = facts.max_gap;
         notice.runbook.clone_from(&watch.rule.runbook);
         notice.labels.clone_from(&watch.rule.labels);
+        notice.between.missing = facts.missing;
     }
 
     /// Labels of the rules of all members, those that are back included: they are the same when the incident closes.

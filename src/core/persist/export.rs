@@ -117,6 +117,7 @@ impl Engine {
         checkpoint.groups = self.saved_groups();
         checkpoint.losses = self.saved_losses(checkpoint.whole);
         checkpoint.factors = self.targets.factors_in_force(&self.facts).collect();
+        checkpoint.downstreams = self.facts.downstreams.saved(self.facts.now);
         let marked = std::mem::take(&mut self.notices.changes.marked);
         let open = self.incidents.iter().filter(|(id, incident)| {
             checkpoint.whole || marked.contains(id) || self.recovers_slowly(incident)

@@ -48,6 +48,9 @@ impl Engine {
                 loss.get_or_insert_default().restore(one.counts);
             }
         }
+        for one in &saved.downstreams {
+            self.facts.downstreams.restore(one, now);
+        }
         for incident in &saved.incidents {
             self.restore_incident(incident, &clocks);
         }

@@ -152,7 +152,7 @@ impl Engine {
             listened: notice.listened,
             max_gap: notice.max_gap,
             region: region.flatten(),
-            missing: None,
+            missing: notice.between.missing,
         }
     }
 

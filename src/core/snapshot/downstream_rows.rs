@@ -2,6 +2,7 @@
 
 use crate::core::downstream::Downstreams;
 use crate::core::downstream::counters::Hop;
+use crate::core::downstream::missing::Missing;
 use crate::core::downstream::watch::DownstreamState;
 use crate::core::time::{Now, Wall};
 use std::sync::Arc;
@@ -31,7 +32,7 @@ pub struct DownstreamRow {
     pub lost_total: u64,
     /// The reason why the last query failed, in words; empty if it did not.
     pub fault: String,
-    /// Wall clock: beginning and end of the last range that the sink lacks; `None`: none was found since the start.
+    /// Wall clock: beginning and end of the last range that the sink lacks, and that a refill ships again; `None`: none is known.
     pub missing: Option<(Wall, Wall)>,
 }
 
@@ -51,6 +52,7 @@ pub(in crate::core) fn rows(downstreams: &Downstreams, now: Now) -> Vec<Downstre
         missing: watch
             .missing
             .or(watch.reported)
+            .filter(Missing::is_refillable)
             .map(|missing| missing.range()),
     };
     downstreams.iter().map(|(_, watch)| row(watch)).collect()

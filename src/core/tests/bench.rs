@@ -2,7 +2,7 @@
 
 use crate::core::engine::{Engine, Feed, Options, Output};
 use crate::core::entry::{BeatLine, MarkerId, Provider, Subject};
-use crate::core::notice::NoticeKind;
+use crate::core::notice::{Notice, NoticeKind};
 use crate::core::rule::{
     By, FORGET_AFTER, FalseAlarms, Globs, MaxGap, Rule, RuleSet, Severity, StreamRule, Watch,
 };
@@ -99,6 +99,8 @@ pub(in crate::core) fn hear(engine: &mut Engine, who: &str, second: f64) -> Opti
 pub(in crate::core) struct Bench {
     pub(in crate::core) engine: Engine,
     pub(in crate::core) said: Vec<String>,
+    /// The notifications themselves.
+    pub(in crate::core) notices: Vec<Notice>,
 }
 
 impl Bench {
@@ -106,6 +108,7 @@ impl Bench {
         Bench {
             engine: engine(rules, 0.0),
             said: Vec::new(),
+            notices: Vec::new(),
         }
     }
 
@@ -214,7 +217,9 @@ impl Bench {
                     } else {
                         notice.decided
                     };
-                    format!("{:.0} {name} {} {why}", second(at), notice.who.instance)
+                    let line = format!("{:.0} {name} {} {why}", second(at), notice.who.instance);
+                    self.notices.push(*notice);
+                    line
                 }
             });
         }

@@ -60,6 +60,7 @@ fn factor_and_loss_outlive_the_process() {
         instances: checkpoint.instances,
         groups: checkpoint.groups,
         losses: checkpoint.losses.clone(),
+        downstreams: checkpoint.downstreams,
         factors: checkpoint.factors.clone(),
         incidents: checkpoint.incidents,
     };

@@ -2,6 +2,7 @@
 
 use super::search::Place;
 use super::segment::Segment;
+use crate::core::time::Wall;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -59,10 +60,11 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     fs::rename(beside, path)
 }
 
-/// True where the segment of a place is deleted, and others are left: an archive deletes its oldest first, and whoever
-/// follows it is in the newest.
-pub fn is_overtaken(place: &Place, segments: &[Segment]) -> bool {
-    !segments.is_empty() && segments.iter().all(|segment| segment.stem > place.stem)
+/// Wall clock: the beginning of the oldest segment, where that of the place is deleted and others are left: an archive
+/// deletes its oldest first, and whoever follows it is in the newest. `None` where nothing behind the place is deleted.
+pub fn deleted_until(place: &Place, segments: &[Segment]) -> Option<Wall> {
+    let oldest = segments.iter().min_by_key(|segment| &segment.stem)?;
+    (oldest.stem > place.stem).then(|| oldest.begin())
 }
 
 #[cfg(test)]
@@ -98,9 +100,12 @@ mod tests {
             };
             hours.iter().map(segment).collect()
         };
-        assert!(!is_overtaken(&place, &of(&[11, 12, 13])));
-        assert!(!is_overtaken(&place, &of(&[12])));
-        assert!(is_overtaken(&place, &of(&[13])));
-        assert!(!is_overtaken(&place, &of(&[])));
+        let until = |hours: &[u32]| deleted_until(&place, &of(hours));
+        assert_eq!(until(&[11, 12, 13]), None);
+        assert_eq!(until(&[12]), None);
+        let begin = Stem::parse("2026-01-31T13-00-00Z").and_then(|stem| stem.begin());
+        assert!(begin.is_some());
+        assert_eq!(until(&[14, 13]), begin);
+        assert_eq!(until(&[]), None);
     }
 }

@@ -1,11 +1,11 @@
-//! The listened clock and the groups: little, and rewritten whole where it changed.
+//! The listened clock with what is known of downstreams, and the groups: little, and rewritten whole where it changed.
 
 use super::instances::{rhythm, rhythm_columns};
 use super::stored_enums::StoredEnum;
 use super::stored_times::{stamp_back, wall_back};
-use super::{Skipped, back, json_columns, to};
+use super::{Skipped, back, stream_columns, to};
 use crate::core::listening::Blind;
-use crate::core::persist::{SavedBlind, SavedClock, SavedGroup};
+use crate::core::persist::{SavedBlind, SavedClock, SavedDownstream, SavedGroup};
 use crate::core::time::{Listened, Wall};
 use rusqlite::{Connection, Row, params};
 use std::time::Duration;
@@ -49,11 +49,11 @@ fn all_same<T>(before: Option<&Vec<T>>, now: &[T], same: fn(&T, &T) -> bool) -> 
     })
 }
 
-/// Writes the clock, and of the rest what changed. What then stands in the file is returned, for when it holds.
+/// Writes the clock with the downstreams, and of the rest what changed. What then stands in the file is returned, for when it holds.
 pub(super) fn write(
     db: &Connection,
     written: &Written,
-    clock: &SavedClock,
+    (clock, downstreams): (&SavedClock, &[SavedDownstream]),
     groups: &[SavedGroup],
 ) -> rusqlite::Result<Written> {
     db.execute(
@@ -62,7 +62,7 @@ pub(super) fn write(
             to(clock.taken_at.nanos()),
             to(clock.listened.nanos()),
             clock.last_arrival.map(|at| to(at.nanos())),
-            json_columns::usual(clock)?,
+            stream_columns::usual(clock, downstreams)?,
         ],
     )?;
     db.execute(
@@ -126,15 +126,15 @@ fn write_groups(db: &Connection, groups: &[SavedGroup]) -> rusqlite::Result<()> 
     Ok(())
 }
 
-/// Reads both.
+/// Reads all of them.
 pub(super) fn read(
     db: &Connection,
     skipped: &mut Skipped,
-) -> rusqlite::Result<(SavedClock, Vec<SavedGroup>)> {
+) -> rusqlite::Result<(SavedClock, Vec<SavedDownstream>, Vec<SavedGroup>)> {
     let mut statement =
         db.prepare("SELECT taken_at, listened, last_arrival_at, usual FROM clock")?;
     let clocks = statement.query_map([], |row| Ok(clock(row)))?;
-    let mut clock = skipped.leave_out(clocks)?.pop().unwrap_or_default();
+    let (mut clock, downstreams) = skipped.leave_out(clocks)?.pop().unwrap_or_default();
     let mut statement =
         db.prepare("SELECT from_at, to_at, reason, listened FROM blind ORDER BY id")?;
     let rows = statement.query_map([], |row| Ok(blind(row)))?;
@@ -143,18 +143,19 @@ pub(super) fn read(
         "SELECT rule, app, region, since_at, listened, every_ms, usual, long_ms FROM target_group ORDER BY id",
     )?;
     let rows = statement.query_map([], |row| Ok(group(row)))?;
-    Ok((clock, skipped.leave_out(rows)?))
+    Ok((clock, downstreams, skipped.leave_out(rows)?))
 }
 
-fn clock(row: &Row<'_>) -> Option<SavedClock> {
+fn clock(row: &Row<'_>) -> Option<(SavedClock, Vec<SavedDownstream>)> {
     let listened: i64 = row.get(1).ok()?;
-    let usual = json_columns::usual_of(row.get_ref(3).ok()?.as_str().ok()?)?;
-    Some(SavedClock {
+    let (usual, downstreams) = stream_columns::usual_of(row.get_ref(3).ok()?.as_str().ok()?)?;
+    let clock = SavedClock {
         taken_at: wall_back(row, 0)??,
         listened: Listened::from_nanos(back(listened)),
         last_arrival: wall_back(row, 2)?,
         ..usual
-    })
+    };
+    Some((clock, downstreams))
 }
 
 fn blind(row: &Row<'_>) -> Option<SavedBlind> {

@@ -1,13 +1,10 @@
-//! JSON columns: an incident's notice, key and members; a silence's matchers; and what is usual of the stream. A new
-//! field gets `#[serde(default)]`: files exist without it.
+//! JSON columns: an incident's notice, key and members; and a silence's matchers. A new field
+//! gets `#[serde(default)]`: files exist without it.
 
 use super::stored_enums::{StoredEnum, kind_from_stored, stored_kind};
-use crate::core::notice::{
-    Acknowledgement, Alarm, Between, IncidentId, Missing, Notice, Scope, TargetName,
-};
-use crate::core::persist::{
-    SavedBack, SavedClock, SavedLongest, SavedNotified, SavedStamp, SavedTarget, SavedWatched,
-};
+use super::stream_columns::MissingRow;
+use crate::core::notice::{Acknowledgement, Alarm, Between, IncidentId, Notice, Scope, TargetName};
+use crate::core::persist::{SavedBack, SavedNotified, SavedStamp, SavedTarget, SavedWatched};
 use crate::core::rule::{Globs, Matchers, Severity};
 use crate::core::time::{Listened, Mono, Wall, nanos};
 use serde::{Deserialize, Serialize};
@@ -95,8 +92,7 @@ struct BetweenRow<'a> {
     cut_off: bool,
     apps: Cow<'a, [String]>,
     apps_total: u64,
-    /// Start, end, canaries.
-    missing: Option<(u64, u64, u64)>,
+    missing: Option<MissingRow>,
 }
 
 impl<'a> BetweenRow<'a> {
@@ -112,9 +108,7 @@ impl<'a> BetweenRow<'a> {
             cut_off: between.cut_off,
             apps: Cow::Borrowed(&between.apps),
             apps_total: between.apps_total,
-            missing: between
-                .missing
-                .map(|one| (one.from.nanos(), one.until.nanos(), one.marks)),
+            missing: between.missing.as_ref().map(MissingRow::of),
         }
     }
 
@@ -130,11 +124,7 @@ impl<'a> BetweenRow<'a> {
             cut_off: self.cut_off,
             apps: self.apps.into_owned(),
             apps_total: self.apps_total,
-            missing: self.missing.map(|(from, until, marks)| Missing {
-                from: Wall::from_nanos(from),
-                until: Wall::from_nanos(until),
-                marks,
-            }),
+            missing: self.missing.map(MissingRow::into),
         }
     }
 }
@@ -446,60 +436,4 @@ pub(super) fn windows_of(text: &str) -> Option<Vec<(Wall, Wall)>> {
     let rows: Vec<(u64, u64)> = serde_json::from_str(text).ok()?;
     let wall = |(from, until)| (Wall::from_nanos(from), Wall::from_nanos(until));
     Some(rows.into_iter().map(wall).collect())
-}
-
-/// The longest of a window before, of the window that runs, in nanoseconds; and when that one began.
-#[derive(Default, Serialize, Deserialize)]
-struct LongestRow(u64, u64, u64);
-
-impl LongestRow {
-    fn of(longest: SavedLongest) -> Self {
-        LongestRow(
-            nanos(longest.before),
-            nanos(longest.current),
-            longest.began.nanos(),
-        )
-    }
-
-    fn into(self) -> SavedLongest {
-        SavedLongest {
-            before: Duration::from_nanos(self.0),
-            current: Duration::from_nanos(self.1),
-            began: Wall::from_nanos(self.2),
-        }
-    }
-}
-
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
-struct UsualRow {
-    silences: LongestRow,
-    long_silence_ns: Option<u64>,
-    pauses: LongestRow,
-    pauses_in_a_row: u8,
-    last_pause: u64,
-}
-
-/// The usual silences and pauses of the stream.
-pub(super) fn usual(clock: &SavedClock) -> rusqlite::Result<String> {
-    text(&UsualRow {
-        silences: LongestRow::of(clock.silences),
-        long_silence_ns: clock.long_silence.map(nanos),
-        pauses: LongestRow::of(clock.pauses),
-        pauses_in_a_row: clock.pauses_in_a_row,
-        last_pause: clock.last_pause.nanos(),
-    })
-}
-
-/// A clock with nothing but what is usual of the stream. `None` where the text makes no sense.
-pub(super) fn usual_of(text: &str) -> Option<SavedClock> {
-    let row: UsualRow = serde_json::from_str(text).ok()?;
-    Some(SavedClock {
-        silences: row.silences.into(),
-        long_silence: row.long_silence_ns.map(Duration::from_nanos),
-        pauses: row.pauses.into(),
-        pauses_in_a_row: row.pauses_in_a_row,
-        last_pause: Wall::from_nanos(row.last_pause),
-        ..SavedClock::default()
-    })
 }
