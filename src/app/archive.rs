@@ -4,6 +4,7 @@
 //! The event loop copies each entry once, into a chunk, and hands full chunks over; it never waits. Where the thread is
 //! late chunks are lost, which is counted, and marked in the archive.
 
+mod chunk;
 mod content;
 mod disk;
 pub mod query;

@@ -1,9 +1,10 @@
 //! The part of each chunk that is kept, by the rules in force.
 
+use super::chunk::{Chunk, Record};
 use super::status::SharedWords;
 use crate::core::rule::{ArchiveRule, Keep, RuleSet};
 use crate::core::time::Wall;
-use crate::decode::archive_line::{self, ARRIVAL, ArrivalText, Arrivals, write_entry};
+use crate::decode::archive_line::{ArrivalText, arrival_text, rewrite_arrival, write_entry};
 use crate::decode::beat::Markers;
 use crate::decode::redact::Redact;
 use crate::decode::{lifecycle, log_line};
@@ -16,8 +17,9 @@ pub(super) struct Content {
     markers: Markers,
     redact: Redact,
     drop: Vec<(crate::core::rule::Globs, Finder<'static>)>,
-    arrivals: Arrivals,
-    kept: Vec<u8>,
+    /// Wall clock: the arrival of the last line, and its text.
+    arrival: (Wall, ArrivalText),
+    lines: Vec<u8>,
 }
 
 impl Content {
@@ -28,8 +30,8 @@ impl Content {
             markers: Markers::new(&rules.markers),
             redact: Redact::new(&rules.archive.redact),
             drop: drop.collect(),
-            arrivals: Arrivals::default(),
-            kept: Vec::new(),
+            arrival: (Wall::ZERO, arrival_text(Wall::ZERO)),
+            lines: Vec::new(),
             rules,
         }
     }
@@ -44,48 +46,44 @@ impl Content {
         Arc::ptr_eq(&self.rules, rules)
     }
 
-    /// Adds the entries to the last words, and gives the lines to write with the number of entries in them.
-    pub(super) fn take<'a>(
-        &'a mut self,
-        lines: &'a [u8],
-        entries: u64,
+    /// Adds the entries to the last words, and gives the lines to write with the number of entries in them; none where
+    /// nothing `is_written`.
+    pub(super) fn take(
+        &mut self,
+        chunk: &Chunk,
         words: &SharedWords,
-    ) -> (&'a [u8], u64) {
+        is_written: bool,
+    ) -> (&[u8], u64) {
         let rule = &self.rules.archive;
-        let is_whole = rule.keep == Keep::All && self.drop.is_empty() && self.redact.is_empty();
-        self.kept.clear();
+        let is_all = rule.keep == Keep::All && self.drop.is_empty();
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.clear();
         let mut count = 0;
         let mut words = words.lock();
-        let (mut last, mut at) = (&[][..], Wall::ZERO);
-        for line in archive_line::lines(lines) {
-            let Some((subject, payload)) = archive_line::parts(line) else {
-                if !is_whole {
-                    self.kept.extend_from_slice(line);
-                    self.kept.push(b'\n');
+        for record in chunk.records() {
+            let (at, subject, payload) = match record {
+                Record::Entry {
+                    at,
+                    subject,
+                    payload,
+                } => (at, subject, self.redact.apply(payload)),
+                Record::Mark(line) => {
+                    lines.extend_from_slice(line);
+                    continue;
                 }
-                continue;
             };
-            let text = &line[..ARRIVAL];
-            if text != last {
-                last = text;
-                at = self.arrivals.read(text).unwrap_or(at);
-            }
-            if is_whole {
-                words.push(at, subject, &payload);
-                continue;
-            }
-            let payload = self.redact.apply(&payload);
             words.push(at, subject, &payload);
-            if self.keeps(subject, &payload) {
-                let arrival: &ArrivalText = text.try_into().unwrap_or(&[b'0'; ARRIVAL]);
-                count += u64::from(write_entry(&mut self.kept, arrival, subject, &payload));
+            if is_written && (is_all || self.keeps(subject, &payload)) {
+                let (before, text) = &mut self.arrival;
+                if at != *before {
+                    rewrite_arrival(text, *before, at);
+                    *before = at;
+                }
+                count += u64::from(write_entry(&mut lines, text, subject, &payload));
             }
         }
-        if is_whole {
-            (lines, entries)
-        } else {
-            (&self.kept, count)
-        }
+        self.lines = lines;
+        (&self.lines, count)
     }
 
     fn keeps(&self, subject: &str, payload: &[u8]) -> bool {

@@ -1,10 +1,9 @@
 //! The event loop's end of the archive.
 
+use super::chunk::Chunk;
 use crate::core::inventory::{Listed, Poll};
 use crate::core::time::{self, Mono, Now, Wall};
-use crate::decode::archive_line::{
-    ArrivalText, Mark, arrival_text, rewrite_arrival, write_entry, write_mark,
-};
+use crate::decode::archive_line::Mark;
 use crate::decode::inventory::machines;
 use prometheus::IntCounter;
 use std::collections::{HashMap, HashSet};
@@ -17,6 +16,8 @@ use std::time::Duration;
 
 /// Bytes of a chunk: the thread is woken once for some hundred entries.
 const CHUNK_BYTES: usize = 256 * 1024;
+/// Bytes that a chunk has room for: the last entry may go beyond.
+const CHUNK_ROOM: usize = CHUNK_BYTES + 64 * 1024;
 /// A chunk with a longer entry is not used again, so that one dump holds no memory for ever.
 const LARGE_CHUNK: usize = 2 * CHUNK_BYTES;
 /// Chunks that wait for the thread.
@@ -32,30 +33,21 @@ const AGE: Duration = Duration::from_millis(500);
 /// Interval of chunks that do not wait.
 const URGENT_EVERY: Duration = Duration::from_millis(50);
 
-/// Whole lines, with the number of entries in them.
-#[derive(Debug)]
-pub struct Chunk {
-    /// The lines.
-    pub lines: Vec<u8>,
-    /// The entries in them.
-    pub entries: u64,
-}
-
 /// Copies entries for the archive; never waits.
 #[derive(Debug)]
 pub struct Recorder {
-    chunk: Vec<u8>,
-    entries: u64,
+    chunk: Chunk,
     /// Arrival clock: the time of the oldest entry in the chunk.
     begun: Mono,
     now: Now,
     /// Arrival clock: the earliest time at which a chunk is handed over at once.
     urgent_at: Mono,
-    arrival: ArrivalText,
+    /// Wall clock, to the microsecond: the arrival of the entries that come.
+    arrival: Wall,
     /// Entries of chunks that found no room, until that is marked.
     lost: u64,
     chunks: SyncSender<Chunk>,
-    empty: Receiver<Vec<u8>>,
+    empty: Receiver<Chunk>,
     waiting: Arc<AtomicUsize>,
     lost_total: IntCounter,
     /// The last state written of each machine, by subject.
@@ -68,17 +60,17 @@ pub struct Recorder {
 pub struct Inbox {
     /// Full chunks.
     pub chunks: Receiver<Chunk>,
-    empty: Sender<Vec<u8>>,
+    empty: Sender<Chunk>,
     waiting: Arc<AtomicUsize>,
 }
 
 impl Inbox {
     /// Gives the memory of a chunk back.
     pub fn done(&self, chunk: Chunk) {
-        self.waiting.fetch_sub(chunk.lines.len(), Ordering::Relaxed);
-        if chunk.lines.capacity() <= LARGE_CHUNK {
+        self.waiting.fetch_sub(chunk.len(), Ordering::Relaxed);
+        if chunk.capacity() <= LARGE_CHUNK {
             // The recorder is gone if the program stops.
-            let _ = self.empty.send(chunk.lines);
+            let _ = self.empty.send(chunk);
         }
     }
 }
@@ -89,12 +81,11 @@ pub fn channel(now: Now, lost_total: IntCounter) -> (Recorder, Inbox) {
     let (back, empty) = unbounded();
     let waiting = Arc::new(AtomicUsize::new(0));
     let mut recorder = Recorder {
-        chunk: Vec::with_capacity(CHUNK_BYTES),
-        entries: 0,
+        chunk: Chunk::with_capacity(CHUNK_ROOM),
         begun: now.mono,
         now,
         urgent_at: now.mono,
-        arrival: arrival_text(now.wall),
+        arrival: micros(now.wall),
         lost: 0,
         chunks: to,
         empty,
@@ -115,9 +106,7 @@ pub fn channel(now: Now, lost_total: IntCounter) -> (Recorder, Inbox) {
 impl Recorder {
     /// The entries from here on arrived at `now`.
     pub fn arrive(&mut self, now: Now) {
-        if now.wall.nanos() / 1_000 != self.now.wall.nanos() / 1_000 {
-            rewrite_arrival(&mut self.arrival, self.now.wall, now.wall);
-        }
+        self.arrival = micros(now.wall);
         self.now = now;
         self.turn(now);
     }
@@ -128,9 +117,7 @@ impl Recorder {
         if self.chunk.is_empty() {
             self.begun = self.now.mono;
         }
-        if write_entry(&mut self.chunk, &self.arrival, subject, payload) {
-            self.entries += 1;
-        }
+        self.chunk.entry(self.arrival, subject, payload);
         if self.chunk.len() >= CHUNK_BYTES {
             self.flush();
         }
@@ -141,7 +128,7 @@ impl Recorder {
         if self.chunk.is_empty() {
             self.begun = now.mono;
         }
-        write_mark(&mut self.chunk, now.wall, mark);
+        self.chunk.mark(now.wall, mark);
     }
 
     /// Writes the machines of a poll whose state is not the last one written; each hour all of them, so that a replay may
@@ -210,12 +197,9 @@ impl Recorder {
     #[cold]
     fn flush(&mut self) {
         let bytes = self.chunk.len();
-        let next = self.empty.try_recv().unwrap_or_default();
-        let chunk = Chunk {
-            lines: std::mem::replace(&mut self.chunk, next),
-            entries: std::mem::take(&mut self.entries),
-        };
-        self.chunk.clear();
+        let mut next = self.empty.try_recv().unwrap_or_default();
+        next.clear(CHUNK_ROOM);
+        let chunk = std::mem::replace(&mut self.chunk, next);
         let before = self.waiting.fetch_add(bytes, Ordering::Relaxed);
         let refused = if before + bytes > WAITING_BYTES && before > 0 {
             Some(chunk)
@@ -225,37 +209,38 @@ impl Recorder {
                 Err(TrySendError::Full(chunk) | TrySendError::Disconnected(chunk)) => Some(chunk),
             }
         };
-        match refused {
-            Some(mut chunk) => {
-                self.waiting.fetch_sub(bytes, Ordering::Relaxed);
-                self.lost += chunk.entries;
-                self.lost_total.inc_by(chunk.entries);
-                chunk.lines.clear();
-                self.chunk = chunk.lines;
-                self.mark_loss();
-            }
-            None if self.lost > 0 => self.lost = 0,
-            None => {}
-        }
-        if self.chunk.capacity() < CHUNK_BYTES {
-            self.chunk.reserve(CHUNK_BYTES - self.chunk.len());
-        }
+        let Some(mut chunk) = refused else {
+            self.lost = 0;
+            return;
+        };
+        self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+        self.lost += chunk.entries();
+        self.lost_total.inc_by(chunk.entries());
+        chunk.clear(CHUNK_ROOM);
+        self.chunk = chunk;
+        self.mark_loss();
     }
 
     /// Begins the next chunk with the number of entries that were lost before it.
     fn mark_loss(&mut self) {
-        let at: Wall = self.now.wall;
         if self.lost > 0 {
-            write_mark(&mut self.chunk, at, &Mark::Lost(self.lost));
+            self.chunk.mark(self.now.wall, &Mark::Lost(self.lost));
         }
         self.begun = self.now.mono;
     }
 }
 
+/// To the microsecond, as lines have it.
+fn micros(at: Wall) -> Wall {
+    Wall::from_nanos(at.nanos() / 1_000 * 1_000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::archive::chunk::Record;
     use crate::core::inventory::{Machine, Purpose};
+    use crate::decode::archive_line::{arrival_text, write_entry};
 
     fn now(milli: u64) -> Now {
         let nanos = milli * 1_000_000;
@@ -270,7 +255,18 @@ mod tests {
     }
 
     fn text(chunk: &Chunk) -> String {
-        String::from_utf8_lossy(&chunk.lines).into_owned()
+        let mut lines = Vec::new();
+        for record in chunk.records() {
+            match record {
+                Record::Mark(line) => lines.extend_from_slice(line),
+                Record::Entry {
+                    at,
+                    subject,
+                    payload,
+                } => assert!(write_entry(&mut lines, &arrival_text(at), subject, payload)),
+            }
+        }
+        String::from_utf8_lossy(&lines).into_owned()
     }
 
     #[test]
@@ -284,7 +280,7 @@ mod tests {
         let chunk = inbox.chunks.try_recv().expect("it waited long enough");
         let expected = "# start 2026-01-31T12:00:00.000000Z 0.1.0\n\
                         2026-01-31T12:00:00.100000Z logs.web.iad.a one\n";
-        assert_eq!((text(&chunk).as_str(), chunk.entries), (expected, 1));
+        assert_eq!((text(&chunk).as_str(), chunk.entries()), (expected, 1));
         recorder.turn(now(9_000));
         assert!(inbox.chunks.try_recv().is_err(), "nothing is there");
         recorder.finish(now(10_000));
@@ -317,13 +313,13 @@ mod tests {
         }
         let mut received = 0;
         while let Ok(chunk) = inbox.chunks.try_recv() {
-            received += chunk.entries;
+            received += chunk.entries();
             inbox.done(chunk);
         }
         assert!(received * 10_000 < WAITING_BYTES as u64 + 100_000);
         recorder.finish(now(1));
         let last = inbox.chunks.try_recv().expect("the end");
-        assert_eq!(received + lost.get() + last.entries, sent);
+        assert_eq!(received + lost.get() + last.entries(), sent);
         let first = text(&last).lines().next().map(str::to_owned);
         let expected = format!("# lost 2026-01-31T12:00:00.000000Z {}", lost.get());
         assert_eq!(first, Some(expected));

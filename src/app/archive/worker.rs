@@ -1,8 +1,9 @@
 //! The archive's thread: from chunks to last words and segments.
 
+use super::chunk::Chunk;
 use super::content::Content;
 use super::disk::{Disk, is_no_room};
-use super::recorder::{Chunk, Inbox};
+use super::recorder::Inbox;
 use super::remembered;
 use super::status::{ArchiveHandle, ArchiveStatus, SharedWords};
 use super::{ArchiveDeps, ReportProblem};
@@ -120,8 +121,9 @@ impl Worker {
         }
         self.open();
         let rule = self.content.rule().clone();
-        let (lines, entries) = self.content.take(&chunk.lines, chunk.entries, &self.words);
-        if self.folder.is_none() {
+        let is_written = self.folder.is_some();
+        let (lines, entries) = self.content.take(chunk, &self.words, is_written);
+        if !is_written {
             return;
         }
         let disk = self.disk.as_mut().filter(|_| now.mono >= self.retry_at);
