@@ -64,7 +64,7 @@ impl Positions {
         }
     }
 
-    /// What the archive deleted before a forward shipped it, since the last call.
+    /// The range that the archive deleted before a forward shipped it, since the last call.
     pub fn take_deleted(&self, name: &str) -> Option<(Wall, Wall)> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.get_mut(name)?.deleted.take()
@@ -310,7 +310,7 @@ impl Retention<'_> {
         }
     }
 
-    /// What lies behind a place is deleted, to this time.
+    /// Notes that entries behind a place are deleted, to this time.
     fn deleted(&mut self, place: &Place, until: Wall) {
         let from = place.stem.begin().max(self.reached).unwrap_or(until);
         self.deps.positions.deleted(self.name, (from, until));

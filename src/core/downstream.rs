@@ -6,6 +6,7 @@
 pub mod counters;
 pub mod missing;
 pub mod rule;
+mod saved;
 #[cfg(test)]
 mod tests;
 pub mod watch;
@@ -85,7 +86,7 @@ impl Downstreams {
         self.watches.iter().map(|(&id, watch)| (id, watch))
     }
 
-    /// What the next process has to know.
+    /// The knowledge that the next process needs.
     pub fn saved(&self, now: Now) -> Vec<SavedDownstream> {
         let all = self.watches.values();
         all.filter_map(|watch| watch.saved(now)).collect()

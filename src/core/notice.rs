@@ -81,6 +81,8 @@ pub struct Between {
     pub apps_total: u64,
     /// The range that the sink of a downstream lacks, where its incident closed; `None` if it lacks none.
     pub missing: Option<Missing>,
+    /// Name of the sink to which a refill ships; empty where it is not known.
+    pub sink: String,
 }
 
 /// A person's word that somebody works on an incident. It holds until the severity rises above what it was then.

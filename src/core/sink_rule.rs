@@ -44,6 +44,15 @@ pub enum HttpBody {
     Array,
 }
 
+/// The sink to which a refill of a downstream ships where none is named: the only one, or that of the downstream's name, which
+/// a forward has of its sink.
+pub fn of_downstream<'a>(sinks: &'a [SinkRule], downstream: &str) -> Option<&'a SinkRule> {
+    match sinks {
+        [only] => Some(only),
+        sinks => sinks.iter().find(|sink| sink.name == downstream),
+    }
+}
+
 impl SinkKind {
     /// The word in rule files.
     pub const fn label(&self) -> &'static str {

@@ -71,7 +71,8 @@ fn clauses(notice: &Notice) -> Vec<String> {
         _ => all.push(detail),
     }
     if let Some(missing) = &notice.between.missing {
-        all.push(downstream::missing(missing, rfc3339_seconds));
+        let sink = name(&notice.between.sink);
+        all.push(downstream::missing(missing, &sink, rfc3339_seconds));
     }
     if notice.affected_total > 1 {
         all.push(affected(notice));

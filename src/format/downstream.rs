@@ -35,8 +35,10 @@ pub(super) fn gap(alarm: Alarm, gap: &str) -> String {
     }
 }
 
-/// The range that the sink lacks, with the number of canaries that show it; `shown` gives a time as text.
-pub(super) fn missing(missing: &Missing, shown: fn(Wall) -> String) -> String {
+/// The range that the sink lacks, with the number of canaries that show it; `sink`: its name in the rules, empty where it is not known;
+/// `shown` gives a time as text.
+pub(super) fn missing(missing: &Missing, sink: &str, shown: fn(Wall) -> String) -> String {
+    let sink = if sink.is_empty() { "NAME" } else { sink };
     let (from, until) = missing.range();
     let (from, until) = (shown(from), shown(until));
     let canaries = match missing.marks {
@@ -44,7 +46,7 @@ pub(super) fn missing(missing: &Missing, shown: fn(Wall) -> String) -> String {
         1 => "1 canary is missing: ".to_owned(),
         count => format!("{count} canaries are missing: "),
     };
-    let refill = format!("refill it: lastbeat refill --from {from} --until {until} --sink NAME");
+    let refill = format!("refill it: lastbeat refill --from {from} --until {until} --sink {sink}");
     match missing.evidence {
         Evidence::Canaries => {
             format!("{canaries}the sink lacks entries between {from} and {until}; {refill}")

@@ -433,11 +433,12 @@ fn a_missing_range_says_how_sure_it_is_and_what_to_do() {
             marks,
             evidence,
         });
+        notice.between.sink = "loki".to_owned();
         description(&notice)
     };
     let range = "between 2022-09-27T12:00:04Z and 2022-09-27T13:00:06Z";
     let refill =
-        "lastbeat refill --from 2022-09-27T12:00:04Z --until 2022-09-27T13:00:06Z --sink NAME";
+        "lastbeat refill --from 2022-09-27T12:00:04Z --until 2022-09-27T13:00:06Z --sink loki";
     let sure = of(Evidence::Canaries, 3);
     let expected =
         format!("3 canaries are missing: the sink lacks entries {range}; refill it: {refill}");

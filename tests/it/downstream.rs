@@ -1,5 +1,6 @@
 //! Log shippers, from the stream to their sinks: each fault is told as what it is, and nobody is blamed for another's.
 
+mod clickhouse;
 mod missing;
 mod peers;
 

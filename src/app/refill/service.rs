@@ -8,7 +8,7 @@ use super::{RefillFault, Sees, refill};
 use crate::app::event_loop::CoreRequest;
 use crate::clock::NowFn;
 use crate::core::rule::RuleSet;
-use crate::core::sink_rule::SinkRule;
+use crate::core::sink_rule::{SinkRule, of_downstream};
 use crate::core::time::Wall;
 use crate::decode::refill_request::RefillRequest;
 use crate::format;
@@ -147,12 +147,9 @@ fn sink_rule(
     downstream: &str,
     asked: Option<String>,
 ) -> Result<SinkRule, RefillRefused> {
-    let find = |name: &str| rules.sinks.iter().find(|sink| sink.name == name);
-    let found = match (&asked, rules.sinks.as_slice()) {
-        (Some(name), _) => find(name),
-        // A forward has the name of its sink.
-        (None, [only]) => Some(find(downstream).unwrap_or(only)),
-        (None, _) => find(downstream),
+    let found = match &asked {
+        Some(name) => rules.sinks.iter().find(|sink| sink.name == *name),
+        None => of_downstream(&rules.sinks, downstream),
     };
     found.cloned().ok_or_else(|| {
         let known: Vec<&str> = rules.sinks.iter().map(|sink| sink.name.as_str()).collect();

@@ -73,7 +73,7 @@ fn row(one: &Value, began: Wall, status: &Value) -> Value {
     json!({
         "downstream": one["name"],
         "well": well,
-        "stream_seconds": status["canary_seconds"],
+        "stream_seconds": status["stream"]["canary_seconds"],
         "sink_seconds": if well { one["delay_seconds"].clone() } else { Value::Null },
         "state": one["state"],
         "hop": one["hop"],
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn each_downstream_is_a_line_by_hop() {
-        let status = json!({"canary_seconds": 0.05});
+        let status = json!({"stream": {"canary_seconds": 0.05}});
         let found = row(&downstream("2023-11-14T22:13:20Z"), BEGAN, &status);
         assert_eq!(
             line(&found),

@@ -188,9 +188,16 @@ fn downstream(page: &mut Page<'_>, one: &Value) {
     if let Some(delay) = one["delay_seconds"].as_f64() {
         let _ = write!(said, ", last delay {}", span(delay));
     }
-    let lost = number(&one["lost"]);
+    let (lost, missing) = (number(&one["lost"]), &one["missing"]);
     if lost > 0 {
         let _ = write!(said, ", {lost} canaries lost");
+    }
+    if let (Some(from), Some(until)) = (missing["from"].as_str(), missing["until"].as_str()) {
+        let [from, until] = [from, until].map(|at| format::sanitize(at, 30));
+        let _ = write!(
+            said,
+            ", lacks entries: lastbeat refill --from {from} --until {until}"
+        );
     }
     if !one["fault"].is_null() {
         let _ = write!(said, ": {}", text(&one["fault"]));
@@ -380,7 +387,8 @@ mod tests {
             "store": {"file": null, "trouble": null},
             "notifiers": [{"notifier": "oncall", "pending": 3, "failed_tries": 5, "given_up": 1}],
             "downstreams": [
-                {"name": "loki", "state": "ok", "hop": null, "delay_seconds": 1.4, "lost": 0, "fault": null},
+                {"name": "loki", "state": "ok", "hop": null, "delay_seconds": 1.4, "lost": 0, "fault": null,
+                    "missing": {"from": "2026-01-31T16:00:00Z", "until": "2026-01-31T17:00:00Z"}},
                 {"name": "axiom", "state": "stalled", "hop": "gone", "delay_seconds": null, "lost": 2, "fault": null},
             ],
         })
@@ -435,7 +443,7 @@ ready      yes
 listened   1h, blind 11s
 state      in memory only
 notifies   oncall: 3 pending after 5 failed attempts, 1 given up
-downstream loki: ok, last delay 1s
+downstream loki: ok, last delay 1s, lacks entries: lastbeat refill --from 2026-01-31T16:00:00Z --until 2026-01-31T17:00:00Z
 downstream axiom: stalled at the shipper, 2 canaries lost
 version    lastbeat 1.2.3 at 2026-01-31T18:00:00.000Z, 2 rules
 

@@ -8,6 +8,7 @@ use crate::core::notice::view::NoticeView;
 use crate::core::notice::{Between, Notice, NoticeKind, TargetName};
 use crate::core::output::STREAM_RULE;
 use crate::core::rule::{By, Rule};
+use crate::core::sink_rule::of_downstream;
 use crate::core::targets::table::Watched;
 use crate::core::tracker::{InstanceId, NONE, UNDECIDED};
 use std::collections::{BTreeMap, BTreeSet};
@@ -111,6 +112,8 @@ impl NoticeView<'_> {
         notice.runbook.clone_from(&watch.rule.runbook);
         notice.labels.clone_from(&watch.rule.labels);
         notice.between.missing = facts.missing;
+        let sink = of_downstream(&self.facts.rules.sinks, &watch.rule.name);
+        notice.between.sink = sink.map_or(String::new(), |sink| sink.name.clone());
     }
 
     /// Labels of the rules of all members, those that are back included: they are the same when the incident closes.
@@ -177,6 +180,7 @@ impl NoticeView<'_> {
             apps_total: apps.len() as u64,
             apps: apps.into_iter().take(APPS_NAMED).collect(),
             missing: None,
+            sink: String::new(),
         };
         let runbook = all.iter().find_map(|rule| rule.runbook.clone());
         notice.runbook = runbook;

@@ -31,8 +31,7 @@ impl Disk {
         }
         self.saved.clock = checkpoint.clock;
         self.saved.groups = checkpoint.groups;
-        self.saved.factors = checkpoint.factors;
-        self.saved.downstreams = checkpoint.downstreams;
+        (self.saved.factors, self.saved.downstreams) = (checkpoint.factors, checkpoint.downstreams);
         let hour = |one: &SavedLoss| (one.app.clone(), one.counts.hour);
         let losses = &mut self.saved.losses;
         losses.retain(|old| !checkpoint.losses.iter().any(|new| hour(old) == hour(new)));

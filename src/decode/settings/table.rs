@@ -7,6 +7,19 @@ use crate::decode::nearest;
 /// The beginning of every variable that is lastbeat's alone.
 const PREFIX: &str = "LASTBEAT_";
 
+/// Variables of fly-log-shipper that lastbeat has no use for, and the reason: people bring the shipper's environment along.
+const OF_SHIPPER: [(&str, &str); 2] = [
+    (
+        "QUEUE",
+        "a variable of fly-log-shipper, which has no effect: lastbeat joins no queue, so it takes no entries from shippers \
+         that share one",
+    ),
+    (
+        "NETWORK",
+        "a variable of fly-log-shipper, which has no effect: through WireGuard, give the address of the server itself as NATS_URL",
+    ),
+];
+
 /// Every setting as a Markdown table.
 pub fn markdown() -> String {
     let rows = ALL.iter().map(|about| row(about));
@@ -35,7 +48,7 @@ pub fn environment_help() -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// A warning for each variable that begins with `LASTBEAT_` and is no setting.
+/// A warning for each variable that begins with `LASTBEAT_` and is no setting, and for those of a log shipper.
 pub fn unknown(names: impl Iterator<Item = String>) -> Vec<SettingFault> {
     let known: Vec<&str> = ALL
         .iter()
@@ -51,7 +64,20 @@ pub fn unknown(names: impl Iterator<Item = String>) -> Vec<SettingFault> {
         let what = format!("unknown setting{near}; it has no effect");
         SettingFault { setting, what }
     };
-    let mut warnings: Vec<_> = names.filter(is_unknown).map(warn).collect();
+    let of_shipper = |name: &str| {
+        OF_SHIPPER
+            .iter()
+            .find(|(of_shipper, _)| *of_shipper == name)
+    };
+    let warn = |setting: String| match of_shipper(&setting) {
+        Some((_, what)) => SettingFault {
+            what: (*what).to_owned(),
+            setting,
+        },
+        None => warn(setting),
+    };
+    let names = names.filter(|name| is_unknown(name) || of_shipper(name).is_some());
+    let mut warnings: Vec<_> = names.map(warn).collect();
     warnings.sort_by(|a, b| a.setting.cmp(&b.setting));
     warnings
 }

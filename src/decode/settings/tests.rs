@@ -122,6 +122,25 @@ fn an_unknown_variable_is_named_with_the_nearest_setting() {
 }
 
 #[test]
+fn variables_of_a_log_shipper_without_effect_are_named_and_explained() {
+    let names = ["QUEUE", "ORG", "SUBJECT", "NETWORK", "NETWORKS"];
+    let warnings = unknown(names.into_iter().map(str::to_owned));
+    let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    let [network, queue] = &warnings[..] else {
+        panic!("{warnings:?}");
+    };
+    assert!(
+        network.starts_with("NETWORK: a variable of fly-log-shipper")
+            && network.contains("NATS_URL"),
+        "{network}"
+    );
+    assert!(
+        queue.starts_with("QUEUE: a variable of fly-log-shipper") && queue.contains("no queue"),
+        "{queue}"
+    );
+}
+
+#[test]
 fn the_webs_token_is_never_shown() {
     let settings = with(&[
         ("NATS_URL", "a:1"),

@@ -93,6 +93,7 @@ struct BetweenRow<'a> {
     apps: Cow<'a, [String]>,
     apps_total: u64,
     missing: Option<MissingRow>,
+    sink: Cow<'a, str>,
 }
 
 impl<'a> BetweenRow<'a> {
@@ -109,6 +110,7 @@ impl<'a> BetweenRow<'a> {
             apps: Cow::Borrowed(&between.apps),
             apps_total: between.apps_total,
             missing: between.missing.as_ref().map(MissingRow::of),
+            sink: between.sink.as_str().into(),
         }
     }
 
@@ -125,6 +127,7 @@ impl<'a> BetweenRow<'a> {
             apps: self.apps.into_owned(),
             apps_total: self.apps_total,
             missing: self.missing.map(MissingRow::into),
+            sink: self.sink.into_owned(),
         }
     }
 }

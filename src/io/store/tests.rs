@@ -1,3 +1,4 @@
+mod downstreams;
 mod faults;
 mod history;
 mod kill;

@@ -1,4 +1,4 @@
-//! What a sink lacks is named, across restarts of lastbeat and where the archive is too small.
+//! The range that a sink lacks is named, across restarts of lastbeat and where the archive is too small.
 
 use super::{MAY_PUBLISH, SOON};
 use crate::support::feed::Feed;
@@ -12,6 +12,9 @@ use crate::support::receiver::Receiver;
 use crate::support::wait::{wait_until, wall};
 use serde_json::Value;
 use std::time::{Duration, SystemTime};
+
+/// The only sink: a refill ships there.
+const SINK: &str = "[sink.store]\ntype = 'http'\nurl = 'http://127.0.0.1:9/'\n";
 
 fn row(server: &Server) -> Value {
     let answer = server.get("/api/v1/downstream").expect("it answers");
@@ -48,7 +51,7 @@ fn a_restart_in_a_stall_does_not_shorten_the_missing_range() {
         .env("LASTBEAT_CANARY", "10s")
         .env("LASTBEAT_STATE", "state.db")
         .rules("notify.toml", &notify(&hook))
-        .rules("downstream.toml", &shipper.rule("own"));
+        .rules("downstream.toml", &(shipper.rule("own") + SINK));
     let (mut lastbeat, server) = setup.run(SOON);
     wait_state(&server, "ok");
     shipper.set(Broken::Subscription);
@@ -69,6 +72,7 @@ fn a_restart_in_a_stall_does_not_shorten_the_missing_range() {
     for expected in [
         "the sink may lack entries between ",
         "refill it: lastbeat refill --from 20",
+        " --sink store",
     ] {
         assert!(text.contains(expected), "{expected} in {text}");
     }

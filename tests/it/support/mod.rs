@@ -4,6 +4,7 @@ pub mod alertmanager;
 pub mod browser;
 pub mod bugsink;
 pub mod child;
+pub mod clickhouse;
 pub mod dns_server;
 pub mod feed;
 pub mod folder;

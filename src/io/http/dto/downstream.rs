@@ -106,7 +106,7 @@ pub struct Downstream {
     pub lost: u64,
     /// The reason why the last query failed; null where it did not.
     pub fault: Option<String>,
-    /// The last range that the sink lacks; null where none was found since the start.
+    /// The last range that the sink lacks, until a refill of all of it is done; null where none is known.
     pub missing: Option<Missing>,
 }
 

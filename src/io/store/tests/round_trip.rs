@@ -2,10 +2,9 @@
 
 use super::*;
 use crate::core::listening::Blind;
-use crate::core::notice::{Evidence, Missing};
 use crate::core::persist::SavedStamp;
 use crate::core::persist::{
-    FactorInForce, LossHour, SavedBlind, SavedDownstream, SavedGroup, SavedLongest, SavedLoss,
+    FactorInForce, LossHour, SavedBlind, SavedGroup, SavedLongest, SavedLoss,
 };
 use crate::core::rule::{Globs, Matchers};
 use crate::core::time::Listened;
@@ -178,39 +177,12 @@ fn group() -> impl Strategy<Value = SavedGroup> {
     )
 }
 
-fn missing() -> impl Strategy<Value = Missing> {
-    let evidence = prop_oneof![
-        Just(Evidence::Canaries),
-        Just(Evidence::Restart),
-        Just(Evidence::Deleted)
-    ];
-    (wall(), wall(), any::<u64>(), evidence).prop_map(|(from, until, marks, evidence)| Missing {
-        from,
-        until,
-        marks,
-        evidence,
-    })
-}
-
-fn downstream() -> impl Strategy<Value = SavedDownstream> {
-    let known = (option::of(missing()), option::of(missing()));
-    (name(), known, option::of(wall())).prop_map(|(name, (missing, reported), stalls_since)| {
-        SavedDownstream {
-            name,
-            missing,
-            reported,
-            stalls_since,
-        }
-    })
-}
-
 /// One step of a run: what is forgotten, and what is heard.
 type Step = (
     Vec<u32>,
     BTreeMap<u32, SavedInstance>,
     SavedClock,
     Vec<SavedGroup>,
-    Vec<SavedDownstream>,
 );
 
 fn step() -> impl Strategy<Value = Step> {
@@ -219,7 +191,6 @@ fn step() -> impl Strategy<Value = Step> {
         instances(),
         clock(),
         vec(group(), 0..3),
-        vec(downstream(), 0..3),
     )
 }
 
@@ -236,16 +207,16 @@ proptest! {
         let folder = Folder::new();
         let mut store = open(&folder.db()).store;
         let mut known: BTreeMap<u32, SavedInstance> = BTreeMap::new();
-        let mut last = (SavedClock::default(), Vec::new(), Vec::new());
-        for (whole, (forgotten, heard, clock, groups, downstreams)) in steps {
+        let mut last = (SavedClock::default(), Vec::new());
+        for (whole, (forgotten, heard, clock, groups)) in steps {
             if whole {
                 known.clear();
             }
             forgotten.iter().for_each(|slot| { known.remove(slot); });
             let instances = numbered(heard);
             known.extend(instances.iter().map(|one| (one.slot, one.clone())));
-            last = (clock.clone(), groups.clone(), downstreams.clone());
-            let checkpoint = Checkpoint { whole, clock, forgotten, instances, groups, downstreams, ..Checkpoint::default() };
+            last = (clock.clone(), groups.clone());
+            let checkpoint = Checkpoint { whole, clock, forgotten, instances, groups, ..Checkpoint::default() };
             store.save(&Batch { checkpoint: Some(checkpoint), ..Batch::default() }).expect("it can be written");
         }
         drop(store);
@@ -254,29 +225,7 @@ proptest! {
         prop_assert_eq!(opened.saved.instances, known.into_values().collect::<Vec<_>>());
         prop_assert_eq!(opened.saved.clock, last.0);
         prop_assert_eq!(opened.saved.groups, last.1);
-        prop_assert_eq!(opened.saved.downstreams, last.2);
     }
-}
-
-#[test]
-fn a_file_of_an_earlier_version_knows_nothing_of_downstreams() {
-    let folder = Folder::new();
-    let mut store = open(&folder.db()).store;
-    store
-        .save(&checkpoint(true, Vec::new()))
-        .expect("it can be written");
-    let usual = r#"{"silences":[1,2,3],"long_silence_ns":4,"pauses":[5,6,7]}"#;
-    store
-        .db
-        .execute("UPDATE clock SET usual = ?", [usual])
-        .expect("it can be written");
-    drop(store);
-    let opened = open(&folder.db());
-    assert_eq!((opened.skipped, opened.saved.downstreams), (0, vec![]));
-    assert_eq!(
-        opened.saved.clock.long_silence,
-        Some(Duration::from_nanos(4))
-    );
 }
 
 #[test]
