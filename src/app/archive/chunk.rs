@@ -95,7 +95,7 @@ impl Chunk {
         self.entries = 0;
     }
 
-    /// What is in it.
+    /// All records, in their order.
     pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
         let mut rest = self.bytes.as_slice();
         std::iter::from_fn(move || {

@@ -385,15 +385,20 @@ impl View<'_> {
         self.vote_of(id, instance, Probe { after, sign }).0 == Some(Vote::Silent)
     }
 
-    /// True if an instance's app itself logged something since its last beat.
+    /// True if an instance's app itself logged something after the time at which its next beat was due: it logs on without
+    /// beats. What one that died said between its last beat and its end proves nothing.
     pub(in crate::core) fn still_logs(&self, id: InstanceId) -> bool {
         let instance = self.facts.tracker.instance(id);
-        let beats = self.facts.tracker.beats_of(id);
-        let beats = beats.map(|beat| self.facts.tracker.beat_row(beat).seen.listened);
-        let last = beats.max();
+        let was_due = |beat| {
+            let beat = self.facts.tracker.beat_row(beat);
+            let is_watched = self.targets.table.row(beat.target).is_some();
+            let patience = is_watched.then(|| self.patience(beat.target));
+            beat.seen.listened + patience.unwrap_or_default()
+        };
+        let due = self.facts.tracker.beats_of(id).map(was_due).max();
         let quiet = self.facts.listening.listened().since(instance.spoke);
         instance.spoke != Listened::NEVER
-            && last.is_some_and(|last| last < instance.spoke)
+            && due.is_some_and(|due| due < instance.spoke)
             && quiet < self.facts.stream_max_gap()
     }
 

@@ -389,6 +389,8 @@ fn entries_do_not_stand_for_beats_and_the_incident_says_how_many_log_on() {
     let all = organisation();
     let mut bench = Bench::new(vec![rule("r", "*", 30.0)]);
     bench.beats(&names(&all), (0..=100).step_by(10));
+    // The last word of one that dies with its region.
+    bench.entry("app1.lhr.1lhr0", 103.0);
     for second in (110..=200).step_by(10) {
         bench.entry("app0.lhr.0lhr0", second as f64);
         bench.beats(&of(&all, "iad"), [second]);
