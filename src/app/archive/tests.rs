@@ -21,16 +21,23 @@ struct Running {
 }
 
 fn started(folder: &Path, rule: ArchiveRule) -> Running {
+    started_by(
+        folder,
+        ArchiveRule {
+            min_free: 0,
+            max_size: Some(1 << 30),
+            ..rule
+        },
+    )
+}
+
+fn started_by(folder: &Path, rule: ArchiveRule) -> Running {
     let clock = Clock::start();
     let metrics = Arc::new(Metrics::new("0", "0"));
     let reports: Arc<Mutex<Vec<Option<String>>>> = Arc::default();
     let told = Arc::clone(&reports);
     let rules = RuleSet {
-        archive: ArchiveRule {
-            min_free: 0,
-            max_size: Some(1 << 30),
-            ..rule
-        },
+        archive: rule,
         ..RuleSet::default()
     };
     let deps = ArchiveDeps {
@@ -196,6 +203,31 @@ async fn a_folder_that_cannot_be_written_loses_entries_which_is_counted_and_said
     assert_eq!(metrics.archive.writable.get(), 0);
     assert_eq!(words.of("logs.web.iad.a", 1).len(), 1);
     assert_eq!(*reports.lock().expect("no panic"), [], "it did not last");
+}
+
+#[tokio::test]
+async fn a_volume_that_is_full_from_the_start_is_not_reported_as_well() {
+    let folder = Folder::new();
+    let rule = ArchiveRule {
+        min_free: 100,
+        ..ArchiveRule::default()
+    };
+    let mut running = started_by(&folder.0, rule);
+    let deadline = running.clock.mono() + Duration::from_secs(20);
+    // Its thread has looked, before there was anything to write.
+    while running.metrics.archive.writable.get() == 0 {
+        assert!(running.clock.mono() < deadline, "the folder is open");
+        tokio::task::yield_now().await;
+    }
+    running.entry("logs.web.iad.a", b"x");
+    let (reports, metrics) = (Arc::clone(&running.reports), Arc::clone(&running.metrics));
+    running.finish(&folder.0).await;
+    assert_eq!(metrics.archive.lost_on_disk().get(), 1);
+    assert_eq!(
+        *reports.lock().expect("no panic"),
+        [],
+        "an incident of an earlier run stays open"
+    );
 }
 
 #[tokio::test]

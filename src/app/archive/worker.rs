@@ -47,12 +47,15 @@ pub(super) struct Worker {
     /// The last report that was taken; `None`: nothing was reported yet.
     reported: Option<bool>,
     is_remembered: bool,
+    /// Something was written, or nothing is to be: an archive that is open may still be full.
+    is_proved: bool,
     sealed: u64,
 }
 
 impl Worker {
     pub(super) fn new(folder: Option<PathBuf>, deps: ArchiveDeps, handle: &ArchiveHandle) -> Self {
         Worker {
+            is_proved: folder.is_none(),
             folder,
             content: Content::new(deps.rules.load_full()),
             rules: deps.rules,
@@ -140,6 +143,7 @@ impl Worker {
             Some(Ok(())) => {
                 self.metrics.archive.entries.inc_by(entries);
                 self.lost = 0;
+                self.is_proved = true;
                 self.well();
             }
             Some(Err(fault)) => {
@@ -216,7 +220,8 @@ impl Worker {
             Some(true) if is_well => false,
             Some(false) if lasts => true,
             None if lasts => true,
-            None if is_well => false,
+            // An incident of an earlier run ends with the first lines, and not before.
+            None if is_well && self.is_proved => false,
             _ => return,
         };
         if (self.report)(news.then(|| self.why.clone())) {
