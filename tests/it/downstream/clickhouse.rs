@@ -8,11 +8,12 @@ use crate::support::nats::{Nats, ORG, Peer, TOKEN};
 use crate::support::org::org;
 use crate::support::wait::wait_until;
 use futures_util::StreamExt;
+use lastbeat::clock;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// The table of the documentation.
 const TABLE: &str = "CREATE TABLE logs (time_ms UInt64, timestamp DateTime MATERIALIZED toDateTime(intDiv(time_ms, 1000)), \
@@ -38,8 +39,7 @@ fn ship(nats: &Nats, clickhouse: Arc<ClickHouse>, ships: Arc<AtomicBool>) {
                     continue;
                 }
                 let entry: Value = serde_json::from_slice(&message.payload).expect("JSON");
-                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-                let now = now.expect("it is after 1970").as_millis() as u64;
+                let now = clock::wall().nanos() / 1_000_000;
                 clickhouse.insert(
                     "logs",
                     &json!({"time_ms": now, "message": entry["message"]}),
