@@ -92,11 +92,11 @@ impl Downstreams {
         all.filter_map(|watch| watch.saved(now)).collect()
     }
 
-    /// Continues what a previous process knew of one, if it is still watched.
-    pub fn restore(&mut self, saved: &SavedDownstream, now: Now) {
+    /// Continues what a previous process knew of one, if it is still watched. `stalls_since`: its time by the arrival clock.
+    pub fn restore(&mut self, saved: &SavedDownstream, stalls_since: Option<Mono>) {
         let id = self.find(&saved.name);
         if let Some(watch) = id.and_then(|id| self.get_mut(id)) {
-            watch.restored(saved, now);
+            watch.restored(saved, stalls_since);
         }
     }
 

@@ -6,6 +6,7 @@ mod peers;
 
 use crate::support::feed::Feed;
 use crate::support::hook::Hook;
+use crate::support::http::Server;
 use crate::support::lastbeat::{Lastbeat, Setup};
 use crate::support::log_shipper::{Broken, LogShipper};
 use crate::support::nats::{Nats, Peer};
@@ -18,9 +19,6 @@ use std::time::{Duration, SystemTime};
 const SOON: Duration = Duration::from_secs(90);
 /// `max_delay` and two intervals of the queries, and a second for a busy machine.
 const IN_TIME: Duration = Duration::from_millis(8_000);
-/// Lets the organisation's user publish its canary.
-const MAY_PUBLISH: (&str, &str) = (r#"publish: { deny: ">" }"#, r#"publish: "logs.lastbeat.>""#);
-
 /// A stream that flows, and one shipper for each fault.
 struct Scene {
     nats: Nats,
@@ -30,9 +28,7 @@ struct Scene {
 }
 
 fn scene(faults: &[(&'static str, Broken)]) -> Scene {
-    let mut nats = Nats::start(Peer::Current);
-    nats.reconfigure(MAY_PUBLISH.0, MAY_PUBLISH.1);
-    nats.restart();
+    let nats = Nats::with_canaries();
     let feed = Feed::connect(&nats);
     feed.beat(
         &org(&["web", "api"], &["sjc", "ams"]),
@@ -94,7 +90,11 @@ impl Scene {
 }
 
 fn downstreams(lastbeat: &Lastbeat) -> Vec<Value> {
-    let answer = lastbeat.get("/api/v1/downstream");
+    downstreams_of(&lastbeat.server)
+}
+
+fn downstreams_of(server: &Server) -> Vec<Value> {
+    let answer = server.get("/api/v1/downstream").expect("it answers");
     let answer: Value = serde_json::from_str(&answer.body).expect("JSON");
     answer["downstreams"]
         .as_array()

@@ -3,7 +3,7 @@
 use crate::core::downstream::missing::{Evidence, Missing, SavedDownstream};
 use crate::core::downstream::rule::Proof;
 use crate::core::downstream::watch::Watch;
-use crate::core::time::{Now, Wall};
+use crate::core::time::{Mono, Now, Wall};
 
 impl Watch {
     /// The knowledge that the next process needs; `None`: none.
@@ -29,15 +29,15 @@ impl Watch {
         is_any.then_some(saved)
     }
 
-    /// Continues what a previous process knew.
-    pub(super) fn restored(&mut self, saved: &SavedDownstream, now: Now) {
+    /// Continues what a previous process knew. `stalls_since`: its time by the arrival clock.
+    pub(super) fn restored(&mut self, saved: &SavedDownstream, stalls_since: Option<Mono>) {
         self.missing = match (self.missing, saved.missing) {
             (Some(here), saved) => Some(here.widened(saved)),
             (None, saved) => saved,
         };
         self.reported = self.reported.or(saved.reported);
-        if let (Some(since), None) = (saved.stalls_since, self.lacks_since) {
-            self.lacks_since = Some(now.mono - now.wall.since(since));
+        if let (Some(since), None) = (stalls_since, self.lacks_since) {
+            self.lacks_since = Some(since);
             self.continues = true;
         }
     }

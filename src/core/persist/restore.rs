@@ -49,7 +49,8 @@ impl Engine {
             }
         }
         for one in &saved.downstreams {
-            self.facts.downstreams.restore(one, now);
+            let since = one.stalls_since.map(|at| clocks.mono(at));
+            self.facts.downstreams.restore(one, since);
         }
         for incident in &saved.incidents {
             self.restore_incident(incident, &clocks);

@@ -6,7 +6,7 @@ use crate::support::dns_server::DnsServer;
 use crate::support::feed::Feed;
 use crate::support::lastbeat::{Lastbeat, Setup};
 use crate::support::log_shipper::LogShipper;
-use crate::support::nats::{Nats, Peer};
+use crate::support::nats::Nats;
 use crate::support::org::{Instance, org};
 use crate::support::prometheus::Prometheus;
 use crate::support::receiver::Receiver;
@@ -15,9 +15,6 @@ use serde_json::Value;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(30);
-
-/// Lets the organisation's user publish its canary.
-const MAY_PUBLISH: (&str, &str) = (r#"publish: { deny: ">" }"#, r#"publish: "logs.lastbeat.>""#);
 
 /// What may be empty where nothing is wrong, by a part of the expression, each with its reason.
 const MAY_BE_EMPTY: [(&str, &str); 2] = [
@@ -38,9 +35,7 @@ struct Scene {
 }
 
 fn scene() -> Scene {
-    let mut nats = Nats::start(Peer::Current);
-    nats.reconfigure(MAY_PUBLISH.0, MAY_PUBLISH.1);
-    nats.restart();
+    let nats = Nats::with_canaries();
     let feed = Feed::connect(&nats);
     let project = Project::new("dashboards");
     let instances = org(&["sandwich", "batch", "api"], &["sjc", "ams", "nrt"]);

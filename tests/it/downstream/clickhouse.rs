@@ -1,10 +1,10 @@
 //! A real ClickHouse as the sink: its preset finds canaries, and a refill puts there what is missing.
 
-use super::{MAY_PUBLISH, SOON, downstreams, state};
+use super::{SOON, downstreams, state};
 use crate::support::clickhouse::ClickHouse;
 use crate::support::feed::Feed;
 use crate::support::lastbeat::Setup;
-use crate::support::nats::{Nats, ORG, Peer, TOKEN};
+use crate::support::nats::{Nats, ORG, TOKEN};
 use crate::support::org::org;
 use crate::support::wait::wait_until;
 use futures_util::StreamExt;
@@ -52,9 +52,7 @@ fn ship(nats: &Nats, clickhouse: Arc<ClickHouse>, ships: Arc<AtomicBool>) {
 
 #[test]
 fn clickhouse_is_searched_by_its_preset_and_refilled_over_http() {
-    let mut nats = Nats::start(Peer::Current);
-    nats.reconfigure(MAY_PUBLISH.0, MAY_PUBLISH.1);
-    nats.restart();
+    let nats = Nats::with_canaries();
     let feed = Feed::connect(&nats);
     let instances = org(&["web"], &["sjc"]);
     feed.beat(&instances, Duration::from_millis(500));

@@ -1,6 +1,6 @@
 //! The range that a sink lacks is named, across restarts of lastbeat and where the archive is too small.
 
-use super::{MAY_PUBLISH, SOON};
+use super::{SOON, downstreams_of};
 use crate::support::feed::Feed;
 use crate::support::hook::Hook;
 use crate::support::http::Server;
@@ -17,9 +17,7 @@ use std::time::{Duration, SystemTime};
 const SINK: &str = "[sink.store]\ntype = 'http'\nurl = 'http://127.0.0.1:9/'\n";
 
 fn row(server: &Server) -> Value {
-    let answer = server.get("/api/v1/downstream").expect("it answers");
-    let mut answer: Value = serde_json::from_str(&answer.body).expect("JSON");
-    answer["downstreams"][0].take()
+    downstreams_of(server).swap_remove(0)
 }
 
 fn wait_state(server: &Server, wanted: &str) {
@@ -39,9 +37,7 @@ fn time(value: &Value) -> SystemTime {
 
 #[test]
 fn a_restart_in_a_stall_does_not_shorten_the_missing_range() {
-    let mut nats = Nats::start(Peer::Current);
-    nats.reconfigure(MAY_PUBLISH.0, MAY_PUBLISH.1);
-    nats.restart();
+    let nats = Nats::with_canaries();
     let feed = Feed::connect(&nats);
     feed.beat(&org(&["web"], &["sjc"]), Duration::from_millis(500));
     let shipper = LogShipper::start(&nats);

@@ -1,6 +1,6 @@
 //! Downstreams with the servers that they lean on: Prometheus, the Machines API, and a sink that lastbeat ships to itself.
 
-use super::{MAY_PUBLISH, SOON, downstreams, state};
+use super::{SOON, downstreams, state};
 use crate::support::feed::Feed;
 use crate::support::http::Server;
 use crate::support::lastbeat::Setup;
@@ -45,9 +45,7 @@ fn the_newest_entry_of_a_sink_is_read_from_prometheus() {
 
 #[test]
 fn a_shipper_that_stalls_is_restarted_once() {
-    let mut nats = Nats::start(Peer::Current);
-    nats.reconfigure(MAY_PUBLISH.0, MAY_PUBLISH.1);
-    nats.restart();
+    let nats = Nats::with_canaries();
     let feed = Feed::connect(&nats);
     feed.beat(&org(&["web"], &["sjc"]), Duration::from_millis(500));
     let api = MachinesServer::start();

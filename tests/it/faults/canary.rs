@@ -10,9 +10,6 @@ use crate::support::org::{Instance, org};
 use crate::support::wait::wait_for;
 use std::time::Duration;
 
-/// Lets the organisation's user publish too.
-const MAY_PUBLISH: (&str, &str) = (r#"publish: { deny: ">" }"#, r#"publish: "logs.lastbeat.>""#);
-
 fn trips(metrics: &Metrics) -> f64 {
     metrics.one("lastbeat_canary_round_trip_seconds_count")
 }
@@ -67,10 +64,7 @@ fn on_standard_output_it_comes_back_as_the_platform_carries_it() {
 
 #[test]
 fn elsewhere_it_is_published_where_it_may() {
-    let nats = Nats::start(Peer::Current);
-    nats.reconfigure(MAY_PUBLISH.0, MAY_PUBLISH.1);
-    let mut nats = nats;
-    nats.restart();
+    let nats = Nats::with_canaries();
     let lastbeat = Setup::new()
         .nats(&nats)
         .env("LASTBEAT_CANARY", "1s")
@@ -95,10 +89,7 @@ fn elsewhere_it_is_published_where_it_may() {
 
 #[test]
 fn where_it_alone_comes_back_the_incident_says_that_lastbeat_is_cut_off() {
-    let nats = Nats::start(Peer::Current);
-    nats.reconfigure(MAY_PUBLISH.0, MAY_PUBLISH.1);
-    let mut nats = nats;
-    nats.restart();
+    let nats = Nats::with_canaries();
     let feed = Feed::connect(&nats);
     let hook = Hook::start();
     let instances = org(&["web", "api"], &["sjc", "ams"]);

@@ -139,9 +139,7 @@ fn a_link_in_a_message_leads_to_the_last_words_in_two_taps_and_to_the_entries_ar
 
 #[test]
 fn the_chain_of_a_shipper_marks_the_link_that_is_broken() {
-    let mut nats = Nats::start(Peer::Current);
-    nats.reconfigure(r#"publish: { deny: ">" }"#, r#"publish: "logs.lastbeat.>""#);
-    nats.restart();
+    let nats = Nats::with_canaries();
     let feed = Feed::connect(&nats);
     feed.beat(&org(&["web"], &["ams"]), Duration::from_millis(500));
     let shipper = LogShipper::start(&nats);

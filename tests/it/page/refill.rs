@@ -25,9 +25,7 @@ fn numbered(sink: &Receiver) -> Vec<String> {
 
 #[test]
 fn a_click_ships_again_what_the_sink_lacks_and_the_page_says_when_it_is_done() {
-    let mut nats = Nats::start(Peer::Current);
-    nats.reconfigure(r#"publish: { deny: ">" }"#, r#"publish: "logs.lastbeat.>""#);
-    nats.restart();
+    let nats = Nats::with_canaries();
     let feed = Feed::connect(&nats);
     let instances = org(&["web"], &["ams"]);
     feed.beat(&instances, Duration::from_millis(500));

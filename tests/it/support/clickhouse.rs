@@ -2,12 +2,10 @@
 
 use super::child::{Child, command};
 use super::folder::Folder;
-use super::http::percent;
+use super::http::{Answer, Server, percent};
 use super::testbed::{fetched, template};
 use serde_json::Value;
 use std::fs;
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
 
 const START: Duration = Duration::from_secs(60);
@@ -20,7 +18,7 @@ pub struct ClickHouse {
     child: Child,
     #[expect(dead_code, reason = "held for its end")]
     folder: Folder,
-    port: u16,
+    server: Server,
 }
 
 impl ClickHouse {
@@ -39,23 +37,24 @@ impl ClickHouse {
             line.contains("Ready for connections").then_some(())
         });
         // It says port 0, as it was told.
-        let port = port(child.pid()).expect("it listens");
+        let server = Server::local(port(child.pid()).expect("it listens"));
         ClickHouse {
             child,
             folder,
-            port,
+            server,
         }
     }
 
     /// Its address, without a slash at its end.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://{}", self.server.address)
     }
 
     /// Runs a statement; what it prints.
     #[track_caller]
     pub fn run(&self, statement: &str) -> String {
-        let (status, body) = post(self.port, "/", statement).expect("it answers");
+        let answer = self.server.post_text("/", "text/plain", statement);
+        let Answer { status, body, .. } = answer.expect("it answers");
         assert_eq!(status, 200, "{statement}: {body}");
         body
     }
@@ -63,8 +62,8 @@ impl ClickHouse {
     /// Inserts one row, as JSON.
     pub fn insert(&self, table: &str, row: &Value) {
         let query = percent(&format!("INSERT INTO {table} FORMAT JSONEachRow"));
-        let inserted = post(self.port, &format!("/?query={query}"), &row.to_string());
-        let (status, body) = inserted.expect("it answers");
+        let answer = self.server.post(&format!("/?query={query}"), row);
+        let Answer { status, body, .. } = answer.expect("it answers");
         assert_eq!(status, 200, "{row}: {body}");
     }
 }
@@ -91,23 +90,4 @@ fn port(pid: u32) -> Option<u16> {
         let port = address.split_once(':').filter(|_| is_its)?.1;
         u16::from_str_radix(port, 16).ok()
     })
-}
-
-/// Posts a body; status and body of the answer.
-fn post(port: u16, path: &str, body: &str) -> io::Result<(u16, String)> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(START))?;
-    let length = body.len();
-    // Of HTTP/1.0, which knows no chunks.
-    let head = format!("POST {path} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n");
-    stream.write_all(format!("{head}{body}").as_bytes())?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let status = answer
-        .split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok());
-    let status = status.ok_or(io::ErrorKind::InvalidData)?;
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    Ok((status, body.to_owned()))
 }

@@ -57,9 +57,13 @@ impl Server {
 
     /// POST of a JSON body; an error where nothing answers.
     pub fn post(&self, path: &str, json: &serde_json::Value) -> io::Result<Answer> {
-        let body = json.to_string();
+        self.post_text(path, "application/json", &json.to_string())
+    }
+
+    /// POST of a body of this type; an error where nothing answers.
+    pub fn post_text(&self, path: &str, content_type: &str, body: &str) -> io::Result<Answer> {
         let headers = format!(
-            "{}Content-Type: application/json\r\nContent-Length: {}\r\n",
+            "{}Content-Type: {content_type}\r\nContent-Length: {}\r\n",
             self.headers(),
             body.len()
         );

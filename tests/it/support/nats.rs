@@ -42,6 +42,15 @@ impl Nats {
         Nats::with(peer, Folder::new("nats"), &template("nats.conf"))
     }
 
+    /// Starts one whose organisation may publish its canary.
+    pub fn with_canaries() -> Self {
+        let (denied, allowed) = (r#"publish: { deny: ">" }"#, r#"publish: "logs.lastbeat.>""#);
+        let configuration = template("nats.conf");
+        assert!(configuration.contains(denied), "nothing may be published");
+        let configuration = configuration.replace(denied, allowed);
+        Nats::with(Peer::Current, Folder::new("nats"), &configuration)
+    }
+
     /// Starts one on free ports with another configuration, whose files lie in `folder`.
     pub fn with(peer: Peer, folder: Folder, configuration: &str) -> Self {
         folder.write(
