@@ -53,6 +53,8 @@ pub enum Lifecycle {
     NotRestarted,
     /// It is started or resumed.
     Started,
+    /// Its image or settings are replaced. One that runs is started anew for that; one that is stopped stays so.
+    Updated,
     /// It ran out of memory.
     OutOfMemory,
     /// It reached its restart limit and is not restarted any more.

@@ -19,6 +19,7 @@ mod opinion;
 mod restart;
 mod routing;
 mod rules;
+mod updates;
 
 use crate::core::engine::Feed;
 use crate::core::entry::Reject;

@@ -11,6 +11,13 @@ use std::sync::LazyLock;
 const LONGEST_OF_INIT: usize = 400;
 const OOM: &str = "INFO Process appears to have been OOM killed!";
 
+/// Beginnings of what the runner says while it replaces a machine.
+const UPDATES: [&str; 3] = [
+    "Pulling container image ",
+    "Successfully prepared image ",
+    "Configuring firecracker",
+];
+
 /// True if a payload may hold something of [`read`], by a look that costs next to nothing for ordinary entries.
 #[inline]
 pub fn may_be_in(provider: Provider, payload: &[u8]) -> bool {
@@ -55,6 +62,9 @@ fn of_runner(message: &str) -> Option<Lifecycle> {
         || message.starts_with("Machine created and started in ")
     {
         return Some(Lifecycle::Started);
+    }
+    if UPDATES.iter().any(|update| message.starts_with(update)) {
+        return Some(Lifecycle::Updated);
     }
     if message.starts_with("machine has reached its max restart count") {
         return Some(Lifecycle::GaveUp);
@@ -157,8 +167,14 @@ mod tests {
             (
                 Provider::Runner,
                 "Pulling container image registry.fly.io/web@sha256:0d1f",
-                None,
+                Some(Lifecycle::Updated),
             ),
+            (
+                Provider::Runner,
+                "Configuring firecracker",
+                Some(Lifecycle::Updated),
+            ),
+            (Provider::App, "Configuring firecracker", None),
             (
                 Provider::App,
                 " INFO Process appears to have been OOM killed!",

@@ -12,15 +12,28 @@ use crate::core::inventory::{Listed, Poll, Purpose};
 use crate::core::targets::Targets;
 use crate::core::targets::lifecycle::is_crashed;
 use crate::core::targets::table::Reason;
-use crate::core::time::Mono;
+use crate::core::time::{Mono, Stamp};
 use crate::core::tracker::life::StopWhy;
 use crate::core::tracker::{BeatId, InstanceId};
 use std::collections::HashSet;
+use std::time::Duration;
+
+/// A start between two answers of the inventory is taken to be half way between, but not more than this before the later:
+/// half of the time that usually lies between them.
+const HALF_AN_ANSWER: Duration = Duration::from_secs(15);
 
 impl Targets {
     /// Applies an answer of the inventory.
     pub fn inventory(&mut self, facts: &mut Facts, poll: &Poll) {
-        let first = facts.inventory.asked_at.replace(poll.asked_at).is_none();
+        let before = facts.inventory.asked_at.replace(poll.asked_at);
+        let first = before.is_none();
+        // A start that only the list shows lies between two answers.
+        let between = before.map_or(Duration::ZERO, |before| poll.asked_at.since(before) / 2);
+        let now = facts.listening.stamp();
+        let came = Stamp {
+            listened: now.listened - between.min(HALF_AN_ANSWER),
+            ..now
+        };
         facts.inventory.remember_running(poll, first);
         facts
             .inventory
@@ -65,7 +78,7 @@ impl Targets {
                 facts.inventory.entries.insert(id.0, entry);
                 self.follow(facts, id, poll.asked_at);
                 if comes {
-                    self.started(facts, id);
+                    self.started_since(facts, id, came);
                 }
                 self.watch_never_seen(facts, id);
                 self.fire_stuck(facts, id);
@@ -119,7 +132,13 @@ impl Targets {
         let is_meant_to_run =
             unreachable || failed || matches!(listed, Listed::Started | Listed::Starting);
         match stop {
-            None if is_meant_to_run => {}
+            None if is_meant_to_run => {
+                let updated = facts.tracker.life(id).updated;
+                let updated = updated.filter(|update| asked_at.since(update.at) > FOLLOWS_WITHIN);
+                if let (Some(update), Listed::Started) = (updated, listed) {
+                    self.started_since(facts, id, update);
+                }
+            }
             // A crash is not an intended stop, whatever is listed after it.
             None if listed == Listed::Stopped && is_crashed(facts, id) && !in_order => {}
             None if matches!(listed, Listed::Stopped | Listed::Gone)

@@ -19,6 +19,9 @@ const STOPS_WITHIN: Duration = Duration::from_secs(120);
 /// runs again.
 const CRASH_TALK: Duration = Duration::from_secs(60);
 
+/// Time after which a beat proves that an update is over, whether its start was seen or not.
+const UPDATES_WITHIN: Duration = Duration::from_secs(300);
+
 impl Targets {
     /// Applies a report of the platform about an instance.
     pub fn lifecycle(&mut self, facts: &mut Facts, id: InstanceId, what: Lifecycle) {
@@ -30,6 +33,10 @@ impl Targets {
             Lifecycle::NotRestarted if is_crashed(facts, id) => {}
             Lifecycle::NotRestarted => self.ended(facts, id, StopWhy::Done),
             Lifecycle::Started => self.started(facts, id),
+            Lifecycle::Updated => {
+                let updated = Some(facts.listening.stamp());
+                facts.tracker.change_life(id, |life| life.updated = updated);
+            }
             Lifecycle::OutOfMemory => self.crashed(facts, id, Crash::OutOfMemory),
             Lifecycle::Failed => {
                 // After an announced stop, the exit code only describes that stop.
@@ -107,15 +114,21 @@ impl Targets {
 
     /// Restarts an instance, as the platform reports: what is expected of it has `max_gap` from now on.
     pub(in crate::core) fn started(&mut self, facts: &mut Facts, id: InstanceId) {
-        self.start(facts, id, None);
+        let now = facts.listening.stamp();
+        self.start(facts, id, now, None);
     }
 
-    /// Restarts an instance, as the platform or a beat shows; `beaten`: the result of that beat. Stopped beats that
-    /// were live within one `max_gap` of the instance's last word are expected again.
+    /// Restarts an instance of which only an answer of the inventory shows that it started, at `at` at the earliest.
+    pub(in crate::core) fn started_since(&mut self, facts: &mut Facts, id: InstanceId, at: Stamp) {
+        self.start(facts, id, at, None);
+    }
+
+    /// Restarts an instance at `at`, as the platform or a beat shows; `beaten`: the result of that beat. Stopped beats
+    /// that were live within one `max_gap` of the instance's last word are expected again.
     ///
     /// Beats that did not stop have `max_gap` from the first start since the last beat, so that an instance that
     /// restarts over and over is noticed.
-    fn start(&mut self, facts: &mut Facts, id: InstanceId, beaten: Option<Beaten>) {
+    fn start(&mut self, facts: &mut Facts, id: InstanceId, at: Stamp, beaten: Option<Beaten>) {
         let last_word = last_word(facts, id, beaten);
         if !facts.inventory.given_up.is_empty()
             && let Some(subject) = facts.tracker.subject(id)
@@ -124,7 +137,7 @@ impl Targets {
         }
         // A beat follows the start that it shows: another start is a new one for it, and not for those that are awaited.
         let before = Duration::from_nanos(u64::from(beaten.is_some()));
-        let listened = facts.listening.listened() - before;
+        let listened = at.listened - before;
         let had_left = facts.tracker.change_life(id, |life| {
             if life.restarted == Listened::ZERO {
                 life.restarted = listened;
@@ -132,12 +145,10 @@ impl Targets {
             if life.again == Listened::ZERO {
                 life.again = listened;
             }
+            life.updated = None;
             std::mem::take(&mut life.said_bye) | life.stop.take().is_some()
         });
-        let stamp = Stamp {
-            listened,
-            ..facts.listening.stamp()
-        };
+        let stamp = Stamp { listened, ..at };
         let mut expects = had_left;
         let beats: Vec<BeatId> = facts.tracker.beats_of(id).collect();
         for beat in beats {
@@ -237,7 +248,8 @@ impl Targets {
             return false;
         }
         if life.has_left() || beaten.restarted {
-            self.start(facts, id, Some(beaten));
+            let now = facts.listening.stamp();
+            self.start(facts, id, now, Some(beaten));
         }
         if life.has_left() {
             self.spoke(facts, id);
@@ -258,6 +270,9 @@ impl Targets {
             life.crash = None;
             life.again = Listened::ZERO;
             life.restarted = restarted.unwrap_or(Listened::ZERO);
+            life.updated = life
+                .updated
+                .filter(|update| facts.listening.stamp().at.since(update.at) < UPDATES_WITHIN);
         });
         true
     }
@@ -275,6 +290,12 @@ impl Targets {
             return None;
         }
         facts.touched.insert(id.0);
+        if facts.tracker.life(id).updated.is_some() {
+            // It is stopped for the update.
+            facts
+                .tracker
+                .change_life(id, |life| life.updated = Some(stamp));
+        }
         let beat = facts.tracker.bye(id, line, stamp);
         if line.name.is_empty() {
             facts.tracker.change_life(id, |life| life.said_bye = true);

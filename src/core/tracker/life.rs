@@ -1,6 +1,6 @@
 //! Life of an instance: its stops, crashes and starts.
 
-use crate::core::time::{Listened, Mono};
+use crate::core::time::{Listened, Mono, Stamp};
 
 /// Reasons for a stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +89,9 @@ pub struct Life {
     pub restarted: Listened,
     /// Listened clock: the first start since its last beat of any name; zero where there was none.
     pub again: Listened,
+    /// The platform's last word of an update since its last start, or its last `bye` after that: a start of one that runs
+    /// is later. `None` where there was none.
+    pub updated: Option<Stamp>,
 }
 
 impl Life {
