@@ -386,7 +386,8 @@ fn blindness(platform: &Platform, kind: Kind, from: u64, until: u64) -> Duration
     let interval = match kind {
         Kind::Slow => SLOW,
         Kind::Job => DAY,
-        Kind::Usual { .. } | Kind::Canary => EVERY,
+        // A restart that neither a line nor the list showed counts as an ordinary interval of more than a minute.
+        Kind::Usual { .. } | Kind::Canary => EVERY + EVERY / 10,
     };
     let blind = (from..until).filter(|second| platform.is_blind(*second));
     let begins = |second: &u64| platform.is_blind(*second) && !platform.is_blind(second - 1);
