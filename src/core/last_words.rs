@@ -1,6 +1,7 @@
 //! The last entries of each instance, for people: what it said before it fell silent.
 //!
-//! An entry costs a look-up of its subject, and a copy of its first kilobytes over the oldest of its instance.
+//! An entry costs a look-up of its subject, and a copy of its first kilobytes over the oldest of its instance. What it has in
+//! common with the beginning of an earlier one is kept once: the entries of an instance differ little before their message.
 
 use crate::core::time::Wall;
 use foldhash::quality::RandomState;
@@ -10,6 +11,8 @@ use std::collections::{HashMap, VecDeque};
 pub const ENTRIES: usize = 50;
 /// Bytes kept of an entry: beyond it a payload is a dump.
 const ENTRY_BYTES: usize = 2048;
+/// Bytes of the beginning that the entries of an instance share, at most.
+const SHARED_BYTES: usize = 512;
 /// Bytes that an entry takes beside its text.
 const BESIDE_ENTRY: usize = 48;
 /// Bytes that an instance takes beside its subject and entries.
@@ -39,6 +42,9 @@ pub struct LastWords {
 #[derive(Debug)]
 struct Kept {
     at: Wall,
+    /// It begins as the instance's entries do, by so many bytes.
+    shared: usize,
+    /// The rest of it.
     text: Vec<u8>,
 }
 
@@ -50,7 +56,12 @@ impl Kept {
 
 #[derive(Debug, Default)]
 struct Words {
+    /// How entries begin.
+    beginning: Box<[u8]>,
+    /// Entries since that was chosen.
+    since: usize,
     entries: VecDeque<Kept>,
+    /// Bytes of the entries and of their beginning.
     bytes: usize,
     /// The count of entries at its last one; below zero: those of [`LastWords::put_before`].
     last: i64,
@@ -67,21 +78,55 @@ impl Words {
         };
         self.bytes -= oldest.as_ref().map_or(0, Kept::bytes);
         let mut text = oldest.map(|oldest| oldest.text).unwrap_or_default();
+        let shared = self.share(payload);
+        let rest = &payload[shared..];
         // The allocator is asked for another piece only where this one is too small, or far too large.
-        if text.capacity() < payload.len() || text.capacity() / 2 > payload.len() + BESIDE_ENTRY {
-            text = Vec::with_capacity(payload.len());
+        if text.capacity() < rest.len() || text.capacity() / 2 > rest.len() + BESIDE_ENTRY {
+            text = Vec::with_capacity(rest.len());
         }
         text.clear();
-        text.extend_from_slice(payload);
-        let entry = Kept { at, text };
+        text.extend_from_slice(rest);
+        let entry = Kept { at, shared, text };
         self.bytes += entry.bytes();
         self.entries.push_back(entry);
         (before, self.bytes)
     }
 
+    /// The bytes that a payload shares with the beginning of the instance's entries. Where that is little, its own becomes
+    /// theirs: not more often than the entries are replaced, since those that are there become whole again.
+    fn share(&mut self, payload: &[u8]) -> usize {
+        self.since += 1;
+        let shared = common(&self.beginning, payload);
+        let is_little = shared < self.beginning.len() / 4 || self.beginning.is_empty();
+        if !is_little || (self.since <= ENTRIES && !self.entries.is_empty()) {
+            return shared;
+        }
+        self.make_whole();
+        let beginning = &payload[..payload.len().min(SHARED_BYTES)];
+        self.bytes += beginning.len();
+        self.beginning = beginning.into();
+        self.since = 0;
+        beginning.len()
+    }
+
+    /// Gives each entry its whole text; none shares anything then.
+    fn make_whole(&mut self) {
+        let beginning = std::mem::take(&mut self.beginning);
+        self.bytes -= beginning.len();
+        for entry in &mut self.entries {
+            let mut text = Vec::with_capacity(entry.shared + entry.text.len());
+            text.extend_from_slice(&beginning[..entry.shared]);
+            text.extend_from_slice(&entry.text);
+            self.bytes -= entry.bytes();
+            (entry.shared, entry.text) = (0, text);
+            self.bytes += entry.bytes();
+        }
+    }
+
     /// Puts older entries before its own, as many as there is room for; gives the bytes that they take.
     fn put_before(&mut self, mut older: Words) -> usize {
         let before = self.bytes;
+        older.make_whole();
         while self.entries.len() < ENTRIES
             && let Some(entry) = older.entries.pop_back()
         {
@@ -90,6 +135,24 @@ impl Words {
         }
         self.bytes - before
     }
+
+    /// An entry, whole.
+    fn word(&self, kept: &Kept) -> LastWord {
+        let payload = [&self.beginning[..kept.shared], &kept.text].concat();
+        LastWord {
+            at: kept.at,
+            payload: payload.into_boxed_slice(),
+        }
+    }
+}
+
+/// How many bytes at the beginning of both are the same.
+fn common(one: &[u8], other: &[u8]) -> usize {
+    const STEP: usize = 16;
+    let steps = one.chunks_exact(STEP).zip(other.chunks_exact(STEP));
+    let same = steps.take_while(|(one, other)| one == other).count() * STEP;
+    let rest = one[same..].iter().zip(&other[same..]);
+    same + rest.take_while(|(one, other)| one == other).count()
 }
 
 impl LastWords {
@@ -150,11 +213,8 @@ impl LastWords {
             return Vec::new();
         };
         let skip = words.entries.len().saturating_sub(most);
-        let word = |kept: &Kept| LastWord {
-            at: kept.at,
-            payload: kept.text.as_slice().into(),
-        };
-        words.entries.iter().skip(skip).map(word).collect()
+        let kept = words.entries.iter().skip(skip);
+        kept.map(|kept| words.word(kept)).collect()
     }
 
     /// Bytes of all, by estimate.
@@ -186,6 +246,7 @@ impl LastWords {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn at(second: u64) -> Wall {
         Wall::from_nanos(second * 1_000_000_000)
@@ -212,10 +273,66 @@ mod tests {
     }
 
     fn counted(words: &LastWords) -> usize {
+        let of_words = |words: &Words| {
+            let entries: usize = words.entries.iter().map(Kept::bytes).sum();
+            assert_eq!(words.bytes, words.beginning.len() + entries);
+            words.bytes
+        };
         let instances = words.instances.iter();
         instances
-            .map(|(subject, words)| subject.len() + BESIDE_INSTANCE + words.bytes)
+            .map(|(subject, words)| subject.len() + BESIDE_INSTANCE + of_words(words))
             .sum()
+    }
+
+    proptest! {
+        #[test]
+        fn words_come_back_as_they_were_whatever_they_share(
+            pieces in proptest::collection::vec((0..4_usize, 0..700_usize, 0..5_u8), 1..200)
+        ) {
+            const FORMS: [&str; 4] = ["", "{\"app\":\"web\",\"message\":\"", "{\"app\":\"web", "level=info "];
+            let mut words = LastWords::new(1 << 20);
+            let mut all = Vec::new();
+            for (form, length, letter) in pieces {
+                let text = FORMS[form].repeat(3) + &char::from(b'a' + letter).to_string().repeat(length);
+                words.push(at(1), "logs.web.iad.a", text.as_bytes());
+                prop_assert_eq!(words.bytes(), counted(&words));
+                all.push(text);
+            }
+            let first = all.len().saturating_sub(ENTRIES);
+            prop_assert_eq!(texts(&words, "logs.web.iad.a", ENTRIES), &all[first..]);
+        }
+    }
+
+    #[test]
+    fn the_beginning_that_entries_share_is_kept_once() {
+        let envelope = "{\"provider\":\"app\",\"region\":\"iad\",".repeat(6);
+        let (mut words, mut apart) = (LastWords::new(1 << 20), LastWords::new(1 << 20));
+        for number in 0..200 {
+            let text = format!("{envelope}{number:050}");
+            words.push(at(1), "logs.web.iad.a", text.as_bytes());
+            let text = format!("{number:050}{envelope}");
+            apart.push(at(1), "logs.web.iad.a", text.as_bytes());
+        }
+        assert!(
+            words.bytes() * 2 < apart.bytes(),
+            "{} of {}",
+            words.bytes(),
+            apart.bytes()
+        );
+        // From now on its entries begin otherwise: one generation later they share that.
+        for number in 0..120 {
+            words.push(
+                at(2),
+                "logs.web.iad.a",
+                format!("{{}}{envelope}{number:050}").as_bytes(),
+            );
+        }
+        assert!(
+            words.bytes() * 2 < apart.bytes(),
+            "{} of {}",
+            words.bytes(),
+            apart.bytes()
+        );
     }
 
     #[test]

@@ -15,13 +15,13 @@ use std::sync::mpsc::{
 use std::time::Duration;
 
 /// Bytes of a chunk: the thread is woken once for some hundred entries.
-const CHUNK_BYTES: usize = 256 * 1024;
+const CHUNK_BYTES: usize = 128 * 1024;
 /// Bytes that a chunk has room for: the last entry may go beyond.
-const CHUNK_ROOM: usize = CHUNK_BYTES + 64 * 1024;
+const CHUNK_ROOM: usize = CHUNK_BYTES + 32 * 1024;
 /// A chunk with a longer entry is not used again, so that one dump holds no memory for ever.
 const LARGE_CHUNK: usize = 2 * CHUNK_BYTES;
 /// Chunks that wait for the thread.
-const WAITING: usize = 48;
+const WAITING: usize = 96;
 /// Bytes of those: half a second of 20 MB/s, while a disk hesitates.
 const WAITING_BYTES: usize = 12 << 20;
 /// Machines whose state is remembered; beyond, all are written again.
@@ -197,7 +197,8 @@ impl Recorder {
     #[cold]
     fn flush(&mut self) {
         let bytes = self.chunk.len();
-        let mut next = self.empty.try_recv().unwrap_or_default();
+        // The last one that came back is nearest to the processor; more than one are not needed.
+        let mut next = self.empty.try_iter().last().unwrap_or_default();
         next.clear(CHUNK_ROOM);
         let chunk = std::mem::replace(&mut self.chunk, next);
         let before = self.waiting.fetch_add(bytes, Ordering::Relaxed);
