@@ -334,11 +334,19 @@ impl Watcher {
             let machine = &platform.machines[who];
             let from = started.unwrap_or(self.last_beat[who]);
             let until = told.map_or(END, |told| told.at);
+            let limit = max_gap(machine.kind);
+            // A start that neither a line nor the list showed is not known: its last beat counts.
+            let last_beat = self.last_beat[who];
+            let within = [from, last_beat].into_iter().map(|from| {
+                let blind = blindness(platform, machine.kind, from, until);
+                from + (limit + blind).as_secs()
+            });
+            let within = within.max().unwrap_or_default();
             Found {
                 who: format!("day {}: {} dead at {at}s", platform.seed, machine.subject),
                 after: told.map(|told| Duration::from_secs(told.at - from)),
                 until: Duration::from_secs(END - from),
-                within: max_gap(machine.kind) + blindness(platform, machine.kind, from, until),
+                within: Duration::from_secs(within - from),
             }
         };
         // A beat of a job that was due in a blind stretch may be waited for beyond the day.
