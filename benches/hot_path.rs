@@ -8,6 +8,7 @@ use lastbeat::app::ingest::Ingest;
 use lastbeat::core::engine::{Engine, Options};
 use lastbeat::core::rule::RuleSet;
 use lastbeat::core::time::{Mono, Now, Wall};
+use lastbeat::core::tracker::Limits;
 use lastbeat::decode::rules_file;
 use lastbeat::io::metrics::Metrics;
 
@@ -67,6 +68,7 @@ fn stream(instances: usize) -> Vec<(String, String)> {
 fn ingest() -> Ingest {
     let options = Options {
         first_incident: 1,
+        limits: Limits::MOST,
         ..Options::default()
     };
     Ingest::new(Engine::new(rules(), options, now(0)))

@@ -6,6 +6,7 @@
 use lastbeat::app::ingest::Ingest;
 use lastbeat::core::engine::{Engine, Options};
 use lastbeat::core::time::{Mono, Now, Wall};
+use lastbeat::core::tracker::Limits;
 use lastbeat::decode::rules_file;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -79,6 +80,7 @@ fn play(instances: u64) -> Ingest {
     let rules = rules_file::read(&files).set.expect("the rules are good");
     let options = Options {
         first_incident: 1,
+        limits: Limits::MOST,
         ..Options::default()
     };
     let mut ingest = Ingest::new(Engine::new(rules, options, at(0)));

@@ -39,11 +39,14 @@ fn applies(bench: &mut Bench, does: Does, second: f64) {
     }
 }
 
+/// What it is, what happens at which second, and when its alert is due.
+type Shape = (&'static str, &'static [(f64, Does)], Option<&'static str>);
+
 #[test]
 fn who_is_updated_and_listed_as_started_is_expected_as_after_a_start() {
     const BYE: Does = Says("name=w bye");
     const BEAT: Does = Says("name=w");
-    let shapes: [(&str, &[(f64, Does)], Option<&str>); 11] = [
+    let shapes: [Shape; 11] = [
         ("no update: it stopped by name", &[(31.0, BYE)], None),
         (
             "bye before the update",

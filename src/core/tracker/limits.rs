@@ -32,9 +32,9 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The largest permitted limits: two gigabytes of instances, and as many apps as a page of totals can show.
+    /// The largest permitted limits: what a state file may hold, and as many apps as a page of totals can show.
     pub const MOST: Limits = Limits {
-        instances: 10_000_000,
+        instances: 2_000_000,
         apps: 1_000_000,
     };
     /// Limit on app-regions per app. An app has at most all regions; invented app-regions have few instances each.
@@ -54,10 +54,10 @@ impl Limits {
 }
 
 impl Default for Limits {
-    /// Ten times the instances of the largest known organisation, and twenty instances per app.
+    /// Many more instances than most organisations have, so few that whoever invents names gets no more than 250 MB.
     fn default() -> Self {
         Limits {
-            instances: 1_000_000,
+            instances: 100_000,
             apps: 50_000,
         }
     }

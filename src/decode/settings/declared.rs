@@ -120,7 +120,7 @@ settings! {
         Text("off"),
         "Where the platform's own logs are asked before a single silence becomes an alert: fly, an address of that API, or off; the token is LASTBEAT_INVENTORY_TOKEN";
     MAX_INSTANCES: usize = parse::instances, ["LASTBEAT_MAX_INSTANCES"], "--max-instances N",
-        Text("1000000"),
+        Text("100000"),
         "Most instances tracked at once; new ones beyond are dropped, counted and reported";
     MAX_APPS: usize = parse::apps, ["LASTBEAT_MAX_APPS"], "--max-apps N",
         Text("50000"),

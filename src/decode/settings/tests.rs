@@ -176,7 +176,7 @@ fn every_fault_is_told_at_once() {
         ("LASTBEAT_LISTEN", "nowhere"),
         ("SUBJECT", "logs. x"),
         ("LASTBEAT_MAX_SERIES", "lots"),
-        ("LASTBEAT_MAX_INSTANCES", "10000001"),
+        ("LASTBEAT_MAX_INSTANCES", "2000001"),
         ("LASTBEAT_MAX_APPS", "0"),
         ("LASTBEAT_GIVE_UP_AFTER", "soon"),
     ]);
@@ -251,10 +251,10 @@ fn limits_are_numbers_within_reason() {
     };
     assert_eq!(limits(&[]), Limits::default());
     let given = [
-        ("LASTBEAT_MAX_INSTANCES", "10000000"),
+        ("LASTBEAT_MAX_INSTANCES", "2000000"),
         ("LASTBEAT_MAX_APPS", " 1 "),
     ];
-    let (instances, apps) = (10_000_000, 1);
+    let (instances, apps) = (2_000_000, 1);
     assert_eq!(limits(&given), Limits { instances, apps });
 }
 

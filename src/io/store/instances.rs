@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, Hasher};
 
-/// Slots beyond are damage: the core has at most a million instances.
+/// Slots beyond are damage: the core has at most two million instances.
 const MAX_SLOT: u32 = 1 << 21;
 
 /// The part of a beat that seldom changes, in JSON: marker, name, stopped, every_ms, text, long_ms. Files of the first

@@ -6,6 +6,7 @@ use lastbeat::clock::Clock;
 use lastbeat::core::engine::{Options, Output};
 use lastbeat::core::notice::{CloseReason, Notice, NoticeKind, Scope};
 use lastbeat::core::time::Wall;
+use lastbeat::core::tracker::Limits;
 use lastbeat::decode::rules_file;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -153,6 +154,7 @@ impl Organisation {
         let rules = rules_file::read(&files).set.expect("the rules are good");
         let options = Options {
             first_incident: 1,
+            limits: Limits::MOST,
             ..Options::default()
         };
         let start = Wall::from_nanos(1_700_000_000_000_000_000);
