@@ -149,7 +149,8 @@ impl Words {
 /// How many bytes at the beginning of both are the same.
 fn common(one: &[u8], other: &[u8]) -> usize {
     const STEP: usize = 16;
-    let steps = one.chunks_exact(STEP).zip(other.chunks_exact(STEP));
+    let ((left, _), (right, _)) = (one.as_chunks::<STEP>(), other.as_chunks::<STEP>());
+    let steps = left.iter().zip(right);
     let same = steps.take_while(|(one, other)| one == other).count() * STEP;
     let rest = one[same..].iter().zip(&other[same..]);
     same + rest.take_while(|(one, other)| one == other).count()
