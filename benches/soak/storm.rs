@@ -8,6 +8,7 @@ use super::support::org::{Instance, org};
 use super::support::proxy::{Fate, Proxy};
 use super::support::random::Random;
 use super::support::wait::{since, wait_until, wall};
+use super::wait;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -201,11 +202,4 @@ fn verdict(lastbeat: &Lastbeat, victim: &Instance, before: &Counts) {
         "the storm is over: {} was blamed, once, and nobody else",
         victim.subject()
     );
-}
-
-fn wait(seconds: u64) {
-    let from = wall();
-    wait_until("time to pass", BOUND, || {
-        since(from) >= Duration::from_secs(seconds)
-    });
 }
