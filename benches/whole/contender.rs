@@ -148,8 +148,8 @@ fn counting(command: &mut Command) -> Running {
 pub fn lastbeat(url: &str, folder: &Path, archive: Option<&str>) -> Running {
     let rules = folder.join("rules.toml");
     if !rules.exists() {
-        fs::write(&rules, "[[rule]]\nname = \"beats\"\nmax_gap = \"90s\"\n")
-            .expect("it can be written");
+        let text = "[archive]\nmin_free = \"1%\"\n[[rule]]\nname = \"beats\"\nmax_gap = \"90s\"\n";
+        fs::write(&rules, text).expect("it can be written");
     }
     // Another build of it can be tried: another allocator, an older version.
     let program =

@@ -1,20 +1,24 @@
 //! What strangers send, read as lastbeat reads it. Each function takes any bytes, must not panic, and must not take long.
 
 use lastbeat::core::time::Wall;
+use lastbeat::decode::archive_line::{self, ArchiveLine};
 use lastbeat::decode::api_query::{self, FromQuery, InstanceQuery, ReportQuery, TailQuery};
 use lastbeat::decode::beat::{self, Markers};
 use lastbeat::decode::inventory::machines::{self, Pages};
 use lastbeat::decode::inventory::txt;
-use lastbeat::decode::{lifecycle, log_line, rules_file, silence_request, subject, test_file};
+use lastbeat::decode::{json_entry, lifecycle, log_line, rules_file, silence_request, subject, test_file};
+use lastbeat::io::archive::frames;
+use lastbeat::io::archive::index::{Frame, Index};
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [(&str, fn(&[u8])); 6] = [
+pub const TARGETS: [(&str, fn(&[u8])); 7] = [
     ("entry", entry),
     ("rules", rules),
     ("test_file", rules_test),
     ("query", query),
     ("silence", silence),
     ("inventory", inventory),
+    ("archive", archive),
 ];
 
 const NOW: Wall = Wall::from_nanos(1_700_000_000_000_000_000);
@@ -86,4 +90,35 @@ pub fn inventory(bytes: &[u8]) {
     let texts: Vec<Vec<u8>> = bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
     txt::machines(&txt::instances(&texts), &txt::vms("web", &texts));
     txt::apps(&texts);
+}
+
+/// A file of the archive: its lines, as a search and a replay read them; the frames of a sealed one whose index is lost. Also
+/// lines of other tools, which a replay takes too.
+pub fn archive(bytes: &[u8]) {
+    for line in archive_line::lines(bytes) {
+        archive_line::time_of(line);
+        archive_line::is_escaped(line);
+        let Some(ArchiveLine::Entry(entry)) = archive_line::read(line) else {
+            continue;
+        };
+        assert_eq!(archive_line::arrival(line), Some(entry.at));
+        if entry.at.nanos() == u64::MAX {
+            // Later than any clock shows; it is taken for the latest time there is.
+            continue;
+        }
+        // What was read is written as what reads the same.
+        let (mut again, at) = (Vec::new(), archive_line::arrival_text(entry.at));
+        if archive_line::write_entry(&mut again, &at, entry.subject, &entry.payload) {
+            let again = archive_line::read(again.strip_suffix(b"\n").unwrap_or_default());
+            assert_eq!(again, Some(ArchiveLine::Entry(entry)));
+        }
+    }
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let _ = json_entry::read(line, "web");
+    }
+    let (index, _) = frames::scan(bytes);
+    let end = |frame: &Frame| frame.at + frame.bytes;
+    assert!(index.frames.iter().all(|frame| end(frame) <= bytes.len() as u64));
+    let _ = Index::length(bytes);
+    let _ = Index::decode(bytes, 0);
 }
