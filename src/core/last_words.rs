@@ -56,7 +56,7 @@ impl Kept {
 
 #[derive(Debug, Default)]
 struct Words {
-    /// How entries begin.
+    /// The beginning that entries share.
     beginning: Box<[u8]>,
     /// Entries since that was chosen.
     since: usize,
@@ -146,7 +146,7 @@ impl Words {
     }
 }
 
-/// How many bytes at the beginning of both are the same.
+/// Length of the beginning that both share.
 fn common(one: &[u8], other: &[u8]) -> usize {
     const STEP: usize = 16;
     let ((left, _), (right, _)) = (one.as_chunks::<STEP>(), other.as_chunks::<STEP>());

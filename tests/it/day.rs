@@ -81,8 +81,7 @@ fn without_the_inventory_every_death_is_found_all_the_same() {
 fn without_lifecycle_lines_the_inventory_alone_prevents_false_alarms() {
     let report = play(Knows::Inventory);
     assert_eq!(report.false_alarms, Vec::<String>::new());
-    assert!(
-        report.deaths.iter().all(|found| found.after.is_some()),
-        "{report}"
-    );
+    // Nothing shows a start after a named bye where no answer fell into its seconds.
+    let mut shown = report.deaths.iter().filter(|found| !found.hangs);
+    assert!(shown.all(|found| found.after.is_some()), "{report}");
 }

@@ -39,7 +39,7 @@ fn applies(bench: &mut Bench, does: Does, second: f64) {
     }
 }
 
-/// What it is, what happens at which second, and when its alert is due.
+/// A case: its name, the events by their second, and when the alert is due.
 type Shape = (&'static str, &'static [(f64, Does)], Option<&'static str>);
 
 #[test]

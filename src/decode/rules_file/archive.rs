@@ -26,7 +26,7 @@ pub(super) const KEYS: &[Key] = keys! {
 const MAX_AGE: RangeInclusive<Duration> =
     Duration::from_secs(3600)..=Duration::from_secs(366 * 24 * 3600);
 /// Bytes that hold a segment or two; below them nothing useful is kept.
-const LEAST_SIZE: u64 = 16 << 20;
+const LEAST_SIZE: u64 = 16_000_000;
 /// Entries of `drop` and of `redact`: each is one more search for each entry.
 const MAX_LIST: usize = 32;
 /// Characters of a text in `drop` and of an expression in `redact`.

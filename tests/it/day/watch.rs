@@ -64,7 +64,9 @@ pub struct Found {
     pub after: Option<Duration>,
     /// `max_gap`, and for each blind stretch its length and an interval.
     pub within: Duration,
-    /// From the same moment to the end of the day.
+    /// It is of a deploy that hangs.
+    pub hangs: bool,
+    /// As `after`, to the end of the day.
     until: Duration,
 }
 
@@ -345,6 +347,7 @@ impl Watcher {
             Found {
                 who: format!("day {}: {} dead at {at}s", platform.seed, machine.subject),
                 after: told.map(|told| Duration::from_secs(told.at - from)),
+                hangs: started.is_some(),
                 until: Duration::from_secs(END - from),
                 within: Duration::from_secs(within - from),
             }

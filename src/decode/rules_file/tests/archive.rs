@@ -40,6 +40,7 @@ fn an_archive_is_read_and_printed_as_it_is() {
 #[test]
 fn sizes_have_units_and_every_fault_its_place() {
     for (text, bytes) in [
+        ("16MB", 16_000_000),
         ("16MiB", 16 << 20),
         ("500 MB", 500_000_000),
         ("1TiB", 1 << 40),
