@@ -54,7 +54,7 @@ impl Limits {
 }
 
 impl Default for Limits {
-    /// Many more instances than most organisations have, so few that whoever invents names gets no more than 250 MB.
+    /// Many more instances than most organisations have, and few enough to bound the memory that invented names take.
     fn default() -> Self {
         Limits {
             instances: 100_000,
