@@ -56,7 +56,7 @@ fn with_few_descriptors_a_flood_of_connections_keeps_no_notification_back() {
 #[test]
 fn authorities_that_cannot_be_read_end_the_start() {
     for (name, value) in [
-        ("SSL_CERT_FILE", "/nothing/roots.pem"),
+        ("SSL_CERT_FILE", "/nothing/authorities.pem"),
         ("SSL_CERT_DIR", "/nothing"),
     ] {
         let setup = Setup::new().env("NATS_URL", "127.0.0.1:1").env(name, value);

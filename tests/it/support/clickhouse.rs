@@ -31,6 +31,7 @@ impl ClickHouse {
         let mut command = command(fetched("bin/clickhouse-server"));
         command
             .arg(format!("--config-file={}", config.display()))
+            .args(["--", "--tmp_path=scratch/"])
             .current_dir(folder.path());
         let mut child = Child::start("clickhouse", &mut command);
         child.wait_line("the line that says that it is ready", START, |line| {
