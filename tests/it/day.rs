@@ -82,6 +82,6 @@ fn without_lifecycle_lines_the_inventory_alone_prevents_false_alarms() {
     let report = play(Knows::Inventory);
     assert_eq!(report.false_alarms, Vec::<String>::new());
     // Nothing shows a start after a named bye where no answer fell into its seconds.
-    let mut shown = report.deaths.iter().filter(|found| !found.hangs);
+    let mut shown = report.deaths.iter().filter(|found| !found.is_unlisted);
     assert!(shown.all(|found| found.after.is_some()), "{report}");
 }

@@ -9,6 +9,7 @@ use lastbeat::core::inventory::{Exit, Listed, Machine, Poll, Purpose};
 use lastbeat::core::notice::{Alarm, NoticeKind};
 use lastbeat::core::time::{Mono, Now, Wall};
 use lastbeat::decode::lifecycle;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,8 +65,8 @@ pub struct Found {
     pub after: Option<Duration>,
     /// `max_gap`, and for each blind stretch its length and an interval.
     pub within: Duration,
-    /// It is of a deploy that hangs.
-    pub hangs: bool,
+    /// It is of a deploy that hangs, and no answer of the inventory fell into the time of its machine's restart.
+    pub is_unlisted: bool,
     /// As `after`, to the end of the day.
     until: Duration,
 }
@@ -123,6 +124,8 @@ struct Watcher {
     told: Vec<Told>,
     next_poll: u64,
     last_beat: Vec<u64>,
+    /// The machines that an answer listed as being replaced, of those that do not come up again.
+    seen_down: BTreeSet<usize>,
     is_blind: bool,
 }
 
@@ -143,6 +146,7 @@ pub fn day(mut platform: Platform, knows: Knows) -> Report {
         told: Vec::new(),
         next_poll: 5,
         last_beat: Vec::new(),
+        seen_down: BTreeSet::new(),
         is_blind: false,
     };
     let mut tick = 0;
@@ -232,6 +236,10 @@ impl Watcher {
             self.next_poll = now + 2;
             return;
         }
+        let dead = platform.deaths.iter().filter(|death| death.at <= now);
+        let down = dead.map(|death| death.who);
+        let down = down.filter(|who| platform.machines[*who].state == State::Replacing);
+        self.seen_down.extend(down);
         let listed = |machine: &Real| {
             let fresh = now < machine.since + LIST_LAGS;
             let listed = match machine.state {
@@ -347,7 +355,7 @@ impl Watcher {
             Found {
                 who: format!("day {}: {} dead at {at}s", platform.seed, machine.subject),
                 after: told.map(|told| Duration::from_secs(told.at - from)),
-                hangs: started.is_some(),
+                is_unlisted: started.is_some() && !self.seen_down.contains(&who),
                 until: Duration::from_secs(END - from),
                 within: Duration::from_secs(within - from),
             }
