@@ -1,5 +1,6 @@
 //! Made-up subjects with one heartbeat each, far more than are tracked, and a real death among them.
 
+use super::process;
 use super::support::feed::Feed;
 use super::support::lastbeat::Setup;
 use super::support::nats::{Nats, Peer};
@@ -59,17 +60,10 @@ pub fn run(subjects: usize) {
     println!(
         "{subjects} subjects: memory {:.0} MB at most, state {:.0} MB, log {:.1} MB, {count} requests; the real death {:.1} s \
          after its deadline",
-        peak_mb(lastbeat.child.pid()),
+        process::peak_mb(lastbeat.child.pid()),
         (size("state.db") + size("state.db-wal")) as f64 / 1e6,
         log as f64 / 1e6,
         took.saturating_sub(MAX_GAP).as_secs_f64(),
     );
     lastbeat.stop();
-}
-
-fn peak_mb(pid: u32) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kb = peak.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
-    kb.expect("the kernel tells of its peak") / 1024.0
 }

@@ -13,6 +13,13 @@
 #[path = "../../tests/it/support/mod.rs"]
 mod support;
 
+#[allow(
+    dead_code,
+    reason = "a soak needs some of what the whole program's bench needs"
+)]
+#[path = "../whole/process.rs"]
+mod process;
+
 mod alerts;
 mod flood;
 mod storm;

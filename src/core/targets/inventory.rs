@@ -78,7 +78,7 @@ impl Targets {
                 facts.inventory.entries.insert(id.0, entry);
                 self.follow(facts, id, poll.asked_at);
                 if comes {
-                    self.started_since(facts, id, came);
+                    self.started_at(facts, id, came);
                 }
                 self.watch_never_seen(facts, id);
                 self.fire_stuck(facts, id);
@@ -136,7 +136,7 @@ impl Targets {
                 let updated = facts.tracker.life(id).updated;
                 let updated = updated.filter(|update| asked_at.since(update.at) > FOLLOWS_WITHIN);
                 if let (Some(update), Listed::Started) = (updated, listed) {
-                    self.started_since(facts, id, update);
+                    self.started_at(facts, id, update);
                 }
             }
             // A crash is not an intended stop, whatever is listed after it.

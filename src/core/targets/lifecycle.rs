@@ -118,8 +118,8 @@ impl Targets {
         self.start(facts, id, now, None);
     }
 
-    /// Restarts an instance of which only an answer of the inventory shows that it started, at `at` at the earliest.
-    pub(in crate::core) fn started_since(&mut self, facts: &mut Facts, id: InstanceId, at: Stamp) {
+    /// Restarts an instance of which an answer of the inventory alone shows that it started; the start is dated `at`.
+    pub(in crate::core) fn started_at(&mut self, facts: &mut Facts, id: InstanceId, at: Stamp) {
         self.start(facts, id, at, None);
     }
 

@@ -1,7 +1,7 @@
 //! A core in virtual time that remembers its output.
 
 use crate::core::engine::{Engine, Feed, Options, Output};
-use crate::core::entry::{BeatLine, MarkerId, Provider, Subject};
+use crate::core::entry::{BeatLine, Lifecycle, MarkerId, Provider, Subject};
 use crate::core::notice::{Notice, NoticeKind};
 use crate::core::rule::{
     By, FORGET_AFTER, FalseAlarms, Globs, MaxGap, Rule, RuleSet, Severity, StreamRule, Watch,
@@ -175,6 +175,14 @@ impl Bench {
         let id = hear(&mut self.engine, who, second)?;
         self.keep();
         Some(id)
+    }
+
+    /// The platform reports something of an instance that is known.
+    pub(in crate::core) fn report(&mut self, who: &str, what: Lifecycle, second: f64) {
+        let id = self.engine.find(&format!("logs.{who}"));
+        self.engine.arrive(at(second));
+        self.engine.lifecycle(id.expect("it is known"), what);
+        self.keep();
     }
 
     pub(in crate::core) fn tick(&mut self, second: f64) -> Mono {

@@ -3,18 +3,11 @@
 use crate::core::entry::Lifecycle;
 use crate::core::inventory::{Exit, Listed, Machine};
 use crate::core::rule::Rule;
-use crate::core::tests::bench::{Bench, at, rule};
+use crate::core::tests::bench::{Bench, rule};
 use crate::core::tests::inventory::{bench, machine, poll, started};
 
 const WEB: &str = "web.iad.a";
 const API: &str = "api.lhr.b";
-
-fn says(bench: &mut Bench, what: Lifecycle, second: f64) {
-    let id = bench.engine.find("logs.web.iad.a").expect("it is known");
-    bench.engine.arrive(at(second));
-    bench.engine.lifecycle(id, what);
-    bench.keep();
-}
 
 fn listed(web: Machine) -> Vec<Machine> {
     vec![web, machine(API, Listed::Started)]
@@ -52,7 +45,7 @@ fn a_crash_that_the_inventory_follows_with_not_started_is_a_death_at_max_gap() {
                 poll(&mut bench, 21.0, listed(web()));
             }
             for line in lines {
-                says(&mut bench, *line, 22.0);
+                bench.report(WEB, *line, 22.0);
             }
             poll(&mut bench, 25.0, listed(web()));
             bench.beats(&[API], [30, 40, 51]);
@@ -73,7 +66,7 @@ fn with_on_crash_a_crash_opens_at_once_and_stays_open_when_the_machine_is_not_st
     }];
     let mut bench = bench(rules);
     bench.beats(&[WEB, API], [0, 10, 20]);
-    says(&mut bench, Lifecycle::OutOfMemory, 21.0);
+    bench.report(WEB, Lifecycle::OutOfMemory, 21.0);
     for second in [25, 60, 120] {
         bench.beats(&[API], [second]);
         poll(
@@ -108,7 +101,7 @@ fn a_crash_that_was_overcome_excuses_no_alarm_at_the_next_stop() {
             }
         };
         both(&mut bench, &[0, 10, 20]);
-        says(&mut bench, Lifecycle::OutOfMemory, 21.0);
+        bench.report(WEB, Lifecycle::OutOfMemory, 21.0);
         let on: Vec<u64> = (30..=120).step_by(10).collect();
         both(&mut bench, &on);
         poll(&mut bench, 125.0, listed(machine(WEB, Listed::Stopped)));

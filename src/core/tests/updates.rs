@@ -2,7 +2,7 @@
 
 use crate::core::entry::Lifecycle;
 use crate::core::inventory::Listed;
-use crate::core::tests::bench::{Bench, at, rule};
+use crate::core::tests::bench::{Bench, rule};
 use crate::core::tests::inventory::{bench, machine, poll, started};
 
 const WEB: &str = "web.iad.a";
@@ -26,12 +26,7 @@ fn applies(bench: &mut Bench, does: Does, second: f64) {
         Says(words) => {
             bench.say(WEB, words, second);
         }
-        Platform(what) => {
-            let id = bench.engine.find("logs.web.iad.a").expect("it is known");
-            bench.engine.arrive(at(second));
-            bench.engine.lifecycle(id, what);
-            bench.keep();
-        }
+        Platform(what) => bench.report(WEB, what, second),
         Does::Listed(listed) => {
             let machines = vec![machine(WEB, listed), machine(API, Listed::Started)];
             poll(bench, second, machines);
