@@ -15,7 +15,8 @@ mod support;
 
 #[allow(
     dead_code,
-    reason = "a soak needs some of what the whole program's bench needs"
+    clippy::disallowed_methods,
+    reason = "a soak needs some of what the bench of the whole program measures, by its clock"
 )]
 #[path = "../whole/process.rs"]
 mod process;
