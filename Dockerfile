@@ -7,7 +7,8 @@
 #
 # Mount a folder over /etc/lastbeat/rules for rules of your own. `docker run --rm lastbeat check` checks them.
 
-FROM docker.io/library/rust:1-bookworm AS build
+# By digest, that of the list of all architectures: what was built today is built tomorrow. Dependabot moves it.
+FROM docker.io/library/rust:1.95.0-bookworm@sha256:6258907abe69656e41cd992e0b705cdcfabcbbe3db374f92ed2d47121282d4a1 AS build
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 WORKDIR /src
 

@@ -12,6 +12,7 @@ mod layers;
 pub mod markdown;
 mod numbers;
 mod paths;
+mod pinned;
 
 use crate::support::testbed::project;
 use std::fs;

@@ -95,6 +95,18 @@ mod tests {
     }
 
     #[test]
+    fn a_loss_is_forgotten_a_quarter_of_an_hour_after_its_minute_began() {
+        let mut loss = MessageLoss::default();
+        for second in 0..900 {
+            let lost = u64::from(second == 60);
+            let more = Messages { received: 1, lost };
+            loss.count(more, at(second));
+        }
+        assert!(loss.share(at(959)) > 0.0);
+        assert_eq!(loss.share(at(960)), 0.0);
+    }
+
+    #[test]
     fn a_loss_of_more_than_came_is_a_loss_of_all() {
         let mut loss = MessageLoss::default();
         let more = Messages {

@@ -96,7 +96,7 @@ impl Pauses {
 
     fn limit(&self) -> Duration {
         let usual = self.usual.longest().unwrap_or_default();
-        usual.saturating_mul(FACTOR).max(SHORTEST)
+        usual.saturating_mul(FACTOR)
     }
 }
 
@@ -260,6 +260,41 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_is_known_for_one_to_two_windows() {
+        let mut usual = Longest::default();
+        let mut learn = |length, now| {
+            usual.learn(Duration::from_secs(length), at(now), WINDOW);
+            usual.longest().map(|longest| longest.as_secs())
+        };
+        assert_eq!(learn(20, 0.0), Some(20));
+        assert_eq!(learn(1, 600.0), Some(20), "the window before");
+        assert_eq!(learn(1, 1200.0), Some(1));
+        assert_eq!(learn(9, 1300.0), Some(9));
+        assert_eq!(learn(1, 2400.0), Some(1), "nothing for two windows");
+    }
+
+    #[test]
+    fn what_is_saved_judges_as_before() {
+        let mut before = Pauses::default();
+        let mut now = at(10_000.0);
+        for length in [600.0, 600.0, 600.0, 0.2] {
+            let from = now;
+            now = now + Duration::from_secs_f64(length);
+            before.observe(from, now, None, true);
+        }
+        let (usual, row) = before.saved();
+        assert_eq!(
+            (usual.longest(), row.count),
+            (Some(Duration::from_millis(200)), 3)
+        );
+        let mut after = Pauses::restored(usual, row);
+        let fourth = now + Duration::from_secs(600);
+        assert!(after.observe(now, fourth, None, true));
+        let fifth = fourth + Duration::from_secs(600);
+        assert!(!after.observe(fourth, fifth, None, true), "five in a row");
+    }
+
+    #[test]
     fn two_silences_of_about_the_same_length_are_usual_for_a_day() {
         let mut silences = Silences::default();
         let minutes = |minutes: f64| Duration::from_secs_f64(minutes * 60.0);
@@ -270,11 +305,15 @@ mod tests {
             silences.observe(from, now, taint);
             silences.longest()
         };
+        assert_eq!(observe(LONG, None), None);
+        assert_eq!(observe(LONG, None), None, "too short to matter");
         assert_eq!(observe(minutes(10.0), Some(Blind::Disconnected)), None);
         assert_eq!(observe(minutes(10.0), Some(Blind::Stalled)), None);
         assert_eq!(observe(minutes(4.0), None), None, "another length");
         assert_eq!(observe(minutes(5.0), None), Some(minutes(5.0)));
         assert_eq!(observe(minutes(1.0), None), Some(minutes(5.0)));
+        assert_eq!(observe(minutes(4.0), None), Some(minutes(5.0)), "usual");
+        assert_eq!(observe(minutes(6.0), None), Some(minutes(5.0)), "the first");
         let day = Some(Blind::Disconnected);
         assert_eq!(observe(minutes(3.0 * 24.0 * 60.0), day), Some(minutes(5.0)));
         assert_eq!(observe(minutes(1.0), None), Some(minutes(1.0)), "days ago");

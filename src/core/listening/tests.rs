@@ -1,3 +1,5 @@
+mod model;
+
 use super::*;
 
 fn at(seconds: u64) -> Mono {
@@ -31,6 +33,7 @@ fn a_tainted_interval_is_blind_whole_and_the_next_one_counts_again() {
         Duration::from_secs(5),
         "the interval that runs shows"
     );
+    assert_eq!(clock.blind(Blind::Stalled, at(15)), Duration::ZERO);
     clock.arrival(at(70), false);
     clock.arrival(at(75), false);
     assert_eq!(clock.listened().seconds(), 15.0);
@@ -83,4 +86,46 @@ fn after_a_suspension_the_stream_is_quiet_from_the_waking_on() {
         clock.blind(Blind::Suspended, at(311)),
         Duration::from_secs(301)
     );
+}
+
+#[test]
+fn a_pause_in_which_nobody_was_missed_is_left_out_of_what_no_incident_reports() {
+    let steady: Vec<u64> = (0..=10).collect();
+    for missed in [false, true] {
+        let mut clock = clock(&steady);
+        assert_eq!(clock.unexplained_pause(at(13)), None, "as usual");
+        assert_eq!(clock.unexplained_pause(at(30)), Some(at(10)));
+        clock.arrival(at(30), missed);
+        let hour = Duration::from_secs(3_600);
+        let time = |unreported| clock.blindness(at(30), hour, unreported).time.as_secs();
+        assert_eq!((time(false), time(true)), (20, if missed { 20 } else { 0 }));
+    }
+}
+
+#[test]
+fn a_known_reason_explains_a_pause() {
+    let mut clock = clock(&[0, 1, 2]);
+    clock.blinded(Blind::Disconnected);
+    assert_eq!(clock.unexplained_pause(at(90)), None);
+}
+
+#[test]
+fn of_an_earlier_run_the_last_blind_intervals_are_kept() {
+    let kept = |count: usize| {
+        let interval = |n| {
+            let from = at(10 * n as u64);
+            BlindInterval::new(
+                from,
+                from + Duration::from_secs(1),
+                Blind::Down,
+                Listened::ZERO,
+            )
+        };
+        let blind = (0..count).map(interval);
+        let clock = Listening::resumed(Some(at(90_000)), Listened::ZERO, blind, at(90_000));
+        let first = clock.ledger().next().map(|first| first.from);
+        (clock.ledger().len(), first)
+    };
+    assert_eq!(kept(LEDGER), (LEDGER, Some(at(0))));
+    assert_eq!(kept(LEDGER + 2), (LEDGER, Some(at(20))));
 }
