@@ -214,8 +214,9 @@ impl Engine {
         Ok((lives && gap == interval).then_some(interval))
     }
 
-    /// Records a report of the platform about an instance.
+    /// Records a report of the platform about an instance: one that ended counts as silent no more.
     pub fn lifecycle(&mut self, id: InstanceId, what: Lifecycle) {
+        self.incidents.cache.forget();
         self.targets.lifecycle(&mut self.facts, id, what);
         self.digest();
     }

@@ -2,7 +2,7 @@
 
 mod acknowledge;
 mod beats;
-mod bench;
+pub(in crate::core) mod bench;
 mod blind;
 mod budget;
 mod cause;

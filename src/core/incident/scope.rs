@@ -484,3 +484,6 @@ impl View<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
