@@ -52,9 +52,7 @@ impl Matchers {
 impl Silence {
     /// True if it is in force at `now`.
     pub fn holds(&self, now: Wall) -> bool {
-        self.windows
-            .iter()
-            .any(|(from, until)| *from <= now && now < *until)
+        is_within(&self.windows, now)
     }
 
     /// True if it may concern targets of a rule.
@@ -94,4 +92,11 @@ impl Silence {
             && host.matches(&who.host)
             && notifiers.matches(notifier)
     }
+}
+
+/// True if `now` lies in one of these windows. Their ends are not part of them.
+pub(in crate::core) fn is_within(windows: &[(Wall, Wall)], now: Wall) -> bool {
+    windows
+        .iter()
+        .any(|(from, until)| *from <= now && now < *until)
 }

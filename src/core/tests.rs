@@ -15,6 +15,7 @@ mod flood;
 mod growth;
 mod inventory;
 mod life;
+mod notices;
 mod opinion;
 mod restart;
 mod routing;

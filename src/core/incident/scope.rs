@@ -290,8 +290,7 @@ impl View<'_> {
     }
 
     fn is_watched(&self, id: InstanceId) -> bool {
-        !self.is_own(id, self.facts.tracker.instance(id))
-            && !self.targets.targets_of(self.facts, id).is_empty()
+        !self.targets.targets_of(self.facts, id).is_empty()
     }
 
     /// True if an instance is lastbeat itself.

@@ -8,7 +8,7 @@ use crate::core::notice::view::NoticeView;
 use crate::core::notice::{Acknowledgement, Notice, NoticeKind};
 use crate::core::persist::changes::Changes;
 use crate::core::rule::Severity;
-use crate::core::silence::Silence;
+use crate::core::silence::{Silence, is_within};
 use crate::core::time::{Mono, Wall};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -281,11 +281,9 @@ impl Notices {
     fn look_at_routing(&mut self, now: Wall) {
         let silences = self.silences.iter().enumerate();
         let silences = silences.filter(|(_, one)| one.holds(now)).map(|(at, _)| at);
-        let holds = |windows: &Vec<(Wall, Wall)>| {
-            let mut windows = windows.iter();
-            windows.any(|(from, to)| *from <= now && now < *to)
-        };
-        let holding = (silences.collect(), self.hours.values().map(holds).collect());
+        let hours = self.hours.values();
+        let hours = hours.map(|windows| is_within(windows, now));
+        let holding = (silences.collect(), hours.collect());
         if holding != self.holding {
             self.holding = holding;
             self.routing += 1;

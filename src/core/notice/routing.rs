@@ -5,7 +5,7 @@ use crate::core::incident::key::Key;
 use crate::core::notice::view::NoticeView;
 use crate::core::output::STREAM_RULE;
 use crate::core::rule::Severity;
-use crate::core::silence::{Alerting, Silence};
+use crate::core::silence::{Alerting, Silence, is_within};
 use crate::core::time::Wall;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -55,7 +55,7 @@ impl Muting<'_> {
     fn is_active(&self, active: Option<&str>, now: Wall) -> bool {
         // Without known windows, nothing is suppressed.
         let windows = active.and_then(|active| self.hours.get(active));
-        windows.is_none_or(|windows| windows.iter().any(|(from, to)| *from <= now && now < *to))
+        windows.is_none_or(|windows| is_within(windows, now))
     }
 }
 
