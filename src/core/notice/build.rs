@@ -428,3 +428,19 @@ fn in_common(one: TargetName, other: TargetName) -> TargetName {
         beat: same(one.beat, other.beat),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::comes_and_goes;
+
+    #[test]
+    fn that_it_comes_and_goes_is_said_once_before_what_is_known() {
+        let alone = comes_and_goes("");
+        let both = comes_and_goes("12 of 40 beats a minute");
+        assert!(alone.contains("comes and goes"), "{alone}");
+        assert_eq!(both, format!("{alone}; 12 of 40 beats a minute"));
+        for told in [alone, both] {
+            assert_eq!(comes_and_goes(&told), told);
+        }
+    }
+}

@@ -321,3 +321,29 @@ fn never_seen_is_who_was_expected_and_said_nothing() {
         assert_eq!(notice.is_never_seen(), expected, "{notice:?}");
     }
 }
+
+#[test]
+fn the_numbers_of_an_incident_follow_at_once_and_of_a_large_one_within_a_second() {
+    for (members, at_once) in [(40, true), (600, false)] {
+        let all: Vec<String> = (0..members).map(|n| format!("web.iad.{n}")).collect();
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        let mut bench = Bench::new(vec![rule("r", "*", 30.0)]);
+        bench.beats(&all, [0, 10]);
+        bench.beats(&["web.lhr.x"], 10..=45);
+        let total = |bench: &Bench| {
+            let mut open = bench.engine.open_incidents();
+            open.next().map(|notice| notice.affected_total)
+        };
+        let step = |bench: &mut Bench, who: &str, second: f64| {
+            bench.say(who, "", second);
+            bench.tick(second);
+            total(bench)
+        };
+        assert_eq!(total(&bench), Some(members));
+        assert_eq!(step(&mut bench, all[0], 46.1), Some(members - 1));
+        let later = step(&mut bench, all[1], 46.6);
+        assert_eq!(later, Some(members - if at_once { 2 } else { 1 }));
+        // What waits is not forgotten, though nothing else changes.
+        assert_eq!(step(&mut bench, "web.lhr.x", 47.2), Some(members - 2));
+    }
+}
