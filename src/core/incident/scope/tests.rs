@@ -21,7 +21,7 @@ fn fleet() -> Vec<(String, &'static str)> {
     web.chain(api).collect()
 }
 
-/// What happens within one step of time.
+/// One step of time.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     /// All of these beat.

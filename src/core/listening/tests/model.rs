@@ -7,7 +7,7 @@ use crate::core::time::Listened;
 use proptest::prelude::*;
 use std::time::Duration;
 
-/// What happens to the clock. Lengths are in seconds; a clean interval is too short to be a pause.
+/// A step of the clock's life. Lengths are in seconds; a clean interval is too short to be a pause.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Heard(u64),
