@@ -20,6 +20,7 @@ mod opinion;
 mod restart;
 mod routing;
 mod rules;
+mod states;
 mod updates;
 
 use crate::core::engine::Feed;
