@@ -227,4 +227,83 @@ mod tests {
         assert!(!flaps.take_steady(region, at(2_100 + 3_799)));
         assert!(flaps.take_steady(region, at(2_100 + 3_800)));
     }
+
+    const HOURS: Duration = Duration::from_secs(3 * 3600);
+
+    /// Limits, and how long firings and silences of before count at them.
+    const COUNTS: [(Duration, Duration); 2] =
+        [(MINUTE, DAY), (HOURS, Duration::from_secs(30 * 3600))];
+
+    #[test]
+    fn a_pause_counts_unless_it_is_longer_than_firings_do() {
+        for (max_gap, counts) in COUNTS {
+            for (pause, steady) in [
+                (counts, counts * 2),
+                (counts + MINUTE, max_gap * 10),
+                (counts * 3, max_gap * 10),
+            ] {
+                let mut flaps = Flaps::default();
+                let target = Flapper::Target(1);
+                flaps.fired(target, at(0), max_gap);
+                flaps.fired(target, Listened::ZERO + pause, max_gap);
+                let end = Listened::ZERO + pause + steady;
+                let short = end - Duration::from_nanos(1);
+                assert!(!flaps.take_steady(target, short), "{max_gap:?} {pause:?}");
+                assert!(flaps.take_steady(target, end), "{max_gap:?} {pause:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_known_of_one_is_removed_once_none_of_its_firings_counts() {
+        for (max_gap, counts) in COUNTS {
+            for (late, known) in [
+                (Duration::ZERO, true),
+                (Duration::from_nanos(1), false),
+                (counts, false),
+            ] {
+                let mut flaps = Flaps::default();
+                let target = Flapper::Target(1);
+                flaps.fired(target, at(0), max_gap);
+                flaps.left(target);
+                let long = max_gap * 9;
+                flaps.changed(1, Listened::ZERO + long);
+                flaps.sweep(Listened::ZERO + long + counts + late);
+                let dead_after = flaps.dead_after(target, max_gap);
+                let longer = dead_after > max_gap * DEAD_AFTER;
+                assert_eq!(longer, known, "{max_gap:?} {late:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_scope_is_steady_from_its_last_change_on_and_one_of_an_earlier_run_from_its_return() {
+        let region = Flapper::Scope(Key::Region(0));
+        let mut changed = Flaps::default();
+        changed.fired(region, at(0), MINUTE);
+        changed.changed_scope(Key::Region(0), at(300));
+        let mut resumed = Flaps::default();
+        resumed.resume(region, at(300), MINUTE);
+        for mut flaps in [changed, resumed] {
+            assert!(!flaps.take_steady(region, at(899)));
+            assert!(flaps.take_steady(region, at(900)));
+        }
+    }
+
+    #[test]
+    fn of_a_forgotten_target_no_firing_counts() {
+        let flaps_at_last = |forgotten: Option<u32>| {
+            let mut flaps = Flaps::default();
+            let target = Flapper::Target(1);
+            for n in 0..3 {
+                flaps.fired(target, at(n * 10), MINUTE);
+            }
+            if let Some(forgotten) = forgotten {
+                flaps.forget(forgotten);
+            }
+            flaps.fired(target, at(30), MINUTE)
+        };
+        assert!(flaps_at_last(None) && flaps_at_last(Some(2)));
+        assert!(!flaps_at_last(Some(1)));
+    }
 }

@@ -173,3 +173,18 @@ impl CloseReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silences_are_the_alarms_of_which_one_instance_is_missed_or_says_too_little() {
+        let silences: Vec<&str> = Alarm::ALL
+            .into_iter()
+            .filter(|alarm| alarm.is_silence())
+            .map(|alarm| alarm.name(Scope::Instance))
+            .collect();
+        assert_eq!(silences, ["HeartbeatMissed", "LogsMissed", "LogsTooFew"]);
+    }
+}

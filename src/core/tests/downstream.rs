@@ -16,7 +16,7 @@ use std::time::Duration;
 
 const SHIPPER: &str = "shipper.ams.s1";
 
-fn rules(restart: Option<&str>) -> RuleSet {
+pub(super) fn rules(restart: Option<&str>) -> RuleSet {
     let downstream = DownstreamRule {
         name: "loki".to_owned(),
         max_delay: Duration::from_secs(20),
