@@ -3,8 +3,9 @@
 use crate::core::incident::key::Key;
 use crate::core::incident::kind::{Alarm, IncidentId};
 use crate::core::incident::{Back, Incident, Member};
-use crate::core::rule::Rule;
+use crate::core::rule::{Rule, Severity};
 use crate::core::tests::bench::{Bench, at, rule, seconds};
+use crate::core::time::Listened;
 use std::collections::BTreeSet;
 
 /// One that beats to the end, in another region.
@@ -116,7 +117,7 @@ fn a_gap_that_is_over_before_it_fires_does_not_prolong_flapping() {
 /// An incident of flapping instances that are all back and steady, last looked at after 100 s.
 fn steady(members: u32) -> Incident {
     let back = Some(Back {
-        listened: crate::core::time::Listened::ZERO,
+        listened: Listened::ZERO,
         at: at(0.0).wall,
         mono: at(0.0).mono,
     });
@@ -131,9 +132,9 @@ fn steady(members: u32) -> Incident {
         alarm: Alarm::Flapping,
         members: (0..members).map(|target| (target, member)).collect(),
         firing: 0,
-        severity: crate::core::rule::Severity::Error,
+        severity: Severity::Error,
         since: at(0.0).wall,
-        since_listened: crate::core::time::Listened::ZERO,
+        since_listened: Listened::ZERO,
         since_mono: at(0.0).mono,
         due: at(0.0).mono,
         due_at: at(0.0).wall,

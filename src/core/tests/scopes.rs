@@ -254,22 +254,26 @@ fn where_both_are_watched_entries_do_not_stand_for_beats() {
 
 #[test]
 fn a_group_is_part_of_a_wider_silence_only_if_more_than_its_own_are_silent() {
-    for (others, told) in [
-        (&[][..], "130 AppRegionSilent  opened"),
-        (&["db.iad.4", "db.iad.5"], "130 RegionSilent  opened"),
+    let (own, region) = ("130 AppRegionSilent  opened", "130 RegionSilent  opened");
+    let others = ["db.iad.4", "db.iad.5"];
+    for (count, counted, told) in [
+        (0, false, own),
+        (0, true, own),
+        (2, false, region),
+        (1, true, region),
+        (2, true, region),
     ] {
         let group = Rule {
             by: By::AppRegion,
             ..rule("group", "web", 30.0)
         };
-        let rules = vec![group, rule("db", "db", 100.0)];
-        let who: Vec<&str> = ["web.iad.1", "web.iad.2"]
-            .iter()
-            .chain(others)
-            .copied()
-            .collect();
+        // Of a group alone no instance is judged by itself.
+        let words = logs("words", if counted { "web" } else { "" }, 60.0);
+        let rules = vec![group, words, rule("db", "db", 100.0)];
+        let mut who = vec!["web.iad.1", "web.iad.2"];
+        who.extend(&others[..count]);
         let lives = often("web.lhr.3", "", 1, 131);
-        assert_eq!(die(rules, &who, &lives), [told], "{others:?}");
+        assert_eq!(die(rules, &who, &lives), [told], "{count} {counted}");
     }
 }
 

@@ -3,7 +3,8 @@
 use crate::core::engine::Feed;
 use crate::core::incident::kind::{Alarm, CloseReason, IncidentId};
 use crate::core::incident::{Incident, IncidentEvent};
-use crate::core::tests::bench::{Bench, at, rule, seconds};
+use crate::core::notice::NoticeKind;
+use crate::core::tests::bench::{Bench, at, rule};
 use std::time::Duration;
 
 const WEB: &str = "web.iad.a";
@@ -131,8 +132,7 @@ fn a_flapping_stream_that_stays_silent_for_two_max_gap_is_a_stall_of_its_own() {
     bench.say(WEB, "", 700.0);
     bench.tick(700.0);
     let last = bench.notices.last().map(|notice| notice.kind);
-    let resolved = crate::core::notice::NoticeKind::Closed(CloseReason::Resolved);
+    let resolved = NoticeKind::Closed(CloseReason::Resolved);
     assert_eq!(last, Some(resolved), "{:?}", bench.told());
     assert_eq!(bench.engine.incidents.stream.stalled, None);
-    assert_eq!(seconds(60.0), bench.engine.facts.stream_max_gap());
 }
