@@ -79,6 +79,26 @@ fn what_flapped_and_stays_silent_for_two_max_gap_is_an_incident_of_its_own() {
 }
 
 #[test]
+fn of_a_flapping_region_only_the_dead_are_in_the_incident_that_follows() {
+    let mut bench = Bench::new(vec![rule("r", "*", 30.0)]);
+    let end = flap(&mut bench, &["web.iad.a", "api.iad.b"]);
+    // The dead one was last heard at 430; the other is late when that is found, and fires at 501.
+    bench.say("api.iad.b", "", end as f64 - 9.0);
+    bench.beats(&[ALIVE], [end - 6, end - 3, end]);
+    for (second, members) in [(491, 1), (496, 1), (501, 1), (504, 2)] {
+        bench.beats(&[ALIVE], [second - 3, second]);
+        let of_region = |(_, incident): &(IncidentId, &Incident)| {
+            matches!(incident.key, Key::Region(_)) && incident.alarm == Alarm::Heartbeat
+        };
+        let all = bench.engine.incidents.iter().filter(of_region);
+        let counts: Vec<_> = all
+            .map(|(_, incident)| (incident.members.len(), incident.firing))
+            .collect();
+        assert_eq!(counts, [(members, members)], "{second}");
+    }
+}
+
+#[test]
 fn a_gap_that_is_over_before_it_fires_does_not_prolong_flapping() {
     let ends = |gap: bool| {
         let mut bench = Bench::new(vec![Rule {
