@@ -103,11 +103,6 @@ pub struct Incident {
 }
 
 impl Incident {
-    /// Number of silent members.
-    pub fn silent(&self) -> u64 {
-        self.firing as u64
-    }
-
     /// The members that fire.
     pub fn firing(&self) -> impl Iterator<Item = u32> + '_ {
         let firing = self.members.iter().filter(|(_, one)| one.back.is_none());

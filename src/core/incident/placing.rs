@@ -397,11 +397,9 @@ impl Incidents {
             instance.is_some_and(|id| view.is_silent(id, sign))
         };
         let narrower = |(&id, open): (&IncidentId, &Incident)| {
-            let is_narrower = id != wider
-                && open.stream.is_none()
-                && open.key != key
-                && open.key.scope() >= key.scope()
-                && !open.members.is_empty();
+            // Those of the stream have no members.
+            let is_narrower =
+                open.key != key && open.key.scope() >= key.scope() && !open.members.is_empty();
             if !is_narrower {
                 return None;
             }

@@ -5,7 +5,7 @@ use crate::core::incident::kind::{Alarm, CloseReason, IncidentId};
 use crate::core::incident::{Incident, IncidentEvent};
 use crate::core::notice::routing::{Hours, LOG, Muting, Route, Routes};
 use crate::core::notice::view::NoticeView;
-use crate::core::notice::{Acknowledgement, Notice, NoticeKind};
+use crate::core::notice::{Acknowledgement, Between, Notice, NoticeKind, TargetName};
 use crate::core::persist::changes::Changes;
 use crate::core::rule::Severity;
 use crate::core::silence::{Silence, is_within};
@@ -95,6 +95,15 @@ impl Notified {
     }
 }
 
+/// Members of an incident that were silent at once, as notifications name them.
+#[derive(Clone, Debug, Default)]
+struct Most {
+    who: TargetName,
+    names: Vec<String>,
+    total: u64,
+    between: Between,
+}
+
 /// State of the notifications of one incident.
 #[derive(Clone, Debug)]
 pub struct Ledger {
@@ -107,8 +116,8 @@ pub struct Ledger {
     stale: bool,
     /// Arrival clock: the last check.
     looked_at: Mono,
-    /// The largest set of members that were silent at once: their names, and their number.
-    most: (Vec<String>, u64),
+    /// The largest set of members that were silent at once.
+    most: Most,
     /// The routing state that [`Self::routes`] belongs to.
     routed: u64,
 }
@@ -122,14 +131,19 @@ impl Ledger {
             routes: Routes::new(),
             stale: false,
             looked_at: Mono::ZERO,
-            most: (Vec::new(), 0),
+            most: Most::default(),
             routed: 0,
         }
     }
 
     fn remember_most(&mut self) {
-        if self.notice.affected_total > self.most.1 {
-            self.most = (self.notice.affected.clone(), self.notice.affected_total);
+        if self.notice.affected_total > self.most.total {
+            self.most = Most {
+                who: self.notice.who.clone(),
+                names: self.notice.affected.clone(),
+                total: self.notice.affected_total,
+                between: self.notice.between.clone(),
+            };
         }
     }
 
@@ -349,10 +363,12 @@ impl Notices {
             return;
         };
         let now = view.facts.now;
-        let (names, most) = std::mem::take(&mut ledger.most);
+        let most = std::mem::take(&mut ledger.most);
         let notice = &mut ledger.notice;
-        if most > notice.affected_total {
-            (notice.affected, notice.affected_total) = (names, most);
+        if most.total > notice.affected_total {
+            // Those who were silent last are not all who are back.
+            (notice.who, notice.between) = (most.who, most.between);
+            (notice.affected, notice.affected_total) = (most.names, most.total);
         }
         // It ended when its last member was heard, not when that was certain.
         let ended = incident

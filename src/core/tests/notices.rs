@@ -347,3 +347,32 @@ fn the_numbers_of_an_incident_follow_at_once_and_of_a_large_one_within_a_second(
         assert_eq!(step(&mut bench, "web.lhr.x", 47.2), Some(members - 2));
     }
 }
+
+#[test]
+fn the_end_names_all_who_were_silent_and_not_the_last_of_them() {
+    let three = ["web.iad.a", "web.iad.b", "web.fra.c"];
+    for last in 0..3 {
+        let mut bench = Bench::new(vec![rule("r", "*", 30.0)]);
+        let all = [three.as_slice(), &["web.iad.d", "web.fra.e"]].concat();
+        without(&mut bench, &all, &three, 40);
+        let before = opened(&bench)[0].clone();
+        assert_eq!(
+            (before.who.app.as_str(), before.who.instance.as_str()),
+            ("web", "")
+        );
+        for (n, who) in three.iter().enumerate() {
+            if n != last {
+                bench.say(who, "", 145.0);
+            }
+        }
+        bench.beats(&all[3..], [145, 150]);
+        bench.say(three[last], "bye", 155.0);
+        bench.tick(155.0);
+        let live = all.iter().copied().filter(|who| *who != three[last]);
+        bench.beats(&live.collect::<Vec<_>>(), (160..=200).step_by(10));
+        let end = bench.notices.last().expect("it is over");
+        assert!(matches!(end.kind, NoticeKind::Closed(_)), "{end:?}");
+        assert_eq!((&end.who, end.affected_total), (&before.who, 3));
+        assert_eq!(end.between, before.between);
+    }
+}
