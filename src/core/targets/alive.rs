@@ -89,3 +89,25 @@ impl FalseAlarmCounts {
         self.counts.get(rule).copied().unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_has_its_label_and_is_known_by_its_words() {
+        let second = Duration::from_secs(1);
+        let all = [
+            (AliveReason::Lost(1), "lost"),
+            (AliveReason::Lost(2), "lost"),
+            (AliveReason::Late(second), "late"),
+            (AliveReason::Rhythm(second), "rhythm"),
+        ];
+        for (reason, label) in all {
+            assert_eq!(reason.label(), label);
+            let detail = format!("it ran out of memory; {}", reason.words());
+            assert!(AliveReason::is_told_in(&detail), "{detail}");
+        }
+        assert!(!AliveReason::is_told_in("it ran out of memory"));
+    }
+}

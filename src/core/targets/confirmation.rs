@@ -70,3 +70,27 @@ impl Confirmation {
         over.into_keys().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn one_request_names_so_many_candidates_at_most() {
+        let mut confirmation = Confirmation::default();
+        assert_eq!(confirmation.take_candidates(), None);
+        for number in 0..MAX_CANDIDATES + 2 {
+            confirmation.ask(Some(Candidate {
+                app: Arc::from("web"),
+                region: Arc::from("iad"),
+                id: Arc::from(number.to_string()),
+            }));
+        }
+        let asked = confirmation.take_candidates().expect("a wait began");
+        assert_eq!(asked.len(), MAX_CANDIDATES);
+        assert_eq!(confirmation.take_candidates(), None);
+        confirmation.ask(None);
+        assert_eq!(confirmation.take_candidates(), Some(Vec::new()));
+    }
+}

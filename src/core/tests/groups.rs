@@ -1,0 +1,67 @@
+//! Groups: what of them outlives the process.
+
+use crate::core::rule::{By, MaxGap, Rule};
+use crate::core::tests::bench::{Bench, at, engine, rule};
+use crate::core::tests::restart::Disk;
+
+const API: &str = "api.lhr.b";
+
+fn of_app(rule: Rule) -> Rule {
+    Rule {
+        by: By::App,
+        ..rule
+    }
+}
+
+/// Another process takes over, with these rules.
+fn restart(bench: &mut Bench, rules: Vec<Rule>, second: f64) {
+    let mut disk = Disk::default();
+    let mut draft = bench.engine.begin_checkpoint(true, at(second));
+    let checkpoint = loop {
+        match bench.engine.read_on(draft, 1, at(second)) {
+            Ok(checkpoint) => break checkpoint,
+            Err(more) => draft = more,
+        }
+    };
+    disk.checkpoint(checkpoint);
+    bench.engine = engine(rules, second);
+    bench.engine.restore(&disk.saved(), at(second));
+}
+
+#[test]
+fn the_interval_of_a_group_whose_beats_declare_none_outlives_the_process() {
+    let auto = Rule {
+        max_gap: MaxGap::Auto,
+        ..rule("r", "web", 0.0)
+    };
+    let rules = vec![of_app(auto)];
+    let mut bench = Bench::new(rules.clone());
+    // Evaluated once an hour is over.
+    for second in (0..=4_000).step_by(10) {
+        bench.beats(&[API], [second]);
+        if second % 20 == 0 {
+            bench.say("web.iad.a", "", second as f64);
+        }
+    }
+    restart(&mut bench, rules, 4_001.0);
+    bench.beats(&[API], (4_010..=4_200).step_by(10));
+    // Three intervals of 20 s and a second, and the ten seconds that are blind.
+    assert_eq!(bench.told(), ["4071 AppSilent  opened"]);
+}
+
+#[test]
+fn the_watch_of_a_group_that_is_expected_and_was_never_heard_outlives_the_process() {
+    let rules = vec![of_app(Rule {
+        expect: vec!["web".to_owned()],
+        ..rule("r", "*", 60.0)
+    })];
+    let mut bench = Bench::new(Vec::new());
+    bench.beats(&[API], (0..=50).step_by(10));
+    let set = engine(rules.clone(), 0.0).rules().clone();
+    bench.engine.reload(set, at(50.0));
+    bench.beats(&[API], (60..=80).step_by(10));
+    restart(&mut bench, rules, 81.0);
+    bench.beats(&[API], (90..=300).step_by(10));
+    // A minute after 50 s, and the ten seconds that are blind.
+    assert_eq!(bench.told(), ["120 AppSilent  opened"]);
+}
