@@ -1,9 +1,9 @@
 //! Crashes and machines stuck in their start, with an inventory; and evictions.
 
 use crate::core::entry::Lifecycle;
-use crate::core::inventory::{Exit, Listed, Machine};
+use crate::core::inventory::{Exit, Listed, Machine, Purpose};
 use crate::core::rule::Rule;
-use crate::core::tests::bench::{Bench, rule};
+use crate::core::tests::bench::{Bench, rule, seconds};
 use crate::core::tests::inventory::{bench, machine, poll, started};
 
 const WEB: &str = "web.iad.a";
@@ -203,4 +203,52 @@ fn the_oldest_stopped_instances_and_beats_give_way_to_new_ones() {
     assert!(beats.contains(&"main".to_owned()), "{beats:?}");
     assert!(beats.contains(&"job199".to_owned()), "{beats:?}");
     assert!(!beats.contains(&"job0".to_owned()), "{beats:?}");
+}
+
+#[test]
+fn one_that_was_given_up_is_expected_again_from_its_next_start_on() {
+    let all = || -> Vec<Machine> {
+        let service = |who: &&str| Machine {
+            purpose: Purpose::Service,
+            group: Some("app".into()),
+            ..machine(who, Listed::Started)
+        };
+        [WEB, "web.iad.z"].iter().map(service).collect()
+    };
+    for starts in [false, true] {
+        let mut bench = bench(vec![Rule {
+            forget_after: seconds(100.0),
+            ..rule("r", "web", 30.0)
+        }]);
+        for second in 0..=500 {
+            let now = f64::from(second);
+            // It logs all the time.
+            bench.entry(WEB, now);
+            if second % 10 == 0 {
+                bench.say("web.iad.z", "", now);
+                if second <= 20 {
+                    bench.say(WEB, "", now);
+                }
+            }
+            if starts && second == 301 {
+                bench.report(WEB, Lifecycle::Started, now);
+            }
+            if second % 30 == 15 {
+                poll(&mut bench, now, all());
+            }
+            bench.tick(now);
+        }
+        let opened = bench.told().into_iter();
+        let opened: Vec<&str> = opened.filter(|line| line.contains("opened")).collect();
+        let told = [
+            "50 HeartbeatMissed a opened",
+            // It is listed as started at 315 s.
+            "345 HeartbeatMissed a opened",
+        ];
+        assert_eq!(
+            opened,
+            told[..1 + usize::from(starts)],
+            "it starts: {starts}"
+        );
+    }
 }
