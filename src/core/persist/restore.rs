@@ -119,7 +119,11 @@ impl Engine {
 
     /// Admits an instance; `None` if its app is ignored by now, or a limit is reached.
     fn readmit(&mut self, subject: &Subject<'_>, seen: Stamp) -> Option<InstanceId> {
-        let is_new = self.facts.tracker.app_names.find(subject.app).is_none();
+        // A group that was restored before knows the app's name.
+        let tracker = &self.facts.tracker;
+        let members = |app| tracker.members_of(tracker.app_regions_of(app, NONE));
+        let app = tracker.app_names.find(subject.app);
+        let is_new = app.is_none_or(|app| members(app).next().is_none());
         let ignore = &self.facts.options.ignore;
         let ignored = |app: &str| !ignore.0.is_empty() && ignore.matches(app);
         let Ok(Admitted::New(id)) = self.facts.tracker.admit(subject, ignored, seen) else {

@@ -16,7 +16,7 @@ const MAX_CANDIDATES: usize = 64;
 pub struct Confirmation {
     /// Arrival clock: end of each target's wait.
     until: BTreeMap<u32, Mono>,
-    /// Targets whose wait ended without an answer.
+    /// Targets whose wait ended without an answer, until they are evaluated.
     waited: BTreeSet<u32>,
     candidates: BTreeSet<Candidate>,
     /// True if a wait began since the last request.
@@ -48,6 +48,17 @@ impl Confirmation {
         self.until.insert(target, now + AWAITED_FOR);
     }
 
+    /// Records that a target's wait ended without an answer.
+    pub(in crate::core) fn waited(&mut self, target: u32) {
+        self.waited.insert(target);
+    }
+
+    /// Forgets a target, whose number may become another's.
+    pub(in crate::core) fn forget(&mut self, target: u32) {
+        self.until.remove(&target);
+        self.waited.remove(&target);
+    }
+
     /// True, once, if a target's wait ended without an answer.
     pub(in crate::core) fn has_waited(&mut self, target: u32) -> bool {
         self.waited.remove(&target)
@@ -66,7 +77,6 @@ impl Confirmation {
         let all = std::mem::take(&mut self.until).into_iter();
         let (over, waiting): (BTreeMap<_, _>, _) = all.partition(|(_, until)| *until <= now);
         self.until = waiting;
-        self.waited.extend(over.keys());
         over.into_keys().collect()
     }
 }

@@ -167,7 +167,9 @@ impl Targets {
     /// Ends the waits for the inventory that lasted too long: those targets are evaluated without an answer.
     pub(in crate::core) fn end_waits(&mut self, facts: &Facts) {
         for target in self.confirmation.expired(facts.now.mono) {
-            self.evaluate_soon(facts, target);
+            if self.evaluate_soon(facts, target) {
+                self.confirmation.waited(target);
+            }
         }
     }
 

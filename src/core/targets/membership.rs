@@ -178,6 +178,11 @@ impl Targets {
                 let before = self.table.seen(target).unwrap_or(stamp);
                 self.table.set_seen(target, stamp);
                 self.learn(facts, target, before, stamp);
+                let due = stamp.listened + self.max_gap(facts, target);
+                if due < self.table.due(target) && self.table.get(target).state == State::Ok {
+                    // An interval became known.
+                    self.table.set_due(target, due);
+                }
             }
         }
     }
@@ -221,14 +226,15 @@ impl Targets {
             id
         });
         let row = &mut self.groups.rows[id.0 as usize];
+        let grows = row.every_ms < every_ms;
         row.every_ms = row.every_ms.max(every_ms);
         let target = row.target;
         if self.table.get(target).state != State::Ok {
             if !self.is_late(facts, target) {
                 self.sign(facts, target);
             }
-        } else if self.table.due(target) == Listened::NEVER {
-            // All of it had stopped.
+        } else if grows || self.table.due(target) == Listened::NEVER {
+            // An interval became known, or all of it had stopped.
             self.table.set_due(target, Listened::ZERO);
         }
         target

@@ -238,6 +238,7 @@ impl Targets {
         self.new_rhythms.forget(self.table.get(id).watched());
         self.rates.forget(id);
         self.forget_alive(id);
+        self.confirmation.forget(id);
         self.opinions.forget(id);
         self.silent.remove(&id);
         self.counted.remove(&id);

@@ -1,6 +1,6 @@
 //! Groups: what of them outlives the process.
 
-use crate::core::rule::{By, MaxGap, Rule};
+use crate::core::rule::{By, MaxGap, Rule, Watch};
 use crate::core::tests::bench::{Bench, at, engine, rule};
 use crate::core::tests::restart::Disk;
 
@@ -64,4 +64,58 @@ fn the_watch_of_a_group_that_is_expected_and_was_never_heard_outlives_the_proces
     bench.beats(&[API], (90..=300).step_by(10));
     // A minute after 50 s, and the ten seconds that are blind.
     assert_eq!(bench.told(), ["120 AppSilent  opened"]);
+}
+
+#[test]
+fn a_region_that_is_expected_of_an_app_is_expected_after_a_restart() {
+    for restarts in [false, true] {
+        let rules = vec![Rule {
+            by: By::AppRegion,
+            expect: vec!["iad".to_owned()],
+            ..rule("r", "web*", 60.0)
+        }];
+        let mut bench = Bench::new(rules.clone());
+        bench.beats(&[API], (0..=40).step_by(10));
+        bench.beats(&[API, "web.lhr.a"], (50..=80).step_by(10));
+        if restarts {
+            restart(&mut bench, rules, 81.0);
+        }
+        bench.beats(&[API, "web.lhr.a"], (90..=300).step_by(10));
+        assert_eq!(bench.told().len(), 1, "restarts: {restarts}");
+    }
+}
+
+#[test]
+fn a_new_group_that_dies_is_told_after_three_intervals() {
+    let auto = Rule {
+        max_gap: MaxGap::Auto,
+        ..rule("r", "web", 60.0)
+    };
+    let mut bench = Bench::new(vec![of_app(auto)]);
+    for second in (0..500).step_by(10) {
+        bench.entry(API, f64::from(second));
+        if second <= 300 && second % 30 == 0 {
+            bench.say("web.iad.a", "every=30", f64::from(second));
+        }
+        bench.tick(f64::from(second));
+    }
+    assert_eq!(bench.told(), ["391 AppSilent  opened"]);
+}
+
+#[test]
+fn a_new_group_that_stops_logging_is_told_after_three_intervals() {
+    let auto = Rule {
+        max_gap: MaxGap::Auto,
+        watch: Watch::Logs,
+        ..rule("r", "web", 60.0)
+    };
+    let mut bench = Bench::new(vec![of_app(auto)]);
+    for second in (0..600).step_by(10) {
+        bench.entry(API, f64::from(second));
+        if second <= 300 && second % 30 == 0 {
+            bench.entry("web.iad.a", f64::from(second));
+        }
+        bench.tick(f64::from(second));
+    }
+    assert_eq!(bench.told(), ["391 AppSilent  opened"]);
 }

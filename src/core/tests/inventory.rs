@@ -473,3 +473,21 @@ fn nothing_is_restarted_that_is_silent_with_others_or_that_the_inventory_does_no
         bench.said
     );
 }
+
+#[test]
+fn one_that_is_heard_while_it_waits_for_the_list_waits_again_the_next_time() {
+    let mut bench = bench(vec![rule("r", "lone", 30.0)]);
+    bench.beats(&[LONE], [0, 20]);
+    for second in 21..=83 {
+        bench.entry(WEB, f64::from(second));
+        if second == 52 {
+            bench.say(LONE, "", 52.0);
+        }
+        bench.tick(f64::from(second));
+        if second == 51 {
+            assert!(bench.engine.take_candidates().is_some());
+        }
+    }
+    assert_eq!(bench.told(), [""; 0], "it waits until 88 s");
+    assert!(bench.engine.take_candidates().is_some());
+}
