@@ -77,6 +77,11 @@ pub(in crate::core) fn engine(rules: Vec<Rule>, second: f64) -> Engine {
 
 /// Lets an entry of `app.region.instance` arrive; `None` where its app is ignored.
 pub(in crate::core) fn hear(engine: &mut Engine, who: &str, second: f64) -> Option<InstanceId> {
+    hear_of(engine, who, Provider::App, second)
+}
+
+/// As [`hear`], with an entry of this provider.
+fn hear_of(engine: &mut Engine, who: &str, provider: Provider, second: f64) -> Option<InstanceId> {
     let raw = format!("logs.{who}");
     let mut tokens = who.split('.');
     let mut next = || tokens.next().expect("app.region.instance");
@@ -91,7 +96,7 @@ pub(in crate::core) fn hear(engine: &mut Engine, who: &str, second: f64) -> Opti
         Some(id) => id,
         None => engine.admit(&subject, 100).expect("there is room")?,
     };
-    engine.heard(id, Provider::App, 100);
+    engine.heard(id, provider, 100);
     Some(id)
 }
 
@@ -175,6 +180,12 @@ impl Bench {
         let id = hear(&mut self.engine, who, second)?;
         self.keep();
         Some(id)
+    }
+
+    /// The platform logs about an instance, which says nothing itself.
+    pub(in crate::core) fn logged_about(&mut self, who: &str, second: f64) {
+        hear_of(&mut self.engine, who, Provider::Runner, second);
+        self.keep();
     }
 
     /// The platform reports something of an instance that is known.
