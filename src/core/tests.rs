@@ -21,6 +21,7 @@ mod growth;
 mod inventory;
 mod joining;
 mod life;
+mod members;
 mod moving;
 mod notices;
 mod opinion;

@@ -336,3 +336,114 @@ fn a_rule_that_comes_expects_its_regions_of_apps_that_are_known() {
     bench.beats(&["a.iad.a", "zz.iad.z"], (20..=60).step_by(10));
     assert_eq!(bench.told(), ["40 AppRegionSilent  opened"]);
 }
+
+#[test]
+fn a_group_keeps_its_alert_if_its_rule_watches_the_same_thing_and_else_the_alert_ends() {
+    let before = Rule {
+        by: By::App,
+        ..rule("r", "a", 30.0)
+    };
+    let same = before.clone();
+    let slower = rule("r", "a", 40.0).max_gap;
+    for (then, stays) in [
+        (same.clone(), true),
+        (
+            Rule {
+                max_gap: slower,
+                ..same.clone()
+            },
+            true,
+        ),
+        (
+            Rule {
+                watch: Watch::Logs,
+                ..same.clone()
+            },
+            false,
+        ),
+        (
+            Rule {
+                by: By::AppRegion,
+                ..same.clone()
+            },
+            false,
+        ),
+        (
+            Rule {
+                app: Globs(vec!["z".to_owned()]),
+                ..same.clone()
+            },
+            false,
+        ),
+        (
+            Rule {
+                name: "another".to_owned(),
+                ..same
+            },
+            false,
+        ),
+    ] {
+        let mut bench = Bench::new(vec![before.clone()]);
+        bench.beats(&["a.iad.a", "z.iad.z"], [0, 10, 20]);
+        bench.beats(&["z.iad.z"], (30..=80).step_by(10));
+        bench
+            .engine
+            .reload(set(std::slice::from_ref(&then)), at(80.0));
+        bench.keep();
+        let mut told = vec!["50 AppSilent  opened"];
+        if !stays {
+            told.push("80 AppSilent  closed rule removed");
+        }
+        assert_eq!(bench.told(), told, "{then:?}");
+    }
+}
+
+#[test]
+fn a_rule_for_logs_that_comes_watches_who_logged_and_nobody_else() {
+    for by in [By::Instance, By::App] {
+        let logs = Rule {
+            watch: Watch::Logs,
+            by,
+            ..rule("logs", "*", 30.0)
+        };
+        let mut bench = Bench::new(Vec::new());
+        for second in [0.0, 10.0, 20.0] {
+            bench.entry("a.iad.a", second);
+            bench.logged_about("b.iad.b", second);
+            bench.tick(second);
+        }
+        bench.engine.reload(set(&[logs]), at(20.0));
+        let snapshot = bench.engine.snapshot(at(20.0), 0);
+        let watched = snapshot.alerts.iter().filter(|row| &*row.rule == "logs");
+        assert_eq!(watched.map(|row| row.count).sum::<u64>(), 1, "{by:?}");
+        for second in (30..=60).step_by(10) {
+            bench.logged_about("b.iad.b", f64::from(second));
+            bench.tick(f64::from(second));
+        }
+        let told = bench.told();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(
+            told[0].starts_with("50 ") && told[0].ends_with(" opened"),
+            "{told:?}"
+        );
+    }
+}
+
+#[test]
+fn a_change_says_from_which_slice_on_the_new_rules_are_in_force() {
+    let mut bench = Bench::new(vec![rule("old", "*", 30.0)]);
+    bench.beats(&["a.iad.a", "a.iad.b", "z.iad.z"], [0, 10]);
+    let then = set(&[rule("new", "*", 30.0)]);
+    let mut seen = Vec::new();
+    let mut reload = bench.engine.begin_reload(then.clone());
+    loop {
+        let is_in_force = *bench.engine.rules() == then;
+        assert_eq!(reload.is_in_force(), is_in_force);
+        seen.push(is_in_force);
+        match bench.engine.reload_on(reload, 1, at(10.0)) {
+            Ok(()) => break,
+            Err(more) => reload = more,
+        }
+    }
+    assert!(seen.contains(&false) && seen.contains(&true), "{seen:?}");
+}
