@@ -32,6 +32,7 @@ mod scopes;
 mod states;
 mod stops;
 mod stream;
+mod unheard;
 mod updates;
 
 use crate::core::engine::Feed;
