@@ -20,6 +20,7 @@ mod groups;
 mod growth;
 mod inventory;
 mod joining;
+mod late_news;
 mod life;
 mod members;
 mod moving;

@@ -1,5 +1,7 @@
 //! Lost beats: what they change of "auto", and what is known of false alarms.
 
+use crate::core::engine::Feed;
+use crate::core::entry::Lifecycle;
 use crate::core::listening::messages::Messages;
 use crate::core::persist::Saved;
 use crate::core::rule::{MaxGap, Rule};
@@ -150,5 +152,105 @@ fn messages_that_lastbeat_lost_raise_the_factor_of_every_app() {
         bench.tick(second);
         let factor = row(&bench, at(second)).longest.factor;
         assert_eq!(factor > 3, round > 21, "round {round}: {factor}");
+    }
+}
+
+/// Beats each ten seconds up to 100 s that count up to 10; then silence of `silent` until `until`.
+fn silent_from_100_s(rule: Rule, silent: &[&str], until: u32) -> Bench {
+    let mut bench = Bench::new(vec![rule]);
+    for second in (0..until).step_by(10) {
+        for who in silent.iter().filter(|_| second <= 100) {
+            bench.say(who, &format!("seq={}", second / 10), f64::from(second));
+        }
+        bench.say(API, "", f64::from(second));
+        bench.tick(f64::from(second));
+    }
+    bench
+}
+
+#[test]
+fn a_count_that_went_on_at_four_fifths_of_its_pace_or_more_proves_that_it_lived() {
+    for seq in 11..=30 {
+        let mut bench = silent_from_100_s(auto(), &[WEB], 160);
+        bench.say(WEB, &format!("seq={seq}"), 160.0);
+        bench.tick(161.0);
+        let lost = u64::from(seq >= 15);
+        assert_eq!(counts(&bench, 161.0), [lost, 0, 0], "seq={seq}");
+    }
+}
+
+#[test]
+fn a_crash_after_which_the_count_goes_on_without_a_hole_is_no_false_alarm() {
+    let rule = Rule {
+        on_crash: true,
+        ..auto()
+    };
+    let mut bench = silent_from_100_s(rule, &[WEB], 101);
+    bench.report(WEB, Lifecycle::OutOfMemory, 102.0);
+    bench.tick(103.0);
+    bench.say(WEB, "seq=11", 110.0);
+    bench.tick(111.0);
+    let over = bench.said.last().map(String::as_str);
+    assert_eq!(over, Some("110 firing -> ok web.iad.a"));
+    assert_eq!(counts(&bench, 111.0), [0, 0, 0]);
+}
+
+#[test]
+fn an_alert_that_ends_with_a_bye_is_no_false_alarm_whatever_was_lost() {
+    let rule = Rule {
+        recover: 2,
+        ..auto()
+    };
+    for (words, lost) in [("bye", 0), ("seq=17", 1)] {
+        let mut bench = silent_from_100_s(rule.clone(), &[WEB], 160);
+        bench.say(WEB, "seq=16", 160.0);
+        bench.say(WEB, words, 170.0);
+        bench.tick(171.0);
+        let over = bench.said.iter().find(|line| line.contains("firing -> ok"));
+        let over = over.map(String::as_str);
+        assert_eq!(over, Some("170 firing -> ok web.iad.a"), "{words}");
+        assert_eq!(counts(&bench, 171.0), [lost, 0, 0], "{words}");
+    }
+}
+
+#[test]
+fn what_one_alone_lost_in_a_row_is_counted_unless_it_is_ten_or_more() {
+    for (lost, others, longest) in [
+        (5, &[][..], 5),
+        (9, &[], 9),
+        (10, &[], 0),
+        (11, &[], 0),
+        (5, &["job.lhr.c"], 0),
+    ] {
+        let back = 100 + 10 * (lost + 1);
+        let silent = [&[WEB], others].concat();
+        let mut bench = silent_from_100_s(auto(), &silent, back);
+        bench.say(WEB, &format!("seq={}", 11 + lost), f64::from(back));
+        let now = at(f64::from(back) + 1.0);
+        bench.tick(f64::from(back) + 1.0);
+        assert_eq!(counts(&bench, f64::from(back) + 1.0), [1, 0, 0]);
+        let apps = bench.engine.snapshot(now, 0).apps;
+        let web = apps.iter().find(|app| &*app.name == "web").expect("known");
+        assert_eq!(web.odds.longest, longest, "{lost} {others:?}");
+    }
+}
+
+#[test]
+fn a_hole_counts_as_lost_where_lastbeat_listened_and_there_was_time_for_so_many() {
+    for (seq, is_blind, lost) in [(5, false, 2), (5, true, 0), (3, true, 0), (100, false, 0)] {
+        let mut bench = Bench::new(vec![rule("r", "*", 300.0)]);
+        for (second, seq) in [(0.0, 0), (10.0, 1), (20.0, 2)] {
+            bench.say(WEB, &format!("seq={seq}"), second);
+        }
+        if is_blind {
+            bench.entry(API, 39.0);
+            bench.feed(Feed::Lost, 40.0);
+        }
+        bench.say(WEB, &format!("seq={seq}"), 50.0);
+        let apps = bench.engine.snapshot(at(50.0), 0).apps;
+        let web = apps.iter().find(|app| &*app.name == "web").expect("known");
+        let counted = if lost > 0 { 2 + 3 } else { 2 };
+        let odds = (web.odds.counted, web.odds.longest);
+        assert_eq!(odds, (counted, lost), "seq={seq} {is_blind}");
     }
 }

@@ -134,3 +134,41 @@ fn silences_of_one_app_or_region_wait_for_nobody() {
         assert_eq!(opened, 1, "{dead:?}: {:?}", bench.told());
     }
 }
+
+#[test]
+fn a_beat_in_the_other_copy_is_news_if_it_came_more_than_half_an_interval_after_the_last() {
+    for (said, is_news) in [(24.5, false), (25.0, false), (25.25, true)] {
+        let mut bench = Bench::new(vec![rule("r", "*", 30.0)]);
+        bench.engine.facts.options.second_opinion = true;
+        for second in [0, 10, 20] {
+            ALL.iter().for_each(|who| {
+                bench.say(who, "every=10", f64::from(second));
+            });
+        }
+        go_on(&mut bench, &ALL[1..], 21, 51);
+        answer(
+            &mut bench,
+            "logs.web.iad.a",
+            Opinion::Beat(at(said).wall),
+            51.5,
+        );
+        let opened = bench
+            .told()
+            .first()
+            .map(|line| line.contains("StreamLossy"));
+        assert_eq!(opened, Some(is_news), "{said}: {:?}", bench.told());
+    }
+}
+
+#[test]
+fn a_beat_in_the_other_copy_ends_the_wait_as_of_its_own_time() {
+    let mut bench = bench(&ALL[1..], 51);
+    let before = bench.said.len();
+    answer(
+        &mut bench,
+        "logs.web.iad.a",
+        Opinion::Beat(at(40.0).wall),
+        51.5,
+    );
+    assert_eq!(bench.said[before], "40 pending -> ok web.iad.a");
+}
