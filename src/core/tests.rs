@@ -33,6 +33,7 @@ mod scopes;
 mod states;
 mod stops;
 mod stream;
+mod thresholds;
 mod unheard;
 mod updates;
 

@@ -77,3 +77,55 @@ impl NewRhythms {
         false
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::tracker::BeatId;
+    use proptest::prelude::*;
+
+    const LIMIT: Duration = Duration::from_secs(30);
+
+    fn watched(number: usize) -> Watched {
+        Watched::Beat(BeatId(number as u32))
+    }
+
+    proptest! {
+        #[test]
+        fn two_long_intervals_are_a_rhythm_where_the_longer_is_at_most_half_as_long_again(
+            first in 30_001_u32..=400_000,
+            second in 30_001_u32..=400_000,
+        ) {
+            let mut rhythms = NewRhythms::default();
+            let mut usual = Usual::default();
+            let mut learn = |ms: u32| {
+                let interval = Duration::from_millis(u64::from(ms));
+                rhythms.learn(&mut usual, watched(0), interval, LIMIT, false, true)
+            };
+            prop_assert!(!learn(first));
+            let (short, long) = (first.min(second), first.max(second));
+            let is_rhythm = f64::from(long) / f64::from(short) <= 1.5;
+            prop_assert_eq!(learn(second), is_rhythm);
+            let longest = usual.longest();
+            let known = is_rhythm.then(|| Usual::learned(Duration::from_millis(u64::from(long))));
+            prop_assert_eq!(longest, known.and_then(Usual::longest));
+            let waiting = if is_rhythm { 0 } else { second };
+            prop_assert_eq!(rhythms.saved(watched(0)), waiting);
+        }
+    }
+
+    #[test]
+    fn no_more_than_a_hundred_thousand_long_intervals_are_remembered() {
+        let mut rhythms = NewRhythms::default();
+        for number in 0..MAX_INTERVALS + 3 {
+            rhythms.restored(watched(number), 40_000);
+        }
+        let known = |rhythms: &NewRhythms, number: usize| rhythms.saved(watched(number)) > 0;
+        assert!(known(&rhythms, MAX_INTERVALS - 1) && !known(&rhythms, MAX_INTERVALS));
+        let mut usual = Usual::default();
+        let long = LIMIT * 2;
+        rhythms.learn(&mut usual, watched(MAX_INTERVALS), long, LIMIT, false, true);
+        assert!(known(&rhythms, MAX_INTERVALS), "a new one takes the place");
+        assert!(!known(&rhythms, 0) && known(&rhythms, 1), "of the lowest");
+    }
+}

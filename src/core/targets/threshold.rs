@@ -304,3 +304,45 @@ fn count_loss(facts: &mut Facts, id: InstanceId, beaten: Beaten) {
         facts.count_loss(app, hole);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const EVERY: Duration = Duration::from_secs(30);
+
+    proptest! {
+        #[test]
+        fn lost_beats_took_their_share_of_an_interval_counted_or_not(
+            lost in 0..50_u32,
+            early_ms in 0..15_000_u64,
+            late_ms in 0..=15_000_u64,
+            is_early in any::<bool>(),
+        ) {
+            let whole = EVERY * (lost + 1);
+            let off = |interval: Duration| {
+                if is_early {
+                    interval - Duration::from_millis(early_ms)
+                } else {
+                    interval + Duration::from_millis(late_ms)
+                }
+            };
+            for hole in [Some(lost), None] {
+                let one = of_one_beat(off(whole), Some(EVERY), hole);
+                prop_assert_eq!(one, off(EVERY), "{:?}", hole);
+            }
+            prop_assert_eq!(of_one_beat(off(whole), None, Some(lost)), off(whole));
+        }
+    }
+
+    #[test]
+    fn an_interval_and_a_half_is_one_beat_s_whatever_is_counted_and_a_longer_one_is_not() {
+        let limit = EVERY + EVERY / 2;
+        let longer = limit + Duration::from_nanos(1);
+        for hole in [None, Some(1)] {
+            assert_eq!(of_one_beat(limit, Some(EVERY), hole), limit);
+            assert_eq!(of_one_beat(longer, Some(EVERY), hole), longer - EVERY);
+        }
+    }
+}
