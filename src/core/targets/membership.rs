@@ -253,15 +253,18 @@ impl Targets {
         link.is_some_and(|link| self.plan.links[app_region as usize][link].rule == group.rule)
     }
 
-    /// The instances in a group's app-regions.
+    /// The instances in those of a group's app-regions that its rule matches.
     pub(in crate::core) fn members(
         &self,
         facts: &Facts,
         group: &Group,
     ) -> impl Iterator<Item = InstanceId> {
-        facts
-            .tracker
-            .members_of(facts.tracker.app_regions_of(group.app, group.region))
+        let is_matched = |app_region: &u32| {
+            let links = self.plan.links.get(*app_region as usize);
+            links.is_some_and(|links| links.iter().any(|link| link.rule == group.rule))
+        };
+        let all = facts.tracker.app_regions_of(group.app, group.region);
+        facts.tracker.members_of(all.filter(is_matched))
     }
 
     /// The time, on the listened clock, at which a group falls silent unless it is heard again: when fewer than
@@ -316,7 +319,13 @@ impl Targets {
                 .unwrap_or(heard)
         };
         if facts.rules.rules[group.rule as usize].watch == Watch::Logs {
-            return spoke.map(|seen| Member {
+            // Of rules for logs that match an app-region, the first has it.
+            let links = &self.plan.links[instance.app_region as usize];
+            let mut of_logs = links.iter().filter(|link| {
+                link.by == group.by && facts.rules.rules[link.rule as usize].watch == Watch::Logs
+            });
+            let is_own = of_logs.next().is_some_and(|link| link.rule == group.rule);
+            return spoke.filter(|_| is_own).map(|seen| Member {
                 live_until: live_until(seen),
                 awaited_until: (!life.has_left()).then(|| live_until(seen)),
                 left_at: life.has_left().then(|| left_at(seen.listened)),

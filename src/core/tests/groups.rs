@@ -1,6 +1,6 @@
 //! Groups: what of them outlives the process.
 
-use crate::core::rule::{By, MaxGap, Rule, Watch};
+use crate::core::rule::{By, Globs, MaxGap, Rule, Watch};
 use crate::core::tests::bench::{Bench, at, engine, rule};
 use crate::core::tests::restart::Disk;
 
@@ -118,4 +118,40 @@ fn a_new_group_that_stops_logging_is_told_after_three_intervals() {
         bench.tick(f64::from(second));
     }
     assert_eq!(bench.told(), ["391 AppSilent  opened"]);
+}
+
+#[test]
+fn whom_a_groups_rule_does_not_match_does_not_keep_it_alive() {
+    let of = |by, rule: Rule| Rule { by, ..rule };
+    let iad = || Globs(vec!["iad".to_owned()]);
+    for (group, other) in [
+        (of(By::Region, rule("r", "web", 30.0)), "api.iad.c"),
+        (
+            of(
+                By::App,
+                Rule {
+                    region: iad(),
+                    ..rule("r", "web", 30.0)
+                },
+            ),
+            "web.lhr.c",
+        ),
+    ] {
+        for watch in [group.watch.clone(), Watch::Logs] {
+            let mut bench = Bench::new(vec![Rule {
+                watch: watch.clone(),
+                ..group.clone()
+            }]);
+            for second in (0..=300).step_by(10) {
+                if second <= 100 {
+                    bench.say("web.iad.a", "", f64::from(second));
+                }
+                bench.say(other, "", f64::from(second));
+                bench.tick(f64::from(second));
+            }
+            let told = bench.told();
+            assert_eq!(told.len(), 1, "{watch:?} {other} {told:?}");
+            assert!(told[0].starts_with("130 "), "{told:?}");
+        }
+    }
 }
