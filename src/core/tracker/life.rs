@@ -85,9 +85,9 @@ pub struct Life {
     pub crash: Option<(Crash, Listened)>,
     /// True if it said `bye` as a whole and sent no beat since.
     pub said_bye: bool,
-    /// Listened clock: the first start after which an expected beat is still missing; zero if there is none.
+    /// Listened clock: the first start after which something expected is still missing; zero if there is none.
     pub restarted: Listened,
-    /// Listened clock: the first start since its last beat of any name; zero where there was none.
+    /// Listened clock: a later start, the first for what was heard since the one before; zero where there was none.
     pub again: Listened,
     /// The platform's last word of an update since its last start, or its last `bye` after that: a start of one that runs
     /// is later. `None` where there was none.
@@ -103,10 +103,9 @@ impl Life {
     /// The start, on the listened clock, from which a target last heard at `seen` has `max_gap`; zero if there is none.
     /// Only the first start counts, so that an instance that restarts over and over is noticed.
     pub fn started_since(&self, seen: Listened) -> Listened {
-        if seen <= self.restarted {
-            self.restarted
-        } else {
-            self.again
-        }
+        let mut starts = [self.restarted, self.again].into_iter();
+        starts
+            .find(|start| seen <= *start)
+            .unwrap_or(Listened::ZERO)
     }
 }
