@@ -27,6 +27,7 @@ mod moving;
 mod notices;
 mod opinion;
 mod restart;
+mod restart_stories;
 mod routing;
 mod rules;
 mod scopes;

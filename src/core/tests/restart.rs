@@ -1,11 +1,9 @@
 //! Restarts: a core that is killed and restored from its store.
 
-use crate::core::engine::Feed;
 use crate::core::entry::Lifecycle;
 use crate::core::persist::{Checkpoint, Decision, Saved, SavedIncident, SavedInstance, SavedLoss};
 use crate::core::rule::{By, MaxGap, Rule, Watch};
 use crate::core::tests::bench::{Bench, at, engine, rule, seconds};
-use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -60,14 +58,14 @@ impl Disk {
 }
 
 /// A core whose process may be killed.
-struct Mortal {
-    bench: Bench,
+pub(super) struct Mortal {
+    pub(super) bench: Bench,
     rules: Vec<Rule>,
     disk: Disk,
 }
 
 impl Mortal {
-    fn new(mut rules: Vec<Rule>) -> Self {
+    pub(super) fn new(mut rules: Vec<Rule>) -> Self {
         rules
             .iter_mut()
             .for_each(|rule| rule.group_wait = Duration::ZERO);
@@ -85,13 +83,13 @@ impl Mortal {
         }
     }
 
-    fn keep_decisions(&mut self) {
+    pub(super) fn keep_decisions(&mut self) {
         if let Some(decision) = self.bench.engine.decision() {
             self.disk.decision(decision);
         }
     }
 
-    fn checkpoint(&mut self, whole: bool, second: f64) {
+    pub(super) fn checkpoint(&mut self, whole: bool, second: f64) {
         let mut draft = self.bench.engine.begin_checkpoint(whole, at(second));
         let checkpoint = loop {
             match self.bench.engine.read_on(draft, 1, at(second)) {
@@ -103,7 +101,7 @@ impl Mortal {
     }
 
     /// `kill -9`, and a new process at `second`.
-    fn restart(&mut self, second: f64) {
+    pub(super) fn restart(&mut self, second: f64) {
         self.bench.engine = engine(self.rules.clone(), second);
         let as_saved = self.bench.engine.restore(&self.disk.saved(), at(second));
         assert!(as_saved, "a core takes back what it gave");
@@ -113,8 +111,8 @@ impl Mortal {
 }
 
 const WEB: &str = "web.iad.a";
-const API: &str = "api.lhr.b";
-const LONE: &str = "lone.nrt.c";
+pub(super) const API: &str = "api.lhr.b";
+pub(super) const LONE: &str = "lone.nrt.c";
 
 fn up_to(last: u64) -> impl Iterator<Item = u64> {
     (0..=last).step_by(10)
@@ -318,65 +316,6 @@ fn an_alert_whose_rule_left_while_lastbeat_was_down_is_closed() {
     );
 }
 
-/// One step of a random story.
-#[derive(Clone, Copy, Debug)]
-enum Step {
-    /// These of the four beat, ten seconds later.
-    Beats(u8),
-    Checkpoint,
-    /// The process is killed, and starts again after so many seconds.
-    Kill(u8),
-    /// The connection is lost for so many seconds.
-    Cut(u8),
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![
-        12 => any::<u8>().prop_map(|who| Step::Beats(who | 1)),
-        3 => Just(Step::Checkpoint),
-        1 => (1..60u8).prop_map(Step::Kill),
-        1 => (1..60u8).prop_map(Step::Cut),
-    ];
-    proptest::collection::vec(step, 1..120)
-}
-
-const FOUR: [&str; 4] = ["web.iad.a", "web.iad.d", API, LONE];
-
-/// Plays a story; with `checkpointed`, always with a checkpoint before a kill.
-fn play(steps: &[Step], mortals: bool, checkpointed: bool) -> Vec<String> {
-    let mut mortal = Mortal::new(vec![rule("r", "web", 30.0), rule("s", "*", 45.0)]);
-    let mut second = 0;
-    for step in steps {
-        match *step {
-            Step::Beats(who) => {
-                second += 10;
-                let who: Vec<&str> = (0..4)
-                    .filter(|bit| who & (1 << bit) > 0)
-                    .map(|bit| FOUR[bit])
-                    .collect();
-                for who in who {
-                    mortal.bench.say(who, "", second as f64);
-                }
-                mortal.bench.tick(second as f64);
-                mortal.keep_decisions();
-            }
-            Step::Checkpoint => mortal.checkpoint(false, second as f64),
-            Step::Kill(seconds) if mortals => {
-                if checkpointed {
-                    mortal.checkpoint(false, second as f64);
-                }
-                second += u64::from(seconds);
-                mortal.restart(second as f64);
-            }
-            Step::Kill(seconds) | Step::Cut(seconds) => {
-                mortal.bench.feed(Feed::Lost, second as f64);
-                second += u64::from(seconds);
-            }
-        }
-    }
-    mortal.bench.told().into_iter().map(str::to_owned).collect()
-}
-
 fn auto(name: &str, app: &str) -> Rule {
     Rule {
         max_gap: MaxGap::Auto,
@@ -466,35 +405,4 @@ fn a_sparse_stream_stays_known_across_restarts() {
     let (pauses, silences) = listening.usual();
     assert_eq!(pauses.saved(), before.usual().0.saved());
     assert_eq!(silences.saved(), before.usual().1.saved());
-}
-
-proptest! {
-    #[test]
-    fn a_restart_right_after_a_checkpoint_is_a_lost_connection_and_nothing_more(steps in steps()) {
-        // The count of firings that makes a target flap starts anew.
-        // Downtime is no blindness that somebody could mend.
-        let of_blindness = |line: &String| line.contains("StreamBlind");
-        let mut told = play(&steps, false, false);
-        told.retain(|line| !of_blindness(line));
-        prop_assume!(!told.iter().any(|line| line.contains("Flapping")));
-        let mut of_mortal = play(&steps, true, true);
-        of_mortal.retain(|line| !of_blindness(line));
-        prop_assert_eq!(of_mortal, told);
-    }
-
-    #[test]
-    fn a_death_at_any_moment_leaves_each_incident_opened_once_and_closed_once(steps in steps()) {
-        let mut open: BTreeMap<String, i32> = BTreeMap::new();
-        for line in play(&steps, true, false) {
-            let mut words = line.split(' ').skip(1);
-            let name = format!("{} {}", words.next().unwrap_or(""), words.next().unwrap_or(""));
-            let count = open.entry(name).or_default();
-            *count += match words.next() {
-                Some("opened") => 1,
-                Some("closed") => -1,
-                _ => 0,
-            };
-            prop_assert!((0..=1).contains(count), "{line}");
-        }
-    }
 }
