@@ -29,7 +29,7 @@ fn bench() -> Bench {
     Bench::new(vec![rule("r", "*", 30.0)])
 }
 
-/// What was told, without updates.
+/// The notifications, without updates.
 fn told(bench: &Bench) -> Vec<&str> {
     let told = bench.told().into_iter();
     told.filter(|line| !line.contains("update")).collect()

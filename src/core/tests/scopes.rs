@@ -1,4 +1,4 @@
-//! Who is part of a scope, and whose silence or words count for it.
+//! The members of scopes, and whose silence or words count for them.
 
 use crate::core::incident::key::Key;
 use crate::core::notice::Scope;

@@ -23,7 +23,7 @@ enum Does {
 use Does::{Logs, Reported, Says};
 use Lifecycle::{Autostop, Failed, NotRestarted, OutOfMemory, Started, Updated};
 
-/// What happens at which second.
+/// Events with their seconds.
 type Events = &'static [(u64, Does)];
 
 /// Plays the events until this second; `api.lhr.b` speaks each second, and beats each ten.
@@ -53,7 +53,7 @@ fn play(bench: &mut Bench, events: Events, until: u64) {
     }
 }
 
-/// What is told of a rule with `max_gap` 30 s.
+/// The notifications under a rule with `max_gap` 30 s.
 fn told(rule: Rule, events: Events) -> Vec<String> {
     let mut bench = bench(vec![rule]);
     play(&mut bench, events, 600);
