@@ -231,6 +231,7 @@ mod tests {
             pauses(&[1.0, 15.0, 1.0, 15.0], false),
             [false, true, false, false]
         );
+        assert_eq!(pauses(&[1.0, 10.0], false), [false, false], "ten times");
         assert_eq!(
             count(&[600.0; 8], false),
             1,
