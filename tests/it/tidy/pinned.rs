@@ -4,7 +4,7 @@ use super::{files, read, without_faults};
 
 #[test]
 fn what_a_build_fetches_cannot_be_moved() {
-    let mut all = files(".github/workflows", &["yml"]);
+    let mut all = files(".github", &["yml"]);
     all.push(read("Dockerfile"));
     without_faults(&all, is_pinned);
 }
