@@ -144,6 +144,15 @@ impl Targets {
             .position(|link| link.by == by && self.watches(facts, link.rule, marker, name))
     }
 
+    /// The link of the rule that watches the logs of an app-region as a part of a group: the first that matches.
+    fn link_of_logs(&self, facts: &Facts, app_region: u32, by: By) -> Option<usize> {
+        let rules = &facts.rules.rules;
+        let links = &self.plan.links[app_region as usize];
+        links
+            .iter()
+            .position(|link| link.by == by && rules[link.rule as usize].watch == Watch::Logs)
+    }
+
     /// Records a beat for its groups: creates new ones, and gives those that were late or silent a sign of life.
     pub(in crate::core) fn beat_of_groups(
         &mut self,
@@ -166,13 +175,7 @@ impl Targets {
     /// Records an entry of the app itself in the same way, for rules that watch logs.
     pub(in crate::core) fn entry_of_groups(&mut self, facts: &mut Facts, app_region: u32) {
         for by in [By::AppRegion, By::App, By::Region] {
-            let rules = &facts.rules.rules;
-            let watches =
-                |link: &GroupLink| link.by == by && rules[link.rule as usize].watch == Watch::Logs;
-            if let Some(link) = self.plan.links[app_region as usize]
-                .iter()
-                .position(watches)
-            {
+            if let Some(link) = self.link_of_logs(facts, app_region, by) {
                 let target = self.heard_link(facts, app_region, link, 0);
                 let stamp = facts.listening.stamp();
                 let before = self.table.seen(target).unwrap_or(stamp);
@@ -195,10 +198,7 @@ impl Targets {
         seen: Stamp,
     ) {
         for by in [By::AppRegion, By::App, By::Region] {
-            let watches = |link: &GroupLink| {
-                link.by == by && facts.rules.rules[link.rule as usize].watch == Watch::Logs
-            };
-            let Some(link) = self.plan.links[place as usize].iter().position(watches) else {
+            let Some(link) = self.link_of_logs(facts, place, by) else {
                 continue;
             };
             let target = self.heard_link(facts, place, link, 0);
@@ -319,12 +319,9 @@ impl Targets {
                 .unwrap_or(heard)
         };
         if facts.rules.rules[group.rule as usize].watch == Watch::Logs {
-            // Of rules for logs that match an app-region, the first has it.
             let links = &self.plan.links[instance.app_region as usize];
-            let mut of_logs = links.iter().filter(|link| {
-                link.by == group.by && facts.rules.rules[link.rule as usize].watch == Watch::Logs
-            });
-            let is_own = of_logs.next().is_some_and(|link| link.rule == group.rule);
+            let link = self.link_of_logs(facts, instance.app_region, group.by);
+            let is_own = link.is_some_and(|link| links[link].rule == group.rule);
             return spoke.filter(|_| is_own).map(|seen| Member {
                 live_until: live_until(seen),
                 awaited_until: (!life.has_left()).then(|| live_until(seen)),

@@ -3,6 +3,7 @@
 use crate::core::engine::{Engine, Feed, Options, Output};
 use crate::core::entry::{BeatLine, Lifecycle, MarkerId, Provider, Subject};
 use crate::core::notice::{Notice, NoticeKind};
+use crate::core::persist::Checkpoint;
 use crate::core::rule::{
     By, FORGET_AFTER, FalseAlarms, Globs, MaxGap, Rule, RuleSet, Severity, StreamRule, Watch,
 };
@@ -98,6 +99,22 @@ fn hear_of(engine: &mut Engine, who: &str, provider: Provider, second: f64) -> O
     };
     engine.heard(id, provider, 100);
     Some(id)
+}
+
+/// A checkpoint of all that changed, or of the whole, read in steps of so many slots.
+pub(in crate::core) fn checkpoint(
+    engine: &mut Engine,
+    whole: bool,
+    slots: usize,
+    now: Now,
+) -> Checkpoint {
+    let mut draft = engine.begin_checkpoint(whole, now);
+    loop {
+        match engine.read_on(draft, slots, now) {
+            Ok(checkpoint) => return checkpoint,
+            Err(more) => draft = more,
+        }
+    }
 }
 
 /// A core that remembers its output, each line `second what who why`.

@@ -6,7 +6,7 @@ use crate::core::listening::messages::Messages;
 use crate::core::persist::Saved;
 use crate::core::rule::{MaxGap, Rule};
 use crate::core::snapshot::threshold_rows::ThresholdRow;
-use crate::core::tests::bench::{Bench, at, engine, rule};
+use crate::core::tests::bench::{Bench, at, checkpoint, engine, rule};
 use crate::core::time::Now;
 use std::time::Duration;
 
@@ -47,24 +47,18 @@ fn factor_and_loss_outlive_the_process() {
     }
     let before = row(&bench, at(120.0));
     assert_eq!(before.longest.factor, 4);
-    let mut draft = bench.engine.begin_checkpoint(true, at(120.0));
-    let checkpoint = loop {
-        match bench.engine.read_on(draft, 100, at(120.0)) {
-            Ok(checkpoint) => break checkpoint,
-            Err(more) => draft = more,
-        }
-    };
-    assert_eq!(checkpoint.factors.len(), 1, "{:?}", checkpoint.factors);
-    assert_eq!(checkpoint.losses.len(), 1, "{:?}", checkpoint.losses);
+    let kept = checkpoint(&mut bench.engine, true, 100, at(120.0));
+    assert_eq!(kept.factors.len(), 1, "{:?}", kept.factors);
+    assert_eq!(kept.losses.len(), 1, "{:?}", kept.losses);
     let saved = Saved {
         forgotten: Vec::new(),
-        clock: checkpoint.clock,
-        instances: checkpoint.instances,
-        groups: checkpoint.groups,
-        losses: checkpoint.losses.clone(),
-        downstreams: checkpoint.downstreams,
-        factors: checkpoint.factors.clone(),
-        incidents: checkpoint.incidents,
+        clock: kept.clock,
+        instances: kept.instances,
+        groups: kept.groups,
+        losses: kept.losses.clone(),
+        downstreams: kept.downstreams,
+        factors: kept.factors.clone(),
+        incidents: kept.incidents,
     };
     bench.engine = engine(rules, 121.0);
     bench.engine.restore(&saved, at(121.0));
@@ -74,13 +68,7 @@ fn factor_and_loss_outlive_the_process() {
     let apps = bench.engine.snapshot(at(122.0), 0).apps;
     let api = apps.iter().find(|app| &*app.name == "api").expect("known");
     assert_eq!((api.odds.counted, api.odds.longest), (4, 1));
-    let mut draft = bench.engine.begin_checkpoint(true, at(123.0));
-    let again = loop {
-        match bench.engine.read_on(draft, 100, at(123.0)) {
-            Ok(checkpoint) => break checkpoint,
-            Err(more) => draft = more,
-        }
-    };
+    let again = checkpoint(&mut bench.engine, true, 100, at(123.0));
     assert_eq!((again.losses, again.factors), (saved.losses, saved.factors));
 }
 

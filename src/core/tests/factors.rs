@@ -3,7 +3,7 @@
 use crate::core::listening::messages::Messages;
 use crate::core::rule::{By, MaxGap, Rule};
 use crate::core::targets::budget::{FactorChange, FactorInForce};
-use crate::core::tests::bench::{Bench, at, engine, rule};
+use crate::core::tests::bench::{Bench, at, checkpoint, engine, rule};
 use crate::core::tests::restart::Disk;
 use std::sync::Arc;
 
@@ -171,13 +171,7 @@ fn each_interval_of_an_app_has_its_own_factor_after_a_restart() {
     bench.say("api.iad.usual", "every=30", 0.0);
     bench.tick(1.0);
     let mut disk = Disk::default();
-    let mut draft = bench.engine.begin_checkpoint(true, at(2.0));
-    let checkpoint = loop {
-        match bench.engine.read_on(draft, 1_000, at(2.0)) {
-            Ok(checkpoint) => break checkpoint,
-            Err(more) => draft = more,
-        }
-    };
+    let checkpoint = checkpoint(&mut bench.engine, true, 1_000, at(2.0));
     let in_force = |every_ms: u32, factor: u32| FactorInForce {
         rule: Arc::from("r"),
         app: Arc::from("web"),

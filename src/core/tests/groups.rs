@@ -2,7 +2,7 @@
 
 use crate::core::rule::{By, Globs, MaxGap, Rule, Watch};
 use crate::core::tests::bench::{Bench, at, engine, rule};
-use crate::core::tests::restart::Disk;
+use crate::core::tests::restart::restarted;
 
 const API: &str = "api.lhr.b";
 
@@ -11,21 +11,6 @@ fn of_app(rule: Rule) -> Rule {
         by: By::App,
         ..rule
     }
-}
-
-/// Another process takes over, with these rules.
-fn restart(bench: &mut Bench, rules: Vec<Rule>, second: f64) {
-    let mut disk = Disk::default();
-    let mut draft = bench.engine.begin_checkpoint(true, at(second));
-    let checkpoint = loop {
-        match bench.engine.read_on(draft, 1, at(second)) {
-            Ok(checkpoint) => break checkpoint,
-            Err(more) => draft = more,
-        }
-    };
-    disk.checkpoint(checkpoint);
-    bench.engine = engine(rules, second);
-    bench.engine.restore(&disk.saved(), at(second));
 }
 
 #[test]
@@ -43,7 +28,7 @@ fn the_interval_of_a_group_whose_beats_declare_none_outlives_the_process() {
             bench.say("web.iad.a", "", second as f64);
         }
     }
-    restart(&mut bench, rules, 4_001.0);
+    restarted(&mut bench, rules, 4_001.0, 4_001.0);
     bench.beats(&[API], (4_010..=4_200).step_by(10));
     // Three intervals of 20 s and a second, and the ten seconds that are blind.
     assert_eq!(bench.told(), ["4071 AppSilent  opened"]);
@@ -60,7 +45,7 @@ fn the_watch_of_a_group_that_is_expected_and_was_never_heard_outlives_the_proces
     let set = engine(rules.clone(), 0.0).rules().clone();
     bench.engine.reload(set, at(50.0));
     bench.beats(&[API], (60..=80).step_by(10));
-    restart(&mut bench, rules, 81.0);
+    restarted(&mut bench, rules, 81.0, 81.0);
     bench.beats(&[API], (90..=300).step_by(10));
     // A minute after 50 s, and the ten seconds that are blind.
     assert_eq!(bench.told(), ["120 AppSilent  opened"]);
@@ -78,7 +63,7 @@ fn a_region_that_is_expected_of_an_app_is_expected_after_a_restart() {
         bench.beats(&[API], (0..=40).step_by(10));
         bench.beats(&[API, "web.lhr.a"], (50..=80).step_by(10));
         if restarts {
-            restart(&mut bench, rules, 81.0);
+            restarted(&mut bench, rules, 81.0, 81.0);
         }
         bench.beats(&[API, "web.lhr.a"], (90..=300).step_by(10));
         assert_eq!(bench.told().len(), 1, "restarts: {restarts}");

@@ -3,9 +3,9 @@
 use crate::core::engine::Engine;
 use crate::core::entry::{Lifecycle, MarkerId};
 use crate::core::rule::{By, FORGET_AFTER, Globs, MaxGap, Rule, Watch};
-use crate::core::tests::bench::{Bench, at, engine, rule};
+use crate::core::tests::bench::{Bench, at, rule};
 use crate::core::tests::inventory;
-use crate::core::tests::restart::Disk;
+use crate::core::tests::restart::restarted;
 use std::time::Duration;
 
 const A: &str = "web.iad.a";
@@ -186,21 +186,6 @@ fn a_group_whose_members_are_gone_for_good_is_forgotten_with_them_unless_it_is_e
         let left = alerts(&bench.engine, later as f64);
         assert_eq!(left, u64::from(is_expected), "{is_expected}");
     }
-}
-
-/// A new process with what the old one knew.
-fn restarted(bench: &mut Bench, rules: Vec<Rule>, saved: f64, second: f64) {
-    let mut disk = Disk::default();
-    let mut draft = bench.engine.begin_checkpoint(true, at(saved));
-    let checkpoint = loop {
-        match bench.engine.read_on(draft, 100, at(saved)) {
-            Ok(checkpoint) => break checkpoint,
-            Err(more) => draft = more,
-        }
-    };
-    disk.checkpoint(checkpoint);
-    bench.engine = engine(rules, second);
-    bench.engine.restore(&disk.saved(), at(second));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::core::entry::Lifecycle;
 use crate::core::persist::{Checkpoint, Decision, Saved, SavedIncident, SavedInstance, SavedLoss};
 use crate::core::rule::{By, MaxGap, Rule, Watch};
-use crate::core::tests::bench::{Bench, at, engine, rule, seconds};
+use crate::core::tests::bench::{Bench, at, checkpoint, engine, rule, seconds};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -57,6 +57,14 @@ impl Disk {
     }
 }
 
+/// Another process takes over at `second`, with what this one knew at `saved`, and these rules.
+pub(super) fn restarted(bench: &mut Bench, rules: Vec<Rule>, saved: f64, second: f64) {
+    let mut disk = Disk::default();
+    disk.checkpoint(checkpoint(&mut bench.engine, true, 1, at(saved)));
+    bench.engine = engine(rules, second);
+    bench.engine.restore(&disk.saved(), at(second));
+}
+
 /// A core whose process may be killed.
 pub(super) struct Mortal {
     pub(super) bench: Bench,
@@ -90,14 +98,8 @@ impl Mortal {
     }
 
     pub(super) fn checkpoint(&mut self, whole: bool, second: f64) {
-        let mut draft = self.bench.engine.begin_checkpoint(whole, at(second));
-        let checkpoint = loop {
-            match self.bench.engine.read_on(draft, 1, at(second)) {
-                Ok(checkpoint) => break checkpoint,
-                Err(more) => draft = more,
-            }
-        };
-        self.disk.checkpoint(checkpoint);
+        let kept = checkpoint(&mut self.bench.engine, whole, 1, at(second));
+        self.disk.checkpoint(kept);
     }
 
     /// `kill -9`, and a new process at `second`.

@@ -9,7 +9,7 @@ use crate::core::rule::{
     Matchers, MaxGap, NotifierKind, NotifierRule, Rule, RuleSet, Severity, StreamRule,
 };
 use crate::core::silence::Silence;
-use crate::core::tests::bench::{at, hear, rule, seconds};
+use crate::core::tests::bench::{at, checkpoint, hear, rule, seconds};
 use crate::core::tests::restart::Disk;
 use crate::core::time::Wall;
 use proptest::prelude::*;
@@ -186,14 +186,8 @@ impl World {
             }
             Step::Kill => self.kill(),
             Step::Checkpoint => {
-                let mut draft = self.engine.begin_checkpoint(false, now);
-                let checkpoint = loop {
-                    match self.engine.read_on(draft, 5, now) {
-                        Ok(checkpoint) => break checkpoint,
-                        Err(more) => draft = more,
-                    }
-                };
-                self.disk.checkpoint(checkpoint);
+                let kept = checkpoint(&mut self.engine, false, 5, now);
+                self.disk.checkpoint(kept);
             }
         }
         self.keep();

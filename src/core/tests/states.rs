@@ -1,18 +1,7 @@
 //! Changes of state: whom they name, when a rule is doubted, and that the store hears of them.
 
-use crate::core::persist::Checkpoint;
 use crate::core::rule::{By, Rule};
-use crate::core::tests::bench::{Bench, at, rule, seconds};
-
-fn checkpoint(bench: &mut Bench, second: f64) -> Checkpoint {
-    let mut draft = bench.engine.begin_checkpoint(false, at(second));
-    loop {
-        match bench.engine.read_on(draft, 100, at(second)) {
-            Ok(checkpoint) => return checkpoint,
-            Err(more) => draft = more,
-        }
-    }
-}
+use crate::core::tests::bench::{Bench, at, checkpoint, rule, seconds};
 
 /// The instances in a checkpoint after two of three fell silent, which nobody was heard of since the one before.
 fn saved_after_silence(by: By) -> Vec<String> {
@@ -24,7 +13,7 @@ fn saved_after_silence(by: By) -> Vec<String> {
     let all = ["web.iad.a", "web.iad.b", "api.lhr.c"];
     bench.beats(&all, [0, 10]);
     bench.beats(&all[2..], [20, 30, 39]);
-    checkpoint(&mut bench, 39.0);
+    checkpoint(&mut bench.engine, false, 100, at(39.0));
     bench.say(all[2], "", 41.0);
     bench.tick(41.0);
     assert!(
@@ -32,7 +21,7 @@ fn saved_after_silence(by: By) -> Vec<String> {
         "{:?}",
         bench.said
     );
-    let saved = checkpoint(&mut bench, 41.0).instances;
+    let saved = checkpoint(&mut bench.engine, false, 100, at(41.0)).instances;
     let mut names: Vec<String> = saved.iter().map(|one| one.subject.to_string()).collect();
     names.sort();
     names

@@ -1,7 +1,7 @@
 //! Stops, starts and crashes at their limits, and what lists of machines make of them.
 
 use crate::core::engine::Feed;
-use crate::core::entry::{Lifecycle, Provider, Subject};
+use crate::core::entry::Lifecycle;
 use crate::core::inventory::{Exit, Listed, Machine, Purpose};
 use crate::core::rule::{Rule, RuleSet, Watch};
 use crate::core::targets::lifecycle::is_crashed;
@@ -155,16 +155,7 @@ fn logs_are_expected_again_from_a_start_on_however_it_left() {
 fn one_that_never_logged_may_stop_and_start() {
     let mut bench = Bench::new(vec![logs()]);
     bench.entry(API, 0.0);
-    let raw = "logs.web.iad.a";
-    let subject = Subject {
-        raw,
-        app: "web",
-        region: "iad",
-        instance: "a",
-    };
-    let id = bench.engine.admit(&subject, 100).expect("there is room");
-    let id = id.expect("it is not ignored");
-    bench.engine.heard(id, Provider::Runner, 100);
+    bench.logged_about(WEB, 0.0);
     bench.report(WEB, Autostop, 1.0);
     bench.report(WEB, Started, 2.0);
     for second in 3..100 {
@@ -356,15 +347,8 @@ fn a_crash_lasts_until_a_beat_or_logs_a_minute_later_of_one_that_never_beat() {
     }
     let mut bench = Bench::new(vec![rule("r", "none", 30.0)]);
     bench.entry(API, 0.0);
-    let subject = Subject {
-        raw: "logs.web.iad.a",
-        app: "web",
-        region: "iad",
-        instance: "a",
-    };
-    let id = bench.engine.admit(&subject, 100).expect("there is room");
-    let id = id.expect("it is not ignored");
-    bench.engine.heard(id, Provider::Runner, 100);
+    bench.logged_about(WEB, 0.0);
+    let id = bench.engine.find("logs.web.iad.a").expect("it is known");
     bench.report(WEB, OutOfMemory, 1.0);
     bench.entry(API, 200.0);
     assert!(is_crashed(&bench.engine.facts, id), "it never logged");
