@@ -138,18 +138,9 @@ impl Targets {
         // A beat follows the start that it shows: another start is a new one for it, and not for those that are awaited.
         let before = Duration::from_nanos(u64::from(beaten.is_some()));
         let listened = at.listened - before;
-        let mut starts = self.awaited_starts(facts, id, beaten);
-        match starts {
-            [Listened::ZERO, _] => starts[0] = listened,
-            [_, second] => {
-                let seen = self.seen_of_all(facts, id, beaten);
-                if second == Listened::ZERO || seen.iter().any(|seen| *seen > second) {
-                    starts[1] = listened;
-                }
-            }
-        }
+        let seen = self.seen_of_all(facts, id, beaten);
         let had_left = facts.tracker.change_life(id, |life| {
-            [life.restarted, life.again] = starts;
+            life.started(listened, &seen);
             life.updated = None;
             std::mem::take(&mut life.said_bye) | life.stop.take().is_some()
         });
@@ -260,41 +251,15 @@ impl Targets {
             self.spoke(facts, id);
         }
         // What did not beat since a start has `max_gap` from it.
-        let [restarted, again] = self.awaited_starts(facts, id, Some(beaten));
+        let seen = self.seen_of_all(facts, id, Some(beaten));
         facts.tracker.change_life(id, |life| {
             life.crash = None;
-            (life.restarted, life.again) = (restarted, again);
+            life.forget_answered(&seen);
             life.updated = life
                 .updated
                 .filter(|update| facts.listening.stamp().at.since(update.at) < UPDATES_WITHIN);
         });
         true
-    }
-
-    /// The known starts of an instance after which something that goes on was not heard yet, the older first; zero where
-    /// there is none. `beaten`: the beat that was heard just now.
-    fn awaited_starts(
-        &self,
-        facts: &Facts,
-        id: InstanceId,
-        beaten: Option<Beaten>,
-    ) -> [Listened; 2] {
-        let seen = self.seen_of_all(facts, id, beaten);
-        let life = facts.tracker.life(id);
-        let is_since = |from: Listened, start: Listened| {
-            let is_awaited =
-                |seen: &Listened| *seen <= start && (from == Listened::ZERO || *seen > from);
-            start != Listened::ZERO && seen.iter().any(is_awaited)
-        };
-        match (
-            is_since(Listened::ZERO, life.restarted),
-            is_since(life.restarted, life.again),
-        ) {
-            (true, true) => [life.restarted, life.again],
-            (true, false) => [life.restarted, Listened::ZERO],
-            (false, true) => [life.again, Listened::ZERO],
-            (false, false) => [Listened::ZERO; 2],
-        }
     }
 
     /// Listened clock: the last signs of life of all that goes on of an instance, but for the beat that was heard just now.

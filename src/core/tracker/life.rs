@@ -108,4 +108,32 @@ impl Life {
             .find(|start| seen <= *start)
             .unwrap_or(Listened::ZERO)
     }
+
+    /// Records a start at `at`, on the listened clock. `seen`: the last sign of life of each thing that goes on.
+    pub fn started(&mut self, at: Listened, seen: &[Listened]) {
+        self.forget_answered(seen);
+        if self.restarted == Listened::ZERO {
+            self.restarted = at;
+        } else if self.again == Listened::ZERO || seen.iter().any(|seen| *seen > self.again) {
+            self.again = at;
+        }
+    }
+
+    /// Forgets the starts after which everything was heard. `seen`: as for [`Self::started`].
+    pub fn forget_answered(&mut self, seen: &[Listened]) {
+        let is_awaited = |(from, start): &(Listened, Listened)| {
+            let waits = |seen: &Listened| seen <= start && (*from == Listened::ZERO || seen > from);
+            *start != Listened::ZERO && seen.iter().any(waits)
+        };
+        let starts = [
+            (Listened::ZERO, self.restarted),
+            (self.restarted, self.again),
+        ];
+        let mut awaited = starts
+            .into_iter()
+            .filter(is_awaited)
+            .map(|(_, start)| start);
+        self.restarted = awaited.next().unwrap_or_default();
+        self.again = awaited.next().unwrap_or_default();
+    }
 }
